@@ -1,0 +1,65 @@
+"""BMP: header and palette read here, rows by Pillow."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+import numpy as np
+from PIL.BmpImagePlugin import BmpImageFile
+
+from oneclass.images._pillow import decode
+from oneclass.images._pixels import is_grey, on_white
+from oneclass.images._source import Header, Pixels, Source, damaged, exactly, unsupported
+
+RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 1, 2, 3, 6
+MAX_RLE_BYTES = 2**20
+"""Pillow undoes BMP's run-length code in Python, so only small files end in time."""
+
+
+def inspect(file: BinaryIO) -> Source:
+    """Read the header and palette of a BMP; raises ``RefusedError``."""
+    file.seek(14)
+    size = struct.unpack("<I", exactly(file, 4, "header"))[0]
+    if size == 12:
+        width, height, _, bits = struct.unpack("<HHHH", exactly(file, 8, "header"))
+        compression = used = 0
+    elif 40 <= size <= 124:
+        rest = exactly(file, size - 4, "header")
+        width, height, _, bits, compression = struct.unpack("<iiHHI", rest[:16])
+        used = struct.unpack("<I", rest[28:32])[0]
+    else:
+        raise damaged(f"its header has {size} bytes")
+    if width <= 0 or height == 0:
+        raise damaged(f"its header says {width} x {height} pixels")
+    if bits not in (1, 4, 8, 16, 24, 32) or compression not in (0, RLE8, RLE4, BITFIELDS):
+        raise unsupported(f"BMP with {bits} bits and compression {compression}")
+    if compression in (RLE8, RLE4) and file.seek(0, 2) > MAX_RLE_BYTES:
+        raise unsupported("run-length coded BMP above 1 MiB")
+    grey = bits <= 8 and is_grey(_palette(file, size, used or 2**bits))
+    header = Header(width, abs(height), "uint8", 1 if grey else 3, 1, "BMP")
+    return Source(header, lambda: _decode(file, header))
+
+
+def _palette(file: BinaryIO, header_bytes: int, used: int) -> Pixels:
+    if used > 256:
+        raise damaged(f"its palette has {used} colours")
+    file.seek(14 + header_bytes)
+    entry = 3 if header_bytes == 12 else 4
+    data = exactly(file, entry * used, "palette")
+    return np.frombuffer(data, np.uint8).reshape(-1, entry)[:, :3]
+
+
+def _decode(file: BinaryIO, header: Header) -> Pixels:
+    file.seek(0)
+    data = file.read()
+    if header.channels == 1:
+        return decode(BmpImageFile, data, mode="L")
+    pixels = decode(BmpImageFile, data)
+    if pixels.ndim == 2:
+        return decode(BmpImageFile, data, mode="RGB")
+    if pixels.shape[2] == 3:
+        return pixels
+    # Many writers leave the fourth byte at zero: that means "no alpha", not "all transparent".
+    colour, alpha = pixels[..., :3], pixels[..., 3]
+    return on_white(colour, alpha) if alpha.any() else colour

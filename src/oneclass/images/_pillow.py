@@ -1,0 +1,48 @@
+"""Pillow as a decoder of pixels, and nothing else.
+
+The format modules read the containers themselves and hand Pillow a stream with nothing in it but
+the picture. So no metadata is parsed twice, none of Pillow's warnings can arise (they could only be
+silenced for the whole process, which no library may do and no thread pool survives), and none of
+its global limits is needed or touched.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from oneclass.images._source import Pixels, RefusedError, damaged, truncated
+
+Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
+
+
+def decode(
+    opener: Opener, stream: bytes, *, raw_mode: str | None = None, mode: str | None = None
+) -> Pixels:
+    """Decode one stream with one plugin -> the array of Pillow's own mode.
+
+    Args:
+        opener: the plugin's class, called directly: ``Image.open`` would warn about large sizes.
+        stream: a file that holds one picture and no metadata.
+        raw_mode: how to unpack the decoded rows, where the plugin's own choice loses bits.
+        mode: convert to this mode at the end (exact conversions only).
+    """
+    try:
+        with opener(io.BytesIO(stream)) as image:
+            if raw_mode is not None:
+                image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+            image.load()
+            decoded: Image.Image = image if mode is None else image.convert(mode)
+            return np.asarray(decoded)
+    except MemoryError:
+        raise RefusedError(
+            "too_large", "there was not enough memory to decode it; scale it down"
+        ) from None
+    except Exception as problem:
+        # Hostile bytes make plugins raise almost anything (SyntaxError, struct.error, KeyError...).
+        if "truncated" in str(problem):
+            raise truncated("picture data") from None
+        raise damaged(f"its picture data cannot be decoded ({problem})") from None

@@ -1,0 +1,200 @@
+"""PNG: chunks read here, rows inflated and unfiltered by Pillow, 16 bits kept."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+import numpy as np
+from PIL.PngImagePlugin import PngImageFile
+
+from oneclass.images import _exif
+from oneclass.images._pillow import decode
+from oneclass.images._pixels import is_grey, on_white, through_palette
+from oneclass.images._source import (
+    MAX_BLOCKS,
+    Depth,
+    Header,
+    Pixels,
+    Source,
+    damaged,
+    exactly,
+    truncated,
+)
+
+MAGIC = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+DEPTHS = {
+    GREY: (1, 2, 4, 8, 16),
+    RGB: (8, 16),
+    PALETTE: (1, 2, 4, 8),
+    GREY_ALPHA: (8, 16),
+    RGB_ALPHA: (8, 16),
+}
+
+
+@dataclass(slots=True)
+class _Chunks:
+    """The chunks that decide how the picture looks; all others (text, profiles) are passed over."""
+
+    ihdr: bytes = b""
+    plte: bytes = b""
+    trns: bytes = b""
+    exif: bytes = b""
+    frames: int = 1
+    idat: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = struct.unpack(">II", self.ihdr[:8])
+        return width, height
+
+    @property
+    def bits(self) -> int:
+        return self.ihdr[8]
+
+    @property
+    def colour(self) -> int:
+        return self.ihdr[9]
+
+
+def inspect(file: BinaryIO) -> Source:
+    """Read the chunks of a PNG; raises ``RefusedError``."""
+    chunks = _walk(file)
+    width, height = chunks.size
+    colour = chunks.colour
+    if not width or not height or max(width, height) >= 2**31:
+        raise damaged(f"its header says {width} x {height} pixels")
+    if chunks.bits not in DEPTHS.get(colour, ()):
+        raise damaged(f"its header says {chunks.bits} bits with colour type {colour}")
+    grey = colour in (GREY, GREY_ALPHA) or (colour == PALETTE and is_grey(_palette(chunks)))
+    depth: Depth = "uint16" if chunks.bits == 16 else "uint8"
+    header = Header(width, height, depth, 1 if grey else 3, chunks.frames, "PNG")
+    orientation = _exif.orientation(chunks.exif)
+    return Source(header, lambda: _decode(file, chunks), orientation)
+
+
+def _walk(file: BinaryIO) -> _Chunks:
+    end = file.seek(0, 2)
+    position = len(MAGIC)
+    chunks = _Chunks()
+    for _ in range(MAX_BLOCKS):
+        file.seek(position)
+        length, kind = struct.unpack(">I4s", exactly(file, 8, "list of chunks"))
+        if position == len(MAGIC) and (kind, length) != (b"IHDR", 13):
+            raise damaged("its first chunk is no header")
+        if position + 12 + length > end:
+            raise truncated(f"{kind.decode('latin-1')!r} chunk")
+        if kind == b"IEND":
+            if not chunks.idat:
+                raise damaged("it holds no picture data (no IDAT chunk)")
+            return chunks
+        _take(file, chunks, kind, length)
+        position += 12 + length
+    raise damaged(f"it is cut into more than {MAX_BLOCKS} chunks")
+
+
+def _take(file: BinaryIO, chunks: _Chunks, kind: bytes, length: int) -> None:
+    if kind == b"IDAT":
+        chunks.idat.append((file.tell(), length))
+    elif kind == b"IHDR":
+        chunks.ihdr = chunks.ihdr or _body(file, kind, length)
+    elif kind == b"PLTE" and length <= 768:
+        chunks.plte = _body(file, kind, length)
+    elif kind == b"tRNS" and length <= 256:
+        chunks.trns = _body(file, kind, length)
+    elif kind == b"acTL" and length == 8:
+        chunks.frames = max(1, struct.unpack(">I", _body(file, kind, length)[:4])[0])
+    elif kind == b"eXIf" and length <= _exif.MAX_BYTES:
+        chunks.exif = file.read(length)
+
+
+def _body(file: BinaryIO, kind: bytes, length: int) -> bytes:
+    """A chunk's bytes, once its checksum is right."""
+    body = file.read(length)
+    stored = exactly(file, 4, "chunks")
+    if zlib.crc32(kind + body) != int.from_bytes(stored, "big"):
+        raise damaged(f"the checksum of its {kind.decode()} chunk is wrong")
+    return body
+
+
+def _palette(chunks: _Chunks) -> Pixels:
+    """The palette (N, 3), uint8, its transparent colours composited on white."""
+    if not chunks.plte or len(chunks.plte) % 3:
+        raise damaged("its palette is missing or cut")
+    palette = np.frombuffer(chunks.plte, np.uint8).reshape(-1, 3)
+    alpha = np.full(len(palette), 255, np.uint8)
+    known = np.frombuffer(chunks.trns, np.uint8)[: len(alpha)]
+    alpha[: len(known)] = known
+    return on_white(palette, alpha)
+
+
+def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
+    stream = _bare(file, chunks)
+    if chunks.colour == PALETTE:
+        index, palette = decode(PngImageFile, stream), _palette(chunks)
+        if index.max() >= len(palette):
+            raise damaged(f"a pixel has colour {index.max()} of a palette of {len(palette)}")
+        return through_palette(index, palette)
+    if chunks.bits == 16:
+        pixels = _decode_16(stream, chunks.colour)
+    else:
+        pixels = decode(PngImageFile, stream)
+        if pixels.dtype == bool:
+            pixels = pixels * np.uint8(255)
+    if chunks.colour == GREY_ALPHA:
+        return on_white(pixels[..., :1], pixels[..., 1])[..., 0]
+    if chunks.colour == RGB_ALPHA:
+        return on_white(pixels[..., :3], pixels[..., 3])
+    return _key_to_white(pixels, chunks)
+
+
+def _decode_16(stream: bytes, colour: int) -> Pixels:
+    """16-bit rows of any colour type.
+
+    Pillow has no 16-bit colour and keeps the high byte of each sample. Its unpackers can as well
+    be told to keep the low byte, so two passes give both; grey with alpha is four bytes a pixel
+    and comes out raw in one pass.
+    """
+    if colour == GREY:
+        return decode(PngImageFile, stream)
+    if colour == GREY_ALPHA:
+        raw = np.ascontiguousarray(decode(PngImageFile, stream, raw_mode="RGBA"))
+        return raw.view(">u2").astype(np.uint16)
+    name = "RGB" if colour == RGB else "RGBA"
+    pixels = decode(PngImageFile, stream, raw_mode=f"{name};16B").astype(np.uint16)
+    pixels <<= 8
+    pixels |= decode(PngImageFile, stream, raw_mode=f"{name};16L")
+    return pixels
+
+
+def _key_to_white(pixels: Pixels, chunks: _Chunks) -> Pixels:
+    """A grey or RGB picture may name one colour as transparent; it becomes white."""
+    count = 1 if pixels.ndim == 2 else 3
+    if len(chunks.trns) != 2 * count:
+        return pixels
+    key = np.array(struct.unpack(f">{count}H", chunks.trns))
+    if chunks.bits < 8:
+        key = key * 255 // (2**chunks.bits - 1)
+    hit = pixels == key[0] if count == 1 else (pixels == key).all(axis=-1)
+    pixels = pixels.copy()
+    pixels[hit] = np.iinfo(pixels.dtype).max
+    return pixels
+
+
+def _bare(file: BinaryIO, chunks: _Chunks) -> bytes:
+    """The same picture as a PNG of four chunks, its checksums verified."""
+    data = []
+    for offset, length in chunks.idat:
+        file.seek(offset)
+        data.append(_body(file, b"IDAT", length))
+    body = b"".join(data)
+    palette = _chunk(b"PLTE", chunks.plte) if chunks.colour == PALETTE else b""
+    parts = (_chunk(b"IHDR", chunks.ihdr), palette, _chunk(b"IDAT", body), _chunk(b"IEND", b""))
+    return MAGIC + b"".join(parts)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,225 @@
+"""TIFF: the directory of tags, read defensively into one plain record."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from oneclass.images import _tiffdata
+from oneclass.images._pixels import is_grey
+from oneclass.images._source import (
+    Depth,
+    Header,
+    Source,
+    damaged,
+    exactly,
+    truncated,
+    unsupported,
+)
+from oneclass.images._tiffdata import Layout
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
+STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 273, 274, 277, 278, 279
+PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP = 284, 292, 293, 317, 320
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
+EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING = 338, 339, 347, 530
+SUBFILE_TYPE = 254
+WANTED = {
+    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES,
+    ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP, TILE_WIDTH,
+    TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING,
+}  # fmt: skip
+TYPES = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8"}
+MAX_VALUES = 2**20
+MAX_PAGES = 10_000
+REDUCED_OR_MASK = 1 | 4
+
+INTEGER, SIGNED, FLOAT = 1, 2, 3
+GREYS, RGB, PALETTE, CMYK, YCBCR = (0, 1), 2, 3, 5, 6
+
+Tags = dict[int, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How this file spells numbers: byte order, and classic or big offsets."""
+
+    order: str
+    big: bool
+
+    @property
+    def offset(self) -> str:
+        return self.order + ("Q" if self.big else "I")
+
+    @property
+    def count(self) -> str:
+        return self.order + ("Q" if self.big else "H")
+
+    @property
+    def entry_bytes(self) -> int:
+        return 20 if self.big else 12
+
+
+def inspect(file: BinaryIO) -> Source:
+    """Read the first directory of a TIFF and count the pages; raises ``RefusedError``."""
+    file.seek(0)
+    start = exactly(file, 8, "header")
+    shape = _Shape("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
+    if shape.big:
+        start = exactly(file, 8, "header")
+    first = struct.unpack(shape.offset, start[0 if shape.big else 4 :])[0]
+    tags = _directory(file, shape, first)
+    frames = _pages(file, shape, first)
+    layout = _layout(file, tags, shape.order)
+    turned = tags.get(ORIENTATION, [1])[0]
+    return Source(_header(layout, frames), lambda: _tiffdata.decode(file, layout), turned)
+
+
+def _directory(file: BinaryIO, shape: _Shape, at: int) -> Tags:
+    """The wanted tags of one directory."""
+    count = _entries(file, shape, at)
+    table = exactly(file, count * shape.entry_bytes, "list of tags")
+    inline = 8 if shape.big else 4
+    tags: Tags = {}
+    for i in range(0, len(table), shape.entry_bytes):
+        tag, kind = struct.unpack_from(shape.order + "HH", table, i)
+        if tag not in WANTED:
+            continue
+        length = struct.unpack_from(shape.offset, table, i + 4)[0]
+        if kind not in TYPES or not 1 <= length <= MAX_VALUES:
+            raise damaged(f"its tag {tag} has type {kind} and {length} values")
+        value = np.dtype(shape.order + TYPES[kind])
+        data = table[i + 4 + inline : i + 4 + 2 * inline]
+        if length * value.itemsize > inline:
+            file.seek(struct.unpack(shape.offset, data)[0] & (2**63 - 1))
+            data = exactly(file, length * value.itemsize, f"tag {tag}")
+        tags[tag] = np.frombuffer(data, value, length).tolist()
+    return tags
+
+
+def _entries(file: BinaryIO, shape: _Shape, at: int) -> int:
+    """The number of entries of the directory at this offset; the file stands at the first."""
+    file.seek(at & (2**63 - 1))
+    size = struct.calcsize(shape.count)
+    count: int = struct.unpack(shape.count, exactly(file, size, "list of tags"))[0]
+    if not 1 <= count <= 65535:
+        raise damaged(f"a directory has {count} tags")
+    return count
+
+
+def _pages(file: BinaryIO, shape: _Shape, at: int) -> int:
+    """Pictures in the chain of directories; smaller copies and masks of a picture are none."""
+    seen: set[int] = set()
+    pages = 0
+    while at:
+        if at in seen:
+            raise damaged("its list of pages runs in a circle")
+        seen.add(at)
+        count = _entries(file, shape, at)
+        entries = file.tell()
+        tag, _, _, value = struct.unpack(
+            shape.order + ("HHQI" if shape.big else "HHII"),
+            exactly(file, 16 if shape.big else 12, "list of tags"),
+        )
+        # Tags are sorted, so the subfile type can only come first.
+        copy = pages and tag == SUBFILE_TYPE and value & REDUCED_OR_MASK
+        pages += not copy
+        if len(seen) >= MAX_PAGES:
+            break
+        file.seek(entries + count * shape.entry_bytes)
+        at = struct.unpack(shape.offset, exactly(file, struct.calcsize(shape.offset), "pages"))[0]
+    return pages
+
+
+def _layout(file: BinaryIO, tags: Tags, order: str) -> Layout:
+    """Check the tags against each other."""
+
+    def one(tag: int, default: int) -> int:
+        return tags.get(tag, [default])[0]
+
+    width, height, samples = one(WIDTH, 0), one(HEIGHT, 0), one(SAMPLES, 1)
+    bits, kinds = tags.get(BITS, [1]), tags.get(SAMPLE_FORMAT, [INTEGER])
+    if not width or not height or PHOTOMETRIC not in tags:
+        raise damaged(f"its tags say {width} x {height} pixels of no known kind")
+    if len(set(bits)) > 1 or len(set(kinds)) > 1:
+        raise unsupported("TIFF whose samples differ in depth or format")
+    tiled = TILE_OFFSETS in tags
+    block = (one(TILE_WIDTH, 0), one(TILE_HEIGHT, 0)) if tiled else (
+        width, min(one(ROWS_PER_STRIP, height), height))  # fmt: skip
+    if not 0 < block[0] <= 2**24 or not 0 < block[1] <= 2**24:
+        raise damaged(f"its blocks have {block[0]} x {block[1]} pixels")
+    layout = Layout(
+        order=order,
+        width=width,
+        height=height,
+        samples=samples,
+        bits=bits[0],
+        kind=kinds[0] if kinds[0] != 4 else INTEGER,
+        photometric=one(PHOTOMETRIC, 1),
+        compression=one(COMPRESSION, 1),
+        planar=one(PLANAR, 1) == 2 and samples > 1,
+        predictor=one(PREDICTOR, 1),
+        reversed_bits=one(FILL_ORDER, 1) == 2,
+        extra=tuple(tags.get(EXTRA_SAMPLES, ())),
+        tiled=tiled,
+        block=block,
+        offsets=tags.get(TILE_OFFSETS if tiled else STRIP_OFFSETS, []),
+        counts=tags.get(TILE_COUNTS if tiled else STRIP_COUNTS, []),
+        palette=tags.get(COLOUR_MAP, []),
+        carried={t: tags[t] for t in (T4_OPTIONS, T6_OPTIONS, JPEG_TABLES, SUBSAMPLING)
+                 if t in tags},
+    )  # fmt: skip
+    _check_readable(layout)
+    _check_blocks(file, layout)
+    return layout
+
+
+def _check_readable(layout: Layout) -> None:
+    """Refuse what neither numpy nor libtiff can be asked for."""
+    colours = {0: 1, 1: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}.get(layout.photometric)
+    if colours is None:
+        raise unsupported(f"TIFF with photometric interpretation {layout.photometric}")
+    if layout.samples - colours not in (0, 1):
+        raise unsupported(f"TIFF with {layout.samples} samples a pixel", "export three bands of it")
+    known = {INTEGER: (1, 2, 4, 8, 12, 16, 32), SIGNED: (8, 16, 32), FLOAT: (16, 32, 64)}
+    if layout.bits not in known.get(layout.kind, ()):
+        raise unsupported(f"TIFF with {layout.bits} bits of sample format {layout.kind}")
+    wide = layout.depth == "float32"
+    if wide and (layout.alpha or layout.photometric not in (1, RGB)):
+        raise unsupported(
+            "TIFF of floats or wide integers with alpha, palette, CMYK or white as zero"
+        )
+    if layout.photometric == PALETTE and (
+        layout.bits not in (1, 2, 4, 8, 16) or len(layout.palette) != 3 * 2**layout.bits
+    ):
+        raise damaged("its palette is missing or has the wrong length")
+    _tiffdata.check_compression(layout)
+
+
+def _check_blocks(file: BinaryIO, layout: Layout) -> None:
+    """The strips or tiles must be as many as needed and lie inside the file."""
+    if layout.planes * layout.blocks_per_plane != len(layout.offsets):
+        raise damaged(f"it lists {len(layout.offsets)} blocks of pixels, not "
+                      f"{layout.planes * layout.blocks_per_plane}")  # fmt: skip
+    if not layout.counts and layout.compression == 1 and len(layout.offsets) == 1:
+        layout.counts.append(layout.row_bytes * layout.height)
+    if len(layout.counts) != len(layout.offsets):
+        raise damaged("its lists of offsets and lengths differ in length")
+    end = file.seek(0, 2)
+    if any(o + c > end for o, c in zip(layout.offsets, layout.counts, strict=True)):
+        raise truncated("picture data")
+    if sum(layout.counts) > end:
+        raise damaged("its blocks of pixels overlap")
+
+
+def _header(layout: Layout, frames: int) -> Header:
+    depth: Depth = layout.depth
+    channels = 1 if layout.photometric in GREYS else 3
+    if layout.photometric == PALETTE:
+        palette = _tiffdata.palette(layout)
+        depth = "uint8" if palette.dtype == np.uint8 else "uint16"
+        channels = 1 if is_grey(palette) else 3
+    return Header(layout.width, layout.height, depth, channels, frames, "TIFF")

@@ -45,18 +45,18 @@ class Listing:
     errors: tuple[ImageError, ...]
 
 
-def expand(inputs: Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
+def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
     """Turn files, folders, globs, lists (``.txt``) and ``-`` into a list of files.
 
     Args:
-        inputs: in the order wanted. What exists is taken as it is before it is read as a pattern,
-            so a file named ``a[1].png`` is that file.
+        inputs: one or several, in the order wanted. What exists is taken as it is before it is
+            read as a pattern, so a file named ``a[1].png`` is that file.
         stdin: bytes to read for ``-``; the process's own standard input if None.
 
     Raises nothing: an input that leads nowhere is in ``Listing.errors``.
     """
     walk = _Walk()
-    for given in inputs:
+    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
         if given == "-":
             walk.lines((stdin or sys.stdin.buffer).read(), Path(), comments=False)
         else:

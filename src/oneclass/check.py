@@ -1,0 +1,236 @@
+"""What is in a set of image files before a model learns from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from oneclass import folders, images
+from oneclass.errors import ImageError
+
+FEW = 20
+"""Below this many images no threshold can promise a false-alarm rate under 5 %."""
+
+SHOWN = 5
+ROWS = 8
+"""The most names, and rows of a table, that the text shows; the JSON has them all."""
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What ``check`` found. All tables are ordered: the most frequent first.
+
+    Attributes:
+        images: number of files that were read whole.
+        errors: one per file or input that cannot be used.
+        sizes: (width, height) -> number of images, the EXIF orientation obeyed.
+        formats: ``"PNG"``, ``"JPEG"``, ... -> number of images.
+        depths: ``"uint8"``, ``"uint16"``, ``"float32"`` -> number of images.
+        colours: ``"grey"``, ``"RGB"`` -> number of images.
+        duplicates: groups of files with the same pixels (same shape, depth and values; the format
+            and the bytes of the files may differ), each group in the order of the inputs.
+        constant: files in which every pixel has one and the same value.
+        ignored: suffix -> number of files in folders that were not taken for images.
+    """
+
+    images: int
+    errors: tuple[ImageError, ...]
+    sizes: Mapping[tuple[int, int], int]
+    formats: Mapping[str, int]
+    depths: Mapping[str, int]
+    colours: Mapping[str, int]
+    duplicates: tuple[tuple[Path, ...], ...]
+    constant: tuple[Path, ...]
+    ignored: Mapping[str, int]
+
+    @property
+    def copies(self) -> int:
+        """Images that could go without losing a picture."""
+        return sum(len(group) - 1 for group in self.duplicates)
+
+    def advice(self) -> tuple[str, ...]:
+        """What to do before training, in plain language; empty when nothing is amiss."""
+        total = self.images + len(self.errors)
+        found = (
+            (not self.images, "There is no readable image here."),
+            (
+                self.errors,
+                f"{len(self.errors)} of {total} files cannot be read: fix or remove them.",
+            ),
+            (
+                len(self.depths) > 1,
+                f"{len(self.depths)} bit depths ({', '.join(self.depths)}): a model needs one. "
+                "Convert the rarer ones or train one model each.",
+            ),
+            (
+                len(self.colours) > 1,
+                "Grey and colour images are mixed: if the colour means nothing, save all as grey.",
+            ),
+            (
+                self.copies,
+                f"{_images(self.copies)} exact {_be(self.copies, 'a copy', 'copies')} of another: "
+                "copies count twice in training and flatter the held-out scores.",
+            ),
+            (
+                self.constant,
+                f"{_images(len(self.constant))} one single colour: likely a covered lens or an "
+                "empty export.",
+            ),
+            (
+                0 < self.images < FEW,
+                f"{self.images} images are few: below {FEW}, no threshold can promise fewer than "
+                "5 % false alarms.",
+            ),
+        )
+        return tuple(sentence for holds, sentence in found if holds)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report as plain lists, dicts, strings and numbers."""
+        return {
+            "images": self.images,
+            "errors": [
+                {"path": str(e.path), "reason": e.reason, "detail": e.detail} for e in self.errors
+            ],
+            "sizes": [{"width": w, "height": h, "images": n} for (w, h), n in self.sizes.items()],
+            "formats": dict(self.formats),
+            "depths": dict(self.depths),
+            "colours": dict(self.colours),
+            "duplicates": [[str(path) for path in group] for group in self.duplicates],
+            "constant": [str(path) for path in self.constant],
+            "ignored": dict(self.ignored),
+            "advice": list(self.advice()),
+        }
+
+    def text(self) -> str:
+        """The report for a terminal; ends without a newline."""
+        lines = [f"{self.images} images, {len(self.errors)} unreadable", ""]
+        tables: dict[str, Mapping[str, int]] = {
+            "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
+            "format": self.formats,
+            "depth": self.depths,
+            "colour": self.colours,
+        }
+        for name, table in tables.items():
+            lines += _table(name, table)
+        if self.ignored:
+            names = {suffix or "no suffix": n for suffix, n in self.ignored.items()}
+            lines += ["", "Not taken for images:", *_table("suffix", names)]
+        for group in self.duplicates[:SHOWN]:
+            lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
+        lines += _more(len(self.duplicates), "groups of copies")
+        if self.constant:
+            lines += ["", "One single colour:", *_names(self.constant)]
+        for reason in dict.fromkeys(e.reason for e in self.errors):
+            same = [e for e in self.errors if e.reason == reason]
+            lines += ["", f"{reason} ({len(same)}): {_plain(same[0].detail)}"]
+            lines += _names([e.path for e in same])
+        advice = self.advice() or ("Nothing is amiss.",)
+        return "\n".join([*lines, "", *(f"* {sentence}" for sentence in advice)])
+
+
+def check(
+    inputs: str | Path | Iterable[str | Path],
+    *,
+    stdin: IO[bytes] | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Decode every image once and say what there is.
+
+    Args:
+        inputs: files, folders, globs, lists or ``-``, as ``folders.expand`` takes them.
+        stdin: where ``-`` reads from; the process's own standard input if None.
+        progress: called with (files done, files in all) after each file, in this thread.
+
+    Only one picture per thread is in memory at a time.
+    """
+    listing = folders.expand(inputs, stdin=stdin)
+    facts: list[_Facts] = []
+    errors = list(listing.errors)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for done, seen in enumerate(pool.map(_look, listing.paths), start=1):
+            if isinstance(seen, ImageError):
+                errors.append(seen)
+            else:
+                facts.append(seen)
+            if progress is not None:
+                progress(done, len(listing.paths))
+    groups: dict[bytes, list[Path]] = {}
+    for fact in facts:
+        groups.setdefault(fact.digest, []).append(fact.path)
+    headers = [fact.header for fact in facts]
+    return CheckReport(
+        images=len(facts),
+        errors=tuple(errors),
+        sizes=_tally((h.width, h.height) for h in headers),
+        formats=_tally(h.format for h in headers),
+        depths=_tally(h.depth for h in headers),
+        colours=_tally("grey" if h.channels == 1 else "RGB" for h in headers),
+        duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
+        constant=tuple(fact.path for fact in facts if fact.constant),
+        ignored=listing.ignored,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is kept of one image once its pixels are gone."""
+
+    path: Path
+    header: images.Header
+    digest: bytes
+    constant: bool
+
+
+def _look(path: Path) -> _Facts | ImageError:
+    try:
+        header = images.probe(path)
+        pixels = images.read(path)
+    except ImageError as error:
+        return error
+    shape = f"{pixels.dtype.str} {pixels.shape}".encode()
+    digest = hashlib.blake2b(pixels.data, digest_size=16, person=b"pixels", key=shape).digest()
+    constant = bool((pixels == pixels[0, 0]).all())
+    return _Facts(path, header, digest, constant)
+
+
+def _tally(values: Iterable[T]) -> dict[T, int]:
+    return dict(Counter(values).most_common())
+
+
+def _table(name: str, table: Mapping[str, int]) -> list[str]:
+    rows = [f"  {'':8}{key:<14}{n:>7}" for key, n in list(table.items())[:ROWS]]
+    if rows:
+        rows[0] = f"  {name:<8}" + rows[0][10:]
+    return rows + [f"        {line}" for line in _more(len(table), "kinds", ROWS)]
+
+
+def _names(paths: Iterable[Path]) -> list[str]:
+    shown = [f"    {_plain(str(path))}" for path in paths]
+    return shown[:SHOWN] + _more(len(shown), "files")
+
+
+def _more(count: int, what: str, shown: int = SHOWN) -> list[str]:
+    return [f"  ... and {count - shown} more {what}"] if count > shown else []
+
+
+def _plain(text: str) -> str:
+    """A file's name may hold newlines, escapes and bytes that no terminal should be sent."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+                   for c in text)  # fmt: skip
+
+
+def _images(count: int) -> str:
+    return f"{count} {_be(count, 'image is', 'images are')}"
+
+
+def _be(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many

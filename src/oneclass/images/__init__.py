@@ -127,23 +127,28 @@ def read(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
 def _opened(path: str | Path) -> Iterator[BinaryIO]:
     """Open a regular file, and turn every refusal inside the block into an ``ImageError``."""
     try:
-        try:
-            mode = Path(path).stat().st_mode
-            # Asked before opening: to open a pipe would wait for ever.
-            if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-                raise RefusedError("not_a_file", f"this is {kind}; give the path of one image file")
-            with Path(path).open("rb") as file:
-                yield file
-        except FileNotFoundError:
-            raise RefusedError("missing", "there is no such file; check the path") from None
-        except (OSError, ValueError) as problem:
-            raise RefusedError(
-                "unreadable",
-                f"the system does not let it be read ({problem}); check its permissions",
-            ) from None
+        _check_regular(path)
+        with Path(path).open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise ImageError(path, "missing", "there is no such file; check the path") from None
+    except OSError as problem:
+        why = problem.strerror or problem
+        detail = f"the system does not let it be read ({why}); check its permissions and the disk"
+        raise ImageError(path, "unreadable", detail) from None
     except RefusedError as refused:
         raise ImageError(path, refused.reason, refused.detail) from None
+
+
+def _check_regular(path: str | Path) -> None:
+    """Asked before opening: to open a pipe would wait for ever."""
+    try:
+        mode = Path(path).stat().st_mode
+    except ValueError:  # a zero byte in the name
+        raise FileNotFoundError from None
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise RefusedError("not_a_file", f"this is {kind}; give the path of one image file")
 
 
 def _inspect(file: BinaryIO) -> Source:

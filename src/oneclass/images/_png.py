@@ -33,6 +33,9 @@ DEPTHS = {
     GREY_ALPHA: (8, 16),
     RGB_ALPHA: (8, 16),
 }
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+         (0, 1, 1, 2))  # fmt: skip
+"""Interlacing: first column, first row and steps of each pass."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ def inspect(file: BinaryIO) -> Source:
     colour = chunks.colour
     if not width or not height or max(width, height) >= 2**31:
         raise damaged(f"its header says {width} x {height} pixels")
+    if chunks.ihdr[10:12] != b"\0\0" or chunks.ihdr[12] > 1:
+        raise damaged("its header names an unknown compression, filter or interlacing")
     if chunks.bits not in DEPTHS.get(colour, ()):
         raise damaged(f"its header says {chunks.bits} bits with colour type {colour}")
     grey = colour in (GREY, GREY_ALPHA) or (colour == PALETTE and is_grey(_palette(chunks)))
@@ -185,15 +190,42 @@ def _key_to_white(pixels: Pixels, chunks: _Chunks) -> Pixels:
 
 
 def _bare(file: BinaryIO, chunks: _Chunks) -> bytes:
-    """The same picture as a PNG of four chunks, its checksums verified."""
-    data = []
-    for offset, length in chunks.idat:
-        file.seek(offset)
-        data.append(_body(file, b"IDAT", length))
-    body = b"".join(data)
+    """The same picture as a PNG of four chunks, checked to be whole, its rows stored plainly.
+
+    Pillow takes a stream that ends after any full row for a whole picture and leaves the rest
+    black. So the rows are inflated and counted here; to store them again costs a copy.
+    """
+    inflater = zlib.decompressobj()
+    need = _inflated_bytes(chunks)
+    parts, got = [], 0
+    try:
+        for offset, length in chunks.idat:
+            file.seek(offset)
+            body = _body(file, b"IDAT", length)
+            if got < need:
+                parts.append(inflater.decompress(body, need - got))
+                got += len(parts[-1])
+    except zlib.error as problem:
+        raise damaged(f"its picture data cannot be inflated ({problem})") from None
+    if got < need:
+        raise damaged(f"its picture data is {got} bytes once inflated, not {need}")
+    body = zlib.compress(b"".join(parts), 0)
     palette = _chunk(b"PLTE", chunks.plte) if chunks.colour == PALETTE else b""
-    parts = (_chunk(b"IHDR", chunks.ihdr), palette, _chunk(b"IDAT", body), _chunk(b"IEND", b""))
-    return MAGIC + b"".join(parts)
+    wrapped = (_chunk(b"IHDR", chunks.ihdr), palette, _chunk(b"IDAT", body), _chunk(b"IEND", b""))
+    return MAGIC + b"".join(wrapped)
+
+
+def _inflated_bytes(chunks: _Chunks) -> int:
+    """Bytes of all rows with their filter bytes, over one pass or Adam7's seven."""
+    width, height = chunks.size
+    bits = chunks.bits * {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}[chunks.colour]
+    passes = ADAM7 if chunks.ihdr[12] else ((0, 0, 1, 1),)
+    total = 0
+    for x, y, right, down in passes:
+        across, rows = -(-(width - x) // right), -(-(height - y) // down)
+        if across > 0 and rows > 0:
+            total += rows * (1 + (across * bits + 7) // 8)
+    return total
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -75,6 +75,13 @@ def exactly(file: BinaryIO, count: int, what: str) -> bytes:
     return data
 
 
+def jump(file: BinaryIO, at: int, what: str) -> None:
+    """Go to an offset that the file itself names; it may name any."""
+    if at > file.seek(0, 2):
+        raise truncated(what)
+    file.seek(at)
+
+
 def truncated(what: str) -> RefusedError:
     return RefusedError(
         "truncated", f"the file ends inside its {what}: it was not copied or saved whole; "

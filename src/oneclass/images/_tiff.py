@@ -16,10 +16,20 @@ from oneclass.images._source import (
     Source,
     damaged,
     exactly,
+    jump,
     truncated,
     unsupported,
 )
-from oneclass.images._tiffdata import Layout
+from oneclass.images._tifflayout import (
+    CMYK,
+    FLOAT,
+    PALETTE,
+    RGB,
+    SIGNED,
+    YCBCR,
+    Layout,
+    check_compression,
+)
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 273, 274, 277, 278, 279
@@ -37,8 +47,8 @@ MAX_VALUES = 2**20
 MAX_PAGES = 10_000
 REDUCED_OR_MASK = 1 | 4
 
-INTEGER, SIGNED, FLOAT = 1, 2, 3
-GREYS, RGB, PALETTE, CMYK, YCBCR = (0, 1), 2, 3, 5, 6
+INTEGER = 1
+GREYS = (0, 1)
 
 Tags = dict[int, list[int]]
 
@@ -94,7 +104,7 @@ def _directory(file: BinaryIO, shape: _Shape, at: int) -> Tags:
         value = np.dtype(shape.order + TYPES[kind])
         data = table[i + 4 + inline : i + 4 + 2 * inline]
         if length * value.itemsize > inline:
-            file.seek(struct.unpack(shape.offset, data)[0] & (2**63 - 1))
+            jump(file, struct.unpack(shape.offset, data)[0], f"tag {tag}")
             data = exactly(file, length * value.itemsize, f"tag {tag}")
         tags[tag] = np.frombuffer(data, value, length).tolist()
     return tags
@@ -102,7 +112,7 @@ def _directory(file: BinaryIO, shape: _Shape, at: int) -> Tags:
 
 def _entries(file: BinaryIO, shape: _Shape, at: int) -> int:
     """The number of entries of the directory at this offset; the file stands at the first."""
-    file.seek(at & (2**63 - 1))
+    jump(file, at, "list of tags")
     size = struct.calcsize(shape.count)
     count: int = struct.unpack(shape.count, exactly(file, size, "list of tags"))[0]
     if not 1 <= count <= 65535:
@@ -196,7 +206,7 @@ def _check_readable(layout: Layout) -> None:
         layout.bits not in (1, 2, 4, 8, 16) or len(layout.palette) != 3 * 2**layout.bits
     ):
         raise damaged("its palette is missing or has the wrong length")
-    _tiffdata.check_compression(layout)
+    check_compression(layout)
 
 
 def _check_blocks(file: BinaryIO, layout: Layout) -> None:

@@ -1,4 +1,4 @@
-"""TIFF pixels: libtiff unpacks the bytes, numpy says what they mean.
+"""TIFF pixels: libtiff or zlib unpacks the bytes, numpy says what they mean.
 
 Pillow reduces 16-bit colour to 8 bits, and knows no planar 16-bit, 12-bit or double files. So each
 compressed file is shown to libtiff as what it always is, rows of bytes: an 8-bit grey picture as
@@ -9,7 +9,7 @@ Only codes that work on pixels instead of bytes (fax, JPEG) are left to Pillow a
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+import zlib
 from typing import BinaryIO
 
 import numpy as np
@@ -25,104 +25,29 @@ from oneclass.images._pixels import (
 )
 from oneclass.images._source import (
     MAX_BYTES,
-    Depth,
     Pixels,
     RefusedError,
     damaged,
     truncated,
     unsupported,
 )
+from oneclass.images._tifflayout import (
+    CMYK,
+    DEFLATE,
+    FAX,
+    FLOAT,
+    JPEG,
+    NONE,
+    PALETTE,
+    RGB,
+    SIGNED,
+    UNASSOCIATED,
+    YCBCR,
+    Layout,
+)
 
-NONE, JPEG = 1, 7
-FAX = (2, 3, 4)
-BYTEWISE = {NONE, 5, 8, 32946, 32773, 34925, 50000}  # LZW, deflate twice, PackBits, LZMA, zstd
 REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
-SIGNED, FLOAT = 2, 3
-RGB, PALETTE, CMYK, YCBCR = 2, 3, 5, 6
-ASSOCIATED, UNASSOCIATED = 1, 2
 EXACT = 2**24  # float32 holds every integer up to here
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the first picture of a TIFF lies in its file, out of the tags."""
-
-    order: str
-    width: int
-    height: int
-    samples: int
-    bits: int
-    kind: int
-    photometric: int
-    compression: int
-    planar: bool
-    predictor: int
-    reversed_bits: bool
-    extra: tuple[int, ...]
-    tiled: bool
-    block: tuple[int, int]
-    offsets: list[int]
-    counts: list[int]
-    palette: list[int]
-    carried: dict[int, list[int]]
-
-    @property
-    def depth(self) -> Depth:
-        if self.kind != 1 or self.bits == 32:
-            return "float32"
-        return "uint8" if self.bits <= 8 else "uint16"
-
-    @property
-    def alpha(self) -> bool:
-        colours = {RGB: 3, CMYK: 4, YCBCR: 3}.get(self.photometric, 1)
-        return self.samples > colours and self.extra[:1] in ((ASSOCIATED,), (UNASSOCIATED,))
-
-    @property
-    def planes(self) -> int:
-        return self.samples if self.planar else 1
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Blocks down and across one plane."""
-        return -(-self.height // self.block[1]), -(-self.width // self.block[0])
-
-    @property
-    def blocks_per_plane(self) -> int:
-        return self.grid[0] * self.grid[1]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row of one block."""
-        return (self.block[0] * (1 if self.planar else self.samples) * self.bits + 7) // 8
-
-    @property
-    def rows(self) -> int:
-        """Rows of all the blocks of one plane, one below the other."""
-        return self.blocks_per_plane * self.block[1] if self.tiled else self.height
-
-
-def check_compression(layout: Layout) -> None:
-    """Refuse a compression that cannot be undone without loss of depth."""
-    code = layout.compression
-    if code in FAX:
-        fine = layout.bits == 1 and layout.samples == 1 and layout.photometric in (0, 1)
-    elif code == JPEG:
-        fine = layout.bits == 8 and not layout.planar and layout.samples in (1, 3, 4)
-        fine = fine and layout.photometric != PALETTE and not layout.alpha
-    else:
-        fine = code in BYTEWISE and layout.photometric != YCBCR
-    if not fine:
-        raise unsupported(
-            f"TIFF with compression {code}, {layout.bits} bits and photometric "
-            f"interpretation {layout.photometric}", "save it with LZW, deflate or no compression"
-        )  # fmt: skip
-    predictable = {
-        1: True,
-        2: layout.bits in (8, 16, 32, 64),
-        3: layout.kind == FLOAT,
-    }
-    if not predictable.get(layout.predictor, False):
-        raise unsupported(f"TIFF with predictor {layout.predictor} and {layout.bits} bits")
 
 
 def decode(file: BinaryIO, layout: Layout) -> Pixels:
@@ -174,18 +99,24 @@ def _unpack(pieces: list[bytes], layout: Layout) -> Pixels:
     """Undo the compression: (rows, bytes of a row), uint8."""
     height, width = layout.rows, layout.row_bytes
     per_block = layout.block[1]
-    if layout.compression != NONE:
+    if layout.compression not in (NONE, *DEFLATE):
         entries = {256: [width], 257: [height], 258: [8], 259: [layout.compression], 262: [1],
                    277: [1], 278: [per_block]}  # fmt: skip
         return decode_with_pillow(TiffImageFile, _container(entries, pieces))
-    left = height
     for i, piece in enumerate(pieces):
-        need = min(per_block, left) * width
-        if len(piece) < need:
+        need = min(per_block, height - i * per_block) * width
+        # zlib's own binding: it says what is wrong here, where libtiff would print it.
+        pieces[i] = _inflated(piece, need) if layout.compression != NONE else piece[:need]
+        if len(pieces[i]) < need:
             raise truncated("picture data")
-        pieces[i] = piece[:need]
-        left -= per_block
     return np.frombuffer(b"".join(pieces), np.uint8).reshape(height, width)
+
+
+def _inflated(piece: bytes, need: int) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(piece, need)
+    except zlib.error as problem:
+        raise damaged(f"its picture data cannot be inflated ({problem})") from None
 
 
 def _whole(file: BinaryIO, layout: Layout) -> Pixels:
@@ -198,6 +129,8 @@ def _whole(file: BinaryIO, layout: Layout) -> Pixels:
     else:
         entries |= {278: [layout.block[1]]}
     pieces = _pieces(file, layout, slice(None))
+    if layout.compression == JPEG and not all(b"\xff\xd9" in piece for piece in pieces):
+        raise truncated("picture data")  # libjpeg would fill up with grey
     pixels = decode_with_pillow(TiffImageFile, _container(entries, pieces))
     pixels = pixels.astype(np.uint8, copy=False).reshape(*pixels.shape[:2], -1)
     if pixels.shape != (layout.height, layout.width, layout.samples):

@@ -1,0 +1,69 @@
+"""oneclass: learn what normal images look like, and say how odd a new one is.
+
+from oneclass import Detector, load
+
+The names load on first use: importing the package loads no network runtime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oneclass.detector import Detector, load
+    from oneclass.errors import (
+        ImageError,
+        InputError,
+        MissingDependencyError,
+        ModelFileError,
+        OneclassError,
+        StorageError,
+    )
+    from oneclass.prediction import Prediction, Predictions
+    from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Detector": "detector",
+    "HalfspaceUnion": "svm",
+    "ImageError": "errors",
+    "InputError": "errors",
+    "LinearOneClassSVM": "svm",
+    "MissingDependencyError": "errors",
+    "ModelFileError": "errors",
+    "OneclassError": "errors",
+    "Prediction": "prediction",
+    "Predictions": "prediction",
+    "StorageError": "errors",
+    "load": "detector",
+    "nu_path": "svm",
+}
+
+__all__ = [
+    "Detector",
+    "HalfspaceUnion",
+    "ImageError",
+    "InputError",
+    "LinearOneClassSVM",
+    "MissingDependencyError",
+    "ModelFileError",
+    "OneclassError",
+    "Prediction",
+    "Predictions",
+    "StorageError",
+    "__version__",
+    "load",
+    "nu_path",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'oneclass' has no attribute {name!r}")
+    return getattr(import_module(f"oneclass.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,176 @@
+"""Read what an ONNX file says of itself, and cut it at one layer.
+
+A session should compute nothing behind the wanted layer, but ONNX Runtime computes every node of a
+graph, asked for or not (measured: a session with one output in the middle of the graph takes as
+long as the whole network). So cutting means dropping the nodes and weights that the layer does not
+need; what stays is copied bit for bit. That is a splice in the file's protobuf framing, so it needs
+neither the `onnx` package (36 MB) nor a schema.
+
+Field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+MODEL_GRAPH, MODEL_METADATA = 7, 14
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_OUTPUT = 1, 5, 12
+NODE_INPUT, NODE_OUTPUT, NODE_ATTRIBUTE = 1, 2, 5
+ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 6, 11
+TENSOR_NAME, VALUE_NAME = 8, 1
+LENGTH_DELIMITED = 2
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("not a protobuf message: a number runs over 64 bits")
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+    """The fields of one message: (field number, payload, the whole field with its framing)."""
+    at = 0
+    while at < len(data):
+        start = at
+        key, at = _varint(data, at)
+        number, wire = key >> 3, key & 7
+        body = at
+        if wire == 0:
+            _, at = _varint(data, at)
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
+        elif wire == LENGTH_DELIMITED:
+            length, body = _varint(data, at)
+            at = body + length
+        else:
+            raise ValueError(f"not a protobuf message: wire type {wire}")
+        if at > len(data):
+            raise ValueError("the message is cut short")
+        yield number, data[body:at], data[start:at]
+
+
+def _delimited(number: int, payload: bytes) -> bytes:
+    def varint(value: int) -> bytes:
+        out = bytearray()
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*out, value])
+
+    return varint(number << 3 | LENGTH_DELIMITED) + varint(len(payload)) + payload
+
+
+def _model_fields(model: bytes) -> list[tuple[int, memoryview, memoryview]]:
+    try:
+        return list(_fields(memoryview(model)))
+    except IndexError as error:
+        raise ValueError("the message is cut short") from error
+
+
+def _graph(model: bytes) -> memoryview:
+    for number, payload, _ in _model_fields(model):
+        if number == MODEL_GRAPH:
+            return payload
+    raise ValueError("it holds no graph")
+
+
+def _texts(message: memoryview, field: int) -> list[str]:
+    return [str(value, "utf-8") for number, value, _ in _fields(message) if number == field]
+
+
+def _reads(node: memoryview) -> Iterator[str]:
+    """The tensors that a node reads, those read inside its subgraphs (If, Loop, Scan) included."""
+    yield from _texts(node, NODE_INPUT)
+    for number, attribute, _ in _fields(node):
+        if number == NODE_ATTRIBUTE:
+            for field, subgraph, _ in _fields(attribute):
+                if field in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
+                    for inner, child, _ in _fields(subgraph):
+                        if inner == GRAPH_NODE:
+                            yield from _reads(child)
+
+
+def metadata(model: bytes, key: str) -> str | None:
+    """The text that the model's metadata holds under `key`, if any.
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    for number, entry, _ in _model_fields(model):
+        if number == MODEL_METADATA and key in _texts(entry, ENTRY_KEY):
+            return "".join(_texts(entry, ENTRY_VALUE))
+    return None
+
+
+def output_names(model: bytes) -> tuple[str, ...]:
+    """The declared outputs of the graph, in the file's order.
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    return tuple(
+        name
+        for number, output, _ in _fields(_graph(model))
+        if number == GRAPH_OUTPUT
+        for name in _texts(output, VALUE_NAME)
+    )
+
+
+def tensor_names(model: bytes) -> tuple[str, ...]:
+    """Every tensor that the graph computes, in the file's order.
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    return tuple(
+        name
+        for number, node, _ in _fields(_graph(model))
+        if number == GRAPH_NODE
+        for name in _texts(node, NODE_OUTPUT)
+    )
+
+
+def cut(model: bytes, layer: str) -> bytes:
+    """The same ONNX model with `layer` as its only output and nothing that it does not need.
+
+    The declared shape of an output is kept where the graph has it; for an inner tensor only the
+    name is written and ONNX Runtime infers the rest.
+
+    Args:
+        model: the bytes of an ONNX file.
+        layer: the name of a tensor that the graph computes (see `tensor_names`).
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    graph = list(_fields(_graph(model)))
+    needed = {layer}
+    keep = [True] * len(graph)
+    for index in range(len(graph) - 1, -1, -1):  # ONNX lists nodes after those that they read
+        number, node, _ = graph[index]
+        if number == GRAPH_NODE:
+            keep[index] = not needed.isdisjoint(_texts(node, NODE_OUTPUT))
+            if keep[index]:
+                needed.update(_reads(node))
+    declared = _delimited(GRAPH_OUTPUT, _delimited(VALUE_NAME, layer.encode()))
+    for index, (number, payload, field) in enumerate(graph):
+        if number == GRAPH_INITIALIZER:
+            keep[index] = not needed.isdisjoint(_texts(payload, TENSOR_NAME))
+        elif number == GRAPH_OUTPUT:
+            keep[index] = False
+            if layer in _texts(payload, VALUE_NAME):
+                declared = bytes(field)
+    kept = [field for (_, _, field), wanted in zip(graph, keep, strict=True) if wanted]
+    spliced = b"".join([*kept, declared])
+    return b"".join(
+        _delimited(MODEL_GRAPH, spliced) if number == MODEL_GRAPH else bytes(field)
+        for number, _, field in _model_fields(model)
+    )

@@ -1,0 +1,171 @@
+"""One session class runs every frozen network, cut at the wanted layer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
+from oneclass.backbones.spec import BackboneSpec, Preprocessing
+from oneclass.errors import InputError, ModelFileError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+DEFAULT = "efficientnet-lite0"
+EMBEDDED_SHA256 = {
+    DEFAULT: "61107e0c622e89eb3ac9448fc9f74645674b0f40326fb0400da5b30a2b5b3c2e",
+}
+METADATA_KEY = "oneclass"
+
+
+class Backbone:
+    """A frozen network: ONNX bytes and what belongs to them.
+
+    Attributes:
+        spec: name, digest, preprocessing, licence, source.
+        layers: the named layers, from the input to the output: the graph's declared outputs.
+    """
+
+    def __init__(self, model: bytes, *, file: str) -> None:
+        """Read a backbone from the bytes of an ONNX file; `file` names it in messages.
+
+        Raises:
+            ModelFileError: no ONNX model, or one without oneclass's preprocessing record.
+        """
+        try:
+            self.layers = output_names(model)
+            self._tensors = tensor_names(model)
+            record = metadata(model, METADATA_KEY)
+        except ValueError as error:
+            raise ModelFileError(
+                f"backbone {file}: not a readable ONNX model ({error}). Export or copy it again."
+            ) from error
+        if record is None:
+            raise ModelFileError(
+                f"backbone {file}: the ONNX file has no {METADATA_KEY!r} entry in its metadata, so "
+                "its preprocessing is unknown. Add one: a JSON object with name and preprocessing "
+                "(size, interpolation, mean, std); docs/backbones.md shows how."
+            )
+        try:
+            data = json.loads(record)
+            self.spec = BackboneSpec(
+                name=str(data["name"]),
+                sha256=hashlib.sha256(model).hexdigest(),
+                preprocessing=Preprocessing.from_json(data["preprocessing"]),
+                licence=str(data.get("licence", "")),
+                source=str(data.get("source", "")),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"backbone {file}: its {METADATA_KEY!r} metadata is malformed: {error}. "
+                "Expected a JSON object with name and preprocessing."
+            ) from error
+        self._model = model
+
+    @classmethod
+    def open(cls, name: str | Path) -> Backbone:
+        """Open an embedded backbone by name, or an ONNX file by path.
+
+        Raises:
+            InputError: no such name or file.
+            ModelFileError: the file is damaged or no backbone.
+        """
+        if name in EMBEDDED_SHA256:
+            return _embedded(str(name))
+        file = Path(name)
+        if not file.is_file():
+            raise InputError(
+                f"backbone {str(name)!r}: neither an embedded backbone "
+                f"({', '.join(EMBEDDED_SHA256)}), nor 'greyscale', nor an existing ONNX file. "
+                "Check the spelling or the path."
+            )
+        return cls(file.read_bytes(), file=str(file))
+
+    def check_layer(self, layer: str) -> None:
+        """Raise InputError, with the list of layers, unless the network computes `layer`."""
+        if layer not in self._tensors:
+            raise InputError(
+                f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
+                f"Its layers are: {', '.join(self.layers)}."
+            )
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each named layer for one image of the network's own size."""
+        height, width = self.spec.preprocessing.size
+        blank = np.zeros((1, len(self.spec.preprocessing.mean), height, width), np.float32)
+        return {layer: self.session(layer)(blank).shape[1:] for layer in self.layers}
+
+    def session(self, layer: str, *, threads: int | None = None) -> LayerSession:
+        """A session that computes `layer` and nothing behind it.
+
+        Args:
+            layer: one of `layers`, or any tensor of the graph.
+            threads: for one run; None for all cores. The result's bits do not depend on it.
+
+        Raises:
+            InputError: an unknown layer.
+            ModelFileError: ONNX Runtime refuses the network.
+        """
+        self.check_layer(layer)
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or 0
+        try:
+            session = ort.InferenceSession(
+                cut(self._model, layer), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise ModelFileError(
+                f"backbone {self.spec.name}: ONNX Runtime cannot run it up to layer {layer!r} "
+                f"({str(error).strip().splitlines()[0][:200]}). Export it again."
+            ) from error
+        return LayerSession(session)
+
+
+class LayerSession:
+    """A network cut at one layer."""
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network.
+
+        Args:
+            images: (n, 3, height, width) float32, preprocessed as the backbone's spec says.
+
+        Returns:
+            (n, channels, h, w) for a map layer, (n, units) for a vector layer; float32.
+        """
+        layer: NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
+        return layer
+
+
+@cache
+def _embedded(name: str) -> Backbone:
+    file = resources.files("oneclass.backbones") / "data" / f"{name}.onnx"
+    try:
+        model = file.read_bytes()
+    except OSError as error:
+        raise ModelFileError(
+            f"backbone {name}: its file is missing from the installation ({error}). "
+            "Install oneclass again."
+        ) from error
+    digest = hashlib.sha256(model).hexdigest()
+    if digest != EMBEDDED_SHA256[name]:
+        raise ModelFileError(
+            f"backbone {name}: the installed file has SHA-256 {digest}, expected "
+            f"{EMBEDDED_SHA256[name]}. It was changed or damaged: install oneclass again."
+        )
+    return Backbone(model, file=name)

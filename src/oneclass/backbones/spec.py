@@ -1,0 +1,80 @@
+"""What travels with a backbone's weights: its name, preprocessing, origin and licence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """From an image with intensities in [0, 1] to the network's input.
+
+    Attributes:
+        size: (height, width) in pixels of the network's input.
+        interpolation: one of `INTERPOLATIONS`; with antialiasing when it shrinks.
+        mean: per channel (R, G, B; or one value for a grey input), in units of [0, 1]; subtracted.
+        std: per channel, in units of [0, 1]; divided by.
+    """
+
+    size: tuple[int, int]
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Preprocessing:
+        """Read and check one record.
+
+        Raises:
+            ValueError: a field is missing or makes no sense; the message names it.
+        """
+        try:
+            height, width = (int(n) for n in data["size"])
+            mean = tuple(float(n) for n in data["mean"])
+            std = tuple(float(n) for n in data["std"])
+            interpolation = str(data["interpolation"])
+        except KeyError as error:
+            raise ValueError(f"the preprocessing lacks {error}") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the preprocessing is malformed: {error}") from error
+        if height < 1 or width < 1:
+            raise ValueError(f"size is {height} x {width}; both must be at least 1")
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation {interpolation!r}: expected one of {INTERPOLATIONS}")
+        if len(mean) not in (1, 3) or len(std) != len(mean):
+            raise ValueError(
+                f"mean and std need 3 values each (1 each for grey input), "
+                f"got {len(mean)} and {len(std)}"
+            )
+        if not all(map(math.isfinite, mean)) or not all(math.isfinite(s) and s > 0 for s in std):
+            raise ValueError(f"mean {mean} and std {std} must be finite, and std above zero")
+        return cls((height, width), interpolation, mean, std)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneSpec:
+    """One frozen network's identity.
+
+    Attributes:
+        name: short, as users type it.
+        sha256: hex digest of the ONNX file.
+        preprocessing: what the network expects of its input.
+        licence: of the weights, as an SPDX expression where one exists; may be empty.
+        source: where the weights come from; may be empty.
+    """
+
+    name: str
+    sha256: str
+    preprocessing: Preprocessing
+    licence: str = ""
+    source: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,90 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from oneclass.errors import InputError, StorageError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write to a temporary file beside `path`; flush it to the disk; rename it into place.
+
+    An error or a kill at any point leaves the old file, or none, under the name `path`.
+
+    Raises:
+        InputError: the place cannot be written to.
+        StorageError: the disk is full or failing.
+    """
+    with translated_errors(path):
+        # Beside the target, since a rename is atomic only within one file system.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before hours of work whether `path` can be written at their end.
+
+    Raises:
+        InputError: it cannot; the message says why.
+    """
+    with translated_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
+@contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals to write `path` into errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, (InputError, StorageError)):
+            raise
+        reason = error.strerror or str(error)
+        if error.errno in FULL:
+            raise StorageError(
+                f"cannot write {path}: {reason}. Nothing was left half-written: "
+                "free some space, or write elsewhere with -o, and run it again."
+            ) from error
+        raise InputError(
+            f"cannot write {path}: {reason}. Give a place that exists and may be written to."
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

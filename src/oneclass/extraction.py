@@ -1,0 +1,105 @@
+"""Images to rows: many threads read and resize ahead of the one that runs the network."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import ImageError
+from oneclass.pixels import PixelScale
+from oneclass.representation import Representation
+from oneclass.sources import Sources, check_depth, content_digest
+
+BATCH = 16
+QUEUE = 4 * BATCH
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """One image's row.
+
+    Attributes:
+        index: of the image among the sources.
+        row: (d,) float32.
+        digest: of the image's content.
+    """
+
+    index: int
+    row: NDArray[np.float32]
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    index: int
+    planes: NDArray[np.float32]
+    digest: bytes
+
+
+def extract(
+    sources: Sources, representation: Representation, scale: PixelScale, *, workers: int
+) -> Iterator[Extracted | ImageError]:
+    """Yield each image's row, or why it has none, in order and in constant memory.
+
+    A row depends on its own image alone: neither on its neighbours in a batch nor on `workers`.
+
+    Args:
+        sources: the images.
+        representation: what makes rows of them.
+        scale: the rule for intensities; images of another bit depth get an error.
+        workers: threads that read and resize.
+    """
+
+    def prepare(index: int) -> _Prepared | ImageError:
+        try:
+            pixels = sources.pixels(index)
+            check_depth(pixels, scale.depth, sources.names[index])
+        except ImageError as error:
+            return error
+        return _Prepared(index, representation.prepare(pixels, scale), content_digest(pixels))
+
+    with ThreadPoolExecutor(workers) as pool:
+        ahead: deque[Future[_Prepared | ImageError]] = deque()
+        indices = iter(range(len(sources)))
+        try:
+            while True:
+                ahead.extend(pool.submit(prepare, i) for i in islice(indices, QUEUE - len(ahead)))
+                if not ahead:
+                    return
+                batch = [ahead.popleft().result() for _ in range(min(BATCH, len(ahead)))]
+                yield from _rows_of(batch, representation, sources)
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _rows_of(
+    batch: list[_Prepared | ImageError], representation: Representation, sources: Sources
+) -> Iterator[Extracted | ImageError]:
+    planes = [item.planes for item in batch if isinstance(item, _Prepared)]
+    rows = iter(representation.rows(planes) if planes else ())
+    for item in batch:
+        if isinstance(item, ImageError):
+            yield item
+        else:
+            row: NDArray[np.float32] = next(rows)
+            error = _refusal(row, representation, sources.names[item.index])
+            yield error or Extracted(item.index, row, item.digest)
+
+
+def _refusal(
+    row: NDArray[np.float32], representation: Representation, name: str
+) -> ImageError | None:
+    if not np.isfinite(row).all():
+        why = "the network's output for it is not finite; are its pixel values far out of range?"
+        return ImageError(name, "row_not_finite", why)
+    if representation.unit_length and not row.any():
+        why = "every unit of the layer is zero for it, so it has no direction to compare"
+        return ImageError(name, "row_zero", why)
+    return None

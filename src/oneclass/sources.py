@@ -1,0 +1,125 @@
+"""What a user may give as images, and one of them turned into pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass import folders, images
+from oneclass.errors import ImageError, InputError
+from oneclass.pixels import DEPTHS
+
+Progress = Callable[[int, int], None]
+Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Images in a fixed order: files, or arrays in memory.
+
+    Attributes:
+        items: paths or pixel arrays.
+        names: what to call each one in results and messages.
+        errors: inputs that could not be turned into items.
+    """
+
+    items: Sequence[Path | NDArray[Any]]
+    names: Sequence[str]
+    errors: tuple[ImageError, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def pixels(self, index: int) -> NDArray[Any]:
+        """Read item `index`: (H, W) or (H, W, 3); uint8, uint16 or float32.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        item = self.items[index]
+        if isinstance(item, Path):
+            return images.read(item)
+        return _checked_array(item, self.names[index])
+
+    def header(self, index: int) -> images.Header:
+        """Size, bit depth and channels of item `index`, without decoding its pixels.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        item = self.items[index]
+        if isinstance(item, Path):
+            return images.probe(item)
+        array = _checked_array(item, self.names[index])
+        height, width, *colour = array.shape
+        depth = next(d for d in DEPTHS if array.dtype == d)
+        return images.Header(width, height, depth, 3 if colour else 1, 1, "array")
+
+
+def gather(given: Images) -> Sources:
+    """Sort out what the user gave.
+
+    Args:
+        given: a file, folder, glob or list.txt; several of them; or arrays: (n, H, W) or
+            (n, H, W, 3), or a sequence of (H, W) and (H, W, 3).
+
+    Raises:
+        InputError: neither paths nor arrays.
+    """
+    if isinstance(given, (str, Path)):
+        given = [given]
+    if isinstance(given, np.ndarray) and given.ndim not in (3, 4):
+        raise InputError(
+            f"an array of shape {given.shape}: expected (n, H, W) or (n, H, W, 3). "
+            "For one image, give a list that holds it."
+        )
+    items = list(given)
+    paths = [item for item in items if isinstance(item, (str, Path))]
+    if len(paths) == len(items):
+        listing = folders.expand(paths)
+        return Sources(listing.paths, [str(path) for path in listing.paths], listing.errors)
+    arrays = [item for item in items if isinstance(item, np.ndarray)]
+    if len(arrays) == len(items):
+        return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
+    kinds = ", ".join(sorted({type(item).__name__ for item in items}))
+    raise InputError(f"images of type {kinds}: expected paths, or numpy arrays.")
+
+
+def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:
+    """Raise ImageError unless the pixels are of the depth that the model is for."""
+    if str(pixels.dtype) != depth:
+        raise ImageError(
+            name,
+            "bit_depth",
+            f"its pixels are {pixels.dtype}, the model is for {depth}: convert it, or fit a model "
+            "on such images",
+        )
+
+
+def content_digest(pixels: NDArray[Any]) -> bytes:
+    """SHA-256 of an image's shape, type and pixels: the same for every copy of it."""
+    head = f"{pixels.dtype.str}{pixels.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).digest()
+
+
+def _checked_array(array: NDArray[Any], name: str) -> NDArray[Any]:
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype == np.float64:
+        array = array.astype(np.float32)
+    if str(array.dtype) not in DEPTHS:
+        raise ImageError(
+            name, "unsupported", f"dtype {array.dtype}; expected {', '.join(DEPTHS)} or bool."
+        )
+    if 0 in array.shape or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ImageError(name, "unsupported", f"shape {array.shape}; expected (H, W) or (H, W, 3).")
+    if array.dtype == np.float32 and not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise ImageError(name, "not_finite", f"{bad} of its values are NaN or infinite.")
+    return array

@@ -10,17 +10,17 @@ from PIL.BmpImagePlugin import BmpImageFile
 
 from oneclass.images._pillow import decode
 from oneclass.images._pixels import is_grey, on_white
-from oneclass.images._source import Header, Pixels, Source, damaged, exactly, unsupported
+from oneclass.images._source import Header, Pixels, Source, damaged, exactly, truncated, unsupported
 
-RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 1, 2, 3, 6
+RLE8, RLE4, BITFIELDS = 1, 2, 3
 MAX_RLE_BYTES = 2**20
 """Pillow undoes BMP's run-length code in Python, so only small files end in time."""
 
 
 def inspect(file: BinaryIO) -> Source:
     """Read the header and palette of a BMP; raises ``RefusedError``."""
-    file.seek(14)
-    size = struct.unpack("<I", exactly(file, 4, "header"))[0]
+    file.seek(10)
+    start, size = struct.unpack("<II", exactly(file, 8, "header"))
     if size == 12:
         width, height, _, bits = struct.unpack("<HHHH", exactly(file, 8, "header"))
         compression = used = 0
@@ -34,11 +34,13 @@ def inspect(file: BinaryIO) -> Source:
         raise damaged(f"its header says {width} x {height} pixels")
     if bits not in (1, 4, 8, 16, 24, 32) or compression not in (0, RLE8, RLE4, BITFIELDS):
         raise unsupported(f"BMP with {bits} bits and compression {compression}")
-    if compression in (RLE8, RLE4) and file.seek(0, 2) > MAX_RLE_BYTES:
+    coded = compression in (RLE8, RLE4)
+    if coded and file.seek(0, 2) > MAX_RLE_BYTES:
         raise unsupported("run-length coded BMP above 1 MiB")
+    end = 0 if coded else start + (width * bits + 31) // 32 * 4 * abs(height)
     grey = bits <= 8 and is_grey(_palette(file, size, used or 2**bits))
     header = Header(width, abs(height), "uint8", 1 if grey else 3, 1, "BMP")
-    return Source(header, lambda: _decode(file, header))
+    return Source(header, lambda: _decode(file, header, end))
 
 
 def _palette(file: BinaryIO, header_bytes: int, used: int) -> Pixels:
@@ -50,9 +52,11 @@ def _palette(file: BinaryIO, header_bytes: int, used: int) -> Pixels:
     return np.frombuffer(data, np.uint8).reshape(-1, entry)[:, :3]
 
 
-def _decode(file: BinaryIO, header: Header) -> Pixels:
+def _decode(file: BinaryIO, header: Header, end: int) -> Pixels:
     file.seek(0)
     data = file.read()
+    if len(data) < end:
+        raise truncated("picture data")
     if header.channels == 1:
         return decode(BmpImageFile, data, mode="L")
     pixels = decode(BmpImageFile, data)

@@ -77,7 +77,7 @@ class CheckReport:
             ),
             (
                 self.copies,
-                f"{_images(self.copies)} exact {_be(self.copies, 'a copy', 'copies')} of another: "
+                f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of another: "
                 "copies count twice in training and flatter the held-out scores.",
             ),
             (

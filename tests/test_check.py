@@ -1,0 +1,117 @@
+"""The report on a folder, against folders of known content."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import damage
+from oneclass.check import CheckReport, check
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """20 good grey images, a copy of one as BMP, a constant one, one 16-bit, one in colour."""
+    good = damage.write_good(tmp_path, 20)
+    Image.open(good[3]).save(tmp_path / "copy.bmp")
+    Image.new("L", (40, 30), 7).save(tmp_path / "flat.png")
+    rng = np.random.default_rng(5)
+    wide = rng.integers(0, 65536, (32, 32), dtype=np.uint16)
+    (tmp_path / "wide.png").write_bytes(damage.png(wide))
+    colour = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(tmp_path / "colour.tif")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "notes.csv").write_text("1,2")
+    return tmp_path
+
+
+def test_the_tables(folder: Path) -> None:
+    report = check([folder])
+    assert report.images == 24
+    assert [(error.path.name, error.reason) for error in report.errors] == [
+        ("text.png", "not_an_image")
+    ]
+    assert list(report.sizes.items()) == [((32, 32), 23), ((40, 30), 1)]
+    assert dict(report.formats) == {"PNG": 22, "BMP": 1, "TIFF": 1}
+    assert dict(report.depths) == {"uint8": 23, "uint16": 1}
+    assert dict(report.colours) == {"grey": 23, "RGB": 1}
+    assert [[p.name for p in group] for group in report.duplicates] == [
+        ["copy.bmp", "good-003.png"]
+    ]
+    assert [path.name for path in report.constant] == ["flat.png"]
+    assert dict(report.ignored) == {".csv": 1}
+
+
+def test_the_advice_names_every_finding(folder: Path) -> None:
+    advice = "\n".join(check([folder]).advice())
+    for words in ("1 of 25 files cannot be read", "2 bit depths (uint8, uint16)", "mixed",
+                  "1 image is an exact copy", "1 image is one single colour"):  # fmt: skip
+        assert words in advice
+
+
+def test_json_is_complete_and_text_is_for_terminals(folder: Path) -> None:
+    (folder / "new\nline\x1b[31m.png").write_bytes(b"")
+    (folder / os.fsdecode(b"not-\xff-utf8.png")).write_bytes(b"")
+    report = check([folder])
+    again = json.loads(json.dumps(report.to_json()))
+    assert again["images"] == 24
+    assert again["sizes"][0] == {"width": 32, "height": 32, "images": 23}
+    assert again["duplicates"] == [[str(folder / "copy.bmp"), str(folder / "good-003.png")]]
+    assert {error["reason"] for error in again["errors"]} == {"empty", "not_an_image"}
+    assert again["advice"] == list(report.advice())
+    text = report.text()
+    text.encode()
+    assert "\x1b" not in text
+    assert "new\\nline\\x1b[31m.png" in text
+    assert all(len(line) < 200 for line in text.splitlines())
+
+
+def test_a_clean_folder_has_no_advice(tmp_path: Path) -> None:
+    damage.write_good(tmp_path, 25)
+    report = check(tmp_path)
+    assert report.advice() == ()
+    assert "Nothing is amiss." in report.text()
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
+    assert check([tmp_path]).advice() == ("There is no readable image here.",)
+    report = check([tmp_path / "nowhere"])
+    assert [error.reason for error in report.errors] == ["missing"]
+    assert report.text()
+
+
+def test_few_images_are_called_few(tmp_path: Path) -> None:
+    damage.write_good(tmp_path, 5)
+    assert any("few" in sentence for sentence in check([tmp_path]).advice())
+
+
+def test_same_bytes_in_another_shape_are_no_copies(tmp_path: Path) -> None:
+    pixels = np.arange(16, dtype=np.uint8)
+    for i, shape in enumerate(((4, 4), (2, 8), (8, 2))):
+        (tmp_path / f"{i}.png").write_bytes(damage.png(pixels.reshape(shape)))
+    (tmp_path / "wide.png").write_bytes(damage.png(pixels.view(np.uint16).reshape(2, 4)))
+    assert check([tmp_path]).duplicates == ()
+
+
+def test_progress_counts_every_file_once(folder: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    check([folder], progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(i, 25) for i in range(1, 26)]
+
+
+def test_hundreds_of_damaged_files_leave_the_good_ones_as_they_are(tmp_path: Path) -> None:
+    damage.write_good(tmp_path / "good", 30)
+    alone = check([tmp_path])
+    bad = damage.write_damaged(tmp_path / "bad", 200)
+    report = check([tmp_path])
+    assert report.images == alone.images == 30
+    assert (report.sizes, report.duplicates) == (alone.sizes, alone.duplicates)
+    assert {error.path for error in report.errors} == set(bad)
+    assert all(error.reason in bad[error.path] for error in report.errors)
+    assert isinstance(report, CheckReport)
+    assert report.text()

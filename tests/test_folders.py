@@ -1,0 +1,186 @@
+"""Inputs -> files: what a person may give on a command line, and what may lie in a folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oneclass.folders import SUFFIXES, expand, natural_key
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return folder
+
+
+def names(folder: Path, *inputs: str | Path, stdin: bytes = b"") -> list[str]:
+    listing = expand(inputs, stdin=io.BytesIO(stdin))
+    assert listing.errors == ()
+    return [os.path.relpath(path, folder) for path in listing.paths]
+
+
+def test_a_folder_is_walked_in_natural_order(tmp_path: Path) -> None:
+    touch(
+        tmp_path, "i10.png", "i2.PNG", "i1.jpeg", "b/2.tif", "b/c/1.webp", "a/9.bmp", "no.csv", "x"
+    )
+    assert names(tmp_path, tmp_path) == [
+        "i1.jpeg", "i2.PNG", "i10.png", "a/9.bmp", "b/2.tif", "b/c/1.webp",
+    ]  # fmt: skip
+    assert dict(expand([tmp_path]).ignored) == {".csv": 1, "": 1}
+
+
+def test_hidden_and_system_files_are_passed_over(tmp_path: Path) -> None:
+    touch(
+        tmp_path, ".h.png", ".git/a.png", "__MACOSX/._a.png", "__MACOSX/b.png", "Thumbs.db", "a.png"
+    )
+    assert names(tmp_path, tmp_path) == ["a.png"]
+    assert dict(expand([tmp_path]).ignored) == {}
+
+
+def test_every_suffix_in_any_case(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"a{suffix}" for suffix in SUFFIXES), *(f"b{s.upper()}" for s in SUFFIXES))
+    assert len(names(tmp_path, tmp_path)) == 2 * len(SUFFIXES)
+
+
+def test_a_named_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "scan.xyz", ".hidden")
+    assert names(tmp_path, tmp_path / "scan.xyz", tmp_path / ".hidden") == ["scan.xyz", ".hidden"]
+
+
+def test_each_file_once_and_inputs_in_their_order(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "c/d.png")
+    (tmp_path / "link.png").symlink_to("a.png")
+    given_twice = (tmp_path / "c", tmp_path / "b.png", tmp_path, f"{tmp_path}/c/../b.png")
+    assert names(tmp_path, *given_twice) == ["c/d.png", "b.png", "a.png"]
+
+
+def test_a_lone_path_is_a_list_of_one(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    assert expand(tmp_path).paths == expand(str(tmp_path)).paths == (tmp_path / "a.png",)
+
+
+def test_links_in_circles_end(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1.png", "b/2.png")
+    (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "a" / "b").symlink_to(tmp_path / "b", target_is_directory=True)
+    (tmp_path / "b" / "a").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "b" / "self").symlink_to("self")
+    assert names(tmp_path, tmp_path) == ["a/1.png", "a/b/2.png"]
+    assert names(tmp_path, f"{tmp_path}/**/*.png") == ["a/1.png", "a/b/2.png"]
+
+
+def test_a_broken_link_is_listed_so_that_reading_it_reports_it(tmp_path: Path) -> None:
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    assert names(tmp_path, tmp_path) == ["gone.png"]
+    assert names(tmp_path, tmp_path / "gone.png") == ["gone.png"]
+
+
+def test_folders_nested_hundreds_deep(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*"d" * 400)
+    os.makedirs(deep)  # noqa: PTH103 -- Path.mkdir goes deeper into Python's stack
+    touch(deep, "a.png")
+    assert len(expand([tmp_path]).paths) == 1
+
+
+GLOBS = ("a1.png", "a2.jpg", "a.csv", "s/a3.png", "s/t/a4.png", "s/t/.a5.png", "n/good/x.png")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.png", ["a1.png"]),
+        ("a?.*", ["a1.png", "a2.jpg"]),
+        ("[ab]1.png", ["a1.png"]),
+        ("*", ["a1.png", "a2.jpg", "n/good/x.png", "s/a3.png", "s/t/a4.png"]),
+        ("**", ["a1.png", "a2.jpg", "n/good/x.png", "s/a3.png", "s/t/a4.png"]),
+        ("**/*.png", ["a1.png", "n/good/x.png", "s/a3.png", "s/t/a4.png"]),
+        ("s/**/*.png", ["s/a3.png", "s/t/a4.png"]),
+        ("**/t/*", ["s/t/a4.png"]),
+        ("**/good", ["n/good/x.png"]),
+        ("*/**/a4.png", ["s/t/a4.png"]),
+    ],
+)
+def test_globs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, expected: list[str]
+) -> None:
+    touch(tmp_path, *GLOBS)
+    assert names(tmp_path, f"{tmp_path}/{pattern}") == expected
+    monkeypatch.chdir(tmp_path)
+    assert [str(path) for path in expand([pattern]).paths] == expected
+
+
+def test_a_real_name_comes_before_a_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "a[1].png", "a1.png", "what?.png", "d[1]/x.png")
+    assert names(tmp_path, tmp_path / "a[1].png") == ["a[1].png"]
+    assert names(tmp_path, tmp_path / "what?.png") == ["what?.png"]
+    assert names(tmp_path, tmp_path / "d[1]") == ["d[1]/x.png"]
+
+
+def test_what_leads_nowhere_is_an_error_and_stops_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    listing = expand([tmp_path / "no.png", f"{tmp_path}/*.gif", "a\0b", tmp_path])
+    assert [path.name for path in listing.paths] == ["a.png"]
+    assert [error.reason for error in listing.errors] == ["missing"] * 3
+    assert "pattern" in listing.errors[1].detail
+
+
+def test_an_empty_folder_and_no_input_are_no_errors(tmp_path: Path) -> None:
+    assert expand([tmp_path]).paths == expand([]).paths == ()
+
+
+ODD = ["new\nline.png", 'com,ma "and" quote\'s.png', "-dash.png", " space .png", "#hash.png",
+       "ümläut.png", os.fsdecode(b"not-\xff-utf8.png")]  # fmt: skip
+
+
+def test_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, *ODD)
+    assert sorted(names(tmp_path, tmp_path)) == sorted(ODD)
+    monkeypatch.chdir(tmp_path)
+    stdin = b"\0".join(os.fsencode(name) for name in ODD) + b"\0"
+    assert names(tmp_path, "-", stdin=stdin) == ODD
+    by_line = ODD[1:]
+    assert names(tmp_path, "-", stdin=b"\n".join(map(os.fsencode, by_line))) == by_line
+
+
+def test_a_list_is_relative_to_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "data/a.png", "data/b.png", "data/s/c.png", "a.png", "away.png")
+    text = f"# a comment\r\n\r\na.png\r\n{tmp_path}/away.png\n   \ns\n*.png\nno.png\nlist.txt"
+    (tmp_path / "data" / "list.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    monkeypatch.chdir(tmp_path)
+    listing = expand(["data/list.txt"])
+    found = [os.path.relpath(path, tmp_path) for path in listing.paths]
+    assert found == ["data/a.png", "away.png", "data/s/c.png", "data/b.png"]
+    assert [error.path for error in listing.errors] == [Path("data/no.png")]
+
+
+def test_a_path_named_dash_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "-")
+    monkeypatch.chdir(tmp_path)
+    assert names(tmp_path, Path("-")) == names(tmp_path, "./-") == ["-"]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=8), max_size=8))
+def test_natural_order_is_total_and_sorts_numbers_by_value(texts: list[str]) -> None:
+    backwards = texts[::-1]
+    assert sorted(texts, key=natural_key) == sorted(backwards, key=natural_key)
+    assert natural_key("x9") < natural_key("x10") < natural_key("X011")
+
+
+def test_neither_pillow_nor_numpy_is_loaded() -> None:
+    code = (
+        "import sys, oneclass.folders;"
+        "sys.exit(' '.join({'PIL', 'numpy', 'torch', 'onnxruntime'} & set(sys.modules)) or None)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,155 @@
+"""A union of half-spaces: one for every cluster of the rows, and a row is normal if any of them holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from oneclass.errors import InputError
+from oneclass.rows import RowBlocks, as_rows
+from oneclass.svm._advice import data_notes, sentence
+from oneclass.svm._clusters import cluster_rows
+from oneclass.svm._path import check_limits, check_nu
+from oneclass.svm._solve import solve
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Halfspaces:
+    """The union of ``{x : coef[j] @ x >= offset[j]}``.
+
+    Attributes:
+        coef: (k, d) float64.
+        offset: (k,) float64.
+        dual_gap: (k,) relative duality gaps, each from a pass over the cluster's rows.
+        n_rows: (k,) rows per cluster.
+        assignment: (n,) the cluster of every row.
+        status: k words, see `NuPath`.
+        message: k sentences.
+        notes: sentences about the rows, empty if they are unremarkable.
+        n_passes: reads of all rows, clustering included.
+    """
+
+    coef: Array
+    offset: Array
+    dual_gap: Array
+    n_rows: Ints
+    assignment: Ints
+    status: tuple[str, ...]
+    message: tuple[str, ...]
+    notes: tuple[str, ...]
+    n_passes: int
+
+
+def fit_halfspaces(
+    X: Any,
+    n_halfspaces: int = 1,
+    *,
+    nu: float = 0.5,
+    labels: ArrayLike | None = None,
+    seed: int = 0,
+    tol: float = 1e-6,
+    max_passes: int = 200,
+) -> Halfspaces:
+    """Fit one half-space to every cluster of the rows.
+
+    Args:
+        X: (n, d) rows as for `nu_path`. With more than one half-space, and without labels, they are
+            clustered by cosine; unit-length rows make that the distance, too.
+        n_halfspaces: 1 to n. 1 is the paper's classifier; n on unit rows is the nearest neighbour by cosine.
+            Fewer come back where rows repeat. Ignored if labels are given.
+        nu: in (0, 1], the largest fraction of a cluster that may be left outside its half-space.
+        labels: (n,) sub-category of every row (integers or strings): one half-space for each, in the order
+            of `numpy.unique`.
+        seed: of the clustering.
+        tol: relative duality gap to reach for every half-space.
+        max_passes: reads of all rows to spend on solving.
+
+    Raises:
+        InputError: an argument or a row cannot be used.
+    """
+    rows = as_rows(X)
+    nu = check_nu(nu)
+    check_limits(tol, max_passes)
+    if labels is None:
+        _check_count(n_halfspaces, rows.n_rows)
+        assignment, clustering = cluster_rows(rows, n_halfspaces, seed)
+    else:
+        assignment, clustering = _label_numbers(labels, rows.n_rows), 0
+    counts = np.bincount(assignment)
+    together = len(counts) == 1
+    solution = solve(
+        rows, [nu] * len(counts), None if together else assignment, tol=tol, max_passes=max_passes
+    )
+    return Halfspaces(
+        coef=np.stack([solved.point.coef for solved in solution.solved]),
+        offset=np.array([solved.point.offset for solved in solution.solved]),
+        dual_gap=np.array([solved.point.dual_gap for solved in solution.solved]),
+        n_rows=counts,
+        assignment=assignment,
+        status=tuple(str(solved.status) for solved in solution.solved),
+        message=tuple(
+            sentence(solved, nu, int(count), tol, max_passes)
+            for solved, count in zip(solution.solved, counts, strict=True)
+        ),
+        notes=data_notes(solution.survey, rows.n_rows),
+        n_passes=clustering + solution.n_passes,
+    )
+
+
+def halfspace_scores(rows: Any, coef: Floats, offset: Floats) -> tuple[Array, Ints]:
+    """Score rows against a union of half-spaces: the largest of ``coef[j] @ x - offset[j]``.
+
+    Args:
+        rows: (n, d) array or row blocks.
+        coef: (k, d).
+        offset: (k,).
+
+    Returns:
+        (n,) float64 decisions, positive inside, and (n,) the half-space that gave them.
+
+    Raises:
+        InputError: the shapes do not fit.
+    """
+    source: RowBlocks = as_rows(rows)
+    coef, offset = np.asarray(coef), np.asarray(offset)
+    if coef.ndim != 2 or coef.shape[1] != source.n_columns or offset.shape != (len(coef),):
+        raise InputError(
+            f"coef, offset: shapes {coef.shape} and {offset.shape} for rows with {source.n_columns} "
+            f"columns; expected (k, {source.n_columns}) and (k,): score rows of the kind that was fitted"
+        )
+    weights = np.ascontiguousarray(coef.T, dtype=source.dtype)
+    decision, winner = np.empty(source.n_rows), np.empty(source.n_rows, np.intp)
+    start = 0
+    for block in source.blocks():
+        margins = (block @ weights).astype(np.float64) - offset
+        best = np.argmax(margins, axis=1)
+        stop = start + len(block)
+        winner[start:stop] = best
+        decision[start:stop] = margins[np.arange(len(block)), best]
+        start = stop
+    return decision, winner
+
+
+def _check_count(n_halfspaces: Any, n_rows: int) -> None:
+    whole = isinstance(n_halfspaces, int | np.integer) and not isinstance(n_halfspaces, bool)
+    if not whole or not 1 <= n_halfspaces <= n_rows:
+        raise InputError(
+            f"n_halfspaces: {n_halfspaces!r}; expected an integer from 1 to {n_rows}, the number of rows: "
+            "try 16"
+        )
+
+
+def _label_numbers(labels: ArrayLike, n_rows: int) -> Ints:
+    names = np.asarray(labels)
+    if names.shape != (n_rows,):
+        raise InputError(
+            f"labels: shape {names.shape} for {n_rows} rows; expected ({n_rows},), one label per row"
+        )
+    return np.unique(names, return_inverse=True)[1].astype(np.intp)

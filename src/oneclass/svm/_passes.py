@@ -1,0 +1,160 @@
+"""What is done with the rows while they are read: the only three loops over them.
+
+A pass serves all problems at once. A problem is one nu over all rows, or one cluster of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import InputError
+from oneclass.rows import RowBlocks
+from oneclass.svm._hull import Hull
+from oneclass.svm._scores import Cut, ScoreTable
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the first pass learns of the rows.
+
+    Attributes:
+        sums: (g, d) sum of the rows of each cluster, or of all rows (g = 1).
+        counts: (g,) rows of each.
+        squares: (g,) mean squared length of the rows.
+        n_zero: rows of zeros; ``first_zero`` is the first of them, -1 without any.
+    """
+
+    sums: Array
+    counts: Labels
+    squares: Array
+    n_zero: int
+    first_zero: int
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one block that concern the same problems."""
+
+    rows: Floats
+    where: NDArray[np.intp] | slice  # positions within the block
+    group: int
+
+
+def _parts(block: Floats, labels: Labels | None) -> Iterator[_Part]:
+    if labels is None:
+        yield _Part(block, slice(None), 0)
+        return
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
+        where = order[start:stop]
+        yield _Part(block[where], where, int(ordered[start]))
+
+
+def _blocks(rows: RowBlocks, labels: Labels | None) -> Iterator[tuple[int, Floats, Labels | None]]:
+    start = 0
+    for block in rows.blocks():
+        stop = start + len(block)
+        yield start, block, None if labels is None else labels[start:stop]
+        start = stop
+
+
+def survey(rows: RowBlocks, labels: Labels | None) -> Survey:
+    """First pass: sums, lengths, and rows that nobody can use.
+
+    Raises:
+        InputError: a row holds NaN, infinity, or numbers whose squares overflow.
+    """
+    n_groups = 1 if labels is None else int(labels.max()) + 1
+    sums = np.zeros((n_groups, rows.n_columns))
+    squares = np.zeros(n_groups)
+    n_zero, first_zero = 0, -1
+    for start, block, names in _blocks(rows, labels):
+        lengths = np.einsum("ij,ij->i", block, block)
+        if not np.isfinite(lengths).all():
+            row = start + int(np.flatnonzero(~np.isfinite(lengths))[0])
+            raise InputError(
+                f"X: row {row} holds NaN, infinity or numbers too large to square in {block.dtype}; "
+                "expected finite numbers: drop the row, or repair and rescale it"
+            )
+        zeros = np.flatnonzero(lengths == 0)
+        if len(zeros) and not n_zero:
+            first_zero = start + int(zeros[0])
+        n_zero += len(zeros)
+        for part in _parts(block, names):
+            sums[part.group] += np.ones(len(part.rows), block.dtype) @ part.rows
+            squares[part.group] += lengths[part.where].sum(dtype=np.float64)
+    counts = np.array([rows.n_rows]) if labels is None else np.bincount(labels)
+    return Survey(sums, counts, squares / counts, n_zero, first_zero)
+
+
+def score_rows(
+    rows: RowBlocks, labels: Labels | None, hulls: Mapping[int, Hull], table: ScoreTable
+) -> None:
+    """Score every row against the present w of its problems.
+
+    Without labels the table has one column for every open problem, in their order. With labels the
+    problems are the clusters, the table has a single column, and rows of finished clusters score 0.
+    """
+    coefs = {number: hull.coef.astype(rows.dtype) for number, hull in hulls.items()}
+    together = np.stack(list(coefs.values()))
+    for start, block, names in _blocks(rows, labels):
+        if names is None:
+            table.write(start, together @ block.T)
+            continue
+        scores = np.zeros((1, len(block)), rows.dtype)
+        for part in _parts(block, names):
+            if part.group in coefs:
+                scores[0, part.where] = part.rows @ coefs[part.group]
+        table.write(start, scores)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What `gather` brings back for one problem.
+
+    Attributes:
+        fixed: (d,) sum of the rows below the band.
+        band: (b, d) the rows of the band.
+    """
+
+    fixed: Array
+    band: Floats
+
+
+def gather(
+    rows: RowBlocks, labels: Labels | None, cuts: Mapping[int, Cut], table: ScoreTable
+) -> dict[int, Gathered]:
+    """Sum the rows below every problem's band and copy the rows in it."""
+    width = rows.n_columns
+    found = {
+        number: Gathered(np.zeros(width), np.empty((len(cut.band), width), rows.dtype))
+        for number, cut in cuts.items()
+    }
+    for start, block, names in _blocks(rows, labels):
+        stop = start + len(block)
+        if names is None:
+            below = [cut.fixes(table.read(cut.column, start, stop), start) for cut in cuts.values()]
+            sums = np.stack(below).astype(rows.dtype) @ block
+            for gathered, total in zip(found.values(), sums, strict=True):
+                gathered.fixed[:] += total
+        else:
+            scores = table.read(0, start, stop)
+            for part in _parts(block, names):
+                if part.group in cuts:
+                    chosen = cuts[part.group].fixes(scores, start)[part.where]
+                    found[part.group].fixed[:] += chosen.astype(rows.dtype) @ part.rows
+        for number, cut in cuts.items():
+            first, last = np.searchsorted(cut.band, (start, stop))
+            found[number].band[first:last] = block[cut.band[first:last] - start]
+    return found

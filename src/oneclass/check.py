@@ -77,8 +77,8 @@ class CheckReport:
             ),
             (
                 self.copies,
-                f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of another: "
-                "copies count twice in training and flatter the held-out scores.",
+                f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of "
+                "another: copies count twice in training and flatter the held-out scores.",
             ),
             (
                 self.constant,

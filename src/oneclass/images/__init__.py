@@ -40,8 +40,8 @@ __all__ = [
     "read",
 ]
 
-DEFAULT_MAX_PIXELS = 2**27
-"""134 million pixels: above any common camera, and decoded in about two seconds."""
+DEFAULT_MAX_PIXELS = 10**8
+"""100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""
 
 REASONS = (
     "missing",

@@ -51,6 +51,8 @@ def _count(file: BinaryIO, width: int, height: int) -> int:
             if len(file.read(length)) < length:
                 raise truncated("picture data")
             left -= 1
+        if not left and frames > 1:
+            return frames  # of a long animation; so many are enough to refuse it
         if not left:
             raise damaged(f"it is cut into more than {2 * MAX_BLOCKS} blocks")
     return frames

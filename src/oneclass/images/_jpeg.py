@@ -31,6 +31,7 @@ DECODABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended, progressive; t
 BARE = {0x01, *range(0xD0, 0xD8)}  # markers that carry no length
 MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 
+MAX_HEAD_BYTES = 2**26
 MAX_SCANNED = 2**31
 """Pixels times scans: a progressive file of a few kilobytes may ask for thousands of passes."""
 
@@ -60,8 +61,9 @@ def _segments(file: BinaryIO) -> list[tuple[int, bytes]]:
         if exactly(file, 1, "header") != b"\xff":
             raise damaged("its header is no list of JPEG segments")
         marker = exactly(file, 1, "header")[0]
-        while marker == 0xFF:
-            marker = exactly(file, 1, "header")[0]
+        if marker == 0xFF:  # one of any number of fill bytes
+            file.seek(-1, 1)
+            continue
         if marker == SOS:
             file.seek(-2, 1)
             return found
@@ -71,6 +73,8 @@ def _segments(file: BinaryIO) -> list[tuple[int, bytes]]:
             continue
         length = struct.unpack(">H", exactly(file, 2, "header"))[0]
         found.append((marker, exactly(file, max(0, length - 2), "header")))
+        if file.tell() > MAX_HEAD_BYTES:
+            raise damaged(f"its header is longer than {MAX_HEAD_BYTES} bytes")
     raise damaged(f"it is cut into more than {MAX_BLOCKS} segments")
 
 

@@ -137,18 +137,19 @@ def _palette(chunks: _Chunks) -> Pixels:
 
 
 def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
-    stream = _bare(file, chunks)
+    body = _idat(file, chunks)
+    stream = _bare(chunks, body)
+    pixels = (
+        _decode_16(stream, chunks.colour) if chunks.bits == 16 else decode(PngImageFile, stream)
+    )
+    _check_whole(pixels, chunks, body)
     if chunks.colour == PALETTE:
-        index, palette = decode(PngImageFile, stream), _palette(chunks)
-        if index.max() >= len(palette):
-            raise damaged(f"a pixel has colour {index.max()} of a palette of {len(palette)}")
-        return through_palette(index, palette)
-    if chunks.bits == 16:
-        pixels = _decode_16(stream, chunks.colour)
-    else:
-        pixels = decode(PngImageFile, stream)
-        if pixels.dtype == bool:
-            pixels = pixels * np.uint8(255)
+        palette = _palette(chunks)
+        if pixels.max() >= len(palette):
+            raise damaged(f"a pixel has colour {pixels.max()} of a palette of {len(palette)}")
+        return through_palette(pixels, palette)
+    if pixels.dtype == bool:
+        pixels = pixels * np.uint8(255)
     if chunks.colour == GREY_ALPHA:
         return on_white(pixels[..., :1], pixels[..., 1])[..., 0]
     if chunks.colour == RGB_ALPHA:
@@ -189,30 +190,38 @@ def _key_to_white(pixels: Pixels, chunks: _Chunks) -> Pixels:
     return pixels
 
 
-def _bare(file: BinaryIO, chunks: _Chunks) -> bytes:
-    """The same picture as a PNG of four chunks, checked to be whole, its rows stored plainly.
+def _bare(chunks: _Chunks, body: bytes) -> bytes:
+    """The same picture as a PNG of four chunks."""
+    palette = _chunk(b"PLTE", chunks.plte) if chunks.colour == PALETTE else b""
+    parts = (_chunk(b"IHDR", chunks.ihdr), palette, _chunk(b"IDAT", body), _chunk(b"IEND", b""))
+    return MAGIC + b"".join(parts)
 
-    Pillow takes a stream that ends after any full row for a whole picture and leaves the rest
-    black. So the rows are inflated and counted here; to store them again costs a copy.
+
+def _idat(file: BinaryIO, chunks: _Chunks) -> bytes:
+    """The compressed rows, their checksums verified."""
+    parts = []
+    for offset, length in chunks.idat:
+        file.seek(offset)
+        parts.append(_body(file, b"IDAT", length))
+    return b"".join(parts)
+
+
+def _check_whole(rows: Pixels, chunks: _Chunks, body: bytes) -> None:
+    """Refuse a stream that holds fewer rows than the header says.
+
+    Pillow takes one that ends after any full row for a whole picture and leaves the rest zero. So
+    a last row that is not all zero has been decoded; otherwise the stream is inflated and counted.
     """
+    if rows[-1].any() and not chunks.ihdr[12]:
+        return
     inflater = zlib.decompressobj()
-    need = _inflated_bytes(chunks)
-    parts, got = [], 0
-    try:
-        for offset, length in chunks.idat:
-            file.seek(offset)
-            body = _body(file, b"IDAT", length)
-            if got < need:
-                parts.append(inflater.decompress(body, need - got))
-                got += len(parts[-1])
-    except zlib.error as problem:
-        raise damaged(f"its picture data cannot be inflated ({problem})") from None
+    got, need = 0, _inflated_bytes(chunks)
+    for i in range(0, len(body), 2**16):
+        if got >= need or inflater.eof:
+            break
+        got += len(inflater.decompress(body[i : i + 2**16]))
     if got < need:
         raise damaged(f"its picture data is {got} bytes once inflated, not {need}")
-    body = zlib.compress(b"".join(parts), 0)
-    palette = _chunk(b"PLTE", chunks.plte) if chunks.colour == PALETTE else b""
-    wrapped = (_chunk(b"IHDR", chunks.ihdr), palette, _chunk(b"IDAT", body), _chunk(b"IEND", b""))
-    return MAGIC + b"".join(wrapped)
 
 
 def _inflated_bytes(chunks: _Chunks) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from oneclass.images._pixels import full_range
 from oneclass.images._source import (
+    MAX_BLOCKS,
     Depth,
     Header,
     Pixels,
@@ -24,8 +25,8 @@ HEAD = {
     True: re.compile(rb"P[14]" + (SPACE + rb"+(\d{1,10})") * 2 + rb"[ \t\r\n\v\f]"),
 }
 HEAD_BYTES = 2**16
-PLAIN_PIXELS = 2**24
-"""A number written in letters takes time to read; a picture of this size still ends in time."""
+PLAIN_PIXELS, PLAIN_BYTES = 2**24, 2**27
+"""Numbers written in letters take time to read; a picture of this size still ends in time."""
 
 
 def inspect(file: BinaryIO) -> Source:
@@ -76,15 +77,20 @@ def _bitmap(data: bytes, header: Header) -> Pixels:
 
 
 def _plain(data: bytes, count: int, kind: int) -> Pixels:
-    if count > PLAIN_PIXELS:
+    if count > PLAIN_PIXELS or len(data) > PLAIN_BYTES:
         raise RefusedError(
-            "too_large", f"it spells out {count} numbers in letters; save it as a binary PGM or PPM"
+            "too_large",
+            f"it spells out {count} numbers in {len(data)} letters; save it as a binary PGM or PPM",
         )
+    if data.count(b"#") > MAX_BLOCKS:
+        raise damaged(f"it has more than {MAX_BLOCKS} comments")
     data = re.sub(rb"#[^\r\n]*", b"", data)
     if re.search(rb"[^0-9\s]", data):
         raise damaged("it has something else than numbers among its pixels")
     if kind == 1:
-        digits = np.frombuffer(b"".join(data.split()), np.uint8)[:count] - np.uint8(ord("0"))
+        digits = np.frombuffer(data.translate(None, b" \t\r\n\v\f"), np.uint8)[:count] - np.uint8(
+            ord("0")
+        )
         samples: Pixels = digits
     else:
         samples = np.fromstring(data.decode("ascii"), dtype=np.int64, sep=" ", count=-1)[:count]

@@ -9,7 +9,8 @@ from oneclass.images._source import Depth, unsupported
 NONE, JPEG = 1, 7
 DEFLATE = (8, 32946)
 FAX = (2, 3, 4)
-BYTEWISE = {NONE, *DEFLATE, 5, 32773, 34925, 50000}  # LZW, PackBits, LZMA, zstd
+LZW, PACKBITS = 5, 32773
+BYTEWISE = {NONE, *DEFLATE, LZW, PACKBITS}
 SIGNED, FLOAT = 2, 3
 RGB, PALETTE, CMYK, YCBCR = 2, 3, 5, 6
 ASSOCIATED, UNASSOCIATED = 1, 2

@@ -98,6 +98,10 @@ def hostile() -> list[tuple[str, bytes, frozenset[str]]]:
         "unsupported": {
             "twelve.jpg": jpeg(grey).replace(b"\xff\xc0\0\x0b\x08", b"\xff\xc0\0\x0b\x0c"),
             "photo.png": b"\0\0\0\x18ftypheic" + b"\0" * 16,
+            "zstd.tif": tiff_bytes(
+                [(256, 4, [8]), (257, 4, [8]), (258, 3, [8]), (259, 3, [50000]), (262, 3, [1])],
+                [b"\x28\xb5\x2f\xfd"],
+            ),
             "wide.tif": tiff(np.array([[2**24 + 1]], np.uint32)),
         },
     }  # fmt: skip

@@ -152,7 +152,12 @@ def with_metadata(record: str | None) -> bytes:
 
 RECORD = {
     "name": "mine",
-    "preprocessing": {"size": [32, 32], "interpolation": "bilinear", "mean": [0] * 3, "std": [1] * 3},
+    "preprocessing": {
+        "size": [32, 32],
+        "interpolation": "bilinear",
+        "mean": [0] * 3,
+        "std": [1] * 3,
+    },
 }
 
 

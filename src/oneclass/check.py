@@ -112,13 +112,14 @@ class CheckReport:
 
     def text(self) -> str:
         """The report for a terminal; ends without a newline."""
-        lines = [f"{self.images} images, {len(self.errors)} unreadable", ""]
+        lines = [f"{self.images} images, {len(self.errors)} unreadable"]
         tables: dict[str, Mapping[str, int]] = {
             "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
             "format": self.formats,
             "depth": self.depths,
             "colour": self.colours,
         }
+        lines += [""] if self.images else []
         for name, table in tables.items():
             lines += _table(name, table)
         if self.ignored:
@@ -131,8 +132,8 @@ class CheckReport:
             lines += ["", "One single colour:", *_names(self.constant)]
         for reason in dict.fromkeys(e.reason for e in self.errors):
             same = [e for e in self.errors if e.reason == reason]
-            lines += ["", f"{reason} ({len(same)}): {_plain(same[0].detail)}"]
-            lines += _names([e.path for e in same])
+            lines += ["", f"Unreadable, {reason} ({len(same)}):"]
+            lines += _names(f"{e.path}: {e.detail}" for e in same)
         advice = self.advice() or ("Nothing is amiss.",)
         return "\n".join([*lines, "", *(f"* {sentence}" for sentence in advice)])
 
@@ -213,8 +214,8 @@ def _table(name: str, table: Mapping[str, int]) -> list[str]:
     return rows + [f"        {line}" for line in _more(len(table), "kinds", ROWS)]
 
 
-def _names(paths: Iterable[Path]) -> list[str]:
-    shown = [f"    {_plain(str(path))}" for path in paths]
+def _names(names: Iterable[object]) -> list[str]:
+    shown = [f"    {_plain(str(name))}" for name in names]
     return shown[:SHOWN] + _more(len(shown), "files")
 
 

@@ -137,6 +137,8 @@ def _array(body: bytes, entry: Mapping[str, Any]) -> NDArray[Any]:
     if entry["dtype"] not in DTYPES:
         raise ValueError(f"array {entry['name']!r} has dtype {entry['dtype']!r}")
     shape = tuple(int(n) for n in entry["shape"])
+    if min(shape, default=0) < 0 or int(entry["offset"]) < 0:
+        raise ValueError(f"array {entry['name']!r} has a negative shape or offset")
     count = int(np.prod(shape, dtype=np.int64))
     flat = np.frombuffer(body, np.dtype(entry["dtype"]), count, int(entry["offset"]))
     return flat.reshape(shape)

@@ -42,13 +42,16 @@ class Hull:
         nu: the fraction.
         n_rows: l, the rows of this problem.
         coef: (d,) the present w.
+        gap: its relative duality gap when it was last looked at.
         best: the certificate with the smallest gap so far.
     """
 
     nu: float
     n_rows: int
     coef: Array
+    gap: float = np.inf
     best: Certified | None = None
+    _feasible: bool = True
     _atoms: list[Array] = field(default_factory=list)
     _gram: Array = field(default_factory=lambda: np.zeros((0, 0)))
     _weights: Array = field(default_factory=lambda: np.zeros(0))
@@ -58,13 +61,17 @@ class Hull:
         """nu l, or 1 where even a single row may carry everything: 1 / mass is the bound on a weight."""
         return max(self.nu * self.n_rows, 1.0)
 
+    def start(self, coef: Array) -> None:
+        """Look from this point first; it need not lie in the hull, so it is never certified."""
+        self.coef, self._feasible = coef, False
+
     def certify(self, lowest: float, offset: float, spread: tuple[float, float]) -> float:
         """Record what a pass showed for the present w; returns the relative gap."""
         square = float(self.coef @ self.coef)
-        gap = max(square - lowest, 0.0) / square if square > 0 else np.inf
-        if self.best is None or gap < self.best.dual_gap:
-            self.best = Certified(self.coef, offset, gap, spread)
-        return gap
+        self.gap = max(square - lowest, 0.0) / square if square > 0 else np.inf
+        if self._feasible and (self.best is None or self.gap < self.best.dual_gap):
+            self.best = Certified(self.coef, offset, self.gap, spread)
+        return self.gap
 
     def add(self, points: list[Array]) -> None:
         """Take in feasible points and move to the point nearest the origin in the hull of all atoms."""
@@ -78,6 +85,7 @@ class Hull:
         kept = np.flatnonzero(self._weights)
         self._atoms = [self._atoms[i] for i in kept]
         self._gram, self._weights = self._gram[np.ix_(kept, kept)], self._weights[kept]
+        self._feasible = True
         self.coef = np.add.reduce(
             [weight * atom for weight, atom in zip(self._weights, self._atoms, strict=True)]
         )

@@ -30,12 +30,14 @@ class Survey:
         sums: (g, d) sum of the rows of each cluster, or of all rows (g = 1).
         counts: (g,) rows of each.
         squares: (g,) mean squared length of the rows.
+        sample: copies of the rows that were asked for.
         n_zero: rows of zeros; ``first_zero`` is the first of them, -1 without any.
     """
 
     sums: Array
     counts: Labels
     squares: Array
+    sample: Floats
     n_zero: int
     first_zero: int
 
@@ -69,8 +71,15 @@ def _blocks(rows: RowBlocks, labels: Labels | None) -> Iterator[tuple[int, Float
         start = stop
 
 
-def survey(rows: RowBlocks, labels: Labels | None) -> Survey:
-    """First pass: sums, lengths, and rows that nobody can use.
+def survey(
+    rows: RowBlocks, labels: Labels | None, sampled: NDArray[np.intp] | None = None
+) -> Survey:
+    """First pass: sums, lengths, a sample, and rows that nobody can use.
+
+    Args:
+        rows: the rows.
+        labels: (n,) cluster of every row, or None.
+        sampled: positions of rows to copy, ascending.
 
     Raises:
         InputError: a row holds NaN, infinity, or numbers whose squares overflow.
@@ -79,6 +88,8 @@ def survey(rows: RowBlocks, labels: Labels | None) -> Survey:
     sums = np.zeros((n_groups, rows.n_columns))
     squares = np.zeros(n_groups)
     n_zero, first_zero = 0, -1
+    wanted = np.zeros(0, np.intp) if sampled is None else sampled
+    sample = np.empty((len(wanted), rows.n_columns), rows.dtype)
     for start, block, names in _blocks(rows, labels):
         lengths = np.einsum("ij,ij->i", block, block)
         if not np.isfinite(lengths).all():
@@ -91,11 +102,12 @@ def survey(rows: RowBlocks, labels: Labels | None) -> Survey:
         if len(zeros) and not n_zero:
             first_zero = start + int(zeros[0])
         n_zero += len(zeros)
+        _copy(block, start, wanted, sample)
         for part in _parts(block, names):
             sums[part.group] += np.ones(len(part.rows), block.dtype) @ part.rows
             squares[part.group] += lengths[part.where].sum(dtype=np.float64)
     counts = np.array([rows.n_rows]) if labels is None else np.bincount(labels)
-    return Survey(sums, counts, squares / counts, n_zero, first_zero)
+    return Survey(sums, counts, squares / counts, sample, n_zero, first_zero)
 
 
 def score_rows(
@@ -117,6 +129,12 @@ def score_rows(
             if part.group in coefs:
                 scores[0, part.where] = part.rows @ coefs[part.group]
         table.write(start, scores)
+
+
+def _copy(block: Floats, start: int, wanted: NDArray[np.intp], into: Floats) -> None:
+    """Copy those of the wanted rows (ascending positions among all rows) that this block holds."""
+    first, last = np.searchsorted(wanted, (start, start + len(block)))
+    into[first:last] = block[wanted[first:last] - start]
 
 
 @dataclass(frozen=True)
@@ -155,6 +173,5 @@ def gather(
                     chosen = cuts[part.group].fixes(scores, start)[part.where]
                     found[part.group].fixed[:] += chosen.astype(rows.dtype) @ part.rows
         for number, cut in cuts.items():
-            first, last = np.searchsorted(cut.band, (start, stop))
-            found[number].band[first:last] = block[cut.band[first:last] - start]
+            _copy(block, start, cut.band, found[number].band)
     return found

@@ -1,10 +1,16 @@
-"""The solver's loop: score all rows, cut at the threshold, solve the band, combine; until every gap is small."""
+"""The solver's loop: score all rows, cut at the threshold, solve the band, combine.
+
+Two passes a round serve all problems: one scores the rows, one sums those below each problem's threshold
+and copies those near it (the band). A narrow band is solved exactly; a wide one is a small problem of the
+same kind and is handed to this same loop. A random sample, solved first, gives rows on disk their start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +22,14 @@ from oneclass.svm._passes import Gathered, Labels, Survey, gather, score_rows, s
 from oneclass.svm._scores import Cut, ScoreTable, cut_scores
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
-_BAND = 64  # rows with weights of their own
+_EXACT = 64  # rows of a band that is solved by its Gram matrix
+_SHARE = 32  # a wide band has at most this part of the rows
+_ONE_BAND_BYTES = 64 << 20
+_ALL_BANDS_BYTES = 256 << 20
+_SAMPLE_BYTES = 64 << 20
+_SAMPLE_TOL = 1e-3
 _ORIGIN = 1e-10  # w.w relative to the mean squared row length under which the hull holds the origin
 
 
@@ -62,12 +74,14 @@ def solve(
         InputError: a row is not finite.
     """
     groups = [0] * len(nus) if labels is None else list(range(len(nus)))
-    found = survey(rows, labels)
-    counts = found.counts.tolist()
+    sampled = _sample(rows) if labels is None and max_passes > 3 else None
+    found = survey(rows, labels, sampled)
     hulls = {
-        number: Hull(nu, counts[group], found.sums[group] / counts[group])
+        number: Hull(nu, int(found.counts[group]), found.sums[group] / found.counts[group])
         for number, (nu, group) in enumerate(zip(nus, groups, strict=True))
     }
+    if sampled is not None:
+        _start_from(ArrayRows(found.sample), hulls)
     solved: dict[int, Solved] = {}
     n_passes = 1
     while hulls:
@@ -76,7 +90,7 @@ def solve(
         with ScoreTable(n_columns, rows.n_rows, rows.dtype, in_memory=in_memory) as table:
             score_rows(rows, labels, hulls, table)
             n_passes += 1
-            cuts = _cuts(hulls, table, labels)
+            cuts = _cuts(hulls, table, labels, rows)
             for number, cut in list(cuts.items()):
                 square = float(found.squares[groups[number]])
                 end = _judge(hulls[number], cut, square, tol, n_passes + 2 > max_passes)
@@ -87,43 +101,86 @@ def solve(
                 gathered = gather(rows, labels, cuts, table)
                 n_passes += 1
                 for number, hull in hulls.items():
-                    _improve(hull, cuts[number], gathered[number])
+                    _improve(hull, cuts[number], gathered.pop(number), tol)
     return Solution([solved[number] for number in range(len(nus))], found, n_passes)
 
 
-def _cuts(hulls: dict[int, Hull], table: ScoreTable, labels: Labels | None) -> dict[int, Cut]:
+def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
+    """Positions of the rows to solve first, or None where a sample would hardly be smaller."""
+    size = _SAMPLE_BYTES // (rows.n_columns * rows.dtype.itemsize)
+    if size < _EXACT or rows.n_rows < 4 * size:
+        return None
+    return np.sort(np.random.default_rng(0).choice(rows.n_rows, size, replace=False))
+
+
+def _start_from(sample: ArrayRows, hulls: dict[int, Hull]) -> None:
+    nus = [hull.nu for hull in hulls.values()]
+    solution = solve(sample, nus, None, tol=_SAMPLE_TOL, max_passes=100)
+    for hull, solved in zip(hulls.values(), solution.solved, strict=True):
+        if solved.status is not Status.ORIGIN_INSIDE:
+            hull.start(solved.point.coef)
+
+
+def _cuts(
+    hulls: dict[int, Hull], table: ScoreTable, labels: Labels | None, rows: RowBlocks
+) -> dict[int, Cut]:
+    row_bytes = rows.n_columns * rows.dtype.itemsize
+    fitting = min(_ONE_BAND_BYTES, _ALL_BANDS_BYTES // len(hulls)) // row_bytes
     cuts = {}
     for column, (number, hull) in enumerate(hulls.items()):
+        width = max(min(fitting, hull.n_rows // _SHARE), _EXACT)
         if labels is None:
-            cuts[number] = cut_scores(table.column(column), None, hull.mass, _BAND, column)
+            cuts[number] = cut_scores(table.column(column), None, hull.mass, width, column)
         else:
             index = np.flatnonzero(labels == number)
-            cuts[number] = cut_scores(table.column(0)[index], index, hull.mass, _BAND, 0)
+            cuts[number] = cut_scores(table.column(0)[index], index, hull.mass, width, 0)
     return cuts
 
 
 def _judge(hull: Hull, cut: Cut, square: float, tol: float, last: bool) -> Solved | None:
     """Record the certificate; the finished problem, or None while there is reason to go on."""
     gap = hull.certify(cut.lowest, cut.threshold, cut.spread)
+    if hull.best is None:
+        return None
     if float(hull.coef @ hull.coef) <= _ORIGIN * square:
         nothing = Certified(np.zeros_like(hull.coef), 0.0, 0.0, (0.0, 1.0))
         return Solved(nothing, Status.ORIGIN_INSIDE)
     if gap > tol and not last:
         return None
-    assert hull.best is not None
     reached = hull.best.dual_gap <= tol
     return Solved(hull.best, Status.CONVERGED if reached else Status.PASSES_USED_UP)
 
 
-def _improve(hull: Hull, cut: Cut, gathered: Gathered) -> None:
-    """Solve the band exactly and take its point, and the plain lowest vertex, into the hull."""
+def _improve(hull: Hull, cut: Cut, gathered: Gathered, tol: float) -> None:
+    """Take the band's best point, and the plain lowest vertex, into the hull."""
     bound = 1.0 / hull.mass
     band, fixed = gathered.band, gathered.fixed * bound
-    gram = (band @ band.T).astype(np.float64)
-    linear = (band @ fixed.astype(band.dtype)).astype(np.float64)
-    free_mass = max(1.0 - bound * cut.n_fixed, 0.0)
+    free_mass = 1.0 - bound * cut.n_fixed
     vertex = lowest_first(cut.scores, free_mass, bound)
-    weights = band_weights(gram, linear, bound, free_mass, vertex)
-    both = np.stack([weights, vertex]) * hull.mass  # of order 1, so float32 keeps its digits
-    points = fixed + bound * (both.astype(band.dtype) @ band)
-    hull.add(list(points))
+    points = [fixed + bound * _combine(vertex * hull.mass, band)]
+    if len(band) > _EXACT:
+        points.append(_wide(hull, band, fixed, free_mass, tol))
+    else:
+        gram = (band @ band.T).astype(np.float64)
+        linear = (band @ fixed.astype(band.dtype)).astype(np.float64)
+        weights = band_weights(gram, linear, bound, free_mass, vertex)
+        points.append(fixed + bound * _combine(weights * hull.mass, band))
+    hull.add(points)
+
+
+def _combine(weights: Array, band: Floats) -> Array:
+    """A weighted sum of rows; weights of order 1 keep the digits of float32."""
+    return (weights.astype(band.dtype) @ band).astype(np.float64)
+
+
+def _wide(hull: Hull, band: Floats, fixed: Array, free_mass: float, tol: float) -> Array:
+    """The best point of a band that is too wide for its Gram matrix.
+
+    Every point of the face is fixed + M p with p a mean of band rows, that is M times a point in the
+    reduced hull of the rows x + fixed / M: again this problem, for nu' b = nu l - (rows below).
+    """
+    band += (fixed / free_mass).astype(band.dtype)
+    nu = min(free_mass * hull.mass / len(band), 1.0)
+    enough = max(0.3 * tol, 0.05 * hull.gap)
+    inner = solve(ArrayRows(band), [nu], None, tol=enough, max_passes=60)
+    return free_mass * inner.solved[0].point.coef

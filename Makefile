@@ -1,0 +1,57 @@
+# make demo   the main job on real images, from nothing
+# make test   the tests, from nothing
+# make help   the rest
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint size bench clean
+
+help:
+	@echo "make demo      install into .venv and run the main job on real images"
+	@echo "make test      install into .venv and run the tests"
+	@echo "make test-all  also the slow proofs (installs torch for the parity test)"
+	@echo "make lint      ruff and mypy"
+	@echo "make size      measure what an installation takes on disk"
+	@echo "make bench     measure the solver against its peers"
+	@echo "make clean     remove .venv and everything that was built"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of extras: installed again only when pyproject.toml changes.
+$(VENV)/installed-%: pyproject.toml | $(BIN)/python
+	@echo "installing oneclass[$*] into $(VENV) ..."
+	$(PIP) install --editable '.[$*]'
+	@touch $@
+
+demo: $(VENV)/installed-demo
+	$(BIN)/oneclass demo build/demo
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/installed-test $(VENV)/installed-parity
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+size:
+	rm -rf build/size && mkdir -p build
+	$(PYTHON) -m venv build/size
+	build/size/bin/pip --disable-pip-version-check --quiet install .
+	du -sm build/size
+
+bench: $(VENV)/installed-bench
+	$(BIN)/python benchmarks/bench_svm.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,5 @@
+"""`python -m oneclass` is the command `oneclass`."""
+
+from oneclass.cli import main
+
+main()

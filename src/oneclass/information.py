@@ -1,0 +1,58 @@
+"""What `oneclass info` tells: a model's card, or this installation and its backbones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from oneclass import modelfile, runs
+from oneclass.backbones import EMBEDDED_SHA256, Backbone
+
+
+def model_card(file: Path) -> dict[str, Any]:
+    """The card of a model file, its digest, and the sizes of its arrays.
+
+    Needs neither the backbone nor a network runtime.
+
+    Raises:
+        ModelFileError: the file is refused.
+    """
+    card, arrays, digest = modelfile.read(file)
+    return {
+        "file": str(file),
+        "sha256": digest,
+        "bytes": file.stat().st_size,
+        **card,
+        "arrays": {
+            name: f"{array.dtype} {' x '.join(map(str, array.shape))}"
+            for name, array in sorted(arrays.items())
+        },
+    }
+
+
+def installation() -> dict[str, Any]:
+    """Versions, processor, and for each embedded backbone its record and its layers' shapes."""
+    return {**runs.environment(), "backbones": {n: _backbone(n) for n in EMBEDDED_SHA256}}
+
+
+def _backbone(name: str) -> dict[str, Any]:
+    backbone = Backbone.open(name)
+    shapes = {layer: " x ".join(map(str, shape)) for layer, shape in backbone.shapes().items()}
+    return {**backbone.spec.to_json(), "layers": shapes}
+
+
+def outline(facts: Any, indent: str = "") -> str:
+    """Nested facts as indented `name: value` lines."""
+    lines = []
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", outline(value, indent + "  ")]
+        elif isinstance(value, (list, tuple)):
+            lines.append(f"{indent}{name}: {', '.join(_figure(v) for v in value) or 'none'}")
+        else:
+            lines.append(f"{indent}{name}: {_figure(value)}")
+    return "\n".join(lines)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,57 @@
+"""What the detector says of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the detector says of one image.
+
+    Attributes:
+        path: the image as it was named; ``array[i]`` for the i-th array.
+        score: the anomaly score; larger is odder; above 0 the image lies outside every half-space.
+        p_value: in (0, 1]: the share of normal images that look at least this odd.
+        is_anomaly: whether the p-value is at most the model's rate of false alarms.
+    """
+
+    path: str
+    score: float
+    p_value: float
+    is_anomaly: bool
+
+
+@dataclass(frozen=True)
+class Predictions(Sequence[Prediction]):
+    """The predictions in the order of the images, and what could not be scored.
+
+    Attributes:
+        predictions: one for each image that could be read.
+        errors: one for each that could not.
+    """
+
+    predictions: tuple[Prediction, ...]
+    errors: tuple[ImageError, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
+        return self.predictions[index]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(n,) float64 anomaly scores."""
+        return np.array([p.score for p in self.predictions], dtype=np.float64)

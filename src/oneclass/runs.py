@@ -1,0 +1,110 @@
+"""What a scoring run leaves on disk: predictions, errors, and a record of how they came about."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from oneclass import __version__
+from oneclass.errors import ImageError
+from oneclass.files import translated_errors, whole_file
+from oneclass.prediction import Prediction
+
+COLUMNS = ("path", "score", "p_value", "is_anomaly")
+ERROR_COLUMNS = ("path", "reason", "detail")
+PACKAGES = ("numpy", "onnxruntime", "pillow")
+SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_run(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    errors: Sequence[ImageError],
+    record: dict[str, Any],
+) -> None:
+    """Write predictions.csv, predictions.jsonl, errors.csv and, last, run.json.
+
+    Each file appears whole or not at all; where run.json stands, the others are complete.
+
+    Raises:
+        InputError: the folder cannot be made or written to.
+        StorageError: the disk is full.
+    """
+    make_folder(folder)
+    header = ",".join(COLUMNS) + "\n"
+    lines = "".join(csv_line(p) + "\n" for p in predictions)
+    _write(folder / "predictions.csv", header + lines)
+    _write(folder / "predictions.jsonl", "".join(json_line(p) + "\n" for p in predictions))
+    rows = [ERROR_COLUMNS, *((safe_cell(str(e.path)), e.reason, e.detail) for e in errors)]
+    _write(folder / "errors.csv", "".join(_csv(row) + "\n" for row in rows))
+    _write(folder / "run.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run, and its parents, unless it is there.
+
+    Raises:
+        InputError: it cannot be made, or a file has its name.
+    """
+    with translated_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def json_line(prediction: Prediction) -> str:
+    """One prediction as one line of JSON; bytes of a file name that are no UTF-8 stay escaped."""
+    return json.dumps(asdict(prediction))
+
+
+def csv_line(prediction: Prediction) -> str:
+    """One prediction as one line of CSV, in the order of `COLUMNS`; numbers with all digits."""
+    verdict = str(prediction.is_anomaly).lower()
+    cells = (safe_cell(prediction.path), repr(prediction.score), repr(prediction.p_value), verdict)
+    return _csv(cells)
+
+
+def safe_cell(path: str) -> str:
+    """A path that no spreadsheet runs as a formula: ./=a.png is the same file as =a.png."""
+    return f"./{path}" if path.startswith(SPREADSHEET_FORMULA) else path
+
+
+def environment() -> dict[str, Any]:
+    """Versions, processor and platform: what a figure may depend on."""
+    return {
+        "oneclass": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def cpu_name() -> str:
+    """The processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _csv(cells: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    # With both line ends as terminator, csv quotes a cell that holds either.
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n")
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as file:
+        # A file name may hold bytes that are no UTF-8; the files stay valid UTF-8 all the same.
+        file.write(text.encode("utf-8", "backslashreplace"))

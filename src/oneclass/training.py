@@ -1,0 +1,202 @@
+"""What fitting needs besides the half-spaces: a representation that suits, rows, sane data."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.errors import ImageError, InputError, StorageError
+from oneclass.extraction import extract
+from oneclass.images import SUFFIXES, Header
+from oneclass.pixels import PixelScale, choose_scale
+from oneclass.representation import GREYSCALE, Greyscale, PretrainedLayer, Representation
+from oneclass.sources import Progress, Sources, check_depth
+
+DEFAULT_LAYER, DEFAULT_GRID = "block_8", 4
+MOST_HALFSPACES, ROWS_PER_HALFSPACE = 16, 25
+T = TypeVar("T")
+
+
+def read_headers(sources: Sources, *, workers: int) -> list[Header]:
+    """The headers of all images that have a readable one: sizes and bit depths, no pixels.
+
+    Raises:
+        InputError: fewer than two have.
+    """
+    found = _each(sources, sources.header, workers)
+    headers = [item for item in found if isinstance(item, Header)]
+    unreadable = [item for item in found if isinstance(item, ImageError)]
+    check_enough(len(headers), len(sources), [*sources.errors, *unreadable])
+    return headers
+
+
+def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int) -> PixelScale:
+    """The rule for intensities, for the bit depth that most images have.
+
+    For 16-bit and float images every pixel is read once for the range; 8-bit needs none.
+
+    Raises:
+        InputError: as many images of one depth as of another; float images all of one value.
+    """
+    counts = Counter(header.depth for header in headers).most_common()
+    depth, most = counts[0]
+    if len(counts) > 1 and counts[1][1] == most:
+        raise InputError(
+            f"{most} images are {depth} and {most} are {counts[1][0]}: a model is for one bit "
+            "depth. Put them in separate folders; 'oneclass check' lists them."
+        )
+    if depth == "uint8":
+        return choose_scale(depth, 0, 255)
+
+    def extremes(index: int) -> tuple[float, float]:
+        pixels = sources.pixels(index)
+        check_depth(pixels, depth, sources.names[index])
+        return float(pixels.min()), float(pixels.max())
+
+    found = _each(sources, extremes, workers)
+    ranges = [item for item in found if not isinstance(item, ImageError)]
+    unreadable = [item for item in found if isinstance(item, ImageError)]
+    check_enough(len(ranges), len(sources), [*sources.errors, *unreadable])
+    return choose_scale(depth, min(low for low, _ in ranges), max(high for _, high in ranges))
+
+
+def choose_representation(
+    headers: list[Header],
+    backbone: str | Path,
+    layer: str | None,
+    grid: int | None,
+    size: tuple[int, int] | None,
+    threads: int | None,
+) -> Representation:
+    """Make the representation that the settings of a `Detector` ask for.
+
+    Raises:
+        InputError: an unknown backbone or layer; settings that do not go together.
+    """
+    if backbone == GREYSCALE:
+        if layer is not None or grid is not None:
+            raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
+        return Greyscale(size or _common_size(headers))
+    network = Backbone.open(backbone)
+    if layer is None:
+        if network.spec.name != DEFAULT:
+            raise InputError(
+                f"backbone {backbone} has no default layer. Choose one of: "
+                f"{', '.join(network.layers)}."
+            )
+        layer, grid = DEFAULT_LAYER, grid or DEFAULT_GRID
+    return PretrainedLayer(network, layer, grid=grid, size=size, threads=threads)
+
+
+def choose_n_halfspaces(asked: int | None, n: int) -> int:
+    """One half-space per `ROWS_PER_HALFSPACE` rows, at most `MOST_HALFSPACES`, unless asked.
+
+    Raises:
+        InputError: more half-spaces than rows were asked for.
+    """
+    if asked is None:
+        return min(MOST_HALFSPACES, max(1, n // ROWS_PER_HALFSPACE))
+    if asked > n:
+        raise InputError(
+            f"n_halfspaces is {asked}, but there are only {n} normal images: expected at most {n}."
+        )
+    return asked
+
+
+def collect_rows(
+    sources: Sources,
+    representation: Representation,
+    scale: PixelScale,
+    *,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[NDArray[np.float32], list[bytes], list[ImageError]]:
+    """The rows of all readable images, in order, their content digests, and the errors.
+
+    Raises:
+        InputError: fewer than two images can be read, or all are identical.
+        StorageError: the rows do not fit into memory.
+    """
+    rows = np.empty((0, 0), np.float32)
+    digests: list[bytes] = []
+    errors = list(sources.errors)
+    for result in extract(sources, representation, scale, workers=workers):
+        if isinstance(result, ImageError):
+            errors.append(result)
+        else:
+            if not digests:
+                rows = _room_for(len(sources), len(result.row))
+            rows[len(digests)] = result.row
+            digests.append(result.digest)
+        if progress:
+            progress(len(digests) + len(errors) - len(sources.errors), len(sources))
+    check_enough(len(digests), len(sources), errors)
+    if len(set(digests)) == 1:
+        raise InputError(
+            f"all {len(digests)} normal images are identical: what is normal cannot be learnt "
+            "from one picture. Give images that differ as normal ones do."
+        )
+    return rows[: len(digests)], digests, errors
+
+
+def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
+    """Raise InputError unless at least two images can be used; say what is the matter."""
+    if readable >= 2:
+        return
+    if errors:
+        counts = Counter(error.reason for error in errors)
+        why = ", ".join(f"{n} x {reason}" for reason, n in counts.most_common())
+        raise InputError(
+            f"only {readable} of {given} images can be used ({why}). The first: {errors[0]}. "
+            "At least 2 normal images are needed; 100 or more are advisable."
+        )
+    raise InputError(
+        f"found {readable or 'no'} image{'s' * (readable != 1)}. Give at least 2 normal images "
+        "(100 or more are advisable): a folder of them, files, a glob, or a list.txt. "
+        f"In a folder, files with these endings count: {', '.join(sorted(SUFFIXES))}."
+    )
+
+
+def _each(sources: Sources, function: Callable[[int], T], workers: int) -> list[T | ImageError]:
+    """`function` of every index, many threads at once; an ImageError becomes its result."""
+
+    def caught(index: int) -> T | ImageError:
+        try:
+            return function(index)
+        except ImageError as error:
+            return error
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(caught, range(len(sources))))
+
+
+def _room_for(n: int, d: int) -> NDArray[np.float32]:
+    needed = 4 * n * d
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory // 2:
+        raise StorageError(
+            f"{n} rows of {d} values need {needed / 2**30:.1f} GiB, more than half of this "
+            f"machine's {memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), "
+            "a smaller layer, or fewer images."
+        )
+    return np.empty((n, d), np.float32)
+
+
+def _common_size(headers: list[Header]) -> tuple[int, int]:
+    """(height, width), where all readable images share one."""
+    sizes = {(header.height, header.width) for header in headers}
+    if len(sizes) != 1:
+        some = ", ".join(f"{h}x{w}" for h, w in sorted(sizes)[:3])
+        raise InputError(
+            f"the images have {len(sizes)} different sizes (height x width: {some}, ...), and "
+            "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64."
+        )
+    return sizes.pop()

@@ -1,0 +1,332 @@
+"""The command line, run as a user runs it: programs, files, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import stripes, write_images
+from damage import write_damaged
+
+SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
+
+
+def oneclass(
+    *words: str | Path, cwd: Path | None = None, stdin: str = "", **options: object
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "oneclass", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, input=stdin, cwd=cwd, check=False, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """normal/, new/ with odd ones in it, and a model."""
+    place = tmp_path_factory.mktemp("cli")
+    write_images(place / "normal", stripes(40, seed=1))
+    write_images(place / "new/upright", stripes(6, seed=2))
+    write_images(place / "new/lying", stripes(6, seed=3, upright=False))
+    done = oneclass("fit", "normal", "-o", "m.oneclass", *SMALL, cwd=place)
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_fit_says_what_it_learnt(place: Path) -> None:
+    done = oneclass("fit", "normal", "-o", "again.oneclass", *SMALL, cwd=place)
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert "learnt 40 normal images as 1 half-space" in done.stderr
+    assert (place / "again.oneclass").read_bytes() == (place / "m.oneclass").read_bytes()
+
+
+def test_score_writes_the_four_files(place: Path, tmp_path: Path) -> None:
+    run = tmp_path / "deep/run"
+    done = oneclass("score", "m.oneclass", "new", "-o", run, cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert sorted(p.name for p in run.iterdir()) == [
+        "errors.csv", "predictions.csv", "predictions.jsonl", "run.json",
+    ]  # fmt: skip
+    rows = rows_of(run / "predictions.csv")
+    assert list(rows[0]) == ["path", "score", "p_value", "is_anomaly"]
+    assert len(rows) == 12
+    scores = {row["path"]: float(row["score"]) for row in rows}
+    odd = [s for path, s in scores.items() if "lying" in path]
+    assert min(odd) > max(s for path, s in scores.items() if "upright" in path)
+    lines = [json.loads(x) for x in (run / "predictions.jsonl").read_text().splitlines()]
+    assert [line["path"] for line in lines] == [row["path"] for row in rows]
+    assert [line["score"] for line in lines] == list(scores.values())
+    assert rows_of(run / "errors.csv") == []
+    record = json.loads((run / "run.json").read_text())
+    assert record["complete"] is True
+    assert record["seed"] == 0
+    assert record["precision"] == "float32"
+    assert len(record["model_sha256"]) == 64
+    assert record["environment"]["cpu"]
+    assert record["images"] == record["scored"] == 12
+
+
+def test_json_lines_and_csv_on_stdout(place: Path) -> None:
+    as_json = oneclass("score", "m.oneclass", "new", "--json", cwd=place)
+    as_csv = oneclass("score", "m.oneclass", "new", cwd=place)
+    lines = [json.loads(line) for line in as_json.stdout.splitlines()]
+    rows = list(csv.DictReader(as_csv.stdout.splitlines()))
+    assert len(lines) == 12
+    for line, row in zip(lines, rows, strict=True):
+        assert line["path"] == row["path"]
+        assert line["score"] == float(row["score"])
+        assert line["is_anomaly"] is (row["is_anomaly"] == "true")
+    assert "12 images" in as_csv.stderr
+
+
+def test_inputs_of_every_kind_score_alike(place: Path) -> None:
+    (place / "list.txt").write_text("# some images\n\nnew/lying/000.png\nnew/upright/001.png\n")
+    wanted = oneclass(
+        "score", "m.oneclass", "new/lying/000.png", "new/upright/001.png", cwd=place
+    ).stdout
+    for words, stdin in (
+        (["list.txt"], ""),
+        (["-"], "new/lying/000.png\nnew/upright/001.png\n"),
+        (["new/l*/000.png", "new/**/upright/001.png"], ""),
+    ):
+        done = oneclass("score", "m.oneclass", *words, cwd=place, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert [r["score"] for r in csv.DictReader(done.stdout.splitlines())] == [
+            r["score"] for r in csv.DictReader(wanted.splitlines())
+        ]
+
+
+def test_two_hundred_damaged_files_stop_nothing(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "mixed").mkdir()
+    damaged = write_damaged(tmp_path / "mixed", 200, seed=1)
+    write_images(tmp_path / "mixed/good", stripes(6, seed=2))
+    done = oneclass("score", place / "m.oneclass", "mixed", "-o", "run", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "could not be used" in done.stderr
+    assert "run/errors.csv" in done.stderr
+    errors = rows_of(tmp_path / "run/errors.csv")
+    assert len(errors) == len(damaged)
+    assert all(row["reason"] and row["detail"] for row in errors)
+    alone = oneclass("score", "m.oneclass", "new/upright", cwd=place)
+    good = [row["score"] for row in rows_of(tmp_path / "run/predictions.csv")]
+    assert good == [row["score"] for row in csv.DictReader(alone.stdout.splitlines())]
+
+
+def test_fit_leaves_bad_files_out_and_says_so(place: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "normal", stripes(40, seed=1))
+    (tmp_path / "normal/text.png").write_text("not a picture")
+    (tmp_path / "normal/empty.png").touch()
+    done = oneclass("fit", "normal", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "2 images could not be used" in done.stderr
+    assert (tmp_path / "m.oneclass").read_bytes() == (place / "m.oneclass").read_bytes()
+
+
+def test_fail_on_anomaly(place: Path) -> None:
+    odd = oneclass("score", "m.oneclass", "new/lying", "--fail-on-anomaly", cwd=place)
+    assert odd.returncode == 10
+    normal = oneclass("score", "m.oneclass", "normal/000.png", "--fail-on-anomaly", cwd=place)
+    assert normal.returncode == 0
+
+
+def test_a_refused_model(place: Path, tmp_path: Path) -> None:
+    bad = bytearray((place / "m.oneclass").read_bytes())
+    bad[len(bad) // 2] ^= 1
+    (tmp_path / "bad.oneclass").write_bytes(bad)
+    for command in (["score", "bad.oneclass", "."], ["info", "bad.oneclass"]):
+        done = oneclass(*command, cwd=tmp_path)
+        assert done.returncode == 4
+        assert "refused" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert oneclass("score", "nowhere", ".", cwd=tmp_path).returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fitt"], "Did you mean 'fit'?"),
+        (["fit", "normal", "-o", "x", "--layr", "y"], "Did you mean '--layer'?"),
+        (["fit", "normal"], "Missing option '-o'"),
+        (["fit", "-o", "x"], "Missing argument"),
+        (["fit", "normal", "-o", "x", "--nu", "2"], "nu is 2"),
+        (["fit", "normal", "-o", "x", "--layer", "blok_8"], "Its layers are: stem"),
+        (["fit", "normal", "-o", "x", "--size", "big"], "HEIGHTxWIDTH"),
+        (["fit", "normal", "-o", "x", "--backbone", "no.onnx"], "'no.onnx'"),
+        (["fit", "nowhere", "-o", "x"], "nowhere"),
+        (["fit", "normal", "-o", "no/such/x"], "cannot write no/such/x"),
+        (["fit", "normal/000.png", "-o", "x"], "found 1 image."),
+        (["score", "m.oneclass", "new", "-o", "m.oneclass"], "cannot write m.oneclass"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_sentence(place: Path, words: list[str], message: str) -> None:
+    done = oneclass(*words, cwd=place)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (place / "x").exists()
+
+
+def limit_file_size() -> None:
+    """Let every write beyond a few bytes fail, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+@pytest.mark.parametrize("command", ["fit", "score"])
+def test_a_full_disk(place: Path, tmp_path: Path, command: str) -> None:
+    words = {
+        "fit": ["fit", place / "normal", "-o", "full.oneclass", *SMALL],
+        "score": ["score", place / "m.oneclass", place / "new", "-o", "run"],
+    }[command]
+    done = oneclass(*words, cwd=tmp_path, preexec_fn=limit_file_size)
+    assert done.returncode == 5, done.stderr
+    assert "cannot write" in done.stderr
+    assert "free some space" in done.stderr
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "many", stripes(3000, seed=5))
+    command = [sys.executable, "-m", "oneclass", "score", place / "m.oneclass", "many", "-o", "run"]
+    process = subprocess.Popen(
+        [*map(str, command), "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in stderr
+    assert "Traceback" not in stderr
+    record = json.loads((tmp_path / "run/run.json").read_text())
+    assert record["complete"] is False
+    printed = [json.loads(line) for line in [first, *rest.splitlines()]]
+    assert 0 < len(printed) < 3000
+    assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
+    assert abs(record["scored"] - len(printed)) <= 1
+
+
+def test_info(place: Path) -> None:
+    card = json.loads(oneclass("info", "m.oneclass", "--json", cwd=place).stdout)
+    assert card["fit"]["n_images"] == 40
+    assert card["representation"]["layer"] == "block_4"
+    assert len(card["representation"]["backbone"]["sha256"]) == 64
+    text = oneclass("info", "m.oneclass", cwd=place).stdout
+    assert "layer: block_4" in text
+    here = json.loads(oneclass("info", "--json", cwd=place).stdout)
+    assert here["backbones"]["efficientnet-lite0"]["layers"]["block_8"] == "112 x 14 x 14"
+
+
+def test_check(place: Path, tmp_path: Path) -> None:
+    done = oneclass("check", "normal", cwd=place)
+    assert done.returncode == 0
+    assert "40" in done.stdout
+    write_images(tmp_path / "some", stripes(2, seed=1))
+    (tmp_path / "some/bad.png").write_text("no")
+    done = oneclass("check", tmp_path / "some", "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)
+
+
+def test_hostile_file_names(place: Path, tmp_path: Path) -> None:
+    names = ["=cmd.png", "-o.png", "a,b.png", 'q"uote.png', "new\nline.png", "a[1].png", "ü.png"]
+    images = stripes(len(names) + 1, seed=6)
+    for path, name in zip(
+        write_images(tmp_path / "w", images), [*names, os.fsdecode(b"\xff.png")], strict=True
+    ):
+        path.rename(tmp_path / "w" / name)
+    done = oneclass("score", place / "m.oneclass", ".", "-o", "../run", cwd=tmp_path / "w")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "run/predictions.csv")
+    assert len(rows) == len(names) + 1
+    assert not [row["path"] for row in rows if row["path"].startswith(("=", "+", "-", "@"))]
+    lines = (tmp_path / "run/predictions.jsonl").read_text().splitlines()
+    found = {os.fsencode(json.loads(line)["path"]).lstrip(b"./") for line in lines}
+    assert found == {os.fsencode(name) for name in [*names, os.fsdecode(b"\xff.png")]}
+
+
+def test_the_model_travels_without_its_images(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.oneclass").write_bytes((place / "m.oneclass").read_bytes())
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/a.png").write_bytes((place / "new/upright/000.png").read_bytes())
+    here = oneclass("score", "m.oneclass", "new", cwd=tmp_path)
+    there = oneclass("score", "m.oneclass", "new/upright", cwd=place)
+    assert here.stdout.splitlines()[1].split(",")[1:] == there.stdout.splitlines()[1].split(",")[1:]
+    assert str(place).encode() not in (tmp_path / "m.oneclass").read_bytes()
+
+
+def test_stdout_closed_early_is_no_bug(place: Path) -> None:
+    command = f"{sys.executable} -m oneclass score m.oneclass new --json | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    program = (
+        "import sys; sys.argv = ['oneclass', *sys.argv[1:]]\n"
+        "from oneclass.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'onnxruntime', 'sklearn', 'numpy', 'PIL', 'tqdm'}"
+        " & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.endswith("[]\n")
+
+
+def test_importing_oneclass_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, oneclass; from oneclass import OneclassError\n"
+        "print(sorted({'torch', 'onnxruntime', 'sklearn', 'numpy', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_completion_script() -> None:
+    done = oneclass(env={**os.environ, "_ONECLASS_COMPLETE": "bash_source"})
+    assert done.returncode == 0
+    assert "complete" in done.stdout
+
+
+def test_a_bug_is_told_as_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    import click
+
+    from oneclass import console
+
+    @click.command()
+    def broken() -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(sys, "argv", ["oneclass"])
+    assert console.run(broken) == 1
+    assert "bug of oneclass" in capsys.readouterr().err

@@ -1,0 +1,280 @@
+"""Learn, score, keep, load: the Python door."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import oneclass
+from conftest import stripes, write_images
+from damage import write_damaged
+from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
+from oneclass.demo import auroc, mnist_5k
+
+Folder = Callable[..., Path]
+SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
+
+
+@pytest.fixture(scope="module")
+def fitted(normal_images: NDArray[np.uint8]) -> Detector:
+    return Detector(**SMALL).fit(normal_images)
+
+
+def test_lying_stripes_are_odd_and_upright_ones_are_not(fitted: Detector) -> None:
+    normal = fitted.score(stripes(30, seed=2)).scores
+    odd = fitted.score(stripes(30, seed=3, upright=False)).scores
+    assert auroc(normal, odd) == 1
+
+
+def test_paths_and_arrays_give_the_same_scores(
+    fitted: Detector, normal_images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    write_images(tmp_path / "normal", normal_images)
+    from_files = Detector(**SMALL).fit(tmp_path / "normal")
+    new = stripes(5, seed=9)
+    np.testing.assert_array_equal(from_files.score(new).scores, fitted.score(new).scores)
+    assert from_files.card == fitted.card
+
+
+def test_predictions_are_a_sequence_in_the_order_of_the_images(
+    fitted: Detector, tmp_path: Path
+) -> None:
+    paths = write_images(tmp_path / "new", stripes(4, seed=5))
+    predictions = fitted.score(paths[::-1])
+    assert [p.path for p in predictions] == [str(p) for p in paths[::-1]]
+    assert len(predictions) == 4
+    assert predictions[0].score == predictions.scores[0]
+    assert len(predictions[1:3]) == 2
+    assert all(0 < p.p_value <= 1 for p in predictions)
+
+
+def test_the_verdict_follows_the_p_value(normal_images: NDArray[np.uint8]) -> None:
+    strict = Detector(**SMALL, false_alarms=0.03).fit(normal_images)
+    loose = Detector(**SMALL, false_alarms=0.5).fit(normal_images)
+    new = stripes(40, seed=8)
+    a, b = strict.score(new), loose.score(new)
+    assert [p.score for p in a] == [p.score for p in b]
+    assert all(p.is_anomaly == (p.p_value <= 0.03) for p in a)
+    assert sum(p.is_anomaly for p in a) < sum(p.is_anomaly for p in b)
+
+
+def test_save_and_load_give_the_same_predictions(fitted: Detector, tmp_path: Path) -> None:
+    digest = fitted.save(tmp_path / "m.oneclass")
+    again = load(tmp_path / "m.oneclass")
+    new = stripes(6, seed=7)
+    assert list(again.score(new)) == list(fitted.score(new))
+    assert again.card == fitted.card
+    assert again.digest == digest
+    assert again.save(tmp_path / "copy.oneclass") == digest
+    assert (tmp_path / "copy.oneclass").read_bytes() == (tmp_path / "m.oneclass").read_bytes()
+
+
+def test_same_images_and_seed_give_the_same_bytes(
+    normal_images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    for place, threads in (("a", 1), ("b", 2)):
+        write_images(tmp_path / place / "normal", normal_images)
+        detector = Detector(**SMALL, threads=threads).fit(tmp_path / place / "normal")
+        detector.save(tmp_path / place / "m.oneclass")
+    one, two = ((tmp_path / place / "m.oneclass").read_bytes() for place in "ab")
+    assert one == two
+
+
+def test_a_score_does_not_depend_on_its_company(fitted: Detector) -> None:
+    new = stripes(20, seed=11)
+    together = fitted.score(new).scores
+    alone = [fitted.score(image[None]).scores[0] for image in new]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_damaged_files_change_no_good_score(fitted: Detector, tmp_path: Path) -> None:
+    paths = write_images(tmp_path / "new", stripes(10, seed=12))
+    alone = {p.path: p.score for p in fitted.score(paths)}
+    (tmp_path / "bad").mkdir()
+    damaged = write_damaged(tmp_path / "bad", 60, seed=0)
+    mixed = [*list(damaged)[:30], *paths[:5], *list(damaged)[30:], *paths[5:]]
+    result = fitted.score(mixed)
+    scores = {p.path: p.score for p in result}
+    assert {path: scores[path] for path in alone} == alone
+    assert len(result) + len(result.errors) == len(mixed)
+
+
+@pytest.mark.parametrize("depth", ["uint16", "float32"])
+def test_deep_images_are_learnt_and_other_depths_refused(depth: str, tmp_path: Path) -> None:
+    def deep(images: NDArray[np.uint8]) -> NDArray[np.generic]:
+        return (images.astype(np.uint16) * 16) if depth == "uint16" else images.astype(np.float32)
+
+    detector = Detector(**SMALL).fit(deep(stripes(40, seed=1)))
+    normal = detector.score(deep(stripes(20, seed=2))).scores
+    odd = detector.score(deep(stripes(20, seed=3, upright=False))).scores
+    assert auroc(normal, odd) == 1
+    refused = detector.score(stripes(2, seed=4))
+    assert [e.reason for e in refused.errors] == ["bit_depth", "bit_depth"]
+    assert depth in refused.errors[0].detail
+
+
+def test_16_bit_files_are_not_saturated(tmp_path: Path) -> None:
+    paths = []
+    for i, image in enumerate(stripes(30, seed=1).astype(np.uint16) * 16):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(image).save(paths[-1])
+    detector = Detector(**SMALL).fit(paths)
+    assert detector.card["pixel_scale"] == {"depth": "uint16", "low": 0.0, "high": 4095.0}
+    shallow = Detector(**SMALL).fit(stripes(30, seed=1))
+    assert detector.card["fit"]["n_images"] == shallow.card["fit"]["n_images"]
+
+
+def test_greyscale(normal_images: NDArray[np.uint8]) -> None:
+    detector = Detector(backbone="greyscale").fit(normal_images)
+    assert detector.card["representation"]["preprocessing"]["size"] == [24, 24]
+    with pytest.raises(InputError, match=r"2 different sizes .*--size 64x64"):
+        Detector(backbone="greyscale").fit([normal_images[0], normal_images[1][:20]])
+    with pytest.raises(InputError, match="layer and grid are for networks"):
+        Detector(backbone="greyscale", layer="block_8").fit(normal_images)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"nu": 0}, "nu is 0"),
+        ({"nu": 1.5}, "nu is 1.5"),
+        ({"nu": float("nan")}, "nu is nan"),
+        ({"n_halfspaces": 0}, "n_halfspaces is 0"),
+        ({"grid": -1}, "grid is -1"),
+        ({"threads": 0}, "threads is 0"),
+        ({"size": (0, 5)}, "size is"),
+        ({"false_alarms": 1.0}, "false_alarms is 1.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_at_once(setting: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Detector(**setting)
+
+
+def test_data_that_nothing_can_be_learnt_from(
+    tmp_path: Path, normal_images: NDArray[np.uint8]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"found no images.*at least 2.*\.png"):
+        Detector(**SMALL).fit(tmp_path / "empty")
+    with pytest.raises(InputError, match=r"found 1 image\."):
+        Detector(**SMALL).fit(normal_images[:1])
+    with pytest.raises(InputError, match="all 5 normal images are identical"):
+        Detector(**SMALL).fit(np.repeat(normal_images[:1], 5, axis=0))
+    with pytest.raises(InputError, match="n_halfspaces is 99, but there are only 40"):
+        Detector(**SMALL, n_halfspaces=99).fit(normal_images)
+    with pytest.raises(InputError, match=r"40 normal images can support no rate below 0\.0244"):
+        Detector(**SMALL, false_alarms=0.01).fit(normal_images)
+    with pytest.raises(InputError, match=r"'blok'.*Its layers are: stem"):
+        Detector(layer="blok").fit(normal_images)
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(InputError, match=r"only 0 of 1 images can be used \(1 x not_an_image\)"):
+        Detector(**SMALL).fit(tmp_path / "text.png")
+    half = [*normal_images[:3], *normal_images[:3].astype(np.uint16)]
+    with pytest.raises(InputError, match="3 images are uint8 and 3 are uint16"):
+        Detector(**SMALL).fit(half)
+
+
+def test_the_rarer_bit_depth_is_left_out(normal_images: NDArray[np.uint8]) -> None:
+    detector = Detector(**SMALL).fit([*normal_images, normal_images[0].astype(np.uint16)])
+    assert [e.reason for e in detector.errors] == ["bit_depth"]
+    assert detector.card["fit"]["n_images"] == 40
+
+
+def test_two_images_are_enough(normal_images: NDArray[np.uint8]) -> None:
+    detector = Detector(**SMALL).fit(normal_images[:2])
+    assert detector.card["false_alarms"] == pytest.approx(1 / 3)
+    assert np.isfinite(detector.score(normal_images[2:5]).scores).all()
+
+
+def test_not_fitted() -> None:
+    for use in (lambda d: d.score([]), lambda d: d.save("x"), lambda d: d.card):
+        with pytest.raises(InputError, match=r"not fitted: call fit"):
+            use(Detector())
+
+
+def own_backbone(tmp_path: Path) -> Path:
+    """The embedded network under another name and digest."""
+    import onnx
+
+    model = onnx.load(Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx")
+    record = json.loads(model.metadata_props[0].value) | {"name": "mine"}
+    onnx.helper.set_model_props(model, {"oneclass": json.dumps(record)})
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_backbone_of_ones_own(tmp_path: Path, normal_images: NDArray[np.uint8]) -> None:
+    backbone = own_backbone(tmp_path)
+    with pytest.raises(InputError, match=r"no default layer.*stem"):
+        Detector(backbone=backbone).fit(normal_images)
+    detector = Detector(backbone=backbone, **SMALL).fit(normal_images)
+    detector.save(tmp_path / "m.oneclass")
+    new = stripes(3, seed=4)
+    expected = detector.score(new).scores
+    np.testing.assert_array_equal(load(tmp_path / "m.oneclass").score(new).scores, expected)
+
+    backbone.rename(tmp_path / "elsewhere.onnx")
+    with pytest.raises(ModelFileError, match=r"needs its backbone 'mine' .*--backbone"):
+        load(tmp_path / "m.oneclass")
+    given = load(tmp_path / "m.oneclass", backbone=tmp_path / "elsewhere.onnx")
+    np.testing.assert_array_equal(given.score(new).scores, expected)
+    with pytest.raises(ModelFileError, match="was fitted with backbone 'mine'"):
+        load(tmp_path / "m.oneclass", backbone=DEFAULT)
+    assert EMBEDDED_SHA256[DEFAULT] != given.card["representation"]["backbone"]["sha256"]
+
+
+def test_scoring_needs_neither_torch_nor_scikit_learn(fitted: Detector, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "m.oneclass")
+    program = (
+        "import sys; import numpy as np; from oneclass import load;"
+        "load(sys.argv[1]).score(np.zeros((1, 24, 24), np.uint8));"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'onnx'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "m.oneclass")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_progress_is_told(normal_images: NDArray[np.uint8]) -> None:
+    calls: list[tuple[int, int]] = []
+    detector = Detector(**SMALL).fit(normal_images, progress=lambda *c: calls.append(c))
+    assert calls == [(i, 40) for i in range(1, 41)]
+    calls.clear()
+    detector.score(normal_images[:3], progress=lambda *c: calls.append(c))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def digits(normal: tuple[int, ...], n_train: int) -> tuple[NDArray, NDArray, NDArray]:
+    images, labels = mnist_5k()
+    order = np.random.default_rng(0).permutation(len(images))
+    inside = order[np.isin(labels[order], normal)]
+    even = order[np.isin(labels[order], (0, 2, 4, 6, 8))]
+    return images[inside[:n_train]], images[inside[n_train:][:200]], images[even[:200]]
+
+
+@pytest.mark.parametrize(
+    ("normal", "n_train", "least"), [((5,), 400, 0.97), ((1, 3, 5, 7, 9), 1500, 0.9)]
+)
+def test_real_digits(normal: tuple[int, ...], n_train: int, least: float) -> None:
+    train, same, other = digits(normal, n_train)
+    detector = Detector().fit(train)
+    inside, outside = detector.score(same), detector.score(other)
+    assert auroc(inside.scores, outside.scores) >= least
+    assert np.mean([p.is_anomaly for p in inside]) < 0.1
+
+
+def test_public_names_are_importable_and_listed() -> None:
+    assert {name for name in oneclass.__all__ if getattr(oneclass, name) is None} == set()
+    assert set(dir(oneclass)) == set(oneclass.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = oneclass.nonsense

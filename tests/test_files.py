@@ -1,0 +1,78 @@
+"""Files appear whole or not at all, whatever fails at whatever moment."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from oneclass.errors import InputError, StorageError
+from oneclass.files import check_writable, whole_file
+
+
+def write(path: Path, content: bytes = b"new") -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def test_the_file_appears_and_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"new"}
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    write(tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("call", ["fsync", "fdopen", "open"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_full_disk_at_any_step_leaves_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    real = getattr(os, call)
+
+    def failing(*args: object, **kwargs: object) -> object:
+        if call == "fdopen":
+            os.close(args[0])  # type: ignore[arg-type]
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing)
+        with pytest.raises(StorageError, match=r"cannot write .*free some space"):
+            write(path)
+    assert getattr(os, call) is real
+    assert path.read_bytes() in (b"old", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_error_of_the_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail_midway() -> None:
+        with whole_file(path) as file:
+            file.write(b"half")
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "no/such/folder/a", tmp_path / "file" / "a", tmp_path):
+        with pytest.raises(InputError, match="cannot write"):
+            check_writable(path)
+    for path in (tmp_path / "no/such/folder/a", tmp_path / "file" / "a"):
+        with pytest.raises(InputError, match="cannot write"):
+            write(path)
+    check_writable(tmp_path / "fine")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,162 @@
+"""The model file: what goes in comes out, and nothing else is accepted."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from oneclass import modelfile
+from oneclass.errors import ModelFileError
+
+CARD = {"name": "parts", "nu": 0.1, "list": [1, 2, 3], "nested": {"umlaut": "ä"}}
+ARRAYS = {
+    "coef": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "offset": np.array([0.25, -1e300, 5e-324]),
+    "empty": np.zeros((0, 4), np.int64),
+}
+
+
+def written(tmp_path: Path) -> Path:
+    path = tmp_path / "m.oneclass"
+    modelfile.write(path, CARD, ARRAYS)
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    card, arrays, digest = modelfile.read(path)
+    assert card == CARD
+    assert digest == hashlib.sha256(path.read_bytes()[:-32]).hexdigest()
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+arrays_of_all_kinds = st.dictionaries(
+    st.text(max_size=8),
+    hnp.arrays(
+        st.sampled_from([np.float32, np.float64, np.int64]),
+        hnp.array_shapes(min_dims=0, max_side=5),
+    ),
+    max_size=4,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.none() | st.floats(allow_nan=False) | st.text()),
+    arrays_of_all_kinds,
+)
+def test_any_card_and_arrays_come_back(tmp_path_factory, card, arrays) -> None:
+    if any(isinstance(v, float) and np.isinf(v) for v in card.values()):
+        return
+    path = tmp_path_factory.mktemp("m") / "m.oneclass"
+    modelfile.write(path, card, arrays)
+    card_read, arrays_read, _ = modelfile.read(path)
+    assert card_read == card
+    assert arrays_read.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(arrays_read[name], array)
+
+
+def test_same_content_same_bytes() -> None:
+    shuffled = dict(reversed(ARRAYS.items()))
+    assert modelfile.encode(CARD, ARRAYS) == modelfile.encode(
+        dict(reversed(CARD.items())), shuffled
+    )
+
+
+def test_arrays_in_any_memory_order_give_the_same_bytes() -> None:
+    coef = np.asfortranarray(ARRAYS["coef"]).astype(">f4")
+    assert modelfile.encode(CARD, {**ARRAYS, "coef": coef}) == modelfile.encode(CARD, ARRAYS)
+
+
+def test_arrays_begin_at_multiples_of_64(tmp_path: Path) -> None:
+    content = written(tmp_path).read_bytes()
+    assert content.index(ARRAYS["coef"].tobytes()) % 64 == 0
+
+
+def test_every_flipped_bit_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for bit in range(8):
+            bad = bytearray(good)
+            bad[at] ^= 1 << bit
+            path.write_bytes(bad)
+            with pytest.raises(ModelFileError, match="refused"):
+                modelfile.read(path)
+
+
+def test_every_truncation_and_an_appended_byte_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    good = path.read_bytes()
+    for content in (*(good[:length] for length in range(len(good))), good + b"\0"):
+        path.write_bytes(content)
+        with pytest.raises(ModelFileError, match="refused"):
+            modelfile.read(path)
+
+
+def resealed(body: bytes) -> bytes:
+    return body + hashlib.sha256(body).digest()
+
+
+def test_another_format_version_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    body = bytearray(path.read_bytes()[:-32])
+    body[8:12] = struct.pack("<I", 99)
+    path.write_bytes(resealed(bytes(body)))
+    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 1"):
+        modelfile.read(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}",
+        b"nonsense",
+        b"[]",
+        b'{"arrays": [{"name": "a", "dtype": "|O", "shape": [1], "offset": 0}], "card": {}}',
+        b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [999], "offset": 0}], "card": {}}',
+        b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [1], "offset": -8}], "card": {}}',
+        b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [-1], "offset": 0}], "card": {}}',
+    ],
+)
+def test_a_sealed_file_with_senseless_content_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "m.oneclass"
+    path.write_bytes(
+        resealed(modelfile.HEAD.pack(modelfile.MAGIC, 1, len(text)) + text + bytes(64))
+    )
+    with pytest.raises(ModelFileError, match="no oneclass model"):
+        modelfile.read(path)
+
+
+def test_missing_file_and_other_files(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="nowhere"):
+        modelfile.read(tmp_path / "nowhere")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        modelfile.read(tmp_path)
+    other = tmp_path / "photo.png"
+    other.write_bytes(b"\x89PNG" + bytes(100))
+    with pytest.raises(ModelFileError, match="no oneclass model"):
+        modelfile.read(other)
+
+
+def test_reading_needs_numpy_alone(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    program = (
+        "import sys, pathlib; from oneclass import modelfile\n"
+        "modelfile.read(pathlib.Path(sys.argv[1]))\n"
+        "print([m for m in ('torch', 'onnxruntime', 'sklearn', 'PIL') if m in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"

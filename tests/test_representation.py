@@ -1,0 +1,143 @@
+"""Rows: pooled, of unit length, and each depending on its own image alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.errors import ImageError, InputError
+from oneclass.extraction import Extracted, extract
+from oneclass.pixels import choose_scale
+from oneclass.representation import Greyscale, PretrainedLayer, pool, restore
+from oneclass.sources import gather
+
+SCALE = choose_scale("uint8", 0, 255)
+
+
+@pytest.fixture(scope="module")
+def layer() -> PretrainedLayer:
+    return PretrainedLayer(Backbone.open(DEFAULT), "block_4", grid=3, size=(64, 64))
+
+
+def pooled_by_loops(maps: NDArray[np.float32], grid: int) -> NDArray[np.float64]:
+    n, channels, h, w = maps.shape
+    out = np.empty((n, channels, grid, grid))
+    for i in range(grid):
+        for j in range(grid):
+            rows = slice(i * h // grid, -(-(i + 1) * h // grid))
+            columns = slice(j * w // grid, -(-(j + 1) * w // grid))
+            out[:, :, i, j] = maps[:, :, rows, columns].astype(float).mean((2, 3))
+    return out
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_pool_averages_cells(h: int, w: int, data: st.DataObject) -> None:
+    grid = data.draw(st.integers(1, min(h, w)))
+    maps = np.random.default_rng(h * w).normal(size=(2, 3, h, w)).astype(np.float32)
+    np.testing.assert_allclose(pool(maps, grid), pooled_by_loops(maps, grid), atol=1e-6)
+
+
+def test_rows_have_unit_length(layer: PretrainedLayer, normal_images: NDArray[np.uint8]) -> None:
+    rows = layer.rows([layer.prepare(image, SCALE) for image in normal_images[:5]])
+    assert rows.shape == (5, 40 * 3 * 3)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
+
+
+def test_a_row_depends_on_its_own_image_alone(
+    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+) -> None:
+    prepared = [layer.prepare(image, SCALE) for image in normal_images[:16]]
+    together = layer.rows(prepared)
+    for i, one in enumerate(prepared):
+        np.testing.assert_array_equal(layer.rows([one])[0], together[i])
+    np.testing.assert_array_equal(layer.rows(prepared[::-1])[::-1], together)
+
+
+def test_greyscale_is_raw_intensity() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 32), dtype=np.uint8)
+    grey = Greyscale((9, 32))
+    row = grey.rows([grey.prepare(image, SCALE)])[0]
+    np.testing.assert_array_equal(row, (image / 255).astype(np.float32).ravel())
+
+
+def test_records_restore_the_same_rows(normal_images: NDArray[np.uint8]) -> None:
+    backbone = Backbone.open(DEFAULT)
+    layered = PretrainedLayer(backbone, "block_4", grid=3, size=(64, 48))
+    for original, network in ((layered, backbone), (Greyscale((9, 32)), None)):
+        again = restore(original.to_json(), network)
+        a, b = ([r.prepare(normal_images[0], SCALE)] for r in (original, again))
+        np.testing.assert_array_equal(original.rows(a), again.rows(b))
+
+
+@pytest.mark.parametrize(("layer", "grid"), [("pool", 1), ("block_15", 8), ("block_15", 0)])
+def test_a_grid_needs_a_map_that_is_large_enough(layer: str, grid: int) -> None:
+    with pytest.raises(InputError, match=rf"grid {grid}: layer '{layer}' has shape"):
+        PretrainedLayer(Backbone.open(DEFAULT), layer, grid=grid)
+
+
+def results_of(sources, layer, workers: int = 2) -> list[Extracted | ImageError]:
+    return list(extract(sources, layer, SCALE, workers=workers))
+
+
+def test_rows_come_in_order_whatever_the_workers(
+    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+) -> None:
+    sources = gather(normal_images)
+    reference = results_of(sources, layer, workers=1)
+    assert [r.index for r in reference] == list(range(len(normal_images)))
+    for workers in (2, 5):
+        for a, b in zip(results_of(sources, layer, workers), reference, strict=True):
+            np.testing.assert_array_equal(a.row, b.row)
+            assert a.digest == b.digest
+
+
+def test_bad_images_change_no_good_one(
+    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+) -> None:
+    good = list(normal_images[:20])
+    bad = [np.zeros((4, 4), np.uint16), np.zeros((0, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)]
+    mixed = gather([good[0], bad[0], *good[1:9], bad[1], bad[2], *good[9:]])
+    results = results_of(mixed, layer)
+    errors = [r for r in results if isinstance(r, ImageError)]
+    assert [e.reason for e in errors] == ["bit_depth", "unsupported", "unsupported"]
+    rows = [r.row for r in results if isinstance(r, Extracted)]
+    alone = [r.row for r in results_of(gather(good), layer)]
+    np.testing.assert_array_equal(rows, alone)
+
+
+def test_a_zero_row_is_an_error_not_a_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = PretrainedLayer(Backbone.open(DEFAULT), "stem", size=(32, 32))
+    outputs = {0: 0.0, 1: np.nan, 2: 1.0}
+
+    def session(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.stack([np.full((2, 2, 2), outputs[i], np.float32) for i in range(len(images))])
+
+    monkeypatch.setattr(layer, "_session", session)
+    results = results_of(gather(np.zeros((3, 8, 8), np.uint8)), layer)
+    assert [getattr(r, "reason", "fine") for r in results] == ["row_zero", "row_not_finite", "fine"]
+
+
+def test_leaving_early_stops_the_readers(
+    layer: PretrainedLayer, normal_images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = gather(np.concatenate([normal_images] * 10))
+    read: list[int] = []
+    real = type(sources).pixels
+    monkeypatch.setattr(type(sources), "pixels", lambda self, i: read.append(i) or real(self, i))
+    stream = extract(sources, layer, SCALE, workers=2)
+    next(stream)
+    stream.close()
+    assert len(read) < 100
+
+
+@pytest.mark.parametrize(
+    "given", [np.zeros((4, 4)), np.zeros(3), [1, 2], ["a.png", np.zeros((2, 2))]]
+)
+def test_inputs_that_are_no_images_are_named(given: object) -> None:
+    with pytest.raises(InputError, match=r"expected"):
+        gather(given)

@@ -203,17 +203,18 @@ def test_a_full_disk(place: Path, tmp_path: Path, command: str) -> None:
 def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path) -> None:
     write_images(tmp_path / "many", stripes(3000, seed=5))
     command = [sys.executable, "-m", "oneclass", "score", place / "m.oneclass", "many", "-o", "run"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*map(str, command), "--json"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    first = process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    rest, stderr = process.communicate(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, stderr = process.stdout.read(), process.stderr.read()
     assert process.returncode == 130
     assert "interrupted" in stderr
     assert "Traceback" not in stderr

@@ -66,12 +66,12 @@ def cli() -> None:
     help="An embedded network, an ONNX file, or 'greyscale' for raw pixels.",
 )
 @click.option(
-    "--layer", help="Layer of the backbone; 'oneclass info' lists them.  [default: block_8]"
+    "--layer", help="Layer of the backbone; 'oneclass info' lists them.  [default: block_4]"
 )
 @click.option(
     "--grid",
     type=int,
-    help="Average a map layer to GRID x GRID positions.  [default: 4 for the default layer, "
+    help="Average a map layer to GRID x GRID positions.  [default: 7 for the default layer, "
     "else none]",
 )
 @click.option("--size", type=Size(), help="Resize images to this.  [default: the network's own]")
@@ -85,7 +85,7 @@ def cli() -> None:
 @click.option(
     "--halfspaces",
     type=int,
-    help="Number of half-spaces.  [default: one per 25 images, at most 16]",
+    help="Number of half-spaces.  [default: one per 16 images, at most 64]",
 )
 @click.option(
     "--false-alarms",
@@ -115,7 +115,8 @@ def fit(normal: Sequence[str], out: str, halfspaces: int | None, **settings: Any
     say(
         f"{out}: learnt {count(learnt['n_images'], 'normal image')} as "
         f"{count(learnt['n_halfspaces'], 'half-space')} ({Path(out).stat().st_size / 1e3:.0f} kB). "
-        f"About {detector.card['false_alarms']:.3g} of normal images will be called anomalies."
+        f"Expect up to {100 * detector.card['false_alarms']:.3g} % of normal images to be called "
+        "anomalies."
     )
     return UNREADABLE if detector.errors else 0
 

@@ -22,7 +22,7 @@ from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
 from oneclass.representation import Representation, restore
 from oneclass.sources import Images, Progress, Sources, gather
-from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
+from oneclass.svm import fit_halfspaces, halfspace_scores
 from oneclass.training import (
     choose_n_halfspaces,
     choose_pixel_scale,
@@ -78,7 +78,7 @@ class Detector:
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
             nu: in (0, 1]; bounds the share of normal images outside their half-space.
-            n_halfspaces: at least 1; None for one per 25 images, at most 16.
+            n_halfspaces: at least 1; None for one per 16 images, at most 64.
             false_alarms: in (0, 1); the promised share of normal images called anomalies; None for
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
@@ -141,7 +141,7 @@ class Detector:
                 "n_images": len(rows),
                 "images_sha256": hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
                 "largest_dual_gap": float(fitted.dual_gap.max()),
-                "warnings": _warnings(fitted),
+                "warnings": list(fitted.warnings),
             },
             "false_alarms": false_alarms,
         }
@@ -238,13 +238,6 @@ class Detector:
         if self._fitted is None:
             raise InputError("this detector is not fitted: call fit(images) first, or load a file.")
         return self._fitted
-
-
-def _warnings(fitted: Halfspaces) -> list[str]:
-    """What the solver found remarkable, each sentence once."""
-    outcomes = zip(fitted.status, fitted.message, strict=True)
-    unsolved = [message for status, message in outcomes if status != "converged"]
-    return list(dict.fromkeys([*fitted.notes, *unsolved]))
 
 
 def load(

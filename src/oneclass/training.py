@@ -20,8 +20,8 @@ from oneclass.pixels import PixelScale, choose_scale
 from oneclass.representation import GREYSCALE, Greyscale, PretrainedLayer, Representation
 from oneclass.sources import Progress, Sources, check_depth
 
-DEFAULT_LAYER, DEFAULT_GRID = "block_8", 4
-MOST_HALFSPACES, ROWS_PER_HALFSPACE = 16, 25
+DEFAULT_LAYER, DEFAULT_GRID = "block_4", 7
+MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 16
 T = TypeVar("T")
 
 

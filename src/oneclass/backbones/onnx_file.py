@@ -86,6 +86,11 @@ def _texts(message: memoryview, field: int) -> list[str]:
     return [str(value, "utf-8") for number, value, _ in _fields(message) if number == field]
 
 
+def _names(model: bytes, part: int, field: int) -> tuple[str, ...]:
+    parts = (payload for number, payload, _ in _fields(_graph(model)) if number == part)
+    return tuple(name for payload in parts for name in _texts(payload, field))
+
+
 def _reads(node: memoryview) -> Iterator[str]:
     """The tensors that a node reads, those read inside its subgraphs (If, Loop, Scan) included."""
     yield from _texts(node, NODE_INPUT)
@@ -116,12 +121,7 @@ def output_names(model: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: the bytes are no ONNX model.
     """
-    return tuple(
-        name
-        for number, output, _ in _fields(_graph(model))
-        if number == GRAPH_OUTPUT
-        for name in _texts(output, VALUE_NAME)
-    )
+    return _names(model, GRAPH_OUTPUT, VALUE_NAME)
 
 
 def tensor_names(model: bytes) -> tuple[str, ...]:
@@ -130,12 +130,7 @@ def tensor_names(model: bytes) -> tuple[str, ...]:
     Raises:
         ValueError: the bytes are no ONNX model.
     """
-    return tuple(
-        name
-        for number, node, _ in _fields(_graph(model))
-        if number == GRAPH_NODE
-        for name in _texts(node, NODE_OUTPUT)
-    )
+    return _names(model, GRAPH_NODE, NODE_OUTPUT)
 
 
 def cut(model: bytes, layer: str) -> bytes:

@@ -7,7 +7,7 @@ import json
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,44 @@ class LayerSession:
         """
         layer: NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
         return layer
+
+
+def open_recorded(
+    record: dict[str, Any] | None, model: Path, given: str | Path | None
+) -> Backbone | None:
+    """Open the very network that a model was fitted with.
+
+    Args:
+        record: the model's `BackboneSpec` as JSON; None where it needs no network.
+        model: the model file: a file `<name>.onnx` beside it is looked for.
+        given: by the user: a name or a file to take instead; None for none.
+
+    Raises:
+        InputError: there is nothing at `given`.
+        ModelFileError: the network is missing, or another one.
+    """
+    if record is None:
+        return None
+    name, digest = record["name"], record["sha256"]
+    beside = model.parent / f"{name}.onnx"
+    if given is not None:
+        place: str | Path = given
+    elif digest in EMBEDDED_SHA256.values():
+        place = name
+    elif beside.is_file():
+        place = beside
+    else:
+        raise ModelFileError(
+            f"model {model}: needs its backbone {name!r} (SHA-256 {digest}), and {beside} does not "
+            "exist. Put the ONNX file there, or name it with --backbone (in Python: backbone=)."
+        )
+    backbone = Backbone.open(place)
+    if backbone.spec.sha256 != digest:
+        raise ModelFileError(
+            f"model {model}: was fitted with backbone {name!r} of SHA-256 {digest}, but {place} "
+            f"has {backbone.spec.sha256}. Give the file that it was fitted with."
+        )
+    return backbone
 
 
 @cache

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from oneclass.prediction import Prediction
 
 EXIT_CODES = """\b
-Exit codes: 0 fine; 1 a bug of oneclass; 2 wrong usage or unusable input; 3 some images
-could not be read, results written all the same; 4 model file refused; 5 disk or memory
-full; 10 anomaly found (with --fail-on-anomaly); 130 interrupted."""
+Exit codes:
+    0  fine
+    1  a bug of oneclass
+    2  wrong usage, or unusable input
+    3  some images could not be read; everything else was done and written
+    4  model file refused
+    5  disk or memory full
+   10  anomaly found (only with --fail-on-anomaly)
+  130  interrupted"""
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -56,7 +62,7 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Learn from normal images.")
 @click.argument("normal", nargs=-1, required=True)
 @click.option("-o", "--out", "out", required=True, metavar="FILE", help="Model file to write.")
 @click.option(
@@ -74,7 +80,12 @@ def cli() -> None:
     help="Average a map layer to GRID x GRID positions.  [default: 7 for the default layer, "
     "else none]",
 )
-@click.option("--size", type=Size(), help="Resize images to this.  [default: the network's own]")
+@click.option(
+    "--size",
+    type=Size(),
+    metavar="HxW",
+    help="Resize images to this.  [default: the network's own]",
+)
 @click.option(
     "--nu",
     type=float,
@@ -121,7 +132,7 @@ def fit(normal: Sequence[str], out: str, halfspaces: int | None, **settings: Any
     return UNREADABLE if detector.errors else 0
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Say how odd other images are.")
 @click.argument("model")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
@@ -142,9 +153,11 @@ def score(
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
-    INPUT: as for fit. A larger score is odder. The p-value is the share of normal images that
-    look at least as odd. Without -o the predictions are printed; with it they are written, and
-    printed only if --json asks for that.
+    INPUT: files, folders (searched in depth), globs, a list.txt of paths, or - for paths on stdin.
+
+    A larger score is odder. The p-value is the share of normal images that look at least as odd.
+    Without -o the predictions are printed; with it they are written, and printed only if --json
+    asks for that.
     """
     from oneclass import runs
     from oneclass.detector import load
@@ -202,7 +215,7 @@ def score(
     return UNREADABLE if errors else 0
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Show what a model, or this installation, is made of.")
 @click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(model: str | None, as_json: bool) -> int:
@@ -214,7 +227,7 @@ def info(model: str | None, as_json: bool) -> int:
     return 0
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Look at a folder of images before training.")
 @click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(inputs: Sequence[str], as_json: bool) -> int:
@@ -227,11 +240,11 @@ def check(inputs: Sequence[str], as_json: bool) -> int:
     return UNREADABLE if report.errors else 0
 
 
-@cli.command(epilog=EXIT_CODES)
+@cli.command(short_help="Try it all on real handwritten digits.")
 @click.argument("folder", default="oneclass-demo")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
 def demo(folder: str, seed: int) -> int:
-    """Run the main job on real handwritten digits, in FOLDER (about a minute).
+    """Run the main job on real handwritten digits, in FOLDER (under a minute).
 
     Writes PNG files of the digit 5 as normal images and a mixed folder of incoming ones, then
     runs the very commands that you would run, and says what they found.

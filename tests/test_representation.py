@@ -62,7 +62,7 @@ def test_greyscale_is_raw_intensity() -> None:
     image = np.random.default_rng(0).integers(0, 256, (9, 32), dtype=np.uint8)
     grey = Greyscale((9, 32))
     row = grey.rows([grey.prepare(image, SCALE)])[0]
-    np.testing.assert_array_equal(row, (image / 255).astype(np.float32).ravel())
+    np.testing.assert_allclose(row, (image / 255).ravel(), rtol=1e-6)
 
 
 def test_records_restore_the_same_rows(normal_images: NDArray[np.uint8]) -> None:

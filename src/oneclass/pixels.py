@@ -89,38 +89,42 @@ def prepare(
         preprocessing: the network's record.
 
     Returns:
-        (channels, height, width) float32, channels being 3, or 1 where the network's input is grey.
+        (channels, height, width) float32, channels being 3, or 1 where the network's input is
+        grey; a grey image is repeated, a coloured one becomes its luminance.
     """
-    planes = _resize(pixels, scale, preprocessing)
-    mean = np.array(preprocessing.mean, np.float32)[:, None, None]
-    std = np.array(preprocessing.std, np.float32)[:, None, None]
-    if len(preprocessing.mean) == 1 and len(planes) == 3:
+    planes, low, span = _resize(pixels, scale, preprocessing)
+    channels = len(preprocessing.mean)
+    if channels == 1 and len(planes) == 3:
         planes = luminance(planes)[None]
-    prepared: NDArray[np.float32] = (planes - mean) / std
+    # One multiplication and one addition a value: (value - low) / span, then (- mean) / std.
+    prepared = np.empty((channels, *planes.shape[1:]), np.float32)
+    for channel, (mean, std) in enumerate(zip(preprocessing.mean, preprocessing.std, strict=True)):
+        plane = planes[channel % len(planes)]
+        np.multiply(plane, np.float32(1 / (span * std)), out=prepared[channel])
+        prepared[channel] -= np.float32((low / span + mean) / std)
     return prepared
 
 
-def luminance(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def luminance(planes: NDArray[Any]) -> NDArray[np.float32]:
     """(3, H, W) RGB to (H, W) grey by ITU-R BT.601 weights, as Pillow's convert("L") does."""
-    grey: NDArray[np.float32] = np.tensordot(LUMINANCE, planes, axes=1)
+    grey: NDArray[np.float32] = np.tensordot(LUMINANCE, planes.astype(np.float32), axes=1)
     return grey
 
 
 def _resize(
     pixels: NDArray[Any], scale: PixelScale, preprocessing: Preprocessing
-) -> NDArray[np.float32]:
-    """(1 or 3, height, width) intensities."""
+) -> tuple[NDArray[Any], float, float]:
+    """(1 or 3, height, width) values, with the low and the span that make intensities of them."""
     height, width = preprocessing.size
     method = Image.Resampling[preprocessing.interpolation.upper()]
     if pixels.dtype == np.uint8:
         resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
         planes = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
-        return scale.intensities(planes)
+        return planes, scale.low, scale.high - scale.low
     unit = scale.intensities(pixels)
     channels = unit[None] if unit.ndim == 2 else unit.transpose(2, 0, 1)
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(np.ascontiguousarray(c)).resize((width, height), method))
-            for c in channels
-        ]
-    )
+    resized_channels = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(c)).resize((width, height), method))
+        for c in channels
+    ]
+    return np.stack(resized_channels), 0.0, 1.0

@@ -93,9 +93,7 @@ class PretrainedLayer:
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
-        planes = prepare(pixels, scale, self.preprocessing)
-        channels = len(self.preprocessing.mean)
-        return planes if len(planes) == channels else np.repeat(planes, channels, axis=0)
+        return prepare(pixels, scale, self.preprocessing)
 
     def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         """n prepared images to (n, d) float32 rows of unit length, or zero rows."""

@@ -1,8 +1,9 @@
 """Feature rows, read block by block and as often as wanted.
 
-A solver that reads its rows only through this protocol works alike on an array, on a file bigger than
-memory and on rows that are made while they are read. Every source here yields blocks of the same number of
-rows for the same number of columns, so the results do not depend on how the caller cut his blocks.
+A solver that reads its rows only through this protocol works alike on an array, on a file bigger
+than memory and on rows that are made while they are read. Every source here yields blocks of the
+same number of rows for the same number of columns, so the results do not depend on how the caller
+cut his blocks.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ class ArrayRows:
 class FileRows:
     """Rows of a C-ordered binary file, read into one buffer that every block reuses.
 
-    A mapped page that was read counts as memory of the process; a buffer counts once. So the peak memory of
-    a pass does not depend on the length of the file.
+    A mapped page that was read counts as memory of the process; a buffer counts once. So the peak
+    memory of a pass does not depend on the length of the file.
 
     Args:
         path: the file.
@@ -109,7 +110,8 @@ class FileRows:
         if found < needed:
             raise InputError(
                 f"rows: {self._path} holds {found} bytes, but {self.n_rows} x {self.n_columns} "
-                f"{self._stored} after byte {offset} need {needed}; give the shape it was written with"
+                f"{self._stored} after byte {offset} need {needed}; give the shape it was "
+                "written with"
             )
 
     def blocks(self) -> Iterator[Floats]:
@@ -123,7 +125,7 @@ class FileRows:
                 yield block.astype(self.dtype, copy=False)
 
     def _fill(self, file: Any, block: NDArray[Any], start: int) -> None:
-        view = memoryview(block.reshape(-1).view(np.uint8))
+        view = block.reshape(-1).view(np.uint8).data
         while view:
             count = file.readinto(view)
             if not count:
@@ -149,8 +151,8 @@ class RechunkedRows:
         for number, block in enumerate(self._source.blocks()):
             if block.ndim != 2 or block.shape[1] != self.n_columns:
                 raise InputError(
-                    f"rows: block {number} has shape {block.shape}; expected (rows, {self.n_columns}): "
-                    "yield blocks with n_columns columns"
+                    f"rows: block {number} has shape {block.shape}; expected (rows, "
+                    f"{self.n_columns}): yield blocks with n_columns columns"
                 )
             seen += len(block)
             while len(block):
@@ -173,8 +175,8 @@ def as_rows(X: Any) -> RowBlocks:
     """Take an array, a memory-mapped array or an object with the `RowBlocks` protocol.
 
     Args:
-        X: (n, d) with real numbers. float16 and float32 are used as float32, other numbers as float64.
-            A memory-mapped array is read through its file, not through the mapping.
+        X: (n, d) with real numbers. float16 and float32 are used as float32, other numbers as
+            float64. A memory-mapped array is read through its file, not through the mapping.
 
     Raises:
         InputError: X is not two-dimensional, has no rows or no columns, or holds no real numbers.
@@ -204,7 +206,7 @@ def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def _mapped_rows(array: NDArray[Any]) -> FileRows | None:
-    """The file behind a memory map or a contiguous part of one; None where only the mapping knows the values."""
+    """The file behind a memory map or a contiguous part of one; None where that is no file's."""
     if not isinstance(array, np.memmap) or array.mode == "c" or not array.flags.c_contiguous:
         return None
     mapping, name = getattr(array, "_mmap", None), array.filename

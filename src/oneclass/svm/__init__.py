@@ -2,7 +2,8 @@
 
     from oneclass.svm import nu_path, LinearOneClassSVM
 
-The numerical core needs numpy alone; the two scikit-learn estimators load scikit-learn when they are first used.
+The numerical core needs numpy alone; the two scikit-learn estimators load scikit-learn when they
+are first used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rows nearest the threshold, each with its own weight: a small quadratic program.
 
-Away from the threshold a row's weight is plainly 0 or plainly at its bound; only the few rows in between
-need weights of their own. For a band of b rows with bound u and mass M
+Away from the threshold a row's weight is plainly 0 or plainly at its bound; only the few rows in
+between need weights of their own. For a band of b rows with bound u and mass M
 
     minimise  1/2 a'Ga + c'a   over  0 <= a <= u,  sum a = M
 
@@ -21,7 +21,7 @@ _RIDGE = 1e-10  # relative to the diagonal: rows that repeat share their weight
 
 
 def lowest_first(scores: Array, mass: float, bound: float) -> Array:
-    """The vertex with the lowest score: the bound for the lowest rows, the last one fractionally."""
+    """The vertex with the lowest score: the bound for the lowest rows, a part for the last."""
     weights = np.zeros(len(scores))
     order = np.argsort(scores, kind="stable")
     full = min(int(mass / bound + 1e-9), len(scores))
@@ -34,9 +34,10 @@ def lowest_first(scores: Array, mass: float, bound: float) -> Array:
 def band_weights(gram: Array, linear: Array, bound: float, mass: float, start: Array) -> Array:
     """Minimise the band's program with a primal-dual active set (semismooth Newton) method.
 
-    Rows are guessed to be at 0, at the bound or free; the free ones are solved for exactly; whoever breaks
-    his condition changes sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). That ends in a few
-    rounds or, rarely, runs in a circle: so the best feasible weights met on the way are returned, which are
+    Rows are guessed to be at 0, at the bound or free; the free ones are solved for exactly; whoever
+    breaks his condition changes sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). That
+    ends in a few rounds or, rarely, runs in a circle: so the best feasible weights met on the way
+        are returned, which are
     never worse than ``start``.
 
     Args:
@@ -79,7 +80,7 @@ def _value(gram: Array, linear: Array, weights: Array) -> float:
 def _solve_free(
     gram: Array, linear: Array, bound: float, mass: float, free: Mask, upper: Mask, ridge: float
 ) -> tuple[Array, float, Array]:
-    """Weights, multiplier and scores with the free rows solved for and the others at their bounds."""
+    """Weights, multiplier and scores: free rows solved for, the others at their bounds."""
     ids = np.flatnonzero(free)
     weights = np.where(upper, bound, 0.0)
     scores = linear + gram @ weights
@@ -92,7 +93,7 @@ def _solve_free(
 
 
 def _into_box(weights: Array, bound: float, mass: float) -> Array:
-    """A feasible point near ``weights``: clipped, then the missing mass spread over the room that is left."""
+    """A feasible point near ``weights``: clipped, the missing mass spread over the room left."""
     inside = np.clip(weights, 0.0, bound)
     missing = mass - float(inside.sum())
     room = bound - inside if missing > 0 else inside

@@ -1,7 +1,7 @@
 """Groups of rows that point the same way: spherical k-means, seeded like k-means++, in two passes.
 
-The centres are found on a random sample that fits a fixed budget (for fewer rows: on all of them); one more
-pass gives every row the centre with the largest cosine.
+The centres are found on a random sample that fits a fixed budget (for fewer rows: on all of them);
+one more pass gives every row the centre with the largest cosine.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ def cluster_rows(rows: RowBlocks, n_clusters: int, seed: int) -> tuple[Labels, i
     """Give every row one of at most ``n_clusters`` labels.
 
     Args:
-        rows: (n, d), no row of zeros.
+        rows: (n, d).
         n_clusters: 1 to n. With n, every row is its own cluster.
         seed: of the sample and the first centres; the same seed gives the same labels.
 
     Returns:
-        (n,) labels 0 to k-1, each with one row at least (k is smaller than asked for where rows repeat), and
-        the number of passes.
+        (n,) labels 0 to k-1, each with one row at least (k is smaller than asked for where rows
+        repeat), and the number of passes.
 
     Raises:
-        InputError: a row is all zeros or not finite, or more clusters are asked for than the sample has rows.
+        InputError: a row is not finite, or more clusters are asked for than the sample
+            has rows.
     """
     if n_clusters == 1:
         return np.zeros(rows.n_rows, np.intp), 0
@@ -57,8 +58,9 @@ def _sample(rows: RowBlocks, n_clusters: int, rng: np.random.Generator) -> Float
     size = min(rows.n_rows, limit)
     if n_clusters > size:
         raise InputError(
-            f"n_halfspaces: {n_clusters}; expected at most {size}, the rows of this width that clustering "
-            f"holds in memory, or {rows.n_rows}, one per row: ask for fewer, or give labels"
+            f"n_halfspaces: {n_clusters}; expected at most {size}, the rows of this width that "
+            f"clustering holds in memory, or {rows.n_rows}, one per row: ask for fewer, or give "
+            "labels"
         )
     chosen = np.sort(rng.choice(rows.n_rows, size, replace=False))
     sample = np.empty((size, rows.n_columns), rows.dtype)
@@ -68,18 +70,19 @@ def _sample(rows: RowBlocks, n_clusters: int, rng: np.random.Generator) -> Float
         sample[first:last] = block[chosen[first:last] - start]
         start += len(block)
     lengths = np.sqrt(np.einsum("ij,ij->i", sample, sample))
-    unusable = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
-    if len(unusable):
+    if not np.isfinite(lengths).all():
+        row = chosen[np.flatnonzero(~np.isfinite(lengths))[0]]
         raise InputError(
-            f"X: row {chosen[unusable[0]]} is all zeros or not finite, so it has no direction to cluster by: "
-            "drop it"
+            f"X: row {row} holds NaN, infinity or numbers too large to square in {rows.dtype}; "
+            "expected finite numbers: drop the row, or repair and rescale it"
         )
+    lengths[lengths == 0] = 1.0  # a row of zeros has no direction; any cluster may have it
     sample /= lengths[:, None]
     return sample
 
 
 def _first_centres(sample: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
-    """k-means++: each next centre is a row drawn by its squared distance to the nearest one so far."""
+    """k-means++: the next centre is a row drawn by its distance (1 - cosine) to the centres."""
     picked = [int(rng.integers(len(sample)))]
     distance = np.full(len(sample), np.inf)
     for _ in range(n_clusters - 1):

@@ -1,4 +1,4 @@
-"""A union of half-spaces: one for every cluster of the rows, and a row is normal if any of them holds it."""
+"""A union of half-spaces, one for every cluster: a row is normal if any of them holds it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import InputError
 from oneclass.rows import RowBlocks, as_rows
-from oneclass.svm._advice import data_notes, sentence
+from oneclass.svm._advice import sentences, warnings_of
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._path import check_limits, check_nu
 from oneclass.svm._solve import solve
@@ -32,7 +32,8 @@ class Halfspaces:
         assignment: (n,) the cluster of every row.
         status: k words, see `NuPath`.
         message: k sentences.
-        notes: sentences about the rows, empty if they are unremarkable.
+        warnings: sentences worth showing to whoever asked for the fit: remarkable rows, and the
+            message of every problem that did not converge. Usually empty.
         n_passes: reads of all rows, clustering included.
     """
 
@@ -43,7 +44,7 @@ class Halfspaces:
     assignment: Ints
     status: tuple[str, ...]
     message: tuple[str, ...]
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     n_passes: int
 
 
@@ -62,11 +63,11 @@ def fit_halfspaces(
     Args:
         X: (n, d) rows as for `nu_path`. With more than one half-space, and without labels, they are
             clustered by cosine; unit-length rows make that the distance, too.
-        n_halfspaces: 1 to n. 1 is the paper's classifier; n on unit rows is the nearest neighbour by cosine.
-            Fewer come back where rows repeat. Ignored if labels are given.
+        n_halfspaces: 1 to n. 1 is the paper's classifier; n on unit rows is the nearest neighbour
+            by cosine. Fewer come back where rows repeat. Ignored if labels are given.
         nu: in (0, 1], the largest fraction of a cluster that may be left outside its half-space.
-        labels: (n,) sub-category of every row (integers or strings): one half-space for each, in the order
-            of `numpy.unique`.
+        labels: (n,) sub-category of every row (integers or strings): one half-space for each, in
+            the order of `numpy.unique`.
         seed: of the clustering.
         tol: relative duality gap to reach for every half-space.
         max_passes: reads of all rows to spend on solving.
@@ -87,6 +88,7 @@ def fit_halfspaces(
     solution = solve(
         rows, [nu] * len(counts), None if together else assignment, tol=tol, max_passes=max_passes
     )
+    message = sentences(solution, [nu] * len(counts), counts.tolist(), tol, max_passes)
     return Halfspaces(
         coef=np.stack([solved.point.coef for solved in solution.solved]),
         offset=np.array([solved.point.offset for solved in solution.solved]),
@@ -94,11 +96,8 @@ def fit_halfspaces(
         n_rows=counts,
         assignment=assignment,
         status=tuple(str(solved.status) for solved in solution.solved),
-        message=tuple(
-            sentence(solved, nu, int(count), tol, max_passes)
-            for solved, count in zip(solution.solved, counts, strict=True)
-        ),
-        notes=data_notes(solution.survey, rows.n_rows),
+        message=message,
+        warnings=warnings_of(solution, message),
         n_passes=clustering + solution.n_passes,
     )
 
@@ -121,8 +120,9 @@ def halfspace_scores(rows: Any, coef: Floats, offset: Floats) -> tuple[Array, In
     coef, offset = np.asarray(coef), np.asarray(offset)
     if coef.ndim != 2 or coef.shape[1] != source.n_columns or offset.shape != (len(coef),):
         raise InputError(
-            f"coef, offset: shapes {coef.shape} and {offset.shape} for rows with {source.n_columns} "
-            f"columns; expected (k, {source.n_columns}) and (k,): score rows of the kind that was fitted"
+            f"coef, offset: shapes {coef.shape} and {offset.shape} for rows with "
+            f"{source.n_columns} columns; expected (k, {source.n_columns}) and (k,): score rows of "
+            "the kind that was fitted"
         )
     weights = np.ascontiguousarray(coef.T, dtype=source.dtype)
     decision, winner = np.empty(source.n_rows), np.empty(source.n_rows, np.intp)
@@ -141,8 +141,8 @@ def _check_count(n_halfspaces: Any, n_rows: int) -> None:
     whole = isinstance(n_halfspaces, int | np.integer) and not isinstance(n_halfspaces, bool)
     if not whole or not 1 <= n_halfspaces <= n_rows:
         raise InputError(
-            f"n_halfspaces: {n_halfspaces!r}; expected an integer from 1 to {n_rows}, the number of rows: "
-            "try 16"
+            f"n_halfspaces: {n_halfspaces!r}; expected an integer from 1 to the number of rows "
+            f"(n_samples = {n_rows}): ask for fewer half-spaces"
         )
 
 
@@ -150,6 +150,7 @@ def _label_numbers(labels: ArrayLike, n_rows: int) -> Ints:
     names = np.asarray(labels)
     if names.shape != (n_rows,):
         raise InputError(
-            f"labels: shape {names.shape} for {n_rows} rows; expected ({n_rows},), one label per row"
+            f"labels: shape {names.shape} for {n_rows} rows; expected ({n_rows},): give one label "
+            "per row"
         )
     return np.unique(names, return_inverse=True)[1].astype(np.intp)

@@ -1,8 +1,9 @@
 """One reduced convex hull: the feasible points found so far and the one of them nearest the origin.
 
-The dual of the one-class SVM asks for the point w nearest the origin among all averages of the rows in which
-no row weighs more than 1/(nu l). A `Hull` keeps a few points of that set (atoms). Every combination of
-atoms is a point of the set again, so whatever happens on the way, w stays feasible and its norm only falls.
+The dual of the one-class SVM asks for the point w nearest the origin among all averages of the rows
+in which no row weighs more than 1/(nu l). A `Hull` keeps a few points of that set (atoms). Every
+combination of atoms is a point of the set again, so whatever happens on the way, w stays feasible
+and its norm only falls.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Hull:
 
     @property
     def mass(self) -> float:
-        """nu l, or 1 where even a single row may carry everything: 1 / mass is the bound on a weight."""
+        """nu l, or 1 where one row may carry everything: 1 / mass is the bound on a weight."""
         return max(self.nu * self.n_rows, 1.0)
 
     def start(self, coef: Array) -> None:
@@ -74,7 +75,7 @@ class Hull:
         return self.gap
 
     def add(self, points: list[Array]) -> None:
-        """Take in feasible points and move to the point nearest the origin in the hull of all atoms."""
+        """Take in feasible points and move to the nearest to the origin in the hull of atoms."""
         for point in points:
             products = np.array([atom @ point for atom in self._atoms])
             corner = np.array([[point @ point]])

@@ -13,9 +13,10 @@ _RIDGE = 1e-14  # relative to the largest squared norm; keeps repeated points so
 def nearest_weights(gram: Array, start: Array) -> Array:
     """Convex weights that minimise ``weights @ gram @ weights``.
 
-    Wolfe's method (Mathematical Programming 11, 1976): minimise over the affine hull of the points in use;
-    where a weight would turn negative, stop at zero and leave that point; else admit the point that the
-    current one sees lowest. Every round lowers the norm, so it never does worse than ``start``.
+    Wolfe's method (Mathematical Programming 11, 1976): minimise over the affine hull of the points
+    in use; where a weight would turn negative, stop at zero and leave that point; else admit the
+    point that the current one sees lowest. Every round lowers the norm, so it never does worse than
+    ``start``.
 
     Args:
         gram: (p, p) scalar products of the points.

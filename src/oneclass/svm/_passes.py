@@ -95,8 +95,8 @@ def survey(
         if not np.isfinite(lengths).all():
             row = start + int(np.flatnonzero(~np.isfinite(lengths))[0])
             raise InputError(
-                f"X: row {row} holds NaN, infinity or numbers too large to square in {block.dtype}; "
-                "expected finite numbers: drop the row, or repair and rescale it"
+                f"X: row {row} holds NaN, infinity or numbers too large to square in "
+                f"{block.dtype}; expected finite numbers: drop the row, or repair and rescale it"
             )
         zeros = np.flatnonzero(lengths == 0)
         if len(zeros) and not n_zero:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import InputError
 from oneclass.rows import as_rows
-from oneclass.svm._advice import data_notes, sentence
+from oneclass.svm._advice import sentences, warnings_of
 from oneclass.svm._solve import solve
 
 Array = NDArray[np.float64]
@@ -22,17 +22,18 @@ class NuPath:
 
     Attributes:
         nus: (m,) as given.
-        coef: (m, d) float64. The weights of the rows sum to 1 and none exceeds 1/(nu l): the paper's scale
-            (libsvm's is nu l times that).
+        coef: (m, d) float64. The weights of the rows sum to 1 and none exceeds 1/(nu l): the
+            paper's scale (libsvm's is nu l times that).
         offset: (m,) float64, the paper's rho.
         objective: (m,) ``coef @ coef / 2``, the dual's value.
-        dual_gap: (m,) primal minus dual value of this very (coef, offset), divided by ``coef @ coef``; from a
-            pass over all rows. For status "origin_inside" it is 0.
+        dual_gap: (m,) primal minus dual value of this very (coef, offset), divided by ``coef @
+            coef``; from a pass over all rows. For status "origin_inside" it is 0.
         support_fraction: (m,) fraction of rows not clearly inside; at least nu.
         margin_error_fraction: (m,) fraction of rows clearly outside; at most nu.
         status: m words, "converged", "origin_inside" or "passes_used_up".
         message: m sentences, what the status means here and what to do.
-        notes: sentences about the rows, empty if they are unremarkable.
+        warnings: sentences worth showing to whoever asked for the fit: remarkable rows, and the
+            message of every problem that did not converge. Usually empty.
         n_rows: l.
         n_passes: reads of all rows that it took.
     """
@@ -46,7 +47,7 @@ class NuPath:
     margin_error_fraction: Array
     status: tuple[str, ...]
     message: tuple[str, ...]
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     n_rows: int
     n_passes: int
 
@@ -55,8 +56,9 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
     """Solve the linear one-class SVM for a grid of nu.
 
     Args:
-        X: (n, d) array, memory-mapped array, or an object with the protocol of `oneclass.rows.RowBlocks`.
-            float16 and float32 rows are multiplied in float32, others in float64; sums are float64.
+        X: (n, d) array, memory-mapped array, or an object with the protocol of
+            `oneclass.rows.RowBlocks`. float16 and float32 rows are multiplied in float32, others in
+            float64; sums are float64.
         nus: values in (0, 1], any order.
         tol: relative duality gap to reach, > 0. With float32 rows rounding allows about 1e-7.
         max_passes: reads of all rows to spend, at least 2.
@@ -65,7 +67,8 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
         A `NuPath`. Running out of passes is no error: look at ``status``.
 
     Raises:
-        InputError: nus, tol, max_passes or X cannot be used (shape, dtype, a row that is not finite).
+        InputError: nus, tol, max_passes or X cannot be used (shape, dtype, a row that is not
+            finite).
 
     The problem is Schölkopf et al., Neural Computation 13 (2001); docs/solver.md has the method.
     """
@@ -73,6 +76,7 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
     grid = check_nus(nus)
     check_limits(tol, max_passes)
     solution = solve(rows, grid, None, tol=tol, max_passes=max_passes)
+    message = sentences(solution, grid, [rows.n_rows] * len(grid), tol, max_passes)
     points = [solved.point for solved in solution.solved]
     coef = np.stack([point.coef for point in points])
     return NuPath(
@@ -84,11 +88,8 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
         support_fraction=np.array([point.spread[1] for point in points]),
         margin_error_fraction=np.array([point.spread[0] for point in points]),
         status=tuple(str(solved.status) for solved in solution.solved),
-        message=tuple(
-            sentence(solved, nu, rows.n_rows, tol, max_passes)
-            for solved, nu in zip(solution.solved, grid, strict=True)
-        ),
-        notes=data_notes(solution.survey, rows.n_rows),
+        message=message,
+        warnings=warnings_of(solution, message),
         n_rows=rows.n_rows,
         n_passes=solution.n_passes,
     )
@@ -117,10 +118,11 @@ def check_nu(nu: Any) -> float:
     Raises:
         InputError: it is no number in (0, 1].
     """
-    if isinstance(nu, bool) or not np.isscalar(nu) or isinstance(nu, str) or not 0 < nu <= 1:
+    is_number = isinstance(nu, int | float | np.number) and not isinstance(nu, bool)
+    if not is_number or not 0 < nu <= 1:
         raise InputError(
-            f"nu: {nu!r}; expected a number in (0, 1], the largest fraction of rows that may be left "
-            "outside: try 0.1"
+            f"nu: {nu!r}; expected a number in (0, 1], the largest fraction of rows that may be "
+            "left outside: try 0.1"
         )
     return float(nu)
 
@@ -133,6 +135,6 @@ def check_limits(tol: float, max_passes: int) -> None:
         raise InputError(f"tol: {tol!r}; expected a positive number: try 1e-6")
     if not isinstance(max_passes, int | np.integer) or max_passes < 2:
         raise InputError(
-            f"max_passes: {max_passes!r}; expected an integer of at least 2 (one pass to sum the rows, "
-            "one to score them): try 200"
+            f"max_passes: {max_passes!r}; expected an integer of at least 2, one pass to sum the "
+            "rows and one to score them: try 200"
         )

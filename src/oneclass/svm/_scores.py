@@ -37,7 +37,7 @@ class ScoreTable:
             return
         for column, line in enumerate(values):
             self._seek(column, start)
-            view = memoryview(np.ascontiguousarray(line)).cast("B")
+            view = np.ascontiguousarray(line).data.cast("B")
             while view:
                 view = view[self._file.write(view) :]
 
@@ -46,7 +46,7 @@ class ScoreTable:
             return self._array[column, start:stop]
         values = np.empty(stop - start, self._dtype)
         self._seek(column, start)
-        view = memoryview(values).cast("B")
+        view = values.data.cast("B")
         while view:
             view = view[self._file.readinto(view) :]
         return values

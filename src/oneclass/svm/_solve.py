@@ -1,8 +1,9 @@
 """The solver's loop: score all rows, cut at the threshold, solve the band, combine.
 
-Two passes a round serve all problems: one scores the rows, one sums those below each problem's threshold
-and copies those near it (the band). A narrow band is solved exactly; a wide one is a small problem of the
-same kind and is handed to this same loop. A random sample, solved first, gives rows on disk their start.
+Two passes a round serve all problems: one scores the rows, one sums those below each problem's
+threshold and copies those near it (the band). A narrow band is solved exactly; a wide one is a
+small problem of the same kind and is handed to this same loop. A random sample, solved first, gives
+rows on disk their start.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from oneclass.svm._scores import Cut, ScoreTable, cut_scores
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
-_EXACT = 64  # rows of a band that is solved by its Gram matrix
-_SHARE = 32  # a wide band has at most this part of the rows
+_EXACT = 96  # rows of a band that is solved by its Gram matrix
+_SHARE = 8  # a wide band has at most one row in so many; it pays where that is many times _EXACT
 _ONE_BAND_BYTES = 64 << 20
 _ALL_BANDS_BYTES = 256 << 20
 _SAMPLE_BYTES = 64 << 20
@@ -128,7 +129,8 @@ def _cuts(
     fitting = min(_ONE_BAND_BYTES, _ALL_BANDS_BYTES // len(hulls)) // row_bytes
     cuts = {}
     for column, (number, hull) in enumerate(hulls.items()):
-        width = max(min(fitting, hull.n_rows // _SHARE), _EXACT)
+        wide = hull.n_rows // _SHARE
+        width = max(min(fitting, wide), _EXACT) if wide > 8 * _EXACT else _EXACT
         if labels is None:
             cuts[number] = cut_scores(table.column(column), None, hull.mass, width, column)
         else:
@@ -176,8 +178,8 @@ def _combine(weights: Array, band: Floats) -> Array:
 def _wide(hull: Hull, band: Floats, fixed: Array, free_mass: float, tol: float) -> Array:
     """The best point of a band that is too wide for its Gram matrix.
 
-    Every point of the face is fixed + M p with p a mean of band rows, that is M times a point in the
-    reduced hull of the rows x + fixed / M: again this problem, for nu' b = nu l - (rows below).
+    Every point of the face is fixed + M p with p a mean of band rows, that is M times a point in
+    the reduced hull of the rows x + fixed / M: again this problem, for nu' b = nu l - (rows below).
     """
     band += (fixed / free_mass).astype(band.dtype)
     nu = min(free_mass * hull.mass / len(band), 1.0)

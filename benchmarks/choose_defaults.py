@@ -17,7 +17,7 @@ import json
 import os
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.demo import auroc, mnist_5k
 from oneclass.pixels import choose_scale
-from oneclass.representation import Greyscale, PretrainedLayer, pool
+from oneclass.representation import Greyscale, PretrainedLayers, pool
 from oneclass.svm import fit_halfspaces, halfspace_scores
 
 ROOT = Path(__file__).parent
@@ -38,6 +38,8 @@ MAPS = (
     "block_2", "block_3", "block_4", "block_5", "block_7", "block_8", "block_10", "block_11",
     "block_14", "block_15", "head",
 )  # fmt: skip
+EARLY = ("block_2@7", "block_3@7", "block_4@7", "block_5@7")
+LATE = ("block_11@2", "block_14@2", "block_14@4", "block_15@2", "block_15@4", "pool")
 GRIDS = (1, 2, 4, 7, 14)
 WIDEST = 8192
 SCALE = choose_scale("uint8", 0, 255)
@@ -147,7 +149,7 @@ def data_sets() -> Iterator[Data]:
 
 
 def rows_of(data: Data, cache: Path) -> dict[str, NDArray[np.float16]]:
-    """Rows for every representation, memory-mapped: {"block_8/4": (n, d), ...}."""
+    """Rows for every representation, memory-mapped: {"block_8@4": (n, d), ...}."""
     place = cache / data.name
     done = place / "done"
     if not done.exists():
@@ -155,12 +157,12 @@ def rows_of(data: Data, cache: Path) -> dict[str, NDArray[np.float16]]:
         compute_rows(data, place)
         done.touch()
     names = json.loads((place / "names.json").read_text())
-    return {n: np.load(place / f"{n.replace('/', '_')}.npy", mmap_mode="r") for n in names}
+    return {n: np.load(place / f"{n.replace('@', '_')}.npy", mmap_mode="r") for n in names}
 
 
 def compute_rows(data: Data, place: Path) -> None:
     backbone = Backbone.open(DEFAULT)
-    prepare = PretrainedLayer(backbone, "pool").prepare
+    prepare = PretrainedLayers(backbone, [("pool", None)]).prepare
     session = onnxruntime.InferenceSession(backbone._model, providers=["CPUExecutionProvider"])
     files: dict[str, NDArray[np.float16]] = {}
     n = len(data.images)
@@ -173,34 +175,40 @@ def compute_rows(data: Data, place: Path) -> None:
         found["greyscale"] = grey.rows([grey.prepare(image, SCALE) for image in batch])
         for name, maps in zip(MAPS, layers, strict=False):
             grids = [g for g in GRIDS if g <= maps.shape[2] and g * g * maps.shape[1] <= WIDEST]
-            found |= {f"{name}/{g}": pool(maps, g) for g in grids}
+            found |= {f"{name}@{g}": pool(maps, g) for g in grids}
         for name, rows in found.items():
             flat = rows.reshape(len(batch), -1)
             if name != "greyscale":
                 flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
             if name not in files:
-                path = place / f"{name.replace('/', '_')}.npy"
+                path = place / f"{name.replace('@', '_')}.npy"
                 files[name] = np.lib.format.open_memmap(path, "w+", np.float16, (n, flat.shape[1]))
             files[name][start : start + len(batch)] = flat
     (place / "names.json").write_text(json.dumps(list(files)))
 
 
 def measure(
-    rows: NDArray[np.float16],
+    rows: NDArray[np.float32],
     task: Task,
     *,
-    n_halfspaces: int,
+    k: int,
     nu: float,
-    n_train: int | None = None,
+    n: int | None = None,
 ) -> float:
-    """AUROC of one task with one setting."""
-    train = rows[task.train[:n_train]].astype(np.float32)
-    fitted = fit_halfspaces(train, min(n_halfspaces, len(train)), nu=nu, seed=0)
+    """AUROC of one task with k half-spaces fitted to its first n normal images."""
+    train = rows[task.train[:n]]
+    fitted = fit_halfspaces(train, min(k, len(train)), nu=nu, seed=0)
     normal, anomalous = (
-        -halfspace_scores(rows[part].astype(np.float32), fitted.coef, fitted.offset)[0]
+        -halfspace_scores(rows[part], fitted.coef, fitted.offset)[0]
         for part in (task.normal, task.anomalous)
     )
     return auroc(normal, anomalous)
+
+
+def joined(rows: dict[str, NDArray[np.float16]], name: str) -> NDArray[np.float32]:
+    """The rows of "a+b": each layer's unit rows, weighing the same."""
+    parts = [np.asarray(rows[part], np.float32) for part in name.split("+")]
+    return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
 
 
 def overall(figures: list[float], tasks: list[Task]) -> float:
@@ -232,35 +240,41 @@ def main() -> None:
     print(f"rows ready after {time.time() - started:.0f} s", flush=True)
     tasks = [task for data in sets for task in data.tasks]
 
-    def over_tasks(name: str, **setting: float) -> list[float]:
-        figures = [measure(rows[t.data][name], t, **setting) for t in tasks]
-        seconds, mean = time.time() - started, overall(figures, tasks)
-        print(f"{seconds:5.0f} s  {name} {setting} {mean:.4f}", flush=True)
-        return figures
-
     tables: dict[str, dict[str, list[float]]] = {}
+
+    def fill(title: str, names: Sequence[str], settings: Sequence[dict[str, float]]) -> None:
+        """Measure every name with every setting; a line names what varies."""
+        tables[title] = {}
+        for name in names:
+            own = {data.name: joined(rows[data.name], name) for data in sets}
+            for setting in settings:
+                line = ", ".join([name, *(f"{k}={v}" for k, v in setting.items() if v is not None)])
+                figures = [measure(own[task.data], task, **setting) for task in tasks]
+                tables[title][line] = figures
+                seconds, mean = time.time() - started, overall(figures, tasks)
+                print(f"{seconds:5.0f} s  {line}: {mean:.4f}", flush=True)
+
+    def leaders(title: str, n: int) -> list[str]:
+        lines = tables[title]
+        ranked = sorted(lines, key=lambda line: -overall(lines[line], tasks))
+        return [line.split(",")[0] for line in ranked[:n]]
+
     names = list(rows[sets[0].name])
-    tables["Layer and grid, 16 half-spaces, nu 0.1"] = {
-        name: over_tasks(name, n_halfspaces=16, nu=0.1) for name in names
-    }
-    tables["Layer and grid, 1 half-space, nu 0.5"] = {
-        name: over_tasks(name, n_halfspaces=1, nu=0.5) for name in names
-    }
-    first = tables["Layer and grid, 16 half-spaces, nu 0.1"]
-    leaders = sorted(first, key=lambda k: -overall(first[k], tasks))[:4]
-    tables["Number of half-spaces and nu"] = {
-        f"{name}, k={k}, nu={nu}": over_tasks(name, n_halfspaces=k, nu=nu)
-        for name in leaders
-        for k in (1, 4, 16, 64)
-        for nu in (0.01, 0.1, 0.5)
-    }
-    tables["Few normal images"] = {
-        f"{name}, n={n}, k={k}, nu={nu}": over_tasks(name, n_halfspaces=k, nu=nu, n_train=n)
-        for name in leaders
+    pairs = [f"{early}+{late}" for early in EARLY for late in LATE]
+    one, sixteen = {"k": 1, "nu": 0.5}, {"k": 16, "nu": 0.1}
+    fill("One layer, one half-space", names, [one])
+    fill("One layer, 16 half-spaces", names, [sixteen])
+    fill("Two layers joined, 16 half-spaces", pairs, [sixteen])
+    best = leaders("One layer, 16 half-spaces", 1) + leaders("Two layers joined, 16 half-spaces", 2)
+    grid = [{"k": k, "nu": nu} for k in (1, 4, 16, 64, 128) for nu in (0.01, 0.1, 0.5)]
+    fill("Number of half-spaces and nu", best, grid)
+    few = [
+        {"n": n, "k": k, "nu": nu}
         for n in (25, 50, 100, 200)
         for k in (1, 2, 4, 8, 16)
         for nu in (0.1, 0.5)
-    }
+    ]
+    fill("Few normal images", best[1:2], few)
     text = "\n".join(table(title, tasks, lines) for title, lines in tables.items())
     print(text)
     result = {

@@ -18,7 +18,7 @@ from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, Backbone, Preprocessing
 from oneclass.demo import mnist_5k
 from oneclass.errors import InputError, ModelFileError
 from oneclass.pixels import choose_scale
-from oneclass.representation import PretrainedLayer
+from oneclass.representation import PretrainedLayers
 
 FILE = Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx"
 REFERENCE = Path(__file__).parent / "data/efficientnet_lite0_reference.npz"
@@ -38,7 +38,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture(scope="module")
 def prepared(backbone: Backbone) -> NDArray[np.float32]:
-    prepare = PretrainedLayer(backbone, "stem").prepare
+    prepare = PretrainedLayers(backbone, [("stem", None)]).prepare
     scale = choose_scale("uint8", 0, 255)
     return np.stack([prepare(image, scale) for image in mnist_5k()[0][DIGITS]])
 
@@ -60,7 +60,7 @@ def test_layer_matches_sampled_values_of_the_torch_original(
 ) -> None:
     reference = np.load(REFERENCE)
     np.testing.assert_allclose(prepared.sum(axis=(1, 2, 3)), reference["prepared_sum"], rtol=1e-6)
-    ours = backbone.session(layer)(prepared).reshape(len(prepared), -1)
+    ours = backbone.session([layer])(prepared)[0].reshape(len(prepared), -1)
     size = ours.shape[1]
     positions = np.random.default_rng(size).choice(size, min(512, size), replace=False)
     assert cosines(ours[:, positions], reference[layer]).min() >= 0.9999
@@ -75,56 +75,60 @@ def test_every_layer_matches_the_torch_original(
 
     original = torch_layers(prepared)
     assert tuple(original) == LAYERS
-    worst = {n: cosines(backbone.session(n)(prepared), original[n]).min() for n in LAYERS}
+    worst = {n: cosines(backbone.session([n])(prepared)[0], original[n]).min() for n in LAYERS}
     assert min(worst.values()) >= 0.9999, worst
 
 
-@pytest.mark.parametrize("layer", ["stem", "block_3", "block_8", "pool"])
+@pytest.mark.parametrize(
+    "layers", [["stem"], ["block_3"], ["block_8"], ["pool"], ["block_2", "block_14"]]
+)
 def test_cut_equals_the_onnx_package_bit_for_bit(
-    prepared: NDArray[np.float32], tmp_path: Path, layer: str
+    prepared: NDArray[np.float32], tmp_path: Path, layers: list[str]
 ) -> None:
     import onnxruntime
 
     extracted = tmp_path / "cut.onnx"
-    onnx.utils.extract_model(FILE, extracted, ["images"], [layer])
-    ours = onnx_file.cut(FILE.read_bytes(), layer)
+    onnx.utils.extract_model(FILE, extracted, ["images"], layers)
+    ours = onnx_file.cut(FILE.read_bytes(), layers)
     theirs = onnx.load(extracted)
     parsed = onnx.load_from_string(ours)
     assert [n.output for n in parsed.graph.node] == [n.output for n in theirs.graph.node]
     assert {i.name for i in parsed.graph.initializer} == {i.name for i in theirs.graph.initializer}
     results = [
         onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(
-            None, {"images": prepared}
-        )[0]
+            layers, {"images": prepared}
+        )
         for model in (ours, extracted.read_bytes())
     ]
-    np.testing.assert_array_equal(*results)
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_bits_depend_neither_on_batch_nor_on_threads(
     backbone: Backbone, prepared: NDArray[np.float32]
 ) -> None:
-    reference = backbone.session("block_8", threads=1)(prepared)
-    two = backbone.session("block_8", threads=2)
-    np.testing.assert_array_equal(two(prepared), reference)
+    reference = backbone.session(["block_8"], threads=1)(prepared)[0]
+    two = backbone.session(["block_8"], threads=2)
+    np.testing.assert_array_equal(two(prepared)[0], reference)
     for i in range(len(prepared)):
-        np.testing.assert_array_equal(two(prepared[i : i + 1]), reference[i : i + 1])
+        np.testing.assert_array_equal(two(prepared[i : i + 1])[0], reference[i : i + 1])
 
 
 def test_an_inner_tensor_is_a_layer_too(backbone: Backbone, prepared: NDArray[np.float32]) -> None:
-    inner = backbone.session("block_8.expand")(prepared)
+    inner = backbone.session(["block_8.expand"])(prepared)[0]
     assert inner.shape == (4, 480, 14, 14)
     assert inner.min() >= 0
     assert inner.max() <= 6
 
 
 def test_input_size_is_free(backbone: Backbone) -> None:
-    assert backbone.session("block_8")(np.zeros((1, 3, 96, 160), np.float32)).shape[2:] == (6, 10)
+    blank = np.zeros((1, 3, 96, 160), np.float32)
+    assert backbone.session(["block_8"])(blank)[0].shape[2:] == (6, 10)
 
 
 def test_unknown_layer_lists_the_layers(backbone: Backbone) -> None:
     with pytest.raises(InputError, match=r"'blok_8'.*stem, block_0, .*logits"):
-        backbone.session("blok_8")
+        backbone.session(["blok_8"])
 
 
 def test_unknown_name_and_missing_file() -> None:

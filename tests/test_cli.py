@@ -229,10 +229,10 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path)
 def test_info(place: Path) -> None:
     card = json.loads(oneclass("info", "m.oneclass", "--json", cwd=place).stdout)
     assert card["fit"]["n_images"] == 40
-    assert card["representation"]["layer"] == "block_4"
+    assert card["representation"]["layers"] == [{"grid": 2, "name": "block_4"}]
     assert len(card["representation"]["backbone"]["sha256"]) == 64
     text = oneclass("info", "m.oneclass", cwd=place).stdout
-    assert "layer: block_4" in text
+    assert "name: block_4" in text
     here = json.loads(oneclass("info", "--json", cwd=place).stdout)
     assert here["backbones"]["efficientnet-lite0"]["layers"]["block_8"] == "112 x 14 x 14"
 

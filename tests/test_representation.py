@@ -12,15 +12,16 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import Extracted, extract
 from oneclass.pixels import choose_scale
-from oneclass.representation import Greyscale, PretrainedLayer, pool, restore
+from oneclass.representation import Greyscale, PretrainedLayers, parse_layers, pool, restore
 from oneclass.sources import gather
 
 SCALE = choose_scale("uint8", 0, 255)
 
 
 @pytest.fixture(scope="module")
-def layer() -> PretrainedLayer:
-    return PretrainedLayer(Backbone.open(DEFAULT), "block_4", grid=3, size=(64, 64))
+def layer() -> PretrainedLayers:
+    layers = [("block_2", 3), ("block_15", None)]
+    return PretrainedLayers(Backbone.open(DEFAULT), layers, size=(64, 64))
 
 
 def pooled_by_loops(maps: NDArray[np.float32], grid: int) -> NDArray[np.float64]:
@@ -41,15 +42,15 @@ def test_pool_averages_cells(h: int, w: int, data: st.DataObject) -> None:
     np.testing.assert_allclose(pool(maps, grid), pooled_by_loops(maps, grid), atol=1e-6)
 
 
-def test_rows_have_unit_length(layer: PretrainedLayer, normal_images: NDArray[np.uint8]) -> None:
+def test_rows_have_unit_length(layer: PretrainedLayers, normal_images: NDArray[np.uint8]) -> None:
     rows = layer.rows([layer.prepare(image, SCALE) for image in normal_images[:5]])
-    assert rows.shape == (5, 40 * 3 * 3)
+    assert rows.shape == (5, 24 * 3 * 3 + 320 * 2 * 2)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
 
 
 def test_a_row_depends_on_its_own_image_alone(
-    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+    layer: PretrainedLayers, normal_images: NDArray[np.uint8]
 ) -> None:
     prepared = [layer.prepare(image, SCALE) for image in normal_images[:16]]
     together = layer.rows(prepared)
@@ -67,7 +68,7 @@ def test_greyscale_is_raw_intensity() -> None:
 
 def test_records_restore_the_same_rows(normal_images: NDArray[np.uint8]) -> None:
     backbone = Backbone.open(DEFAULT)
-    layered = PretrainedLayer(backbone, "block_4", grid=3, size=(64, 48))
+    layered = PretrainedLayers(backbone, [("block_4", 3), ("pool", None)], size=(64, 48))
     for original, network in ((layered, backbone), (Greyscale((9, 32)), None)):
         again = restore(original.to_json(), network)
         a, b = ([r.prepare(normal_images[0], SCALE)] for r in (original, again))
@@ -77,7 +78,7 @@ def test_records_restore_the_same_rows(normal_images: NDArray[np.uint8]) -> None
 @pytest.mark.parametrize(("layer", "grid"), [("pool", 1), ("block_15", 8), ("block_15", 0)])
 def test_a_grid_needs_a_map_that_is_large_enough(layer: str, grid: int) -> None:
     with pytest.raises(InputError, match=rf"grid {grid}: layer '{layer}' has shape"):
-        PretrainedLayer(Backbone.open(DEFAULT), layer, grid=grid)
+        PretrainedLayers(Backbone.open(DEFAULT), [(layer, grid)])
 
 
 def results_of(sources, layer, workers: int = 2) -> list[Extracted | ImageError]:
@@ -85,7 +86,7 @@ def results_of(sources, layer, workers: int = 2) -> list[Extracted | ImageError]
 
 
 def test_rows_come_in_order_whatever_the_workers(
-    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+    layer: PretrainedLayers, normal_images: NDArray[np.uint8]
 ) -> None:
     sources = gather(normal_images)
     reference = results_of(sources, layer, workers=1)
@@ -97,7 +98,7 @@ def test_rows_come_in_order_whatever_the_workers(
 
 
 def test_bad_images_change_no_good_one(
-    layer: PretrainedLayer, normal_images: NDArray[np.uint8]
+    layer: PretrainedLayers, normal_images: NDArray[np.uint8]
 ) -> None:
     good = list(normal_images[:20])
     bad = [np.zeros((4, 4), np.uint16), np.zeros((0, 4), np.uint8), np.zeros((4, 4, 2), np.uint8)]
@@ -111,19 +112,21 @@ def test_bad_images_change_no_good_one(
 
 
 def test_a_zero_row_is_an_error_not_a_nan(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = PretrainedLayer(Backbone.open(DEFAULT), "stem", size=(32, 32))
-    outputs = {0: 0.0, 1: np.nan, 2: 1.0}
-
-    def session(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([np.full((2, 2, 2), outputs[i], np.float32) for i in range(len(images))])
-
-    monkeypatch.setattr(layer, "_session", session)
-    results = results_of(gather(np.zeros((3, 8, 8), np.uint8)), layer)
-    assert [getattr(r, "reason", "fine") for r in results] == ["row_zero", "row_not_finite", "fine"]
+    layers = [("stem", None), ("pool", None)]
+    layer = PretrainedLayers(Backbone.open(DEFAULT), layers, size=(32, 32))
+    stem = np.ones((4, 2, 2, 2), np.float32)
+    pooled = np.ones((4, 3), np.float32)
+    stem[0] = pooled[1] = 0
+    stem[2] = np.nan
+    monkeypatch.setattr(layer, "_session", lambda images: [stem, pooled])
+    results = results_of(gather(np.zeros((4, 8, 8), np.uint8)), layer)
+    reasons = [getattr(r, "reason", "fine") for r in results]
+    assert reasons == ["row_zero", "row_zero", "row_not_finite", "fine"]
+    np.testing.assert_allclose(np.linalg.norm(results[3].row), 1, rtol=1e-6)
 
 
 def test_leaving_early_stops_the_readers(
-    layer: PretrainedLayer, normal_images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+    layer: PretrainedLayers, normal_images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = gather(np.concatenate([normal_images] * 10))
     read: list[int] = []
@@ -141,3 +144,36 @@ def test_leaving_early_stops_the_readers(
 def test_inputs_that_are_no_images_are_named(given: object) -> None:
     with pytest.raises(InputError, match=r"expected"):
         gather(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "grid", "layers"),
+    [
+        ("block_8", None, [("block_8", None)]),
+        ("block_8", 4, [("block_8", 4)]),
+        ("block_8@2", None, [("block_8", 2)]),
+        ("block_2@7+block_14", 3, [("block_2", 7), ("block_14", 3)]),
+        ("block_2@7+block_14@2", None, [("block_2", 7), ("block_14", 2)]),
+    ],
+)
+def test_layers_are_read_from_a_text(text: str, grid: int | None, layers: list) -> None:
+    assert parse_layers(Backbone.open(DEFAULT), text, grid) == layers
+
+
+@pytest.mark.parametrize(
+    ("text", "grid", "message"),
+    [
+        ("block_8@x", None, "NAME@GRID"),
+        ("block_8@", None, "NAME@GRID"),
+        ("pool+pool", None, "names one layer twice"),
+        ("block_2@7+block_14@2", 3, "every layer .* names a grid of its own"),
+    ],
+)
+def test_texts_that_make_no_layers(text: str, grid: int | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_layers(Backbone.open(DEFAULT), text, grid)
+
+
+def test_each_layer_weighs_the_same(layer: PretrainedLayers, normal_images: NDArray) -> None:
+    row = layer.rows([layer.prepare(normal_images[0], SCALE)])[0].astype(float)
+    assert row[: 24 * 9] @ row[: 24 * 9] == pytest.approx(0.5, rel=1e-6)

@@ -56,9 +56,9 @@ def positions(size: int) -> NDArray[np.int64]:
 def main() -> None:
     from oneclass.backbones import DEFAULT, Backbone
     from oneclass.pixels import choose_scale
-    from oneclass.representation import PretrainedLayer
+    from oneclass.representation import PretrainedLayers
 
-    prepare = PretrainedLayer(Backbone.open(DEFAULT), "stem").prepare
+    prepare = PretrainedLayers(Backbone.open(DEFAULT), [("stem", None)]).prepare
     scale = choose_scale("uint8", 0, 255)
     prepared = np.stack([prepare(image, scale) for image in digits()])
     layers = torch_layers(prepared)

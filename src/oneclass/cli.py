@@ -72,13 +72,14 @@ def cli() -> None:
     help="An embedded network, an ONNX file, or 'greyscale' for raw pixels.",
 )
 @click.option(
-    "--layer", help="Layer of the backbone; 'oneclass info' lists them.  [default: block_4]"
+    "--layer",
+    help="Layers of the backbone, such as block_8@4 (a 4 x 4 grid); 'oneclass info' lists them.  "
+    "[default: block_2@7+block_14@2]",
 )
 @click.option(
     "--grid",
     type=int,
-    help="Average a map layer to GRID x GRID positions.  [default: 7 for the default layer, "
-    "else none]",
+    help="Average map layers to GRID x GRID positions, where --layer names no grid.",
 )
 @click.option(
     "--size",

@@ -72,9 +72,9 @@ class Detector:
 
         Args:
             backbone: the name of an embedded network, the path of an ONNX file, or "greyscale".
-            layer: of the backbone; None for the default network's default layer.
-            grid: average a map layer to grid x grid positions; None for the default layer's
-                default grid, and for no pooling of any other layer.
+            layer: of the backbone, or several joined by "+"; NAME@GRID averages a map layer to
+                GRID x GRID positions; None for the default network's "block_2@7+block_14@2".
+            grid: for layers that name no grid of their own; None keeps their maps whole.
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
             nu: in (0, 1]; bounds the share of normal images outside their half-space.

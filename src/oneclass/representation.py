@@ -1,4 +1,4 @@
-"""From images to rows: grey-scale intensities, or one layer of a frozen network.
+"""From images to rows: grey-scale intensities, or layers of a frozen network.
 
 A representation works in two steps, so that the first can run in many threads ahead of the second:
 `prepare` one image's pixels, then `rows` of a batch of prepared images.
@@ -6,6 +6,8 @@ A representation works in two steps, so that the first can run in many threads a
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from oneclass.errors import InputError
 from oneclass.pixels import PixelScale, prepare
 
 GREYSCALE = "greyscale"
+Layer = tuple[str, int | None]
 
 
 class Greyscale:
@@ -42,10 +45,11 @@ class Greyscale:
         return {"kind": GREYSCALE, "preprocessing": self.preprocessing.to_json()}
 
 
-class PretrainedLayer:
-    """A layer of a frozen network: pooled to a grid if asked, flattened, rescaled to unit length.
+class PretrainedLayers:
+    """Layers of a frozen network: each pooled to its grid if asked, flattened, of unit length.
 
-    The paper's first framework (section 4.1). A row is zero where every unit of the layer is.
+    One layer is the paper's first framework (section 4.1). Several are joined end to end, each
+    weighing the same, and the whole has unit length again.
     """
 
     unit_length = True
@@ -53,18 +57,17 @@ class PretrainedLayer:
     def __init__(
         self,
         backbone: Backbone,
-        layer: str,
+        layers: Sequence[Layer],
         *,
-        grid: int | None = None,
         size: tuple[int, int] | None = None,
         threads: int | None = None,
     ) -> None:
-        """Make a session that ends at `layer`.
+        """Make a session that ends at the layers.
 
         Args:
             backbone: the network.
-            layer: the name of one of its layers.
-            grid: average a map layer to grid x grid positions; None keeps the map whole.
+            layers: (name, grid) pairs, each name once: grid x grid positions are left of a map
+                layer; None keeps the map whole. `parse_layers` makes them of a text.
             size: (height, width) in pixels of the network's input; None for its own.
             threads: of the network's arithmetic; None for all cores.
 
@@ -72,49 +75,91 @@ class PretrainedLayer:
             InputError: an unknown layer, a grid on a layer that has no map or a smaller one, a
                 size that the network cannot take.
         """
-        self.backbone, self.layer, self.grid = backbone, layer, grid
+        self.backbone, self.layers = backbone, tuple(layers)
         own = backbone.spec.preprocessing
         self.preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
-        self._session = backbone.session(layer, threads=threads)
+        self._session = backbone.session([name for name, _ in self.layers], threads=threads)
         blank = np.zeros((1, len(own.mean), *self.preprocessing.size), np.float32)
         try:
-            self.shape = self._session(blank).shape[1:]
+            maps = self._session(blank)
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise InputError(
                 f"size {self.preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
                 f"({str(error).strip().splitlines()[0][:200]}). Its own size is {own.size}."
             ) from error
-        if grid is not None and (len(self.shape) != 3 or not 1 <= grid <= min(self.shape[1:])):
-            shape = " x ".join(map(str, self.shape))
-            raise InputError(
-                f"grid {grid}: layer {layer!r} has shape {shape}. A grid needs a layer with a map "
-                "(channels x height x width) and a side from 1 to the map's own."
-            )
+        for (name, cells), values in zip(self.layers, maps, strict=True):
+            _check_grid(name, cells, values.shape[1:])
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
         return prepare(pixels, scale, self.preprocessing)
 
     def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """n prepared images to (n, d) float32 rows of unit length, or zero rows."""
-        layer = self._session(np.stack(batch))
-        if self.grid is not None:
-            layer = pool(layer, self.grid)
-        flat = layer.reshape(len(layer), -1)
-        norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
-        return flat / np.where(norms > 0, norms, 1).astype(np.float32)[:, None]
+        """n prepared images to (n, d) float32 rows of unit length; zero where a layer is all zero.
+
+        Such a row has no direction, and a part of it would not be comparable with whole ones.
+        """
+        units = []
+        for (_, cells), values in zip(self.layers, self._session(np.stack(batch)), strict=True):
+            flat = (values if cells is None else pool(values, cells)).reshape(len(batch), -1)
+            norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weights = 1 / (norms * math.sqrt(len(self.layers)))
+            units.append(flat * np.where(norms > 0, weights, 0).astype(np.float32)[:, None])
+        rows = np.concatenate(units, axis=1)
+        rows[~np.all([unit.any(axis=1) for unit in units], axis=0)] = 0
+        return rows
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "kind": "pretrained_layer",
+            "kind": "pretrained_layers",
             "backbone": self.backbone.spec.to_json(),
-            "layer": self.layer,
-            "grid": self.grid,
+            "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
             "preprocessing": self.preprocessing.to_json(),
         }
 
 
-Representation = Greyscale | PretrainedLayer
+Representation = Greyscale | PretrainedLayers
+
+
+def parse_layers(backbone: Backbone, layer: str, grid: int | None = None) -> list[Layer]:
+    """The layers and grids that a text such as "block_2@7+block_14@2" asks for.
+
+    Args:
+        backbone: whose layers they are; a layer whose own name looks like this is taken as it is.
+        layer: what a user wrote.
+        grid: for layers without a grid of their own.
+
+    Raises:
+        InputError: a grid that is no number, the same layer twice, or a grid that no layer takes.
+    """
+    layers: list[Layer] = []
+    grid_used = grid is None
+    for text in [layer] if backbone.has_layer(layer) else layer.split("+"):
+        name, at, cells = text.rpartition("@")
+        if not at or backbone.has_layer(text):
+            layers.append((text, grid))
+            grid_used = True
+        elif cells.isdecimal():
+            layers.append((name, int(cells)))
+        else:
+            raise InputError(f"layer {text!r}: expected NAME or NAME@GRID, such as block_2@7.")
+    if len({name for name, _ in layers}) < len(layers):
+        raise InputError(f"layer {layer!r} names one layer twice. Name each once.")
+    if not grid_used:
+        raise InputError(
+            f"grid {grid}: every layer of {layer!r} names a grid of its own. Leave the grid out, "
+            "or name the layer without @."
+        )
+    return layers
+
+
+def _check_grid(name: str, grid: int | None, shape: tuple[int, ...]) -> None:
+    if grid is not None and (len(shape) != 3 or not 1 <= grid <= min(shape[1:])):
+        raise InputError(
+            f"grid {grid}: layer {name!r} has shape {' x '.join(map(str, shape))}. A grid needs a "
+            "layer with a map (channels x height x width) and a side from 1 to the map's own."
+        )
 
 
 def restore(
@@ -133,13 +178,8 @@ def restore(
     preprocessing = Preprocessing.from_json(record["preprocessing"])
     if backbone is None:
         return Greyscale(preprocessing.size)
-    return PretrainedLayer(
-        backbone,
-        record["layer"],
-        grid=record["grid"],
-        size=preprocessing.size,
-        threads=threads,
-    )
+    layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
+    return PretrainedLayers(backbone, layers, size=preprocessing.size, threads=threads)
 
 
 def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:

@@ -17,10 +17,16 @@ from oneclass.errors import ImageError, InputError, StorageError
 from oneclass.extraction import extract
 from oneclass.images import SUFFIXES, Header
 from oneclass.pixels import PixelScale, choose_scale
-from oneclass.representation import GREYSCALE, Greyscale, PretrainedLayer, Representation
+from oneclass.representation import (
+    GREYSCALE,
+    Greyscale,
+    PretrainedLayers,
+    Representation,
+    parse_layers,
+)
 from oneclass.sources import Progress, Sources, check_depth
 
-DEFAULT_LAYER, DEFAULT_GRID = "block_4", 7
+DEFAULT_LAYER = "block_2@7+block_14@2"
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 16
 T = TypeVar("T")
 
@@ -92,8 +98,9 @@ def choose_representation(
                 f"backbone {backbone} has no default layer. Choose one of: "
                 f"{', '.join(network.layers)}."
             )
-        layer, grid = DEFAULT_LAYER, grid or DEFAULT_GRID
-    return PretrainedLayer(network, layer, grid=grid, size=size, threads=threads)
+        layer = DEFAULT_LAYER
+    layers = parse_layers(network, layer, grid)
+    return PretrainedLayers(network, layers, size=size, threads=threads)
 
 
 def choose_n_halfspaces(asked: int | None, n: int) -> int:

@@ -1,9 +1,9 @@
-"""Read what an ONNX file says of itself, and cut it at one layer.
+"""Read what an ONNX file says of itself, and cut it at some layers.
 
-A session should compute nothing behind the wanted layer, but ONNX Runtime computes every node of a
+A session should compute nothing behind the wanted layers, but ONNX Runtime computes every node of a
 graph, asked for or not (measured: a session with one output in the middle of the graph takes as
-long as the whole network). So cutting means dropping the nodes and weights that the layer does not
-need; what stays is copied bit for bit. That is a splice in the file's protobuf framing, so it needs
+long as the whole network). So cutting means dropping the nodes and weights that no wanted layer
+needs; what stays is copied bit for bit. That is a splice in the file's protobuf framing, and takes
 neither the `onnx` package (36 MB) nor a schema.
 
 Field numbers are those of onnx.proto.
@@ -11,7 +11,7 @@ Field numbers are those of onnx.proto.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 MODEL_GRAPH, MODEL_METADATA = 7, 14
 ENTRY_KEY, ENTRY_VALUE = 1, 2
@@ -133,21 +133,21 @@ def tensor_names(model: bytes) -> tuple[str, ...]:
     return _names(model, GRAPH_NODE, NODE_OUTPUT)
 
 
-def cut(model: bytes, layer: str) -> bytes:
-    """The same ONNX model with `layer` as its only output and nothing that it does not need.
+def cut(model: bytes, layers: Sequence[str]) -> bytes:
+    """The same ONNX model with `layers` as its only outputs and nothing that they do not need.
 
     The declared shape of an output is kept where the graph has it; for an inner tensor only the
     name is written and ONNX Runtime infers the rest.
 
     Args:
         model: the bytes of an ONNX file.
-        layer: the name of a tensor that the graph computes (see `tensor_names`).
+        layers: names of tensors that the graph computes (see `tensor_names`), each once.
 
     Raises:
         ValueError: the bytes are no ONNX model.
     """
     graph = list(_fields(_graph(model)))
-    needed = {layer}
+    needed = set(layers)
     keep = [True] * len(graph)
     for index in range(len(graph) - 1, -1, -1):  # ONNX lists nodes after those that they read
         number, node, _ = graph[index]
@@ -155,16 +155,15 @@ def cut(model: bytes, layer: str) -> bytes:
             keep[index] = not needed.isdisjoint(_texts(node, NODE_OUTPUT))
             if keep[index]:
                 needed.update(_reads(node))
-    declared = _delimited(GRAPH_OUTPUT, _delimited(VALUE_NAME, layer.encode()))
+    declared = {n: _delimited(GRAPH_OUTPUT, _delimited(VALUE_NAME, n.encode())) for n in layers}
     for index, (number, payload, field) in enumerate(graph):
         if number == GRAPH_INITIALIZER:
             keep[index] = not needed.isdisjoint(_texts(payload, TENSOR_NAME))
         elif number == GRAPH_OUTPUT:
             keep[index] = False
-            if layer in _texts(payload, VALUE_NAME):
-                declared = bytes(field)
+            declared |= {n: bytes(field) for n in _texts(payload, VALUE_NAME) if n in declared}
     kept = [field for (_, _, field), wanted in zip(graph, keep, strict=True) if wanted]
-    spliced = b"".join([*kept, declared])
+    spliced = b"".join([*kept, *declared.values()])
     return b"".join(
         _delimited(MODEL_GRAPH, spliced) if number == MODEL_GRAPH else bytes(field)
         for number, _, field in _model_fields(model)

@@ -1,9 +1,10 @@
-"""One session class runs every frozen network, cut at the wanted layer."""
+"""One session class runs every frozen network, cut at the wanted layers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -89,32 +90,36 @@ class Backbone:
             )
         return cls(file.read_bytes(), file=str(file))
 
-    def check_layer(self, layer: str) -> None:
-        """Raise InputError, with the list of layers, unless the network computes `layer`."""
-        if layer not in self._tensors:
-            raise InputError(
-                f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
-                f"Its layers are: {', '.join(self.layers)}."
-            )
+    def has_layer(self, layer: str) -> bool:
+        """Whether the network computes a tensor of that name."""
+        return layer in self._tensors
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each named layer for one image of the network's own size."""
         height, width = self.spec.preprocessing.size
         blank = np.zeros((1, len(self.spec.preprocessing.mean), height, width), np.float32)
-        return {layer: self.session(layer)(blank).shape[1:] for layer in self.layers}
+        return {
+            layer: values.shape[1:]
+            for layer, values in zip(self.layers, self.session(self.layers)(blank), strict=True)
+        }
 
-    def session(self, layer: str, *, threads: int | None = None) -> LayerSession:
-        """A session that computes `layer` and nothing behind it.
+    def session(self, layers: Sequence[str], *, threads: int | None = None) -> LayerSession:
+        """A session that computes `layers` and nothing behind them.
 
         Args:
-            layer: one of `layers`, or any tensor of the graph.
+            layers: some of `layers`, or any tensors of the graph, each once.
             threads: for one run; None for all cores. The result's bits do not depend on it.
 
         Raises:
             InputError: an unknown layer.
             ModelFileError: ONNX Runtime refuses the network.
         """
-        self.check_layer(layer)
+        for layer in layers:
+            if not self.has_layer(layer):
+                raise InputError(
+                    f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
+                    f"Its layers are: {', '.join(self.layers)}."
+                )
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -122,34 +127,34 @@ class Backbone:
         options.intra_op_num_threads = threads or 0
         try:
             session = ort.InferenceSession(
-                cut(self._model, layer), options, providers=["CPUExecutionProvider"]
+                cut(self._model, layers), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise ModelFileError(
-                f"backbone {self.spec.name}: ONNX Runtime cannot run it up to layer {layer!r} "
+                f"backbone {self.spec.name}: ONNX Runtime cannot run it up to {'+'.join(layers)} "
                 f"({str(error).strip().splitlines()[0][:200]}). Export it again."
             ) from error
         return LayerSession(session)
 
 
 class LayerSession:
-    """A network cut at one layer."""
+    """A network cut at some layers."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
 
         Args:
-            images: (n, 3, height, width) float32, preprocessed as the backbone's spec says.
+            images: (n, channels, height, width) float32, preprocessed as the backbone's spec says.
 
         Returns:
-            (n, channels, h, w) for a map layer, (n, units) for a vector layer; float32.
+            float32 for each layer: (n, channels, h, w) for a map, (n, units) for a vector.
         """
-        layer: NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
-        return layer
+        layers: list[NDArray[np.float32]] = self._session.run(None, {self._input: images})
+        return layers
 
 
 def open_recorded(

@@ -231,6 +231,7 @@ def test_info(place: Path) -> None:
     assert card["fit"]["n_images"] == 40
     assert card["representation"]["layers"] == [{"grid": 2, "name": "block_4"}]
     assert len(card["representation"]["backbone"]["sha256"]) == 64
+    assert card["environment"]["versions"].keys() == {"numpy", "onnxruntime", "pillow"}
     text = oneclass("info", "m.oneclass", cwd=place).stdout
     assert "name: block_4" in text
     here = json.loads(oneclass("info", "--json", cwd=place).stdout)

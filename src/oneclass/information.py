@@ -10,7 +10,7 @@ from oneclass.backbones import EMBEDDED_SHA256, Backbone
 
 
 def model_card(file: Path) -> dict[str, Any]:
-    """The card of a model file, its digest, and the sizes of its arrays.
+    """The card of a model file, its digest, the sizes of its arrays, and this environment.
 
     Needs neither the backbone nor a network runtime.
 
@@ -27,12 +27,14 @@ def model_card(file: Path) -> dict[str, Any]:
             name: f"{array.dtype} {' x '.join(map(str, array.shape))}"
             for name, array in sorted(arrays.items())
         },
+        "environment": runs.environment(),
     }
 
 
 def installation() -> dict[str, Any]:
     """Versions, processor, and for each embedded backbone its record and its layers' shapes."""
-    return {**runs.environment(), "backbones": {n: _backbone(n) for n in EMBEDDED_SHA256}}
+    backbones = {name: _backbone(name) for name in EMBEDDED_SHA256}
+    return {"environment": runs.environment(), "backbones": backbones}
 
 
 def _backbone(name: str) -> dict[str, Any]:

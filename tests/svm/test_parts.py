@@ -1,0 +1,93 @@
+"""The small programs inside: the band's, the atoms', and the cut through the scores."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneclass.svm._band import band_weights, lowest_first
+from oneclass.svm._minnorm import nearest_weights
+from oneclass.svm._scores import ScoreTable, cut_scores
+
+seeds = st.integers(0, 10**6)
+
+
+@given(seeds, st.integers(1, 12), st.sampled_from([1, 3, 20]))
+@settings(max_examples=60, deadline=None)
+def test_nearest_weights_are_optimal(seed, n_points, n_columns):
+    points = np.random.default_rng(seed).standard_normal((n_points, n_columns)) + 0.5
+    start = np.zeros(n_points)
+    start[0] = 1
+    weights = nearest_weights(points @ points.T, start)
+    assert weights.min() >= 0
+    assert weights.sum() == pytest.approx(1)
+    nearest = weights @ points
+    assert (points @ nearest).min() >= nearest @ nearest - 1e-9
+
+
+def test_nearest_weights_of_repeated_and_zero_points():
+    same = np.ones((4, 4))
+    np.testing.assert_allclose(nearest_weights(same, np.array([1.0, 0, 0, 0])).sum(), 1)
+    zeros = np.zeros((2, 2))
+    np.testing.assert_array_equal(nearest_weights(zeros, np.array([1.0, 0])), [1, 0])
+
+
+@given(seeds, st.floats(0.05, 0.95))
+@settings(max_examples=60, deadline=None)
+def test_band_weights_are_feasible_and_never_worse_than_their_start(seed, share):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((20, 6)) + 0.5
+    fixed = rng.standard_normal(6)
+    bound, linear = 0.1, rows @ fixed
+    mass = share * 20 * bound
+    start = lowest_first(linear, mass, bound)
+    weights = band_weights(rows @ rows.T, linear, bound, mass, start)
+    assert weights.min() >= -1e-15
+    assert weights.max() <= bound + 1e-15
+    assert weights.sum() == pytest.approx(mass)
+
+    def value(a):
+        return 0.5 * np.sum((a @ rows) ** 2) + linear @ a
+
+    assert value(weights) <= value(start) + 1e-12
+
+
+def brute_force_cut(scores, mass, width):
+    order = np.argsort(scores, kind="stable")
+    full = int(mass)
+    lowest = (
+        scores[order[:full]].sum() + (mass - full) * scores[order[min(full, len(order) - 1)]]
+    ) / mass
+    low = max(min(full - width // 2, len(scores) - width), 0)
+    return lowest, set(order[:low]), set(order[low : low + width])
+
+
+@given(
+    seeds, st.integers(1, 40), st.floats(0.01, 1), st.sampled_from([1, 2, 8, 100]), st.booleans()
+)
+@settings(max_examples=150, deadline=None)
+def test_the_cut_is_the_one_of_a_full_sort_ties_included(seed, n_rows, nu, width, tied):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 3, n_rows).astype(float) if tied else rng.random(n_rows)
+    mass = max(nu * n_rows, 1.0)
+    cut = cut_scores(scores, None, mass, width, 0)
+    lowest, below, band = brute_force_cut(scores, mass, width)
+    assert cut.lowest == pytest.approx(lowest)
+    assert set(cut.band) == band
+    assert set(np.flatnonzero(cut.fixes(scores, 0))) == below
+    half = n_rows // 2
+    in_two = np.r_[cut.fixes(scores[:half], 0), cut.fixes(scores[half:], half)]
+    np.testing.assert_array_equal(in_two, cut.fixes(scores, 0))
+    assert np.count_nonzero(scores < cut.threshold) <= mass
+    assert np.count_nonzero(scores <= cut.threshold) >= mass - 1e-9
+
+
+@pytest.mark.parametrize("keep", [0, 1 << 20])
+def test_the_table_keeps_scores_in_memory_or_in_a_file(keep, monkeypatch):
+    monkeypatch.setattr("oneclass.svm._scores._KEEP_BYTES", keep)
+    values = np.random.default_rng(0).random((3, 50)).astype(np.float32)
+    with ScoreTable(3, 50, values.dtype, in_memory=False) as table:
+        table.write(0, values[:, :20])
+        table.write(20, values[:, 20:])
+        np.testing.assert_array_equal(table.column(1), values[1])
+        np.testing.assert_array_equal(table.read(2, 15, 30), values[2, 15:30])

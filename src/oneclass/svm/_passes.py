@@ -122,7 +122,7 @@ def score_rows(
     together = np.stack(list(coefs.values()))
     for start, block, names in _blocks(rows, labels):
         if names is None:
-            table.write(start, together @ block.T)
+            table.write(start, (block @ together.T).T)
             continue
         scores = np.zeros((1, len(block)), rows.dtype)
         for part in _parts(block, names):

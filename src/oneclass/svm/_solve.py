@@ -27,6 +27,7 @@ Floats = NDArray[np.floating[Any]]
 
 _EXACT = 96  # rows of a band that is solved by its Gram matrix
 _SHARE = 8  # a wide band has at most one row in so many; it pays where that is many times _EXACT
+_NARROWEST = 16  # even where very many problems share the memory
 _ONE_BAND_BYTES = 64 << 20
 _ALL_BANDS_BYTES = 256 << 20
 _SAMPLE_BYTES = 64 << 20
@@ -130,7 +131,8 @@ def _cuts(
     cuts = {}
     for column, (number, hull) in enumerate(hulls.items()):
         wide = hull.n_rows // _SHARE
-        width = max(min(fitting, wide), _EXACT) if wide > 8 * _EXACT else _EXACT
+        wanted = wide if wide > 8 * _EXACT else _EXACT
+        width = max(min(fitting, wanted), _NARROWEST)
         if labels is None:
             cuts[number] = cut_scores(table.column(column), None, hull.mass, width, column)
         else:

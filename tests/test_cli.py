@@ -233,7 +233,7 @@ def test_info(place: Path) -> None:
     assert len(card["representation"]["backbone"]["sha256"]) == 64
     assert card["environment"]["versions"].keys() == {"numpy", "onnxruntime", "pillow"}
     text = oneclass("info", "m.oneclass", cwd=place).stdout
-    assert "name: block_4" in text
+    assert "layers: block_4@2" in text
     here = json.loads(oneclass("info", "--json", cwd=place).stdout)
     assert here["backbones"]["efficientnet-lite0"]["layers"]["block_8"] == "112 x 14 x 14"
 

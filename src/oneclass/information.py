@@ -57,4 +57,6 @@ def outline(facts: Any, indent: str = "") -> str:
 
 
 def _figure(value: Any) -> str:
+    if isinstance(value, dict):  # a layer and its grid, written as --layer takes it
+        return value["name"] if value["grid"] is None else f"{value['name']}@{value['grid']}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -134,7 +134,7 @@ def score_rows(
 def _copy(block: Floats, start: int, wanted: NDArray[np.intp], into: Floats) -> None:
     """Copy those of the wanted rows (ascending positions among all rows) that this block holds."""
     first, last = np.searchsorted(wanted, (start, start + len(block)))
-    into[first:last] = block[wanted[first:last] - start]
+    np.take(block, wanted[first:last] - start, axis=0, out=into[first:last], mode="clip")
 
 
 @dataclass(frozen=True)

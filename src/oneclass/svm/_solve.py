@@ -25,7 +25,7 @@ from oneclass.svm._scores import Cut, ScoreTable, cut_scores
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
-_EXACT = 96  # rows of a band that is solved by its Gram matrix
+_EXACT = 64  # rows of a band that is solved by its Gram matrix
 _SHARE = 8  # a wide band has at most one row in so many; it pays where that is many times _EXACT
 _NARROWEST = 16  # even where very many problems share the memory
 _ONE_BAND_BYTES = 64 << 20

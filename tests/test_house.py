@@ -17,7 +17,16 @@ FLOORS = (
     {"svm", "rows", "calibration"},
     {"files", "folders", "images", "check"},
     {"backbones", "pixels", "sources", "representation", "extraction"},
-    {"modelfile", "prediction", "training", "detector", "runs", "information"},
+    {
+        "modelfile",
+        "prediction",
+        "settings",
+        "training",
+        "detector",
+        "loading",
+        "runs",
+        "information",
+    },
     {"sheet"},
     {"console", "demo", "cli", "__main__"},
 )

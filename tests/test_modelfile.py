@@ -125,6 +125,8 @@ def test_another_format_version_says_so(tmp_path: Path) -> None:
         b"{}",
         b"nonsense",
         b"[]",
+        b"[" * 100_000,
+        b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [1e999], "offset": 0}], "card": {}}',
         b'{"arrays": [{"name": "a", "dtype": "|O", "shape": [1], "offset": 0}], "card": {}}',
         b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [999], "offset": 0}], "card": {}}',
         b'{"arrays": [{"name": "a", "dtype": "<f4", "shape": [1], "offset": -8}], "card": {}}',

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oneclass.detector import Detector, load
+    from oneclass.detector import Detector
     from oneclass.errors import (
         ImageError,
         InputError,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         OneclassError,
         StorageError,
     )
+    from oneclass.loading import load
     from oneclass.prediction import Prediction, Predictions
     from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
 
@@ -37,7 +38,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Predictions": "prediction",
     "StorageError": "errors",
-    "load": "detector",
+    "load": "loading",
     "nu_path": "svm",
 }
 

@@ -1,28 +1,30 @@
-"""The detector: learn from normal images, score others, keep it in one file."""
+"""The detector: learn from normal images, score others, keep what was learnt."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__, modelfile
-from oneclass.backbones import DEFAULT, open_recorded
-from oneclass.calibration import check_false_alarms, held_out_scores, p_values
-from oneclass.errors import ImageError, InputError, ModelFileError
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.calibration import anomaly_scores, check_false_alarms, held_out_scores, p_values
+from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import Representation, restore
+from oneclass.representation import Representation
+from oneclass.settings import image_size, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
-from oneclass.svm import fit_halfspaces, halfspace_scores
+from oneclass.svm import fit_halfspaces
 from oneclass.training import (
     choose_n_halfspaces,
     choose_pixel_scale,
@@ -35,7 +37,20 @@ DEFAULT_NU = 0.1
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
+    """What fitting leaves behind, and what a model file keeps.
+
+    Attributes:
+        representation: what makes rows of images.
+        scale: the rule for intensities.
+        coef: (k, d) float32, the half-spaces' normal vectors.
+        offset: (k,) float64.
+        normal_scores: (n,) float64, the sorted scores of held-out normal images.
+        card: how it came about, as JSON.
+    """
+
+    ARRAYS: ClassVar = ("coef", "offset", "normal_scores")
+
     representation: Representation
     scale: PixelScale
     coef: NDArray[np.float32]
@@ -52,13 +67,14 @@ class Detector:
 
     Attributes:
         errors: after `fit`, the images that could not be read.
+        ignored: after `fit`, how many files in folders were no images, by their suffix.
         digest: after `save` or `load`, the SHA-256 of the model file's content, in hex.
     """
 
     def __init__(
         self,
         *,
-        backbone: str | Path = DEFAULT,
+        backbone: str | Path | Backbone = DEFAULT,
         layer: str | None = None,
         grid: int | None = None,
         size: tuple[int, int] | None = None,
@@ -78,7 +94,7 @@ class Detector:
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
             nu: in (0, 1]; bounds the share of normal images outside their half-space.
-            n_halfspaces: at least 1; None for one per 16 images, at most 64.
+            n_halfspaces: at least 1; None for one per 12 images, at most 64.
             false_alarms: in (0, 1); the promised share of normal images called anomalies; None for
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
@@ -87,21 +103,26 @@ class Detector:
         Raises:
             InputError: a value out of its range.
         """
-        if not 0 < nu <= 1:
-            raise InputError(f"nu is {nu}: expected a number above 0 and at most 1, such as 0.1.")
-        for name, value in (("grid", grid), ("n_halfspaces", n_halfspaces), ("threads", threads)):
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}: expected a whole number of at least 1.")
-        if size is not None and min(size) < 1:
-            raise InputError(f"size is {size}: expected (height, width) of at least 1 pixel each.")
-        if false_alarms is not None:
-            check_false_alarms(false_alarms, 10**9)
-        self.backbone, self.layer, self.grid, self.size = backbone, layer, grid, size
-        self.nu, self.n_halfspaces, self.false_alarms = nu, n_halfspaces, false_alarms
-        self.seed, self.threads = seed, threads
+        self.backbone, self.layer = backbone, layer
+        self.grid = None if grid is None else whole_number("grid", grid, 1)
+        self.size = None if size is None else image_size(size)
+        self.nu = share("nu", nu, one_too=True)
+        self.n_halfspaces = (
+            None if n_halfspaces is None else whole_number("n_halfspaces", n_halfspaces, 1)
+        )
+        self.false_alarms = (
+            None if false_alarms is None else share("false_alarms", false_alarms, one_too=False)
+        )
+        self.seed = whole_number("seed", seed, 0)
+        self.threads = None if threads is None else whole_number("threads", threads, 1)
         self.errors: tuple[ImageError, ...] = ()
+        self.ignored: Mapping[str, int] = {}
         self.digest: str | None = None
-        self._fitted: _Fitted | None = None
+        self._fitted: Fitted | None = None
+
+    def __repr__(self) -> str:
+        names = ("backbone", "layer", "grid", "size", "nu", "n_halfspaces", "false_alarms", "seed")
+        return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def fit(self, images: Images, *, progress: Progress | None = None) -> Self:
         """Learn what normal images look like.
@@ -112,11 +133,13 @@ class Detector:
             progress: called with (images done, images in all).
 
         Raises:
-            InputError: fewer than two images can be read, or all are identical; a setting that
-                these images or this backbone do not allow.
+            InputError: fewer than two images can be read, or nothing tells them apart; a setting
+                that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
+        self.digest = None
         sources = gather(images)
+        self.ignored = sources.ignored
         headers = read_headers(sources, workers=self._workers)
         representation = choose_representation(
             headers, self.backbone, self.layer, self.grid, self.size, self.threads
@@ -129,6 +152,12 @@ class Detector:
         n_halfspaces = choose_n_halfspaces(self.n_halfspaces, len(rows))
         false_alarms = check_false_alarms(self.false_alarms, len(rows))
         fitted = fit_halfspaces(rows, n_halfspaces, nu=self.nu, seed=self.seed)
+        if "origin_inside" in fitted.status:
+            raise InputError(
+                "no boundary can be drawn around these normal images: the values that stand for "
+                "them cancel out or are zero. Are some images black? Use a network's layer instead "
+                "of greyscale, or a larger nu."
+            )
         normal = held_out_scores(rows, nu=self.nu, n_halfspaces=n_halfspaces, seed=self.seed)
         card = {
             "oneclass": __version__,
@@ -145,7 +174,7 @@ class Detector:
             },
             "false_alarms": false_alarms,
         }
-        self._fitted = _Fitted(
+        self._fitted = Fitted(
             representation,
             scale,
             fitted.coef.astype(np.float32),
@@ -194,9 +223,7 @@ class Detector:
             if isinstance(result, ImageError):
                 yield result
             else:
-                # Row by row: a product over the batch would differ in its last bits with the batch.
-                row = result.row[None].astype(np.float64)
-                score = -halfspace_scores(row, fitted.coef, fitted.offset)[0]
+                score = anomaly_scores(result.row[None], fitted.coef, fitted.offset)
                 p = float(p_values(score, fitted.normal_scores)[0])
                 yield Prediction(sources.names[result.index], float(score[0]), p, p <= rate)
             if progress:
@@ -213,11 +240,7 @@ class Detector:
             StorageError: the disk is full.
         """
         fitted = self._require_fit()
-        arrays: dict[str, NDArray[Any]] = {
-            "coef": fitted.coef,
-            "offset": fitted.offset,
-            "normal_scores": fitted.normal_scores,
-        }
+        arrays: dict[str, NDArray[Any]] = {name: getattr(fitted, name) for name in Fitted.ARRAYS}
         self.digest = modelfile.write(Path(file), fitted.card, arrays)
         return self.digest
 
@@ -228,54 +251,17 @@ class Detector:
         Raises:
             InputError: not fitted yet.
         """
-        return self._require_fit().card
+        return copy.deepcopy(self._require_fit().card)
+
+    def restore(self, fitted: Fitted, digest: str) -> None:
+        """Take over what a model file holds; `oneclass.load` does that."""
+        self._fitted, self.digest = fitted, digest
 
     @property
     def _workers(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
 
-    def _require_fit(self) -> _Fitted:
+    def _require_fit(self) -> Fitted:
         if self._fitted is None:
             raise InputError("this detector is not fitted: call fit(images) first, or load a file.")
         return self._fitted
-
-
-def load(
-    file: str | Path, *, backbone: str | Path | None = None, threads: int | None = None
-) -> Detector:
-    """Read a detector from a model file; neither the training images nor scikit-learn are needed.
-
-    Args:
-        file: written by `Detector.save` or ``oneclass fit``.
-        backbone: the ONNX file of the model's backbone; None for the embedded one, or for a file
-            ``<name>.onnx`` beside the model.
-        threads: for reading images and for the network; None for all cores.
-
-    Raises:
-        ModelFileError: the model is damaged or of another version, or its backbone is missing or
-            is not the one that it was fitted with.
-    """
-    file = Path(file)
-    card, arrays, digest = modelfile.read(file)
-    try:
-        network = open_recorded(card["representation"].get("backbone"), file, backbone)
-        fit = card["fit"]
-        detector = Detector(
-            nu=fit["nu"],
-            n_halfspaces=fit["n_halfspaces"],
-            false_alarms=card["false_alarms"],
-            seed=fit["seed"],
-            threads=threads,
-        )
-        detector.digest = digest
-        detector._fitted = _Fitted(
-            restore(card["representation"], network, threads=threads),
-            PixelScale(**card["pixel_scale"]),
-            arrays["coef"],
-            arrays["offset"],
-            arrays["normal_scores"],
-            card,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"model {file}: its content makes no sense: {error!r}.") from error
-    return detector

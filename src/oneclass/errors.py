@@ -52,6 +52,10 @@ class ImageError(OneclassError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[ImageError], tuple[Path, str, str]]:
+        """Copies and pickles are made from the three parts, not from the sentence."""
+        return type(self), (self.path, self.reason, self.detail)
+
 
 class ModelFileError(OneclassError):
     """A model or backbone file was refused; the message says what was wrong with it."""

@@ -14,6 +14,7 @@ Reading it takes numpy and nothing else. The same content gives the same bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import struct
@@ -92,6 +93,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
         ModelFileError: there is no such file, it is no model, or one byte of it is not as written.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "it is no regular file")
         content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(
@@ -126,7 +129,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
         start = HEAD.size + length + -(HEAD.size + length) % ALIGNMENT
         arrays = {entry["name"]: _array(body[start:], entry) for entry in head["arrays"]}
         return dict(head["card"]), arrays, digest.hex()
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         # The digest holds, so this was never a model of ours.
         raise ModelFileError(
             f"{refuse}its content is no oneclass model ({error}). Fit again."

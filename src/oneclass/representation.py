@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import Backbone, Preprocessing
-from oneclass.errors import InputError
+from oneclass.backbones import Backbone, Preprocessing, first_line
+from oneclass.errors import InputError, StorageError
 from oneclass.pixels import PixelScale, prepare
 
 GREYSCALE = "greyscale"
@@ -32,6 +32,8 @@ class Greyscale:
     def __init__(self, size: tuple[int, int]) -> None:
         """`size`: (height, width) in pixels of the compared images."""
         self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,))
+        self.prepared_bytes = self.preprocessing.nbytes
+        self.n_columns = size[0] * size[1]
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (1, height, width) float32 intensities."""
@@ -78,17 +80,22 @@ class PretrainedLayers:
         self.backbone, self.layers = backbone, tuple(layers)
         own = backbone.spec.preprocessing
         self.preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
+        self.prepared_bytes = self.preprocessing.nbytes
         self._session = backbone.session([name for name, _ in self.layers], threads=threads)
         blank = np.zeros((1, len(own.mean), *self.preprocessing.size), np.float32)
         try:
             maps = self._session(blank)
+        except StorageError:
+            raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise InputError(
                 f"size {self.preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
-                f"({str(error).strip().splitlines()[0][:200]}). Its own size is {own.size}."
+                f"({first_line(error)}). Its own size is {own.size}."
             ) from error
+        self.n_columns = 0
         for (name, cells), values in zip(self.layers, maps, strict=True):
             _check_grid(name, cells, values.shape[1:])
+            self.n_columns += values[0].size if cells is None else len(values[0]) * cells**2
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
@@ -137,10 +144,10 @@ def parse_layers(backbone: Backbone, layer: str, grid: int | None = None) -> lis
     grid_used = grid is None
     for text in [layer] if backbone.has_layer(layer) else layer.split("+"):
         name, at, cells = text.rpartition("@")
-        if not at or backbone.has_layer(text):
+        if (text and not at) or backbone.has_layer(text):
             layers.append((text, grid))
             grid_used = True
-        elif cells.isdecimal():
+        elif name and cells.isdecimal():
             layers.append((name, int(cells)))
         else:
             raise InputError(f"layer {text!r}: expected NAME or NAME@GRID, such as block_2@7.")
@@ -158,7 +165,8 @@ def _check_grid(name: str, grid: int | None, shape: tuple[int, ...]) -> None:
     if grid is not None and (len(shape) != 3 or not 1 <= grid <= min(shape[1:])):
         raise InputError(
             f"grid {grid}: layer {name!r} has shape {' x '.join(map(str, shape))}. A grid needs a "
-            "layer with a map (channels x height x width) and a side from 1 to the map's own."
+            "layer with a map (channels x height x width) and a side from 1 to the map's own: "
+            "choose another grid or layer, or a larger image size."
         )
 
 

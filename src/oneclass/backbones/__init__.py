@@ -1,6 +1,6 @@
 """Frozen networks: one ONNX file each, with its preprocessing, licence and digest in one record."""
 
-from oneclass.backbones.session import DEFAULT, EMBEDDED_SHA256, Backbone, open_recorded
+from oneclass.backbones.session import DEFAULT, EMBEDDED_SHA256, Backbone, first_line, open_recorded
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     "Backbone",
     "BackboneSpec",
     "Preprocessing",
+    "first_line",
     "open_recorded",
 ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
-from oneclass.errors import InputError, ModelFileError
+from oneclass.errors import InputError, ModelFileError, StorageError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -72,13 +72,17 @@ class Backbone:
         self._model = model
 
     @classmethod
-    def open(cls, name: str | Path) -> Backbone:
-        """Open an embedded backbone by name, or an ONNX file by path.
+    def open(cls, name: str | Path | Backbone) -> Backbone:
+        """Open an embedded backbone by name, or an ONNX file by path; an open one is itself.
 
         Raises:
             InputError: no such name or file.
             ModelFileError: the file is damaged or no backbone.
         """
+        if isinstance(name, Backbone):
+            return name
+        if not isinstance(name, (str, Path)):
+            raise InputError(f"backbone is {name!r}: expected a name or a path.")
         if name in EMBEDDED_SHA256:
             return _embedded(str(name))
         file = Path(name)
@@ -89,6 +93,9 @@ class Backbone:
                 "Check the spelling or the path."
             )
         return cls(file.read_bytes(), file=str(file))
+
+    def __repr__(self) -> str:
+        return f"<Backbone {self.spec.name}>"
 
     def has_layer(self, layer: str) -> bool:
         """Whether the network computes a tensor of that name."""
@@ -132,7 +139,7 @@ class Backbone:
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise ModelFileError(
                 f"backbone {self.spec.name}: ONNX Runtime cannot run it up to {'+'.join(layers)} "
-                f"({str(error).strip().splitlines()[0][:200]}). Export it again."
+                f"({first_line(error)}). Export it again."
             ) from error
         return LayerSession(session)
 
@@ -152,9 +159,25 @@ class LayerSession:
 
         Returns:
             float32 for each layer: (n, channels, h, w) for a map, (n, units) for a vector.
+
+        Raises:
+            StorageError: out of memory.
         """
-        layers: list[NDArray[np.float32]] = self._session.run(None, {self._input: images})
+        try:
+            layers: list[NDArray[np.float32]] = self._session.run(None, {self._input: images})
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if "alloc" not in str(error).lower():
+                raise
+            raise StorageError(
+                f"the network does not fit into memory for {len(images)} images of "
+                f"{images.shape[2]} x {images.shape[3]} pixels. Choose a smaller image size."
+            ) from error
         return layers
+
+
+def first_line(error: Exception) -> str:
+    """What ONNX Runtime says, without the pages behind it."""
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def open_recorded(

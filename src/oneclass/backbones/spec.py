@@ -54,6 +54,11 @@ class Preprocessing:
             raise ValueError(f"mean {mean} and std {std} must be finite, and std above zero")
         return cls((height, width), interpolation, mean, std)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one prepared image."""
+        return 4 * len(self.mean) * self.size[0] * self.size[1]
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

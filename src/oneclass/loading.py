@@ -1,0 +1,83 @@
+"""From a model file back to a detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass import modelfile
+from oneclass.backbones import Backbone, open_recorded
+from oneclass.detector import Detector, Fitted
+from oneclass.errors import ModelFileError, OneclassError
+from oneclass.pixels import DEPTHS, PixelScale
+from oneclass.representation import GREYSCALE, Representation, restore
+
+
+def load(
+    file: str | Path, *, backbone: str | Path | None = None, threads: int | None = None
+) -> Detector:
+    """Read a detector from a model file; neither the training images nor scikit-learn are needed.
+
+    Args:
+        file: written by `Detector.save` or ``oneclass fit``.
+        backbone: the ONNX file of the model's backbone; None for the embedded one, or for a file
+            ``<name>.onnx`` beside the model.
+        threads: for reading images and for the network; None for all cores.
+
+    Raises:
+        InputError: no file at `backbone`, or a wrong number of threads.
+        ModelFileError: the model is damaged or of another version, or its backbone is missing or
+            is not the one that it was fitted with.
+    """
+    file = Path(file)
+    card, arrays, digest = modelfile.read(file)
+    try:
+        network = open_recorded(card["representation"].get("backbone"), file, backbone)
+        representation = restore(card["representation"], network, threads=threads)
+        scale = PixelScale(**card["pixel_scale"])
+        _check(representation, scale, arrays)
+        detector = Detector(
+            **_settings(card["representation"], network),
+            nu=card["fit"]["nu"],
+            n_halfspaces=card["fit"]["n_halfspaces"],
+            false_alarms=card["false_alarms"],
+            seed=card["fit"]["seed"],
+            threads=threads,
+        )
+    except OneclassError:
+        raise  # a wrong argument of the caller's, or a backbone that does not fit
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"model {file}: refused: its content makes no sense ({error!r}). Fit again."
+        ) from error
+    coef, offset, normal = (arrays[name] for name in Fitted.ARRAYS)
+    detector.restore(Fitted(representation, scale, coef, offset, normal, card), digest)
+    return detector
+
+
+def _settings(record: dict[str, Any], network: Backbone | None) -> dict[str, Any]:
+    """What to give to `Detector` for the same representation again."""
+    size = tuple(record["preprocessing"]["size"])
+    if network is None:
+        return {"backbone": GREYSCALE, "size": size}
+    layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
+    layer = "+".join(name if grid is None else f"{name}@{grid}" for name, grid in layers)
+    return {"backbone": network, "layer": layer, "size": size}
+
+
+def _check(
+    representation: Representation, scale: PixelScale, arrays: dict[str, NDArray[Any]]
+) -> None:
+    """Raise ValueError unless the arrays and the scale can score images."""
+    coef, offset, normal = (arrays[name] for name in Fitted.ARRAYS)
+    if coef.ndim != 2 or not len(coef) or coef.shape[1] != representation.n_columns:
+        raise ValueError(f"coef of shape {coef.shape} for rows of {representation.n_columns}")
+    if offset.shape != (len(coef),) or normal.ndim != 1 or not len(normal):
+        raise ValueError(f"offset of shape {offset.shape}, normal_scores of {normal.shape}")
+    if not all(np.isfinite(array).all() for array in (coef, offset, normal)):
+        raise ValueError("a value that is not finite")
+    if scale.depth not in DEPTHS or not scale.low < scale.high:
+        raise ValueError(f"a pixel scale of {scale}")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from oneclass.calibration import check_false_alarms, held_out_scores, p_values
 from oneclass.errors import InputError
+from oneclass.svm import fit_halfspaces, halfspace_scores
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(-1, 10))
@@ -41,13 +42,11 @@ def test_held_out_scores_are_as_odd_as_those_of_new_rows() -> None:
         random = np.random.default_rng(seed)
         rows = random.normal(1, 1, (140, 30)).astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        from oneclass.svm import fit_halfspaces, halfspace_scores
-
         normal = held_out_scores(rows[:100], nu=0.1, n_halfspaces=2, seed=seed)
         fitted = fit_halfspaces(rows[:100], 2, nu=0.1, seed=seed)
         new = -halfspace_scores(rows[100:], fitted.coef, fitted.offset)[0]
         alarms.append((p_values(new, normal) <= 0.1).mean())
-    assert 0.03 < np.mean(alarms) < 0.13
+    assert 0.05 < np.mean(alarms) < 0.11
 
 
 def test_held_out_scores_are_reproducible_and_differ_by_seed() -> None:
@@ -57,12 +56,14 @@ def test_held_out_scores_are_reproducible_and_differ_by_seed() -> None:
     assert (a != c).any()
 
 
+def test_rounding_does_not_make_a_normal_image_odd() -> None:
+    normal = np.array([0.0, 0.0, 0.25])
+    np.testing.assert_array_equal(p_values(np.array([1e-8, 0.25 + 1e-8]), normal), [1, 0.5])
+
+
 def test_rates_that_cannot_be_promised_are_refused() -> None:
     assert check_false_alarms(None, 1000) == 0.05
     assert check_false_alarms(None, 4) == 0.2
     assert check_false_alarms(0.01, 99) == 0.01
     with pytest.raises(InputError, match=r"98 normal images .*below 0\.0101.*at least 99 images"):
         check_false_alarms(0.01, 98)
-    for rate in (0, 1, -1, float("nan")):
-        with pytest.raises(InputError, match=r"expected a number in \(0, 1\)"):
-            check_false_alarms(rate, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from PIL import Image
 import oneclass
 from conftest import stripes, write_images
 from damage import write_damaged
-from oneclass import Detector, InputError, ModelFileError, load
+from oneclass import Detector, InputError, ModelFileError, load, modelfile
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
 from oneclass.demo import auroc, mnist_5k
 
@@ -89,6 +90,76 @@ def test_same_images_and_seed_give_the_same_bytes(
     assert one == two
 
 
+def test_the_order_of_the_images_does_not_matter(
+    fitted: Detector, normal_images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    fitted.save(tmp_path / "a")
+    shuffled = np.random.default_rng(0).permutation(normal_images)
+    Detector(**SMALL).fit(shuffled).save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_repeated_images_are_as_normal_as_they_are_often(normal_images: NDArray) -> None:
+    repeated = np.repeat(normal_images[:8], 10, axis=0)
+    for layer in ("block_2@7", "pool", None):
+        predictions = Detector(layer=layer).fit(repeated).score(normal_images[:8])
+        assert not any(p.is_anomaly for p in predictions), layer
+
+
+def test_a_loaded_detector_fits_again_with_the_same_settings(
+    fitted: Detector, normal_images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    digest = fitted.save(tmp_path / "a")
+    again = load(tmp_path / "a")
+    assert again.layer == "block_4@2"
+    assert "block_4@2" in repr(again)
+    assert again.fit(normal_images).digest is None
+    assert again.save(tmp_path / "b") != ""
+    assert Detector(**SMALL, n_halfspaces=3).fit(normal_images).save(tmp_path / "c") == digest
+
+
+def test_numpy_numbers_are_settings_too(normal_images: NDArray[np.uint8], tmp_path: Path) -> None:
+    detector = Detector(**SMALL, seed=np.int64(3), nu=np.float32(0.5)).fit(normal_images)
+    detector.save(tmp_path / "m")
+
+
+def test_the_card_is_a_copy(fitted: Detector) -> None:
+    fitted.card["false_alarms"] = 1
+    assert fitted.card["false_alarms"] == 0.05
+
+
+def test_errors_can_be_copied(fitted: Detector) -> None:
+    result = fitted.score([np.zeros((0, 4), np.uint8)])
+    copies = copy.deepcopy(result).errors
+    assert str(copies[0]) == str(result.errors[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"coef": np.full((3, 160), np.nan, np.float32)},
+        {"coef": np.zeros((3, 159), np.float32)},
+        {"coef": np.zeros((0, 160), np.float32), "offset": np.zeros(0)},
+        {"offset": np.zeros(2)},
+        {"normal_scores": np.zeros(0)},
+        {"card": {"pixel_scale": {"depth": "uint8", "low": 0.0, "high": 0.0}}},
+        {"card": {"pixel_scale": {"depth": "uint8"}}},
+        {"card": {"representation": []}},
+        {"card": {"fit": {}}},
+        {"card": {"false_alarms": "many"}},
+    ],
+)
+def test_a_sealed_model_that_makes_no_sense_is_refused(
+    fitted: Detector, tmp_path: Path, change: dict
+) -> None:
+    fitted.save(tmp_path / "m")
+    card, arrays, _ = modelfile.read(tmp_path / "m")
+    card |= change.pop("card", {})
+    modelfile.write(tmp_path / "m", card, arrays | change)
+    with pytest.raises((ModelFileError, InputError), match=r"sense|false_alarms"):
+        load(tmp_path / "m")
+
+
 def test_a_score_does_not_depend_on_its_company(fitted: Detector) -> None:
     new = stripes(20, seed=11)
     together = fitted.score(new).scores
@@ -130,7 +201,10 @@ def test_16_bit_files_are_not_saturated(tmp_path: Path) -> None:
     detector = Detector(**SMALL).fit(paths)
     assert detector.card["pixel_scale"] == {"depth": "uint16", "low": 0.0, "high": 4095.0}
     shallow = Detector(**SMALL).fit(stripes(30, seed=1))
-    assert detector.card["fit"]["n_images"] == shallow.card["fit"]["n_images"]
+    deep_scores = detector.score(paths[:5]).scores
+    np.testing.assert_allclose(
+        shallow.score(stripes(30, seed=1)[:5]).scores, deep_scores, atol=0.01
+    )
 
 
 def test_greyscale(normal_images: NDArray[np.uint8]) -> None:
@@ -153,6 +227,14 @@ def test_greyscale(normal_images: NDArray[np.uint8]) -> None:
         ({"threads": 0}, "threads is 0"),
         ({"size": (0, 5)}, "size is"),
         ({"false_alarms": 1.0}, "false_alarms is 1.0"),
+        ({"false_alarms": float("nan")}, "false_alarms is nan"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"nu": "0.1"}, "nu is '0.1'"),
+        ({"size": 64}, "size is 64"),
+        ({"size": (1, 2, 3)}, "size is"),
+        ({"threads": True}, "threads is True"),
     ],
 )
 def test_settings_out_of_range_are_refused_at_once(setting: dict, message: str) -> None:
@@ -168,8 +250,14 @@ def test_data_that_nothing_can_be_learnt_from(
         Detector(**SMALL).fit(tmp_path / "empty")
     with pytest.raises(InputError, match=r"found 1 image\."):
         Detector(**SMALL).fit(normal_images[:1])
-    with pytest.raises(InputError, match="all 5 normal images are identical"):
+    with pytest.raises(InputError, match="all 5 normal images look the same"):
         Detector(**SMALL).fit(np.repeat(normal_images[:1], 5, axis=0))
+    with pytest.raises(InputError, match="all 3 normal images look the same"):
+        Detector(**SMALL).fit([np.zeros((side, side), np.uint8) for side in (8, 9, 10)])
+    with pytest.raises(InputError, match="Are some images black"):
+        Detector(backbone="greyscale").fit(
+            [np.zeros((8, 8), np.uint8), *[normal_images[0][:8, :8]] * 3]
+        )
     with pytest.raises(InputError, match="n_halfspaces is 99, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
     with pytest.raises(InputError, match=r"40 normal images can support no rate below 0\.0244"):

@@ -139,10 +139,21 @@ def test_leaving_early_stops_the_readers(
 
 
 @pytest.mark.parametrize(
-    "given", [np.zeros((4, 4)), np.zeros(3), [1, 2], ["a.png", np.zeros((2, 2))]]
+    "given",
+    [
+        np.zeros((4, 4)),
+        np.zeros(3),
+        np.zeros((9, 8, 3)),
+        np.ma.zeros((2, 8, 8)),
+        [1, 2],
+        ["a.png", np.zeros((2, 2))],
+        [""],
+        None,
+        5,
+    ],
 )
 def test_inputs_that_are_no_images_are_named(given: object) -> None:
-    with pytest.raises(InputError, match=r"expected"):
+    with pytest.raises(InputError, match=r"expected|Give a list"):
         gather(given)
 
 

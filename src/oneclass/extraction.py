@@ -16,8 +16,8 @@ from oneclass.pixels import PixelScale
 from oneclass.representation import Representation
 from oneclass.sources import Sources, check_depth, content_digest
 
-BATCH = 16
-QUEUE = 4 * BATCH
+BATCH, QUEUE = 16, 64
+AHEAD_BYTES = 2**28
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,18 @@ def extract(
             return error
         return _Prepared(index, representation.prepare(pixels, scale), content_digest(pixels))
 
+    queue = max(2, min(QUEUE, AHEAD_BYTES // representation.prepared_bytes))
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[_Prepared | ImageError]] = deque()
         indices = iter(range(len(sources)))
         try:
             while True:
-                ahead.extend(pool.submit(prepare, i) for i in islice(indices, QUEUE - len(ahead)))
+                ahead.extend(pool.submit(prepare, i) for i in islice(indices, queue - len(ahead)))
                 if not ahead:
                     return
-                batch = [ahead.popleft().result() for _ in range(min(BATCH, len(ahead)))]
+                batch = [
+                    ahead.popleft().result() for _ in range(min(BATCH, queue // 2, len(ahead)))
+                ]
                 yield from _rows_of(batch, representation, sources)
         finally:
             for future in ahead:

@@ -117,14 +117,14 @@ def _resize(
     """(1 or 3, height, width) values, with the low and the span that make intensities of them."""
     height, width = preprocessing.size
     method = Image.Resampling[preprocessing.interpolation.upper()]
-    if pixels.dtype == np.uint8:
-        resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
+    # Pillow resizes 8-bit pictures fast; the scale is linear, so others are resized as they are.
+    values = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+    if values.ndim == 2 or values.dtype == np.uint8:
+        resized = np.asarray(Image.fromarray(values).resize((width, height), method))
         planes = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
-        return planes, scale.low, scale.high - scale.low
-    unit = scale.intensities(pixels)
-    channels = unit[None] if unit.ndim == 2 else unit.transpose(2, 0, 1)
-    resized_channels = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(c)).resize((width, height), method))
-        for c in channels
-    ]
-    return np.stack(resized_channels), 0.0, 1.0
+    else:
+        channels = (np.ascontiguousarray(values[..., channel]) for channel in range(3))
+        planes = np.stack(
+            [np.asarray(Image.fromarray(c).resize((width, height), method)) for c in channels]
+        )
+    return planes, scale.low, scale.high - scale.low

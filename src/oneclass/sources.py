@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ class Sources:
         items: paths or pixel arrays.
         names: what to call each one in results and messages.
         errors: inputs that could not be turned into items.
+        ignored: how many files in folders were passed over, by their suffix.
     """
 
     items: Sequence[Path | NDArray[Any]]
     names: Sequence[str]
     errors: tuple[ImageError, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -74,16 +76,28 @@ def gather(given: Images) -> Sources:
     """
     if isinstance(given, (str, Path)):
         given = [given]
+    if not isinstance(given, Iterable) or isinstance(given, np.ma.MaskedArray):
+        kind = type(given).__name__
+        raise InputError(f"images of type {kind}: expected paths, or numpy arrays without a mask.")
     if isinstance(given, np.ndarray) and given.ndim not in (3, 4):
         raise InputError(
             f"an array of shape {given.shape}: expected (n, H, W) or (n, H, W, 3). "
             "For one image, give a list that holds it."
         )
+    if isinstance(given, np.ndarray) and given.ndim == 3 and given.shape[2] == 3:
+        raise InputError(
+            f"an array of shape {given.shape} is one colour image, or {len(given)} grey ones of "
+            "width 3. Give a list of images to say which."
+        )
     items = list(given)
     paths = [item for item in items if isinstance(item, (str, Path))]
+    if "" in paths:
+        raise InputError("an empty path: expected a file, a folder, a glob, a list.txt, or -.")
     if len(paths) == len(items):
         listing = folders.expand(paths)
-        return Sources(listing.paths, [str(path) for path in listing.paths], listing.errors)
+        return Sources(
+            listing.paths, [str(path) for path in listing.paths], listing.errors, listing.ignored
+        )
     arrays = [item for item in items if isinstance(item, np.ndarray)]
     if len(arrays) == len(items):
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
@@ -104,15 +118,17 @@ def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:
 
 def content_digest(pixels: NDArray[Any]) -> bytes:
     """SHA-256 of an image's shape, type and pixels: the same for every copy of it."""
-    head = f"{pixels.dtype.str}{pixels.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).digest()
+    digest = hashlib.sha256(f"{pixels.dtype.str}{pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
 
 
 def _checked_array(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
-    elif array.dtype == np.float64:
-        array = array.astype(np.float32)
+    elif array.dtype in (np.float16, np.float64):
+        with np.errstate(over="ignore"):  # what is beyond float32 is told as not finite below
+            array = array.astype(np.float32)
     if str(array.dtype) not in DEPTHS:
         raise ImageError(
             name, "unsupported", f"dtype {array.dtype}; expected {', '.join(DEPTHS)} or bool."

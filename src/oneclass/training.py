@@ -26,8 +26,9 @@ from oneclass.representation import (
 )
 from oneclass.sources import Progress, Sources, check_depth
 
+ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
-MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 16
+MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
 T = TypeVar("T")
 
 
@@ -76,7 +77,7 @@ def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int)
 
 def choose_representation(
     headers: list[Header],
-    backbone: str | Path,
+    backbone: str | Path | Backbone,
     layer: str | None,
     grid: int | None,
     size: tuple[int, int] | None,
@@ -126,10 +127,10 @@ def collect_rows(
     workers: int,
     progress: Progress | None,
 ) -> tuple[NDArray[np.float32], list[bytes], list[ImageError]]:
-    """The rows of all readable images, in order, their content digests, and the errors.
+    """The rows of all readable images, ordered by content, their digests, and the errors.
 
     Raises:
-        InputError: fewer than two images can be read, or all are identical.
+        InputError: fewer than two images can be read, or nothing tells them apart.
         StorageError: the rows do not fit into memory.
     """
     rows = np.empty((0, 0), np.float32)
@@ -146,12 +147,15 @@ def collect_rows(
         if progress:
             progress(len(digests) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(digests), len(sources), errors)
-    if len(set(digests)) == 1:
+    # In an order that the content decides, so that the same images give the same model.
+    order = sorted(range(len(digests)), key=digests.__getitem__)
+    rows = rows[order]
+    if np.ptp(rows, axis=0).max() <= ALIKE * max(rows.max(), -rows.min()):
         raise InputError(
-            f"all {len(digests)} normal images are identical: what is normal cannot be learnt "
-            "from one picture. Give images that differ as normal ones do."
+            f"all {len(rows)} normal images look the same once they are prepared: what is normal "
+            "cannot be learnt from one picture. Give images that differ as normal ones do."
         )
-    return rows[: len(digests)], digests, errors
+    return rows, digests, errors
 
 
 def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:

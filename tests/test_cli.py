@@ -37,7 +37,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(place / "new/lying", stripes(6, seed=3, upright=False))
     done = oneclass("fit", "normal", "-o", "m.oneclass", *SMALL, cwd=place)
     assert done.returncode == 0, done.stderr
+    (place / "hollow").mkdir()
+    (place / "hollow/photo.heic").touch()
+    black = stripes(10, seed=1)
+    black[::2] = 0
+    write_images(place / "black", black)
     return place
+
+
+def shell(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", command], cwd=cwd, capture_output=True, text=True, check=False
+    )
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -49,7 +60,7 @@ def test_fit_says_what_it_learnt(place: Path) -> None:
     done = oneclass("fit", "normal", "-o", "again.oneclass", *SMALL, cwd=place)
     assert done.returncode == 0
     assert done.stdout == ""
-    assert "learnt 40 normal images as 1 half-space" in done.stderr
+    assert "learnt 40 normal images as 3 half-spaces" in done.stderr
     assert (place / "again.oneclass").read_bytes() == (place / "m.oneclass").read_bytes()
 
 
@@ -170,6 +181,16 @@ def test_a_refused_model(place: Path, tmp_path: Path) -> None:
         (["fit", "normal", "-o", "no/such/x"], "cannot write no/such/x"),
         (["fit", "normal/000.png", "-o", "x"], "found 1 image."),
         (["score", "m.oneclass", "new", "-o", "m.oneclass"], "cannot write m.oneclass"),
+        (["score", "m.oneclass", "new", "--threads", "0"], "threads is 0"),
+        (["score", "m.oneclass", "new", "--backbone", "no.onnx"], "'no.onnx'"),
+        (["score", "m.oneclass", "hollow", "--fail-on-anomaly"], "no images in hollow"),
+        (["score", "m.oneclass", ""], "an empty path"),
+        (["fit", "", "-o", "x"], "an empty path"),
+        (["fit", "normal", "-o", "x", "--seed", "-1"], "seed is -1"),
+        (["fit", "normal", "-o", "x", "--false-alarms", "1e-12"], "40 normal images"),
+        (["fit", "normal", "-o", "/dev/null"], "cannot write /dev/null"),
+        (["fit", "normal", "-o", "x", "--layer", "+"], "expected NAME"),
+        (["fit", "black", "-o", "x", "--backbone", "greyscale"], "Are some images black?"),
     ],
 )
 def test_wrong_usage_is_told_in_one_sentence(place: Path, words: list[str], message: str) -> None:
@@ -198,6 +219,44 @@ def test_a_full_disk(place: Path, tmp_path: Path, command: str) -> None:
     assert "cannot write" in done.stderr
     assert "free some space" in done.stderr
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_failed_run_leaves_no_older_run_that_looks_whole(place: Path, tmp_path: Path) -> None:
+    words = ["score", place / "m.oneclass", place / "new/lying", "-o", "run"]
+    assert oneclass(*words, cwd=tmp_path).returncode == 0
+    assert oneclass(*words, cwd=tmp_path, preexec_fn=limit_file_size).returncode == 5
+    assert not (tmp_path / "run/run.json").exists()
+
+
+def test_a_link_is_followed_and_a_long_name_is_fine(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.oneclass").symlink_to(tmp_path / "real/m.oneclass")
+    for name in ("link.oneclass", "x" * 240 + ".oneclass"):
+        done = oneclass("fit", place / "normal", "-o", name, *SMALL, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "link.oneclass").is_symlink()
+    assert (tmp_path / "real/m.oneclass").read_bytes() == (place / "m.oneclass").read_bytes()
+
+
+def test_files_that_are_no_images_are_counted(place: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "n", stripes(3, seed=2))
+    (tmp_path / "n/photo.heic").touch()
+    done = oneclass("score", place / "m.oneclass", "n", cwd=tmp_path)
+    assert "1 file in folders not taken for images: 1 .heic." in done.stderr
+
+
+def test_names_send_no_escapes_to_the_terminal(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "\x1b[31mred.png").write_text("no image")
+    done = oneclass("score", place / "m.oneclass", ".", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "\x1b" not in done.stderr
+    assert "\\x1b[31mred.png" in done.stderr
+
+
+def test_a_pipe_as_model_is_refused_at_once(place: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for model in (tmp_path / "pipe", "/dev/zero"):
+        assert oneclass("score", model, "new", cwd=place, timeout=20).returncode == 4
 
 
 def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path) -> None:
@@ -277,20 +336,31 @@ def test_the_model_travels_without_its_images(place: Path, tmp_path: Path) -> No
 
 
 def test_stdout_closed_early_is_no_bug(place: Path) -> None:
-    command = f"{sys.executable} -m oneclass score m.oneclass new --json | head -n 1"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=place, capture_output=True, text=True, check=False
-    )
-    assert len(done.stdout.splitlines()) == 1
+    score = f"{sys.executable} -m oneclass score m.oneclass new --json"
+    for command, code in ((f"{score} | head -n 1", 0), (f"{score} -o closed | true", 0)):
+        done = shell(f"set -o pipefail; {command}", place)
+        assert done.returncode == code, done.stderr
+        assert len(done.stdout.splitlines()) <= 1
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+    assert len(rows_of(place / "closed/predictions.csv")) == 12
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [(">/dev/full", 5), (">&-", 0), ("2>&-", 0), ("2>/dev/full", 0), ("- <&-", 3)],
+)
+def test_streams_that_are_full_or_closed(place: Path, redirection: str, code: int) -> None:
+    done = shell(f"{sys.executable} -m oneclass score m.oneclass new {redirection}", place)
+    assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])
 def test_help_loads_nothing_heavy(words: list[str]) -> None:
     program = (
         "import sys; sys.argv = ['oneclass', *sys.argv[1:]]\n"
-        "from oneclass.cli import main\n"
+        "from oneclass.__main__ import main\n"
         "try: main()\n"
         "finally: print(sorted({'torch', 'onnxruntime', 'sklearn', 'numpy', 'PIL', 'tqdm'}"
         " & set(sys.modules)))\n"

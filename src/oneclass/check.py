@@ -215,18 +215,12 @@ def _table(name: str, table: Mapping[str, int]) -> list[str]:
 
 
 def _names(names: Iterable[object]) -> list[str]:
-    shown = [f"    {_plain(str(name))}" for name in names]
+    shown = [f"    {folders.plain(str(name))}" for name in names]
     return shown[:SHOWN] + _more(len(shown), "files")
 
 
 def _more(count: int, what: str, shown: int = SHOWN) -> list[str]:
     return [f"  ... and {count - shown} more {what}"] if count > shown else []
-
-
-def _plain(text: str) -> str:
-    """A file's name may hold newlines, escapes and bytes that no terminal should be sent."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-                   for c in text)  # fmt: skip
 
 
 def _images(count: int) -> str:

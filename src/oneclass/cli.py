@@ -11,13 +11,24 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oneclass import __version__
-from oneclass.console import ANOMALY, INTERRUPTED, UNREADABLE, count, progress, run, say, say_errors
-from oneclass.errors import ImageError
+from oneclass.console import (
+    ANOMALY,
+    INTERRUPTED,
+    UNREADABLE,
+    count,
+    is_terminal,
+    print_data,
+    progress,
+    say,
+    say_errors,
+    say_ignored,
+)
+from oneclass.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from oneclass.prediction import Prediction
@@ -97,7 +108,7 @@ def cli() -> None:
 @click.option(
     "--halfspaces",
     type=int,
-    help="Number of half-spaces.  [default: one per 16 images, at most 64]",
+    help="Number of half-spaces.  [default: one per 12 images, at most 64]",
 )
 @click.option(
     "--false-alarms",
@@ -121,13 +132,14 @@ def fit(normal: Sequence[str], out: str, halfspaces: int | None, **settings: Any
         detector.fit(list(normal), progress=show)
     detector.save(out)
     learnt = detector.card["fit"]
+    say_ignored(detector.ignored)
     say_errors(detector.errors)
     for warning in learnt["warnings"]:
         say(f"note: {warning}")
     say(
         f"{out}: learnt {count(learnt['n_images'], 'normal image')} as "
         f"{count(learnt['n_halfspaces'], 'half-space')} ({Path(out).stat().st_size / 1e3:.0f} kB). "
-        f"Expect up to {100 * detector.card['false_alarms']:.3g} % of normal images to be called "
+        f"About {100 * detector.card['false_alarms']:.3g} % of normal images will be called "
         "anomalies."
     )
     return UNREADABLE if detector.errors else 0
@@ -161,29 +173,36 @@ def score(
     asks for that.
     """
     from oneclass import runs
-    from oneclass.detector import load
+    from oneclass.loading import load
     from oneclass.sources import gather
 
     started = datetime.now(UTC)
-    if out is not None:
-        runs.make_folder(Path(out))
     detector = load(model, backbone=backbone, threads=threads)
     sources = gather(list(inputs))
+    if not len(sources) and not sources.errors:
+        say_ignored(sources.ignored)
+        raise InputError(
+            f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
+        )
+    if out is not None:
+        runs.make_folder(Path(out))
     predictions: list[Prediction] = []
     errors: list[ImageError] = list(sources.errors)
-    printed = as_json or out is None
+    to_stdout = as_json or out is None
+    reader = print_data(",".join(runs.COLUMNS)) if to_stdout and not as_json else to_stdout
     interrupted = False
-    if printed and not as_json:
-        click.echo(",".join(runs.COLUMNS))
     try:
-        with progress("score", quiet=printed and sys.stdout.isatty()) as show:
+        with progress("score", quiet=to_stdout and is_terminal(sys.stdout)) as show:
             for result in detector.score_each(sources, progress=show):
                 if isinstance(result, ImageError):
                     errors.append(result)
                     continue
                 predictions.append(result)
-                if printed:
-                    click.echo(runs.json_line(result) if as_json else runs.csv_line(result))
+                if reader:
+                    line = runs.json_line(result) if as_json else runs.csv_line(result)
+                    reader = print_data(line)
+                if not reader and out is None:
+                    break  # nobody wants to know
     except KeyboardInterrupt:
         interrupted = True  # what is finished is kept
     n_anomalies = sum(p.is_anomaly for p in predictions)
@@ -204,6 +223,7 @@ def score(
             "environment": runs.environment(),
         }
         runs.write_run(Path(out), predictions, errors, record)
+    say_ignored(sources.ignored)
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
     found = count(n_anomalies, "anomaly", "anomalies")
     where = f"; the list is {out}/predictions.csv" if out is not None else ""
@@ -224,7 +244,7 @@ def info(model: str | None, as_json: bool) -> int:
     from oneclass.information import installation, model_card, outline
 
     facts = installation() if model is None else model_card(Path(model))
-    click.echo(json.dumps(facts, indent=2) if as_json else outline(facts))
+    print_data(json.dumps(facts, indent=2) if as_json else outline(facts))
     return 0
 
 
@@ -237,7 +257,7 @@ def check(inputs: Sequence[str], as_json: bool) -> int:
 
     with progress("check") as show:
         report = examine(list(inputs), progress=show)
-    click.echo(json.dumps(report.to_json(), indent=2) if as_json else report.text())
+    print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
     return UNREADABLE if report.errors else 0
 
 
@@ -254,8 +274,3 @@ def demo(folder: str, seed: int) -> int:
 
     run_demo(Path(folder), seed=seed)
     return 0
-
-
-def main() -> NoReturn:
-    """The command `oneclass`."""
-    sys.exit(run(cli))

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO
 
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
+from oneclass.files import FULL
+from oneclass.folders import plain
 
 BUG, USAGE, UNREADABLE, ANOMALY, INTERRUPTED = 1, 2, 3, 10, 130
 SHOWN_ERRORS = 3
 
 
 def say(sentence: str) -> None:
-    """One line for people, on stderr."""
-    click.echo(sentence, err=True)
+    """One line for people, on stderr; where nobody can read it, nothing is lost."""
+    with suppress(OSError):
+        click.echo(sentence, err=True)
+
+
+def print_data(text: str) -> bool:
+    """One line of data on stdout; False once nobody reads it any more, as behind `| head`."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # From here on into nothing, so that Python's own flush at the end does not fail either.
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        return False
+    return True
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a standard stream is open and a terminal."""
+    return stream is not None and stream.isatty()
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
@@ -31,10 +55,19 @@ def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) ->
         return
     say(f"{count(len(errors), 'image')} could not be used:")
     for error in errors[:SHOWN_ERRORS]:
-        say(f"  {error}")
+        say(f"  {plain(str(error))}")
     if len(errors) > SHOWN_ERRORS:
         rest = f"see {listed_in}" if listed_in else "'oneclass check' lists them all"
         say(f"  ... and {len(errors) - SHOWN_ERRORS} more; {rest}")
+
+
+def say_ignored(ignored: Mapping[str, int]) -> None:
+    """Tell how many files in folders were not taken for images."""
+    if ignored:
+        kinds = ", ".join(
+            f"{n} {plain(suffix) or 'without ending'}" for suffix, n in ignored.items()
+        )
+        say(f"{count(sum(ignored.values()), 'file')} in folders not taken for images: {kinds}.")
 
 
 @contextmanager
@@ -43,7 +76,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
 
     Yields a function of (done, in all).
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or not is_terminal(sys.stderr):
         yield lambda done, total: None
         return
     from tqdm import tqdm
@@ -59,8 +92,19 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
 
 def run(command: click.Command) -> int:
     """Run the command line; every way to fail ends in one sentence and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name may hold any bytes
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         code = command.main(prog_name="oneclass", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return USAGE
@@ -68,17 +112,20 @@ def run(command: click.Command) -> int:
         say("interrupted.")
         return INTERRUPTED
     except OneclassError as error:
-        say(f"error: {error}")
+        say(f"error: {plain(str(error))}")
         return error.exit_code
     except MemoryError:
         say("error: out of memory. Use a pooling grid, a smaller layer, or fewer images.")
         return StorageError.exit_code
-    except BrokenPipeError:
-        # The reader of stdout went away, as `| head` does; keep Python's own flush from failing.
-        sys.stdout = None
-        return 0
-    except Exception:
+    except Exception as error:
+        if interrupts:  # in the middle of an import, an interrupt comes out as another error
+            say("interrupted.")
+            return INTERRUPTED
+        if isinstance(error, OSError) and error.errno in FULL:
+            say(f"error: cannot write the output: {error.strerror}. Free some space, or use -o.")
+            return StorageError.exit_code
         traceback.print_exc()
         say("error: this is a bug of oneclass; please report it with the lines above.")
         return BUG
-    return code if isinstance(code, int) else 0
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -26,8 +26,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         StorageError: the disk is full or failing.
     """
     with translated_errors(path):
+        path = _final_place(path)
         # Beside the target, since a rename is atomic only within one file system.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oneclass-", suffix=".part")
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -48,11 +49,8 @@ def check_writable(path: Path) -> None:
     Raises:
         InputError: it cannot; the message says why.
     """
-    with translated_errors(path):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+    with translated_errors(path), tempfile.TemporaryFile(dir=_final_place(path).parent):
+        pass
 
 
 @contextmanager
@@ -72,6 +70,14 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"cannot write {path}: {reason}. Give a place that exists and may be written to."
         ) from error
+
+
+def _final_place(path: Path) -> Path:
+    """Where a link leads; a folder, a device or a pipe is no place for a file."""
+    final = path.resolve()
+    if final.exists() and not final.is_file():
+        raise OSError(errno.EEXIST, "a folder or a device has that name")
+    return final
 
 
 def _umask() -> int:

@@ -58,10 +58,19 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
     walk = _Walk()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
         if given == "-":
-            walk.lines((stdin or sys.stdin.buffer).read(), Path(), comments=False)
+            source = stdin or (None if sys.stdin is None else sys.stdin.buffer)
+            if source is None:
+                walk.refuse("-", "unreadable", "standard input is closed")
+            else:
+                walk.lines(source.read(), Path(), comments=False)
         else:
             walk.take(given)
     return Listing(tuple(walk.paths), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
+
+
+def plain(text: str) -> str:
+    """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class _Walk:

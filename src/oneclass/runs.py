@@ -39,6 +39,8 @@ def write_run(
         StorageError: the disk is full.
     """
     make_folder(folder)
+    with translated_errors(folder):
+        (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
     header = ",".join(COLUMNS) + "\n"
     lines = "".join(csv_line(p) + "\n" for p in predictions)
     _write(folder / "predictions.csv", header + lines)

@@ -17,8 +17,7 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
-import resource
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -53,7 +52,7 @@ def machine() -> dict[str, Any]:
     square = np.ones((4096, 4096), np.float32)
     line = np.ones(64 << 20, np.float32)
     return {
-        "cpu": platform.processor() or platform.machine(),
+        "cpu": re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[0],
         "cores": os.cpu_count(),
         "threads": max(pool["num_threads"] for pool in threadpool_info()),
         "numpy": np.__version__,
@@ -111,6 +110,12 @@ def wide(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def peak_bytes() -> int:
+    """Peak resident memory since this program began (getrusage would include its parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0])
+
+
 def solve_file(file: Path, n_rows: int, n_columns: int, pipe: Any) -> None:
     """In a process of its own, so that its peak memory is the solver's."""
     rows = np.memmap(file, np.float32, "r", shape=(n_rows, n_columns))
@@ -123,7 +128,7 @@ def solve_file(file: Path, n_rows: int, n_columns: int, pipe: Any) -> None:
             "seconds": taken,
             "n_passes": path.n_passes,
             "largest_gap": float(path.dual_gap.max()),
-            "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+            "peak_gb": peak_bytes() / 1e9,
         }
     )
 

@@ -274,7 +274,7 @@ def main() -> None:
         for k in (1, 2, 4, 8, 16)
         for nu in (0.1, 0.5)
     ]
-    fill("Few normal images", best[1:2], few)
+    fill("Few normal images", leaders("Number of half-spaces and nu", 1), few)
     text = "\n".join(table(title, tasks, lines) for title, lines in tables.items())
     print(text)
     result = {

@@ -277,6 +277,13 @@ def main() -> None:
     fill("Few normal images", leaders("Number of half-spaces and nu", 1), few)
     text = "\n".join(table(title, tasks, lines) for title, lines in tables.items())
     print(text)
+    keep(tables, tasks)
+    if arguments.write:
+        write_page(text)
+
+
+def keep(tables: dict[str, dict[str, list[float]]], tasks: list[Task]) -> None:
+    """Write benchmarks/results/defaults.json."""
     result = {
         "command": "python benchmarks/choose_defaults.py --cache DIR --write",
         "tasks": [{"data": t.data, "task": t.name, "n_train": len(t.train)} for t in tasks],
@@ -284,11 +291,14 @@ def main() -> None:
     }
     (ROOT / "results").mkdir(exist_ok=True)
     (ROOT / "results/defaults.json").write_text(json.dumps(result, indent=1) + "\n")
-    if arguments.write:
-        page = ROOT.parent / "docs/defaults.md"
-        head, _, rest = page.read_text().partition("<!-- tables -->")
-        _, _, tail = rest.partition("<!-- end of tables -->")
-        page.write_text(f"{head}<!-- tables -->\n{text}\n<!-- end of tables -->{tail}")
+
+
+def write_page(text: str) -> None:
+    """Put the tables between the marks in docs/defaults.md."""
+    page = ROOT.parent / "docs/defaults.md"
+    head, _, rest = page.read_text().partition("<!-- tables -->")
+    _, _, tail = rest.partition("<!-- end of tables -->")
+    page.write_text(f"{head}<!-- tables -->\n{text}\n<!-- end of tables -->{tail}")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,9 @@ def test_a_loaded_detector_fits_again_with_the_same_settings(
 
 def test_numpy_numbers_are_settings_too(normal_images: NDArray[np.uint8], tmp_path: Path) -> None:
     detector = Detector(**SMALL, seed=np.int64(3), nu=np.float32(0.5)).fit(normal_images)
-    detector.save(tmp_path / "m")
+    assert detector.save(tmp_path / "m") == Detector(**SMALL, seed=3, nu=0.5).fit(
+        normal_images
+    ).save(tmp_path / "n")
 
 
 def test_the_card_is_a_copy(fitted: Detector) -> None:

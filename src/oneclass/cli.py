@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,9 @@ from oneclass.console import (
 from oneclass.errors import ImageError, InputError
 
 if TYPE_CHECKING:
+    from oneclass.detector import Detector
     from oneclass.prediction import Prediction
+    from oneclass.sources import Sources
 
 EXIT_CODES = """\b
 Exit codes:
@@ -186,54 +188,85 @@ def score(
         )
     if out is not None:
         runs.make_folder(Path(out))
-    predictions: list[Prediction] = []
-    errors: list[ImageError] = list(sources.errors)
-    to_stdout = as_json or out is None
-    reader = print_data(",".join(runs.COLUMNS)) if to_stdout and not as_json else to_stdout
-    interrupted = False
-    try:
-        with progress("score", quiet=to_stdout and is_terminal(sys.stdout)) as show:
-            for result in detector.score_each(sources, progress=show):
-                if isinstance(result, ImageError):
-                    errors.append(result)
-                    continue
-                predictions.append(result)
-                if reader:
-                    line = runs.json_line(result) if as_json else runs.csv_line(result)
-                    reader = print_data(line)
-                if not reader and out is None:
-                    break  # nobody wants to know
-    except KeyboardInterrupt:
-        interrupted = True  # what is finished is kept
-    n_anomalies = sum(p.is_anomaly for p in predictions)
+    to_line = runs.json_line if as_json else runs.csv_line if out is None else None
+    if to_line is runs.csv_line:
+        print_data(",".join(runs.COLUMNS))
+    predictions, errors, finished = _score_all(detector, sources, to_line, keep=out is not None)
     if out is not None:
-        record = {
-            "command": sys.argv[1:],
-            "started": started.isoformat(timespec="seconds"),
-            "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
-            "complete": not interrupted,
-            "model_sha256": detector.digest,
-            "card": detector.card,
-            "seed": detector.seed,
-            "precision": "float32",
-            "images": len(sources) + len(sources.errors),
-            "scored": len(predictions),
-            "anomalies": n_anomalies,
-            "errors": len(errors),
-            "environment": runs.environment(),
-        }
+        record = _record(detector, predictions, errors, started=started, finished=finished)
         runs.write_run(Path(out), predictions, errors, record)
+
     say_ignored(sources.ignored)
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
+    n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
     where = f"; the list is {out}/predictions.csv" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
-    if interrupted:
+    if not finished:
         say("interrupted: the other images were not scored.")
         return INTERRUPTED
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
+
+
+def _score_all(
+    detector: Detector,
+    sources: Sources,
+    to_line: Callable[[Prediction], str] | None,
+    *,
+    keep: bool,
+) -> tuple[list[Prediction], list[ImageError], bool]:
+    """The predictions, the errors, and whether Ctrl-C left the end unscored.
+
+    Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
+    nothing to `keep`, it ends.
+    """
+    predictions: list[Prediction] = []
+    errors = list(sources.errors)
+    quiet = to_line is not None and is_terminal(sys.stdout)
+    try:
+        with progress("score", quiet=quiet) as show:
+            for result in detector.score_each(sources, progress=show):
+                if isinstance(result, ImageError):
+                    errors.append(result)
+                    continue
+                predictions.append(result)
+                if to_line is not None and not print_data(to_line(result)):
+                    to_line = None
+                if to_line is None and not keep:
+                    break
+    except KeyboardInterrupt:
+        return predictions, errors, False
+    return predictions, errors, True
+
+
+def _record(
+    detector: Detector,
+    predictions: Sequence[Prediction],
+    errors: Sequence[ImageError],
+    *,
+    started: datetime,
+    finished: bool,
+) -> dict[str, Any]:
+    """What run.json says of a scoring run."""
+    from oneclass import runs
+
+    return {
+        "command": sys.argv[1:],
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "complete": finished,
+        "model_sha256": detector.digest,
+        "card": detector.card,
+        "seed": detector.seed,
+        "precision": "float32",
+        "images": len(predictions) + len(errors),
+        "scored": len(predictions),
+        "anomalies": sum(p.is_anomaly for p in predictions),
+        "errors": len(errors),
+        "environment": runs.environment(),
+    }
 
 
 @cli.command(short_help="Show what a model, or this installation, is made of.")

@@ -114,3 +114,10 @@ def test_hundreds_of_damaged_files_leave_the_good_ones_as_they_are(tmp_path: Pat
     assert all(error.reason in bad[error.path] for error in report.errors)
     assert isinstance(report, CheckReport)
     assert report.text()
+
+
+def test_jpeg_among_other_formats_is_pointed_out(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 9, 9), dtype=np.uint8)
+    for i, pixels in enumerate(images):
+        Image.fromarray(pixels).save(tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}")
+    assert any("JPEG is mixed with PNG" in sentence for sentence in check([tmp_path]).advice())

@@ -76,6 +76,11 @@ class CheckReport:
                 "Grey and colour images are mixed: if the colour means nothing, save all as grey.",
             ),
             (
+                "JPEG" in self.formats and len(self.formats) > 1,
+                f"JPEG is mixed with {', '.join(f for f in self.formats if f != 'JPEG')}: the "
+                "traces of its compression may count as odd. Keep to one format.",
+            ),
+            (
                 self.copies,
                 f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of "
                 "another: copies count twice in training and flatter the held-out scores.",

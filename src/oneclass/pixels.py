@@ -117,14 +117,11 @@ def _resize(
     """(1 or 3, height, width) values, with the low and the span that make intensities of them."""
     height, width = preprocessing.size
     method = Image.Resampling[preprocessing.interpolation.upper()]
-    # Pillow resizes 8-bit pictures fast; the scale is linear, so others are resized as they are.
-    values = pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
-    if values.ndim == 2 or values.dtype == np.uint8:
-        resized = np.asarray(Image.fromarray(values).resize((width, height), method))
+    if pixels.dtype == np.uint8:
+        resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
         planes = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
-    else:
-        channels = (np.ascontiguousarray(values[..., channel]) for channel in range(3))
-        planes = np.stack(
-            [np.asarray(Image.fromarray(c).resize((width, height), method)) for c in channels]
-        )
+    else:  # the scale is linear, so the pixels are resized as they are, one channel at a time
+        channels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        pictures = (Image.fromarray(channel.astype(np.float32)) for channel in channels)
+        planes = np.stack([np.asarray(p.resize((width, height), method)) for p in pictures])
     return planes, scale.low, scale.high - scale.low

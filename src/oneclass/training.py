@@ -190,13 +190,13 @@ def _each(sources: Sources, function: Callable[[int], T], workers: int) -> list[
 
 
 def _room_for(n: int, d: int) -> NDArray[np.float32]:
-    needed = 4 * n * d
+    needed = 2 * 4 * n * d  # the rows, and once more while they are put in order and fitted
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory // 2:
+    if needed > 0.8 * memory:
         raise StorageError(
-            f"{n} rows of {d} values need {needed / 2**30:.1f} GiB, more than half of this "
-            f"machine's {memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), "
-            "a smaller layer, or fewer images."
+            f"fitting {n} rows of {d} values needs {needed / 2**30:.1f} GiB; this machine has "
+            f"{memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), a smaller layer, or "
+            "fewer images."
         )
     return np.empty((n, d), np.float32)
 

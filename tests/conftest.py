@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+# Read by scipy when it is first imported: without it scikit-learn skips one of its own checks.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 
 def stripes(n: int, seed: int, *, upright: bool = True, side: int = 24) -> NDArray[np.uint8]:

@@ -8,6 +8,8 @@ jackknife+", 2021).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ TIE = 1e-6
 
 
 def anomaly_scores(
-    rows: NDArray[np.float32], coef: NDArray[np.float32], offset: NDArray[np.float64]
+    rows: NDArray[np.float32], coef: NDArray[np.floating[Any]], offset: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """How far rows lie outside a union of half-spaces; negative inside, summed in float64.
 
@@ -29,14 +31,20 @@ def anomaly_scores(
 
     Args:
         rows: (n, d).
-        coef: (k, d), as the model file keeps it.
+        coef: (k, d), with the values that the model file keeps.
         offset: (k,).
 
     Returns:
         (n,) float64.
     """
-    scores = [halfspace_scores(row[None].astype(np.float64), coef, offset)[0] for row in rows]
+    wide = wide_columns(coef)
+    scores = [halfspace_scores(row[None].astype(np.float64), wide, offset)[0] for row in rows]
     return -np.concatenate(scores)
+
+
+def wide_columns(coef: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(k, d) float64 in the memory order that a product with one row takes without a copy."""
+    return np.asfortranarray(coef, dtype=np.float64)
 
 
 def held_out_scores(

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from oneclass import __version__, modelfile
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import anomaly_scores, check_false_alarms, held_out_scores, p_values
+from oneclass.calibration import (
+    anomaly_scores,
+    check_false_alarms,
+    held_out_scores,
+    p_values,
+    wide_columns,
+)
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.pixels import PixelScale
@@ -168,7 +174,7 @@ class Detector:
                 "n_halfspaces": len(fitted.coef),
                 "seed": self.seed,
                 "n_images": len(rows),
-                "images_sha256": hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
+                "images_sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
                 "largest_dual_gap": float(fitted.dual_gap.max()),
                 "warnings": list(fitted.warnings),
             },
@@ -218,12 +224,13 @@ class Detector:
         """
         fitted = self._require_fit()
         rate = fitted.card["false_alarms"]
+        coef = wide_columns(fitted.coef)
         results = extract(sources, fitted.representation, fitted.scale, workers=self._workers)
         for done, result in enumerate(results, 1):
             if isinstance(result, ImageError):
                 yield result
             else:
-                score = anomaly_scores(result.row[None], fitted.coef, fitted.offset)
+                score = anomaly_scores(result.row[None], coef, fitted.offset)
                 p = float(p_values(score, fitted.normal_scores)[0])
                 yield Prediction(sources.names[result.index], float(score[0]), p, p <= rate)
             if progress:

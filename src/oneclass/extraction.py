@@ -64,7 +64,7 @@ def extract(
             return error
         return _Prepared(index, representation.prepare(pixels, scale), content_digest(pixels))
 
-    queue = max(2, min(QUEUE, AHEAD_BYTES // representation.prepared_bytes))
+    queue = max(2, min(QUEUE, AHEAD_BYTES // representation.preprocessing.nbytes))
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[_Prepared | ImageError]] = deque()
         indices = iter(range(len(sources)))

@@ -32,7 +32,6 @@ class Greyscale:
     def __init__(self, size: tuple[int, int]) -> None:
         """`size`: (height, width) in pixels of the compared images."""
         self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,))
-        self.prepared_bytes = self.preprocessing.nbytes
         self.n_columns = size[0] * size[1]
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
@@ -80,7 +79,6 @@ class PretrainedLayers:
         self.backbone, self.layers = backbone, tuple(layers)
         own = backbone.spec.preprocessing
         self.preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
-        self.prepared_bytes = self.preprocessing.nbytes
         self._session = backbone.session([name for name, _ in self.layers], threads=threads)
         blank = np.zeros((1, len(own.mean), *self.preprocessing.size), np.float32)
         try:
@@ -110,9 +108,9 @@ class PretrainedLayers:
         for (_, cells), values in zip(self.layers, self._session(np.stack(batch)), strict=True):
             flat = (values if cells is None else pool(values, cells)).reshape(len(batch), -1)
             norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                weights = 1 / (norms * math.sqrt(len(self.layers)))
-            units.append(flat * np.where(norms > 0, weights, 0).astype(np.float32)[:, None])
+            weights = np.zeros_like(norms)
+            np.divide(1, norms * math.sqrt(len(self.layers)), out=weights, where=norms > 0)
+            units.append(flat * weights.astype(np.float32)[:, None])
         rows = np.concatenate(units, axis=1)
         rows[~np.all([unit.any(axis=1) for unit in units], axis=0)] = 0
         return rows

@@ -38,11 +38,7 @@ def read_headers(sources: Sources, *, workers: int) -> list[Header]:
     Raises:
         InputError: fewer than two have.
     """
-    found = _each(sources, sources.header, workers)
-    headers = [item for item in found if isinstance(item, Header)]
-    unreadable = [item for item in found if isinstance(item, ImageError)]
-    check_enough(len(headers), len(sources), [*sources.errors, *unreadable])
-    return headers
+    return _of_readable(sources, sources.header, workers)
 
 
 def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int) -> PixelScale:
@@ -68,10 +64,7 @@ def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int)
         check_depth(pixels, depth, sources.names[index])
         return float(pixels.min()), float(pixels.max())
 
-    found = _each(sources, extremes, workers)
-    ranges = [item for item in found if not isinstance(item, ImageError)]
-    unreadable = [item for item in found if isinstance(item, ImageError)]
-    check_enough(len(ranges), len(sources), [*sources.errors, *unreadable])
+    ranges = _of_readable(sources, extremes, workers)
     return choose_scale(depth, min(low for low, _ in ranges), max(high for _, high in ranges))
 
 
@@ -149,7 +142,7 @@ def collect_rows(
     check_enough(len(digests), len(sources), errors)
     # In an order that the content decides, so that the same images give the same model.
     order = sorted(range(len(digests)), key=digests.__getitem__)
-    rows = rows[order]
+    rows, digests = rows[order], [digests[i] for i in order]
     if np.ptp(rows, axis=0).max() <= ALIKE * max(rows.max(), -rows.min()):
         raise InputError(
             f"all {len(rows)} normal images look the same once they are prepared: what is normal "
@@ -176,8 +169,12 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
     )
 
 
-def _each(sources: Sources, function: Callable[[int], T], workers: int) -> list[T | ImageError]:
-    """`function` of every index, many threads at once; an ImageError becomes its result."""
+def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -> list[T]:
+    """`function` of every index that raises no ImageError, many threads at once.
+
+    Raises:
+        InputError: fewer than two are left.
+    """
 
     def caught(index: int) -> T | ImageError:
         try:
@@ -186,7 +183,11 @@ def _each(sources: Sources, function: Callable[[int], T], workers: int) -> list[
             return error
 
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(caught, range(len(sources))))
+        results = list(pool.map(caught, range(len(sources))))
+    found = [result for result in results if not isinstance(result, ImageError)]
+    unreadable = [result for result in results if isinstance(result, ImageError)]
+    check_enough(len(found), len(sources), [*sources.errors, *unreadable])
+    return found
 
 
 def _room_for(n: int, d: int) -> NDArray[np.float32]:

@@ -83,6 +83,7 @@ def jump(file: BinaryIO, at: int, what: str) -> None:
 
 
 def truncated(what: str) -> RefusedError:
+    """The refusal of a file that ends too early."""
     return RefusedError(
         "truncated", f"the file ends inside its {what}: it was not copied or saved whole; "
         "fetch it again from where it came from"
@@ -90,8 +91,10 @@ def truncated(what: str) -> RefusedError:
 
 
 def damaged(what: str) -> RefusedError:
+    """The refusal of a file that contradicts itself."""
     return RefusedError("damaged", f"{what}: the file is damaged; fetch or export it again")
 
 
 def unsupported(what: str, remedy: str = "export it as PNG or plain TIFF") -> RefusedError:
+    """The refusal of a whole file in a form that is not read."""
     return RefusedError("unsupported", f"{what} cannot be read; {remedy}")

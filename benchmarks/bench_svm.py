@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from oneclass.demo import auroc
 from oneclass.rows import FileRows
 from oneclass.svm import fit_halfspaces, halfspace_scores, nu_path
-from svm_rows import auroc, digits, mapped_file, synthetic
+from svm_rows import digits, mapped_file, synthetic
 from svm_tables import render
 
 NUS = np.linspace(0.01, 0.99, 21)  # the paper's
@@ -197,7 +198,7 @@ def union(args: argparse.Namespace) -> dict[str, Any]:
                             "n_halfspaces": count,
                             "scale": scale,
                             "task": f"{normal} against {odd}",
-                            "auroc": auroc(score[normal], score[odd]),
+                            "auroc": auroc(-score[normal], -score[odd]),
                         }
                         for mine, odd in tasks
                         if mine == normal

@@ -11,7 +11,6 @@ Rows are computed once and kept under --cache (about 5 GB).
 from __future__ import annotations
 
 import argparse
-import gzip
 import io
 import json
 import os
@@ -31,6 +30,7 @@ from oneclass.demo import auroc, mnist_5k
 from oneclass.pixels import choose_scale
 from oneclass.representation import Greyscale, PretrainedLayers, pool
 from oneclass.svm import fit_halfspaces, halfspace_scores
+from svm_rows import idx
 
 ROOT = Path(__file__).parent
 EVEN, ODD = (0, 2, 4, 6, 8), (1, 3, 5, 7, 9)
@@ -102,13 +102,9 @@ def two_sided(name: str, groups: dict[str, list[NDArray[np.uint8]]], n_test: int
     return Data(name, images, tasks)
 
 
-def idx(path: Path, header: int) -> NDArray[np.uint8]:
-    return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
-
-
 def mnist(folder: Path) -> Data:
-    images = idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-    labels = idx(folder / "train-labels-idx1-ubyte.gz", 8).astype(np.int64)
+    images = idx(folder / "train-images-idx3-ubyte.gz")
+    labels = idx(folder / "train-labels-idx1-ubyte.gz").astype(np.int64)
     return digits_data("MNIST", images, labels, 2048, 512)
 
 

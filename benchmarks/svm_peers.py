@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.svm import OneClassSVM
 
+from oneclass.demo import auroc
 from oneclass.svm import NuPath
-from svm_rows import auroc
 
 Fit = Callable[[float], np.ndarray]  # nu -> coef in the paper's scale
 
@@ -123,6 +123,6 @@ def _excess(rows: np.ndarray, nu: float, coef: np.ndarray, path: NuPath, i: int)
 
 def _auroc_shift(test: Sequence[np.ndarray], theirs: np.ndarray, ours: np.ndarray) -> list[float]:
     return [
-        abs(auroc(test[0] @ theirs, odd @ theirs) - auroc(test[0] @ ours, odd @ ours))
+        abs(auroc(-test[0] @ theirs, -odd @ theirs) - auroc(-test[0] @ ours, -odd @ ours))
         for odd in test[1:]
     ]

@@ -14,12 +14,6 @@ import numpy as np
 CACHE = Path(os.environ.get("ONECLASS_CACHE", tempfile.gettempdir())) / "oneclass-bench"
 
 
-def auroc(normal: np.ndarray, odd: np.ndarray) -> float:
-    ordered = np.sort(odd)
-    below = np.searchsorted(ordered, normal, "left") + np.searchsorted(ordered, normal, "right")
-    return float(below.sum() / (2 * len(normal) * len(odd)))
-
-
 def synthetic(n_rows: int, n_columns: int, part: int = 0) -> np.ndarray:
     """Unit rows like a network's: ten clusters, correlated columns, negative values cut off."""
     shape = np.random.default_rng(0)

@@ -14,15 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from efficientnet_reference import digits, positions, torch_layers
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, Backbone, Preprocessing, onnx_file
-from oneclass.demo import mnist_5k
 from oneclass.errors import InputError, ModelFileError
 from oneclass.pixels import choose_scale
 from oneclass.representation import PretrainedLayers
 
 FILE = Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx"
 REFERENCE = Path(__file__).parent / "data/efficientnet_lite0_reference.npz"
-DIGITS = [100, 1300, 2600, 4900]
 LAYERS = ("stem", *(f"block_{i}" for i in range(16)), "head", "pool", "logits")
 
 
@@ -40,7 +39,7 @@ def backbone() -> Backbone:
 def prepared(backbone: Backbone) -> NDArray[np.float32]:
     prepare = PretrainedLayers(backbone, [("stem", None)]).prepare
     scale = choose_scale("uint8", 0, 255)
-    return np.stack([prepare(image, scale) for image in mnist_5k()[0][DIGITS]])
+    return np.stack([prepare(image, scale) for image in digits()])
 
 
 def test_the_shipped_file_is_the_one_that_was_measured() -> None:
@@ -61,9 +60,7 @@ def test_layer_matches_sampled_values_of_the_torch_original(
     reference = np.load(REFERENCE)
     np.testing.assert_allclose(prepared.sum(axis=(1, 2, 3)), reference["prepared_sum"], rtol=1e-6)
     ours = backbone.session([layer])(prepared)[0].reshape(len(prepared), -1)
-    size = ours.shape[1]
-    positions = np.random.default_rng(size).choice(size, min(512, size), replace=False)
-    assert cosines(ours[:, positions], reference[layer]).min() >= 0.9999
+    assert cosines(ours[:, positions(ours.shape[1])], reference[layer]).min() >= 0.9999
 
 
 @pytest.mark.slow
@@ -71,8 +68,6 @@ def test_every_layer_matches_the_torch_original(
     backbone: Backbone, prepared: NDArray[np.float32]
 ) -> None:
     pytest.importorskip("torch", reason="the parity test needs the extra: pip install .[parity]")
-    from efficientnet_reference import torch_layers
-
     original = torch_layers(prepared)
     assert tuple(original) == LAYERS
     worst = {n: cosines(backbone.session([n])(prepared)[0], original[n]).min() for n in LAYERS}

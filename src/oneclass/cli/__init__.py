@@ -1,0 +1,42 @@
+"""The command line: a thin shell over the public names.
+
+Data goes to stdout; progress, summaries and errors go to stderr. Each command is a file; what it
+needs is imported inside its function, so that --help is instant.
+"""
+
+from __future__ import annotations
+
+import click
+
+from oneclass import __version__
+from oneclass.cli.demo import demo
+from oneclass.cli.fit import fit
+from oneclass.cli.look import check, info
+from oneclass.cli.score import score
+
+EXIT_CODES = """\b
+Exit codes:
+    0  fine
+    1  a bug of oneclass
+    2  wrong usage, or unusable input
+    3  some images could not be read; everything else was done and written
+    4  model file refused
+    5  disk or memory full
+   10  anomaly found (only with --fail-on-anomaly)
+  130  interrupted"""
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="oneclass")
+def cli() -> None:
+    """Learn what normal images look like, and say how odd a new image is.
+
+    \b
+    oneclass check good_parts/                         what is in a folder?
+    oneclass fit good_parts/ -o parts.oneclass         learn from normal images alone
+    oneclass score parts.oneclass new_parts/ -o run/   score others
+    """
+
+
+for command in (fit, score, info, check, demo):
+    cli.add_command(command)

@@ -1,0 +1,36 @@
+"""`oneclass info` and `oneclass check`: look at models, this installation, and folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from oneclass.console import UNREADABLE, print_data, progress
+
+
+@click.command(short_help="Show what a model, or this installation, is made of.")
+@click.argument("model", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(model: str | None, as_json: bool) -> int:
+    """Show what a MODEL file is made of; without one, this installation and its backbones."""
+    from oneclass.information import installation, model_card, outline
+
+    facts = installation() if model is None else model_card(Path(model))
+    print_data(json.dumps(facts, indent=2) if as_json else outline(facts))
+    return 0
+
+
+@click.command(short_help="Look at a folder of images before training.")
+@click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(inputs: Sequence[str], as_json: bool) -> int:
+    """Look at a folder before training: unreadable files, sizes, bit depths, exact copies."""
+    from oneclass.check import check as examine
+
+    with progress("check") as show:
+        report = examine(list(inputs), progress=show)
+    print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
+    return UNREADABLE if report.errors else 0

@@ -1,0 +1,152 @@
+"""`oneclass score`: say how odd other images are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneclass.console import (
+    ANOMALY,
+    INTERRUPTED,
+    UNREADABLE,
+    count,
+    is_terminal,
+    print_data,
+    progress,
+    say,
+    say_errors,
+    say_ignored,
+)
+from oneclass.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from oneclass.detector import Detector
+    from oneclass.prediction import Prediction
+    from oneclass.sources import Sources
+
+
+@click.command(short_help="Say how odd other images are.")
+@click.argument("model")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--out", metavar="DIR", help="Folder for predictions.csv, .jsonl, errors.csv, run.json."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of CSV.")
+@click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+def score(
+    model: str,
+    inputs: Sequence[str],
+    out: str | None,
+    as_json: bool,
+    backbone: str | None,
+    fail_on_anomaly: bool,
+    threads: int | None,
+) -> int:
+    """Score images with a MODEL file: how odd is each, and is it an anomaly?
+
+    INPUT: files, folders (searched in depth), globs, a list.txt of paths, or - for paths on stdin.
+
+    A larger score is odder. The p-value is the share of normal images that look at least as odd.
+    Without -o the predictions are printed; with it they are written, and printed only if --json
+    asks for that.
+    """
+    from oneclass import runs
+    from oneclass.loading import load
+    from oneclass.sources import gather
+
+    started = datetime.now(UTC)
+    detector = load(model, backbone=backbone, threads=threads)
+    sources = gather(list(inputs))
+    if not len(sources) and not sources.errors:
+        say_ignored(sources.ignored)
+        raise InputError(
+            f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
+        )
+    if out is not None:
+        runs.make_folder(Path(out))
+    to_line = runs.json_line if as_json else runs.csv_line if out is None else None
+    if to_line is runs.csv_line:
+        print_data(",".join(runs.COLUMNS))
+    predictions, errors, finished = _score_all(detector, sources, to_line, keep=out is not None)
+    if out is not None:
+        record = _record(detector, predictions, errors, started=started, finished=finished)
+        runs.write_run(Path(out), predictions, errors, record)
+
+    say_ignored(sources.ignored)
+    say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
+    n_anomalies = sum(p.is_anomaly for p in predictions)
+    found = count(n_anomalies, "anomaly", "anomalies")
+    where = f"; the list is {out}/predictions.csv" if out is not None else ""
+    say(f"{found} among {count(len(predictions), 'image')}{where}.")
+    if not finished:
+        say("interrupted: the other images were not scored.")
+        return INTERRUPTED
+    if fail_on_anomaly and n_anomalies:
+        return ANOMALY
+    return UNREADABLE if errors else 0
+
+
+def _score_all(
+    detector: Detector,
+    sources: Sources,
+    to_line: Callable[[Prediction], str] | None,
+    *,
+    keep: bool,
+) -> tuple[list[Prediction], list[ImageError], bool]:
+    """The predictions, the errors, and whether Ctrl-C left the end unscored.
+
+    Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
+    nothing to `keep`, it ends.
+    """
+    predictions: list[Prediction] = []
+    errors = list(sources.errors)
+    quiet = to_line is not None and is_terminal(sys.stdout)
+    try:
+        with progress("score", quiet=quiet) as show:
+            for result in detector.score_each(sources, progress=show):
+                if isinstance(result, ImageError):
+                    errors.append(result)
+                    continue
+                predictions.append(result)
+                if to_line is not None and not print_data(to_line(result)):
+                    to_line = None
+                if to_line is None and not keep:
+                    break
+    except KeyboardInterrupt:
+        return predictions, errors, False
+    return predictions, errors, True
+
+
+def _record(
+    detector: Detector,
+    predictions: Sequence[Prediction],
+    errors: Sequence[ImageError],
+    *,
+    started: datetime,
+    finished: bool,
+) -> dict[str, Any]:
+    """What run.json says of a scoring run."""
+    from oneclass import runs
+
+    return {
+        "command": sys.argv[1:],
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "complete": finished,
+        "model_sha256": detector.digest,
+        "card": detector.card,
+        "seed": detector.seed,
+        "precision": "float32",
+        "images": len(predictions) + len(errors),
+        "scored": len(predictions),
+        "anomalies": sum(p.is_anomaly for p in predictions),
+        "errors": len(errors),
+        "environment": runs.environment(),
+    }

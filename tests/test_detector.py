@@ -115,7 +115,7 @@ def test_a_loaded_detector_fits_again_with_the_same_settings(
     assert "block_4@2" in repr(again)
     assert again.fit(normal_images).digest is None
     assert again.save(tmp_path / "b") != ""
-    assert Detector(**SMALL, n_halfspaces=3).fit(normal_images).save(tmp_path / "c") == digest
+    assert Detector(**SMALL).fit(normal_images).save(tmp_path / "c") == digest
 
 
 def test_numpy_numbers_are_settings_too(normal_images: NDArray[np.uint8], tmp_path: Path) -> None:

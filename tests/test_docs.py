@@ -11,6 +11,7 @@ import pytest
 import oneclass
 from oneclass import errors, images
 from oneclass.cli import cli
+from oneclass.updating import NOT_LEARNT
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -48,7 +49,7 @@ def test_every_exit_code_and_reason_is_documented() -> None:
     codes = {c.exit_code for c in vars(errors).values() if hasattr(c, "exit_code")} | {0, 10, 130}
     for code in codes:
         assert f"| {code} |" in page
-    for reason in (*images.REASONS, "bit_depth", "row_zero", "row_not_finite"):
+    for reason in (*images.REASONS, "bit_depth", "row_zero", "row_not_finite", NOT_LEARNT):
         assert f"`{reason}`" in text_of("docs/images.md"), reason
 
 

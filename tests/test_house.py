@@ -15,7 +15,7 @@ SOURCE = Path(oneclass.__file__).parent
 # From the ground up. A module may import from its own floor and from those below.
 FLOORS = (
     {"errors"},
-    {"svm", "rows", "calibration"},
+    {"svm", "rows", "calibration", "guarantee", "drift"},
     {"files", "folders", "images", "check"},
     {"backbones", "pixels", "sources", "representation", "extraction"},
     {
@@ -23,6 +23,8 @@ FLOORS = (
         "prediction",
         "settings",
         "training",
+        "fitting",
+        "updating",
         "detector",
         "loading",
         "runs",

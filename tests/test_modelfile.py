@@ -115,7 +115,7 @@ def test_another_format_version_says_so(tmp_path: Path) -> None:
     body = bytearray(path.read_bytes()[:-32])
     body[8:12] = struct.pack("<I", 99)
     path.write_bytes(resealed(bytes(body)))
-    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 1"):
+    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 2"):
         modelfile.read(path)
 
 
@@ -136,7 +136,9 @@ def test_another_format_version_says_so(tmp_path: Path) -> None:
 def test_a_sealed_file_with_senseless_content_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "m.oneclass"
     path.write_bytes(
-        resealed(modelfile.HEAD.pack(modelfile.MAGIC, 1, len(text)) + text + bytes(64))
+        resealed(
+            modelfile.HEAD.pack(modelfile.MAGIC, modelfile.VERSION, len(text)) + text + bytes(64)
+        )
     )
     with pytest.raises(ModelFileError, match="no oneclass model"):
         modelfile.read(path)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from oneclass.loading import load
     from oneclass.prediction import Prediction, Predictions
     from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
+    from oneclass.updating import Update
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Predictions": "prediction",
     "StorageError": "errors",
+    "Update": "updating",
     "load": "loading",
     "nu_path": "svm",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "StorageError",
+    "Update",
     "__version__",
     "load",
     "nu_path",

@@ -1,30 +1,216 @@
-"""From a score to a p-value, by normal images alone.
+"""From a score to a p-value and a verdict, by normal images alone.
 
-The scores of normal images that the model did not learn from say how odd a normal image may look.
-With few images none can be spared for that, so each is scored by a model fitted without it
-(cross-conformal prediction; Vovk, 2015; Barber et al., "Predictive inference with the
-jackknife+", 2021).
+The scores of normal images that a model did not learn from say how odd a normal image may look.
+With many images some are held back for that (split conformal prediction: Papadopoulos, Proedrou,
+Vovk and Gammerman, "Inductive confidence machines for regression", 2002). With few none can be
+spared: each is scored by half-spaces fitted without its fifth of the images, and so is every new
+image (CV+, the jackknife+ by folds: Barber, Candès, Ramdas and Tibshirani, "Predictive inference
+with the jackknife+", 2021).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.svm import fit_halfspaces, halfspace_scores
+from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
 
 FOLDS = 5
+SPLIT_FROM = 2000
+"""Images from which a quarter is held back; benchmarks/calibration_schemes.py has the table."""
+HELD_BACK, MOST_HELD_BACK = 0.25, 4000
+FEWEST_BELOW = 5
+"""A split needs a threshold that so many held-back images lie beyond; else it would be a gamble."""
 DEFAULT_FALSE_ALARMS = 0.05
 TIE = 1e-6
 """Scores nearer than this, relative to the largest, differ by rounding alone."""
 
+Floats = NDArray[np.float64]
+
+
+class Method(StrEnum):
+    """How normal images are kept from the model that scores them."""
+
+    SPLIT = "split"
+    CROSS = "cross"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Held-out scores of normal images, and the half-spaces that gave them.
+
+    Attributes:
+        normal_scores: (n,) float64 anomaly scores, ascending within a fold.
+        fold: (n,) int64, the fold of each score, ascending; all 0 for a split.
+        fold_coef: (m, d) float16, the half-spaces fitted without each fold; m = 0 for a split,
+            whose held-out images were scored by the model itself.
+        fold_offset: (m,) float64.
+        fold_member: (m,) int64, the fold that a half-space was fitted without, ascending.
+    """
+
+    ARRAYS: ClassVar = ("normal_scores", "fold", "fold_coef", "fold_offset", "fold_member")
+
+    normal_scores: Floats
+    fold: NDArray[np.int64]
+    fold_coef: NDArray[np.float16]
+    fold_offset: Floats
+    fold_member: NDArray[np.int64]
+
+    def p_value(self, score: float, row: NDArray[np.float32]) -> float:
+        """The share of normal images at least as odd as a new one, itself counted among them.
+
+        A normal image that is less odd by rounding alone counts as one that is as odd: where
+        images repeat, noise in the last digits must not decide.
+
+        Args:
+            score: the new image's anomaly score by the model.
+            row: (d,) its row.
+
+        Returns:
+            A value in [1 / (n + 1), 1].
+        """
+        at_least = 0
+        for normal, new in zip(self._by_fold, self._fold_scores(score, row), strict=True):
+            at_least += len(normal) - int(np.searchsorted(normal, new - self._slack, side="left"))
+        return (at_least + 1) / (len(self.normal_scores) + 1)
+
+    def _fold_scores(self, score: float, row: NDArray[np.float32]) -> list[float]:
+        if not len(self.fold_member):
+            return [score]
+        margins = self._wide @ row.astype(np.float64) - self.fold_offset
+        starts = np.flatnonzero(np.diff(self.fold_member, prepend=-1))
+        return [float(-best) for best in np.maximum.reduceat(margins, starts)]
+
+    @cached_property
+    def _wide(self) -> Floats:
+        return self.fold_coef.astype(np.float64)
+
+    @cached_property
+    def _by_fold(self) -> list[Floats]:
+        return [self.normal_scores[self.fold == k] for k in np.unique(self.fold)]
+
+    @cached_property
+    def _slack(self) -> float:
+        return TIE * max(1.0, float(np.abs(self.normal_scores).max()))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a set of normal images will be used.
+
+    Attributes:
+        method: split or cross.
+        n_images: of all of them.
+        n_scored: normal images whose held-out scores calibrate.
+        false_alarms: the promised rate.
+    """
+
+    method: Method
+    n_images: int
+    n_scored: int
+    false_alarms: float
+
+
+def make_plan(n: int, rate: float | None) -> Plan:
+    """Choose between split and cross, and check the rate that is asked for.
+
+    Args:
+        n: the number of normal images, at least 2.
+        rate: the promised share of false alarms, above 0; None for `DEFAULT_FALSE_ALARMS`, or for
+            1 / (n + 1) where n images are too few for that.
+
+    Raises:
+        InputError: a rate that n images cannot support.
+    """
+    lowest = 1 / (n + 1)
+    if rate is None:
+        rate = max(DEFAULT_FALSE_ALARMS, lowest)
+    if rate < lowest:
+        needed = int(np.ceil(1 / rate)) - 1
+        raise InputError(
+            f"false_alarms is {rate:g}, but {n} normal images can support no rate below "
+            f"{lowest:.3g}. Give a higher rate, or at least {needed} images."
+        )
+    held_back = min(int(n * HELD_BACK), MOST_HELD_BACK)
+    if n >= SPLIT_FROM and threshold_rank(held_back, rate) >= FEWEST_BELOW:
+        return Plan(Method.SPLIT, n, held_back, rate)
+    return Plan(Method.CROSS, n, n, rate)
+
+
+def threshold_rank(n: int, rate: float) -> int:
+    """How many of n held-out images may be at least as odd as the threshold, itself included."""
+    return int(np.floor(rate * (n + 1) * (1 + 1e-12)))
+
+
+def fit_and_calibrate(
+    rows: NDArray[np.float32],
+    copies: NDArray[np.int64],
+    plan: Plan,
+    *,
+    nu: float,
+    n_halfspaces: int,
+    seed: int,
+    start: NDArray[np.floating[Any]] | None = None,
+) -> tuple[Halfspaces, Calibration]:
+    """Fit the half-spaces, and score normal rows that they, or their sisters, have not seen.
+
+    Args:
+        rows: (n, d) float32 with n >= 2.
+        copies: (n,) rows of one image share a number; they are never parted, since a copy in the
+            fit would make a held-out image look more normal than a new one.
+        plan: from `make_plan`.
+        nu: of every fit.
+        n_halfspaces: of every fit; fewer where it has fewer rows.
+        seed: of the parts and of the fits.
+        start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
+    """
+
+    def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
+        some = rows if chosen.all() else rows[chosen]
+        k = min(n_halfspaces, len(some))
+        return fit_halfspaces(some, k, nu=nu, seed=seed, start=start)
+
+    shuffled = np.random.default_rng(seed).permutation(int(copies.max()) + 1)[copies]
+    if plan.method is Method.SPLIT:
+        out = np.zeros(len(rows), bool)
+        out[np.argsort(shuffled, kind="stable")[: plan.n_scored]] = True
+        out = np.isin(copies, copies[out])
+        fitted = fit(~out)
+        held_out = anomaly_scores(rows[out], fitted.coef.astype(np.float32), fitted.offset)
+        nothing = np.zeros(0, np.int64)
+        return fitted, Calibration(
+            np.sort(held_out),
+            np.zeros(len(held_out), np.int64),
+            np.zeros((0, rows.shape[1]), np.float16),
+            np.zeros(0),
+            nothing,
+        )
+    folds = shuffled % min(FOLDS, int(copies.max()) + 1)
+    fitted = fit(np.ones(len(rows), bool))
+    sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
+    coefs = [sister.coef.astype(np.float16) for sister in sisters]
+    scores = [
+        np.sort(anomaly_scores(rows[folds == k], coef, sister.offset))
+        for k, (coef, sister) in enumerate(zip(coefs, sisters, strict=True))
+    ]
+    return fitted, Calibration(
+        np.concatenate(scores),
+        np.repeat(np.arange(len(scores)), [len(s) for s in scores]),
+        np.concatenate(coefs),
+        np.concatenate([sister.offset for sister in sisters]),
+        np.repeat(np.arange(len(coefs)), [len(coef) for coef in coefs]),
+    )
+
 
 def anomaly_scores(
-    rows: NDArray[np.float32], coef: NDArray[np.floating[Any]], offset: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    rows: NDArray[np.float32], coef: NDArray[np.floating[Any]], offset: Floats
+) -> Floats:
     """How far rows lie outside a union of half-spaces; negative inside, summed in float64.
 
     Row by row, since a product over many rows would differ in its last bits with their number.
@@ -42,71 +228,6 @@ def anomaly_scores(
     return -np.concatenate(scores)
 
 
-def wide_columns(coef: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def wide_columns(coef: NDArray[np.floating[Any]]) -> Floats:
     """(k, d) float64 in the memory order that a product with one row takes without a copy."""
     return np.asfortranarray(coef, dtype=np.float64)
-
-
-def held_out_scores(
-    rows: NDArray[np.float32], *, nu: float, n_halfspaces: int, seed: int
-) -> NDArray[np.float64]:
-    """The anomaly score of each normal row by half-spaces fitted without it.
-
-    Args:
-        rows: (n, d) float32 with n >= 2.
-        nu: as in the fit.
-        n_halfspaces: as in the fit; fewer where a fold has fewer rows.
-        seed: of the folds and of the fits.
-
-    Returns:
-        (n,) float64 anomaly scores, in the order of `rows`.
-    """
-    n = len(rows)
-    fold = np.random.default_rng(seed).permutation(n) % min(FOLDS, n)
-    scores = np.empty(n)
-    for k in range(fold.max() + 1):
-        out = fold == k
-        fitted = fit_halfspaces(rows[~out], min(n_halfspaces, int((~out).sum())), nu=nu, seed=seed)
-        scores[out] = anomaly_scores(rows[out], fitted.coef.astype(np.float32), fitted.offset)
-    return scores
-
-
-def p_values(scores: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of normal images at least as odd, counting the image itself among them.
-
-    A normal image that is less odd by rounding alone counts as one that is as odd: where images
-    repeat, noise in the last digits must not decide.
-
-    Args:
-        scores: (m,) anomaly scores of new images.
-        normal: (n,) held-out anomaly scores of normal images.
-
-    Returns:
-        (m,) values in [1 / (n + 1), 1].
-    """
-    slack = TIE * max(1.0, float(np.abs(normal).max()))
-    at_least = len(normal) - np.searchsorted(np.sort(normal), scores - slack, side="left")
-    return (at_least + 1) / (len(normal) + 1)
-
-
-def check_false_alarms(rate: float | None, n: int) -> float:
-    """The rate to promise: the one asked for, or the default, or the lowest that n allow.
-
-    Args:
-        rate: asked for, above 0; None for `DEFAULT_FALSE_ALARMS`, or 1 / (n + 1) where n normal
-            images are too few for that.
-        n: the number of normal images.
-
-    Raises:
-        InputError: a rate that n images cannot support.
-    """
-    lowest = 1 / (n + 1)
-    if rate is None:
-        return max(DEFAULT_FALSE_ALARMS, lowest)
-    if rate < lowest:
-        needed = int(np.ceil(1 / rate)) - 1
-        raise InputError(
-            f"false_alarms is {rate:g}, but {n} normal images can support no rate below "
-            f"{lowest:.3g}. Give a higher rate, or at least {needed} images."
-        )
-    return rate

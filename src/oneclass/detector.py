@@ -3,66 +3,32 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from oneclass import __version__, modelfile
+from oneclass import modelfile
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import (
-    anomaly_scores,
-    check_false_alarms,
-    held_out_scores,
-    p_values,
-    wide_columns,
-)
-from oneclass.errors import ImageError, InputError
+from oneclass.calibration import anomaly_scores, wide_columns
+from oneclass.drift import drift
+from oneclass.errors import ImageError, InputError, ModelFileError
 from oneclass.extraction import extract
-from oneclass.pixels import PixelScale
+from oneclass.fitting import Fitted, Settings, TrainingRows, learn
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import Representation
 from oneclass.settings import image_size, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
-from oneclass.svm import fit_halfspaces
 from oneclass.training import (
-    choose_n_halfspaces,
     choose_pixel_scale,
     choose_representation,
     collect_rows,
     read_headers,
 )
+from oneclass.updating import Update, with_more, without_some
 
 DEFAULT_NU = 0.1
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What fitting leaves behind, and what a model file keeps.
-
-    Attributes:
-        representation: what makes rows of images.
-        scale: the rule for intensities.
-        coef: (k, d) float32, the half-spaces' normal vectors.
-        offset: (k,) float64.
-        normal_scores: (n,) float64, the sorted scores of held-out normal images.
-        card: how it came about, as JSON.
-    """
-
-    ARRAYS: ClassVar = ("coef", "offset", "normal_scores")
-
-    representation: Representation
-    scale: PixelScale
-    coef: NDArray[np.float32]
-    offset: NDArray[np.float64]
-    normal_scores: NDArray[np.float64]
-    card: dict[str, Any]
 
 
 class Detector:
@@ -125,6 +91,8 @@ class Detector:
         self.ignored: Mapping[str, int] = {}
         self.digest: str | None = None
         self._fitted: Fitted | None = None
+        self._training: TrainingRows | None = None
+        self._file: Path | None = None
 
     def __repr__(self) -> str:
         names = ("backbone", "layer", "grid", "size", "nu", "n_halfspaces", "false_alarms", "seed")
@@ -155,40 +123,47 @@ class Detector:
             sources, representation, scale, workers=self._workers, progress=progress
         )
         self.errors = tuple(errors)
-        n_halfspaces = choose_n_halfspaces(self.n_halfspaces, len(rows))
-        false_alarms = check_false_alarms(self.false_alarms, len(rows))
-        fitted = fit_halfspaces(rows, n_halfspaces, nu=self.nu, seed=self.seed)
-        if "origin_inside" in fitted.status:
-            raise InputError(
-                "no boundary can be drawn around these normal images: the values that stand for "
-                "them cancel out or are zero. Are some images black? Use a network's layer instead "
-                "of greyscale, or a larger nu."
-            )
-        normal = held_out_scores(rows, nu=self.nu, n_halfspaces=n_halfspaces, seed=self.seed)
-        card = {
-            "oneclass": __version__,
-            "representation": representation.to_json(),
-            "pixel_scale": scale.to_json(),
-            "fit": {
-                "nu": self.nu,
-                "n_halfspaces": len(fitted.coef),
-                "seed": self.seed,
-                "n_images": len(rows),
-                "images_sha256": hashlib.sha256(b"".join(digests)).hexdigest(),
-                "largest_dual_gap": float(fitted.dual_gap.max()),
-                "warnings": list(fitted.warnings),
-            },
-            "false_alarms": false_alarms,
-        }
-        self._fitted = Fitted(
-            representation,
-            scale,
-            fitted.coef.astype(np.float32),
-            fitted.offset.astype(np.float64),
-            np.sort(normal),
-            json.loads(json.dumps(card)),  # as it is read back: lists, no tuples
-        )
+        self._training = TrainingRows(rows, digests)
+        self._fitted = learn(self._training, representation, scale, self._settings)
         return self
+
+    def update(
+        self,
+        images: Images = (),
+        *,
+        forget: Images = (),
+        progress: Progress | None = None,
+    ) -> Update:
+        """Learn more normal images, or forget some; the old ones are not looked at again.
+
+        The result is that of a fresh fit to the images that there are then, within the solver's
+        tolerance, with a new certificate and a new calibration.
+
+        Args:
+            images: as for `fit`; one that was learnt before counts once.
+            forget: images, found again by their pixels.
+            progress: called with (images done, images in all).
+
+        Raises:
+            InputError: not fitted yet; fewer than two images would be left.
+            ModelFileError: the detector was loaded, and the rows beside its file are missing,
+                damaged, or another model's.
+        """
+        fitted = self._require_fit()
+        more, fewer = gather(images), gather(forget)
+        training, forgotten, unknown = without_some(
+            self._learnt_rows(), fewer, workers=self._workers
+        )
+        training, added, known, errors = with_more(
+            training, more, fitted, workers=self._workers, progress=progress
+        )
+        start = fitted.coef if len(fitted.coef) == 1 else None
+        self._fitted = learn(
+            training, fitted.representation, fitted.scale, self._settings, start=start
+        )
+        self._training, self.digest = training, None
+        self.errors, self.ignored = (*errors, *unknown), more.ignored
+        return Update(added, known, forgotten, self.errors)
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
         """Say how odd images are.
@@ -205,9 +180,30 @@ class Detector:
         """
         sources = gather(images)
         results = list(self.score_each(sources, progress=progress))
+        predictions = tuple(r for r in results if isinstance(r, Prediction))
         return Predictions(
-            tuple(r for r in results if isinstance(r, Prediction)),
+            predictions,
             (*sources.errors, *(r for r in results if isinstance(r, ImageError))),
+            self.drift(predictions),
+        )
+
+    def drift(self, predictions: Sequence[Prediction]) -> str | None:
+        """A warning where a batch looks, as a whole, unlike the normal images did.
+
+        Args:
+            predictions: of this detector.
+
+        Returns:
+            A sentence, or None where all is well or the images are too few to say.
+
+        Raises:
+            InputError: the detector is not fitted yet.
+        """
+        fitted = self._require_fit()
+        return drift(
+            np.array([p.p_value for p in predictions]),
+            fitted.card["false_alarms"],
+            len(fitted.calibration.normal_scores),
         )
 
     def score_each(
@@ -231,24 +227,32 @@ class Detector:
                 yield result
             else:
                 score = anomaly_scores(result.row[None], coef, fitted.offset)
-                p = float(p_values(score, fitted.normal_scores)[0])
+                p = fitted.calibration.p_value(float(score[0]), result.row)
                 yield Prediction(sources.names[result.index], float(score[0]), p, p <= rate)
             if progress:
                 progress(done, len(sources))
 
-    def save(self, file: str | Path) -> str:
+    def save(self, file: str | Path, *, rows: bool = False) -> str:
         """Write the model file, whole or not at all.
 
+        Args:
+            file: by custom it ends in .oneclass.
+            rows: whether to write the normal images' rows, too, to `file` with .rows behind its
+                name: `update` needs them, scoring does not.
+
         Returns:
-            The SHA-256 of its content, in hex.
+            The SHA-256 of the model file's content, in hex.
 
         Raises:
             InputError: not fitted yet, or the place cannot be written to.
             StorageError: the disk is full.
         """
         fitted = self._require_fit()
-        arrays: dict[str, NDArray[Any]] = {name: getattr(fitted, name) for name in Fitted.ARRAYS}
-        self.digest = modelfile.write(Path(file), fitted.card, arrays)
+        training = self._learnt_rows() if rows else None
+        self.digest = modelfile.write(Path(file), fitted.card, fitted.arrays())
+        self._file = Path(file)
+        if training is not None:
+            training.write(rows_file(self._file), fitted.card)
         return self.digest
 
     @property
@@ -260,9 +264,26 @@ class Detector:
         """
         return copy.deepcopy(self._require_fit().card)
 
-    def restore(self, fitted: Fitted, digest: str) -> None:
+    def restore(self, fitted: Fitted, file: Path, digest: str) -> None:
         """Take over what a model file holds; `oneclass.load` does that."""
-        self._fitted, self.digest = fitted, digest
+        self._fitted, self._file, self.digest = fitted, file, digest
+
+    def _learnt_rows(self) -> TrainingRows:
+        if self._training is None:
+            assert self._file is not None, "loaded detectors know their file"
+            file = rows_file(self._file)
+            if not file.exists():
+                raise ModelFileError(
+                    f"model {self._file}: the rows of its images, {file}, are not there, and "
+                    "without them it can only score. Fit again with all images (in Python, save "
+                    "with rows=True)."
+                )
+            self._training = TrainingRows.read(file, self._require_fit().card)
+        return self._training
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(self.nu, self.n_halfspaces, self.false_alarms, self.seed)
 
     @property
     def _workers(self) -> int:
@@ -272,3 +293,8 @@ class Detector:
         if self._fitted is None:
             raise InputError("this detector is not fitted: call fit(images) first, or load a file.")
         return self._fitted
+
+
+def rows_file(model: Path) -> Path:
+    """Where the rows of a model's images lie."""
+    return model.with_name(model.name + ".rows")

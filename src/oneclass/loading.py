@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from oneclass import modelfile
 from oneclass.backbones import Backbone, open_recorded
-from oneclass.detector import Detector, Fitted
+from oneclass.calibration import Calibration
+from oneclass.detector import Detector
 from oneclass.errors import ModelFileError, OneclassError
+from oneclass.fitting import Fitted
 from oneclass.pixels import DEPTHS, PixelScale
 from oneclass.representation import GREYSCALE, Representation, restore
+from oneclass.settings import share
 
 
 def load(
@@ -39,11 +42,12 @@ def load(
         representation = restore(card["representation"], network, threads=threads)
         scale = PixelScale(**card["pixel_scale"])
         _check(representation, scale, arrays)
+        share("false_alarms", card["false_alarms"], one_too=False)
         detector = Detector(
             **_settings(card["representation"], network),
             nu=card["fit"]["nu"],
-            n_halfspaces=card["fit"]["n_halfspaces"],
-            false_alarms=card["false_alarms"],
+            n_halfspaces=card["asked"]["n_halfspaces"],
+            false_alarms=card["asked"]["false_alarms"],
             seed=card["fit"]["seed"],
             threads=threads,
         )
@@ -53,8 +57,9 @@ def load(
         raise ModelFileError(
             f"model {file}: refused: its content makes no sense ({error!r}). Fit again."
         ) from error
-    coef, offset, normal = (arrays[name] for name in Fitted.ARRAYS)
-    detector.restore(Fitted(representation, scale, coef, offset, normal, card), digest)
+    calibration = Calibration(**{name: arrays[name] for name in Calibration.ARRAYS})
+    fitted = Fitted(representation, scale, arrays["coef"], arrays["offset"], calibration, card)
+    detector.restore(fitted, file, digest)
     return detector
 
 
@@ -72,12 +77,25 @@ def _check(
     representation: Representation, scale: PixelScale, arrays: dict[str, NDArray[Any]]
 ) -> None:
     """Raise ValueError unless the arrays and the scale can score images."""
-    coef, offset, normal = (arrays[name] for name in Fitted.ARRAYS)
+    used = {name: arrays[name] for name in Fitted.ARRAYS}
+    if not all(np.isfinite(array).all() for array in used.values()):
+        raise ValueError("a value that is not finite")
+    coef, offset = used["coef"], used["offset"]
     if coef.ndim != 2 or not len(coef) or coef.shape[1] != representation.n_columns:
         raise ValueError(f"coef of shape {coef.shape} for rows of {representation.n_columns}")
-    if offset.shape != (len(coef),) or normal.ndim != 1 or not len(normal):
-        raise ValueError(f"offset of shape {offset.shape}, normal_scores of {normal.shape}")
-    if not all(np.isfinite(array).all() for array in (coef, offset, normal)):
-        raise ValueError("a value that is not finite")
+    if offset.shape != (len(coef),):
+        raise ValueError(f"offset of shape {offset.shape} for {len(coef)} half-spaces")
+    normal, fold, member = used["normal_scores"], used["fold"], used["fold_member"]
+    folds, members = np.unique(fold), np.unique(member)
+    if normal.ndim != 1 or not len(normal) or fold.shape != normal.shape:
+        raise ValueError(f"normal_scores of shape {normal.shape}, fold of {fold.shape}")
+    if used["fold_coef"].shape != (len(member), coef.shape[1]):
+        raise ValueError(f"fold_coef of shape {used['fold_coef'].shape}")
+    if member.ndim != 1 or used["fold_offset"].shape != member.shape:
+        raise ValueError(f"fold_member of shape {member.shape}")
+    if (np.diff(fold) < 0).any() or (np.diff(member) < 0).any():
+        raise ValueError("folds that are not in order")
+    if list(folds) != (list(members) if len(members) else [0]):
+        raise ValueError(f"half-spaces of folds {members} for scores of folds {folds}")
     if scale.depth not in DEPTHS or not scale.low < scale.high:
         raise ValueError(f"a pixel scale of {scale}")

@@ -29,11 +29,11 @@ from oneclass.errors import ModelFileError
 from oneclass.files import whole_file
 
 MAGIC = b"ONECLASS"
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct("<8sIQ")
 DIGEST_BYTES = 32
 ALIGNMENT = 64
-DTYPES = ("<f4", "<f8", "<i8")
+DTYPES = ("<f2", "<f4", "<f8", "<i8")
 
 
 def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -42,7 +42,7 @@ def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     Args:
         path: of the file.
         card: anything that JSON can say.
-        arrays: by name; float32, float64 or int64.
+        arrays: by name; float16, float32, float64 or int64.
 
     Returns:
         The hex SHA-256 that the file ends with.

@@ -36,10 +36,12 @@ class Predictions(Sequence[Prediction]):
     Attributes:
         predictions: one for each image that could be read.
         errors: one for each that could not.
+        drift: a warning where the batch as a whole looks unlike the normal images did, or None.
     """
 
     predictions: tuple[Prediction, ...]
     errors: tuple[ImageError, ...] = ()
+    drift: str | None = None
 
     def __len__(self) -> int:
         return len(self.predictions)

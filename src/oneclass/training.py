@@ -107,7 +107,8 @@ def choose_n_halfspaces(asked: int | None, n: int) -> int:
         return min(MOST_HALFSPACES, max(1, n // ROWS_PER_HALFSPACE))
     if asked > n:
         raise InputError(
-            f"n_halfspaces is {asked}, but there are only {n} normal images: expected at most {n}."
+            f"n_halfspaces is {asked}, but there are only {n} normal images to fit them to: "
+            f"expected at most {n}."
         )
     return asked
 

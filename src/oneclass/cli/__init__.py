@@ -13,6 +13,7 @@ from oneclass.cli.demo import demo
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
 from oneclass.cli.score import score
+from oneclass.cli.update import update
 
 EXIT_CODES = """\b
 Exit codes:
@@ -38,5 +39,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, info, check, demo):
+for command in (fit, score, update, info, check, demo):
     cli.add_command(command)

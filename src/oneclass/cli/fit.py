@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oneclass.cli.parameters import Size
 from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_ignored
+
+if TYPE_CHECKING:
+    from oneclass.detector import Detector
 
 
 @click.command(short_help="Learn from normal images.")
@@ -54,9 +57,16 @@ from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_i
     type=float,
     help="Share of normal images that may be called anomalies.  [default: 0.05]",
 )
+@click.option(
+    "--keep-rows/--drop-rows",
+    default=True,
+    help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
-def fit(normal: Sequence[str], out: str, halfspaces: int | None, **settings: Any) -> int:
+def fit(
+    normal: Sequence[str], out: str, halfspaces: int | None, keep_rows: bool, **settings: Any
+) -> int:
     """Learn from NORMAL images and write a model file.
 
     NORMAL: files, folders (searched in depth), globs, a list.txt of paths, or - for paths on
@@ -69,16 +79,20 @@ def fit(normal: Sequence[str], out: str, halfspaces: int | None, **settings: Any
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
         detector.fit(list(normal), progress=show)
-    detector.save(out)
-    learnt = detector.card["fit"]
+    detector.save(out, rows=keep_rows)
     say_ignored(detector.ignored)
     say_errors(detector.errors)
-    for warning in learnt["warnings"]:
+    say_learnt(detector, Path(out))
+    return UNREADABLE if detector.errors else 0
+
+
+def say_learnt(detector: Detector, file: Path) -> None:
+    """Tell what a model file holds and what its verdicts are worth."""
+    card = detector.card
+    for warning in card["fit"]["warnings"]:
         say(f"note: {warning}")
     say(
-        f"{out}: learnt {count(learnt['n_images'], 'normal image')} as "
-        f"{count(learnt['n_halfspaces'], 'half-space')} ({Path(out).stat().st_size / 1e3:.0f} kB). "
-        f"About {100 * detector.card['false_alarms']:.3g} % of normal images will be called "
-        "anomalies."
+        f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} as "
+        f"{count(card['fit']['n_halfspaces'], 'half-space')} ({file.stat().st_size / 1e3:.0f} kB)."
     )
-    return UNREADABLE if detector.errors else 0
+    say(card["calibration"]["guarantee"])

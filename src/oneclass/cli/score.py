@@ -85,6 +85,8 @@ def score(
     found = count(n_anomalies, "anomaly", "anomalies")
     where = f"; the list is {out}/predictions.csv" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
+    if drift := detector.drift(predictions):
+        say(drift)
     if not finished:
         say("interrupted: the other images were not scored.")
         return INTERRUPTED
@@ -148,5 +150,6 @@ def _record(
         "scored": len(predictions),
         "anomalies": sum(p.is_anomaly for p in predictions),
         "errors": len(errors),
+        "drift": detector.drift(predictions),
         "environment": runs.environment(),
     }

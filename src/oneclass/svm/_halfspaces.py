@@ -57,6 +57,7 @@ def fit_halfspaces(
     seed: int = 0,
     tol: float = 1e-6,
     max_passes: int = 200,
+    start: Floats | None = None,
 ) -> Halfspaces:
     """Fit one half-space to every cluster of the rows.
 
@@ -71,6 +72,8 @@ def fit_halfspaces(
         seed: of the clustering.
         tol: relative duality gap to reach for every half-space.
         max_passes: reads of all rows to spend on solving.
+        start: (1, d) the half-space of an earlier fit to similar rows, where one is asked for:
+            fewer passes, the same result within `tol`. Several have no order to go by.
 
     Raises:
         InputError: an argument or a row cannot be used.
@@ -86,7 +89,12 @@ def fit_halfspaces(
     counts = np.bincount(assignment)
     together = len(counts) == 1
     solution = solve(
-        rows, [nu] * len(counts), None if together else assignment, tol=tol, max_passes=max_passes
+        rows,
+        [nu] * len(counts),
+        None if together else assignment,
+        tol=tol,
+        max_passes=max_passes,
+        start=start if together else None,
     )
     message = sentences(solution, [nu] * len(counts), counts.tolist(), tol, max_passes)
     return Halfspaces(

@@ -61,7 +61,13 @@ class Solution:
 
 
 def solve(
-    rows: RowBlocks, nus: Sequence[float], labels: Labels | None, *, tol: float, max_passes: int
+    rows: RowBlocks,
+    nus: Sequence[float],
+    labels: Labels | None,
+    *,
+    tol: float,
+    max_passes: int,
+    start: Floats | None = None,
 ) -> Solution:
     """Solve one problem for every nu over all rows, or (with labels) one for every cluster.
 
@@ -71,12 +77,14 @@ def solve(
         labels: (n,) the cluster of every row, every cluster with a row at least; or None.
         tol: relative gap to reach.
         max_passes: reads of all rows after which the best points so far are returned; at least 2.
+        start: (number of problems, d) solutions for similar rows, to look from first.
 
     Raises:
         InputError: a row is not finite.
     """
     groups = [0] * len(nus) if labels is None else list(range(len(nus)))
-    sampled = _sample(rows) if labels is None and max_passes > 3 else None
+    cold = labels is None and start is None and max_passes > 3
+    sampled = _sample(rows) if cold else None
     found = survey(rows, labels, sampled)
     hulls = {
         number: Hull(nu, int(found.counts[group]), found.sums[group] / found.counts[group])
@@ -84,6 +92,9 @@ def solve(
     }
     if sampled is not None:
         _start_from(ArrayRows(found.sample), hulls)
+    elif start is not None and max_passes > 3:
+        for number, hull in hulls.items():
+            hull.start(np.asarray(start[number], dtype=np.float64))
     solved: dict[int, Solved] = {}
     n_passes = 1
     while hulls:

@@ -1,0 +1,59 @@
+"""`oneclass update`: more normal images for a model, or fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from oneclass.cli.fit import say_learnt
+from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_ignored
+from oneclass.errors import InputError
+
+
+@click.command(short_help="Learn more normal images, or forget some.")
+@click.argument("model")
+@click.argument("normal", nargs=-1, metavar="[NORMAL]...")
+@click.option(
+    "--forget",
+    multiple=True,
+    metavar="INPUT",
+    help="Images to forget, found again by their pixels: a file, folder, glob or list; repeatable.",
+)
+@click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
+@click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+def update(
+    model: str,
+    normal: Sequence[str],
+    forget: Sequence[str],
+    out: str | None,
+    backbone: str | None,
+    threads: int | None,
+) -> int:
+    """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
+
+    The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
+    wrote. The result is that of a fresh fit to all images.
+    """
+    from oneclass.files import check_writable
+    from oneclass.loading import load
+
+    if not normal and not forget:
+        raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
+    file = Path(out or model)
+    check_writable(file)
+    detector = load(model, backbone=backbone, threads=threads)
+    with progress("update") as show:
+        did = detector.update(list(normal), forget=list(forget), progress=show)
+    say_ignored(detector.ignored)
+    say_errors(did.errors)
+    known = f" ({did.known} known already)" if did.known else ""
+    say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
+    if did.added or did.forgotten:
+        detector.save(file, rows=True)
+        say_learnt(detector, file)
+    else:
+        say(f"nothing has changed; {file} was not written.")
+    return UNREADABLE if did.errors else 0

@@ -1,0 +1,61 @@
+"""Does a batch of images look as a whole as the normal ones did? A question to its p-values."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEWEST = 20
+SURE = 1.95
+"""The two-sample Kolmogorov-Smirnov distance, in units of sqrt(1/n + 1/m), that unchanged images
+exceed once in a thousand batches."""
+CLEAR = 0.15
+"""A smaller distance is not worth a word, however sure."""
+
+
+def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -> str | None:
+    """A warning where a batch's p-values are far from uniform though few are extreme.
+
+    Anomalies have low p-values whatever the camera does, so only the images that were not called
+    anomalies are asked: theirs should be spread evenly between the rate of false alarms and 1.
+
+    Args:
+        p_values: (m,) of all images of the batch.
+        false_alarms: the model's rate.
+        n_held_out: the normal images behind the p-values.
+
+    Returns:
+        A sentence, or None where there is nothing to say or fewer than `FEWEST` images to ask.
+    """
+    rest = np.sort(p_values[p_values > false_alarms])
+    n_called = len(p_values) - len(rest)
+    if len(p_values) >= FEWEST and n_called > len(p_values) / 2:
+        return (
+            f"{n_called} of {len(p_values)} images are called anomalies. If most of them should be "
+            "normal, something has changed for all: camera, lighting, file format? Fit again with "
+            "images of the new kind."
+        )
+    if len(rest) < FEWEST:
+        return None
+    even = (rest - false_alarms) / (1 - false_alarms)
+    steps = np.arange(1, len(even) + 1) / len(even)
+    low = float((steps - even).max())  # more low p-values than an even spread has
+    high = float((even - steps + 1 / len(even)).max())
+    limit = max(CLEAR, SURE * sqrt(1 / len(even) + 1 / n_held_out))
+    if max(low, high) <= limit:
+        return None
+    if low >= high:
+        return (
+            f"drift: the {len(rest)} images that were not called anomalies look odder as a whole "
+            f"than the normal ones did (their p-values are {low:.2f} from an even spread; up to "
+            f"{limit:.2f} is chance). Other camera, lighting or file format? Or many small "
+            "anomalies? The rate of false alarms may no longer hold: fit again with such images if "
+            "they are normal."
+        )
+    return (
+        f"drift: the {len(rest)} images that were not called anomalies look more normal than "
+        f"held-out normal ones did (their p-values are {high:.2f} from an even spread; up to "
+        f"{limit:.2f} is chance). Are they among the images that the model learnt from?"
+    )

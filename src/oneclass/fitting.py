@@ -1,0 +1,203 @@
+"""From rows to everything that a model keeps; `fit` and `update` both end here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass import __version__, modelfile
+from oneclass.calibration import Calibration, Method, fit_and_calibrate, make_plan
+from oneclass.errors import InputError, ModelFileError
+from oneclass.guarantee import guarantee
+from oneclass.pixels import PixelScale
+from oneclass.representation import Representation
+from oneclass.svm import Halfspaces
+from oneclass.training import choose_n_halfspaces
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting leaves behind, and what a model file keeps.
+
+    Attributes:
+        representation: what makes rows of images.
+        scale: the rule for intensities.
+        coef: (k, d) float32, the half-spaces' normal vectors.
+        offset: (k,) float64.
+        calibration: held-out scores of normal images, and what gave them.
+        card: how it came about, as JSON.
+    """
+
+    ARRAYS: ClassVar = ("coef", "offset", *Calibration.ARRAYS)
+
+    representation: Representation
+    scale: PixelScale
+    coef: NDArray[np.float32]
+    offset: NDArray[np.float64]
+    calibration: Calibration
+    card: dict[str, Any]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by the names that they have in a model file."""
+        own: dict[str, NDArray[Any]] = {"coef": self.coef, "offset": self.offset}
+        return own | {name: getattr(self.calibration, name) for name in Calibration.ARRAYS}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asked of a fit; None leaves the choice to the number of images.
+
+    Attributes: as the arguments of `Detector`.
+    """
+
+    nu: float
+    n_halfspaces: int | None
+    false_alarms: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The normal images as rows, in an order that their content decides.
+
+    Attributes:
+        rows: (n, d) float32.
+        digests: n SHA-256 of the images' content, ascending.
+    """
+
+    rows: NDArray[np.float32]
+    digests: Sequence[bytes]
+
+    @classmethod
+    def ordered(cls, rows: NDArray[np.float32], digests: Sequence[bytes]) -> Self:
+        """Put rows into the order of their digests: the same images give the same model."""
+        order = sorted(range(len(digests)), key=digests.__getitem__)
+        return cls(rows[order], [digests[i] for i in order])
+
+    @property
+    def sha256(self) -> str:
+        """One digest for all the images."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
+
+    def copies(self) -> NDArray[np.int64]:
+        """(n,) one number for each content."""
+        first = [a != b for a, b in zip(self.digests[1:], self.digests, strict=False)]
+        return np.cumsum([0, *first], dtype=np.int64)
+
+    def joined(self, rows: NDArray[np.float32], digests: Sequence[bytes]) -> TrainingRows:
+        """With more rows."""
+        return TrainingRows.ordered(np.concatenate([self.rows, rows]), [*self.digests, *digests])
+
+    def without(self, digests: Collection[bytes]) -> TrainingRows:
+        """Without the rows of some images."""
+        kept = [i for i, digest in enumerate(self.digests) if digest not in digests]
+        return TrainingRows(self.rows[kept], [self.digests[i] for i in kept])
+
+    def write(self, file: Path, card: dict[str, Any]) -> None:
+        """Write them beside a model, whole or not at all, bound to it by the images' digest.
+
+        Raises:
+            InputError: `file` cannot be written to.
+            StorageError: the disk is full.
+        """
+        words = np.frombuffer(b"".join(self.digests), "<i8").reshape(-1, 4)
+        origin = {name: card[name] for name in ("representation", "pixel_scale")}
+        modelfile.write(
+            file, {**origin, "images_sha256": self.sha256}, {"rows": self.rows, "digests": words}
+        )
+
+    @classmethod
+    def read(cls, file: Path, card: dict[str, Any]) -> Self:
+        """Read them back for the model with this card.
+
+        Raises:
+            ModelFileError: they are missing, damaged, or another model's.
+        """
+        origin, arrays, _ = modelfile.read(file)
+        if (
+            origin.get("images_sha256") != card["fit"]["images_sha256"]
+            or origin.get("representation") != card["representation"]
+            or origin.get("pixel_scale") != card["pixel_scale"]
+        ):
+            raise ModelFileError(
+                f"rows {file}: refused: they belong to another model than the one beside them. "
+                "Fit again with all images."
+            )
+        words = np.ascontiguousarray(arrays["digests"])
+        return cls(arrays["rows"], [word.tobytes() for word in words])
+
+
+def learn(
+    training: TrainingRows,
+    representation: Representation,
+    scale: PixelScale,
+    settings: Settings,
+    *,
+    start: NDArray[np.float32] | None = None,
+) -> Fitted:
+    """Fit the half-spaces, calibrate them, and write the card.
+
+    Args:
+        training: the normal images.
+        representation: what made rows of them.
+        scale: the rule for intensities that it went by.
+        settings: what the user asked for.
+        start: (1, d) the half-space of an earlier fit, to begin from.
+
+    Raises:
+        InputError: settings that so many images do not allow, or no boundary can be drawn.
+    """
+    plan = make_plan(len(training.rows), settings.false_alarms)
+    n_fitted = plan.n_images - (plan.n_scored if plan.method is Method.SPLIT else 0)
+    n_halfspaces = choose_n_halfspaces(settings.n_halfspaces, n_fitted)
+    fitted, calibration = fit_and_calibrate(
+        training.rows,
+        training.copies(),
+        plan,
+        nu=settings.nu,
+        n_halfspaces=n_halfspaces,
+        seed=settings.seed,
+        start=start,
+    )
+    _refuse_origin(fitted)
+    card = {
+        "oneclass": __version__,
+        "representation": representation.to_json(),
+        "pixel_scale": scale.to_json(),
+        "fit": {
+            "nu": settings.nu,
+            "n_halfspaces": len(fitted.coef),
+            "seed": settings.seed,
+            "n_images": len(training.rows),
+            "images_sha256": training.sha256,
+            "largest_dual_gap": float(fitted.dual_gap.max()),
+            "warnings": list(fitted.warnings),
+        },
+        "calibration": guarantee(replace(plan, n_scored=len(calibration.normal_scores))),
+        "asked": {"n_halfspaces": settings.n_halfspaces, "false_alarms": settings.false_alarms},
+        "false_alarms": plan.false_alarms,
+    }
+    return Fitted(
+        representation,
+        scale,
+        fitted.coef.astype(np.float32),
+        fitted.offset.astype(np.float64),
+        calibration,
+        json.loads(json.dumps(card)),  # as it is read back: lists, no tuples
+    )
+
+
+def _refuse_origin(fitted: Halfspaces) -> None:
+    if "origin_inside" in fitted.status:
+        raise InputError(
+            "no boundary can be drawn around these normal images: the values that stand for "
+            "them cancel out or are zero. Are some images black? Use a network's layer instead "
+            "of greyscale, or a larger nu."
+        )

@@ -1,0 +1,97 @@
+"""What is proven of the rate of false alarms, in numbers and in a sentence for the model card."""
+
+from __future__ import annotations
+
+from math import exp, lgamma, log, log1p
+from typing import Any
+
+import numpy as np
+
+from oneclass.calibration import FOLDS, Method, Plan, threshold_rank
+
+CONFIDENCE = 0.95
+
+
+def guarantee(plan: Plan) -> dict[str, Any]:
+    """The record of a calibration: method, counts, lowest rate, and what is proven.
+
+    Args:
+        plan: with the number of held-out images that there really were.
+
+    Returns:
+        `method`, `n_held_out`, `lowest_false_alarms` (the smallest rate that so many images can
+        support), `rate_at_most` (proven, on average over sets of images), for a split also
+        `own_rate_at_most` (of this very model, with `CONFIDENCE`), and `guarantee`, a sentence.
+    """
+    n, rate = plan.n_scored, plan.false_alarms
+    record: dict[str, Any] = {
+        "method": str(plan.method),
+        "n_held_out": n,
+        "lowest_false_alarms": 1 / (n + 1),
+    }
+    if plan.method is Method.SPLIT:
+        own = own_rate_bound(n, rate)
+        text = (
+            f"Of new normal images like these, at most {_percent(rate)} are called anomalies, on "
+            f"average over the choice of the {n} held-out images; with {CONFIDENCE:.0%} confidence "
+            f"at most {_percent(own)} by this very model (split conformal)."
+        )
+        return {**record, "rate_at_most": rate, "own_rate_at_most": own, "guarantee": text}
+    bound = cross_bound(n, rate)
+    text = (
+        f"Of new normal images like these, about {_percent(rate)} or fewer are called anomalies; "
+        f"proven is at most {_percent(bound)}, on average over sets of {n} images "
+        "(cross-conformal, CV+)."
+    )
+    return {**record, "rate_at_most": bound, "guarantee": text}
+
+
+def cross_bound(n: int, rate: float) -> float:
+    """Barber et al. (2021), theorem 4: the most that CV+ can miss its rate by.
+
+    Args:
+        n: images, in `FOLDS` folds, or in n where they are fewer.
+        rate: promised.
+
+    Returns:
+        2 rate + min(2 (1 - 1/K) / (n/K + 1), (1 - K/n) / (K + 1)), at most 1.
+    """
+    k = min(FOLDS, n)
+    return min(1.0, 2 * rate + min(2 * (1 - 1 / k) / (n / k + 1), (1 - k / n) / (k + 1)))
+
+
+def own_rate_bound(n: int, rate: float) -> float:
+    """The rate that a split model exceeds with a chance of 1 - `CONFIDENCE` only.
+
+    With k = floor(rate (n + 1)), the model's own rate is at most a Beta(k, n + 1 - k) variable
+    (Vovk, "Conditional validity of inductive conformal predictors", 2012), whose distribution
+    function at x is the chance of k or more among n trials of x.
+    """
+    k = threshold_rank(n, rate)
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        if _at_least(k, n, middle) < CONFIDENCE:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _at_least(k: int, n: int, chance: float) -> float:
+    """P(Binomial(n, chance) >= k), summed over the k terms below."""
+    if k <= 0 or chance >= 1:
+        return 1.0
+    terms = [
+        lgamma(n + 1)
+        - lgamma(i + 1)
+        - lgamma(n - i + 1)
+        + i * log(chance)
+        + (n - i) * log1p(-chance)
+        for i in range(k)
+    ]
+    return 1 - float(np.sum([exp(term) for term in terms]))
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.3g} %"

@@ -1,0 +1,93 @@
+"""More normal images for a model, or fewer, without looking at the old ones again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from oneclass.errors import ImageError, InputError
+from oneclass.extraction import extract
+from oneclass.fitting import Fitted, TrainingRows
+from oneclass.sources import Progress, Sources, content_digest
+
+NOT_LEARNT = "not_learnt"
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did.
+
+    Attributes:
+        added: images that the model had not learnt before.
+        known: images that it had, by their pixels; they count once.
+        forgotten: images taken out.
+        errors: images that could not be read, and images to forget that were never learnt.
+    """
+
+    added: int
+    known: int
+    forgotten: int
+    errors: tuple[ImageError, ...]
+
+
+def with_more(
+    training: TrainingRows,
+    sources: Sources,
+    fitted: Fitted,
+    *,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[TrainingRows, int, int, list[ImageError]]:
+    """Add the rows of images: the rows, how many were new and known, and the errors."""
+    errors = list(sources.errors)
+    known = set(training.digests)
+    new: dict[bytes, np.ndarray] = {}
+    n_read = 0
+    results = extract(sources, fitted.representation, fitted.scale, workers=workers)
+    for done, result in enumerate(results, 1):
+        if isinstance(result, ImageError):
+            errors.append(result)
+        else:
+            n_read += 1
+            if result.digest not in known:
+                new[result.digest] = result.row
+        if progress:
+            progress(done, len(sources))
+    if new:
+        training = training.joined(np.stack(list(new.values())), list(new))
+    return training, len(new), n_read - len(new), errors
+
+
+def without_some(
+    training: TrainingRows, sources: Sources, *, workers: int
+) -> tuple[TrainingRows, int, list[ImageError]]:
+    """Take out images with the same pixels: the rows left, how many went, and the errors.
+
+    Raises:
+        InputError: fewer than two images would be left.
+    """
+    learnt = set(training.digests)
+
+    def digest_of(index: int) -> bytes | ImageError:
+        try:
+            digest = content_digest(sources.pixels(index))
+        except ImageError as error:
+            return error
+        if digest in learnt:
+            return digest
+        why = "its pixels are those of no image that the model learnt from; nothing to forget"
+        return ImageError(sources.names[index], NOT_LEARNT, why)
+
+    with ThreadPoolExecutor(workers) as pool:
+        found: Sequence[bytes | ImageError] = list(pool.map(digest_of, range(len(sources))))
+    errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
+    left = training.without({item for item in found if isinstance(item, bytes)})
+    if len(set(left.digests)) < 2:
+        raise InputError(
+            f"only {len(left.digests)} of {len(training.digests)} normal images would be left: at "
+            "least 2 different ones are needed. Forget fewer, or fit a new model."
+        )
+    return left, len(training.digests) - len(left.digests), errors

@@ -1,0 +1,53 @@
+"""A changed camera is told; chance, anomalies and small batches are not taken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from oneclass.drift import drift
+
+RATE, N = 0.05, 200
+
+
+def test_even_p_values_hardly_ever_warn() -> None:
+    warned = 0
+    for seed in range(500):
+        random = np.random.default_rng(seed)
+        normal = np.sort(random.random(N))
+        p = (1 + N - np.searchsorted(normal, random.random(100))) / (N + 1)
+        warned += drift(p, RATE, N) is not None
+    assert warned <= 3
+
+
+def test_a_shift_of_all_images_warns_though_few_are_extreme() -> None:
+    random = np.random.default_rng(0)
+    p = 0.05 + 0.95 * random.random(200) ** 2.5
+    message = drift(p, RATE, N)
+    assert message is not None
+    assert "odder as a whole" in message
+
+
+def test_anomalies_among_normal_images_do_not_warn() -> None:
+    random = np.random.default_rng(0)
+    p = np.r_[random.random(150), np.full(80, 1 / (N + 1))]
+    assert drift(p, RATE, N) is None
+
+
+def test_images_that_were_learnt_from_are_told_apart() -> None:
+    random = np.random.default_rng(0)
+    message = drift(0.6 + 0.4 * random.random(60), RATE, N)
+    assert message is not None
+    assert "learnt from" in message
+
+
+def test_a_batch_of_anomalies_asks_what_has_changed() -> None:
+    message = drift(np.r_[np.full(30, 0.005), np.full(10, 0.5)], RATE, N)
+    assert message is not None
+    assert "30 of 40" in message
+
+
+@pytest.mark.parametrize("n", [0, 1, 19])
+def test_too_few_images_say_nothing(n: int) -> None:
+    assert drift(np.full(n, 0.9), RATE, N) is None
+    assert drift(np.full(n, 0.001), RATE, N) is None

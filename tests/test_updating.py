@@ -1,0 +1,104 @@
+"""More normal images, or fewer, give the model of a fresh fit; the old images are not needed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import stripes, write_images
+from oneclass import Detector, InputError, ModelFileError, load, modelfile
+from oneclass.detector import rows_file
+
+SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
+
+
+def same(a: Detector, b: Detector) -> None:
+    new = [*stripes(10, seed=50), *stripes(10, seed=51, upright=False)]
+    one, two = a.score(new), b.score(new)
+    np.testing.assert_allclose(one.scores, two.scores, atol=2e-6)
+    assert [p.p_value for p in one] == pytest.approx([p.p_value for p in two], abs=0.03)
+    assert a.card["fit"]["images_sha256"] == b.card["fit"]["images_sha256"]
+    assert a.card["calibration"] == b.card["calibration"]
+
+
+@pytest.mark.parametrize("n_halfspaces", [1, 4, None])
+def test_updating_is_fitting_to_all_images(n_halfspaces: int | None, tmp_path: Path) -> None:
+    images = stripes(60, seed=1)
+    write_images(tmp_path / "old", images[:45])
+    fitted = Detector(**SMALL, n_halfspaces=n_halfspaces).fit(tmp_path / "old")
+    fitted.save(tmp_path / "m", rows=True)
+    shutil.rmtree(tmp_path / "old")
+    loaded = load(tmp_path / "m")
+    did = loaded.update(images[45:])
+    assert (did.added, did.known, did.forgotten, did.errors) == (15, 0, 0, ())
+    fresh = Detector(**SMALL, n_halfspaces=n_halfspaces).fit(images)
+    same(loaded, fresh)
+    assert loaded.card["fit"]["largest_dual_gap"] <= 1e-6
+    assert len(loaded.card["fit"]["images_sha256"]) == 64
+
+
+def test_forgetting_is_fitting_without_them(tmp_path: Path) -> None:
+    images = stripes(50, seed=2)
+    detector = Detector(**SMALL).fit(images)
+    paths = write_images(tmp_path / "bad", images[:8])
+    did = detector.update(forget=[*paths, *write_images(tmp_path / "new", stripes(1, seed=9))])
+    assert did.forgotten == 8
+    assert [error.reason for error in did.errors] == ["not_learnt"]
+    same(detector, Detector(**SMALL).fit(images[8:]))
+
+
+def test_images_known_already_count_once() -> None:
+    images = stripes(30, seed=3)
+    detector = Detector(**SMALL).fit(images)
+    before = detector.card
+    did = detector.update(images[:5])
+    assert (did.added, did.known) == (0, 5)
+    assert detector.card["fit"]["images_sha256"] == before["fit"]["images_sha256"]
+
+
+def test_an_updated_model_can_be_updated_again(tmp_path: Path) -> None:
+    images = stripes(40, seed=4)
+    Detector(**SMALL).fit(images[:20]).save(tmp_path / "m", rows=True)
+    for start in (20, 30):
+        detector = load(tmp_path / "m")
+        detector.update(images[start : start + 10])
+        detector.save(tmp_path / "m", rows=True)
+    same(load(tmp_path / "m"), Detector(**SMALL).fit(images))
+
+
+def test_what_cannot_be_updated_says_why(tmp_path: Path) -> None:
+    images = stripes(20, seed=5)
+    with pytest.raises(InputError, match="not fitted"):
+        Detector().update(images)
+    detector = Detector(**SMALL).fit(images)
+    detector.save(tmp_path / "m")
+    with pytest.raises(ModelFileError, match=r"m\.rows, are not there.*Fit again with all images"):
+        load(tmp_path / "m").update(images)
+    with pytest.raises(InputError, match="only 1 of 20 normal images would be left"):
+        detector.update(forget=images[1:])
+    assert detector.card["fit"]["n_images"] == 20
+
+
+def test_rows_of_another_model_or_damaged_ones_are_refused(tmp_path: Path) -> None:
+    Detector(**SMALL).fit(stripes(20, seed=6)).save(tmp_path / "a", rows=True)
+    Detector(**SMALL).fit(stripes(20, seed=7)).save(tmp_path / "b", rows=True)
+    shutil.copy(rows_file(tmp_path / "a"), rows_file(tmp_path / "b"))
+    with pytest.raises(ModelFileError, match="another model"):
+        load(tmp_path / "b").update(stripes(3, seed=8))
+    content = bytearray(rows_file(tmp_path / "a").read_bytes())
+    content[len(content) // 2] ^= 1
+    rows_file(tmp_path / "a").write_bytes(content)
+    with pytest.raises(ModelFileError, match="damaged"):
+        load(tmp_path / "a").update(stripes(3, seed=8))
+
+
+def test_the_rows_name_what_made_them(tmp_path: Path) -> None:
+    detector = Detector(**SMALL).fit(stripes(20, seed=6))
+    detector.save(tmp_path / "m", rows=True)
+    card, arrays, _ = modelfile.read(rows_file(tmp_path / "m"))
+    assert card["representation"] == detector.card["representation"]
+    assert arrays["rows"].shape == (20, 160)
+    assert arrays["digests"].shape == (20, 4)

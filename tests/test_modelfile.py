@@ -115,7 +115,7 @@ def test_another_format_version_says_so(tmp_path: Path) -> None:
     body = bytearray(path.read_bytes()[:-32])
     body[8:12] = struct.pack("<I", 99)
     path.write_bytes(resealed(bytes(body)))
-    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 2"):
+    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 3"):
         modelfile.read(path)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         OneclassError,
         StorageError,
     )
+    from oneclass.heatmap import Explanation
     from oneclass.loading import load
     from oneclass.prediction import Prediction, Predictions
     from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Detector": "detector",
+    "Explanation": "heatmap",
     "HalfspaceUnion": "svm",
     "ImageError": "errors",
     "InputError": "errors",
@@ -46,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "Detector",
+    "Explanation",
     "HalfspaceUnion",
     "ImageError",
     "InputError",

@@ -176,13 +176,11 @@ def fit_and_calibrate(
         k = min(n_halfspaces, len(some))
         return fit_halfspaces(some, k, nu=nu, seed=seed, start=start)
 
-    shuffled = np.random.default_rng(seed).permutation(int(copies.max()) + 1)[copies]
+    folds = assign_folds(copies, plan, seed)
     if plan.method is Method.SPLIT:
-        out = np.zeros(len(rows), bool)
-        out[np.argsort(shuffled, kind="stable")[: plan.n_scored]] = True
-        out = np.isin(copies, copies[out])
-        fitted = fit(~out)
-        held_out = anomaly_scores(rows[out], fitted.coef.astype(np.float32), fitted.offset)
+        fitted = fit(folds < 0)
+        out = rows[folds == 0]
+        held_out = anomaly_scores(out, fitted.coef.astype(np.float32), fitted.offset)
         nothing = np.zeros(0, np.int64)
         return fitted, Calibration(
             np.sort(held_out),
@@ -191,7 +189,6 @@ def fit_and_calibrate(
             np.zeros(0),
             nothing,
         )
-    folds = shuffled % min(FOLDS, int(copies.max()) + 1)
     fitted = fit(np.ones(len(rows), bool))
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
     coefs = [sister.coef.astype(np.float16) for sister in sisters]
@@ -206,6 +203,22 @@ def fit_and_calibrate(
         np.concatenate([sister.offset for sister in sisters]),
         np.repeat(np.arange(len(coefs)), [len(coef) for coef in coefs]),
     )
+
+
+def assign_folds(copies: NDArray[np.int64], plan: Plan, seed: int) -> NDArray[np.int64]:
+    """The fold that scores each row; -1 for rows of a split that are learnt from.
+
+    Args:
+        copies: (n,) rows of one image share a number, and a fold.
+        plan: from `make_plan`.
+        seed: of the parts.
+    """
+    shuffled = np.random.default_rng(seed).permutation(int(copies.max()) + 1)[copies]
+    if plan.method is Method.CROSS:
+        return shuffled % min(FOLDS, int(copies.max()) + 1)
+    out = np.zeros(len(copies), bool)
+    out[np.argsort(shuffled, kind="stable")[: plan.n_scored]] = True
+    return np.where(np.isin(copies, copies[out]), 0, -1)
 
 
 def anomaly_scores(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneclass import modelfile
 from oneclass.backbones import DEFAULT, Backbone
@@ -17,6 +19,8 @@ from oneclass.drift import drift
 from oneclass.errors import ImageError, InputError, ModelFileError
 from oneclass.extraction import extract
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn
+from oneclass.heatmap import Explanation, explain_row, require_maps
+from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
 from oneclass.settings import image_size, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
@@ -218,6 +222,49 @@ class Detector:
         Raises:
             InputError: the detector is not fitted yet.
         """
+        for result in self._score_rows(sources, progress):
+            yield result if isinstance(result, ImageError) else result[0]
+
+    def explain(
+        self, images: Images, *, progress: Progress | None = None
+    ) -> Iterator[Explanation | ImageError]:
+        """Say how odd images are, and where: one result at a time, in constant memory.
+
+        Args:
+            images: as for `fit`.
+            progress: called with (images done, images in all).
+
+        Yields:
+            For each image, in order, its `Explanation`, or why it could not be read.
+
+        Raises:
+            InputError: not fitted yet, or the model's layers have no map.
+        """
+        require_maps(self._require_fit().representation)
+        sources = gather(images)
+        return chain(sources.errors, self.explain_each(sources, progress=progress))
+
+    def explain_each(
+        self, sources: Sources, *, progress: Progress | None = None
+    ) -> Iterator[Explanation | ImageError]:
+        """Like `explain`, for what `gather` made of the images: one result for each of its items.
+
+        Raises:
+            InputError: not fitted yet, or the model's layers have no map.
+        """
+        fitted = self._require_fit()
+        maps = require_maps(fitted.representation)
+        coef = wide_columns(fitted.coef)
+        for result in self._score_rows(sources, progress):
+            if isinstance(result, ImageError):
+                yield result
+            else:
+                yield explain_row(*result, coef, fitted.offset, fitted.heat, maps)
+
+    def _score_rows(
+        self, sources: Sources, progress: Progress | None
+    ) -> Iterator[tuple[Prediction, NDArray[np.float32]] | ImageError]:
+        """Each image's prediction and its row."""
         fitted = self._require_fit()
         rate = fitted.card["false_alarms"]
         coef = wide_columns(fitted.coef)
@@ -228,7 +275,8 @@ class Detector:
             else:
                 score = anomaly_scores(result.row[None], coef, fitted.offset)
                 p = fitted.calibration.p_value(float(score[0]), result.row)
-                yield Prediction(sources.names[result.index], float(score[0]), p, p <= rate)
+                name = sources.names[result.index]
+                yield Prediction(name, float(score[0]), p, p <= rate), result.row
             if progress:
                 progress(done, len(sources))
 
@@ -254,6 +302,26 @@ class Detector:
         if training is not None:
             training.write(rows_file(self._file), fitted.card)
         return self.digest
+
+    @property
+    def heat_scale(self) -> float:
+        """The largest value that a normal image's map usually has: one scale for all heatmaps.
+
+        Raises:
+            InputError: not fitted yet, or the model's layers have no map.
+        """
+        fitted = self._require_fit()
+        require_maps(fitted.representation)
+        return float(fitted.heat.heat_scale[0])
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """The rule that makes intensities of pixel values.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        return self._require_fit().scale
 
     @property
     def card(self) -> dict[str, Any]:

@@ -13,9 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__, modelfile
-from oneclass.calibration import Calibration, Method, fit_and_calibrate, make_plan
+from oneclass.calibration import (
+    Calibration,
+    Method,
+    assign_folds,
+    fit_and_calibrate,
+    make_plan,
+)
 from oneclass.errors import InputError, ModelFileError
 from oneclass.guarantee import guarantee
+from oneclass.heatmap import Heat, learn_heat
 from oneclass.pixels import PixelScale
 from oneclass.representation import Representation
 from oneclass.svm import Halfspaces
@@ -32,22 +39,26 @@ class Fitted:
         coef: (k, d) float32, the half-spaces' normal vectors.
         offset: (k,) float64.
         calibration: held-out scores of normal images, and what gave them.
+        heat: what normal images look like, position by position.
         card: how it came about, as JSON.
     """
 
-    ARRAYS: ClassVar = ("coef", "offset", *Calibration.ARRAYS)
+    ARRAYS: ClassVar = ("coef", "offset", *Calibration.ARRAYS, *Heat.ARRAYS)
 
     representation: Representation
     scale: PixelScale
     coef: NDArray[np.float32]
     offset: NDArray[np.float64]
     calibration: Calibration
+    heat: Heat
     card: dict[str, Any]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
         own: dict[str, NDArray[Any]] = {"coef": self.coef, "offset": self.offset}
-        return own | {name: getattr(self.calibration, name) for name in Calibration.ARRAYS}
+        for part in (self.calibration, self.heat):
+            own |= {name: getattr(part, name) for name in part.ARRAYS}
+        return own
 
 
 @dataclass(frozen=True)
@@ -157,9 +168,10 @@ def learn(
     plan = make_plan(len(training.rows), settings.false_alarms)
     n_fitted = plan.n_images - (plan.n_scored if plan.method is Method.SPLIT else 0)
     n_halfspaces = choose_n_halfspaces(settings.n_halfspaces, n_fitted)
+    copies = training.copies()
     fitted, calibration = fit_and_calibrate(
         training.rows,
-        training.copies(),
+        copies,
         plan,
         nu=settings.nu,
         n_halfspaces=n_halfspaces,
@@ -167,6 +179,9 @@ def learn(
         start=start,
     )
     _refuse_origin(fitted)
+    coef, offset = fitted.coef.astype(np.float32), fitted.offset.astype(np.float64)
+    folds = assign_folds(copies, plan, settings.seed)
+    heat = learn_heat(training.rows, folds, coef, offset, calibration, representation)
     card = {
         "oneclass": __version__,
         "representation": representation.to_json(),
@@ -187,9 +202,10 @@ def learn(
     return Fitted(
         representation,
         scale,
-        fitted.coef.astype(np.float32),
-        fitted.offset.astype(np.float64),
+        coef,
+        offset,
         calibration,
+        heat,
         json.loads(json.dumps(card)),  # as it is read back: lists, no tuples
     )
 

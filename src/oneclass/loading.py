@@ -14,6 +14,7 @@ from oneclass.calibration import Calibration
 from oneclass.detector import Detector
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.fitting import Fitted
+from oneclass.heatmap import Heat
 from oneclass.pixels import DEPTHS, PixelScale
 from oneclass.representation import GREYSCALE, Representation, restore
 from oneclass.settings import share
@@ -58,7 +59,10 @@ def load(
             f"model {file}: refused: its content makes no sense ({error!r}). Fit again."
         ) from error
     calibration = Calibration(**{name: arrays[name] for name in Calibration.ARRAYS})
-    fitted = Fitted(representation, scale, arrays["coef"], arrays["offset"], calibration, card)
+    heat = Heat(**{name: arrays[name] for name in Heat.ARRAYS})
+    fitted = Fitted(
+        representation, scale, arrays["coef"], arrays["offset"], calibration, heat, card
+    )
     detector.restore(fitted, file, digest)
     return detector
 
@@ -97,5 +101,10 @@ def _check(
         raise ValueError("folds that are not in order")
     if list(folds) != (list(members) if len(members) else [0]):
         raise ValueError(f"half-spaces of folds {members} for scores of folds {folds}")
+    shapes = representation.map_shapes
+    maps = [(0, 0) if shape is None else shape[1:] for shape in shapes]
+    finest = (0, 0) if (0, 0) in maps else tuple(max(sides) for sides in zip(*maps, strict=True))
+    if used["calm"].shape != (len(coef), *finest) or used["heat_scale"].shape != (1,):
+        raise ValueError(f"calm of shape {used['calm'].shape} for maps of {finest}")
     if scale.depth not in DEPTHS or not scale.low < scale.high:
         raise ValueError(f"a pixel scale of {scale}")

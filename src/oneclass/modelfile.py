@@ -29,7 +29,7 @@ from oneclass.errors import ModelFileError
 from oneclass.files import whole_file
 
 MAGIC = b"ONECLASS"
-VERSION = 2
+VERSION = 3
 HEAD = struct.Struct("<8sIQ")
 DIGEST_BYTES = 32
 ALIGNMENT = 64

@@ -19,12 +19,18 @@ from oneclass.pixels import PixelScale, prepare
 
 GREYSCALE = "greyscale"
 Layer = tuple[str, int | None]
+MapShape = tuple[int, int, int]
+"""(channels, height, width)."""
 
 
 class Greyscale:
     """Raw grey intensities, resized to one size and flattened: the paper's baseline.
 
     Not rescaled to unit length: the paper's grey-scale figures are those of raw intensities.
+
+    Attributes:
+        n_columns: of a row.
+        map_shapes: for each layer, the shape of its map in the row, or None where it has none.
     """
 
     unit_length = False
@@ -33,6 +39,7 @@ class Greyscale:
         """`size`: (height, width) in pixels of the compared images."""
         self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,))
         self.n_columns = size[0] * size[1]
+        self.map_shapes: tuple[MapShape | None, ...] = ((1, *size),)
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (1, height, width) float32 intensities."""
@@ -51,6 +58,10 @@ class PretrainedLayers:
 
     One layer is the paper's first framework (section 4.1). Several are joined end to end, each
     weighing the same, and the whole has unit length again.
+
+    Attributes:
+        n_columns: of a row.
+        map_shapes: for each layer, the shape of its map in the row, or None where it has none.
     """
 
     unit_length = True
@@ -90,10 +101,16 @@ class PretrainedLayers:
                 f"size {self.preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
                 f"({first_line(error)}). Its own size is {own.size}."
             ) from error
-        self.n_columns = 0
         for (name, cells), values in zip(self.layers, maps, strict=True):
             _check_grid(name, cells, values.shape[1:])
-            self.n_columns += values[0].size if cells is None else len(values[0]) * cells**2
+        shapes: list[tuple[int, ...]] = [
+            values.shape[1:] if cells is None else (values.shape[1], cells, cells)
+            for (_, cells), values in zip(self.layers, maps, strict=True)
+        ]
+        self.n_columns = sum(math.prod(shape) for shape in shapes)
+        self.map_shapes: tuple[MapShape | None, ...] = tuple(
+            (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in shapes
+        )
 
     def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""

@@ -45,8 +45,9 @@ def write_run(
     lines = "".join(csv_line(p) + "\n" for p in predictions)
     _write(folder / "predictions.csv", header + lines)
     _write(folder / "predictions.jsonl", "".join(json_line(p) + "\n" for p in predictions))
-    rows = [ERROR_COLUMNS, *((safe_cell(str(e.path)), e.reason, e.detail) for e in errors)]
-    _write(folder / "errors.csv", "".join(_csv(row) + "\n" for row in rows))
+    rows = ((str(e.path), e.reason, e.detail) for e in errors)
+    with whole_file(folder / "errors.csv") as file:
+        file.write(csv_text(ERROR_COLUMNS, rows))
     _write(folder / "run.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
 
 
@@ -97,6 +98,12 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """A CSV file whose first column holds paths, as UTF-8."""
+    lines = [_csv(header), *(_csv((safe_cell(path), *cells)) for path, *cells in rows)]
+    return "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
 
 
 def _csv(cells: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from oneclass.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from oneclass.detector import Detector
+    from oneclass.heatmapfiles import HeatmapFolder
     from oneclass.prediction import Prediction
     from oneclass.sources import Sources
 
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--out", metavar="DIR", help="Folder for predictions.csv, .jsonl, errors.csv, run.json."
 )
+@click.option(
+    "--heatmaps",
+    metavar="DIR",
+    help="Folder for heatmaps: where each image is odd, drawn (PNG) and as numbers (.npy).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of CSV.")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
@@ -44,6 +50,7 @@ def score(
     model: str,
     inputs: Sequence[str],
     out: str | None,
+    heatmaps: str | None,
     as_json: bool,
     backbone: str | None,
     fail_on_anomaly: bool,
@@ -69,12 +76,17 @@ def score(
         raise InputError(
             f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
         )
+    heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
     if out is not None:
         runs.make_folder(Path(out))
     to_line = runs.json_line if as_json else runs.csv_line if out is None else None
     if to_line is runs.csv_line:
         print_data(",".join(runs.COLUMNS))
-    predictions, errors, finished = _score_all(detector, sources, to_line, keep=out is not None)
+    predictions, errors, finished = _score_all(
+        detector, sources, to_line, heat, keep=out is not None or heat is not None
+    )
+    if heat is not None:
+        heat.finish()
     if out is not None:
         record = _record(detector, predictions, errors, started=started, finished=finished)
         runs.write_run(Path(out), predictions, errors, record)
@@ -83,6 +95,8 @@ def score(
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
     n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
+    if heat is not None:
+        say(f"Heatmaps are in {heatmaps}; {heatmaps}/index.csv lists them.")
     where = f"; the list is {out}/predictions.csv" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if drift := detector.drift(predictions):
@@ -99,6 +113,7 @@ def _score_all(
     detector: Detector,
     sources: Sources,
     to_line: Callable[[Prediction], str] | None,
+    heat: HeatmapFolder | None,
     *,
     keep: bool,
 ) -> tuple[list[Prediction], list[ImageError], bool]:
@@ -112,7 +127,7 @@ def _score_all(
     quiet = to_line is not None and is_terminal(sys.stdout)
     try:
         with progress("score", quiet=quiet) as show:
-            for result in detector.score_each(sources, progress=show):
+            for result in _results(detector, sources, heat, show):
                 if isinstance(result, ImageError):
                     errors.append(result)
                     continue
@@ -124,6 +139,35 @@ def _score_all(
     except KeyboardInterrupt:
         return predictions, errors, False
     return predictions, errors, True
+
+
+def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:
+    from oneclass.heatmapfiles import HeatmapFolder
+
+    _ = detector.heat_scale  # refuses a model without maps before any work is done
+    return HeatmapFolder(folder)
+
+
+def _results(
+    detector: Detector,
+    sources: Sources,
+    heat: HeatmapFolder | None,
+    show: Callable[[int, int], None],
+) -> Iterator[Prediction | ImageError]:
+    """Each image's prediction; its heatmap is written on the way."""
+    if heat is None:
+        yield from detector.score_each(sources, progress=show)
+        return
+    from oneclass.overlay import overlay, picture
+
+    scale, heat_scale = detector.pixel_scale, detector.heat_scale
+    for index, result in enumerate(detector.explain_each(sources, progress=show)):
+        if isinstance(result, ImageError):
+            yield result
+            continue
+        drawn = overlay(picture(sources.pixels(index), scale), result.anomaly_map, heat_scale)
+        heat.add(result, drawn)
+        yield result.prediction
 
 
 def _record(

@@ -1,0 +1,223 @@
+"""A score, taken apart over the image: exact, since every half-space is linear.
+
+The anomaly score by the winning half-space is offset - w . x, and the product is a sum over the
+positions of the layers' maps. What is shown at a position is how much less of it there is than in
+the normal images of that half-space:
+
+    map_p = mean of w_p . x_p over those images - w_p . x_p
+    score = offset of the map + sum over p of map_p
+
+The offset of the map is the score of an image that is average everywhere. Layers with maps of
+different sizes share the finest one's grid: a coarser position spreads its term evenly over the
+area that it stands for, so sums stay what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.calibration import Calibration
+from oneclass.errors import InputError
+from oneclass.prediction import Prediction
+from oneclass.representation import MapShape, PretrainedLayers, Representation
+from oneclass.svm import halfspace_scores
+
+CALM_QUANTILE = 0.95
+BLOCK = 256
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where an image's anomaly score comes from.
+
+    Attributes:
+        prediction: the same as `Detector.score` gives.
+        anomaly_map: (h, w) float64; above 0 where the image is odder than normal images are there.
+        offset: the score of an image that is average everywhere. `anomaly_map.sum() + offset` is
+            the score, up to rounding.
+    """
+
+    prediction: Prediction
+    anomaly_map: Floats
+    offset: float
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What normal images look like, position by position.
+
+    Attributes:
+        calm: (k, h, w) float32, for each half-space the mean of w_p . x_p over its normal images;
+            (k, 0, 0) where a layer has no map.
+        heat_scale: (1,) float64, the largest value in the map of a normal image, exceeded by one
+            held-out image in twenty.
+    """
+
+    ARRAYS: ClassVar = ("calm", "heat_scale")
+
+    calm: NDArray[np.float32]
+    heat_scale: Floats
+
+
+def require_maps(representation: Representation) -> tuple[MapShape, ...]:
+    """The shape of every layer's map.
+
+    Raises:
+        InputError: a layer has none; the message names layers that have one.
+    """
+    maps = tuple(shape for shape in representation.map_shapes if shape is not None)
+    if len(maps) == len(representation.map_shapes):
+        return maps
+    assert isinstance(representation, PretrainedLayers), "grey-scale rows are maps"
+    pairs = zip(representation.layers, representation.map_shapes, strict=True)
+    without = " and ".join(name for (name, _), shape in pairs if shape is None)
+    shapes = representation.backbone.shapes()
+    mapped = [name for name, shape in shapes.items() if len(shape) == 3]
+    raise InputError(
+        f"a heatmap needs layers with a map; {without} of this model has none and can say what is "
+        f"odd, but not where. Fit a model with layers that have one: {', '.join(mapped)}."
+    )
+
+
+def learn_heat(
+    rows: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    coef: NDArray[np.float32],
+    offset: Floats,
+    calibration: Calibration,
+    representation: Representation,
+) -> Heat:
+    """What the maps of normal images look like, by the model and, held out, by its sisters.
+
+    Args:
+        rows: (n, d) of the normal images.
+        folds: (n,) the fold that scored each row, -1 for those that none did.
+        coef: (k, d) and offset (k,) of the half-spaces.
+        calibration: whose half-spaces score the folds.
+        representation: what made the rows.
+    """
+    if None in representation.map_shapes:
+        return Heat(np.zeros((len(coef), 0, 0), np.float32), np.zeros(1))
+    maps = require_maps(representation)
+    learnt = rows if len(calibration.fold_member) else rows[folds < 0]
+    calm = _calm(learnt, coef, offset, maps)
+    largest = []
+    for fold in np.unique(folds[folds >= 0]):
+        held_out, own = rows[folds == fold], (coef, offset, calm)
+        if len(calibration.fold_member):
+            chosen = calibration.fold_member == fold
+            sister = calibration.fold_coef[chosen].astype(np.float32)
+            limits = calibration.fold_offset[chosen]
+            own = (sister, limits, _calm(rows[folds != fold], sister, limits, maps))
+        largest += [m.max() for block in _maps(held_out, *own, maps) for m in block]
+    return Heat(calm, np.array([_positive_quantile(np.array(largest))]))
+
+
+def explain_row(
+    prediction: Prediction,
+    row: NDArray[np.float32],
+    coef: Floats,
+    offset: Floats,
+    heat: Heat,
+    maps: tuple[MapShape, ...],
+) -> Explanation:
+    """Take one image's score apart.
+
+    Args:
+        prediction: of the image.
+        row: (d,) its row.
+        coef: (k, d) and offset (k,) of the half-spaces.
+        heat: of the model.
+        maps: from `require_maps`.
+    """
+    wide = row[None].astype(np.float64)
+    winner = int(np.argmax(wide @ coef.T - offset, axis=1)[0])
+    calm = heat.calm[winner].astype(np.float64)
+    there = _terms(wide, coef[winner][None], maps)[0]
+    return Explanation(prediction, calm - there, float(offset[winner] - calm.sum()))
+
+
+def spread(values: Floats, height: int, width: int) -> Floats:
+    """Put maps onto a finer grid: every position is shared out evenly over its area.
+
+    Args:
+        values: (n, h, w).
+        height: of the finer grid, at least h.
+        width: of the finer grid, at least w.
+
+    Returns:
+        (n, height, width) float64 with the same sums.
+    """
+    if values.shape[1:] == (height, width):
+        return values
+    down, across = _shares(values.shape[1], height), _shares(values.shape[2], width)
+    return np.asarray(down @ values @ across.T)
+
+
+def _shares(n: int, finer: int) -> Floats:
+    """(finer, n): which share of each of n equal parts of a line lies in each of `finer` parts."""
+    edges, cells = np.arange(n + 1) / n, np.arange(finer + 1) / finer
+    overlap = np.minimum(cells[1:, None], edges[1:]) - np.maximum(cells[:-1, None], edges[:-1])
+    shares = np.clip(overlap, 0, None)
+    return np.asarray(shares / shares.sum(axis=0))
+
+
+def _terms(rows: Floats, coef: Floats, maps: tuple[MapShape, ...]) -> Floats:
+    """(n, h, w): w_p . x_p at every position of the finest map, for each row and its own w."""
+    height, width = max(m[1] for m in maps), max(m[2] for m in maps)
+    total = np.zeros((len(rows), height, width))
+    start = 0
+    for channels, h, w in maps:
+        part = slice(start, start + channels * h * w)
+        shape = (len(rows), channels, h, w)
+        products = (rows[:, part] * coef[:, part]).reshape(shape).sum(axis=1)
+        total += spread(products, height, width)
+        start = part.stop
+    return total
+
+
+def _blocks(rows: NDArray[np.float32]) -> Iterator[Floats]:
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK].astype(np.float64)
+
+
+def _calm(
+    rows: NDArray[np.float32],
+    coef: NDArray[np.float32],
+    offset: Floats,
+    maps: tuple[MapShape, ...],
+) -> NDArray[np.float32]:
+    """(k, h, w): the mean terms of the rows that each half-space wins; of all where it wins none.
+
+    Terms are linear in the row, so those of the mean row are the mean of the terms.
+    """
+    winners = halfspace_scores(rows, coef, offset)[1]
+    means = np.tile(rows.mean(axis=0, dtype=np.float64), (len(coef), 1))
+    for winner in np.unique(winners):
+        means[winner] = rows[winners == winner].mean(axis=0, dtype=np.float64)
+    return _terms(means, coef.astype(np.float64), maps).astype(np.float32)
+
+
+def _maps(
+    rows: NDArray[np.float32],
+    coef: NDArray[np.float32],
+    offset: Floats,
+    calm: NDArray[np.float32],
+    maps: tuple[MapShape, ...],
+) -> Iterator[Floats]:
+    """The anomaly maps of rows, block by block."""
+    wide = coef.astype(np.float64)
+    for block in _blocks(rows):
+        winners = np.argmax(block @ wide.T - offset, axis=1)
+        yield calm[winners] - _terms(block, wide[winners], maps)
+
+
+def _positive_quantile(largest: Floats) -> float:
+    """The calm quantile; a little above 0 where every map is flat."""
+    return max(float(np.quantile(largest, CALM_QUANTILE)), float(np.finfo(np.float32).tiny))

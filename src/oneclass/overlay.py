@@ -1,0 +1,59 @@
+"""A heatmap drawn over its image. The only place where a map is smoothed: its numbers never are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from oneclass.pixels import PixelScale
+
+LONGEST, SHORTEST = 512, 256
+CALM, HOT = 0.5, 2.0
+"""In units of the model's heat scale: no colour below the one, full colour from the other on."""
+RAMP = (  # position, red, green, blue, opacity; distinct for colour-blind people
+    (0.00, 255, 176, 0, 0.0),
+    (0.20, 255, 176, 0, 0.35),
+    (0.55, 254, 97, 0, 0.60),
+    (1.00, 220, 38, 127, 0.80),
+)
+
+
+def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
+    """An image as people look at it: 8-bit RGB, small ones enlarged, large ones reduced.
+
+    Args:
+        pixels: (H, W) or (H, W, 3), of the scale's depth.
+        scale: the rule for intensities; what lies outside of [0, 1] is clipped for the eye.
+    """
+    grey = np.rint(scale.intensities(pixels).clip(0, 1) * 255).astype(np.uint8)
+    image = Image.fromarray(grey).convert("RGB")
+    longest = max(image.size)
+    factor = min(1.0, LONGEST / longest) if longest >= SHORTEST else SHORTEST / longest
+    width, height = (max(1, round(side * factor)) for side in image.size)
+    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+    return image.resize((width, height), method)
+
+
+def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
+    """Colour what is odder than it usually is in normal images.
+
+    Args:
+        image: from `picture`.
+        anomaly_map: (h, w) float64, the map of the same image.
+        heat_scale: of the model, above 0: the same for all images.
+
+    Returns:
+        RGB, of the image's size.
+    """
+    values = (anomaly_map / heat_scale).clip(-2 * HOT, 2 * HOT).astype(np.float32)
+    smooth = Image.fromarray(values).resize(image.size, Image.Resampling.BICUBIC)
+    heat = ((np.asarray(smooth) - CALM) / (HOT - CALM)).clip(0, 1)
+    places, *channels = np.array(RAMP).T
+    red, green, blue, opacity = (np.interp(heat, places, channel) for channel in channels)
+    colour = np.stack([red, green, blue], axis=2)
+    base = np.asarray(image, np.float64)
+    mixed = base + (colour - base) * opacity[:, :, None]
+    return Image.fromarray(np.rint(mixed).astype(np.uint8))

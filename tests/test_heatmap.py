@@ -1,0 +1,214 @@
+"""A score taken apart over the image: the parts add up, and light up where the oddity is."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from conftest import stripes, write_images
+from oneclass import Detector, Explanation, ImageError, InputError, load
+from oneclass.heatmap import spread
+from oneclass.overlay import overlay, picture
+from oneclass.pixels import PixelScale
+from test_cli import oneclass
+
+BYTES = PixelScale("uint8", 0, 255)
+SETTINGS = (
+    {"layer": "block_2@7", "size": (64, 64)},
+    {"layer": "block_2@5+block_8@2", "size": (64, 64)},
+    {"layer": "block_8", "size": (64, 96), "n_halfspaces": 1},
+    {"backbone": "greyscale"},
+    {"backbone": "greyscale", "size": (9, 17), "n_halfspaces": 5},
+)
+
+
+def scratched(images: NDArray[np.uint8], top: int, left: int) -> NDArray[np.uint8]:
+    """The images with a dark square of 8 x 8 pixels."""
+    marked = images.copy()
+    marked[:, top : top + 8, left : left + 8] = 0
+    return marked
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(layer="block_2@6", size=(96, 96), seed=1).fit(stripes(60, seed=1, side=48))
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: str(s.get("layer", "greyscale")))
+@pytest.mark.parametrize("seed", range(3))
+def test_map_and_offset_add_up_to_the_score(settings: dict, seed: int) -> None:
+    detector = Detector(**settings, seed=seed).fit(stripes(30, seed=seed))
+    new = np.concatenate([stripes(4, seed=99), stripes(4, seed=98, upright=False)])
+    found = [e for e in detector.explain(new) if isinstance(e, Explanation)]
+    assert [e.prediction for e in found] == list(detector.score(new))
+    for e in found:
+        assert abs(e.anomaly_map.sum() + e.offset - e.prediction.score) < 1e-9
+
+
+def test_a_map_has_the_finest_grid_of_the_joined_layers() -> None:
+    detector = Detector(layer="block_2@5+block_8@2", size=(64, 64)).fit(stripes(20, seed=1))
+    (one,) = detector.explain(stripes(1, seed=2))
+    assert isinstance(one, Explanation)
+    assert one.anomaly_map.shape == (5, 5)
+
+
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (0, 40), (24, 16), (40, 40)])
+def test_a_planted_defect_lights_up_where_it_is(detector: Detector, top: int, left: int) -> None:
+    for e in detector.explain(scratched(stripes(5, seed=50, side=48), top, left)):
+        assert isinstance(e, Explanation)
+        row, column = np.unravel_index(np.argmax(e.anomaly_map), e.anomaly_map.shape)
+        assert abs(row - top // 8) <= 1, (top, left, e.anomaly_map)
+        assert abs(column - left // 8) <= 1, (top, left, e.anomaly_map)
+
+
+def test_the_scale_is_one_that_normal_images_seldom_exceed() -> None:
+    above = []
+    for seed in range(5):
+        detector = Detector(layer="block_2@6", size=(64, 64), seed=seed).fit(stripes(80, seed=seed))
+        new = detector.explain(stripes(60, seed=seed + 100))
+        above += [e.anomaly_map.max() > detector.heat_scale for e in new]  # type: ignore[union-attr]
+    assert 0.005 < np.mean(above) < 0.12  # 0.05 are promised
+
+
+def test_the_average_normal_map_is_nearly_flat(detector: Detector) -> None:
+    maps = [e.anomaly_map for e in detector.explain(stripes(80, seed=7, side=48))]  # type: ignore[union-attr]
+    assert np.abs(np.mean(maps, axis=0)).max() < detector.heat_scale / 2
+
+
+def test_a_loaded_model_explains_alike(detector: Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.oneclass")
+    again = load(tmp_path / "m.oneclass")
+    new = stripes(3, seed=4, side=48)
+    for a, b in zip(detector.explain(new), again.explain(new), strict=True):
+        assert isinstance(a, Explanation)
+        assert isinstance(b, Explanation)
+        np.testing.assert_array_equal(a.anomaly_map, b.anomaly_map)
+        assert (a.offset, a.prediction) == (b.offset, b.prediction)
+    assert again.heat_scale == detector.heat_scale
+
+
+def test_many_images_calibrated_by_a_split_have_a_scale_too() -> None:
+    detector = Detector(backbone="greyscale", n_halfspaces=2).fit(stripes(2000, seed=1, side=6))
+    assert detector.card["calibration"]["method"] == "split"
+    assert detector.heat_scale > 0
+    (one,) = detector.explain(stripes(1, seed=2, side=6))
+    assert isinstance(one, Explanation)
+    assert abs(one.anomaly_map.sum() + one.offset - one.prediction.score) < 1e-9
+
+
+@pytest.mark.parametrize("layer", ["pool", "block_2@4+pool"])
+def test_a_layer_without_a_map_is_refused_and_others_are_named(layer: str) -> None:
+    detector = Detector(layer=layer, size=(64, 64)).fit(stripes(20, seed=1))
+    with pytest.raises(InputError, match=r"pool of this model has none.*block_2, .*head"):
+        detector.explain(stripes(1, seed=2))
+    with pytest.raises(InputError, match="has none"):
+        _ = detector.heat_scale
+
+
+def test_an_unreadable_image_does_not_stop_the_others(detector: Detector, tmp_path: Path) -> None:
+    write_images(tmp_path / "new", stripes(3, seed=3, side=48))
+    (tmp_path / "new/001.png").write_bytes(b"no image")
+    kinds = [type(e) for e in detector.explain([tmp_path / "missing", tmp_path / "new"])]
+    assert kinds == [ImageError, Explanation, ImageError, Explanation]
+
+
+@given(
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    st.integers(0, 2**32 - 1),
+)
+def test_spreading_keeps_the_sum_and_the_place(
+    coarse: tuple[int, int], more: tuple[int, int], seed: int
+) -> None:
+    values = np.random.default_rng(seed).normal(size=(2, *coarse))
+    height, width = coarse[0] + more[0], coarse[1] + more[1]
+    fine = spread(values, height, width)
+    np.testing.assert_allclose(fine.sum(axis=(1, 2)), values.sum(axis=(1, 2)), atol=1e-12)
+    # An independent way: repeat to a common multiple, which both grids divide, and add up.
+    by_hand = values.repeat(height, 1).repeat(width, 2) / (height * width)
+    blocks = by_hand.reshape(2, height, coarse[0], width, coarse[1])
+    np.testing.assert_allclose(fine, blocks.sum(axis=(2, 4)), atol=1e-12)
+
+
+def test_a_calm_map_leaves_the_image_as_it_is_and_a_hot_one_does_not() -> None:
+    image = picture(stripes(1, seed=1)[0], BYTES)
+    np.testing.assert_array_equal(overlay(image, np.zeros((4, 4)), 1.0), image)
+    hot = np.zeros((4, 4))
+    hot[3, 0] = 5
+    drawn = np.asarray(overlay(image, hot, 1.0), float)
+    change = np.abs(drawn - np.asarray(image, float)).sum(axis=2)
+    assert np.unravel_index(change.argmax(), change.shape) > (150, 0)
+    assert change[:100, 150:].max() == 0
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 500), (3000, 20), (300, 400, 3)])
+def test_pictures_have_a_bounded_size(shape: tuple[int, ...]) -> None:
+    drawn = picture(np.full(shape, 77, np.uint8), BYTES)
+    assert 256 <= max(drawn.size) <= 512
+    assert drawn.getpixel((0, 0)) == (77, 77, 77)
+
+
+def test_deep_pixels_are_drawn_by_the_rule_of_the_model() -> None:
+    drawn = picture(np.array([[0, 2048, 4095, 65535]], np.uint16), PixelScale("uint16", 0, 4095))
+    assert [drawn.getpixel((x, 0))[0] for x in (0, 64, 128, 192)] == [0, 128, 255, 255]
+
+
+class TestCommand:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def place(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        place = tmp_path_factory.mktemp("heat")
+        write_images(place / "normal", stripes(30, seed=1))
+        done = oneclass(
+            "fit", "normal", "-o", "m.oneclass", "--layer", "block_2@4", "--size", "64", cwd=place
+        )
+        assert done.returncode == 0, done.stderr
+        done = oneclass(
+            "fit", "normal", "-o", "v.oneclass", "--layer", "pool", "--size", "64", cwd=place
+        )
+        assert done.returncode == 0, done.stderr
+        return place
+
+    def test_it_writes_overlays_maps_and_an_index(self, place: Path) -> None:
+        names = ["=a b.png", "<i>'\".png", "x" * 200 + ".png", "ü\n.png", "same.png"]
+        (place / "new/deep").mkdir(parents=True)
+        for path in [*(place / "new" / n for n in names), place / "new/deep/same.png"]:
+            Image.fromarray(stripes(1, seed=len(path.name))[0]).save(path)
+        (place / "new/broken.png").write_bytes(b"")
+        done = oneclass("score", "m.oneclass", "new", "-o", "run", "--heatmaps", "heat", cwd=place)
+        assert done.returncode == 3, done.stderr
+        assert "Heatmaps are in heat" in done.stderr
+        with (place / "heat/index.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 6
+        for row in rows:
+            total = np.load(place / "heat" / row["npy"]).sum() + float(row["offset"])
+            assert abs(total - float(row["score"])) < 1e-9
+            assert row["png"].isascii()
+            with Image.open(place / "heat" / row["png"]) as drawn:
+                assert drawn.mode == "RGB"
+        files = {path.name for path in (place / "heat").iterdir()}
+        assert files == {"index.csv", *(r["png"] for r in rows), *(r["npy"] for r in rows)}
+        with (place / "run/predictions.csv").open(encoding="utf-8", newline="") as file:
+            scores = {row["path"]: row["score"] for row in csv.DictReader(file)}
+        assert scores == {row["path"]: row["score"] for row in rows}
+
+    def test_it_prints_predictions_where_no_run_is_asked_for(self, place: Path) -> None:
+        done = oneclass("score", "m.oneclass", "normal", "--heatmaps", "other", cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 31
+        assert len(list((place / "other").glob("*.png"))) == 30
+
+    def test_a_model_without_maps_is_refused_before_any_work(self, place: Path) -> None:
+        done = oneclass("score", "v.oneclass", "normal", "--heatmaps", "none", cwd=place)
+        assert done.returncode == 2
+        assert "pool of this model has none" in done.stderr
+        assert not (place / "none").exists()
+        assert done.stdout == ""

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from oneclass.demo import auroc
 from oneclass.rows import FileRows
+from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores, nu_path
 from svm_rows import digits, mapped_file, synthetic
 from svm_tables import render

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from choose_defaults import SCALE, Data, Task, data_sets
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.calibration import Method, Plan, fit_and_calibrate
-from oneclass.demo import auroc
 from oneclass.extraction import BATCH
 from oneclass.representation import PretrainedLayers, parse_layers
+from oneclass.statistics import auroc
 from oneclass.training import DEFAULT_LAYER, choose_n_halfspaces
 
 ROOT = Path(__file__).parent

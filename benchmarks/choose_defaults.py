@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.demo import auroc, mnist_5k
+from oneclass.demo import mnist_5k
 from oneclass.pixels import choose_scale
 from oneclass.representation import Greyscale, PretrainedLayers, pool
+from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
 from svm_rows import idx
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.svm import OneClassSVM
 
-from oneclass.demo import auroc
+from oneclass.statistics import auroc
 from oneclass.svm import NuPath
 
 Fit = Callable[[float], np.ndarray]  # nu -> coef in the paper's scale

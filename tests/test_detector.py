@@ -19,7 +19,8 @@ from conftest import stripes, write_images
 from damage import write_damaged
 from oneclass import Detector, InputError, ModelFileError, StorageError, load, modelfile
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
-from oneclass.demo import auroc, mnist_5k
+from oneclass.demo import mnist_5k
+from oneclass.statistics import auroc
 
 Folder = Callable[..., Path]
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from oneclass.console import say
 from oneclass.errors import InputError, MissingDependencyError, OneclassError
 from oneclass.files import translated_errors
 from oneclass.prediction import Prediction
-from oneclass.sheet import draw_sheet
+from oneclass.runs import read_run
+from oneclass.statistics import auroc
 
 NORMAL_DIGIT = 5
 N_NORMAL, N_INCOMING = 300, 200
@@ -24,7 +25,7 @@ PARTS = ("normal", "incoming")
 
 
 def run_demo(folder: Path, *, seed: int) -> None:
-    """Write the images, run check, fit and score on them, and say what came out.
+    """Write the images, run check, fit, score and report on them, and say what came out.
 
     Raises:
         MissingDependencyError: the digits' package is not installed.
@@ -39,14 +40,13 @@ def run_demo(folder: Path, *, seed: int) -> None:
     _command("check", folder / "normal")
     _command("fit", folder / "normal", "-o", model)
     _command("score", model, folder / "incoming", "-o", run)
-    predictions = read_predictions(run)
-    say(summary(predictions))
-    picture = folder / "picture.png"
-    draw_sheet(predictions, picture, title=f"Learnt from {N_NORMAL} fives alone")
-    say(f"\nThe list is {run}/predictions.csv, a picture of it is {picture}.")
+    say(summary(read_run(run).predictions))
+    say("")
+    _command("report", model, run, "--normal", folder / "incoming" / str(NORMAL_DIGIT))
     say("Now try it on your own images:\n")
     say("    oneclass fit MY_NORMAL_IMAGES/ -o my.oneclass")
     say("    oneclass score my.oneclass MY_NEW_IMAGES/ -o my_run/")
+    say("    oneclass report my.oneclass my_run/")
 
 
 def write_digits(folder: Path, *, seed: int) -> None:
@@ -93,13 +93,7 @@ def mnist_5k() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.int64)
 
 
-def read_predictions(run: Path) -> list[Prediction]:
-    """What `oneclass score` wrote to predictions.jsonl."""
-    text = (run / "predictions.jsonl").read_text(encoding="utf-8")
-    return [Prediction(**json.loads(line)) for line in text.splitlines()]
-
-
-def summary(predictions: list[Prediction]) -> str:
+def summary(predictions: Sequence[Prediction]) -> str:
     """What the run found, by digit; the name of an image's folder is its digit."""
     digits = np.array([int(Path(p.path).parent.name) for p in predictions])
     called = np.array([p.is_anomaly for p in predictions])
@@ -115,12 +109,6 @@ def summary(predictions: list[Prediction]) -> str:
         "looks odder than a random five."
     )
     return "\n".join(lines)
-
-
-def auroc(normal: NDArray[np.float64], anomalous: NDArray[np.float64]) -> float:
-    """The chance that a random anomaly scores above a random normal image, ties counting half."""
-    above = (anomalous[:, None] > normal).mean()
-    return float(above + (anomalous[:, None] == normal).mean() / 2)
 
 
 def _command(*words: str | Path) -> None:

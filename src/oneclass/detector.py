@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from oneclass import modelfile
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import anomaly_scores, wide_columns
+from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.drift import drift
 from oneclass.errors import ImageError, InputError, ModelFileError
 from oneclass.extraction import extract
@@ -302,6 +302,29 @@ class Detector:
         if training is not None:
             training.write(rows_file(self._file), fitted.card)
         return self.digest
+
+    @property
+    def normal_scores(self) -> NDArray[np.float64]:
+        """(n,) the anomaly scores of held-out normal images.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        return self._require_fit().calibration.normal_scores.copy()
+
+    @property
+    def score_threshold(self) -> float:
+        """The score beyond which an image is called an anomaly.
+
+        Exact for a model calibrated by a split. With CV+ each image is compared by five sister
+        models, and this is what it comes to on average.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        fitted = self._require_fit()
+        normal = np.sort(fitted.calibration.normal_scores)[::-1]
+        return float(normal[threshold_rank(len(normal), fitted.card["false_alarms"]) - 1])
 
     @property
     def heat_scale(self) -> float:

@@ -21,15 +21,20 @@ RAMP = (  # position, red, green, blue, opacity; distinct for colour-blind peopl
 )
 
 
-def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
-    """An image as people look at it: 8-bit RGB, small ones enlarged, large ones reduced.
+def visible(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
+    """An image as people look at it: 8 bits a channel, of the same size.
 
     Args:
         pixels: (H, W) or (H, W, 3), of the scale's depth.
         scale: the rule for intensities; what lies outside of [0, 1] is clipped for the eye.
     """
-    grey = np.rint(scale.intensities(pixels).clip(0, 1) * 255).astype(np.uint8)
-    image = Image.fromarray(grey).convert("RGB")
+    unit = scale.intensities(pixels).clip(0, 1)
+    return Image.fromarray(np.rint(unit * 255).astype(np.uint8))
+
+
+def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
+    """The `visible` image in RGB, with its longest side between 256 and 512 pixels."""
+    image = visible(pixels, scale).convert("RGB")
     longest = max(image.size)
     factor = min(1.0, LONGEST / longest) if longest >= SHORTEST else SHORTEST / longest
     width, height = (max(1, round(side * factor)) for side in image.size)
@@ -37,23 +42,28 @@ def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
     return image.resize((width, height), method)
 
 
-def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
-    """Colour what is odder than it usually is in normal images.
+def heat_layer(
+    anomaly_map: NDArray[np.float64], heat_scale: float, size: tuple[int, int]
+) -> Image.Image:
+    """Colour where a map is odder than normal images usually are, nothing elsewhere.
 
     Args:
-        image: from `picture`.
-        anomaly_map: (h, w) float64, the map of the same image.
+        anomaly_map: (h, w) float64.
         heat_scale: of the model, above 0: the same for all images.
+        size: (width, height) of the drawing.
 
     Returns:
-        RGB, of the image's size.
+        RGBA.
     """
     values = (anomaly_map / heat_scale).clip(-2 * HOT, 2 * HOT).astype(np.float32)
-    smooth = Image.fromarray(values).resize(image.size, Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
     heat = ((np.asarray(smooth) - CALM) / (HOT - CALM)).clip(0, 1)
-    places, *channels = np.array(RAMP).T
-    red, green, blue, opacity = (np.interp(heat, places, channel) for channel in channels)
-    colour = np.stack([red, green, blue], axis=2)
-    base = np.asarray(image, np.float64)
-    mixed = base + (colour - base) * opacity[:, :, None]
-    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+    places, *channels, opacity = np.array(RAMP).T
+    layers = [np.interp(heat, places, channel) for channel in (*channels, 255 * opacity)]
+    return Image.fromarray(np.rint(np.stack(layers, axis=2)).astype(np.uint8))
+
+
+def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
+    """The heat drawn over an image from `picture`: RGB, of the image's size."""
+    layer = heat_layer(anomaly_map, heat_scale, image.size)
+    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")

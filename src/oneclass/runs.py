@@ -8,13 +8,13 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from oneclass import __version__
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, InputError
 from oneclass.files import translated_errors, whole_file
 from oneclass.prediction import Prediction
 
@@ -49,6 +49,43 @@ def write_run(
     with whole_file(folder / "errors.csv") as file:
         file.write(csv_text(ERROR_COLUMNS, rows))
     _write(folder / "run.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a scoring run left on disk.
+
+    Attributes:
+        record: run.json.
+        predictions: in the order of the images.
+        errors: (path, reason, detail) of each image that could not be used.
+    """
+
+    record: dict[str, Any]
+    predictions: tuple[Prediction, ...]
+    errors: tuple[tuple[str, str, str], ...]
+
+
+def read_run(folder: Path) -> Run:
+    """Read what `write_run` wrote.
+
+    Raises:
+        InputError: the folder holds no complete run, or a file of it was changed.
+    """
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+        predictions = tuple(Prediction(**json.loads(line)) for line in lines)
+        with (folder / "errors.csv").open(encoding="utf-8", newline="") as file:
+            errors = tuple((path, reason, detail) for path, reason, detail in csv.reader(file))
+        if len(predictions) != record["scored"] or len(errors) - 1 != record["errors"]:
+            raise ValueError("the numbers of lines are not those of run.json")
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{folder}: holds no complete scoring run ({error}). Expected a folder that "
+            "'oneclass score MODEL IMAGES -o FOLDER' wrote."
+        ) from error
+    return Run(record, predictions, errors[1:])
 
 
 def make_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from oneclass import __version__
 from oneclass.cli.demo import demo
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
+from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.update import update
 
@@ -39,5 +40,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, update, info, check, demo):
+for command in (fit, score, report, update, info, check, demo):
     cli.add_command(command)

@@ -1,0 +1,82 @@
+"""`oneclass report`: one page about a scoring run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oneclass.console import count, progress, say
+from oneclass.errors import InputError
+
+if TYPE_CHECKING:
+    from oneclass.prediction import Prediction
+    from oneclass.report.labels import Truth
+
+
+@click.command(short_help="Make a page about a scoring run.")
+@click.argument("model")
+@click.argument("run_dir")
+@click.option(
+    "-o", "--out", metavar="FILE.html", help="Page to write.  [default: RUN_DIR/report.html]"
+)
+@click.option("--labels", metavar="CSV", help="The truth, from a table: path, label.")
+@click.option(
+    "--normal",
+    multiple=True,
+    metavar="FOLDER",
+    help="The truth, from folders: images in these are normal, all others anomalies.",
+)
+@click.option("--title", help="Headline of the page.  [default: what was found]")
+@click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+def report(
+    model: str,
+    run_dir: str,
+    out: str | None,
+    labels: str | None,
+    normal: Sequence[str],
+    title: str | None,
+    backbone: str | None,
+    threads: int | None,
+) -> int:
+    """Make one self-contained HTML page of what `oneclass score MODEL ... -o RUN_DIR` found.
+
+    Run it from the folder in which you scored, so that it finds the images. Needs the extra
+    report.
+    """
+    from oneclass.files import check_writable
+    from oneclass.loading import load
+    from oneclass.report import write_report
+
+    file = Path(out) if out is not None else Path(run_dir) / "report.html"
+    detector = load(model, backbone=backbone, threads=threads)
+    truth = _truth(labels, normal)
+    if Path(run_dir).is_dir():
+        check_writable(file)
+    with progress("report") as show:
+        made = write_report(
+            detector, Path(model), Path(run_dir), file, labels=truth, title=title, progress=show
+        )
+    if made.n_missing:
+        say(
+            f"note: {count(made.n_missing, 'image')} could not be shown: gone, unreadable or "
+            "changed since. Run the command from the folder in which you scored."
+        )
+    say(f"{file}: {count(made.n_tiles, 'image')}, {made.size / 1e6:.1f} MB. Open it in a browser.")
+    return 0
+
+
+def _truth(
+    labels: str | None, normal: Sequence[str]
+) -> Callable[[Sequence[Prediction]], Truth] | None:
+    from oneclass.report.labels import from_csv, from_folders
+
+    if labels is not None and normal:
+        raise InputError("--labels and --normal exclude each other. Give one.")
+    if labels is not None:
+        return partial(from_csv, file=Path(labels))
+    return partial(from_folders, normal=normal) if normal else None

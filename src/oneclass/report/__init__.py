@@ -1,0 +1,15 @@
+"""One self-contained HTML page about a scoring run.
+
+    page         puts the parts together
+    tiles        images and their heat, small enough to travel inside the page
+    plots        vector plots (matplotlib, extra: report)
+    labels       what the truth was, where somebody knows it
+    modelcard    what the model is made of, line by line
+
+The page loads nothing from anywhere: a content security policy in it forbids that. Every text that
+comes from outside is escaped where it enters the page.
+"""
+
+from oneclass.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,88 @@
+"""What the model is made of, line by line."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from oneclass.representation import GREYSCALE
+
+
+def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
+    """(name, text) pairs: data, representation, fit, certificate, guarantee, digests.
+
+    Args:
+        card: of the model.
+        model: its file.
+        digest: of the file's content, in hex.
+    """
+    fit, calibration = card["fit"], card["calibration"]
+    found = [
+        ("Model", f"{model.name}, SHA-256 {digest}"),
+        ("Learnt from", f"{fit['n_images']} normal images, SHA-256 {fit['images_sha256']}"),
+        *_representation(card["representation"]),
+        ("Pixels", _pixels(card["pixel_scale"])),
+        ("nu", f"{fit['nu']:g}"),
+        ("Half-spaces", str(fit["n_halfspaces"])),
+        ("Certificate", f"largest relative duality gap {fit['largest_dual_gap']:.1e}"),
+        ("Promised false alarms", f"{100 * card['false_alarms']:.3g} % of normal images"),
+        (
+            "Calibration",
+            f"{_method(calibration['method'])}, {calibration['n_held_out']} held-out images; so "
+            f"many support no rate below {100 * calibration['lowest_false_alarms']:.2g} %",
+        ),
+        ("Guarantee", calibration["guarantee"]),
+        ("Seed", str(fit["seed"])),
+        ("Made by", f"oneclass {card['oneclass']}"),
+    ]
+    return [*found, *(("Note", warning) for warning in fit["warnings"])]
+
+
+def fit_command(card: dict[str, Any], model: Path) -> str:
+    """The command that makes this model again from the same images."""
+    representation, fit, asked = card["representation"], card["fit"], card["asked"]
+    words = ["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name]
+    if representation["kind"] == GREYSCALE:
+        words += ["--backbone", GREYSCALE]
+    else:
+        words += [
+            "--backbone",
+            representation["backbone"]["name"],
+            "--layer",
+            _layers(representation),
+        ]
+    height, width = representation["preprocessing"]["size"]
+    words += ["--size", f"{height}x{width}", "--nu", f"{fit['nu']:g}", "--seed", str(fit["seed"])]
+    if asked["n_halfspaces"] is not None:
+        words += ["--halfspaces", str(asked["n_halfspaces"])]
+    if asked["false_alarms"] is not None:
+        words += ["--false-alarms", f"{asked['false_alarms']:g}"]
+    return shlex.join(words)
+
+
+def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
+    height, width = record["preprocessing"]["size"]
+    if record["kind"] == GREYSCALE:
+        return [("Representation", f"grey-scale intensities of {height} x {width} pixels")]
+    backbone = record["backbone"]
+    licence = backbone["licence"] or "licence not stated"
+    return [
+        ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
+        ("Layers", f"{_layers(record)}, of images of {height} x {width} pixels"),
+    ]
+
+
+def _layers(record: dict[str, Any]) -> str:
+    return "+".join(
+        layer["name"] if layer["grid"] is None else f"{layer['name']}@{layer['grid']}"
+        for layer in record["layers"]
+    )
+
+
+def _pixels(scale: dict[str, Any]) -> str:
+    return f"{scale['depth']}; {scale['low']:g} to {scale['high']:g} become intensity 0 to 1"
+
+
+def _method(name: str) -> str:
+    return {"split": "split conformal", "cross": "cross-conformal (CV+)"}.get(name, name)

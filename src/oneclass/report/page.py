@@ -1,0 +1,362 @@
+"""The page: what a run found, from the verdicts down to the model's digests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from oneclass import __version__
+from oneclass.detector import Detector
+from oneclass.errors import InputError
+from oneclass.files import whole_file
+from oneclass.folders import plain
+from oneclass.prediction import Prediction
+from oneclass.report import modelcard, plots
+from oneclass.report.labels import Truth
+from oneclass.report.tiles import Tile, choose, make_tiles
+from oneclass.runs import Run, read_run
+from oneclass.sources import Progress
+from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+
+MOST_ROWS = 5000
+EXACT = "An image is called an anomaly if its score lies beyond the threshold."
+APPROXIMATE = (
+    "The threshold is approximate: with few normal images each new one is compared with them by "
+    "five sister models (CV+), so images near the line may fall on either side."
+)
+P_VALUES = (
+    "If these images were all like the normal ones, the line would follow the dashed one. A steep "
+    "start is what anomalies look like; a line that runs above it everywhere says that the batch "
+    "as a whole differs: other lighting, another camera."
+)
+ROC = "From no image called an anomaly, bottom left, to all of them, top right."
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        file: the page.
+        size: in bytes.
+        n_tiles: images on it.
+        n_missing: images that could not be shown.
+    """
+
+    file: Path
+    size: int
+    n_tiles: int
+    n_missing: int
+
+
+def write_report(
+    detector: Detector,
+    model: Path,
+    folder: Path,
+    file: Path,
+    *,
+    labels: Callable[[Sequence[Prediction]], Truth] | None = None,
+    title: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Write one self-contained HTML page about a scoring run.
+
+    Args:
+        detector: the model that scored, loaded from `model`.
+        model: its file, for the card.
+        folder: what `oneclass score -o` wrote.
+        file: the page to write, whole or not at all.
+        labels: gives, for the predictions, which images are anomalies in truth.
+        title: of the page; None for the verdict.
+        progress: called with (images read, images in all).
+
+    Raises:
+        InputError: the folder holds no complete run, or that of another model; unusable labels.
+        MissingDependencyError: matplotlib is not installed.
+        StorageError: the disk is full.
+    """
+    run = read_run(folder)
+    if run.record.get("model_sha256") != detector.digest:
+        raise InputError(
+            f"{folder}: was scored with a model of SHA-256 {run.record.get('model_sha256')}, but "
+            f"{model} has {detector.digest}. Give the model that scored it, or score again."
+        )
+    truth = labels(run.predictions) if labels and run.predictions else None
+    tiles = make_tiles(choose(run.predictions), detector, progress=progress)
+    content = _page(detector, model, folder, run, tiles, truth, title).encode()
+    with whole_file(file) as out:
+        out.write(content)
+    missing = sum(tile.image is None for tile in tiles)
+    return Report(file, len(content), len(tiles), missing)
+
+
+def _page(
+    detector: Detector,
+    model: Path,
+    folder: Path,
+    run: Run,
+    tiles: list[Tile],
+    truth: Truth | None,
+    title: str | None,
+) -> str:
+    card = detector.card
+    headline = title or _headline(run.predictions)
+    sections = [
+        _images(tiles, run.predictions, card["false_alarms"]),
+        _distributions(detector, run),
+        _with_labels(run.predictions, truth, card) if truth else "",
+        _errors(run),
+        _model(card, model, detector.digest or "", run),
+    ]
+    script = _asset("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Template(_asset("page.html")).substitute(
+        title=_text(f"{headline} - oneclass"),
+        script_hash=f"sha256-{digest}",
+        style=_asset("style.css").rstrip(),
+        script=script,
+        when=_text(str(run.record.get("started", ""))[:16].replace("T", " ")),
+        headline=_text(headline),
+        lead=_text(_lead(run, card)),
+        figures=_figures(run, card),
+        banners="".join(f'<p class="banner">{_text(text)}</p>' for text in _warnings(run)),
+        sections="\n".join(section for section in sections if section),
+        version=_text(__version__),
+        model=_text(model.name),
+        run=_text(folder.name),
+    )
+
+
+def _headline(predictions: Sequence[Prediction]) -> str:
+    n, odd = len(predictions), sum(p.is_anomaly for p in predictions)
+    if not n:
+        return "No image could be scored"
+    if n == 1:
+        return "The image is an anomaly" if odd else "The image looks normal"
+    if not odd:
+        return f"All {n:,} images look normal"
+    return f"{odd:,} of {n:,} images {'is an anomaly' if odd == 1 else 'are anomalies'}"
+
+
+def _lead(run: Run, card: dict[str, Any]) -> str:
+    rate, n = card["false_alarms"], len(run.predictions)
+    learnt = f"Judged by {card['fit']['n_images']:,} normal images alone."
+    if not n:
+        return f"{learnt} See the errors below."
+    if n == 1:
+        return f"{learnt} {100 * rate:.3g} % of normal images are called anomalies all the same."
+    return (
+        f"{learnt} If all {n:,} were normal, about {_count(rate * n)} would be called anomalies "
+        f"all the same: that is the promised rate of {100 * rate:.3g} %."
+    )
+
+
+def _count(expected: float) -> str:
+    return f"{expected:.1f}" if expected < 3 else f"{expected:,.0f}"
+
+
+def _figures(run: Run, card: dict[str, Any]) -> str:
+    odd = sum(p.is_anomaly for p in run.predictions)
+    figures = [
+        ("", f"{len(run.predictions):,}", "images scored"),
+        ("alarm" if odd else "", f"{odd:,}", "called anomalies"),
+        (
+            "",
+            f"{100 * card['false_alarms']:.3g} %",
+            "false alarms among normal images, as promised",
+        ),
+        ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
+    ]
+    return "".join(
+        f'<li class="{kind}"><b>{_text(number)}</b><span>{_text(what)}</span></li>'
+        for kind, number, what in figures
+    )
+
+
+def _warnings(run: Run) -> list[str]:
+    found = []
+    if run.record.get("drift"):
+        found.append(str(run.record["drift"]))
+    if not run.record.get("complete", True):
+        found.append("Scoring was interrupted: some images were not scored.")
+    return found
+
+
+def _images(tiles: list[Tile], predictions: Sequence[Prediction], rate: float) -> str:
+    if not predictions:
+        return ""
+    n = len(predictions)
+    which = "All of them" if len(tiles) == n else f"The oddest and the least odd of {n:,}"
+    heat = any(tile.heat for tile in tiles)
+    return Template(_asset("images.html")).substitute(
+        which=which,
+        key=_asset("heat_key.html") if heat else "",
+        without_heat="" if heat else "This model's layers have no map, so there are no heatmaps.",
+        heat="" if heat else "hidden",
+        tiles="".join(map(_tile, tiles)),
+        n_tiles=f"{len(tiles):,}",
+        table=_table(predictions),
+    )
+
+
+def _tile(tile: Tile) -> str:
+    p = tile.prediction
+    kind = "anomaly" if p.is_anomaly else "normal"
+    name = _text(plain(p.path))
+    if tile.image is None:
+        inside = f'<span class="missing">not shown: {_text(plain(tile.problem))}</span>'
+    else:
+        width, height = tile.size
+        shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
+        heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
+        inside = (
+            f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
+            f'height="{height}" alt="{_text(plain(Path(p.path).name))}">{heat}</span>'
+        )
+    return (
+        f'<li class="tile {kind}" data-rank="{tile.rank}" data-verdict="{kind}" data-name="{name}">'
+        f'<div class="frame">{inside}</div><div class="about">'
+        f'<bdi title="{name}">{_text(plain(Path(p.path).name))}</bdi>'
+        f'<span class="odds">{_odds(p.p_value)}</span>'
+        f'<span class="odds">score {p.score:.3g}</span>'
+        f'<span class="verdict {kind}">{kind}</span></div></li>'
+    )
+
+
+def _odds(p_value: float) -> str:
+    return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"
+
+
+def _table(predictions: Sequence[Prediction]) -> str:
+    ranked = sorted(predictions, key=lambda p: -p.score)[:MOST_ROWS]
+    what = (
+        f"All {len(ranked):,} images as a table"
+        if len(ranked) == len(predictions)
+        else f"The {len(ranked):,} oddest as a table; predictions.csv has all"
+    )
+    rows = "".join(
+        f'<tr data-name="{_text(plain(p.path))}" data-verdict="{_kind(p)}">'
+        f'<td class="number">{rank}</td>'
+        f"<td><bdi>{_text(plain(p.path))}</bdi></td><td>{_kind(p)}</td>"
+        f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
+        f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
+        for rank, p in enumerate(ranked, 1)
+    )
+    return (
+        f'<details><summary>{what}</summary><div class="scroll"><table id="rows"><thead><tr>'
+        '<th class="number">rank</th><th>image</th><th>verdict</th><th class="number">score</th>'
+        f'<th class="number">p-value</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )
+
+
+def _kind(prediction: Prediction) -> str:
+    return "anomaly" if prediction.is_anomaly else "normal"
+
+
+def _distributions(detector: Detector, run: Run) -> str:
+    card = detector.card
+    scores = np.array([p.score for p in run.predictions])
+    verdicts = np.array([p.is_anomaly for p in run.predictions], bool)
+    histogram = plots.score_histogram(
+        detector.normal_scores, scores, verdicts, detector.score_threshold
+    )
+    exact = card["calibration"]["method"] == "split"
+    figures = _plot("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
+    if len(scores) > 1:
+        p_values = np.array([p.p_value for p in run.predictions])
+        plot = plots.p_value_plot(p_values, card["false_alarms"])
+        figures += _plot("p-values", plot, P_VALUES)
+    return f'<section id="scores"><h2>Scores</h2><div class="plots">{figures}</div></section>'
+
+
+def _plot(title: str, svg: str, caption: str) -> str:
+    return (
+        f'<figure class="plot"><h3>{_text(title)}</h3>{svg}'
+        f"<figcaption>{_text(caption)}</figcaption></figure>"
+    )
+
+
+def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str, Any]) -> str:
+    known = [p for p in predictions if p.path in truth]
+    normal = [p for p in known if not truth[p.path]]
+    odd = [p for p in known if truth[p.path]]
+    lines = [("Images with a label", f"{len(normal)} normal, {len(odd)} anomalies")]
+    plot = ""
+    if normal:
+        hits = sum(p.is_anomaly for p in normal)
+        promised = f"promised were {100 * card['false_alarms']:.3g} %"
+        lines.append(("False alarms", f"{_rate(hits, len(normal))}; {promised}"))
+    if odd:
+        lines.append(("Anomalies found", _rate(sum(p.is_anomaly for p in odd), len(odd))))
+    if normal and odd:
+        scores = [np.array([p.score for p in group]) for group in (normal, odd)]
+        low, high = auroc_interval(*scores)
+        area = f"{auroc(*scores):.3f} (95 % interval {low:.3f} to {high:.3f})"
+        lines.insert(1, ("AUROC", f"{area}: the chance that a random anomaly scores higher"))
+        here = tuple(sum(p.is_anomaly for p in group) / len(group) for group in (normal, odd))
+        curve = plots.roc_plot(*roc_curve(*scores), (here[0], here[1]))
+        plot = f'<div class="plots">{_plot("ROC curve", curve, ROC)}</div>'
+    return f'<section id="labels"><h2>Against the labels</h2>{_definitions(lines)}{plot}</section>'
+
+
+def _rate(hits: int, n: int) -> str:
+    low, high = wilson_interval(hits, n)
+    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    return f"{hits} of {n}, {100 * hits / n:.1f} % ({interval})"
+
+
+def _errors(run: Run) -> str:
+    if not run.errors:
+        return ""
+    rows = "".join(
+        f'<tr><td><bdi>{_text(plain(path))}</bdi></td><td class="reason">{_text(reason)}</td>'
+        f"<td>{_text(plain(detail))}</td></tr>"
+        for path, reason, detail in run.errors[:MOST_ROWS]
+    )
+    n = len(run.errors)
+    return (
+        f'<section id="errors"><h2>Could not be used</h2><p>{n:,} '
+        f"{'image was' if n == 1 else 'images were'} left out; the others are not affected.</p>"
+        '<div class="scroll"><table><thead><tr><th>image</th><th>reason</th><th>what was found</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
+    command = ["oneclass", *map(str, run.record.get("command", []))]
+    environment = run.record.get("environment", {})
+    machine = (
+        f"{environment.get('cpu', 'unknown processor')}, {environment.get('cores', '?')} cores"
+    )
+    lines = [
+        *modelcard.lines(card, model, digest),
+        ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
+    ]
+    return (
+        f'<section id="model"><h2>The model</h2>{_definitions(lines)}<h3>Again</h3><pre><code>'
+        f"{_text(modelcard.fit_command(card, model))}\n{_text(plain(shlex.join(command)))}"
+        "</code></pre></section>"
+    )
+
+
+def _definitions(lines: Sequence[tuple[str, str]]) -> str:
+    return "<dl>" + "".join(f"<dt>{_text(a)}</dt><dd>{_text(b)}</dd>" for a, b in lines) + "</dl>"
+
+
+def _text(text: str) -> str:
+    """Outside text for the inside of an element or an attribute."""
+    return escape(text.encode("utf-8", "backslashreplace").decode(), quote=True)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("oneclass.report") / name).read_text(encoding="utf-8")

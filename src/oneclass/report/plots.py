@@ -1,0 +1,169 @@
+"""Vector plots in the page's own colours: matplotlib draws, the style sheet paints."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+# matplotlib knows no CSS variables: it draws in colours that nobody uses, which are replaced.
+STAND_INS = {
+    "ink": "#0a0b01",
+    "muted": "#0a0b02",
+    "line": "#0a0b03",
+    "normal": "#0a0b04",
+    "scored": "#0a0b05",
+    "alarm": "#0a0b06",
+}
+SIZE = (4.5, 2.7)
+FEW = 20
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "oneclass",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": STAND_INS["muted"],
+    "axes.labelcolor": STAND_INS["ink"],
+    "xtick.color": STAND_INS["muted"],
+    "ytick.color": STAND_INS["muted"],
+    "text.color": STAND_INS["ink"],
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def score_histogram(
+    normal: Floats, scored: Floats, anomalous: NDArray[np.bool_], threshold: float
+) -> str:
+    """Held-out normal images against the scored ones; of few of these each is a tick.
+
+    Args:
+        normal: (n,) held-out scores.
+        scored: (m,) scores; m may be 0.
+        anomalous: (m,) the verdicts.
+        threshold: where the verdict changes.
+    """
+
+    def draw(axes: Axes) -> None:
+        everything = np.concatenate([normal, scored])
+        low, high = float(everything.min()), float(everything.max())
+        bins = np.linspace(low, high if high > low else low + 1e-6, 31).tolist()
+        axes.hist(
+            normal,
+            bins,
+            weights=np.full(len(normal), 100 / len(normal)),
+            color=STAND_INS["normal"],
+            alpha=0.35,
+            label=f"held-out normal images ({len(normal)})",
+        )
+        groups = (
+            ("scored, normal", "scored", ~anomalous),
+            ("scored, anomalies", "alarm", anomalous),
+        )
+        for label, colour, chosen in groups:
+            some = scored[chosen]
+            if not len(some):
+                continue
+            name = f"{label} ({len(some)})"
+            if len(scored) < FEW:
+                axes.plot(some, np.zeros(len(some)), "|", ms=22, mew=2, color=STAND_INS[colour],
+                          label=name, clip_on=False)  # fmt: skip
+            else:
+                axes.hist(
+                    some,
+                    bins,
+                    weights=np.full(len(some), 100 / len(scored)),
+                    histtype="step",
+                    lw=1.6,
+                    color=STAND_INS[colour],
+                    label=name,
+                )
+        axes.axvline(threshold, color=STAND_INS["ink"], lw=1, ls=(0, (4, 3)), label="threshold")
+        axes.set_xlabel("anomaly score (larger is odder)")
+        axes.set_ylabel("% of images")
+
+    return _svg(draw, "scores")
+
+
+def p_value_plot(p_values: Floats, rate: float) -> str:
+    """The sorted p-values against what images like the normal ones would give."""
+
+    def draw(axes: Axes) -> None:
+        ordered = np.sort(p_values)
+        share = np.arange(1, len(ordered) + 1) / len(ordered)
+        axes.plot([0, 1], [0, 100], color=STAND_INS["muted"], lw=1, ls=(0, (4, 3)),
+                  label="all like the normal images")  # fmt: skip
+        axes.step([0, *ordered, 1], [0, *(100 * share), 100], where="post", lw=1.8,
+                  color=STAND_INS["scored"], label="these images")  # fmt: skip
+        axes.axvspan(0, rate, color=STAND_INS["alarm"], alpha=0.18, lw=0, label="called anomalies")
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 100)
+        axes.set_xlabel("p-value")
+        axes.set_ylabel("% of images at or below it")
+
+    return _svg(draw, "pvalues")
+
+
+def roc_plot(false_alarms: Floats, detected: Floats, here: tuple[float, float]) -> str:
+    """The ROC curve, and where the verdicts of this run lie on it."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(
+            [0, 100], [0, 100], color=STAND_INS["muted"], lw=1, ls=(0, (4, 3)), label="chance"
+        )
+        axes.step(100 * false_alarms, 100 * detected, where="post", color=STAND_INS["scored"],
+                  lw=1.8, label="every threshold")  # fmt: skip
+        axes.plot([100 * here[0]], [100 * here[1]], "o", ms=7, color=STAND_INS["alarm"],
+                  label="the verdicts", clip_on=False)  # fmt: skip
+        axes.set_xlim(-1, 101)
+        axes.set_ylim(0, 101)
+        axes.set_xlabel("% of normal images called anomalies")
+        axes.set_ylabel("% of anomalies found")
+
+    return _svg(draw, "roc")
+
+
+def _svg(draw: Callable[[Axes], None], name: str) -> str:
+    """An <svg> element that scales with the page; `name` keeps its ids apart from others'."""
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the report's plots need the package matplotlib, which is not installed: "
+            'pip install "oneclass[report]"'
+        ) from error
+    nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        figure.legend(loc="outside upper left", ncols=2, fontsize=8.5, handlelength=1.4)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+    return _for_page(buffer.getvalue(), name)
+
+
+def _for_page(svg: str, name: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    for colour, stand_in in STAND_INS.items():
+        svg = svg.replace(stand_in, f"var(--{colour})")
+    return svg.strip()

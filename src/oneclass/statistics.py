@@ -1,0 +1,80 @@
+"""What is said of scores where labels are known, and of figures that come in pairs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import InputError
+
+Floats = NDArray[np.float64]
+Z95 = 1.959963984540054
+BOOTSTRAPS = 2000
+
+
+def auroc(normal: Floats, anomalous: Floats) -> float:
+    """The chance that a random anomaly scores above a random normal image, ties counting half.
+
+    That is the area under the ROC curve (Mann and Whitney's U over the number of pairs).
+
+    Args:
+        normal: (n,) scores, n >= 1.
+        anomalous: (m,) scores, m >= 1.
+
+    Raises:
+        InputError: one of them is empty, or not finite.
+    """
+    normal, anomalous = np.asarray(normal, float), np.asarray(anomalous, float)
+    if not len(normal) or not len(anomalous):
+        raise InputError(
+            f"AUROC of {len(normal)} normal and {len(anomalous)} anomalous scores: at least one of "
+            "each is needed."
+        )
+    if not (np.isfinite(normal).all() and np.isfinite(anomalous).all()):
+        raise InputError("AUROC of scores that are not finite: look for what made them so.")
+    ordered = np.sort(normal)
+    below = np.searchsorted(ordered, anomalous, side="left")
+    not_above = np.searchsorted(ordered, anomalous, side="right")
+    return float((below + not_above).sum() / (2 * len(normal) * len(anomalous)))
+
+
+def auroc_interval(normal: Floats, anomalous: Floats, *, seed: int = 0) -> tuple[float, float]:
+    """A 95 % interval of the AUROC: percentiles over bootstraps of both sets of images."""
+    rng = np.random.default_rng(seed)
+    draws = [
+        auroc(rng.choice(normal, len(normal)), rng.choice(anomalous, len(anomalous)))
+        for _ in range(BOOTSTRAPS)
+    ]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def roc_curve(normal: Floats, anomalous: Floats) -> tuple[Floats, Floats]:
+    """The shares of normal images and of anomalies at or above each threshold, from none to all.
+
+    Returns:
+        (t,) false-alarm rates and (t,) detection rates, ascending, from (0, 0) to (1, 1).
+    """
+    thresholds = np.unique(np.concatenate([normal, anomalous]))[::-1]
+    rates = []
+    for scores in (normal, anomalous):
+        ordered = np.sort(scores)
+        at_least = len(ordered) - np.searchsorted(ordered, thresholds, side="left")
+        rates.append(np.concatenate([[0.0], at_least / len(ordered)]))
+    return rates[0], rates[1]
+
+
+def wilson_interval(hits: int, n: int) -> tuple[float, float]:
+    """A 95 % interval of a rate of which `hits` of `n` trials were seen (Wilson 1927).
+
+    Raises:
+        InputError: no trials.
+    """
+    if n < 1:
+        raise InputError("a rate needs at least one trial.")
+    share, z2 = hits / n, Z95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,392 @@
+"""The report: one page, nothing from outside, and nothing that a file name can do to it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import stripes, write_images
+from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
+from oneclass.errors import ImageError
+from oneclass.report import labels, plots, write_report
+from oneclass.runs import environment, write_run
+from test_cli import oneclass
+
+HOSTILE = (
+    "<script>alert(1)</script>.png",
+    "\"' onerror=alert(1) x='.png",
+    "</title><h1>.png",
+    "$style ${script}.png",
+    "a\nb\t\x1b[31m.png",
+    "‮gnp.exe.png",
+    "=HYPERLINK(1).png",
+    "x" * 240 + ".png",
+)
+
+
+class Page(HTMLParser):
+    """The elements of a page; every one that opens must close."""
+
+    VOID = frozenset({"meta", "img", "input", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def tiles(self) -> list[dict[str, str | None]]:
+        return [a for tag, a in self.tags if tag == "li" and "tile" in (a.get("class") or "")]
+
+    @property
+    def pictures(self) -> list[dict[str, str | None]]:
+        return [a for tag, a in self.tags if tag == "img" and a.get("class") != "heat"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("model") / "m.oneclass"
+    Detector(layer="block_2@4", size=(64, 64)).fit(stripes(40, seed=1)).save(file)
+    return file
+
+
+def scored(
+    model: Path, folder: Path, images: np.ndarray, errors: tuple[ImageError, ...] = ()
+) -> Path:
+    """A run folder for images that are written beside it."""
+    paths = write_images(folder / "new", images)
+    return record(load(model), folder, paths, errors)
+
+
+def record(
+    detector: Detector, folder: Path, paths: list[Path], errors: tuple[ImageError, ...] = ()
+) -> Path:
+    found = detector.score(paths) if paths else []
+    return recorded(detector, folder, list(found), errors)
+
+
+def recorded(
+    detector: Detector,
+    folder: Path,
+    predictions: list[Prediction],
+    errors: tuple[ImageError, ...] = (),
+) -> Path:
+    about = {
+        "command": ["score", "m.oneclass", "new"],
+        "started": "2026-01-02T03:04:05",
+        "seconds": 1.5,
+        "complete": True,
+        "model_sha256": detector.digest,
+        "scored": len(predictions),
+        "errors": len(errors),
+        "drift": None,
+        "environment": environment(),
+    }
+    write_run(folder / "run", predictions, errors, about)
+    return folder / "run"
+
+
+def page_of(model: Path, run: Path, **options: object) -> Page:
+    write_report(load(model), model, run, run / "report.html", **options)
+    return Page((run / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Path) -> None:
+    images = np.concatenate([stripes(6, seed=2), stripes(3, seed=3, upright=False)])
+    page = page_of(model, scored(model, tmp_path, images))
+    predictions = load(model).score(tmp_path / "new")
+    ranked = sorted(predictions, key=lambda p: -p.score)
+    assert [tile["data-name"] for tile in page.tiles] == [p.path for p in ranked]
+    assert [tile["data-verdict"] == "anomaly" for tile in page.tiles] == [
+        p.is_anomaly for p in ranked
+    ]
+    assert len(page.pictures) == 9
+    n_heat = sum(a.get("class") == "heat" for tag, a in page.tags if tag == "img")
+    assert n_heat == 9
+    text = " ".join(page.texts)
+    n_odd = sum(p.is_anomaly for p in predictions)
+    assert f"{n_odd} of 9 images are anomalies" in text
+    card = load(model).card
+    assert card["calibration"]["guarantee"] in text
+    assert card["fit"]["images_sha256"] in text
+    assert sum(tag == "svg" for tag, _ in page.tags) == 2
+
+
+def test_the_page_loads_nothing(model: Path, tmp_path: Path) -> None:
+    run = scored(model, tmp_path, stripes(3, seed=2))
+    page = page_of(model, run)
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    for tag, attributes in page.tags:
+        assert tag not in {"link", "iframe", "object", "embed", "base", "form"}
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in {"src", "href"}:
+                assert (value or "").startswith(("data:image/webp;base64,", "#")), (tag, value)
+    (policy,) = [
+        a["content"] for t, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert (policy or "").startswith("default-src 'none'; img-src data:;")
+
+
+def test_the_policy_lets_the_page_s_own_script_run(model: Path, tmp_path: Path) -> None:
+    import base64
+    import hashlib
+
+    run = scored(model, tmp_path, stripes(2, seed=2))
+    page_of(model, run)
+    text = (run / "report.html").read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+
+
+def test_hostile_names_stay_text(model: Path, tmp_path: Path) -> None:
+    detector = load(model)
+    (tmp_path / "new").mkdir()
+    names = [*HOSTILE, os.fsdecode(b"\xff\xfe.png")]
+    names = [name.replace("/", "_") for name in names]
+    for name in names:
+        Image.fromarray(stripes(1, seed=2)[0]).save(tmp_path / "new" / name)
+    bad = tuple(ImageError(tmp_path / name, "missing", f"<b>{name}") for name in names)
+    run = record(detector, tmp_path, sorted((tmp_path / "new").iterdir()), bad)
+    page = page_of(model, run)
+    assert len(page.tiles) == len(names)
+    assert len(page.pictures) == len(names)
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert {tag for tag, _ in page.tags} >= {"table", "bdi"}
+    assert not any(tag in {"b"} and a for tag, a in page.tags)
+    text = (run / "report.html").read_bytes().decode("utf-8")
+    assert "\x1b" not in text
+    assert "‮" not in text
+    assert "alert(1)</script>" not in text
+    with (run / "errors.csv").open(encoding="utf-8", newline="") as file:
+        assert not any(row["path"].startswith(("=", "+", "-", "@")) for row in csv.DictReader(file))
+
+
+def test_one_image(model: Path, tmp_path: Path) -> None:
+    page = page_of(model, scored(model, tmp_path, stripes(1, seed=2)))
+    text = " ".join(page.texts)
+    assert "The image looks normal" in text or "The image is an anomaly" in text
+    assert len(page.tiles) == 1
+
+
+def test_only_errors(model: Path, tmp_path: Path) -> None:
+    errors = (ImageError("a.png", "truncated", "it ends early"),)
+    page = page_of(model, record(load(model), tmp_path, [], errors))
+    text = " ".join(page.texts)
+    assert "No image could be scored" in text
+    assert "it ends early" in text
+    assert page.tiles == []
+
+
+def test_two_thousand_images_show_the_ends_and_list_all(model: Path, tmp_path: Path) -> None:
+    (path,) = write_images(tmp_path / "new", stripes(1, seed=2))
+    (one,) = load(model).score(path)
+    many = [replace(one, score=one.score + 1e-3 * (i - 1999)) for i in range(2000)]
+    run = recorded(load(model), tmp_path, many)
+    page = page_of(model, run)
+    ranks = [int(tile["data-rank"] or 0) for tile in page.tiles]
+    assert ranks == [*range(1, 401), *range(1901, 2001)]
+    assert len(page.pictures) == 1  # the others do not have the score that was recorded
+    assert sum(tag == "tr" for tag, _ in page.tags) == 2001
+    assert (run / "report.html").stat().st_size < 2e6
+
+
+def test_five_hundred_noisy_colour_images_stay_below_five_megabytes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (500, 220, 300, 3), np.uint8)
+    detector = Detector(backbone="greyscale", size=(6, 6), n_halfspaces=2).fit(noise[:40])
+    detector.save(tmp_path / "m.oneclass")
+    paths = write_images(tmp_path / "new", noise)
+    run = record(detector, tmp_path, paths)
+    page = page_of(tmp_path / "m.oneclass", run)
+    assert len(page.pictures) == 500
+    assert 1e6 < (run / "report.html").stat().st_size < 5e6
+
+
+def test_the_same_run_gives_the_same_page(model: Path, tmp_path: Path) -> None:
+    run = scored(model, tmp_path, stripes(4, seed=2))
+    page_of(model, run)
+    before = (run / "report.html").read_bytes()
+    page_of(model, run)
+    assert (run / "report.html").read_bytes() == before
+
+
+def test_images_that_are_gone_or_changed_are_not_shown(model: Path, tmp_path: Path) -> None:
+    run = scored(model, tmp_path, stripes(4, seed=2))
+    (tmp_path / "new/000.png").unlink()
+    (tmp_path / "new/001.png").write_bytes(b"")
+    write_images(tmp_path / "other", stripes(1, seed=77))
+    (tmp_path / "other/000.png").replace(tmp_path / "new/002.png")
+    page = page_of(model, run)
+    assert len(page.tiles) == 4
+    assert len(page.pictures) == 1
+    text = " ".join(page.texts)
+    assert "changed since it was scored" in text
+    assert "not shown: missing" in text
+
+
+def test_a_model_without_maps_has_a_page_without_heatmaps(tmp_path: Path) -> None:
+    detector = Detector(layer="pool", size=(64, 64)).fit(stripes(20, seed=1))
+    detector.save(tmp_path / "m.oneclass")
+    run = record(detector, tmp_path, write_images(tmp_path / "new", stripes(3, seed=2)))
+    page = page_of(tmp_path / "m.oneclass", run)
+    assert not any(a.get("class") == "heat" for _, a in page.tags)
+    assert "there are no heatmaps" in " ".join(page.texts)
+    assert len(page.pictures) == 3
+
+
+def test_another_model_is_refused(model: Path, tmp_path: Path) -> None:
+    run = scored(model, tmp_path, stripes(2, seed=2))
+    Detector(backbone="greyscale").fit(stripes(20, seed=1)).save(tmp_path / "o.oneclass")
+    with pytest.raises(InputError, match="was scored with a model of SHA-256"):
+        page_of(tmp_path / "o.oneclass", run)
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("damage", ["gone", "no json", "short", "extra field"])
+def test_what_is_no_run_is_refused(model: Path, tmp_path: Path, damage: str) -> None:
+    run = scored(model, tmp_path, stripes(3, seed=2))
+    lines = (run / "predictions.jsonl").read_text().splitlines()
+    if damage == "gone":
+        (run / "run.json").unlink()
+    elif damage == "no json":
+        (run / "run.json").write_text("{")
+    elif damage == "short":
+        (run / "predictions.jsonl").write_text(lines[0] + "\n")
+    else:
+        lines[0] = json.dumps({**json.loads(lines[0]), "more": 1})
+        (run / "predictions.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="holds no complete scoring run"):
+        page_of(model, run)
+
+
+class TestLabels:
+    def predictions(self, folder: Path) -> list[Prediction]:
+        return [
+            Prediction(str(folder / "good" / "a.png"), -1.0, 0.5, False),
+            Prediction(str(folder / "bad" / "b.png"), 1.0, 0.01, True),
+            Prediction(str(folder / "other" / "c.png"), 0.5, 0.2, False),
+        ]
+
+    def test_folders(self, tmp_path: Path) -> None:
+        found = self.predictions(tmp_path)
+        truth = labels.from_folders(found, [str(tmp_path / "good"), str(tmp_path / "other")])
+        assert list(truth.values()) == [False, True, False]
+        with pytest.raises(InputError, match=r"none of the 3 scored images lies there"):
+            labels.from_folders(found, [str(tmp_path / "go")])
+
+    def test_a_table(self, tmp_path: Path) -> None:
+        table = tmp_path / "labels.csv"
+        absolute = tmp_path / "bad/b.png"
+        table.write_text(f"path,label\ngood/a.png,OK\n{absolute},defect\nelsewhere.png,1\n")
+        truth = labels.from_csv(self.predictions(tmp_path), table)
+        assert [Path(path).name for path in truth] == ["a.png", "b.png"]
+        assert list(truth.values()) == [False, True]
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "found no rows"),
+            ("file,label\na,ok\n", "found file, label. Expected a header with path"),
+            ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),
+            ("path,label\nnowhere.png,ok\n", "names none of the 3 scored images"),
+        ],
+    )
+    def test_bad_tables(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(InputError, match=message):
+            labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    def test_what_they_say_is_on_the_page(self, model: Path, tmp_path: Path) -> None:
+        images = np.concatenate([stripes(6, seed=2), stripes(4, seed=3, upright=False)])
+        run = scored(model, tmp_path, images)
+        truth = {str(p): int(p.stem) > 5 for p in sorted((tmp_path / "new").iterdir())}
+        page = page_of(model, run, labels=lambda _: truth)
+        text = " ".join(page.texts)
+        assert "6 normal, 4 anomalies" in text
+        assert "1.000 (95 % interval 1.000 to 1.000)" in text
+        assert "4 of 4, 100.0 %" in text
+        assert sum(tag == "svg" for tag, _ in page.tags) == 3
+        only = {path: True for path, odd in truth.items() if odd}
+        one_sided = page_of(model, run, labels=lambda _: only)
+        assert "0 normal, 4 anomalies" in " ".join(one_sided.texts)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(MissingDependencyError, match=r"oneclass\[report\]"):
+        page_of(model, scored(model, tmp_path, stripes(2, seed=2)))
+
+
+def test_plots_are_painted_by_the_style_sheet() -> None:
+    svg = plots.p_value_plot(np.array([0.1, 0.5, 0.9]), 0.05)
+    assert "var(--scored)" in svg
+    assert "#0a0b" not in svg
+    assert svg.startswith("<svg")
+    ids = re.findall(r'id="([^"]+)"', svg)
+    assert len(ids) == len(set(ids))
+    assert all(i.startswith("pvalues-") for i in ids)
+
+
+class TestCommand:
+    def test_it_writes_the_page_into_the_run(self, model: Path, tmp_path: Path) -> None:
+        write_images(tmp_path / "new/good", stripes(4, seed=2))
+        write_images(tmp_path / "new/bad", stripes(3, seed=3, upright=False))
+        done = oneclass("score", model, "new", "-o", "run", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        done = oneclass("report", model, "run", "--normal", "new/good", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "run/report.html: 7 images" in done.stderr
+        assert "4 normal, 3 anomalies" in (tmp_path / "run/report.html").read_text()
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        done = oneclass(
+            "report", model, tmp_path / "run", "-o", "p.html", "--title", "A <b>", cwd=elsewhere
+        )
+        assert done.returncode == 0, done.stderr
+        assert "7 images could not be shown" in done.stderr
+        assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
+
+    def test_contradictory_labels_are_refused(self, model: Path, tmp_path: Path) -> None:
+        run = scored(model, tmp_path, stripes(2, seed=2))
+        done = oneclass("report", model, run, "--normal", "a", "--labels", "b")
+        assert done.returncode == 2
+        assert "exclude each other" in done.stderr
+
+    def test_a_folder_without_a_run_is_refused(self, model: Path, tmp_path: Path) -> None:
+        done = oneclass("report", model, tmp_path / "nowhere")
+        assert done.returncode == 2
+        assert "holds no complete scoring run" in done.stderr

@@ -1,0 +1,63 @@
+"""Statistics against definitions and against other people's code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_curve as sklearn_curve
+
+from oneclass import InputError
+from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+
+SCORES = st.lists(st.integers(0, 5), min_size=1, max_size=20)
+
+
+@given(SCORES, SCORES)
+def test_auroc_is_the_chance_that_an_anomaly_scores_higher(normal: list, anomalous: list) -> None:
+    pairs = [(a > n) + (a == n) / 2 for a in anomalous for n in normal]
+    assert auroc(np.array(normal), np.array(anomalous)) == pytest.approx(np.mean(pairs))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_auroc_and_curve_are_scikit_learns(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    normal, anomalous = rng.normal(size=40).round(1), rng.normal(0.7, size=30).round(1)
+    truth = np.repeat([0, 1], [40, 30])
+    scores = np.concatenate([normal, anomalous])
+    assert auroc(normal, anomalous) == pytest.approx(roc_auc_score(truth, scores))
+    false_alarms, detected = roc_curve(normal, anomalous)
+    expected = sklearn_curve(truth, scores, drop_intermediate=False)
+    np.testing.assert_allclose(false_alarms, expected[0])
+    np.testing.assert_allclose(detected, expected[1])
+
+
+@pytest.mark.parametrize(("normal", "anomalous"), [([], [1.0]), ([1.0], []), ([np.nan], [1.0])])
+def test_auroc_of_nothing_is_refused(normal: list, anomalous: list) -> None:
+    with pytest.raises(InputError, match="AUROC of"):
+        auroc(np.array(normal), np.array(anomalous))
+
+
+def test_the_interval_of_the_auroc_covers_the_truth() -> None:
+    truth = 0.760250  # of two normal distributions, one apart: Phi(1 / sqrt(2))
+    covered = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        low, high = auroc_interval(rng.normal(size=60), rng.normal(1, size=60), seed=seed)
+        covered += low <= truth <= high
+    assert covered >= 34  # 38 are expected
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (50, 1000)])
+def test_wilson_interval_is_scipys(hits: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    assert wilson_interval(hits, n) == pytest.approx(expected)
+
+
+def test_a_rate_without_trials_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one trial"):
+        wilson_interval(0, 0)

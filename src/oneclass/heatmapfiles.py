@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oneclass.files import whole_file
+from oneclass.files import translated_errors, whole_file
 from oneclass.heatmap import Explanation
 from oneclass.runs import csv_text, make_folder
 
@@ -23,12 +23,14 @@ class HeatmapFolder:
     """A folder that fills with one overlay and one map an image."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder.
+        """Make the folder, and take an older index out of it: its files will be others' soon.
 
         Raises:
             InputError: it cannot be made or written to.
         """
         make_folder(folder)
+        with translated_errors(folder):
+            (folder / INDEX).unlink(missing_ok=True)
         self.folder = folder
         self._rows: list[tuple[str, ...]] = []
 

@@ -165,8 +165,12 @@ def _results(
         if isinstance(result, ImageError):
             yield result
             continue
-        drawn = overlay(picture(sources.pixels(index), scale), result.anomaly_map, heat_scale)
-        heat.add(result, drawn)
+        try:
+            pixels = sources.pixels(index)
+        except ImageError as gone:  # between scoring and drawing
+            yield gone
+            continue
+        heat.add(result, overlay(picture(pixels, scale), result.anomaly_map, heat_scale))
         yield result.prediction
 
 

@@ -98,7 +98,11 @@ def _look(
         if again.score != recorded.score:
             yield _Seen(rank, recorded, None, problem="changed since it was scored")
             continue
-        image = visible(sources.pixels(index), detector.pixel_scale)
+        try:
+            image = visible(sources.pixels(index), detector.pixel_scale)
+        except ImageError as gone:  # since a moment ago
+            yield _Seen(rank, recorded, None, problem=gone.reason)
+            continue
         image.thumbnail((LEVELS[0][0], LEVELS[0][0]), Image.Resampling.LANCZOS)
         heat = None
         if isinstance(result, Explanation) and heat_scale is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +16,13 @@ from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, ImageError, InputError, load
+from oneclass.cli.score import _results, score
 from oneclass.heatmap import spread
+from oneclass.heatmapfiles import HeatmapFolder
 from oneclass.overlay import overlay, picture
 from oneclass.pixels import PixelScale
+from oneclass.prediction import Prediction
+from oneclass.sources import gather
 from test_cli import oneclass
 
 BYTES = PixelScale("uint8", 0, 255)
@@ -205,6 +211,54 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 31
         assert len(list((place / "other").glob("*.png"))) == 30
+
+    def test_an_older_index_goes_before_the_first_new_file(self, place: Path) -> None:
+        folder = HeatmapFolder(place / "again")
+        folder.finish()
+        assert (place / "again/index.csv").read_text() == "path,score,offset,png,npy\n"
+        HeatmapFolder(place / "again")
+        assert not (place / "again/index.csv").exists()
+
+    def test_an_image_that_goes_between_scoring_and_drawing_is_an_error(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paths = write_images(place / "going", stripes(3, seed=5))
+        sources = gather(place / "going")
+        detector = load(place / "m.oneclass")
+        maps = detector.explain_each
+
+        def explain_each(*args: Any, **kwargs: Any) -> Iterator[Explanation | ImageError]:
+            for index, explanation in enumerate(maps(*args, **kwargs)):
+                if index == 1:
+                    paths[1].unlink()
+                yield explanation
+
+        monkeypatch.setattr(detector, "explain_each", explain_each)
+        heat = HeatmapFolder(place / "some")
+        kinds = [type(r) for r in _results(detector, sources, heat, lambda *_: None)]
+        assert kinds == [Prediction, ImageError, Prediction]
+        assert len(list((place / "some").glob("*.npy"))) == 2
+
+    def test_ctrl_c_keeps_the_heatmaps_that_are_done(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add, done = HeatmapFolder.add, []
+
+        def add_two(self: HeatmapFolder, *args: Any) -> None:
+            if len(done) == 2:
+                raise KeyboardInterrupt
+            add(self, *args)
+            done.append(args)
+
+        monkeypatch.setattr(HeatmapFolder, "add", add_two)
+        monkeypatch.chdir(place)
+        words = ["m.oneclass", "normal", "-o", "cut", "--heatmaps", "cutheat"]
+        assert score.main(words, standalone_mode=False) == 130
+        with (place / "cutheat/index.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 2
+        assert len(list((place / "cutheat").iterdir())) == 5
+        assert len((place / "cut/predictions.csv").read_text().splitlines()) == 3
 
     def test_a_model_without_maps_is_refused_before_any_work(self, place: Path) -> None:
         done = oneclass("score", "v.oneclass", "normal", "--heatmaps", "none", cwd=place)

@@ -22,6 +22,9 @@ def same(a: Detector, b: Detector) -> None:
     assert [p.p_value for p in one] == pytest.approx([p.p_value for p in two], abs=0.03)
     assert a.card["fit"]["images_sha256"] == b.card["fit"]["images_sha256"]
     assert a.card["calibration"] == b.card["calibration"]
+    assert a.heat_scale == pytest.approx(b.heat_scale, rel=1e-3)
+    for e, f in zip(a.explain(new), b.explain(new), strict=True):
+        np.testing.assert_allclose(e.anomaly_map, f.anomaly_map, atol=2e-6)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("n_halfspaces", [1, 4, None])

@@ -375,5 +375,5 @@ def test_rows_beyond_the_memory_are_refused_before_they_are_made(
     normal_images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sysconf", lambda name: 100)
-    with pytest.raises(StorageError, match=r"fitting 40 rows of 160 values needs .* GiB.*--grid 4"):
+    with pytest.raises(StorageError, match=r"fitting 40 x 160 values needs .* GiB.*--grid 4"):
         Detector(**SMALL).fit(normal_images)

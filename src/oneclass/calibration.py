@@ -28,6 +28,7 @@ HELD_BACK, MOST_HELD_BACK = 0.25, 4000
 FEWEST_BELOW = 5
 """A split needs a threshold that so many held-back images lie beyond; else it would be a gamble."""
 DEFAULT_FALSE_ALARMS = 0.05
+MOST_PATCHES = 50_000
 TIE = 1e-6
 """Scores nearer than this, relative to the largest, differ by rounding alone."""
 
@@ -62,7 +63,7 @@ class Calibration:
     fold_offset: Floats
     fold_member: NDArray[np.int64]
 
-    def p_value(self, score: float, row: NDArray[np.float32]) -> float:
+    def p_value(self, score: float, row: NDArray[np.float32], n_worst: int = 0) -> float:
         """The share of normal images at least as odd as a new one, itself counted among them.
 
         A normal image that is less odd by rounding alone counts as one that is as odd: where
@@ -70,22 +71,25 @@ class Calibration:
 
         Args:
             score: the new image's anomaly score by the model.
-            row: (d,) its row.
+            row: (d,) its row, or (p, d) its patches.
+            n_worst: of the patches, as for `anomaly_scores`.
 
         Returns:
             A value in [1 / (n + 1), 1].
         """
         at_least = 0
-        for normal, new in zip(self._by_fold, self._fold_scores(score, row), strict=True):
+        for normal, new in zip(self._by_fold, self._fold_scores(score, row, n_worst), strict=True):
             at_least += len(normal) - int(np.searchsorted(normal, new - self._slack, side="left"))
         return (at_least + 1) / (len(self.normal_scores) + 1)
 
-    def _fold_scores(self, score: float, row: NDArray[np.float32]) -> list[float]:
+    def _fold_scores(self, score: float, row: NDArray[np.float32], n_worst: int) -> list[float]:
         if not len(self.fold_member):
             return [score]
-        margins = self._wide @ row.astype(np.float64) - self.fold_offset
+        margins = self._wide @ row.astype(np.float64).T
+        margins -= self.fold_offset.reshape(-1, *[1] * (row.ndim - 1))
         starts = np.flatnonzero(np.diff(self.fold_member, prepend=-1))
-        return [float(-best) for best in np.maximum.reduceat(margins, starts)]
+        best = np.maximum.reduceat(margins, starts, axis=0)
+        return [float(worst_mean(-own, n_worst)) if n_worst else float(-own) for own in best]
 
     @cached_property
     def _wide(self) -> Floats:
@@ -157,11 +161,12 @@ def fit_and_calibrate(
     n_halfspaces: int,
     seed: int,
     start: NDArray[np.floating[Any]] | None = None,
+    n_worst: int = 0,
 ) -> tuple[Halfspaces, Calibration]:
     """Fit the half-spaces, and score normal rows that they, or their sisters, have not seen.
 
     Args:
-        rows: (n, d) float32 with n >= 2.
+        rows: (n, d) float32 with n >= 2; or (n, p, d), the p patches of each image.
         copies: (n,) rows of one image share a number; they are never parted, since a copy in the
             fit would make a held-out image look more normal than a new one.
         plan: from `make_plan`.
@@ -169,10 +174,13 @@ def fit_and_calibrate(
         n_halfspaces: of every fit; fewer where it has fewer rows.
         seed: of the parts and of the fits.
         start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
+        n_worst: of patches, as for `anomaly_scores`.
     """
 
     def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
         some = rows if chosen.all() else rows[chosen]
+        if rows.ndim == 3:
+            some = some_patches(some, seed=seed)
         k = min(n_halfspaces, len(some))
         return fit_halfspaces(some, k, nu=nu, seed=seed, start=start)
 
@@ -180,12 +188,12 @@ def fit_and_calibrate(
     if plan.method is Method.SPLIT:
         fitted = fit(folds < 0)
         out = rows[folds == 0]
-        held_out = anomaly_scores(out, fitted.coef.astype(np.float32), fitted.offset)
+        held_out = anomaly_scores(out, fitted.coef.astype(np.float32), fitted.offset, n_worst)
         nothing = np.zeros(0, np.int64)
         return fitted, Calibration(
             np.sort(held_out),
             np.zeros(len(held_out), np.int64),
-            np.zeros((0, rows.shape[1]), np.float16),
+            np.zeros((0, rows.shape[-1]), np.float16),
             np.zeros(0),
             nothing,
         )
@@ -193,7 +201,7 @@ def fit_and_calibrate(
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
     coefs = [sister.coef.astype(np.float16) for sister in sisters]
     scores = [
-        np.sort(anomaly_scores(rows[folds == k], coef, sister.offset))
+        np.sort(anomaly_scores(rows[folds == k], coef, sister.offset, n_worst))
         for k, (coef, sister) in enumerate(zip(coefs, sisters, strict=True))
     ]
     return fitted, Calibration(
@@ -222,23 +230,49 @@ def assign_folds(copies: NDArray[np.int64], plan: Plan, seed: int) -> NDArray[np
 
 
 def anomaly_scores(
-    rows: NDArray[np.float32], coef: NDArray[np.floating[Any]], offset: Floats
+    rows: NDArray[np.float32],
+    coef: NDArray[np.floating[Any]],
+    offset: Floats,
+    n_worst: int = 0,
 ) -> Floats:
     """How far rows lie outside a union of half-spaces; negative inside, summed in float64.
 
     Row by row, since a product over many rows would differ in its last bits with their number.
 
     Args:
-        rows: (n, d).
+        rows: (n, d), or (n, p, d): the p patches of each image.
         coef: (k, d), with the values that the model file keeps.
         offset: (k,).
+        n_worst: of patches: an image's score is the mean of so many largest patch scores.
 
     Returns:
         (n,) float64.
     """
     wide = wide_columns(coef)
+    if rows.ndim == 3:
+        images = [worst_mean(patch_scores(image, wide, offset), n_worst) for image in rows]
+        return np.array(images, dtype=np.float64)
     scores = [halfspace_scores(row[None].astype(np.float64), wide, offset)[0] for row in rows]
     return -np.concatenate(scores)
+
+
+def patch_scores(patches: NDArray[np.float32], coef: Floats, offset: Floats) -> Floats:
+    """(p,) float64: how far each of an image's (p, d) patches lies outside the half-spaces."""
+    return -halfspace_scores(patches.astype(np.float64), coef, offset)[0]
+
+
+def worst_mean(scores: Floats, n_worst: int) -> float:
+    """The mean of the largest scores, the largest first."""
+    return float(np.sort(scores)[::-1][:n_worst].mean())
+
+
+def some_patches(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
+    """(m, d) patches out of (n, p, d): all, or `MOST_PATCHES` at random."""
+    flat = rows.reshape(-1, rows.shape[2])
+    if len(flat) <= MOST_PATCHES:
+        return flat
+    chosen = np.random.default_rng(seed).choice(len(flat), MOST_PATCHES, replace=False)
+    return flat[np.sort(chosen)]
 
 
 def wide_columns(coef: NDArray[np.floating[Any]]) -> Floats:

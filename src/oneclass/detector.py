@@ -33,6 +33,7 @@ from oneclass.training import (
 from oneclass.updating import Update, with_more, without_some
 
 DEFAULT_NU = 0.1
+ROWS = ("image", "patches")
 
 
 class Detector:
@@ -51,6 +52,7 @@ class Detector:
         self,
         *,
         backbone: str | Path | Backbone = DEFAULT,
+        rows: str = "image",
         layer: str | None = None,
         grid: int | None = None,
         size: tuple[int, int] | None = None,
@@ -64,13 +66,16 @@ class Detector:
 
         Args:
             backbone: the name of an embedded network, the path of an ONNX file, or "greyscale".
+            rows: "image": an image is one row; "patches": each position of a map layer is one, for
+                defects that are small beside the image.
             layer: of the backbone, or several joined by "+"; NAME@GRID averages a map layer to
-                GRID x GRID positions; None for the default network's "block_2@7+block_14@2".
+                GRID x GRID positions; None for the default network's "block_2@7+block_14@2", or of
+                patches "block_4+block_10".
             grid: for layers that name no grid of their own; None keeps their maps whole.
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
             nu: in (0, 1]; bounds the share of normal images outside their half-space.
-            n_halfspaces: at least 1; None for one per 12 images, at most 64.
+            n_halfspaces: at least 1; None for one per 12 images, at most 64; 64 for patches.
             false_alarms: in (0, 1); the promised share of normal images called anomalies; None for
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
@@ -80,6 +85,9 @@ class Detector:
             InputError: a value out of its range.
         """
         self.backbone, self.layer = backbone, layer
+        if rows not in ROWS:
+            raise InputError(f"rows is {rows!r}: expected one of {', '.join(ROWS)}.")
+        self.rows = rows
         self.grid = None if grid is None else whole_number("grid", grid, 1)
         self.size = None if size is None else image_size(size)
         self.nu = share("nu", nu, one_too=True)
@@ -99,7 +107,17 @@ class Detector:
         self._file: Path | None = None
 
     def __repr__(self) -> str:
-        names = ("backbone", "layer", "grid", "size", "nu", "n_halfspaces", "false_alarms", "seed")
+        names = (
+            "backbone",
+            "rows",
+            "layer",
+            "grid",
+            "size",
+            "nu",
+            "n_halfspaces",
+            "false_alarms",
+            "seed",
+        )
         return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def fit(self, images: Images, *, progress: Progress | None = None) -> Self:
@@ -120,7 +138,13 @@ class Detector:
         self.ignored = sources.ignored
         headers = read_headers(sources, workers=self._workers)
         representation = choose_representation(
-            headers, self.backbone, self.layer, self.grid, self.size, self.threads
+            headers,
+            self.backbone,
+            self.layer,
+            self.grid,
+            self.size,
+            self.threads,
+            patches=self.rows == "patches",
         )
         scale = choose_pixel_scale(sources, headers, workers=self._workers)
         rows, digests, errors = collect_rows(
@@ -154,6 +178,11 @@ class Detector:
                 damaged, or another model's.
         """
         fitted = self._require_fit()
+        if fitted.representation.n_worst:
+            raise InputError(
+                "a model of patches keeps no rows to learn more from, since they would take more "
+                "room than the images. Fit again with all images."
+            )
         more, fewer = gather(images), gather(forget)
         training, forgotten, unknown = without_some(
             self._learnt_rows(), fewer, workers=self._workers
@@ -259,7 +288,8 @@ class Detector:
             if isinstance(result, ImageError):
                 yield result
             else:
-                yield explain_row(*result, coef, fitted.offset, fitted.heat, maps)
+                n_worst = fitted.representation.n_worst
+                yield explain_row(*result, coef, fitted.offset, fitted.heat, maps, n_worst)
 
     def _score_rows(
         self, sources: Sources, progress: Progress | None
@@ -273,8 +303,9 @@ class Detector:
             if isinstance(result, ImageError):
                 yield result
             else:
-                score = anomaly_scores(result.row[None], coef, fitted.offset)
-                p = fitted.calibration.p_value(float(score[0]), result.row)
+                n_worst = fitted.representation.n_worst
+                score = anomaly_scores(result.row[None], coef, fitted.offset, n_worst)
+                p = fitted.calibration.p_value(float(score[0]), result.row, n_worst)
                 name = sources.names[result.index]
                 yield Prediction(name, float(score[0]), p, p <= rate), result.row
             if progress:
@@ -286,7 +317,7 @@ class Detector:
         Args:
             file: by custom it ends in .oneclass.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
-                name: `update` needs them, scoring does not.
+                name: `update` needs them, scoring does not. A model of patches has none.
 
         Returns:
             The SHA-256 of the model file's content, in hex.
@@ -296,7 +327,8 @@ class Detector:
             StorageError: the disk is full.
         """
         fitted = self._require_fit()
-        training = self._learnt_rows() if rows else None
+        keep = rows and not fitted.representation.n_worst
+        training = self._learnt_rows() if keep else None
         self.digest = modelfile.write(Path(file), fitted.card, fitted.arrays())
         self._file = Path(file)
         if training is not None:

@@ -79,7 +79,7 @@ class TrainingRows:
     """The normal images as rows, in an order that their content decides.
 
     Attributes:
-        rows: (n, d) float32.
+        rows: (n, d) float32; or (n, p, d), the patches of each image.
         digests: n SHA-256 of the images' content, ascending.
     """
 
@@ -167,7 +167,8 @@ def learn(
     """
     plan = make_plan(len(training.rows), settings.false_alarms)
     n_fitted = plan.n_images - (plan.n_scored if plan.method is Method.SPLIT else 0)
-    n_halfspaces = choose_n_halfspaces(settings.n_halfspaces, n_fitted)
+    patches = training.rows.shape[1] if training.rows.ndim == 3 else None
+    n_halfspaces = choose_n_halfspaces(settings.n_halfspaces, n_fitted, patches)
     copies = training.copies()
     fitted, calibration = fit_and_calibrate(
         training.rows,
@@ -177,6 +178,7 @@ def learn(
         n_halfspaces=n_halfspaces,
         seed=settings.seed,
         start=start,
+        n_worst=representation.n_worst,
     )
     _refuse_origin(fitted)
     coef, offset = fitted.coef.astype(np.float32), fitted.offset.astype(np.float64)

@@ -21,10 +21,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.calibration import Calibration
+from oneclass.calibration import Calibration, patch_scores, wide_columns
 from oneclass.errors import InputError
 from oneclass.prediction import Prediction
-from oneclass.representation import MapShape, PretrainedLayers, Representation
+from oneclass.representation import (
+    MapShape,
+    PatchLayers,
+    PretrainedLayers,
+    Representation,
+)
 from oneclass.svm import halfspace_scores
 
 CALM_QUANTILE = 0.95
@@ -41,11 +46,14 @@ class Explanation:
         anomaly_map: (h, w) float64; above 0 where the image is odder than normal images are there.
         offset: the score of an image that is average everywhere. `anomaly_map.sum() + offset` is
             the score, up to rounding.
+        n_worst: 0; but of a model of patches the number of positions whose mean is the score: the
+            map holds each patch's own score, and the offset is 0.
     """
 
     prediction: Prediction
     anomaly_map: Floats
     offset: float
+    n_worst: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Heat:
 
     Attributes:
         calm: (k, h, w) float32, for each half-space the mean of w_p . x_p over its normal images;
-            (k, 0, 0) where a layer has no map.
+            (k, 0, 0) where a layer has no map, and for patches.
         heat_scale: (1,) float64, the largest value in the map of a normal image, exceeded by one
             held-out image in twenty.
     """
@@ -71,6 +79,8 @@ def require_maps(representation: Representation) -> tuple[MapShape, ...]:
     Raises:
         InputError: a layer has none; the message names layers that have one.
     """
+    if isinstance(representation, PatchLayers):
+        return ((1, *representation.grid),)
     maps = tuple(shape for shape in representation.map_shapes if shape is not None)
     if len(maps) == len(representation.map_shapes):
         return maps
@@ -102,8 +112,11 @@ def learn_heat(
         calibration: whose half-spaces score the folds.
         representation: what made the rows.
     """
+    flat = np.zeros((len(coef), 0, 0), np.float32)
     if None in representation.map_shapes:
-        return Heat(np.zeros((len(coef), 0, 0), np.float32), np.zeros(1))
+        return Heat(flat, np.zeros(1))
+    if isinstance(representation, PatchLayers):
+        return Heat(flat, _patch_scale(rows, folds, coef, offset, calibration))
     maps = require_maps(representation)
     learnt = rows if len(calibration.fold_member) else rows[folds < 0]
     calm = _calm(learnt, coef, offset, maps)
@@ -126,16 +139,21 @@ def explain_row(
     offset: Floats,
     heat: Heat,
     maps: tuple[MapShape, ...],
+    n_worst: int,
 ) -> Explanation:
     """Take one image's score apart.
 
     Args:
         prediction: of the image.
-        row: (d,) its row.
+        row: (d,) its row, or (p, d) its patches.
         coef: (k, d) and offset (k,) of the half-spaces.
         heat: of the model.
         maps: from `require_maps`.
+        n_worst: of the representation.
     """
+    if row.ndim == 2:
+        scores = patch_scores(row, coef, offset).reshape(maps[0][1:])
+        return Explanation(prediction, scores, 0.0, n_worst)
     wide = row[None].astype(np.float64)
     winner = int(np.argmax(wide @ coef.T - offset, axis=1)[0])
     calm = heat.calm[winner].astype(np.float64)
@@ -216,6 +234,26 @@ def _maps(
     for block in _blocks(rows):
         winners = np.argmax(block @ wide.T - offset, axis=1)
         yield calm[winners] - _terms(block, wide[winners], maps)
+
+
+def _patch_scale(
+    rows: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    coef: NDArray[np.float32],
+    offset: Floats,
+    calibration: Calibration,
+) -> Floats:
+    """The largest patch score of an image, exceeded by one held-out image in twenty."""
+    largest = []
+    for fold in np.unique(folds[folds >= 0]):
+        own, limits = coef, offset
+        if len(calibration.fold_member):
+            chosen = calibration.fold_member == fold
+            own = calibration.fold_coef[chosen].astype(np.float32)
+            limits = calibration.fold_offset[chosen]
+        wide = wide_columns(own)
+        largest += [patch_scores(image, wide, limits).max() for image in rows[folds == fold]]
+    return np.array([_positive_quantile(np.array(largest))])
 
 
 def _positive_quantile(largest: Floats) -> float:

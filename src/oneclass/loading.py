@@ -16,7 +16,7 @@ from oneclass.errors import ModelFileError, OneclassError
 from oneclass.fitting import Fitted
 from oneclass.heatmap import Heat
 from oneclass.pixels import DEPTHS, PixelScale
-from oneclass.representation import GREYSCALE, Representation, restore
+from oneclass.representation import GREYSCALE, PATCHES, Representation, restore
 from oneclass.settings import share
 
 
@@ -74,7 +74,8 @@ def _settings(record: dict[str, Any], network: Backbone | None) -> dict[str, Any
         return {"backbone": GREYSCALE, "size": size}
     layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
     layer = "+".join(name if grid is None else f"{name}@{grid}" for name, grid in layers)
-    return {"backbone": network, "layer": layer, "size": size}
+    rows = "patches" if record["kind"] == PATCHES else "image"
+    return {"backbone": network, "rows": rows, "layer": layer, "size": size}
 
 
 def _check(
@@ -102,7 +103,11 @@ def _check(
     if list(folds) != (list(members) if len(members) else [0]):
         raise ValueError(f"half-spaces of folds {members} for scores of folds {folds}")
     shapes = representation.map_shapes
-    maps = [(0, 0) if shape is None else shape[1:] for shape in shapes]
+    without = [representation.n_worst > 0 or shape is None for shape in shapes]
+    maps = [
+        (0, 0) if shape is None or skip else shape[1:]
+        for shape, skip in zip(shapes, without, strict=True)
+    ]
     finest = (0, 0) if (0, 0) in maps else tuple(max(sides) for sides in zip(*maps, strict=True))
     if used["calm"].shape != (len(coef), *finest) or used["heat_scale"].shape != (1,):
         raise ValueError(f"calm of shape {used['calm'].shape} for maps of {finest}")

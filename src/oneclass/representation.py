@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import Backbone, Preprocessing, first_line
+from oneclass.backbones import Backbone, LayerSession, Preprocessing, first_line
 from oneclass.errors import InputError, StorageError
 from oneclass.pixels import PixelScale, prepare
 
-GREYSCALE = "greyscale"
+GREYSCALE, PATCHES = "greyscale", "patches"
+WORST_SHARE = 0.01
+"""Of an image's positions; benchmarks/bench_patches.py has the table."""
 Layer = tuple[str, int | None]
 MapShape = tuple[int, int, int]
 """(channels, height, width)."""
@@ -31,9 +33,11 @@ class Greyscale:
     Attributes:
         n_columns: of a row.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
+        n_worst: 0, since an image is one row; see `PatchLayers`.
     """
 
     unit_length = False
+    n_worst = 0
 
     def __init__(self, size: tuple[int, int]) -> None:
         """`size`: (height, width) in pixels of the compared images."""
@@ -62,9 +66,11 @@ class PretrainedLayers:
     Attributes:
         n_columns: of a row.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
+        n_worst: 0, since an image is one row; see `PatchLayers`.
     """
 
     unit_length = True
+    n_worst = 0
 
     def __init__(
         self,
@@ -88,25 +94,7 @@ class PretrainedLayers:
                 size that the network cannot take.
         """
         self.backbone, self.layers = backbone, tuple(layers)
-        own = backbone.spec.preprocessing
-        self.preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
-        self._session = backbone.session([name for name, _ in self.layers], threads=threads)
-        blank = np.zeros((1, len(own.mean), *self.preprocessing.size), np.float32)
-        try:
-            maps = self._session(blank)
-        except StorageError:
-            raise
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise InputError(
-                f"size {self.preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
-                f"({first_line(error)}). Its own size is {own.size}."
-            ) from error
-        for (name, cells), values in zip(self.layers, maps, strict=True):
-            _check_grid(name, cells, values.shape[1:])
-        shapes: list[tuple[int, ...]] = [
-            values.shape[1:] if cells is None else (values.shape[1], cells, cells)
-            for (_, cells), values in zip(self.layers, maps, strict=True)
-        ]
+        self.preprocessing, self._session, shapes = _cut(backbone, self.layers, size, threads)
         self.n_columns = sum(math.prod(shape) for shape in shapes)
         self.map_shapes: tuple[MapShape | None, ...] = tuple(
             (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in shapes
@@ -141,7 +129,76 @@ class PretrainedLayers:
         }
 
 
-Representation = Greyscale | PretrainedLayers
+class PatchLayers:
+    """Positions of joined map layers as rows: for defects that are small beside the image.
+
+    As in PatchCore (Roth et al. 2022, section 3.1) each position is averaged with its neighbours,
+    3 x 3, and coarser layers are interpolated to the finest one's grid. Each layer's part of a row
+    has unit length before they are joined, and the whole has unit length again.
+
+    Attributes:
+        n_columns: of a row.
+        grid: (height, width) of the positions.
+        n_worst: an image is as odd as this number of its worst positions on average.
+    """
+
+    unit_length = True
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Sequence[Layer],
+        *,
+        size: tuple[int, int] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Make a session that ends at the layers; arguments and errors as for `PretrainedLayers`.
+
+        Raises:
+            InputError: also for a layer that has no map.
+        """
+        self.backbone, self.layers = backbone, tuple(layers)
+        self.preprocessing, self._session, shapes = _cut(backbone, self.layers, size, threads)
+        for (name, _), shape in zip(self.layers, shapes, strict=True):
+            if len(shape) != 3:
+                raise InputError(
+                    f"layer {name!r} has no map, and patches are positions of one. Its backbone's "
+                    f"layers with a map: {', '.join(_mapped(backbone))}."
+                )
+        self.n_columns = sum(shape[0] for shape in shapes)
+        self.grid = (max(shape[1] for shape in shapes), max(shape[2] for shape in shapes))
+        self.map_shapes: tuple[MapShape | None, ...] = ((1, *self.grid),)
+        self.n_worst = max(1, round(WORST_SHARE * self.grid[0] * self.grid[1]))
+
+    def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
+        """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
+        return prepare(pixels, scale, self.preprocessing)
+
+    def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """n prepared images to (n, height * width, d) float32 rows of unit length, or zero."""
+        parts = []
+        for (_, cells), values in zip(self.layers, self._session(np.stack(batch)), strict=True):
+            maps = _neighbourhoods(values if cells is None else pool(values, cells))
+            up = [_interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
+            fine = np.matmul(np.matmul(up[0], maps), up[1].T)
+            flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
+            norms = np.sqrt(np.einsum("npd,npd->np", flat, flat, dtype=np.float64))
+            weights = np.zeros_like(norms)
+            np.divide(1, norms * math.sqrt(len(self.layers)), out=weights, where=norms > 0)
+            parts.append(flat * weights.astype(np.float32)[:, :, None])
+        return np.concatenate(parts, axis=2)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": PATCHES,
+            "backbone": self.backbone.spec.to_json(),
+            "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
+            "preprocessing": self.preprocessing.to_json(),
+            "n_worst": self.n_worst,
+        }
+
+
+Representation = Greyscale | PretrainedLayers | PatchLayers
 
 
 def parse_layers(backbone: Backbone, layer: str, grid: int | None = None) -> list[Layer]:
@@ -202,6 +259,11 @@ def restore(
     if backbone is None:
         return Greyscale(preprocessing.size)
     layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
+    if record["kind"] == PATCHES:
+        patches = PatchLayers(backbone, layers, size=preprocessing.size, threads=threads)
+        if patches.n_worst != record["n_worst"]:
+            raise ValueError(f"n_worst {record['n_worst']} for {patches.grid} positions")
+        return patches
     return PretrainedLayers(backbone, layers, size=preprocessing.size, threads=threads)
 
 
@@ -221,6 +283,58 @@ def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
     down, across = (_averages(side, grid) for side in maps.shape[2:])
     pooled: NDArray[np.float32] = np.matmul(np.matmul(down, maps), across.T)
     return pooled
+
+
+def _cut(
+    backbone: Backbone,
+    layers: Sequence[Layer],
+    size: tuple[int, int] | None,
+    threads: int | None,
+) -> tuple[Preprocessing, LayerSession, list[tuple[int, ...]]]:
+    """The preprocessing, a session that ends at the layers, and their shapes behind the grids."""
+    own = backbone.spec.preprocessing
+    preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
+    session = backbone.session([name for name, _ in layers], threads=threads)
+    blank = np.zeros((1, len(own.mean), *preprocessing.size), np.float32)
+    try:
+        maps = session(blank)
+    except StorageError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        raise InputError(
+            f"size {preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
+            f"({first_line(error)}). Its own size is {own.size}."
+        ) from error
+    shapes: list[tuple[int, ...]] = []
+    for (name, cells), values in zip(layers, maps, strict=True):
+        shape = values.shape[1:]
+        _check_grid(name, cells, shape)
+        shapes.append(shape if cells is None else (shape[0], cells, cells))
+    return preprocessing, session, shapes
+
+
+def _mapped(backbone: Backbone) -> list[str]:
+    return [name for name, shape in backbone.shapes().items() if len(shape) == 3]
+
+
+def _neighbourhoods(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each position averaged with its eight neighbours; the edge is repeated beyond itself."""
+    height, width = maps.shape[2:]
+    padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = padded[:, :, :height] + padded[:, :, 1:-1] + padded[:, :, 2:]
+    total = rows[..., :width] + rows[..., 1:-1] + rows[..., 2:]
+    return np.asarray(total / np.float32(9))
+
+
+def _interpolation(n: int, to: int) -> NDArray[np.float32]:
+    """(to, n) weights of linear interpolation between the middles of n equal parts of a line."""
+    places = ((np.arange(to) + 0.5) * n / to - 0.5).clip(0, n - 1)
+    below = places.astype(int)
+    above = np.minimum(below + 1, n - 1)
+    weights = np.zeros((to, n), np.float32)
+    np.add.at(weights, (np.arange(to), below), 1 - (places - below))
+    np.add.at(weights, (np.arange(to), above), places - below)
+    return weights
 
 
 def _averages(side: int, grid: int) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from oneclass.pixels import PixelScale, choose_scale
 from oneclass.representation import (
     GREYSCALE,
     Greyscale,
+    PatchLayers,
     PretrainedLayers,
     Representation,
     parse_layers,
@@ -28,6 +30,8 @@ from oneclass.sources import Progress, Sources, check_depth
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
+DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 64
+"""benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
 T = TypeVar("T")
 
@@ -75,6 +79,8 @@ def choose_representation(
     grid: int | None,
     size: tuple[int, int] | None,
     threads: int | None,
+    *,
+    patches: bool = False,
 ) -> Representation:
     """Make the representation that the settings of a `Detector` ask for.
 
@@ -82,6 +88,8 @@ def choose_representation(
         InputError: an unknown backbone or layer; settings that do not go together.
     """
     if backbone == GREYSCALE:
+        if patches:
+            raise InputError("patches are positions of a network's layers: greyscale has none.")
         if layer is not None or grid is not None:
             raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
         return Greyscale(size or _common_size(headers))
@@ -92,17 +100,27 @@ def choose_representation(
                 f"backbone {backbone} has no default layer. Choose one of: "
                 f"{', '.join(network.layers)}."
             )
-        layer = DEFAULT_LAYER
+        layer = DEFAULT_PATCHES if patches else DEFAULT_LAYER
     layers = parse_layers(network, layer, grid)
-    return PretrainedLayers(network, layers, size=size, threads=threads)
+    return (PatchLayers if patches else PretrainedLayers)(
+        network, layers, size=size, threads=threads
+    )
 
 
-def choose_n_halfspaces(asked: int | None, n: int) -> int:
+def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:
     """One half-space per `ROWS_PER_HALFSPACE` rows, at most `MOST_HALFSPACES`, unless asked.
+
+    Args:
+        asked: by the user.
+        n: the number of images.
+        patches: of each image, where these are the rows; then `PATCH_HALFSPACES`, unless asked.
 
     Raises:
         InputError: more half-spaces than rows were asked for.
     """
+    n *= patches or 1
+    if asked is None and patches:
+        return min(PATCH_HALFSPACES, n)
     if asked is None:
         return min(MOST_HALFSPACES, max(1, n // ROWS_PER_HALFSPACE))
     if asked > n:
@@ -135,7 +153,7 @@ def collect_rows(
             errors.append(result)
         else:
             if not digests:
-                rows = _room_for(len(sources), len(result.row))
+                rows = _room_for((len(sources), *result.row.shape))
             rows[len(digests)] = result.row
             digests.append(result.digest)
         if progress:
@@ -191,16 +209,18 @@ def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -
     return found
 
 
-def _room_for(n: int, d: int) -> NDArray[np.float32]:
-    needed = 2 * 4 * n * d  # the rows, and once more while they are put in order and fitted
+def _room_for(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    needed = (
+        2 * 4 * math.prod(shape)
+    )  # the rows, and once more while they are put in order and fitted
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > 0.8 * memory:
         raise StorageError(
-            f"fitting {n} rows of {d} values needs {needed / 2**30:.1f} GiB; this machine has "
-            f"{memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), a smaller layer, or "
-            "fewer images."
+            f"fitting {' x '.join(map(str, shape))} values needs {needed / 2**30:.1f} GiB; this "
+            f"machine has {memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), a "
+            "smaller layer, or fewer images."
         )
-    return np.empty((n, d), np.float32)
+    return np.empty(shape, np.float32)
 
 
 def _common_size(headers: list[Header]) -> tuple[int, int]:

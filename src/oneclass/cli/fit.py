@@ -25,9 +25,16 @@ if TYPE_CHECKING:
     help="An embedded network, an ONNX file, or 'greyscale' for raw pixels.",
 )
 @click.option(
+    "--rows",
+    type=click.Choice(["image", "patches"]),
+    default="image",
+    show_default=True,
+    help="What is judged: whole images, or their patches, for defects that are small.",
+)
+@click.option(
     "--layer",
     help="Layers of the backbone, such as block_8@4 (a 4 x 4 grid); 'oneclass info' lists them.  "
-    "[default: block_2@7+block_14@2]",
+    "[default: block_2@7+block_14@2; of patches block_4+block_10]",
 )
 @click.option(
     "--grid",
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--halfspaces",
     type=int,
-    help="Number of half-spaces.  [default: one per 12 images, at most 64]",
+    help="Number of half-spaces.  [default: one per 12 images, at most 64; of patches 64]",
 )
 @click.option(
     "--false-alarms",

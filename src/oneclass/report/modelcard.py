@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from oneclass.representation import GREYSCALE
+from oneclass.representation import GREYSCALE, PATCHES
 
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
@@ -52,6 +52,8 @@ def fit_command(card: dict[str, Any], model: Path) -> str:
             "--layer",
             _layers(representation),
         ]
+    if representation["kind"] == PATCHES:
+        words += ["--rows", "patches"]
     height, width = representation["preprocessing"]["size"]
     words += ["--size", f"{height}x{width}", "--nu", f"{fit['nu']:g}", "--seed", str(fit["seed"])]
     if asked["n_halfspaces"] is not None:
@@ -66,10 +68,11 @@ def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
     if record["kind"] == GREYSCALE:
         return [("Representation", f"grey-scale intensities of {height} x {width} pixels")]
     backbone = record["backbone"]
+    what = "patches of " if record["kind"] == PATCHES else ""
     licence = backbone["licence"] or "licence not stated"
     return [
         ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
-        ("Layers", f"{_layers(record)}, of images of {height} x {width} pixels"),
+        ("Layers", f"{what}{_layers(record)}, of images of {height} x {width} pixels"),
     ]
 
 

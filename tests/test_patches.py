@@ -1,0 +1,185 @@
+"""Patches as rows: small defects, found and shown where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.ndimage import uniform_filter
+
+from conftest import stripes, write_images
+from oneclass import Detector, Explanation, InputError, load
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.calibration import MOST_PATCHES, some_patches, worst_mean
+from oneclass.pixels import PixelScale
+from oneclass.representation import (
+    PatchLayers,
+    PretrainedLayers,
+    _interpolation,
+    _neighbourhoods,
+    parse_layers,
+)
+from oneclass.statistics import auroc
+from test_cli import oneclass
+
+SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
+BYTES = PixelScale("uint8", 0, 255)
+
+
+def scratched(images: np.ndarray, top: int, left: int) -> np.ndarray:
+    marked = images.copy()
+    marked[:, top : top + 7, left : left + 7] = 0
+    return marked
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(**SETTINGS).fit(stripes(40, seed=1, side=48))
+
+
+def test_rows_are_positions_of_unit_length() -> None:
+    network = Backbone.open(DEFAULT)
+    layers = PatchLayers(network, parse_layers(network, "block_2+block_4@6"), size=(96, 64))
+    prepared = [layers.prepare(image, BYTES) for image in stripes(3, seed=1)]
+    rows = layers.rows(prepared)
+    assert layers.grid == (24, 16)
+    assert rows.shape == (3, 24 * 16, layers.n_columns) == (3, 384, 24 + 40)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=2), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(rows[..., :24], axis=2), 0.5**0.5, atol=1e-5)
+    np.testing.assert_allclose(layers.rows(prepared[:1]), rows[:1], atol=1e-6)
+
+
+def test_a_single_layer_keeps_the_order_of_its_positions() -> None:
+    network = Backbone.open(DEFAULT)
+    planes = PretrainedLayers(network, [("block_2", None)], size=(32, 32))
+    prepared = [planes.prepare(image, BYTES) for image in stripes(2, seed=1)]
+    maps = planes.rows(prepared).reshape(2, 24, 8, 8)
+    smooth = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
+    expected = smooth.transpose(0, 2, 3, 1).reshape(2, 64, 24)
+    expected /= np.linalg.norm(expected, axis=2, keepdims=True)
+    found = PatchLayers(network, [("block_2", None)], size=(32, 32)).rows(prepared)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (7, 3)])
+def test_neighbourhoods_are_a_box_filter_with_a_repeated_edge(shape: tuple[int, int]) -> None:
+    maps = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
+    expected = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
+    np.testing.assert_allclose(_neighbourhoods(maps), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "to"), [(1, 4), (2, 7), (5, 5), (7, 14), (14, 28)])
+def test_interpolation_is_linear_between_the_middles(n: int, to: int) -> None:
+    values = np.random.default_rng(1).normal(size=n)
+    places = (np.arange(to) + 0.5) * n / to - 0.5
+    expected = np.interp(places, np.arange(n), values)
+    np.testing.assert_allclose(_interpolation(n, to) @ values, expected, atol=1e-6)
+
+
+def test_the_score_is_the_mean_of_the_worst_positions(detector: Detector) -> None:
+    new = np.concatenate(
+        [stripes(4, seed=2, side=48), scratched(stripes(4, seed=3, side=48), 9, 9)]
+    )
+    predictions = list(detector.score(new))
+    for e, p in zip(detector.explain(new), predictions, strict=True):
+        assert isinstance(e, Explanation)
+        assert e.prediction == p
+        assert e.offset == 0
+        assert e.n_worst == 2  # one in a hundred of 14 x 14
+        assert np.sort(e.anomaly_map.ravel())[-2:].mean() == pytest.approx(p.score, abs=1e-12)
+
+
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (20, 5), (41, 41)])
+def test_a_small_defect_is_found_and_shown(detector: Detector, top: int, left: int) -> None:
+    normal = detector.score(stripes(20, seed=5, side=48)).scores
+    marked = scratched(stripes(20, seed=6, side=48), top, left)
+    assert auroc(normal, detector.score(marked).scores) == 1
+    for e in detector.explain(marked[:5]):
+        assert isinstance(e, Explanation)
+        row, column = np.unravel_index(np.argmax(e.anomaly_map), e.anomaly_map.shape)
+        assert abs((row + 0.5) * 48 / 14 - (top + 3.5)) < 6
+        assert abs((column + 0.5) * 48 / 14 - (left + 3.5)) < 6
+
+
+def test_false_alarms_keep_the_promise() -> None:
+    called = []
+    for seed in range(6):
+        detector = Detector(**SETTINGS, false_alarms=0.1, seed=seed).fit(
+            stripes(40, seed=seed, side=32)
+        )
+        called += [p.is_anomaly for p in detector.score(stripes(40, seed=seed + 50, side=32))]
+    assert 0.02 < np.mean(called) < 0.18  # 0.1 are promised
+
+
+def test_many_images_are_calibrated_by_a_split() -> None:
+    images = stripes(2000, seed=1, side=8)
+    detector = Detector(**{**SETTINGS, "layer": "block_2", "size": (16, 16)}).fit(images)
+    assert detector.card["calibration"]["method"] == "split"
+    assert len(detector.score(images[:3])) == 3
+
+
+def test_a_loaded_model_says_the_same(detector: Detector, tmp_path: Path) -> None:
+    digest = detector.save(tmp_path / "p.oneclass", rows=True)
+    assert not (tmp_path / "p.oneclass.rows").exists()
+    again = load(tmp_path / "p.oneclass")
+    assert again.rows == "patches"
+    new = stripes(3, seed=7, side=48)
+    assert list(again.score(new)) == list(detector.score(new))
+    assert again.heat_scale == detector.heat_scale
+    assert again.save(tmp_path / "q.oneclass") == digest
+
+
+def test_threads_and_order_change_nothing(detector: Detector, tmp_path: Path) -> None:
+    other = Detector(**SETTINGS, threads=1).fit(stripes(40, seed=1, side=48)[::-1])
+    assert other.save(tmp_path / "a") == detector.save(tmp_path / "b")
+
+
+def test_a_model_of_patches_cannot_be_updated(detector: Detector) -> None:
+    with pytest.raises(InputError, match="Fit again with all images"):
+        detector.update(stripes(2, seed=8, side=48))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rows": "patches", "layer": "pool"}, r"layer 'pool' has no map.*block_2"),
+        ({"rows": "patches", "backbone": "greyscale"}, "greyscale has none"),
+        ({"rows": "pixels"}, "rows is 'pixels': expected one of image, patches"),
+    ],
+)
+def test_what_has_no_patches_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Detector(**settings).fit(stripes(12, seed=1))
+
+
+def test_of_very_many_patches_some_are_learnt_from() -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 2000, 2)).astype(np.float32)
+    some = some_patches(rows, seed=1)
+    assert some.shape == (MOST_PATCHES, 2)
+    np.testing.assert_array_equal(some, some_patches(rows, seed=1))
+    assert set(map(tuple, some)) <= set(map(tuple, rows.reshape(-1, 2)))
+    assert some_patches(rows[:3], seed=1).shape == (6000, 2)
+
+
+def test_the_worst_are_the_largest() -> None:
+    assert worst_mean(np.array([1.0, 5.0, 3.0, -2.0]), 2) == 4
+    assert worst_mean(np.array([1.0]), 3) == 1
+
+
+def test_the_command_line_and_the_report(tmp_path: Path) -> None:
+    write_images(tmp_path / "normal", stripes(25, seed=1, side=32))
+    write_images(tmp_path / "new", scratched(stripes(4, seed=2, side=32), 3, 3))
+    words = ("--rows", "patches", "--layer", "block_2", "--size", "64", "--halfspaces", "6")
+    done = oneclass("fit", "normal", "-o", "p.oneclass", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = oneclass("score", "p.oneclass", "new", "-o", "run", "--heatmaps", "heat", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = oneclass("report", "p.oneclass", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "run/report.html").read_text()
+    assert "--rows patches" in page
+    assert "patches of block_2" in page
+    done = oneclass("update", "p.oneclass", "new", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Fit again" in done.stderr

@@ -8,16 +8,17 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint size bench clean
+.PHONY: help demo test test-train test-all lint size bench clean
 
 help:
-	@echo "make demo      install into .venv and run the main job on real images"
-	@echo "make test      install into .venv and run the tests"
-	@echo "make test-all  also the slow proofs (installs torch for the parity test)"
-	@echo "make lint      ruff and mypy"
-	@echo "make size      measure what an installation takes on disk"
-	@echo "make bench     measure the solver against its peers"
-	@echo "make clean     remove .venv and everything that was built"
+	@echo "make demo        install into .venv and run the main job on real images"
+	@echo "make test        install into .venv and run the tests"
+	@echo "make test-train  the tests of training (installs torch)"
+	@echo "make test-all    also the slow proofs (installs torch for the parity test)"
+	@echo "make lint        ruff and mypy"
+	@echo "make size        measure what an installation takes on disk"
+	@echo "make bench       measure the solver against its peers"
+	@echo "make clean       remove .venv and everything that was built"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -36,7 +37,10 @@ demo: $(VENV)/installed-demo
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-test-all: $(VENV)/installed-test $(VENV)/installed-parity
+test-train: $(VENV)/installed-test $(VENV)/installed-train
+	$(BIN)/python -m pytest tests/test_train*.py
+
+test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
 lint: $(VENV)/installed-test

@@ -71,20 +71,21 @@ def say_ignored(ignored: Mapping[str, int]) -> None:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr, with rate and time left; silent unless that is a terminal.
 
-    Yields a function of (done, in all).
+    Yields a function of (done, in all) and, if there is something to add, a note.
     """
     if quiet or not is_terminal(sys.stderr):
-        yield lambda done, total: None
+        yield lambda done, total, note="": None
         return
     from tqdm import tqdm
 
     with tqdm(desc=what, unit="image", file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int, note: str = "") -> None:
             bar.total = total
+            bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
 
         yield show

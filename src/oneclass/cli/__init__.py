@@ -14,6 +14,7 @@ from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
 from oneclass.cli.report import report
 from oneclass.cli.score import score
+from oneclass.cli.train import train
 from oneclass.cli.update import update
 
 EXIT_CODES = """\b
@@ -40,5 +41,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, info, check, demo):
+for command in (fit, score, report, update, train, info, check, demo):
     cli.add_command(command)

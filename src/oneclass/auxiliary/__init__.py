@@ -1,0 +1,17 @@
+"""The paper's second framework (section 4.2): learn a representation from an auxiliary task.
+
+A network is trained to tell the sub-categories of the normal class apart: identities of faces,
+product variants, digits. What it had to learn for that is a representation of what is normal; its
+layers, exported as a backbone, serve like those of any other network.
+
+    subcategories    which image belongs to which sub-category
+    pixelfile        all images, prepared once, as bytes in one memory-mapped file
+    networks         Male-5045, or any torch module by its import path
+    recipes          how long, how fast, from where: `paper` and `quick`
+    loop             the training itself
+    checkpoint       its whole state in two files that appear together
+    export           the trained network as a backbone file
+    run              all of these in order: what `oneclass train` does
+
+This package is the only one that imports torch (extra: train), and only when something is trained.
+"""

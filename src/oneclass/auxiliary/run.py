@@ -1,0 +1,326 @@
+"""What `oneclass train` does, from a folder of sub-categories to a backbone file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from oneclass import __version__
+from oneclass.auxiliary import checkpoint
+from oneclass.auxiliary.export import export
+from oneclass.auxiliary.loop import Data, Machine, Show, train, write_metrics
+from oneclass.auxiliary.networks import MALE_5045, initialise, make_network
+from oneclass.auxiliary.pixelfile import PixelFile, data_digest, mean_and_std, write_pixels
+from oneclass.auxiliary.recipes import Recipe
+from oneclass.auxiliary.subcategories import Labelled, hold_out, keep_large
+from oneclass.backbones import Preprocessing
+from oneclass.errors import ImageError, InputError
+from oneclass.files import check_writable, translated_errors
+
+PIXELS = "pixels.npy"
+PARITY_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wants.
+
+    Attributes:
+        recipe: the schedule; its name is `preset`.
+        preset: "paper", "quick", or either with changes.
+        network: "male-5045" or an import path.
+        size: (height, width) in pixels.
+        channels: 1, 3, or None for what the images have.
+        min_images: that a sub-category needs.
+        seed: of all that is random.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        precision: "auto", "fp32" or "bf16".
+        compiled: None for yes on a GPU, no on a processor.
+        checkpoint_seconds: between two checkpoints.
+    """
+
+    recipe: Recipe
+    preset: str = "quick"
+    network: str = MALE_5045
+    size: tuple[int, int] = (100, 100)
+    channels: int | None = None
+    min_images: int = 2
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    compiled: bool | None = None
+    checkpoint_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out.
+
+    Attributes:
+        file: the backbone.
+        record: what its metadata holds.
+        history: one record an epoch.
+        seconds: of training.
+        parity: the largest relative difference between torch and ONNX Runtime.
+        errors: images that could not be used.
+        notes: what was left out, and why.
+    """
+
+    file: Path
+    record: dict[str, Any]
+    history: list[dict[str, Any]]
+    seconds: float
+    parity: float
+    errors: tuple[ImageError, ...]
+    notes: tuple[str, ...]
+
+
+def run(
+    labelled: Labelled,
+    asked: Asked,
+    file: Path,
+    folder: Path,
+    *,
+    begin: str,
+    show_reading: Callable[[int, int], None],
+    show: Show,
+    say: Callable[[str], None],
+) -> Trained | None:
+    """Train on labelled images and write a backbone.
+
+    Args:
+        labelled: files and their sub-categories.
+        asked: the settings.
+        file: of the backbone to write.
+        folder: for checkpoints and metrics.
+        begin: "new" (refused where the folder holds a run), "resume", or "restart".
+        show_reading, show, say: progress.
+
+    Returns:
+        What came out; None in every process but the first of several.
+
+    Raises:
+        InputError: data or settings that cannot be trained on, or differ from a resumed run's.
+        StorageError, ModelFileError, DivergedError: see `loop.train` and `checkpoint`.
+    """
+    with _processes(asked.device) as (rank, world):
+        machine = _machine(asked, rank, world)
+        check_writable(file)
+        with translated_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        resume = _begin(folder, begin)
+        pixel_file = _read(labelled, asked, folder, machine, show_reading)
+        try:
+            return _train_and_export(
+                labelled, asked, pixel_file, file, folder, machine,
+                resume=resume, show=show, say=say,
+            )  # fmt: skip
+        finally:
+            if rank == 0:
+                (folder / PIXELS).unlink(missing_ok=True)
+
+
+def _train_and_export(
+    labelled: Labelled,
+    asked: Asked,
+    pixel_file: PixelFile,
+    file: Path,
+    folder: Path,
+    machine: Machine,
+    *,
+    resume: bool,
+    show: Show,
+    say: Callable[[str], None],
+) -> Trained | None:
+    names, kept, note = _large_enough(labelled, pixel_file, asked.min_images)
+    data, classes = _data(pixel_file, names, kept, asked.seed)
+    recipe = _fitting_batch(asked.recipe, len(data.train), machine.world)
+    digest = data_digest(pixel_file, kept, names)
+    channels = data.pixels.shape[1]
+    settings = _settings(asked, recipe, machine, digest, len(classes), channels)
+    network = make_network(asked.network, len(classes), channels=channels, size=asked.size)
+    initialise(network, recipe.initialisation, seed=asked.seed)
+    if resume:
+        checkpoint.check_same(checkpoint.read_record(folder)["settings"], settings, folder)
+    if machine.rank == 0:
+        say(_what(asked, data, classes, machine, network))
+    position = train(
+        network, data, recipe, machine, folder, settings,
+        seed=asked.seed, checkpoint_seconds=asked.checkpoint_seconds, resume=resume,
+        show=show, say=say,
+    )  # fmt: skip
+    if machine.rank != 0:
+        return None
+    write_metrics(folder, position)
+    record = {
+        "name": file.stem,
+        "licence": "",
+        "source": f"trained by oneclass {__version__} on {len(data.train)} images",
+        "classes": classes,
+        "training": {
+            "settings": settings,
+            "images": len(data.train),
+            "held_out": len(data.held_out),
+            "history": [{k: v for k, v in r.items() if k != "seconds"} for r in position.history],
+        },
+    }
+    mean, std = data.mean, data.std
+    preprocessing = Preprocessing(asked.size, "bilinear", mean, std)
+    some = data.pixels[data.train[:PARITY_IMAGES]]
+    scale = [np.array(v, np.float32)[None, :, None, None] for v in (mean, std)]
+    images = ((some.astype(np.float32) / 255 - scale[0]) / scale[1]).astype(np.float32)
+    parity = export(network, preprocessing, record, images, file)
+    notes = (*labelled.notes, *([note] if note else []))
+    errors = (*labelled.errors, *pixel_file.errors)
+    return Trained(file, record, position.history, position.seconds, parity, errors, notes)
+
+
+def _begin(folder: Path, begin: str) -> bool:
+    """Whether there is a checkpoint to go on from."""
+    there = checkpoint.exists(folder)
+    if there and begin == "new":
+        raise InputError(
+            f"{folder} holds a run already. Go on with it with --resume, throw it away with "
+            "--restart, or give another -o."
+        )
+    return there and begin == "resume"
+
+
+def _read(
+    labelled: Labelled,
+    asked: Asked,
+    folder: Path,
+    machine: Machine,
+    progress: Callable[[int, int], None],
+) -> PixelFile:
+    """Prepare all images once; the other processes map the first one's file."""
+    found: list[PixelFile | None] = [None]
+    if machine.rank == 0:
+        found = [
+            write_pixels(
+                labelled.paths, asked.size, asked.channels, folder / PIXELS, progress=progress
+            )
+        ]
+    if machine.world > 1:
+        shared = [replace(found[0], pixels=np.empty(0, np.uint8)) if found[0] else None]
+        torch.distributed.broadcast_object_list(shared)
+        assert shared[0] is not None
+        pixels = np.load(folder / PIXELS, mmap_mode="r")[: len(shared[0].kept)]
+        found = [replace(shared[0], pixels=pixels)]
+    assert found[0] is not None
+    return found[0]
+
+
+def _large_enough(
+    labelled: Labelled, pixel_file: PixelFile, min_images: int
+) -> tuple[list[str], NDArray[np.intp], str | None]:
+    """Names and positions of the images whose sub-category has enough readable ones."""
+    names = [labelled.subcategories[index] for index in pixel_file.kept]
+    large, note = keep_large(names, at_least=min_images)
+    kept = np.flatnonzero(large)
+    return [names[index] for index in kept], kept, note
+
+
+def _data(
+    pixel_file: PixelFile, names: list[str], kept: NDArray[np.intp], seed: int
+) -> tuple[Data, list[str]]:
+    """The images split into those to train on and those held out, and the classes in order."""
+    classes = list(dict.fromkeys(names))
+    number = {name: index for index, name in enumerate(classes)}
+    labels = np.full(len(pixel_file.pixels), -1, np.int64)
+    labels[kept] = [number[name] for name in names]
+    held = hold_out(labels[kept], seed=seed)
+    train_on, held_out = kept[~held], kept[held]
+    mean, std = mean_and_std(pixel_file.pixels, train_on)
+    return Data(pixel_file.pixels, labels, train_on, held_out, mean, std), classes
+
+
+def _fitting_batch(recipe: Recipe, n: int, world: int) -> Recipe:
+    """A batch that the images can fill and the processes can share evenly."""
+    batch = min(recipe.batch, n) // world * world
+    if batch < 2 * world:
+        raise InputError(
+            f"batch is {recipe.batch} and there are {n} images to train on: each of the {world} "
+            f"processes needs at least 2 images a step. Give a --batch of {2 * world} or more, "
+            "more images, or fewer processes."
+        )
+    return replace(recipe, batch=batch)
+
+
+def _settings(
+    asked: Asked, recipe: Recipe, machine: Machine, digest: str, n_classes: int, channels: int
+) -> dict[str, Any]:
+    """All that the result depends on: a resumed run must share it."""
+    return {
+        "preset": asked.preset,
+        **recipe.to_json(),
+        "network": asked.network,
+        "subcategories": n_classes,
+        "size": list(asked.size),
+        "channels": channels,
+        "seed": asked.seed,
+        "device": machine.device.type,
+        "processes": machine.world,
+        "precision": "bf16" if machine.bf16 else "fp32",
+        "data_sha256": digest,
+    }
+
+
+def _what(
+    asked: Asked, data: Data, classes: list[str], machine: Machine, network: torch.nn.Module
+) -> str:
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    return (
+        f"training {asked.network} ({weights / 1e6:.1f} million weights) to tell {len(classes)} "
+        f"sub-categories apart: {len(data.train)} images to train on, {len(data.held_out)} held "
+        f"out, on {machine.device} in {'bf16' if machine.bf16 else 'fp32'}."
+    )
+
+
+def _machine(asked: Asked, rank: int, world: int) -> Machine:
+    """The device and the precision that `asked` means on this machine.
+
+    Raises:
+        InputError: a device or precision that is unknown or not there.
+    """
+    name = asked.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(f"cuda:{rank}" if name == "cuda" and world > 1 else name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).partition("\n")[0]
+        raise InputError(
+            f"device {asked.device!r} cannot be used ({first}). Expected auto, cpu, cuda or cuda:N."
+        ) from error
+    if device.type == "cuda":
+        bf16_pays = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        bf16_pays = bool(torch.cpu._is_avx512_bf16_supported())
+    bf16 = bf16_pays if asked.precision == "auto" else asked.precision == "bf16"
+    compiled = device.type == "cuda" if asked.compiled is None else asked.compiled
+    return Machine(device, bf16, compiled, rank, world)
+
+
+@contextmanager
+def _processes(device: str) -> Iterator[tuple[int, int]]:
+    """This process's rank and their number: 0 and 1, or what torchrun says."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield 0, 1
+        return
+    gpus = device != "cpu" and torch.cuda.is_available()
+    torch.distributed.init_process_group("nccl" if gpus else "gloo")
+    try:
+        yield torch.distributed.get_rank(), world
+    finally:
+        torch.distributed.destroy_process_group()

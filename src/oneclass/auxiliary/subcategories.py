@@ -1,0 +1,191 @@
+"""Which image belongs to which sub-category, and which images are held out."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass import folders
+from oneclass.backbones import DEFAULT
+from oneclass.errors import ImageError, InputError
+from oneclass.extraction import extract
+from oneclass.folders import natural_key
+from oneclass.rows import ArrayRows
+from oneclass.sources import Progress, gather
+from oneclass.svm import cluster_rows
+from oneclass.training import choose_pixel_scale, choose_representation, read_headers
+
+PATH_COLUMN = "path"
+NAME_COLUMNS = ("subcategory", "sub-category", "label", "class", "identity")
+HELD_OUT_FROM, HELD_OUT_SHARE = 5, 0.1
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Files and the sub-category of each.
+
+    Attributes:
+        paths: in an order that the names decide.
+        subcategories: the name of each file's sub-category.
+        errors: inputs that lead nowhere.
+        notes: what was left out and why, one sentence each.
+    """
+
+    paths: tuple[Path, ...]
+    subcategories: tuple[str, ...]
+    errors: tuple[ImageError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def from_folder(folder: Path) -> Labelled:
+    """FOLDER/<sub-category>/*: the first folder below decides, however deep the file lies.
+
+    Raises:
+        InputError: the folder is missing, or its images lie in no sub-folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder with one folder of images a sub-category.")
+    listing = folders.expand(folder)
+    found = [(path.relative_to(folder).parts[0], path) for path in listing.paths]
+    inside = [(name, path) for name, path in found if path != folder / name]
+    if not inside:
+        raise InputError(
+            f"{folder}: holds {len(found)} images, but no sub-folder with images. Expected "
+            f"{folder}/<sub-category>/*, or --labels FILE.csv, or --auto-subcategories K."
+        )
+    loose = len(found) - len(inside)
+    notes = (f"{loose} images in {folder} itself belong to no sub-category.",) if loose else ()
+    inside.sort(key=lambda pair: (natural_key(pair[0]), natural_key(pair[1])))
+    names, paths = zip(*inside, strict=True)
+    return Labelled(paths, names, listing.errors, notes)
+
+
+def from_csv(file: Path, folder: Path) -> Labelled:
+    """A table with a header: `path` (relative to FOLDER) and `subcategory` (or `label`, ...).
+
+    Raises:
+        InputError: the table cannot be read, lacks a column, or names one file twice.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            table = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"labels {file}: cannot be read ({error}). Expected a CSV file."
+        ) from error
+    columns = [] if not table else [c for c in NAME_COLUMNS if c in table[0]]
+    if not columns or PATH_COLUMN not in table[0]:
+        given = ", ".join(str(c) for c in table[0]) if table else "no rows"
+        raise InputError(
+            f"labels {file}: found {given}. Expected a header with {PATH_COLUMN!r} and one of "
+            f"{', '.join(map(repr, NAME_COLUMNS))}, and one row an image."
+        )
+    pairs, errors = [], []
+    for row in table:
+        path, name = folder / (row[PATH_COLUMN] or ""), (row[columns[0]] or "").strip()
+        if not path.is_file():
+            errors.append(
+                ImageError(path, "missing", f"{file} names it, but there is no such file")
+            )
+        elif not name:
+            errors.append(ImageError(path, "unlabelled", f"{file} gives it no sub-category"))
+        else:
+            pairs.append((name, path))
+    if twice := [path for path, n in Counter(path for _, path in pairs).items() if n > 1]:
+        raise InputError(f"labels {file}: names {twice[0]} more than once. Name each file once.")
+    pairs.sort(key=lambda pair: (natural_key(pair[0]), natural_key(pair[1])))
+    return Labelled(tuple(p for _, p in pairs), tuple(n for n, _ in pairs), tuple(errors))
+
+
+def from_clusters(
+    folder: Path, n_clusters: int, *, seed: int, progress: Progress | None = None
+) -> Labelled:
+    """Sub-categories found by grouping the embedded backbone's features, where nobody named any.
+
+    Args:
+        folder: of images, searched in depth.
+        n_clusters: at least 2, at most half as many as there are images.
+        seed: of the grouping.
+        progress: called with (images done, images in all).
+
+    Raises:
+        InputError: a number of clusters out of its range; too few images.
+    """
+    sources = gather(folder)
+    if not 2 <= n_clusters <= len(sources) // 2:
+        raise InputError(
+            f"auto-subcategories is {n_clusters}: expected at least 2 and at most "
+            f"{len(sources) // 2}, half of the {len(sources)} images in {folder}."
+        )
+    workers = len(os.sched_getaffinity(0))
+    headers = read_headers(sources, workers=workers)
+    representation = choose_representation(headers, DEFAULT, None, None, None, None)
+    scale = choose_pixel_scale(sources, headers, workers=workers)
+    rows, paths, errors = [], [], list(sources.errors)
+    for done, found in enumerate(extract(sources, representation, scale, workers=workers), 1):
+        if isinstance(found, ImageError):
+            errors.append(found)
+        else:
+            rows.append(found.row)
+            paths.append(Path(sources.names[found.index]))
+        if progress:
+            progress(done, len(sources))
+    labels, _ = cluster_rows(ArrayRows(np.array(rows)), min(n_clusters, len(rows)), seed)
+    names = tuple(f"cluster-{label}" for label in labels)
+    return Labelled(tuple(paths), names, tuple(errors))
+
+
+def keep_large(names: Sequence[str], *, at_least: int) -> tuple[NDArray[np.bool_], str | None]:
+    """Which images belong to a sub-category with enough of them, and a note on the others.
+
+    Args:
+        names: (n,) the sub-category of each image.
+        at_least: images that a sub-category needs; at least 2.
+
+    Raises:
+        InputError: fewer than two sub-categories are left.
+    """
+    counts = Counter(names)
+    small = [name for name, n in counts.items() if n < at_least]
+    if len(counts) - len(small) < 2:
+        few = f", {len(small)} of them with fewer than {at_least} images" if small else ""
+        raise InputError(
+            f"found {len(counts)} sub-categories{few}. Training tells sub-categories apart: at "
+            f"least 2 with {at_least} images or more are needed (100 images each are advisable). "
+            "Group the images otherwise, or let --auto-subcategories K do it."
+        )
+    kept = np.array([counts[name] >= at_least for name in names])
+    if not small:
+        return kept, None
+    shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
+    return kept, (
+        f"{len(small)} of {len(counts)} sub-categories have fewer than {at_least} images and are "
+        f"left out: {shown}."
+    )
+
+
+def hold_out(labels: NDArray[np.int64], *, seed: int) -> NDArray[np.bool_]:
+    """Choose images to measure accuracy on: a tenth of each sub-category with five or more.
+
+    Args:
+        labels: (n,) the sub-category of each image, as a number.
+        seed: of the choice.
+
+    Returns:
+        (n,) True for the images that are never trained on.
+    """
+    held = np.zeros(len(labels), bool)
+    rng = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        if len(members) >= HELD_OUT_FROM:
+            size = max(1, round(HELD_OUT_SHARE * len(members)))
+            held[rng.choice(members, size, replace=False)] = True
+    return held

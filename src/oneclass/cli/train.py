@@ -1,0 +1,177 @@
+"""`oneclass train`: learn a representation by telling sub-categories apart."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneclass.cli.parameters import Size
+from oneclass.console import UNREADABLE, progress, say, say_errors
+from oneclass.errors import InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from oneclass.auxiliary.recipes import Recipe
+    from oneclass.auxiliary.subcategories import Labelled
+
+
+@click.command(short_help="Learn a representation from sub-categories.")
+@click.argument("normal", metavar="NORMAL_DIR")
+@click.option("-o", "--out", required=True, metavar="NET.onnx", help="Backbone file to write.")
+@click.option(
+    "--preset",
+    default="quick",
+    show_default=True,
+    help="quick, or paper: 300 epochs exactly as in the paper.",
+)
+@click.option("--labels", metavar="CSV", help="Sub-categories from a table: path, subcategory.")
+@click.option("--auto-subcategories", type=int, metavar="K", help="Find K sub-categories.")
+@click.option(
+    "--network",
+    default="male-5045",
+    show_default=True,
+    help="Or package.module:function, called with the number of sub-categories.",
+)
+@click.option(
+    "--size", type=Size(), metavar="HxW", default="100x100", show_default=True, help="Of the input."
+)
+@click.option("--grey", "channels", flag_value=1, type=int, help="Train on grey images.")
+@click.option("--colour", "channels", flag_value=3, type=int, help="Train on RGB images.")
+@click.option(
+    "--min-images", type=int, default=2, show_default=True, help="That a sub-category needs."
+)
+@click.option("--epochs", type=int, help="Passes over the images.  [default: the preset's]")
+@click.option("--batch", type=int, help="Images a step.  [default: the preset's]")
+@click.option("--learning-rate", type=float, help="The largest one.  [default: the preset's]")
+@click.option("--flip", is_flag=True, help="Train on mirror images too: for faces, not for digits.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="bf16 where the hardware computes in it.",
+)
+@click.option(
+    "--compile/--no-compile",
+    "compiled",
+    default=None,
+    help="Let torch.compile translate the network.  [default: on a GPU]",
+)
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@click.option("--resume", "begin", flag_value="resume", help="Go on from the last checkpoint.")
+@click.option("--restart", "begin", flag_value="restart", help="Throw an earlier run away.")
+@click.option(
+    "--checkpoint-every",
+    "checkpoint_seconds",
+    type=float,
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two checkpoints; there is one after each epoch too.",
+)
+def train(
+    normal: str,
+    out: str,
+    labels: str | None,
+    auto_subcategories: int | None,
+    threads: int | None,
+    begin: str | None,
+    **settings: Any,
+) -> int:
+    """Train a network to tell the sub-categories of normal images apart; write it as a backbone.
+
+    NORMAL_DIR/<sub-category>/*: one folder of normal images a sub-category. Then:
+
+        oneclass fit NORMAL_DIR -o model.oneclass --backbone NET.onnx --layer P8
+
+    Checkpoints and metrics.jsonl go to NET.onnx.run/. Needs the extra train.
+    """
+    _require_torch()
+    from oneclass.auxiliary.run import run
+
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    asked = _asked(**settings)
+    file = Path(out)
+    folder = file.with_name(file.name + ".run")
+    first = os.environ.get("RANK", "0") == "0"
+    tell = say if first else lambda sentence: None
+    with progress("read", quiet=not first) as reading:
+        labelled = _labelled(Path(normal), labels, auto_subcategories, asked.seed, reading)
+    with (
+        progress("prepare", quiet=not first) as preparing,
+        progress("train", quiet=not first) as show,
+    ):
+        trained = run(
+            labelled,
+            asked,
+            file,
+            folder,
+            begin=begin or "new",
+            show_reading=preparing,
+            show=show,
+            say=tell,
+        )
+    if trained is None:
+        return 0
+    for note in trained.notes:
+        say(f"note: {note}")
+    say_errors(trained.errors)
+    say(
+        f"{file}: trained in {trained.seconds:.0f} s; ONNX Runtime and torch agree within "
+        f"{trained.parity:.0e}. Next:"
+    )
+    say(f"    oneclass fit {normal} -o model.oneclass --backbone {file} --layer P8")
+    return UNREADABLE if trained.errors else 0
+
+
+def _asked(**settings: Any) -> Any:
+    from oneclass.auxiliary.recipes import preset
+    from oneclass.auxiliary.run import Asked
+
+    recipe = _changed(preset(settings["preset"]), settings)
+    for name in ("epochs", "batch", "learning_rate", "flip"):
+        settings.pop(name)
+    return Asked(recipe=recipe, **settings)
+
+
+def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
+    names = ("epochs", "batch", "learning_rate")
+    changes = {name: settings[name] for name in names if settings[name] is not None}
+    for name, value in changes.items():
+        if not value > 0:
+            raise InputError(f"{name.replace('_', '-')} is {value}: expected a number above 0.")
+    return replace(recipe, **changes, flip=settings["flip"])
+
+
+def _labelled(
+    folder: Path, labels: str | None, n_clusters: int | None, seed: int, show: Any
+) -> Labelled:
+    from oneclass.auxiliary import subcategories
+
+    if labels is not None and n_clusters is not None:
+        raise InputError("--labels and --auto-subcategories exclude each other. Give one.")
+    if labels is not None:
+        return subcategories.from_csv(Path(labels), folder)
+    if n_clusters is not None:
+        return subcategories.from_clusters(folder, n_clusters, seed=seed, progress=show)
+    return subcategories.from_folder(folder)
+
+
+def _require_torch() -> None:
+    try:
+        import onnx  # noqa: F401
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"training needs the package {error.name}, which is not installed: "
+            'pip install "oneclass[train]"'
+        ) from error

@@ -197,6 +197,7 @@ class TestCommand:
         for row in rows:
             total = np.load(place / "heat" / row["npy"]).sum() + float(row["offset"])
             assert abs(total - float(row["score"])) < 1e-9
+            assert row["n_worst"] == "0"
             assert row["png"].isascii()
             with Image.open(place / "heat" / row["png"]) as drawn:
                 assert drawn.mode == "RGB"
@@ -215,7 +216,7 @@ class TestCommand:
     def test_an_older_index_goes_before_the_first_new_file(self, place: Path) -> None:
         folder = HeatmapFolder(place / "again")
         folder.finish()
-        assert (place / "again/index.csv").read_text() == "path,score,offset,png,npy\n"
+        assert (place / "again/index.csv").read_text() == "path,score,offset,n_worst,png,npy\n"
         HeatmapFolder(place / "again")
         assert not (place / "again/index.csv").exists()
 

@@ -14,7 +14,7 @@ from oneclass.heatmap import Explanation
 from oneclass.runs import csv_text, make_folder
 
 INDEX = "index.csv"
-COLUMNS = ("path", "score", "offset", "png", "npy")
+COLUMNS = ("path", "score", "offset", "n_worst", "png", "npy")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_NAME = 60
 
@@ -48,7 +48,7 @@ class HeatmapFolder:
             file.write(buffer.getvalue())
         with whole_file(self.folder / f"{name}.npy") as file:
             np.save(file, explanation.anomaly_map)
-        numbers = (repr(prediction.score), repr(explanation.offset))
+        numbers = (repr(prediction.score), repr(explanation.offset), str(explanation.n_worst))
         self._rows.append((prediction.path, *numbers, f"{name}.png", f"{name}.npy"))
 
     def finish(self) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
 from conftest import stripes, write_images
-from oneclass import Detector, Explanation, InputError, load
+from oneclass import Detector, Explanation, InputError, calibration, load
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import MOST_PATCHES, some_patches, worst_mean
+from oneclass.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
 from oneclass.pixels import PixelScale
 from oneclass.representation import (
     PatchLayers,
@@ -112,6 +115,40 @@ def test_false_alarms_keep_the_promise() -> None:
     assert 0.02 < np.mean(called) < 0.18  # 0.1 are promised
 
 
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("seed", range(3))
+def test_no_fit_sees_a_patch_of_an_image_that_it_scores(
+    method: Method, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, n_patches = 23, 12
+    rows = np.random.default_rng(seed).normal(size=(n, n_patches, 3)).astype(np.float32) + 4
+    rows[:, :, 0] = np.arange(1, n + 1)[:, None]  # every patch says whose it is
+    copies = np.cumsum(np.arange(n) % 5 > 0)  # some images are copies of the one before
+    fitted, scored = [], []
+    fit, score = calibration.fit_halfspaces, calibration.anomaly_scores
+
+    def fit_noted(some: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        fitted.append(Counter(some[:, 0].astype(int) - 1))
+        return fit(some, *args, **kwargs)
+
+    def score_noted(some: np.ndarray, *args: Any) -> Any:
+        scored.append([int(image[0, 0]) - 1 for image in some])
+        return score(some, *args)
+
+    monkeypatch.setattr(calibration, "fit_halfspaces", fit_noted)
+    monkeypatch.setattr(calibration, "anomaly_scores", score_noted)
+    plan = Plan(method, n, 6 if method is Method.SPLIT else n, 0.1)
+    calibration.fit_and_calibrate(rows, copies, plan, nu=0.1, n_halfspaces=3, seed=seed, n_worst=2)
+    sisters = fitted if method is Method.SPLIT else fitted[1:]
+    assert len(sisters) == len(scored) == (1 if method is Method.SPLIT else 5)
+    for seen, judged in zip(sisters, scored, strict=True):
+        assert set(seen.values()) == {n_patches}
+        assert not {copies[i] for i in seen} & {copies[i] for i in judged}
+        assert sorted([*seen, *judged]) == list(range(n))
+    if method is Method.CROSS:
+        assert sorted(i for judged in scored for i in judged) == list(range(n))
+
+
 def test_many_images_are_calibrated_by_a_split() -> None:
     images = stripes(2000, seed=1, side=8)
     detector = Detector(**{**SETTINGS, "layer": "block_2", "size": (16, 16)}).fit(images)
@@ -175,6 +212,11 @@ def test_the_command_line_and_the_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = oneclass("score", "p.oneclass", "new", "-o", "run", "--heatmaps", "heat", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    with (tmp_path / "heat/index.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            values = np.sort(np.load(tmp_path / "heat" / row["npy"]).ravel())
+            worst = values[-int(row["n_worst"]) :].mean()
+            assert worst == pytest.approx(float(row["score"]), abs=1e-12)
     done = oneclass("report", "p.oneclass", "run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "run/report.html").read_text()

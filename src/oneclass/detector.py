@@ -75,7 +75,7 @@ class Detector:
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
             nu: in (0, 1]; bounds the share of normal images outside their half-space.
-            n_halfspaces: at least 1; None for one per 12 images, at most 64; 64 for patches.
+            n_halfspaces: at least 1; None for one per 12 images, at most 64; 256 for patches.
             false_alarms: in (0, 1); the promised share of normal images called anomalies; None for
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.

@@ -30,7 +30,7 @@ from oneclass.sources import Progress, Sources, check_depth
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
-DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 64
+DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
 """benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
 T = TypeVar("T")

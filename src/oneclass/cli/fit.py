@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--halfspaces",
     type=int,
-    help="Number of half-spaces.  [default: one per 12 images, at most 64; of patches 64]",
+    help="Number of half-spaces.  [default: one per 12 images, at most 64; of patches 256]",
 )
 @click.option(
     "--false-alarms",

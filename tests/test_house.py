@@ -22,6 +22,8 @@ FLOORS = (
         "modelfile",
         "prediction",
         "settings",
+        "selection",
+        "auto",
         "training",
         "fitting",
         "heatmap",

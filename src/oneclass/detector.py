@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import modelfile
+from oneclass.auto import AUTO, Choice, choose, joined, needed
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.drift import drift
@@ -20,9 +22,11 @@ from oneclass.errors import ImageError, InputError, ModelFileError
 from oneclass.extraction import extract
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn
 from oneclass.heatmap import Explanation, explain_row, require_maps
+from oneclass.images import Header
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
-from oneclass.settings import image_size, share, whole_number
+from oneclass.representation import Representation
+from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
 from oneclass.training import (
     choose_pixel_scale,
@@ -56,8 +60,8 @@ class Detector:
         layer: str | None = None,
         grid: int | None = None,
         size: tuple[int, int] | None = None,
-        nu: float = DEFAULT_NU,
-        n_halfspaces: int | None = None,
+        nu: float | str = DEFAULT_NU,
+        n_halfspaces: int | str | None = None,
         false_alarms: float | None = None,
         seed: int = 0,
         threads: int | None = None,
@@ -70,12 +74,13 @@ class Detector:
                 defects that are small beside the image.
             layer: of the backbone, or several joined by "+"; NAME@GRID averages a map layer to
                 GRID x GRID positions; None for the default network's "block_2@7+block_14@2", or of
-                patches "block_4+block_10".
+                patches "block_4+block_10". "auto" lets `fit` choose from the normal images.
             grid: for layers that name no grid of their own; None keeps their maps whole.
             size: (height, width) in pixels to which images are resized; None for the network's
                 own, or, with "greyscale", for the size that all images share.
-            nu: in (0, 1]; bounds the share of normal images outside their half-space.
-            n_halfspaces: at least 1; None for one per 12 images, at most 64; 256 for patches.
+            nu: in (0, 1]; bounds the share of normal images outside their half-space. Or "auto".
+            n_halfspaces: at least 1; None for one per 12 images, at most 64; 256 for patches. Or
+                "auto".
             false_alarms: in (0, 1); the promised share of normal images called anomalies; None for
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
@@ -90,9 +95,11 @@ class Detector:
         self.rows = rows
         self.grid = None if grid is None else whole_number("grid", grid, 1)
         self.size = None if size is None else image_size(size)
-        self.nu = share("nu", nu, one_too=True)
+        self.nu = or_auto(nu, lambda value: share("nu", value, one_too=True))
         self.n_halfspaces = (
-            None if n_halfspaces is None else whole_number("n_halfspaces", n_halfspaces, 1)
+            None
+            if n_halfspaces is None
+            else or_auto(n_halfspaces, lambda value: whole_number("n_halfspaces", value, 1))
         )
         self.false_alarms = (
             None if false_alarms is None else share("false_alarms", false_alarms, one_too=False)
@@ -105,6 +112,7 @@ class Detector:
         self._fitted: Fitted | None = None
         self._training: TrainingRows | None = None
         self._file: Path | None = None
+        self._chosen: Choice | None = None
 
     def __repr__(self) -> str:
         names = (
@@ -137,22 +145,20 @@ class Detector:
         sources = gather(images)
         self.ignored = sources.ignored
         headers = read_headers(sources, workers=self._workers)
-        representation = choose_representation(
-            headers,
-            self.backbone,
-            self.layer,
-            self.grid,
-            self.size,
-            self.threads,
-            patches=self.rows == "patches",
-        )
-        scale = choose_pixel_scale(sources, headers, workers=self._workers)
+        scale, choice = None, None
+        if AUTO in (self.layer, self.nu, self.n_halfspaces):
+            scale = choose_pixel_scale(sources, headers, workers=self._workers)
+            choice = self._choose(sources, headers, scale, progress)
+        representation = self._representation(headers, self._layer(choice))
+        scale = scale or choose_pixel_scale(sources, headers, workers=self._workers)
         rows, digests, errors = collect_rows(
             sources, representation, scale, workers=self._workers, progress=progress
         )
         self.errors = tuple(errors)
         self._training = TrainingRows(rows, digests)
+        self._chosen = choice
         self._fitted = learn(self._training, representation, scale, self._settings)
+        self._record_choice(choice.record if choice else None)
         return self
 
     def update(
@@ -194,6 +200,7 @@ class Detector:
         self._fitted = learn(
             training, fitted.representation, fitted.scale, self._settings, start=start
         )
+        self._record_choice(fitted.card.get("choice"))
         self._training, self.digest = training, None
         self.errors, self.ignored = (*errors, *unknown), more.ignored
         return Update(added, known, forgotten, self.errors)
@@ -406,7 +413,54 @@ class Detector:
 
     @property
     def _settings(self) -> Settings:
-        return Settings(self.nu, self.n_halfspaces, self.false_alarms, self.seed)
+        """With the choices of the last fit in the place of what is "auto"."""
+        nu, k = self.nu, self.n_halfspaces
+        if self._chosen:
+            nu, k = self._chosen.nu, self._chosen.n_halfspaces
+        assert not isinstance(nu, str), "fit chooses before it learns"
+        assert not isinstance(k, str), "fit chooses before it learns"
+        return Settings(nu, k, self.false_alarms, self.seed)
+
+    def _representation(self, headers: list[Header], layer: str | None) -> Representation:
+        return choose_representation(
+            headers,
+            self.backbone,
+            layer,
+            self.grid,
+            self.size,
+            self.threads,
+            patches=self.rows == "patches",
+        )
+
+    def _layer(self, choice: Choice | None) -> str | None:
+        return choice.layer if choice and self.layer == AUTO else self.layer
+
+    def _choose(
+        self,
+        sources: Sources,
+        headers: list[Header],
+        scale: PixelScale,
+        progress: Progress | None,
+    ) -> Choice:
+        layers = needed(self.backbone, self.grid, patches=self.rows == "patches", layer=self.layer)
+        named = None if self.layer == AUTO else self.layer
+        return choose(
+            sources,
+            self._representation(headers, joined(self.backbone, layers) if layers else named),
+            scale,
+            layers=layers,
+            n_halfspaces=self.n_halfspaces,
+            nu=self.nu,
+            default_nu=DEFAULT_NU,
+            seed=self.seed,
+            workers=self._workers,
+            progress=progress,
+        )
+
+    def _record_choice(self, record: dict[str, Any] | None) -> None:
+        if record and self._fitted:
+            card = {**self._fitted.card, "choice": copy.deepcopy(record)}
+            self._fitted = replace(self._fitted, card=card)
 
     @property
     def _workers(self) -> int:

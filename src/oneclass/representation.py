@@ -65,6 +65,7 @@ class PretrainedLayers:
 
     Attributes:
         n_columns: of a row.
+        shapes: for each layer, the shape of its values behind the grid.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
     """
@@ -95,6 +96,7 @@ class PretrainedLayers:
         """
         self.backbone, self.layers = backbone, tuple(layers)
         self.preprocessing, self._session, shapes = _cut(backbone, self.layers, size, threads)
+        self.shapes = shapes
         self.n_columns = sum(math.prod(shape) for shape in shapes)
         self.map_shapes: tuple[MapShape | None, ...] = tuple(
             (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in shapes

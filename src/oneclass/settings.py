@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from oneclass.errors import InputError
+
+T = TypeVar("T")
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -45,3 +47,12 @@ def image_size(value: Any) -> tuple[int, int]:
         raise InputError(f"size is {value!r}: expected (height, width), such as (64, 64).")
     height, width = (whole_number("size", side, 1) for side in value)
     return height, width
+
+
+def or_auto(value: Any, check: Callable[[Any], T]) -> T | str:
+    """The value as `check` returns it, or "auto", which leaves the choice to the fit.
+
+    Raises:
+        InputError: what `check` refuses.
+    """
+    return value if isinstance(value, str) and value == "auto" else check(value)

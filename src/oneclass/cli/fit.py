@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.parameters import Size
+from oneclass.cli.parameters import OrAuto, Size
 from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_ignored
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--layer",
-    help="Layers of the backbone, such as block_8@4 (a 4 x 4 grid); 'oneclass info' lists them.  "
-    "[default: block_2@7+block_14@2; of patches block_4+block_10]",
+    help="Layers of the backbone, such as block_8@4 (a 4 x 4 grid), or auto; "
+    "'oneclass info' lists them.  [default: block_2@7+block_14@2; of patches block_4+block_10]",
 )
 @click.option(
     "--grid",
@@ -49,15 +49,17 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--nu",
-    type=float,
+    type=OrAuto(float),
+    metavar="NUMBER|auto",
     default=0.1,
     show_default=True,
-    help="Bounds the share of normal images outside their half-space; above 0, at most 1.",
+    help="Bounds the share of normal images outside their half-space; above 0, at most 1; or auto.",
 )
 @click.option(
     "--halfspaces",
-    type=int,
-    help="Number of half-spaces.  [default: one per 12 images, at most 64; of patches 256]",
+    type=OrAuto(int),
+    metavar="NUMBER|auto",
+    help="Number of half-spaces, or auto.  [default: one per 12 images, at most 64; of patches 256]",
 )
 @click.option(
     "--false-alarms",
@@ -72,7 +74,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
 def fit(
-    normal: Sequence[str], out: str, halfspaces: int | None, keep_rows: bool, **settings: Any
+    normal: Sequence[str], out: str, halfspaces: int | str | None, keep_rows: bool, **settings: Any
 ) -> int:
     """Learn from NORMAL images and write a model file.
 
@@ -102,4 +104,25 @@ def say_learnt(detector: Detector, file: Path) -> None:
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} as "
         f"{count(card['fit']['n_halfspaces'], 'half-space')} ({file.stat().st_size / 1e3:.0f} kB)."
     )
+    for sentence in choices(card.get("choice", {})):
+        say(sentence)
     say(card["calibration"]["guarantee"])
+
+
+def choices(record: dict[str, Any]) -> list[str]:
+    """What was chosen automatically, and by what, a sentence each."""
+    words = {"layer": "layer", "n_halfspaces": "half-spaces", "nu": "nu"}
+    names = {"self_made": "self-made anomalies", "tightness": "held-out tightness"}
+    sentences = []
+    for setting in words.keys() & record.keys():
+        found = record[setting]
+        chosen, lines = found["chosen"], found["candidates"]
+        value = {line["value"]: line[found["criterion"]] for line in lines}
+        first = lines[0]["value"]
+        better = f", the default has {value[first]:.3f}" if chosen != first else ", the default"
+        said = "one per 12 images" if chosen is None else chosen
+        sentences.append(
+            f"chose {words[setting]} {said} of {len(lines)} by {names[found['criterion']]} "
+            f"({value[chosen]:.3f}{better})."
+        )
+    return sorted(sentences)

@@ -21,3 +21,18 @@ class Size(click.ParamType[tuple[int, int]]):
         raise click.BadParameter(
             f"{value!r}: expected HEIGHTxWIDTH in pixels, such as 64x64, or one number.", ctx, param
         )
+
+
+class OrAuto(click.ParamType[Any]):
+    """A number of one kind, or the word auto."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = f"{kind.__name__}|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return "auto" if value == "auto" else self.kind(value)
+        except ValueError:
+            what = "a whole number" if self.kind is int else "a number"
+            raise click.BadParameter(f"{value!r}: expected {what}, or auto.", ctx, param) from None

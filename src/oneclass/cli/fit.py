@@ -91,6 +91,8 @@ def fit(
     detector.save(out, rows=keep_rows)
     say_ignored(detector.ignored)
     say_errors(detector.errors)
+    for sentence in choices(detector.card.get("choice", {})):
+        say(sentence)
     say_learnt(detector, Path(out))
     return UNREADABLE if detector.errors else 0
 
@@ -104,8 +106,6 @@ def say_learnt(detector: Detector, file: Path) -> None:
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} as "
         f"{count(card['fit']['n_halfspaces'], 'half-space')} ({file.stat().st_size / 1e3:.0f} kB)."
     )
-    for sentence in choices(card.get("choice", {})):
-        say(sentence)
     say(card["calibration"]["guarantee"])
 
 
@@ -114,7 +114,7 @@ def choices(record: dict[str, Any]) -> list[str]:
     words = {"layer": "layer", "n_halfspaces": "half-spaces", "nu": "nu"}
     names = {"self_made": "self-made anomalies", "tightness": "held-out tightness"}
     sentences = []
-    for setting in words.keys() & record.keys():
+    for setting in (name for name in words if name in record):
         found = record[setting]
         chosen, lines = found["chosen"], found["candidates"]
         value = {line["value"]: line[found["criterion"]] for line in lines}
@@ -125,4 +125,4 @@ def choices(record: dict[str, Any]) -> list[str]:
             f"chose {words[setting]} {said} of {len(lines)} by {names[found['criterion']]} "
             f"({value[chosen]:.3f}{better})."
         )
-    return sorted(sentences)
+    return sentences

@@ -59,7 +59,8 @@ if TYPE_CHECKING:
     "--halfspaces",
     type=OrAuto(int),
     metavar="NUMBER|auto",
-    help="Number of half-spaces, or auto.  [default: one per 12 images, at most 64; of patches 256]",
+    help="Number of half-spaces, or auto.  [default: one per 12 images, at most 64; "
+    "of patches 256]",
 )
 @click.option(
     "--false-alarms",

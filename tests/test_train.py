@@ -19,6 +19,7 @@ from oneclass.backbones import Backbone
 
 HERE = Path(__file__).parent
 TINY = ("--network", "tiny:make", "--size", "16", "--batch", "8", "--threads", "1")
+TINY += ("--learning-rate", "0.02")
 
 
 def command(*words: str | Path) -> list[str]:
@@ -102,6 +103,22 @@ def test_fit_takes_it_like_any_other_backbone(place: Path, whole: bytes) -> None
     words = ("fit", "normal", "-o", "m.oneclass", "--backbone", "whole.onnx", "--layer", "P1")
     done = subprocess.run(command(*words), cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_report_shows_the_training(place: Path, whole: bytes) -> None:
+    steps = (
+        ("fit", "normal", "-o", "r.oneclass", "--backbone", "whole.onnx", "--layer", "P1"),
+        ("score", "r.oneclass", "normal/lying", "-o", "run", "--backbone", "whole.onnx"),
+        ("report", "r.oneclass", "run", "--backbone", "whole.onnx"),
+    )
+    for words in steps:
+        done = subprocess.run(
+            command(*words), cwd=place, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    page = (place / "run/report.html").read_text(encoding="utf-8")
+    assert "to tell 2 sub-categories apart" in page
+    assert 'id="training-' in page
 
 
 def test_the_same_command_gives_the_same_bytes(place: Path, whole: bytes) -> None:

@@ -25,7 +25,7 @@ from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import Representation
+from oneclass.representation import Greyscale, Representation
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
 from oneclass.training import (
@@ -375,6 +375,16 @@ class Detector:
         fitted = self._require_fit()
         require_maps(fitted.representation)
         return float(fitted.heat.heat_scale[0])
+
+    @property
+    def network(self) -> Backbone | None:
+        """The frozen network; None for grey-scale.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        representation = self._require_fit().representation
+        return None if isinstance(representation, Greyscale) else representation.backbone
 
     @property
     def pixel_scale(self) -> PixelScale:

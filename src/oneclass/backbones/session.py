@@ -33,6 +33,7 @@ class Backbone:
     Attributes:
         spec: name, digest, preprocessing, licence, source.
         layers: the named layers, from the input to the output: the graph's declared outputs.
+        record: all that the file's metadata says of the network, training included.
     """
 
     def __init__(self, model: bytes, *, file: str) -> None:
@@ -56,7 +57,7 @@ class Backbone:
                 "(size, interpolation, mean, std); docs/backbones.md shows how."
             )
         try:
-            data = json.loads(record)
+            data: dict[str, Any] = json.loads(record)
             self.spec = BackboneSpec(
                 name=str(data["name"]),
                 sha256=hashlib.sha256(model).hexdigest(),
@@ -69,6 +70,7 @@ class Backbone:
                 f"backbone {file}: its {METADATA_KEY!r} metadata is malformed: {error}. "
                 "Expected a JSON object with name and preprocessing."
             ) from error
+        self.record = data
         self._model = model
 
     @classmethod

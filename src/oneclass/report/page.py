@@ -39,6 +39,10 @@ P_VALUES = (
     "start is what anomalies look like; a line that runs above it everywhere says that the batch "
     "as a whole differs: other lighting, another camera."
 )
+TRAINING = (
+    "How well the network tells the sub-categories apart that it was trained on. What counts is "
+    "the accuracy on held-out images."
+)
 ROC = "From no image called an anomaly, bottom left, to all of them, top right."
 
 
@@ -117,6 +121,7 @@ def _page(
         _with_labels(run.predictions, truth, card) if truth else "",
         _errors(run),
         _model(card, model, detector.digest or "", run),
+        _training(detector),
     ]
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -346,6 +351,27 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         f'<section id="model"><h2>The model</h2>{_definitions(lines)}<h3>Again</h3><pre><code>'
         f"{_text(modelcard.fit_command(card, model))}\n{_text(plain(shlex.join(command)))}"
         "</code></pre></section>"
+    )
+
+
+def _training(detector: Detector) -> str:
+    """The curve of a backbone that `oneclass train` made."""
+    training = detector.network.record.get("training") if detector.network else None
+    if not training or not training.get("history"):
+        return ""
+    settings, last = training["settings"], training["history"][-1]
+    held_out = last["held_out_accuracy"]
+    told = "none were held out" if held_out is None else f"{100 * held_out:.1f} % in the end"
+    lines = [
+        ("Trained on", f"{training['images']:,} images, SHA-256 {settings['data_sha256']}"),
+        ("Task", f"to tell {settings['subcategories']} sub-categories apart"),
+        ("Recipe", f"{settings['preset']}, {settings['epochs']} epochs of {settings['network']}"),
+        ("Held-out accuracy", f"{told}, on {training['held_out']:,} images"),
+    ]
+    plot = _plot("Accuracy", plots.training_plot(training["history"]), TRAINING)
+    return (
+        f'<section id="training"><h2>The training of its backbone</h2>{_definitions(lines)}'
+        f'<div class="plots">{plot}</div></section>'
     )
 
 

@@ -136,6 +136,27 @@ def roc_plot(false_alarms: Floats, detected: Floats, here: tuple[float, float]) 
     return _svg(draw, "roc")
 
 
+def training_plot(history: list[dict[str, Any]]) -> str:
+    """Accuracy over the epochs of a training, on images trained on and on held-out ones."""
+
+    def draw(axes: Axes) -> None:
+        epochs = [record["epoch"] for record in history]
+        for name, label, colour in (
+            ("accuracy", "images trained on", "muted"),
+            ("held_out_accuracy", "held-out images", "scored"),
+        ):
+            values = [100 * r[name] for r in history if r.get(name) is not None]
+            if len(values) == len(epochs):
+                axes.plot(epochs, values, "o-", ms=3, lw=1.6,
+                          color=STAND_INS[colour], label=label)  # fmt: skip
+        axes.set_ylim(0, 101)
+        axes.set_xticks(sorted({round(e) for e in np.linspace(epochs[0], epochs[-1], 8)}))
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("% of sub-categories told")
+
+    return _svg(draw, "training")
+
+
 def _svg(draw: Callable[[Axes], None], name: str) -> str:
     """An <svg> element that scales with the page; `name` keeps its ids apart from others'."""
     try:

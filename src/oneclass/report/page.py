@@ -201,7 +201,8 @@ def _images(tiles: list[Tile], predictions: Sequence[Prediction], rate: float) -
     if not predictions:
         return ""
     n = len(predictions)
-    which = "All of them" if len(tiles) == n else f"The oddest and the least odd of {n:,}"
+    shown = "All of them" if len(tiles) == n else f"The oddest and the least odd of {n:,}"
+    which = "" if n == 1 else f"{shown}, the oddest first."
     heat = any(tile.heat for tile in tiles)
     return Template(_asset("images.html")).substitute(
         which=which,
@@ -245,7 +246,7 @@ def _odds(p_value: float) -> str:
 def _table(predictions: Sequence[Prediction]) -> str:
     ranked = sorted(predictions, key=lambda p: -p.score)[:MOST_ROWS]
     what = (
-        f"All {len(ranked):,} images as a table"
+        ("The image as a table" if len(ranked) == 1 else f"All {len(ranked):,} images as a table")
         if len(ranked) == len(predictions)
         else f"The {len(ranked):,} oddest as a table; predictions.csv has all"
     )

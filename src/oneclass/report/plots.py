@@ -79,7 +79,7 @@ def score_histogram(
                 continue
             name = f"{label} ({len(some)})"
             if len(scored) < FEW:
-                axes.plot(some, np.zeros(len(some)), "|", ms=22, mew=2, color=STAND_INS[colour],
+                axes.plot(some, np.zeros(len(some)), "|", ms=14, mew=2, color=STAND_INS[colour],
                           label=name, clip_on=False)  # fmt: skip
             else:
                 axes.hist(
@@ -111,8 +111,8 @@ def p_value_plot(p_values: Floats, rate: float) -> str:
         axes.axvspan(0, rate, color=STAND_INS["alarm"], alpha=0.18, lw=0, label="called anomalies")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 100)
-        axes.set_xlabel("p-value")
-        axes.set_ylabel("% of images at or below it")
+        axes.set_xlabel("p-value at most")
+        axes.set_ylabel("% of images")
 
     return _svg(draw, "pvalues")
 
@@ -174,7 +174,9 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str:
         figure = Figure(SIZE, layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
-        figure.legend(loc="outside upper left", ncols=2, fontsize=8.5, handlelength=1.4)
+        figure.legend(
+            loc="outside upper left", ncols=2, fontsize=8.5, handlelength=1.4, markerscale=0.6
+        )
         FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
     return _for_page(buffer.getvalue(), name)
 

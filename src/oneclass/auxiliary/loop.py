@@ -13,19 +13,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
-from torch.nn.functional import affine_grid, cross_entropy, grid_sample
+from torch.nn.functional import cross_entropy
 
 from oneclass.auxiliary import checkpoint
+from oneclass.auxiliary.batches import Data, Machine, batches, to_device
 from oneclass.auxiliary.checkpoint import Position
 from oneclass.auxiliary.networks import head_of
 from oneclass.auxiliary.recipes import Recipe
@@ -34,43 +31,6 @@ from oneclass.files import whole_file
 
 METRICS = "metrics.jsonl"
 Show = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Data:
-    """What is trained on.
-
-    Attributes:
-        pixels: (n, channels, height, width) uint8.
-        labels: (n,) the sub-category of each image.
-        train, held_out: indices of the images to train on, and to measure accuracy on.
-        mean, std: of each channel, intensities in [0, 1].
-    """
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    train: NDArray[np.intp]
-    held_out: NDArray[np.intp]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how a run computes.
-
-    Attributes:
-        device: "cpu", "cuda:0", ...
-        bf16: whether the network computes in bfloat16; its weights stay float32.
-        compiled: whether torch.compile translates it first.
-        rank, world: this process among all of a run (see torchrun).
-    """
-
-    device: torch.device
-    bf16: bool
-    compiled: bool
-    rank: int = 0
-    world: int = 1
 
 
 class DivergedError(InputError):
@@ -169,7 +129,7 @@ def _one_epoch(
         position.loss, position.correct = totals[0].item(), int(totals[1].item())
         position.seconds = before + time.perf_counter() - began
 
-    for step, images, labels, torch_seed in _batches(
+    for step, images, labels, torch_seed in batches(
         data, recipe, machine, position.epoch, position.step, seed
     ):
         done = position.epoch * steps + step
@@ -205,67 +165,6 @@ def _one_epoch(
     settle()
 
 
-def _batches(
-    data: Data, recipe: Recipe, machine: Machine, epoch: int, first: int, seed: int
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor, int]]:
-    """(step, images, labels, seed) of this process's part of each batch, one batch ahead.
-
-    The last images of an epoch's order that fill no batch are left to the next epochs.
-    """
-    order = np.random.default_rng([seed, epoch]).permutation(data.train)
-
-    def load(step: int) -> tuple[int, torch.Tensor, torch.Tensor, int]:
-        batch = order[step * recipe.batch : (step + 1) * recipe.batch]
-        rng = np.random.default_rng([seed, epoch, step])
-        mine = slice(machine.rank, None, machine.world)
-        torch_seed = int(rng.integers(2**62))
-        warps = _warps(rng, len(batch), recipe)[mine]
-        images, labels = _to_device(data, batch[mine], machine)
-        return step, _distorted(images, warps, recipe), labels, torch_seed
-
-    steps = range(first, len(order) // recipe.batch)
-    with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(load, step) for step in steps[:1]]
-        for step in steps:
-            ready = ahead.pop().result()
-            if step + 1 in steps:
-                ahead.append(pool.submit(load, step + 1))
-            yield ready
-
-
-def _to_device(
-    data: Data, indices: NDArray[np.intp], machine: Machine
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Normalised images, channels last, and their labels."""
-    pixels = torch.from_numpy(data.pixels[indices]).to(machine.device, non_blocking=True)
-    labels = torch.from_numpy(data.labels[indices]).to(machine.device, non_blocking=True)
-    shape = (1, len(data.mean), 1, 1)
-    mean, std = (torch.tensor(v, device=machine.device).view(shape) for v in (data.mean, data.std))
-    images = (pixels.float() / 255 - mean) / std
-    return images.contiguous(memory_format=torch.channels_last), labels
-
-
-def _warps(rng: np.random.Generator, n: int, recipe: Recipe) -> NDArray[np.float32]:
-    """(n, 2, 3) affine maps: a turn, a scale, a shift, and a mirror image for half of them."""
-    turn, scale, across, down = rng.uniform(-1, 1, (4, n)) * recipe.distort
-    angle, zoom = np.deg2rad(10) * turn, 1 + 0.1 * scale
-    mirror = np.where(rng.random(n) < 0.5, -1, 1) if recipe.flip else np.ones(n)
-    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
-    # In grid_sample's coordinates the image spans -1 to 1, so a tenth of its side is 0.2.
-    rows = [[cos * mirror, -sin, 0.2 * across], [sin * mirror, cos, 0.2 * down]]
-    return np.array(rows, np.float32).transpose(2, 0, 1)
-
-
-def _distorted(images: torch.Tensor, warps: NDArray[np.float32], recipe: Recipe) -> torch.Tensor:
-    if not recipe.distort and not recipe.flip:
-        return images
-    grid = affine_grid(
-        torch.from_numpy(warps).to(images.device), list(images.shape), align_corners=False
-    )
-    warped = grid_sample(images, grid, padding_mode="border", align_corners=False)
-    return warped.contiguous(memory_format=torch.channels_last)
-
-
 def _finish_epoch(
     network: nn.Module, data: Data, recipe: Recipe, machine: Machine, position: Position
 ) -> None:
@@ -293,7 +192,7 @@ def measure_accuracy(network: nn.Module, data: Data, machine: Machine, batch: in
     hits = 0
     for start in range(0, len(data.held_out), batch):
         chosen = data.held_out[start : start + batch]
-        images, labels = _to_device(data, chosen, machine)
+        images, labels = to_device(data, chosen, machine)
         with (
             torch.no_grad(),
             torch.autocast(machine.device.type, torch.bfloat16, enabled=machine.bf16),

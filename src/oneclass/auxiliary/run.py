@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from oneclass import __version__
 from oneclass.auxiliary import checkpoint
+from oneclass.auxiliary.batches import Data, Machine
 from oneclass.auxiliary.export import export
-from oneclass.auxiliary.loop import Data, Machine, Show, train, write_metrics
+from oneclass.auxiliary.loop import Show, train, write_metrics
 from oneclass.auxiliary.networks import MALE_5045, initialise, make_network
 from oneclass.auxiliary.pixelfile import PixelFile, data_digest, mean_and_std, write_pixels
 from oneclass.auxiliary.recipes import Recipe

@@ -1,10 +1,12 @@
 """One self-contained HTML page about a scoring run.
 
     page         puts the parts together
+    gallery      the images, and the table of all of them
     tiles        images and their heat, small enough to travel inside the page
     plots        vector plots (matplotlib, extra: report)
     labels       what the truth was, where somebody knows it
     modelcard    what the model is made of, line by line
+    markup       outside text and the package's own templates, on their way into the page
 
 The page loads nothing from anywhere: a content security policy in it forbids that. Every text that
 comes from outside is escaped where it enters the page.

@@ -7,8 +7,6 @@ import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -21,14 +19,15 @@ from oneclass.errors import InputError
 from oneclass.files import whole_file
 from oneclass.folders import plain
 from oneclass.prediction import Prediction
-from oneclass.report import modelcard, plots
+from oneclass.report import gallery, modelcard, plots
+from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth
+from oneclass.report.markup import asset, text
 from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.runs import Run, read_run
 from oneclass.sources import Progress
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 
-MOST_ROWS = 5000
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
 APPROXIMATE = (
     "The threshold is approximate: with few normal images each new one is compared with them by "
@@ -116,29 +115,29 @@ def _page(
     card = detector.card
     headline = title or _headline(run.predictions)
     sections = [
-        _images(tiles, run.predictions, card["false_alarms"]),
+        gallery.images(tiles, run.predictions),
         _distributions(detector, run),
         _with_labels(run.predictions, truth, card) if truth else "",
         _errors(run),
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
-    script = _asset("script.js")
+    script = asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Template(_asset("page.html")).substitute(
-        title=_text(f"{headline} - oneclass"),
+    return Template(asset("page.html")).substitute(
+        title=text(f"{headline} - oneclass"),
         script_hash=f"sha256-{digest}",
-        style=_asset("style.css").rstrip(),
+        style=asset("style.css").rstrip(),
         script=script,
-        when=_text(str(run.record.get("started", ""))[:16].replace("T", " ")),
-        headline=_text(headline),
-        lead=_text(_lead(run, card)),
+        when=text(str(run.record.get("started", ""))[:16].replace("T", " ")),
+        headline=text(headline),
+        lead=text(_lead(run, card)),
         figures=_figures(run, card),
-        banners="".join(f'<p class="banner">{_text(text)}</p>' for text in _warnings(run)),
+        banners="".join(f'<p class="banner">{text(warning)}</p>' for warning in _warnings(run)),
         sections="\n".join(section for section in sections if section),
-        version=_text(__version__),
-        model=_text(model.name),
-        run=_text(folder.name),
+        version=text(__version__),
+        model=text(model.name),
+        run=text(folder.name),
     )
 
 
@@ -183,7 +182,7 @@ def _figures(run: Run, card: dict[str, Any]) -> str:
         ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
     ]
     return "".join(
-        f'<li class="{kind}"><b>{_text(number)}</b><span>{_text(what)}</span></li>'
+        f'<li class="{kind}"><b>{text(number)}</b><span>{text(what)}</span></li>'
         for kind, number, what in figures
     )
 
@@ -195,78 +194,6 @@ def _warnings(run: Run) -> list[str]:
     if not run.record.get("complete", True):
         found.append("Scoring was interrupted: some images were not scored.")
     return found
-
-
-def _images(tiles: list[Tile], predictions: Sequence[Prediction], rate: float) -> str:
-    if not predictions:
-        return ""
-    n = len(predictions)
-    shown = "All of them" if len(tiles) == n else f"The oddest and the least odd of {n:,}"
-    which = "" if n == 1 else f"{shown}, the oddest first."
-    heat = any(tile.heat for tile in tiles)
-    return Template(_asset("images.html")).substitute(
-        which=which,
-        key=_asset("heat_key.html") if heat else "",
-        without_heat="" if heat else "This model's layers have no map, so there are no heatmaps.",
-        heat="" if heat else "hidden",
-        tiles="".join(map(_tile, tiles)),
-        n_tiles=f"{len(tiles):,}",
-        table=_table(predictions),
-    )
-
-
-def _tile(tile: Tile) -> str:
-    p = tile.prediction
-    kind = "anomaly" if p.is_anomaly else "normal"
-    name = _text(plain(p.path))
-    if tile.image is None:
-        inside = f'<span class="missing">not shown: {_text(plain(tile.problem))}</span>'
-    else:
-        width, height = tile.size
-        shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
-        heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
-        inside = (
-            f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
-            f'height="{height}" alt="{_text(plain(Path(p.path).name))}">{heat}</span>'
-        )
-    return (
-        f'<li class="tile {kind}" data-rank="{tile.rank}" data-verdict="{kind}" data-name="{name}">'
-        f'<div class="frame">{inside}</div><div class="about">'
-        f'<bdi title="{name}">{_text(plain(Path(p.path).name))}</bdi>'
-        f'<span class="odds">{_odds(p.p_value)}</span>'
-        f'<span class="odds">score {p.score:.3g}</span>'
-        f'<span class="verdict {kind}">{kind}</span></div></li>'
-    )
-
-
-def _odds(p_value: float) -> str:
-    return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"
-
-
-def _table(predictions: Sequence[Prediction]) -> str:
-    ranked = sorted(predictions, key=lambda p: -p.score)[:MOST_ROWS]
-    what = (
-        ("The image as a table" if len(ranked) == 1 else f"All {len(ranked):,} images as a table")
-        if len(ranked) == len(predictions)
-        else f"The {len(ranked):,} oddest as a table; predictions.csv has all"
-    )
-    rows = "".join(
-        f'<tr data-name="{_text(plain(p.path))}" data-verdict="{_kind(p)}">'
-        f'<td class="number">{rank}</td>'
-        f"<td><bdi>{_text(plain(p.path))}</bdi></td><td>{_kind(p)}</td>"
-        f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
-        f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
-        for rank, p in enumerate(ranked, 1)
-    )
-    return (
-        f'<details><summary>{what}</summary><div class="scroll"><table id="rows"><thead><tr>'
-        '<th class="number">rank</th><th>image</th><th>verdict</th><th class="number">score</th>'
-        f'<th class="number">p-value</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
-    )
-
-
-def _kind(prediction: Prediction) -> str:
-    return "anomaly" if prediction.is_anomaly else "normal"
 
 
 def _distributions(detector: Detector, run: Run) -> str:
@@ -287,8 +214,8 @@ def _distributions(detector: Detector, run: Run) -> str:
 
 def _plot(title: str, svg: str, caption: str) -> str:
     return (
-        f'<figure class="plot"><h3>{_text(title)}</h3>{svg}'
-        f"<figcaption>{_text(caption)}</figcaption></figure>"
+        f'<figure class="plot"><h3>{text(title)}</h3>{svg}'
+        f"<figcaption>{text(caption)}</figcaption></figure>"
     )
 
 
@@ -325,8 +252,8 @@ def _errors(run: Run) -> str:
     if not run.errors:
         return ""
     rows = "".join(
-        f'<tr><td><bdi>{_text(plain(path))}</bdi></td><td class="reason">{_text(reason)}</td>'
-        f"<td>{_text(plain(detail))}</td></tr>"
+        f'<tr><td><bdi>{text(plain(path))}</bdi></td><td class="reason">{text(reason)}</td>'
+        f"<td>{text(plain(detail))}</td></tr>"
         for path, reason, detail in run.errors[:MOST_ROWS]
     )
     n = len(run.errors)
@@ -350,7 +277,7 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
     ]
     return (
         f'<section id="model"><h2>The model</h2>{_definitions(lines)}<h3>Again</h3><pre><code>'
-        f"{_text(modelcard.fit_command(card, model))}\n{_text(plain(shlex.join(command)))}"
+        f"{text(modelcard.fit_command(card, model))}\n{text(plain(shlex.join(command)))}"
         "</code></pre></section>"
     )
 
@@ -377,13 +304,4 @@ def _training(detector: Detector) -> str:
 
 
 def _definitions(lines: Sequence[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{_text(a)}</dt><dd>{_text(b)}</dd>" for a, b in lines) + "</dl>"
-
-
-def _text(text: str) -> str:
-    """Outside text for the inside of an element or an attribute."""
-    return escape(text.encode("utf-8", "backslashreplace").decode(), quote=True)
-
-
-def _asset(name: str) -> str:
-    return (resources.files("oneclass.report") / name).read_text(encoding="utf-8")
+    return "<dl>" + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in lines) + "</dl>"

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.demo import mnist_5k
+from oneclass.datasets.mnist import mnist_5k
 from oneclass.pixels import choose_scale
 from oneclass.representation import Greyscale, PretrainedLayers, pool
 from oneclass.statistics import auroc

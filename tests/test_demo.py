@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from oneclass import InputError, demo
-from oneclass.demo import mnist_5k, run_demo, write_digits
+from oneclass.datasets.mnist import mnist_5k
+from oneclass.demo import run_demo, write_digits
 
 
 def test_the_digits_are_mnist() -> None:

@@ -19,7 +19,7 @@ from conftest import stripes, write_images
 from damage import write_damaged
 from oneclass import Detector, InputError, ModelFileError, StorageError, load, modelfile
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
-from oneclass.demo import mnist_5k
+from oneclass.datasets.mnist import mnist_5k
 from oneclass.statistics import auroc
 
 Folder = Callable[..., Path]

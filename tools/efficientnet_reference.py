@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.demo import mnist_5k
+from oneclass.datasets.mnist import mnist_5k
 
 OUT = Path(__file__).parents[1] / "tests/data/efficientnet_lite0_reference.npz"
 DIGITS = (100, 1300, 2600, 4900)

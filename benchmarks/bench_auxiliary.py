@@ -181,6 +181,25 @@ def measure(name: str, data: Path, work: Path, more: list[str]) -> dict:
     }
 
 
+def why(name: str, data: Path, work: Path) -> str:
+    """How full rows are, and how near the mean direction, of normal images and of anomalies."""
+    parts = {"lfw": lfw, "mnist": mnist}[name](data, work / name)[2:]
+    network = Backbone.open(work / name / "net.onnx")
+    lines = []
+    for layer in ("C8", "P8"):
+        representation = PretrainedLayers(network, parse_layers(network, layer))
+        train, normal, odd = (rows_of(part[:256], representation) for part in parts)
+        mean = train.mean(axis=0) / np.linalg.norm(train.mean(axis=0))
+        full, near = ([f(rows) for rows in (normal, odd)] for f in (
+            lambda rows: float((rows > 0).mean()), lambda rows: float((rows @ mean).mean())
+        ))  # fmt: skip
+        lines.append(
+            f"{name} {layer}: above zero {full[0]:.1%} of normal, {full[1]:.1%} of odd values; "
+            f"cosine to the mean row {near[0]:.3f} and {near[1]:.3f}"
+        )
+    return "\n".join(lines)
+
+
 def markdown(name: str, found: dict) -> str:
     lines = [f"| {name} | AUROC |", "|---|---|"]
     for label, figure in sorted(found["auroc"].items(), key=lambda item: -item[1]["mean"]):
@@ -199,8 +218,12 @@ def main() -> None:
     parser.add_argument("data", nargs="+", choices=["lfw", "mnist"])
     parser.add_argument("--work", type=Path, default=ROOT.parent / "build" / "auxiliary")
     parser.add_argument("--resume", action="store_true", help="go on with a training")
+    parser.add_argument("--why", action="store_true", help="look into rows of a finished run")
     args = parser.parse_args()
     data = Path(os.environ["ONECLASS_DATA"])
+    if args.why:
+        print("\n".join(why(name, data, args.work) for name in args.data))
+        return
     file = ROOT / "results" / "auxiliary.json"
     results = json.loads(file.read_text()) if file.exists() else {}
     results["machine"] = {"cpu": cpu_name(), "threads": torch.get_num_threads()}

@@ -87,7 +87,7 @@ def train(
 
     NORMAL_DIR/<sub-category>/*: one folder of normal images a sub-category. Then:
 
-        oneclass fit NORMAL_DIR -o model.oneclass --backbone NET.onnx --layer P8
+        oneclass fit NORMAL_DIR -o model.oneclass --backbone NET.onnx --layer P6@7
 
     Checkpoints and metrics.jsonl go to NET.onnx.run/. Needs the extra train.
     """
@@ -128,7 +128,8 @@ def train(
         f"{file}: trained in {trained.seconds:.0f} s; ONNX Runtime and torch agree within "
         f"{trained.parity:.0e}. Next:"
     )
-    say(f"    oneclass fit {normal} -o model.oneclass --backbone {file} --layer P8")
+    layer = "P6@7" if asked.network == "male-5045" else "LAYER"
+    say(f"    oneclass fit {normal} -o model.oneclass --backbone {file} --layer {layer}")
     return UNREADABLE if trained.errors else 0
 
 

@@ -190,9 +190,8 @@ def why(name: str, data: Path, work: Path) -> str:
         representation = PretrainedLayers(network, parse_layers(network, layer))
         train, normal, odd = (rows_of(part[:256], representation) for part in parts)
         mean = train.mean(axis=0) / np.linalg.norm(train.mean(axis=0))
-        full, near = ([f(rows) for rows in (normal, odd)] for f in (
-            lambda rows: float((rows > 0).mean()), lambda rows: float((rows @ mean).mean())
-        ))  # fmt: skip
+        full = [float((rows > 0).mean()) for rows in (normal, odd)]
+        near = [float((rows @ mean).mean()) for rows in (normal, odd)]
         lines.append(
             f"{name} {layer}: above zero {full[0]:.1%} of normal, {full[1]:.1%} of odd values; "
             f"cosine to the mean row {near[0]:.3f} and {near[1]:.3f}"

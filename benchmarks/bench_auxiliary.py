@@ -32,9 +32,9 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.extraction import extract
+from oneclass.machine import cpu_name
 from oneclass.pixels import PixelScale
 from oneclass.representation import Greyscale, PretrainedLayers, Representation, parse_layers
-from oneclass.runs import cpu_name
 from oneclass.sources import gather
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path

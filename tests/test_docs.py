@@ -32,10 +32,18 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     assert f"## oneclass {name}" in page
     section = page.split(f"## oneclass {name}\n")[1].split("\n## ")[0]
     for parameter in cli.commands[name].params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help
-            for option in parameter.opts:
-                assert f"`{option}`" in section, f"{name} {option}"
+        check_option(parameter, section)
+    for inner, command in getattr(cli.commands[name], "commands", {}).items():
+        assert f"oneclass {name} {inner}" in section
+        for parameter in command.params:
+            check_option(parameter, section)
+
+
+def check_option(parameter: click.Parameter, section: str) -> None:
+    if isinstance(parameter, click.Option):
+        assert parameter.help
+        for option in parameter.opts:
+            assert f"`{option}`" in section, option
 
 
 @pytest.mark.parametrize("name", sorted(set(oneclass.__all__) - {"__version__"}))

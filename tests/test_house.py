@@ -14,9 +14,9 @@ SOURCE = Path(oneclass.__file__).parent
 
 # From the ground up. A module may import from its own floor and from those below.
 FLOORS = (
-    {"errors"},
+    {"errors", "machine"},
     {"svm", "rows", "calibration", "guarantee", "drift", "statistics"},
-    {"files", "folders", "images", "check"},
+    {"files", "folders", "images", "check", "shards", "store", "stores"},
     {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},
     {
         "modelfile",

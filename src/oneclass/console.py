@@ -9,13 +9,16 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
 from oneclass.files import FULL
 from oneclass.folders import plain
+
+if TYPE_CHECKING:
+    from oneclass.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, INTERRUPTED = 1, 2, 3, 10, 130
 SHOWN_ERRORS = 3
@@ -68,6 +71,19 @@ def say_ignored(ignored: Mapping[str, int]) -> None:
             f"{n} {plain(suffix) or 'without ending'}" for suffix, n in ignored.items()
         )
         say(f"{count(sum(ignored.values()), 'file')} in folders not taken for images: {kinds}.")
+
+
+def say_cache(use: CacheUse | None) -> None:
+    """Tell what a cache was good for."""
+    if use is None:
+        return
+    rows = use.found + use.computed
+    if rows:
+        say(f"cache: {use.found} of {count(rows, 'row')} found, {use.computed} computed.")
+    if use.damaged:
+        say(f"cache: {count(use.damaged, 'damaged shard')} thrown away, nothing was taken of it.")
+    if use.stopped:
+        say(f"cache: {use.stopped}. No more rows were kept; the result is not affected.")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.drift import drift
 from oneclass.errors import ImageError, InputError, ModelFileError
-from oneclass.extraction import extract
+from oneclass.extraction import extract, open_store
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn
 from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
@@ -28,6 +28,7 @@ from oneclass.prediction import Prediction, Predictions
 from oneclass.representation import Greyscale, Representation
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
+from oneclass.store import CacheUse, RowStore
 from oneclass.training import (
     choose_pixel_scale,
     choose_representation,
@@ -50,6 +51,7 @@ class Detector:
         errors: after `fit`, the images that could not be read.
         ignored: after `fit`, how many files in folders were no images, by their suffix.
         digest: after `save` or `load`, the SHA-256 of the model file's content, in hex.
+        cache_use: after `fit`, `update` or `score` with a cache, what it was good for.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Detector:
         false_alarms: float | None = None,
         seed: int = 0,
         threads: int | None = None,
+        cache: str | Path | None = None,
     ) -> None:
         """Set what `fit` will do; nothing is computed yet.
 
@@ -85,6 +88,8 @@ class Detector:
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
             threads: for reading images and for the network; None for all cores.
+            cache: a folder that keeps the rows of images, so that none passes a network twice;
+                None for no cache. It changes no result.
 
         Raises:
             InputError: a value out of its range.
@@ -106,6 +111,7 @@ class Detector:
         )
         self.seed = whole_number("seed", seed, 0)
         self.threads = None if threads is None else whole_number("threads", threads, 1)
+        self.cache = None if cache is None else Path(cache)
         self.errors: tuple[ImageError, ...] = ()
         self.ignored: Mapping[str, int] = {}
         self.digest: str | None = None
@@ -113,6 +119,7 @@ class Detector:
         self._training: TrainingRows | None = None
         self._file: Path | None = None
         self._chosen: Choice | None = None
+        self._store: RowStore | None = None
 
     def __repr__(self) -> str:
         names = (
@@ -147,12 +154,18 @@ class Detector:
         headers = read_headers(sources, workers=self._workers)
         scale, choice = None, None
         if AUTO in (self.layer, self.nu, self.n_halfspaces):
-            scale = choose_pixel_scale(sources, headers, workers=self._workers)
+            scale = self._pixel_scale(sources, headers)
             choice = self._choose(sources, headers, scale, progress)
         representation = self._representation(headers, self._layer(choice))
-        scale = scale or choose_pixel_scale(sources, headers, workers=self._workers)
+        scale = scale or self._pixel_scale(sources, headers)
+        self._store = self._open_store(representation, scale)
         rows, digests, errors = collect_rows(
-            sources, representation, scale, workers=self._workers, progress=progress
+            sources,
+            representation,
+            scale,
+            workers=self._workers,
+            progress=progress,
+            store=self._store,
         )
         self.errors = tuple(errors)
         self._training = TrainingRows(rows, digests)
@@ -193,8 +206,14 @@ class Detector:
         training, forgotten, unknown = without_some(
             self._learnt_rows(), fewer, workers=self._workers
         )
+        self._store = self._open_store(fitted.representation, fitted.scale)
         training, added, known, errors = with_more(
-            training, more, fitted, workers=self._workers, progress=progress
+            training,
+            more,
+            fitted,
+            workers=self._workers,
+            progress=progress,
+            store=self._store,
         )
         start = fitted.coef if len(fitted.coef) == 1 else None
         self._fitted = learn(
@@ -305,7 +324,14 @@ class Detector:
         fitted = self._require_fit()
         rate = fitted.card["false_alarms"]
         coef = wide_columns(fitted.coef)
-        results = extract(sources, fitted.representation, fitted.scale, workers=self._workers)
+        self._store = self._open_store(fitted.representation, fitted.scale)
+        results = extract(
+            sources,
+            fitted.representation,
+            fitted.scale,
+            workers=self._workers,
+            store=self._store,
+        )
         for done, result in enumerate(results, 1):
             if isinstance(result, ImageError):
                 yield result
@@ -404,6 +430,11 @@ class Detector:
         """
         return copy.deepcopy(self._require_fit().card)
 
+    @property
+    def cache_use(self) -> CacheUse | None:
+        """What the cache was good for the last time that images were read; None without one."""
+        return None if self._store is None else self._store.use
+
     def restore(self, fitted: Fitted, file: Path, digest: str) -> None:
         """Take over what a model file holds; `oneclass.load` does that."""
         self._fitted, self._file, self.digest = fitted, file, digest
@@ -441,6 +472,14 @@ class Detector:
             self.threads,
             patches=self.rows == "patches",
         )
+
+    def _open_store(self, representation: Representation, scale: PixelScale) -> RowStore | None:
+        if self.cache is None:
+            return None
+        return open_store(self.cache, representation, scale)
+
+    def _pixel_scale(self, sources: Sources, headers: list[Header]) -> PixelScale:
+        return choose_pixel_scale(sources, headers, workers=self._workers, cache=self.cache)
 
     def _layer(self, choice: Choice | None) -> str | None:
         return choice.layer if choice and self.layer == AUTO else self.layer

@@ -21,7 +21,11 @@ from oneclass.settings import share
 
 
 def load(
-    file: str | Path, *, backbone: str | Path | None = None, threads: int | None = None
+    file: str | Path,
+    *,
+    backbone: str | Path | None = None,
+    threads: int | None = None,
+    cache: str | Path | None = None,
 ) -> Detector:
     """Read a detector from a model file; neither the training images nor scikit-learn are needed.
 
@@ -30,6 +34,7 @@ def load(
         backbone: the ONNX file of the model's backbone; None for the embedded one, or for a file
             ``<name>.onnx`` beside the model.
         threads: for reading images and for the network; None for all cores.
+        cache: a folder that keeps the rows of images; None for no cache.
 
     Raises:
         InputError: no file at `backbone`, or a wrong number of threads.
@@ -51,6 +56,7 @@ def load(
             false_alarms=card["asked"]["false_alarms"],
             seed=card["fit"]["seed"],
             threads=threads,
+            cache=cache,
         )
     except OneclassError:
         raise  # a wrong argument of the caller's, or a backbone that does not fit

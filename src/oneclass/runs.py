@@ -9,18 +9,17 @@ import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from oneclass import __version__
 from oneclass.errors import ImageError, InputError
 from oneclass.files import translated_errors, whole_file
+from oneclass.machine import cpu_name, versions
 from oneclass.prediction import Prediction
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
 ERROR_COLUMNS = ("path", "reason", "detail")
-PACKAGES = ("numpy", "onnxruntime", "pillow")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -123,18 +122,8 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": versions(),
     }
-
-
-def cpu_name() -> str:
-    """The processor's own name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -49,6 +49,23 @@ class Sources:
             return images.read(item)
         return _checked_array(item, self.names[index])
 
+    def key(self, index: int) -> bytes | None:
+        """SHA-256 of item `index` as it is: of a file's bytes, undecoded, or of an array's content.
+
+        Returns:
+            32 bytes, or None where there is nothing to read; `pixels` then says why.
+        """
+        item = self.items[index]
+        try:
+            if not isinstance(item, Path):
+                return content_digest(_checked_array(item, self.names[index]))
+            if not item.is_file() or item.stat().st_size > images.MAX_BYTES:
+                return None
+            with item.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
+        except (ImageError, OSError, ValueError):
+            return None
+
     def header(self, index: int) -> images.Header:
         """Size, bit depth and channels of item `index`, without decoding its pixels.
 

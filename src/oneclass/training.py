@@ -27,6 +27,7 @@ from oneclass.representation import (
     parse_layers,
 )
 from oneclass.sources import Progress, Sources, check_depth
+from oneclass.store import RowStore
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
@@ -45,10 +46,18 @@ def read_headers(sources: Sources, *, workers: int) -> list[Header]:
     return _of_readable(sources, sources.header, workers)
 
 
-def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int) -> PixelScale:
+def choose_pixel_scale(
+    sources: Sources, headers: list[Header], *, workers: int, cache: Path | None = None
+) -> PixelScale:
     """The rule for intensities, for the bit depth that most images have.
 
     For 16-bit and float images every pixel is read once for the range; 8-bit needs none.
+
+    Args:
+        sources: the images.
+        headers: of those that are readable.
+        workers: threads that read.
+        cache: a folder in which the range of each image is kept, or None.
 
     Raises:
         InputError: as many images of one depth as of another; float images all of one value.
@@ -68,7 +77,12 @@ def choose_pixel_scale(sources: Sources, headers: list[Header], *, workers: int)
         check_depth(pixels, depth, sources.names[index])
         return float(pixels.min()), float(pixels.max())
 
-    ranges = _of_readable(sources, extremes, workers)
+    if cache is None:
+        ranges = _of_readable(sources, extremes, workers)
+    else:
+        store = RowStore(cache, {"kind": "extremes of pixels", "depth": depth})
+        ranges = _of_readable(sources, lambda i: _kept(store, sources, i, extremes), workers)
+        store.flush()
     return choose_scale(depth, min(low for low, _ in ranges), max(high for _, high in ranges))
 
 
@@ -138,6 +152,7 @@ def collect_rows(
     *,
     workers: int,
     progress: Progress | None,
+    store: RowStore | None = None,
 ) -> tuple[NDArray[np.float32], list[bytes], list[ImageError]]:
     """The rows of all readable images, ordered by content, their digests, and the errors.
 
@@ -148,7 +163,7 @@ def collect_rows(
     rows = np.empty((0, 0), np.float32)
     digests: list[bytes] = []
     errors = list(sources.errors)
-    for result in extract(sources, representation, scale, workers=workers):
+    for result in extract(sources, representation, scale, workers=workers, store=store):
         if isinstance(result, ImageError):
             errors.append(result)
         else:
@@ -207,6 +222,23 @@ def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -
     unreadable = [result for result in results if isinstance(result, ImageError)]
     check_enough(len(found), len(sources), [*sources.errors, *unreadable])
     return found
+
+
+def _kept(
+    store: RowStore,
+    sources: Sources,
+    index: int,
+    extremes: Callable[[int], tuple[float, float]],
+) -> tuple[float, float]:
+    """The extremes of an image's pixels, from the store where it knows them."""
+    key = sources.key(index)
+    if key is not None and (found := store.get(key)):
+        low, high = found[0]
+        return float(low), float(high)
+    pair = extremes(index)
+    if key is not None and sources.key(index) == key:
+        store.put(key, np.array(pair), key)
+    return pair
 
 
 def _room_for(shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.fitting import Fitted, TrainingRows
 from oneclass.sources import Progress, Sources, content_digest
+from oneclass.store import RowStore
 
 NOT_LEARNT = "not_learnt"
 
@@ -40,13 +41,14 @@ def with_more(
     *,
     workers: int,
     progress: Progress | None,
+    store: RowStore | None = None,
 ) -> tuple[TrainingRows, int, int, list[ImageError]]:
     """Add the rows of images: the rows, how many were new and known, and the errors."""
     errors = list(sources.errors)
     known = set(training.digests)
     new: dict[bytes, np.ndarray] = {}
     n_read = 0
-    results = extract(sources, fitted.representation, fitted.scale, workers=workers)
+    results = extract(sources, fitted.representation, fitted.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
         if isinstance(result, ImageError):
             errors.append(result)

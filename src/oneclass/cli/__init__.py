@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from oneclass import __version__
+from oneclass.cli.cache import cache
 from oneclass.cli.demo import demo
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
@@ -42,5 +43,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, train, info, check, paper, demo):
+for command in (fit, score, report, update, train, cache, info, check, paper, demo):
     cli.add_command(command)

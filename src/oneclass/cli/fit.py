@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.parameters import OrAuto, Size
-from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_ignored
+from oneclass.cli.parameters import OrAuto, Size, cache_option
+from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 
 if TYPE_CHECKING:
     from oneclass.detector import Detector
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@cache_option
 def fit(
     normal: Sequence[str], out: str, halfspaces: int | str | None, keep_rows: bool, **settings: Any
 ) -> int:
@@ -92,6 +93,7 @@ def fit(
     detector.save(out, rows=keep_rows)
     say_ignored(detector.ignored)
     say_errors(detector.errors)
+    say_cache(detector.cache_use)
     for sentence in choices(detector.card.get("choice", {})):
         say(sentence)
     say_learnt(detector, Path(out))

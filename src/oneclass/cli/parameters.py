@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -36,3 +38,44 @@ class OrAuto(click.ParamType[Any]):
         except ValueError:
             what = "a whole number" if self.kind is int else "a number"
             raise click.BadParameter(f"{value!r}: expected {what}, or auto.", ctx, param) from None
+
+
+class Quantity(click.ParamType[float]):
+    """A number and its unit, such as `5GB` or `30d`.
+
+    Args:
+        name: in the help.
+        units: what each unit is worth.
+        example: for the message.
+    """
+
+    def __init__(self, name: str, units: Mapping[str, float], example: str) -> None:
+        self.name, self.units, self.example = name, units, example
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", str(value).strip().lower())
+        if match and match[2] in self.units:
+            return float(match[1]) * self.units[match[2]]
+        units = ", ".join(self.units)
+        raise click.BadParameter(
+            f"{value!r}: expected a number and one of {units}, such as {self.example}.", ctx, param
+        )
+
+
+BYTES = Quantity("SIZE", {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, "5GB")
+DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
+
+
+def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--cache`, the same for every command that makes rows."""
+    return click.option(
+        "--cache",
+        envvar="ONECLASS_CACHE",
+        show_envvar=True,
+        metavar="DIR|none",
+        callback=lambda ctx, param, value: None if value == "none" else value,
+        help="Folder that keeps the rows of images, so that none passes the network twice.  "
+        "[default: none]",
+    )(command)

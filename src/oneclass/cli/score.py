@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oneclass.cli.parameters import cache_option
 from oneclass.console import (
     ANOMALY,
     INTERRUPTED,
@@ -19,6 +20,7 @@ from oneclass.console import (
     print_data,
     progress,
     say,
+    say_cache,
     say_errors,
     say_ignored,
 )
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@cache_option
 def score(
     model: str,
     inputs: Sequence[str],
@@ -55,6 +58,7 @@ def score(
     backbone: str | None,
     fail_on_anomaly: bool,
     threads: int | None,
+    cache: str | None,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
@@ -69,7 +73,7 @@ def score(
     from oneclass.sources import gather
 
     started = datetime.now(UTC)
-    detector = load(model, backbone=backbone, threads=threads)
+    detector = load(model, backbone=backbone, threads=threads, cache=cache)
     sources = gather(list(inputs))
     if not len(sources) and not sources.errors:
         say_ignored(sources.ignored)
@@ -93,6 +97,7 @@ def score(
 
     say_ignored(sources.ignored)
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
+    say_cache(detector.cache_use)
     n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
     if heat is not None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from oneclass.cli.fit import say_learnt
-from oneclass.console import UNREADABLE, count, progress, say, say_errors, say_ignored
+from oneclass.cli.parameters import cache_option
+from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 from oneclass.errors import InputError
 
 
@@ -24,6 +25,7 @@ from oneclass.errors import InputError
 @click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@cache_option
 def update(
     model: str,
     normal: Sequence[str],
@@ -31,6 +33,7 @@ def update(
     out: str | None,
     backbone: str | None,
     threads: int | None,
+    cache: str | None,
 ) -> int:
     """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
 
@@ -44,11 +47,12 @@ def update(
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     file = Path(out or model)
     check_writable(file)
-    detector = load(model, backbone=backbone, threads=threads)
+    detector = load(model, backbone=backbone, threads=threads, cache=cache)
     with progress("update") as show:
         did = detector.update(list(normal), forget=list(forget), progress=show)
     say_ignored(detector.ignored)
     say_errors(did.errors)
+    say_cache(detector.cache_use)
     known = f" ({did.known} known already)" if did.known else ""
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     if did.added or did.forgotten:

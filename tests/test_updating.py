@@ -10,7 +10,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load, modelfile
-from oneclass.detector import rows_file
+from oneclass.fitting import rows_file
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 

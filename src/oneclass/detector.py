@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +17,9 @@ from oneclass.auto import AUTO, Choice, choose, joined, needed
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.drift import drift
-from oneclass.errors import ImageError, InputError, ModelFileError
+from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract, open_store
-from oneclass.fitting import Fitted, Settings, TrainingRows, learn
+from oneclass.fitting import Fitted, Settings, TrainingRows, learn, rows_file
 from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
 from oneclass.pixels import PixelScale
@@ -39,6 +38,7 @@ from oneclass.updating import Update, with_more, without_some
 
 DEFAULT_NU = 0.1
 ROWS = ("image", "patches")
+SHOWN = ["backbone", "rows", "layer", "grid", "size", "nu", "n_halfspaces", "false_alarms", "seed"]
 
 
 class Detector:
@@ -122,18 +122,7 @@ class Detector:
         self._store: RowStore | None = None
 
     def __repr__(self) -> str:
-        names = (
-            "backbone",
-            "rows",
-            "layer",
-            "grid",
-            "size",
-            "nu",
-            "n_halfspaces",
-            "false_alarms",
-            "seed",
-        )
-        return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+        return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in SHOWN)})"
 
     def fit(self, images: Images, *, progress: Progress | None = None) -> Self:
         """Learn what normal images look like.
@@ -170,8 +159,8 @@ class Detector:
         self.errors = tuple(errors)
         self._training = TrainingRows(rows, digests)
         self._chosen = choice
-        self._fitted = learn(self._training, representation, scale, self._settings)
-        self._record_choice(choice.record if choice else None)
+        learnt = learn(self._training, representation, scale, self._settings)
+        self._fitted = learnt.chosen(choice.record if choice else None)
         return self
 
     def update(
@@ -216,10 +205,8 @@ class Detector:
             store=self._store,
         )
         start = fitted.coef if len(fitted.coef) == 1 else None
-        self._fitted = learn(
-            training, fitted.representation, fitted.scale, self._settings, start=start
-        )
-        self._record_choice(fitted.card.get("choice"))
+        learnt = learn(training, fitted.representation, fitted.scale, self._settings, start=start)
+        self._fitted = learnt.chosen(fitted.card.get("choice"))
         self._training, self.digest = training, None
         self.errors, self.ignored = (*errors, *unknown), more.ignored
         return Update(added, known, forgotten, self.errors)
@@ -442,14 +429,7 @@ class Detector:
     def _learnt_rows(self) -> TrainingRows:
         if self._training is None:
             assert self._file is not None, "loaded detectors know their file"
-            file = rows_file(self._file)
-            if not file.exists():
-                raise ModelFileError(
-                    f"model {self._file}: the rows of its images, {file}, are not there, and "
-                    "without them it can only score. Fit again with all images (in Python, save "
-                    "with rows=True)."
-                )
-            self._training = TrainingRows.read(file, self._require_fit().card)
+            self._training = TrainingRows.beside(self._file, self._require_fit().card)
         return self._training
 
     @property
@@ -474,9 +454,7 @@ class Detector:
         )
 
     def _open_store(self, representation: Representation, scale: PixelScale) -> RowStore | None:
-        if self.cache is None:
-            return None
-        return open_store(self.cache, representation, scale)
+        return None if self.cache is None else open_store(self.cache, representation, scale)
 
     def _pixel_scale(self, sources: Sources, headers: list[Header]) -> PixelScale:
         return choose_pixel_scale(sources, headers, workers=self._workers, cache=self.cache)
@@ -506,11 +484,6 @@ class Detector:
             progress=progress,
         )
 
-    def _record_choice(self, record: dict[str, Any] | None) -> None:
-        if record and self._fitted:
-            card = {**self._fitted.card, "choice": copy.deepcopy(record)}
-            self._fitted = replace(self._fitted, card=card)
-
     @property
     def _workers(self) -> int:
         return self.threads or len(os.sched_getaffinity(0))
@@ -519,8 +492,3 @@ class Detector:
         if self._fitted is None:
             raise InputError("this detector is not fitted: call fit(images) first, or load a file.")
         return self._fitted
-
-
-def rows_file(model: Path) -> Path:
-    """Where the rows of a model's images lie."""
-    return model.with_name(model.name + ".rows")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Collection, Sequence
@@ -52,6 +53,12 @@ class Fitted:
     calibration: Calibration
     heat: Heat
     card: dict[str, Any]
+
+    def chosen(self, record: dict[str, Any] | None) -> Self:
+        """With a record of automatic choices in the card, if there is one."""
+        if record is None:
+            return self
+        return replace(self, card={**self.card, "choice": copy.deepcopy(record)})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
@@ -125,6 +132,21 @@ class TrainingRows:
         )
 
     @classmethod
+    def beside(cls, model: Path, card: dict[str, Any]) -> Self:
+        """Read the rows that lie beside a model with this card.
+
+        Raises:
+            ModelFileError: there are none, or they are damaged or another model's.
+        """
+        file = rows_file(model)
+        if not file.exists():
+            raise ModelFileError(
+                f"model {model}: the rows of its images, {file}, are not there, and without them "
+                "it can only score. Fit again with all images (in Python, save with rows=True)."
+            )
+        return cls.read(file, card)
+
+    @classmethod
     def read(cls, file: Path, card: dict[str, Any]) -> Self:
         """Read them back for the model with this card.
 
@@ -143,6 +165,11 @@ class TrainingRows:
             )
         words = np.ascontiguousarray(arrays["digests"])
         return cls(arrays["rows"], [word.tobytes() for word in words])
+
+
+def rows_file(model: Path) -> Path:
+    """Where the rows of a model's images lie."""
+    return model.with_name(model.name + ".rows")
 
 
 def learn(

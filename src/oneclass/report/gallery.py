@@ -15,6 +15,7 @@ MOST_ROWS = 5000
 
 
 def images(tiles: list[Tile], predictions: Sequence[Prediction]) -> str:
+    """The section with the tiles, what sorts and filters them, and the table."""
     if not predictions:
         return ""
     n = len(predictions)

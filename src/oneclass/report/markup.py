@@ -12,4 +12,5 @@ def text(given: str) -> str:
 
 
 def asset(name: str) -> str:
+    """A file of this package, as text."""
     return (resources.files("oneclass.report") / name).read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oneclass.detector import Detector
     from oneclass.errors import (
+        DownloadError,
         ImageError,
         InputError,
         MissingDependencyError,
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Detector": "detector",
+    "DownloadError": "errors",
     "Explanation": "heatmap",
     "HalfspaceUnion": "svm",
     "ImageError": "errors",
@@ -48,6 +50,7 @@ _HOMES = {
 
 __all__ = [
     "Detector",
+    "DownloadError",
     "Explanation",
     "HalfspaceUnion",
     "ImageError",

@@ -5,7 +5,8 @@
     ├── MissingDependencyError an optional package is not installed                   exit code 2
     ├── ImageError             one file that is no readable image                     exit code 3
     ├── ModelFileError         a model or backbone file is missing parts or damaged   exit code 4
-    └── StorageError           the disk or the memory is full                         exit code 5
+    ├── StorageError           the disk or the memory is full                         exit code 5
+    └── DownloadError          something could not be fetched from the network        exit code 6
 
 A message names the thing, the value it got, what was expected, and what to do next.
 Anything else that escapes is a bug of ours (exit code 1).
@@ -67,3 +68,9 @@ class StorageError(OneclassError, OSError):
     """The disk or the memory did not suffice; the message says for what and how to need less."""
 
     exit_code = 5
+
+
+class DownloadError(OneclassError):
+    """Something could not be fetched, or was not what was expected; the message says what to do."""
+
+    exit_code = 6

@@ -27,6 +27,7 @@ Exit codes:
     3  some images could not be read; everything else was done and written
     4  model file refused
     5  disk or memory full
+    6  a download failed
    10  anomaly found (only with --fail-on-anomaly)
   130  interrupted"""
 

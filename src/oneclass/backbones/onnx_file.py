@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 MODEL_GRAPH, MODEL_METADATA = 7, 14
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_OUTPUT = 1, 5, 12
-NODE_INPUT, NODE_OUTPUT, NODE_ATTRIBUTE = 1, 2, 5
-ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 6, 11
-TENSOR_NAME, VALUE_NAME = 8, 1
+NODE_INPUT, NODE_OUTPUT, NODE_OP, NODE_ATTRIBUTE = 1, 2, 4, 5
+ATTRIBUTE_NAME, ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 1, 6, 11
+TENSOR_DIMS, TENSOR_NAME, TENSOR_ELSEWHERE, VALUE_NAME = 1, 8, 13, 1
 LENGTH_DELIMITED = 2
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def varint(data: memoryview, at: int) -> tuple[int, int]:
+    """The number at a place, and the place behind it."""
     value = shift = 0
     while True:
         if at >= len(data):
@@ -37,20 +38,20 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
             raise ValueError("not a protobuf message: a number runs over 64 bits")
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
+def fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
     """The fields of one message: (field number, payload, the whole field with its framing)."""
     at = 0
     while at < len(data):
         start = at
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         number, wire = key >> 3, key & 7
         body = at
         if wire == 0:
-            _, at = _varint(data, at)
+            _, at = varint(data, at)
         elif wire in (1, 5):
             at += 8 if wire == 1 else 4
         elif wire == LENGTH_DELIMITED:
-            length, body = _varint(data, at)
+            length, body = varint(data, at)
             at = body + length
         else:
             raise ValueError(f"not a protobuf message: wire type {wire}")
@@ -59,41 +60,44 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview, memoryview]]:
         yield number, data[body:at], data[start:at]
 
 
+def _number(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def _delimited(number: int, payload: bytes) -> bytes:
-    def varint(value: int) -> bytes:
-        out = bytearray()
-        while value > 0x7F:
-            out.append(value & 0x7F | 0x80)
-            value >>= 7
-        return bytes([*out, value])
-
-    return varint(number << 3 | LENGTH_DELIMITED) + varint(len(payload)) + payload
+    return _number(number << 3 | LENGTH_DELIMITED) + _number(len(payload)) + payload
 
 
-def _graph(model: bytes) -> memoryview:
-    for number, payload, _ in _fields(memoryview(model)):
+def graph_of(model: bytes) -> memoryview:
+    """The message of the model's graph."""
+    for number, payload, _ in fields(memoryview(model)):
         if number == MODEL_GRAPH:
             return payload
     raise ValueError("it holds no graph")
 
 
-def _texts(message: memoryview, field: int) -> list[str]:
-    return [str(value, "utf-8") for number, value, _ in _fields(message) if number == field]
+def texts(message: memoryview, field: int) -> list[str]:
+    """The texts in a field of a message."""
+    return [str(value, "utf-8") for number, value, _ in fields(message) if number == field]
 
 
 def _names(model: bytes, part: int, field: int) -> tuple[str, ...]:
-    parts = (payload for number, payload, _ in _fields(_graph(model)) if number == part)
-    return tuple(name for payload in parts for name in _texts(payload, field))
+    parts = (payload for number, payload, _ in fields(graph_of(model)) if number == part)
+    return tuple(name for payload in parts for name in texts(payload, field))
 
 
 def _reads(node: memoryview) -> Iterator[str]:
     """The tensors that a node reads, those read inside its subgraphs (If, Loop, Scan) included."""
-    yield from _texts(node, NODE_INPUT)
-    for number, attribute, _ in _fields(node):
+    yield from texts(node, NODE_INPUT)
+    for number, attribute, _ in fields(node):
         if number == NODE_ATTRIBUTE:
-            for field, subgraph, _ in _fields(attribute):
+            for field, subgraph, _ in fields(attribute):
                 if field in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
-                    for inner, child, _ in _fields(subgraph):
+                    for inner, child, _ in fields(subgraph):
                         if inner == GRAPH_NODE:
                             yield from _reads(child)
 
@@ -104,10 +108,39 @@ def metadata(model: bytes, key: str) -> str | None:
     Raises:
         ValueError: the bytes are no ONNX model.
     """
-    for number, entry, _ in _fields(memoryview(model)):
-        if number == MODEL_METADATA and key in _texts(entry, ENTRY_KEY):
-            return "".join(_texts(entry, ENTRY_VALUE))
+    for number, entry, _ in fields(memoryview(model)):
+        if number == MODEL_METADATA and key in texts(entry, ENTRY_KEY):
+            return "".join(texts(entry, ENTRY_VALUE))
     return None
+
+
+def with_metadata(model: bytes, key: str, text: str) -> bytes:
+    """The same ONNX model with `text` under `key` in its metadata, in place of what was there.
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    graph_of(model)
+    entry = _delimited(ENTRY_KEY, key.encode()) + _delimited(ENTRY_VALUE, text.encode())
+    kept = [
+        bytes(field)
+        for number, payload, field in fields(memoryview(model))
+        if number != MODEL_METADATA or key not in texts(payload, ENTRY_KEY)
+    ]
+    return b"".join([*kept, _delimited(MODEL_METADATA, entry)])
+
+
+def weights_elsewhere(model: bytes) -> bool:
+    """Whether some weights are in another file beside the model.
+
+    Raises:
+        ValueError: the bytes are no ONNX model.
+    """
+    return any(
+        number == GRAPH_INITIALIZER
+        and any(inner == TENSOR_ELSEWHERE for inner, _, _ in fields(payload))
+        for number, payload, _ in fields(graph_of(model))
+    )
 
 
 def output_names(model: bytes) -> tuple[str, ...]:
@@ -141,25 +174,25 @@ def cut(model: bytes, layers: Sequence[str]) -> bytes:
     Raises:
         ValueError: the bytes are no ONNX model.
     """
-    graph = list(_fields(_graph(model)))
+    graph = list(fields(graph_of(model)))
     needed = set(layers)
     keep = [True] * len(graph)
     for index in range(len(graph) - 1, -1, -1):  # ONNX lists nodes after those that they read
         number, node, _ = graph[index]
         if number == GRAPH_NODE:
-            keep[index] = not needed.isdisjoint(_texts(node, NODE_OUTPUT))
+            keep[index] = not needed.isdisjoint(texts(node, NODE_OUTPUT))
             if keep[index]:
                 needed.update(_reads(node))
     declared = {n: _delimited(GRAPH_OUTPUT, _delimited(VALUE_NAME, n.encode())) for n in layers}
     for index, (number, payload, field) in enumerate(graph):
         if number == GRAPH_INITIALIZER:
-            keep[index] = not needed.isdisjoint(_texts(payload, TENSOR_NAME))
+            keep[index] = not needed.isdisjoint(texts(payload, TENSOR_NAME))
         elif number == GRAPH_OUTPUT:
             keep[index] = False
-            declared |= {n: bytes(field) for n in _texts(payload, VALUE_NAME) if n in declared}
+            declared |= {n: bytes(field) for n in texts(payload, VALUE_NAME) if n in declared}
     kept = [field for (_, _, field), wanted in zip(graph, keep, strict=True) if wanted]
     spliced = b"".join([*kept, *declared.values()])
     return b"".join(
         _delimited(MODEL_GRAPH, spliced) if number == MODEL_GRAPH else bytes(field)
-        for number, _, field in _fields(memoryview(model))
+        for number, _, field in fields(memoryview(model))
     )

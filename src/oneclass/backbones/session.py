@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
-from oneclass.errors import InputError, ModelFileError, StorageError
+from oneclass.errors import InputError, ModelFileError, OneclassError, StorageError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -34,6 +35,7 @@ class Backbone:
         spec: name, digest, preprocessing, licence, source.
         layers: the named layers, from the input to the output: the graph's declared outputs.
         record: all that the file's metadata says of the network, training included.
+        model: the bytes of the ONNX file.
     """
 
     def __init__(self, model: bytes, *, file: str) -> None:
@@ -71,11 +73,13 @@ class Backbone:
                 "Expected a JSON object with name and preprocessing."
             ) from error
         self.record = data
-        self._model = model
+        self.model = model
 
     @classmethod
     def open(cls, name: str | Path | Backbone) -> Backbone:
-        """Open an embedded backbone by name, or an ONNX file by path; an open one is itself.
+        """Open an embedded or pulled backbone by name, or an ONNX file by path.
+
+        An open one is itself.
 
         Raises:
             InputError: no such name or file.
@@ -87,14 +91,23 @@ class Backbone:
             raise InputError(f"backbone is {name!r}: expected a name or a path.")
         if name in EMBEDDED_SHA256:
             return _embedded(str(name))
-        file = Path(name)
+        file = pulled_file(str(name)) if name in PUBLISHED else Path(name)
         if not file.is_file():
             raise InputError(
-                f"backbone {str(name)!r}: neither an embedded backbone "
-                f"({', '.join(EMBEDDED_SHA256)}), nor 'greyscale', nor an existing ONNX file. "
-                "Check the spelling or the path."
+                f"backbone {name}: not on this machine yet. Get it with 'oneclass backbone pull "
+                f"{name}'."
+                if name in PUBLISHED
+                else f"backbone {str(name)!r}: neither an embedded backbone "
+                f"({', '.join(EMBEDDED_SHA256)}), nor 'greyscale', nor a published one "
+                f"({', '.join(PUBLISHED)}), nor an existing ONNX file. Check the spelling or the "
+                "path."
             )
-        return cls(file.read_bytes(), file=str(file))
+        try:
+            return cls(file.read_bytes(), file=str(file))
+        except OSError as error:
+            raise InputError(
+                f"backbone {file}: cannot be read ({error.strerror or error})."
+            ) from error
 
     def __repr__(self) -> str:
         return f"<Backbone {self.spec.name}>"
@@ -103,14 +116,29 @@ class Backbone:
         """Whether the network computes a tensor of that name."""
         return layer in self._tensors
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each named layer for one image of the network's own size."""
+    def shapes(self, tensors: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
+        """Shapes for one image of the network's own size.
+
+        Args:
+            tensors: of the graph; None for the named layers.
+
+        Raises:
+            ModelFileError: the network cannot run on such an image.
+        """
+        wanted = self.layers if tensors is None else tensors
         height, width = self.spec.preprocessing.size
         blank = np.zeros((1, len(self.spec.preprocessing.mean), height, width), np.float32)
-        return {
-            layer: values.shape[1:]
-            for layer, values in zip(self.layers, self.session(self.layers)(blank), strict=True)
-        }
+        session = self.session(wanted)
+        try:
+            found = session(blank)
+        except OneclassError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise ModelFileError(
+                f"backbone {self.spec.name}: cannot run on {height} x {width} pixels, the size in "
+                f"its preprocessing ({first_line(error)}). Give the size that it was made for."
+            ) from error
+        return {name: values.shape[1:] for name, values in zip(wanted, found, strict=True)}
 
     def session(self, layers: Sequence[str], *, threads: int | None = None) -> LayerSession:
         """A session that computes `layers` and nothing behind them.
@@ -136,7 +164,7 @@ class Backbone:
         options.intra_op_num_threads = threads or 0
         try:
             session = ort.InferenceSession(
-                cut(self._model, layers), options, providers=["CPUExecutionProvider"]
+                cut(self.model, layers), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise ModelFileError(
@@ -206,6 +234,8 @@ def open_recorded(
         place = name
     elif beside.is_file():
         place = beside
+    elif name in PUBLISHED and pulled_file(name).is_file():
+        place = name
     else:
         raise ModelFileError(
             f"model {model}: needs its backbone {name!r} (SHA-256 {digest}), and {beside} does not "

@@ -1,0 +1,223 @@
+"""Networks made elsewhere, turned into backbone files: MatConvNet's, and any ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
+from oneclass.backbones.matconvnet import read_simplenn
+from oneclass.backbones.onnx_file import cut, metadata, weights_elsewhere, with_metadata
+from oneclass.backbones.onnx_graph import require_onnx
+from oneclass.backbones.session import METADATA_KEY, Backbone, first_line
+from oneclass.backbones.simplenn_onnx import to_onnx
+from oneclass.backbones.spec import Preprocessing
+from oneclass.downloads import download
+from oneclass.errors import InputError, ModelFileError, OneclassError
+from oneclass.files import check_writable, translated_errors, whole_file
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user says of a network; None where the file should say it.
+
+    Attributes:
+        name: of the backbone; the output file's by default.
+        size: (height, width) of the input.
+        interpolation, mean, std: see `Preprocessing`.
+        licence, source: of the weights.
+        layers: tensors to cut the network at; the named layers from then on.
+        crop: resize larger by a MatConvNet network's border, and cut that off.
+    """
+
+    name: str | None = None
+    size: tuple[int, int] | None = None
+    interpolation: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    licence: str | None = None
+    source: str | None = None
+    layers: Sequence[str] = ()
+    crop: bool = False
+
+
+def import_network(file: Path, out: Path, wanted: Wanted) -> Backbone:
+    """Turn a MatConvNet `.mat` or an ONNX file into a backbone file, and see that it runs.
+
+    Args:
+        file: to read; what it is is told by its first bytes.
+        out: to write, whole or not at all.
+        wanted: what the user says.
+
+    Raises:
+        InputError: no such file; preprocessing that is missing or makes no sense; a layer that the
+            network does not have; a place that cannot be written to.
+        ModelFileError: the file is damaged, or no such network.
+        MissingDependencyError: a `.mat` needs the package onnx.
+    """
+    check_writable(out)
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(6)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
+    is_mat = start == b"MATLAB" or file.suffix.lower() == ".mat"
+    content = _from_mat(file, out, wanted) if is_mat else _from_onnx(file, out, wanted)
+    if wanted.layers:
+        _check_layers(content, file, wanted.layers)
+        content = cut(content, wanted.layers)
+    backbone = Backbone(content, file=str(file))
+    _see_that_it_runs(backbone, file)
+    with whole_file(out) as opened_out:
+        opened_out.write(content)
+    return backbone
+
+
+def pull(
+    name: str, *, url: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Download a published network and convert it; what is there already is kept.
+
+    The conversion may be repeated without another download until it has succeeded.
+
+    Args:
+        name: one of `PUBLISHED`.
+        url: another place of the very same file.
+        progress: called with (bytes there, bytes in all).
+
+    Returns:
+        The backbone file.
+
+    Raises:
+        DownloadError: it could not be fetched, or is another file.
+        InputError: an unknown name, or a folder that cannot be written to.
+        MissingDependencyError: the package onnx is not installed.
+    """
+    if name not in PUBLISHED:
+        raise InputError(
+            f"backbone {name!r}: not among the published ones, which are {', '.join(PUBLISHED)}."
+        )
+    require_onnx("converting a MatConvNet network")
+    published, file = PUBLISHED[name], pulled_file(name)
+    with suppress(OneclassError):
+        Backbone.open(file)
+        return file
+    source = url or published.url
+    packed = file.with_suffix(".mat")
+    download(source, packed, published.md5, progress=progress)
+    told = f"{published.url}, MD5 {published.md5}. {CITE}"
+    import_network(packed, file, Wanted(name=name, licence=LICENCE, source=told))
+    with translated_errors(packed):
+        packed.unlink()
+    return file
+
+
+def _from_mat(file: Path, out: Path, wanted: Wanted) -> bytes:
+    given = {"size": wanted.size, "interpolation": wanted.interpolation, "mean": wanted.mean}
+    given["std"] = wanted.std
+    if told := [name for name, value in given.items() if value is not None]:
+        raise InputError(
+            f"{told[0]}: a MatConvNet file says itself what its network expects. Leave it out."
+        )
+    network = read_simplenn(file)
+    with file.open("rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    record = {
+        "name": wanted.name or out.stem,
+        "licence": wanted.licence or "",
+        "source": wanted.source or f"MatConvNet file {file.name}, SHA-256 {digest}",
+        "border": list(network.border),
+        "cropped": wanted.crop,
+    }
+    try:
+        return to_onnx(network, record, crop=wanted.crop)
+    except ValueError as error:
+        raise ModelFileError(f"{file}: cannot be converted: {error}.") from error
+
+
+def _from_onnx(file: Path, out: Path, wanted: Wanted) -> bytes:
+    if wanted.crop:
+        raise InputError("crop: an ONNX file has no border to cut off. Leave it out.")
+    model = file.read_bytes()
+    try:
+        told = metadata(model, METADATA_KEY)
+        if weights_elsewhere(model):
+            raise ModelFileError(
+                f"{file}: its weights are in another file beside it. Make one file of both: "
+                "onnx.save(onnx.load(...), ...) in Python."
+            )
+        record = _record(told)
+    except ValueError as error:
+        raise ModelFileError(f"{file}: not a readable ONNX model ({error}).") from error
+    record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), wanted)
+    record["name"] = wanted.name or record.get("name") or out.stem
+    record |= {k: v for k in ("licence", "source") if (v := getattr(wanted, k)) is not None}
+    return with_metadata(model, METADATA_KEY, json.dumps(record, sort_keys=True))
+
+
+def _record(told: str | None) -> dict[str, Any]:
+    record = json.loads(told) if told is not None else {}
+    if not isinstance(record, dict):
+        raise ValueError(f"its {METADATA_KEY!r} metadata is no JSON object")
+    return record
+
+
+def checked_preprocessing(told: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
+    """What the file says, with what the user says in its place.
+
+    Raises:
+        InputError: something is missing or makes no sense.
+    """
+    names = ("size", "interpolation", "mean", "std")
+    given = {k: v for k in names if (v := getattr(wanted, k)) is not None}
+    whole = {"interpolation": "bilinear", **told, **given}
+    if missing := [name for name in names if name not in whole]:
+        raise InputError(
+            f"the preprocessing is unknown: {' and '.join(missing)} not given, and the file does "
+            "not say. Give --size, --mean and --std as in training, such as --size 224 --mean "
+            "0.485,0.456,0.406 --std 0.229,0.224,0.225 (in units of [0, 1])."
+        )
+    try:
+        return Preprocessing.from_json(whole).to_json()
+    except ValueError as error:
+        raise InputError(f"preprocessing: {error}.") from error
+
+
+def _check_layers(content: bytes, file: Path, layers: Sequence[str]) -> None:
+    backbone = Backbone(content, file=str(file))
+    for layer in layers:
+        if not backbone.has_layer(layer):
+            raise InputError(
+                f"layer {layer!r}: {file} has no such tensor. Its outputs are: "
+                f"{', '.join(backbone.layers)}."
+            )
+    if len(set(layers)) < len(layers):
+        raise InputError(f"layers {', '.join(layers)}: name each once.")
+
+
+def _see_that_it_runs(backbone: Backbone, file: Path) -> None:
+    """Two images must give two rows, each as if it were alone."""
+    backbone.shapes()
+    height, width = backbone.spec.preprocessing.size
+    two = np.zeros((2, len(backbone.spec.preprocessing.mean), height, width), np.float32)
+    try:
+        sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
+    except OneclassError:
+        raise
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        raise ModelFileError(
+            f"{file}: takes one image at a time ({first_line(error)}). Export it with a free "
+            "batch axis."
+        ) from error
+    if sizes != {2}:
+        raise ModelFileError(
+            f"{file}: gives {sorted(sizes)} rows for 2 images. Its layers' first axis must be that "
+            "of the images."
+        )

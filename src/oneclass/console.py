@@ -87,8 +87,12 @@ def say_cache(use: CacheUse | None) -> None:
 
 
 @contextmanager
-def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
+def progress(
+    what: str, *, unit: str = "image", quiet: bool = False
+) -> Iterator[Callable[..., None]]:
     """A progress bar on stderr, with rate and time left; silent unless that is a terminal.
+
+    Bytes, the unit "B", are shown in thousands and millions.
 
     Yields a function of (done, in all) and, if there is something to add, a note.
     """
@@ -97,10 +101,13 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]
         return
     from tqdm import tqdm
 
-    with tqdm(desc=what, unit="image", file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
+    scaled = unit == "B"
+    with tqdm(
+        desc=what, unit=unit, unit_scale=scaled, file=sys.stderr, leave=False, dynamic_ncols=True
+    ) as bar:
 
         def show(done: int, total: int, note: str = "") -> None:
-            bar.total = total
+            bar.total = total or None
             bar.set_postfix_str(note, refresh=False)
             bar.update(done - bar.n)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from oneclass import __version__
+from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
 from oneclass.cli.demo import demo
 from oneclass.cli.fit import fit
@@ -44,5 +45,5 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, train, cache, info, check, paper, demo):
+for command in (fit, score, report, update, train, backbone, cache, info, check, paper, demo):
     cli.add_command(command)

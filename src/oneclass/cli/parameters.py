@@ -40,6 +40,24 @@ class OrAuto(click.ParamType[Any]):
             raise click.BadParameter(f"{value!r}: expected {what}, or auto.", ctx, param) from None
 
 
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """`0.5` or `0.485,0.456,0.406`: one number, or one a channel."""
+
+    name = "N,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            return tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            raise click.BadParameter(
+                f"{value!r}: expected numbers with commas between them, such as 0.485,0.456,0.406.",
+                ctx,
+                param,
+            ) from None
+
+
 class Quantity(click.ParamType[float]):
     """A number and its unit, such as `5GB` or `30d`.
 

@@ -1,0 +1,179 @@
+"""`oneclass backbone`: what networks there are, what they are made of, and getting others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oneclass.cli.parameters import Numbers, Size
+from oneclass.console import print_data, progress, say
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(short_help="List, show, pull, import and export networks.")
+def backbone() -> None:
+    """List, show, pull, import and export networks whose layers become rows.
+
+    \b
+    oneclass backbone list                            what is there?
+    oneclass backbone pull vgg-f                      get a published one
+    oneclass backbone import net.mat -o net.onnx      convert one
+    oneclass backbone show net.onnx                   layers, shapes, costs
+    oneclass fit good/ -o m.oneclass --backbone net.onnx --layer P5
+    """
+
+
+def described(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a user may say of a network."""
+    options = (
+        click.option("--name", help="Of the backbone.  [default: the output file's]"),
+        click.option("--size", type=Size(), metavar="HxW", help="Of the input, in pixels."),
+        click.option(
+            "--mean", type=Numbers(), help="Subtracted, in units of [0, 1]; one, or one a channel."
+        ),
+        click.option("--std", type=Numbers(), help="Divided by, in units of [0, 1]."),
+        click.option(
+            "--interpolation",
+            type=click.Choice(["nearest", "bilinear", "bicubic", "lanczos"]),
+            help="Of the resizing.  [default: bilinear]",
+        ),
+        click.option("--licence", help="Of the weights."),
+        click.option("--source", help="Where the weights come from."),
+        click.option(
+            "--layer",
+            "layers",
+            multiple=True,
+            metavar="NAME",
+            help="To name as a layer, and to cut behind; may be given again.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@backbone.command("list", short_help="Which networks have a name.")
+@as_json
+def list_(as_json: bool) -> int:
+    """List the networks that have a name: embedded, pulled, or to be pulled."""
+    from oneclass.information import backbones
+
+    found = backbones()
+    if as_json:
+        print_data(json.dumps(found, indent=2))
+        return 0
+    for entry in found:
+        place = entry["file"] or f"not here; pull gets {entry['megabytes']} MB"
+        print_data(f"{entry['name']:<20} {entry['what']}\n{'':<20} {place}")
+    say(
+        "Any ONNX file is a backbone, too, once 'oneclass backbone import' knows its preprocessing."
+    )
+    return 0
+
+
+@backbone.command(short_help="Show a network's layers and costs.")
+@click.argument("name", metavar="NAME|FILE")
+@as_json
+def show(name: str, as_json: bool) -> int:
+    """Show a network's record, each layer's shape and cost, and the paper's shorthand."""
+    from oneclass.backbones import Backbone
+    from oneclass.information import backbone_facts, backbone_text
+
+    facts = backbone_facts(Backbone.open(name))
+    print_data(json.dumps(facts, indent=2) if as_json else backbone_text(facts))
+    return 0
+
+
+@backbone.command(short_help="Get a published network.")
+@click.argument("name")
+@click.option("--from", "url", metavar="URL", help="Another place of the very same file.")
+def pull(name: str, url: str | None) -> int:
+    """Download the published network NAME (see list) and convert it.
+
+    The download can be broken off and goes on where it was; the MD5 of the file is checked. Needs
+    the extra matconvnet.
+    """
+    from oneclass.backbones.catalogue import LICENCE
+    from oneclass.backbones.importing import pull as get
+
+    with progress(f"pull {name}", unit="B") as show_bytes:
+        file = get(name, url=url, progress=show_bytes)
+    say(f"licence: {LICENCE}.")
+    say(f"{file}: ready. Use it as --backbone {name}, for example with --layer P5.")
+    return 0
+
+
+@backbone.command("import", short_help="Convert a MatConvNet or an ONNX file.")
+@click.argument("file", metavar="FILE.mat|FILE.onnx")
+@click.option("-o", "--out", required=True, metavar="FILE.onnx", help="Backbone file to write.")
+@described
+@click.option(
+    "--crop",
+    is_flag=True,
+    help="Resize images larger by a .mat network's border and cut that off.  "
+    "[default: the whole image is seen]",
+)
+def import_(file: str, out: str, **said: Any) -> int:
+    """Turn MatConvNet's SimpleNN file, or any ONNX file, into a backbone.
+
+    A .mat says itself what its network expects (needs the extra matconvnet). Of an ONNX file that
+    does not, give --size, --mean and --std as they were in training.
+    """
+    from oneclass.backbones.importing import Wanted, import_network
+
+    made = import_network(Path(file), Path(out), Wanted(**said))
+    say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}. Next:")
+    say(f"    oneclass fit NORMAL_DIR -o model.oneclass --backbone {out} --layer {_deep(made)}")
+    return 0
+
+
+@backbone.command(short_help="Turn a torch module into a backbone.")
+@click.argument("module", metavar="PACKAGE.MODULE:NAME")
+@click.option("-o", "--out", required=True, metavar="FILE.onnx", help="Backbone file to write.")
+@click.option("--weights", metavar="FILE", help="A .safetensors file, or a state dict of torch.")
+@described
+def export(module: str, out: str, weights: str | None, **said: Any) -> int:
+    """Turn the torch module PACKAGE.MODULE:NAME, or what that function returns, into a backbone.
+
+    Its outermost parts become the layers, or the parts that --layer names. ONNX Runtime must
+    compute what torch does. Needs the extra train.
+    """
+    from oneclass.auxiliary import require_torch
+
+    require_torch("exporting")
+    from oneclass.auxiliary.export import export_module
+    from oneclass.backbones import Backbone, Preprocessing
+    from oneclass.backbones.importing import Wanted, checked_preprocessing
+    from oneclass.files import check_writable
+
+    wanted = Wanted(**said)
+    preprocessing = Preprocessing.from_json(checked_preprocessing({}, wanted))
+    check_writable(Path(out))
+    record = {
+        "name": wanted.name or Path(out).stem,
+        "licence": wanted.licence or "",
+        "source": wanted.source or f"torch module {module}",
+    }
+    parity = export_module(
+        module,
+        Path(out),
+        preprocessing,
+        weights=None if weights is None else Path(weights),
+        layers=wanted.layers,
+        record=record,
+    )
+    made = Backbone.open(Path(out))
+    say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}.")
+    say(f"ONNX Runtime and torch agree within {parity:.0e}.")
+    return 0
+
+
+def _deep(made: Any) -> str:
+    """The last layer that has a map: a reasonable first try."""
+    mapped = [name for name, shape in made.shapes().items() if len(shape) == 3]
+    return str((mapped or made.layers)[-1])

@@ -10,13 +10,14 @@ from torch import nn
 
 from oneclass import InputError
 from oneclass.auxiliary.networks import (
-    MALE_5045_TABLE_2,
+    MALE_5045,
     head_of,
     initialise,
     make_network,
     male_5045,
 )
 from oneclass.auxiliary.recipes import PRESETS, preset
+from oneclass.backbones.table_2 import TABLE_2
 
 SHAPES = {  # worked out by hand from the shorthand
     "C1": (32, 100, 100),
@@ -43,13 +44,13 @@ def test_every_layer_has_the_shape_of_the_shorthand() -> None:
         found[name] = tuple(x.shape[1:])
     assert found == SHAPES
     assert list(found) == [
-        kind + number for kind, number in re.findall(r"(C|P|FC)_(\d+)", MALE_5045_TABLE_2)
+        kind + number for kind, number in re.findall(r"(C|P|FC)_(\d+)", TABLE_2[MALE_5045])
     ]
 
 
 def test_every_filter_stride_and_padding_is_that_of_the_shorthand() -> None:
     modules = dict(male_5045(5045).named_modules())
-    for kind, number, text in re.findall(r"\b(C|P)_(\d+)\(([\d, ]+)\)", MALE_5045_TABLE_2):
+    for kind, number, text in re.findall(r"\b(C|P)_(\d+)\(([\d, ]+)\)", TABLE_2[MALE_5045]):
         numbers = [int(n) for n in text.split(",")]
         if kind == "C":
             conv = modules[f"C{number}.0"]

@@ -14,5 +14,27 @@ layers, exported as a backbone, serve like those of any other network.
     export           the trained network as a backbone file
     run              all of these in order: what `oneclass train` does
 
-This package is the only one that imports torch (extra: train), and only when something is trained.
+This package is the only one that imports torch (extra: train), and only when something is trained
+or exported.
 """
+
+from __future__ import annotations
+
+from oneclass.errors import MissingDependencyError
+
+
+def require_torch(what: str) -> None:
+    """See that the packages of the extra `train` are there.
+
+    Raises:
+        MissingDependencyError: one is not; `what` needs it.
+    """
+    try:
+        import onnx  # noqa: F401
+        import safetensors  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{what} needs the package {error.name}, which is not installed: "
+            'pip install "oneclass[train]"'
+        ) from error

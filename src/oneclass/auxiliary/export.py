@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from oneclass.auxiliary.networks import made_by
 from oneclass.backbones import Backbone, Preprocessing
-from oneclass.errors import OneclassError
+from oneclass.backbones.onnx_file import with_metadata
+from oneclass.backbones.session import METADATA_KEY
+from oneclass.errors import InputError, OneclassError
 from oneclass.files import whole_file
 
 OPSET = 17
@@ -22,20 +27,36 @@ PARITY = 1e-4
 
 
 class _Layers(nn.Module):
-    """A network whose outputs are those of all its outermost parts, in the order they ran."""
+    """A network whose outputs are those of some of its parts, in the order they ran.
 
-    def __init__(self, network: nn.Module) -> None:
+    Args:
+        network: whose parts they are.
+        layers: names of parts, as in `named_modules`; none for all outermost ones and the output.
+    """
+
+    def __init__(self, network: nn.Module, layers: Sequence[str] = ()) -> None:
         super().__init__()
         self.network = network
         self.names: list[str] = []
         self._found: list[torch.Tensor] = []
-        for name, part in network.named_children():
-            part.register_forward_hook(lambda _m, _i, out, name=name: self._keep(name, out))
+        self._with_output = not layers
+        parts = dict(network.named_modules() if layers else network.named_children())
+        if unknown := [name for name in layers if name not in parts]:
+            raise InputError(
+                f"layer {unknown[0]!r}: the network has no such part. Its parts are: "
+                f"{', '.join(name for name in parts if name)}."
+            )
+        for name in layers or parts:
+            # A bare number would be taken for one of the tracer's own names.
+            shown = f"part_{name}" if name.isdecimal() else name
+            parts[name].register_forward_hook(
+                lambda _m, _i, out, shown=shown: self._keep(shown, out)
+            )
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         self.names, self._found = [], []
         logits = self.network(images)
-        if not self._found or self._found[-1] is not logits:
+        if self._with_output and (not self._found or self._found[-1] is not logits):
             self._keep("logits", logits)
         return tuple(self._found)
 
@@ -45,41 +66,107 @@ class _Layers(nn.Module):
             self._found.append(out)
 
 
+def export_module(
+    path: str,
+    file: Path,
+    preprocessing: Preprocessing,
+    *,
+    weights: Path | None = None,
+    layers: Sequence[str] = (),
+    record: dict[str, Any],
+) -> float:
+    """Write a torch module of a user's own as a backbone.
+
+    Args:
+        path: `package.module:name` of the module, or of a function that returns it.
+        file: to write, whole or not at all.
+        preprocessing: what the module expects of its input.
+        weights: a safetensors file, or a state dict of torch; None for those that it has.
+        layers: names of parts that become the named layers; none for all outermost ones.
+        record: name, licence, source.
+
+    Returns:
+        See `export`.
+
+    Raises:
+        InputError: nothing at the path, weights that do not fit, unknown layers, or a module that
+            does not take such images.
+        OneclassError: ONNX Runtime does not compute what torch does.
+    """
+    network = made_by(path)
+    if weights is not None:
+        _load_weights(network, weights)
+    shape = (2, len(preprocessing.mean), *preprocessing.size)
+    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    try:
+        return export(network, preprocessing, record, images, file, layers=layers)
+    except OneclassError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"module {path}: cannot be exported for images of {' x '.join(map(str, shape[1:]))} "
+            f"({str(error).partition(chr(10))[0]}). Is --size right, and are there as many values "
+            "of --mean as the input has channels?"
+        ) from error
+
+
+def _load_weights(network: nn.Module, file: Path) -> None:
+    try:
+        if file.suffix == ".safetensors":
+            state = safetensors.torch.load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except FileNotFoundError as error:
+        raise InputError(f"weights {file}: no such file.") from error
+    except Exception as error:  # torch and safetensors raise whatever a damaged file leads to
+        raise InputError(
+            f"weights {file}: do not fit the module, or cannot be read "
+            f"({' '.join(str(error).split())[:300]}). Expected a safetensors file, or a state dict "
+            "saved with torch.save(module.state_dict(), ...)."
+        ) from error
+
+
 def export(
     network: nn.Module,
     preprocessing: Preprocessing,
     record: dict[str, Any],
     images: NDArray[np.float32],
     file: Path,
+    *,
+    layers: Sequence[str] = (),
 ) -> float:
     """Write `network` as a backbone and see that ONNX Runtime computes what torch does.
 
     Args:
-        network: trained; its outermost parts become the named layers.
+        network: trained.
         preprocessing: what it expects of its input.
         record: name, licence, source, classes, recipe, data: stored in the file's metadata.
         images: (n, channels, height, width) real images, prepared, to compare the two on.
         file: to write, whole or not at all.
+        layers: names of parts that become the named layers; none for all outermost ones.
 
     Returns:
         The largest difference between the two over all layers, relative to the layer's largest
         value.
 
     Raises:
+        InputError: an unknown layer, or none that gives one tensor an image.
         OneclassError: they differ by more than 1e-4.
         MissingDependencyError: the package onnx is not installed.
     """
-    layers = _Layers(network.cpu().float().eval())
+    traced = _Layers(network.cpu().float().eval(), layers)
     with torch.no_grad():
         # The classic memory order, so that the file does not depend on the one used in training.
         batch = torch.from_numpy(np.ascontiguousarray(images))
-        layers.to(memory_format=torch.contiguous_format)
-        expected = [out.numpy() for out in layers(batch)]
-    data = _with_metadata(
-        _traced(layers, batch), {**record, "preprocessing": preprocessing.to_json()}
-    )
+        traced.to(memory_format=torch.contiguous_format)
+        expected = [out.numpy() for out in traced(batch)]
+    if not expected or any(len(out) != len(images) for out in expected):
+        raise InputError("layers: expected parts that give one tensor with a row for each image.")
+    told = json.dumps({**record, "preprocessing": preprocessing.to_json()}, sort_keys=True)
+    data = with_metadata(_traced(traced, batch), METADATA_KEY, told)
     backbone = Backbone(data, file=str(file))
-    found = backbone.session(layers.names)(images)
+    found = backbone.session(traced.names)(images)
     worst = max(
         float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-30))
         for a, b in zip(expected, found, strict=True)
@@ -112,12 +199,3 @@ def _traced(layers: _Layers, batch: torch.Tensor) -> bytes:
             opset_version=OPSET,
         )
     return buffer.getvalue()
-
-
-def _with_metadata(model: bytes, record: dict[str, Any]) -> bytes:
-    import onnx
-
-    loaded = onnx.load_model_from_string(model)
-    onnx.helper.set_model_props(loaded, {"oneclass": json.dumps(record, sort_keys=True)})
-    data: bytes = loaded.SerializeToString(deterministic=True)
-    return data

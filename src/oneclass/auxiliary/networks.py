@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from oneclass.backbones.table_2 import TABLE_2
 from oneclass.errors import InputError
 
 MALE_5045 = "male-5045"
-MALE_5045_TABLE_2 = (
-    "GS-I(100, 100, 1)-C_1(32, 3, 1, 1)-C_2(64, 3, 1, 1)-P_2(2, 2, 0)-C_3(64, 3, 1, 1)-"
-    "C_4(128, 3, 1, 1)-P_4(2, 2, 0)-C_5(96, 3, 1, 1)-C_6(256, 3, 1, 1)-P_6(2, 2, 1)-"
-    "C_7(160, 3, 1, 1)-C_8(320, 3, 1, 1)-P_8(7, 1, 0)-FC_9(5045)"
-)
-"""C(filters, size, stride, padding), P(size, stride, padding), FC(units)."""
-
 _LAYER = re.compile(r"(C|P|FC)_(\d+)\(([\d, ]+)\)")
 
 
@@ -42,7 +37,7 @@ def male_5045(
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     height, width = size
-    for kind, number, text in _LAYER.findall(MALE_5045_TABLE_2):
+    for kind, number, text in _LAYER.findall(TABLE_2[MALE_5045]):
         numbers = [int(n) for n in text.split(",")]
         if kind == "FC":
             linear = nn.Linear(channels * height * width, n_classes)
@@ -119,18 +114,38 @@ def head_of(network: nn.Module) -> nn.Module | None:
     return linear[-1] if linear else None
 
 
-def _imported(path: str) -> Callable[[int], Any]:
+def made_by(path: str) -> nn.Module:
+    """The torch module at an import path, or what the function there returns.
+
+    Args:
+        path: `package.module:name`; modules in the working directory count, too.
+
+    Raises:
+        InputError: there is nothing, or something else.
+    """
+    found = _imported(path)
+    network = found if isinstance(found, nn.Module) else found() if callable(found) else found
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"module {path}: gave a {type(network).__name__}; expected a torch.nn.Module, or a "
+            "function without arguments that returns one."
+        )
+    return network
+
+
+def _imported(path: str) -> Any:
     module, colon, attribute = path.partition(":")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # as with `python -m`: users keep their network beside them
     try:
         if not colon:
             raise ImportError("there is no ':' in it")
-        found: Callable[[int], Any] = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(
-            f"network {path!r}: {error}. Expected {MALE_5045!r}, or package.module:function, where "
-            "the function takes the number of classes and returns a torch module."
+            f"network {path!r}: {error}. Expected package.module:name, the import path of a "
+            "function or class."
         ) from error
-    return found
 
 
 def _check_output(name: str, network: nn.Module, n_classes: int, shape: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from oneclass.cli.parameters import Size
 from oneclass.console import UNREADABLE, progress, say, say_errors
-from oneclass.errors import InputError, MissingDependencyError
+from oneclass.errors import InputError
 
 if TYPE_CHECKING:
     from oneclass.auxiliary.recipes import Recipe
@@ -91,7 +91,9 @@ def train(
 
     Checkpoints and metrics.jsonl go to NET.onnx.run/. Needs the extra train.
     """
-    _require_torch()
+    from oneclass.auxiliary import require_torch
+
+    require_torch("training")
     from oneclass.auxiliary.run import run
 
     if threads is not None:
@@ -164,15 +166,3 @@ def _labelled(
     if n_clusters is not None:
         return subcategories.from_clusters(folder, n_clusters, seed=seed, progress=show)
     return subcategories.from_folder(folder)
-
-
-def _require_torch() -> None:
-    try:
-        import onnx  # noqa: F401
-        import safetensors  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"training needs the package {error.name}, which is not installed: "
-            'pip install "oneclass[train]"'
-        ) from error

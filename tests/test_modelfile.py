@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,16 +69,32 @@ def test_any_card_and_arrays_come_back(tmp_path_factory, card, arrays) -> None:
         np.testing.assert_array_equal(arrays_read[name], array)
 
 
-def test_same_content_same_bytes() -> None:
+def content_of(tmp_path: Path, card: Any, arrays: Any) -> bytes:
+    digest = modelfile.write(tmp_path / "x.oneclass", card, arrays)
+    content = (tmp_path / "x.oneclass").read_bytes()
+    assert content[-32:].hex() == digest
+    return content
+
+
+def test_same_content_same_bytes(tmp_path: Path) -> None:
     shuffled = dict(reversed(ARRAYS.items()))
-    assert modelfile.encode(CARD, ARRAYS) == modelfile.encode(
-        dict(reversed(CARD.items())), shuffled
-    )
+    turned = dict(reversed(CARD.items()))
+    assert content_of(tmp_path, CARD, ARRAYS) == content_of(tmp_path, turned, shuffled)
 
 
-def test_arrays_in_any_memory_order_give_the_same_bytes() -> None:
+def test_arrays_in_any_memory_order_give_the_same_bytes(tmp_path: Path) -> None:
     coef = np.asfortranarray(ARRAYS["coef"]).astype(">f4")
-    assert modelfile.encode(CARD, {**ARRAYS, "coef": coef}) == modelfile.encode(CARD, ARRAYS)
+    expected = content_of(tmp_path, CARD, ARRAYS)
+    assert content_of(tmp_path, CARD, {**ARRAYS, "coef": coef}) == expected
+
+
+def test_pieces_of_any_length_give_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = content_of(tmp_path, CARD, ARRAYS)
+    for length in (1, 7, 64, 1000):
+        monkeypatch.setattr(modelfile, "PIECE_BYTES", length)
+        assert content_of(tmp_path, CARD, ARRAYS) == expected
 
 
 def test_arrays_begin_at_multiples_of_64(tmp_path: Path) -> None:

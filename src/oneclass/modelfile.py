@@ -18,7 +18,7 @@ import errno
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ VERSION = 3
 HEAD = struct.Struct("<8sIQ")
 DIGEST_BYTES = 32
 ALIGNMENT = 64
+PIECE_BYTES = 8 << 20
 DTYPES = ("<f2", "<f4", "<f8", "<i8")
 
 
@@ -51,32 +52,37 @@ def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
         InputError: `path` cannot be written to.
         StorageError: the disk is full.
     """
-    content = encode(card, arrays)
+    digest = hashlib.sha256()
     with whole_file(path) as file:
-        file.write(content)
-    return content[-DIGEST_BYTES:].hex()
+        for piece in _pieces(card, arrays):
+            digest.update(piece)
+            file.write(piece)
+        file.write(digest.digest())
+    return digest.hexdigest()
 
 
-def encode(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The bytes of a model file."""
-    little = {
-        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        for name, array in sorted(arrays.items())
-    }
-    entries, data = [], bytearray()
-    for name, array in little.items():
-        data += _padding(len(data))
-        shape = list(array.shape)
-        entries.append(
-            {"name": name, "dtype": array.dtype.str, "shape": shape, "offset": len(data)}
-        )
-        data += array.tobytes()
+def _pieces(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Iterator[bytes]:
+    """The bytes before the digest, in pieces, since rows may take more than the memory."""
+    entries, end = [], 0
+    for name, array in sorted(arrays.items()):
+        end += -end % ALIGNMENT
+        dtype = array.dtype.newbyteorder("<").str
+        entries.append({"name": name, "dtype": dtype, "shape": list(array.shape), "offset": end})
+        end += array.nbytes
     text = json.dumps(
         {"arrays": entries, "card": card}, sort_keys=True, separators=(",", ":"), allow_nan=False
     ).encode()
     head = HEAD.pack(MAGIC, VERSION, len(text)) + text
-    content = head + _padding(len(head)) + data
-    return content + hashlib.sha256(content).digest()
+    yield head + _padding(len(head))
+    end = 0
+    for _, array in sorted(arrays.items()):
+        yield _padding(end)
+        end += -end % ALIGNMENT + array.nbytes
+        lines = np.atleast_1d(array)
+        step = max(1, PIECE_BYTES // max(1, lines[:1].nbytes))
+        for start in range(0, len(lines), step):
+            piece = lines[start : start + step]
+            yield piece.astype(piece.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _padding(length: int) -> bytes:

@@ -142,7 +142,9 @@ def whole_images(train: NDArray[np.float32], maps: tuple) -> Way:
 
     def score(row: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
         margins = coef.astype(np.float64) @ row.astype(np.float64) - offset
-        return float(-margins.max()), next(_maps(row[None], coef, offset, calm, maps))[0]
+        return float(-margins.max()), _maps(row[None].astype(np.float64), coef, offset, calm, maps)[
+            0
+        ]
 
     return Way(score, coef.nbytes + offset.nbytes + calm.nbytes)
 

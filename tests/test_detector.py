@@ -17,7 +17,7 @@ from PIL import Image
 import oneclass
 from conftest import stripes, write_images
 from damage import write_damaged
-from oneclass import Detector, InputError, ModelFileError, StorageError, load, modelfile
+from oneclass import Detector, InputError, ModelFileError, load, modelfile
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.statistics import auroc
@@ -369,11 +369,3 @@ def test_public_names_are_importable_and_listed() -> None:
     assert set(dir(oneclass)) == set(oneclass.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = oneclass.nonsense
-
-
-def test_rows_beyond_the_memory_are_refused_before_they_are_made(
-    normal_images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.sysconf", lambda name: 100)
-    with pytest.raises(StorageError, match=r"fitting 40 x 160 values needs .* GiB.*--grid 4"):
-        Detector(**SMALL).fit(normal_images)

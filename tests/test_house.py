@@ -16,7 +16,7 @@ SOURCE = Path(oneclass.__file__).parent
 FLOORS = (
     {"errors", "machine"},
     {"svm", "rows", "calibration", "guarantee", "drift", "statistics"},
-    {"files", "folders", "images", "check", "shards", "store", "stores", "downloads"},
+    {"files", "folders", "images", "check", "shards", "store", "stores", "downloads", "scratch"},
     {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},
     {
         "modelfile",

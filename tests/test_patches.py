@@ -23,6 +23,7 @@ from oneclass.representation import (
     _neighbourhoods,
     parse_layers,
 )
+from oneclass.rows import RowBlocks
 from oneclass.statistics import auroc
 from test_cli import oneclass
 
@@ -127,8 +128,8 @@ def test_no_fit_sees_a_patch_of_an_image_that_it_scores(
     fitted, scored = [], []
     fit, score = calibration.fit_halfspaces, calibration.anomaly_scores
 
-    def fit_noted(some: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        fitted.append(Counter(some[:, 0].astype(int) - 1))
+    def fit_noted(some: RowBlocks, *args: Any, **kwargs: Any) -> Any:
+        fitted.append(Counter(int(row[0]) - 1 for block in some.blocks() for row in block))
         return fit(some, *args, **kwargs)
 
     def score_noted(some: np.ndarray, *args: Any) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
+from oneclass.rows import as_rows, chosen_rows
 from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
 
 FOLDS = 5
@@ -29,6 +30,8 @@ FEWEST_BELOW = 5
 """A split needs a threshold that so many held-back images lie beyond; else it would be a gamble."""
 DEFAULT_FALSE_ALARMS = 0.05
 MOST_PATCHES = 50_000
+PIECE = 256
+"""Rows, or images of patches, that are scored together."""
 TIE = 1e-6
 """Scores nearer than this, relative to the largest, differ by rounding alone."""
 
@@ -178,17 +181,17 @@ def fit_and_calibrate(
     """
 
     def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
-        some = rows if chosen.all() else rows[chosen]
         if rows.ndim == 3:
-            some = some_patches(some, seed=seed)
-        k = min(n_halfspaces, len(some))
-        return fit_halfspaces(some, k, nu=nu, seed=seed, start=start)
+            some = as_rows(some_patches(rows, chosen, seed=seed))
+        else:
+            some = as_rows(chosen_rows(rows, chosen))
+        return fit_halfspaces(some, min(n_halfspaces, some.n_rows), nu=nu, seed=seed, start=start)
 
     folds = assign_folds(copies, plan, seed)
     if plan.method is Method.SPLIT:
         fitted = fit(folds < 0)
-        out = rows[folds == 0]
-        held_out = anomaly_scores(out, fitted.coef.astype(np.float32), fitted.offset, n_worst)
+        coef = fitted.coef.astype(np.float32)
+        held_out = _scores_of(rows, folds == 0, coef, fitted.offset, n_worst)
         nothing = np.zeros(0, np.int64)
         return fitted, Calibration(
             np.sort(held_out),
@@ -201,7 +204,7 @@ def fit_and_calibrate(
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
     coefs = [sister.coef.astype(np.float16) for sister in sisters]
     scores = [
-        np.sort(anomaly_scores(rows[folds == k], coef, sister.offset, n_worst))
+        np.sort(_scores_of(rows, folds == k, coef, sister.offset, n_worst))
         for k, (coef, sister) in enumerate(zip(coefs, sisters, strict=True))
     ]
     return fitted, Calibration(
@@ -256,6 +259,19 @@ def anomaly_scores(
     return -np.concatenate(scores)
 
 
+def _scores_of(
+    rows: NDArray[np.float32],
+    chosen: NDArray[np.bool_],
+    coef: NDArray[np.floating[Any]],
+    offset: Floats,
+    n_worst: int,
+) -> Floats:
+    """`anomaly_scores` of some rows, which need not fit into memory together."""
+    wide, indices = wide_columns(coef), np.flatnonzero(chosen)
+    pieces = np.array_split(indices, max(1, len(indices) // PIECE))
+    return np.concatenate([anomaly_scores(rows[p], wide, offset, n_worst) for p in pieces])
+
+
 def patch_scores(patches: NDArray[np.float32], coef: Floats, offset: Floats) -> Floats:
     """(p,) float64: how far each of an image's (p, d) patches lies outside the half-spaces."""
     return -halfspace_scores(patches.astype(np.float64), coef, offset)[0]
@@ -266,13 +282,17 @@ def worst_mean(scores: Floats, n_worst: int) -> float:
     return float(np.sort(scores)[::-1][:n_worst].mean())
 
 
-def some_patches(rows: NDArray[np.float32], *, seed: int) -> NDArray[np.float32]:
-    """(m, d) patches out of (n, p, d): all, or `MOST_PATCHES` at random."""
-    flat = rows.reshape(-1, rows.shape[2])
-    if len(flat) <= MOST_PATCHES:
-        return flat
-    chosen = np.random.default_rng(seed).choice(len(flat), MOST_PATCHES, replace=False)
-    return flat[np.sort(chosen)]
+def some_patches(
+    rows: NDArray[np.float32], chosen: NDArray[np.bool_] | None = None, *, seed: int
+) -> NDArray[np.float32]:
+    """(m, d) patches out of the chosen ones of (n, p, d): all, or `MOST_PATCHES` at random."""
+    images = np.arange(len(rows)) if chosen is None else np.flatnonzero(chosen)
+    n_patches = rows.shape[1]
+    picked = np.arange(len(images) * n_patches)
+    if len(picked) > MOST_PATCHES:
+        picked = np.random.default_rng(seed).choice(len(picked), MOST_PATCHES, replace=False)
+        picked.sort()
+    return np.asarray(rows[images[picked // n_patches], picked % n_patches])
 
 
 def wide_columns(coef: NDArray[np.floating[Any]]) -> Floats:

@@ -30,7 +30,7 @@ from oneclass.representation import (
     PretrainedLayers,
     Representation,
 )
-from oneclass.svm import halfspace_scores
+from oneclass.rows import RowBlocks, as_rows, chosen_rows
 
 CALM_QUANTILE = 0.95
 BLOCK = 256
@@ -118,17 +118,19 @@ def learn_heat(
     if isinstance(representation, PatchLayers):
         return Heat(flat, _patch_scale(rows, folds, coef, offset, calibration))
     maps = require_maps(representation)
-    learnt = rows if len(calibration.fold_member) else rows[folds < 0]
-    calm = _calm(learnt, coef, offset, maps)
+    learnt = folds >= 0 if len(calibration.fold_member) else folds < 0
+    calm = _calm(chosen_rows(rows, learnt), coef, offset, maps)
     largest = []
     for fold in np.unique(folds[folds >= 0]):
-        held_out, own = rows[folds == fold], (coef, offset, calm)
+        own = (coef, offset, calm)
         if len(calibration.fold_member):
             chosen = calibration.fold_member == fold
             sister = calibration.fold_coef[chosen].astype(np.float32)
             limits = calibration.fold_offset[chosen]
-            own = (sister, limits, _calm(rows[folds != fold], sister, limits, maps))
-        largest += [m.max() for block in _maps(held_out, *own, maps) for m in block]
+            others = chosen_rows(rows, folds != fold)
+            own = (sister, limits, _calm(others, sister, limits, maps))
+        for block in _blocks(rows, np.flatnonzero(folds == fold)):
+            largest += [m.max() for m in _maps(block, *own, maps)]
     return Heat(calm, np.array([_positive_quantile(np.array(largest))]))
 
 
@@ -200,13 +202,13 @@ def _terms(rows: Floats, coef: Floats, maps: tuple[MapShape, ...]) -> Floats:
     return total
 
 
-def _blocks(rows: NDArray[np.float32]) -> Iterator[Floats]:
-    for start in range(0, len(rows), BLOCK):
-        yield rows[start : start + BLOCK].astype(np.float64)
+def _blocks(rows: NDArray[np.float32], indices: NDArray[np.intp]) -> Iterator[Floats]:
+    for start in range(0, len(indices), BLOCK):
+        yield rows[indices[start : start + BLOCK]].astype(np.float64)
 
 
 def _calm(
-    rows: NDArray[np.float32],
+    rows: NDArray[np.float32] | RowBlocks,
     coef: NDArray[np.float32],
     offset: Floats,
     maps: tuple[MapShape, ...],
@@ -215,25 +217,32 @@ def _calm(
 
     Terms are linear in the row, so those of the mean row are the mean of the terms.
     """
-    winners = halfspace_scores(rows, coef, offset)[1]
-    means = np.tile(rows.mean(axis=0, dtype=np.float64), (len(coef), 1))
-    for winner in np.unique(winners):
-        means[winner] = rows[winners == winner].mean(axis=0, dtype=np.float64)
+    source = as_rows(rows)
+    weights = np.ascontiguousarray(coef.T, dtype=source.dtype)
+    sums, counts = np.zeros(coef.shape), np.zeros(len(coef))
+    for block in source.blocks():
+        winners = np.argmax((block @ weights).astype(np.float64) - offset, axis=1)
+        for winner in np.unique(winners):
+            won = block[winners == winner]
+            sums[winner] += won.sum(axis=0, dtype=np.float64)
+            counts[winner] += len(won)
+    means = np.tile(sums.sum(axis=0) / counts.sum(), (len(coef), 1))
+    won_any = counts > 0
+    means[won_any] = sums[won_any] / counts[won_any, None]
     return _terms(means, coef.astype(np.float64), maps).astype(np.float32)
 
 
 def _maps(
-    rows: NDArray[np.float32],
+    rows: Floats,
     coef: NDArray[np.float32],
     offset: Floats,
     calm: NDArray[np.float32],
     maps: tuple[MapShape, ...],
-) -> Iterator[Floats]:
-    """The anomaly maps of rows, block by block."""
+) -> Floats:
+    """(n, h, w): the anomaly maps of some rows."""
     wide = coef.astype(np.float64)
-    for block in _blocks(rows):
-        winners = np.argmax(block @ wide.T - offset, axis=1)
-        yield calm[winners] - _terms(block, wide[winners], maps)
+    winners = np.argmax(rows @ wide.T - offset, axis=1)
+    return np.asarray(calm[winners] - _terms(rows, wide[winners], maps))
 
 
 def _patch_scale(
@@ -252,7 +261,8 @@ def _patch_scale(
             own = calibration.fold_coef[chosen].astype(np.float32)
             limits = calibration.fold_offset[chosen]
         wide = wide_columns(own)
-        largest += [patch_scores(image, wide, limits).max() for image in rows[folds == fold]]
+        for index in np.flatnonzero(folds == fold):
+            largest.append(patch_scores(rows[index], wide, limits).max())
     return np.array([_positive_quantile(np.array(largest))])
 
 

@@ -136,6 +136,26 @@ class FileRows:
             view = view[count:]
 
 
+class ChosenRows:
+    """Some rows of a source, without a copy of them.
+
+    Args:
+        source: of all rows.
+        chosen: (n,) which of them.
+    """
+
+    def __init__(self, source: RowBlocks, chosen: NDArray[np.bool_]) -> None:
+        self._source, self._chosen = source, chosen
+        self.n_rows, self.n_columns = int(chosen.sum()), source.n_columns
+        self.dtype = source.dtype
+
+    def blocks(self) -> Iterator[Floats]:
+        start = 0
+        for block in self._source.blocks():
+            yield block[self._chosen[start : start + len(block)]]
+            start += len(block)
+
+
 class RechunkedRows:
     """Somebody else's row blocks, checked and cut into blocks of our own length."""
 
@@ -169,6 +189,18 @@ class RechunkedRows:
                 f"rows: blocks() yielded {seen} rows, but n_rows is {self.n_rows}; "
                 "blocks() must yield all rows anew at every call (a generator is used up after one)"
             )
+
+
+def chosen_rows(rows: NDArray[Any], chosen: NDArray[np.bool_]) -> NDArray[Any] | ChosenRows:
+    """Some rows of an array; of a memory-mapped one they are read when they are needed.
+
+    Args:
+        rows: (n, d).
+        chosen: (n,) which of them.
+    """
+    if chosen.all():
+        return rows
+    return ChosenRows(as_rows(rows), chosen) if isinstance(rows, np.memmap) else rows[chosen]
 
 
 def as_rows(X: Any) -> RowBlocks:

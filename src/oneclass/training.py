@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.errors import ImageError, InputError, StorageError
+from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.images import SUFFIXES, Header
 from oneclass.pixels import PixelScale, choose_scale
@@ -26,6 +24,7 @@ from oneclass.representation import (
     Representation,
     parse_layers,
 )
+from oneclass.scratch import ScratchRows
 from oneclass.sources import Progress, Sources, check_depth
 from oneclass.store import RowStore
 
@@ -34,6 +33,7 @@ DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
 """benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
+AT_ONCE = 1024
 T = TypeVar("T")
 
 
@@ -158,31 +158,34 @@ def collect_rows(
 
     Raises:
         InputError: fewer than two images can be read, or nothing tells them apart.
-        StorageError: the rows do not fit into memory.
+        StorageError: the rows fit neither into memory nor on the disk.
     """
-    rows = np.empty((0, 0), np.float32)
+    collected: ScratchRows | None = None
     digests: list[bytes] = []
     errors = list(sources.errors)
     for result in extract(sources, representation, scale, workers=workers, store=store):
         if isinstance(result, ImageError):
             errors.append(result)
         else:
-            if not digests:
-                rows = _room_for((len(sources), *result.row.shape))
-            rows[len(digests)] = result.row
+            if collected is None:
+                collected = ScratchRows(len(sources), result.row.shape)
+                lowest, highest = result.row.copy(), result.row.copy()
+            collected.add(result.row)
+            np.minimum(lowest, result.row, out=lowest)
+            np.maximum(highest, result.row, out=highest)
             digests.append(result.digest)
         if progress:
             progress(len(digests) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(digests), len(sources), errors)
+    assert collected is not None, "there are rows"
+    if (highest - lowest).max() <= ALIKE * max(highest.max(), -lowest.min()):
+        raise InputError(
+            f"all {len(digests)} normal images look the same once they are prepared: what is "
+            "normal cannot be learnt from one picture. Give images that differ as normal ones do."
+        )
     # In an order that the content decides, so that the same images give the same model.
     order = sorted(range(len(digests)), key=digests.__getitem__)
-    rows, digests = rows[order], [digests[i] for i in order]
-    if np.ptp(rows, axis=0).max() <= ALIKE * max(rows.max(), -rows.min()):
-        raise InputError(
-            f"all {len(rows)} normal images look the same once they are prepared: what is normal "
-            "cannot be learnt from one picture. Give images that differ as normal ones do."
-        )
-    return rows, digests, errors
+    return collected.ordered(order), [digests[i] for i in order], errors
 
 
 def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
@@ -216,8 +219,10 @@ def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -
         except ImageError as error:
             return error
 
+    results: list[T | ImageError] = []
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(caught, range(len(sources))))
+        for start in range(0, len(sources), AT_ONCE):  # what waits takes memory, too
+            results += pool.map(caught, range(start, min(start + AT_ONCE, len(sources))))
     found = [result for result in results if not isinstance(result, ImageError)]
     unreadable = [result for result in results if isinstance(result, ImageError)]
     check_enough(len(found), len(sources), [*sources.errors, *unreadable])
@@ -239,20 +244,6 @@ def _kept(
     if key is not None and sources.key(index) == key:
         store.put(key, np.array(pair), key)
     return pair
-
-
-def _room_for(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    needed = (
-        2 * 4 * math.prod(shape)
-    )  # the rows, and once more while they are put in order and fitted
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > 0.8 * memory:
-        raise StorageError(
-            f"fitting {' x '.join(map(str, shape))} values needs {needed / 2**30:.1f} GiB; this "
-            f"machine has {memory / 2**30:.1f} GiB. Use a pooling grid (such as --grid 4), a "
-            "smaller layer, or fewer images."
-        )
-    return np.empty(shape, np.float32)
 
 
 def _common_size(headers: list[Header]) -> tuple[int, int]:

@@ -154,14 +154,15 @@ def test_chosen_rows_are_those_of_the_array(tmp_path: Path) -> None:
     assert isinstance(as_rows(chosen_rows(mapped, rows[:, 0] > 0)), RechunkedRows)
 
 
-def test_held_out_scores_do_not_depend_on_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_out_scores_do_not_depend_on_where_the_rows_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     rows, coef = rng.standard_normal((300, 5)).astype(np.float32), rng.standard_normal((4, 5))
+    np.save(tmp_path / "r.npy", rows)
+    mapped = np.load(tmp_path / "r.npy", mmap_mode="r")
     chosen, offset = rng.random(300) < 0.7, rng.standard_normal(4)
     expected = calibration.anomaly_scores(rows[chosen], coef, offset)
-    for piece in (1, 3, 100, 10_000):
-        monkeypatch.setattr(calibration, "PIECE", piece)
-        found = calibration._scores_of(rows, chosen, coef, offset, 0)
+    for some in (rows, mapped):
+        found = calibration._scores_of(some, chosen, coef, offset, 0)
         np.testing.assert_array_equal(found, expected)
 
 

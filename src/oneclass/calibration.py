@@ -30,8 +30,6 @@ FEWEST_BELOW = 5
 """A split needs a threshold that so many held-back images lie beyond; else it would be a gamble."""
 DEFAULT_FALSE_ALARMS = 0.05
 MOST_PATCHES = 50_000
-PIECE = 256
-"""Rows, or images of patches, that are scored together."""
 TIE = 1e-6
 """Scores nearer than this, relative to the largest, differ by rounding alone."""
 
@@ -267,9 +265,12 @@ def _scores_of(
     n_worst: int,
 ) -> Floats:
     """`anomaly_scores` of some rows, which need not fit into memory together."""
-    wide, indices = wide_columns(coef), np.flatnonzero(chosen)
-    pieces = np.array_split(indices, max(1, len(indices) // PIECE))
-    return np.concatenate([anomaly_scores(rows[p], wide, offset, n_worst) for p in pieces])
+    wide = wide_columns(coef)
+    if rows.ndim == 3:
+        images = (rows[i][None] for i in np.flatnonzero(chosen))
+        return np.concatenate([anomaly_scores(image, wide, offset, n_worst) for image in images])
+    blocks = as_rows(chosen_rows(rows, chosen)).blocks()
+    return np.concatenate([anomaly_scores(block, wide, offset) for block in blocks])
 
 
 def patch_scores(patches: NDArray[np.float32], coef: Floats, offset: Floats) -> Floats:

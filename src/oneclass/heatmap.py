@@ -14,7 +14,6 @@ area that it stands for, so sums stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,7 +32,6 @@ from oneclass.representation import (
 from oneclass.rows import RowBlocks, as_rows, chosen_rows
 
 CALM_QUANTILE = 0.95
-BLOCK = 256
 Floats = NDArray[np.float64]
 
 
@@ -129,8 +127,8 @@ def learn_heat(
             limits = calibration.fold_offset[chosen]
             others = chosen_rows(rows, folds != fold)
             own = (sister, limits, _calm(others, sister, limits, maps))
-        for block in _blocks(rows, np.flatnonzero(folds == fold)):
-            largest += [m.max() for m in _maps(block, *own, maps)]
+        for block in as_rows(chosen_rows(rows, folds == fold)).blocks():
+            largest += [m.max() for m in _maps(block.astype(np.float64), *own, maps)]
     return Heat(calm, np.array([_positive_quantile(np.array(largest))]))
 
 
@@ -200,11 +198,6 @@ def _terms(rows: Floats, coef: Floats, maps: tuple[MapShape, ...]) -> Floats:
         total += spread(products, height, width)
         start = part.stop
     return total
-
-
-def _blocks(rows: NDArray[np.float32], indices: NDArray[np.intp]) -> Iterator[Floats]:
-    for start in range(0, len(indices), BLOCK):
-        yield rows[indices[start : start + BLOCK]].astype(np.float64)
 
 
 def _calm(

@@ -7,6 +7,7 @@ reached by its descriptor, which Linux shows under /proc.
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 import weakref
@@ -77,13 +78,14 @@ class ScratchRows:
         assert self._file is not None, "rows are in memory or in a file"
         self._file.flush()
         out = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the map of it
-        unordered = _mapped(self._file, self.n_rows, self._shape)
         step = max(1, PIECE_BYTES // self._n_bytes)
         for start in range(0, len(order), step):
             wanted = np.asarray(order[start : start + step])
-            ascending = np.argsort(wanted)  # a disk is read forwards
             piece = np.empty((len(wanted), *self._shape), np.float32)
-            piece[ascending] = unordered[wanted[ascending]]
+            for place in np.argsort(wanted):  # a disk is read forwards
+                # Read, not mapped: pages of a map would count as memory of the process.
+                position = int(wanted[place]) * self._n_bytes
+                os.preadv(self._file.fileno(), [piece[place].data.cast("B")], position)
             self._write(out, piece)
         out.flush()
         self._file.close()

@@ -67,7 +67,7 @@ def test_an_updated_model_can_be_updated_again(tmp_path: Path) -> None:
     Detector(**SMALL).fit(images[:20]).save(tmp_path / "m", rows=True)
     for start in (20, 30):
         detector = load(tmp_path / "m")
-        detector.update(images[start : start + 10])
+        assert detector.update(images[start : start + 10]).added == 10
         detector.save(tmp_path / "m", rows=True)
     same(load(tmp_path / "m"), Detector(**SMALL).fit(images))
 

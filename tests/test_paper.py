@@ -16,8 +16,10 @@ from oneclass.datasets import DataSet
 from oneclass.datasets.faces import load_faces
 from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k, read_idx
 from oneclass.datasets.xray import load_xray
+from oneclass.paper.experiment import short_name
 from oneclass.paper.output import comparisons, markdown, paper_column
-from oneclass.paper.protocol import NUS, Cell, draw, extract_rows, measure, used_by
+from oneclass.paper.protocol import NUS, Cell, draw, measure, used_by
+from oneclass.paper.rows import Pass, extract_rows
 from oneclass.paper.tables import AVERAGES, TABLE_1, TABLE_3, TASK_7, Task, printed
 from oneclass.representation import Greyscale
 from oneclass.statistics import auroc, bootstrap_interval, wilcoxon
@@ -97,8 +99,8 @@ def test_a_cell_is_the_mean_over_nu_of_an_independent_solver() -> None:
     given = data(300, 60)
     drawn = draw(Task(5, "", "X-RAY", ("empty",), ("non-empty",), 60, 40), given, trials=2, seed=0)
     used = used_by([drawn])
-    (rows,) = extract_rows(given.images, used, Greyscale((6, 6)), None)
-    cell = measure(drawn, "greyscale", rows, used)
+    (rows,), passed = extract_rows(given.images, used, Greyscale((6, 6)))
+    cell = measure(drawn, "greyscale", rows, used, passed)
     flat = given.images.reshape(len(given.images), -1) / 255
     expected = []
     for train in drawn.train:
@@ -124,12 +126,49 @@ def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
     given = data(20, 5)
     both = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
     used = np.array([1, 7, 20])
-    found = extract_rows(given.images, used, both, None)
+    found, _ = extract_rows(given.images, used, both)
     for rows, layer in zip(found, both.layers, strict=True):
         alone = PretrainedLayers(network, [layer], size=(32, 32))
-        (expected,) = extract_rows(given.images, used, alone, None)
+        (expected,), _ = extract_rows(given.images, used, alone)
         np.testing.assert_allclose(rows, expected, atol=1e-6)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def test_rows_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
+    from oneclass.backbones import Backbone
+    from oneclass.representation import PretrainedLayers
+
+    network = Backbone.open("efficientnet-lite0")
+    layers = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
+    given, used = data(40, 5), np.arange(3, 45)
+    plain, without = extract_rows(given.images, used, layers)
+    first, made = extract_rows(given.images, used[:30], layers, cache=tmp_path)
+    second, found = extract_rows(given.images, used, layers, cache=tmp_path)
+    for rows, some, again in zip(plain, first, second, strict=True):
+        np.testing.assert_array_equal(rows, again)
+        np.testing.assert_array_equal(rows[:30], some)
+    assert without.cache is None
+    assert (made.cache.found, made.cache.computed) == (0, 30)
+    assert (found.cache.found, found.cache.computed) == (30, 12)
+    assert found.images == 42
+
+
+def test_an_image_without_a_row_is_told() -> None:
+    from oneclass.backbones import Backbone
+    from oneclass.representation import PretrainedLayers
+
+    class Dead(PretrainedLayers):
+        def rows(self, batch: list[np.ndarray]) -> np.ndarray:
+            return super().rows(batch) * (np.arange(len(batch)) != 2)[:, None].astype(np.float32)
+
+    layers = Dead(Backbone.open("efficientnet-lite0"), [("pool", None)], size=(32, 32))
+    with pytest.raises(InputError, match="image 7 of the data set has no row: every unit"):
+        extract_rows(data(20, 5).images, np.array([1, 3, 7, 9]), layers)
+
+
+def test_names_in_the_tables_are_short() -> None:
+    assert short_name("efficientnet-lite0") == "efficientnet-lite0"
+    assert short_name("some/deep/alexnet.onnx") == "alexnet"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -165,7 +204,7 @@ def test_the_bootstrap_interval_holds_the_mean() -> None:
 
 
 def cell(task: int, name: str, mean: float) -> Cell:
-    return Cell(task, name, (mean, mean), (mean,) * 21, 100, 50, 1e-7, 0.1)
+    return Cell(task, name, (mean, mean), (mean,) * 21, 100, 50, 1e-7, 0.1, Pass(400, 2.0))
 
 
 def test_the_table_has_ours_the_papers_and_the_difference() -> None:
@@ -286,6 +325,33 @@ class TestCommand:
         assert record["largest_dual_gap"] < 1e-5
         again = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)
         assert again.stdout == done.stdout
+
+    def test_only_what_the_tasks_need_is_loaded(self, tmp_path: Path) -> None:
+        words = ("--mnist", "nowhere", "--xray", self.xray(tmp_path), "--tasks", "5")
+        done = oneclass("paper", *words, "--representation", "greyscale", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "MNIST" not in done.stdout + done.stderr
+
+    def test_what_other_data_gave_is_on_disk_when_some_cannot_be_used(self, tmp_path: Path) -> None:
+        words = ("--mnist", "nowhere", "--xray", self.xray(tmp_path), "--tasks", "1,5,6")
+        words += ("--representation", "greyscale", "-o", "out")
+        done = oneclass("paper", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "MNIST in nowhere" in done.stderr.splitlines()[-1]
+        record = json.loads((tmp_path / "out/results.json").read_text())
+        assert [c["task"] for c in record["cells"]] == [5, 6]
+
+    def test_the_figures_are_the_same_with_a_cache(self, tmp_path: Path) -> None:
+        words = ("--xray", self.xray(tmp_path), "--tasks", "5,6", "--trials", "1")
+        words += ("--representation", "efficientnet-lite0:block_2@2")
+        plain, first, second = (
+            oneclass("paper", *words, *more, cwd=tmp_path)
+            for more in ((), ("--cache", "c"), ("--cache", "c"))
+        )
+        assert plain.returncode == first.returncode == second.returncode == 0, plain.stderr
+        assert plain.stdout == first.stdout == second.stdout
+        assert "0 of 218 rows found" in first.stderr
+        assert "218 of 218 rows found, 0 computed" in second.stderr
 
     @pytest.mark.parametrize(
         ("words", "message"),

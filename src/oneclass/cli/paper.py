@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.console import progress, say
-from oneclass.errors import InputError
+from oneclass.cli.parameters import cache_option
+from oneclass.console import progress, say, say_cache
+from oneclass.errors import InputError, OneclassError
+from oneclass.folders import plain
 
 if TYPE_CHECKING:
     from oneclass.datasets import DataSet
+    from oneclass.paper.experiment import Asked, Job
     from oneclass.paper.protocol import Cell
-    from oneclass.representation import Greyscale, PretrainedLayers
 
 EMBEDDED = "efficientnet-lite0:block_14@2"
+Loaders = Mapping[str, Callable[[], "DataSet"]]
 
 
 @click.command(short_help="Run the paper's tasks beside its figures.")
@@ -29,11 +33,13 @@ EMBEDDED = "efficientnet-lite0:block_14@2"
     "representations",
     multiple=True,
     metavar="NAME",
+    default=("greyscale", EMBEDDED),
     help=f"greyscale, or BACKBONE:LAYER; may be given again.  [default: greyscale and {EMBEDDED}]",
 )
 @click.option("--tasks", metavar="N,...", help="Of Table 1.  [default: those with data]")
 @click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
+@cache_option
 @click.option("-o", "--out", metavar="DIR", help="Folder for table.md and results.json.")
 def paper(
     mnist: str | None,
@@ -43,6 +49,7 @@ def paper(
     tasks: str | None,
     trials: int,
     seed: int,
+    cache: str | None,
     out: str | None,
 ) -> int:
     """Run the protocol of the paper on its tasks, and print our figures beside the paper's.
@@ -51,121 +58,103 @@ def paper(
     faces. Where there are fewer images than in the paper, the sets shrink, and the table says so.
     """
     from oneclass.paper import output
+    from oneclass.paper.experiment import open_representations
     from oneclass.runs import make_folder
 
     if trials < 1:
         raise InputError(f"trials is {trials}: expected at least 1.")
     if out is not None:
         make_folder(Path(out))
-    data = _load(mnist, xray, faces)
-    wanted = _tasks(tasks, data)
-    names = representations or ("greyscale", EMBEDDED)
+    loaders = _loaders(mnist, xray, faces)
+    numbers = _tasks(tasks, loaders)
+    asked = open_representations(representations)
+    jobs, problems = _plan(loaders, numbers, trials, seed)
     notes = [f"Seed {seed}, {trials} training sets a task, 21 nu from 0.01 to 0.99."]
-    notes += [f"{d.name}: {d.stand_in}." for d in data.values() if d.stand_in]
-    settings = {"seed": seed, "trials": trials, "representations": list(names)}
+    notes += [f"{job.data.name}: {job.data.stand_in}." for job in jobs if job.data.stand_in]
+    settings = {"seed": seed, "trials": trials, "representations": list(representations)}
     cells: list[Cell] = []
-    for found in data.values():
-        mine = [number for number in wanted if _data_of(number) == found.name]
-        if mine:
-            cells += _run(found, mine, names, trials=trials, seed=seed)
-            cells.sort(key=lambda cell: (cell.task, names.index(cell.representation)))
-            if out is not None:  # what is finished is on disk, whatever comes next
-                _write(
-                    Path(out), output.markdown(cells, notes), output.as_json(cells, notes, settings)
-                )
+    for job in jobs:
+        try:
+            cells += _run(job, asked, cache)
+        except InputError as error:
+            problems.append(_going_on(error))
+            continue
+        if out is not None:  # what is finished is on disk, whatever comes next
+            _write(Path(out), output.markdown(cells, notes), output.as_json(cells, notes, settings))
     click.echo(output.markdown(cells, notes), nl=False)
+    if problems:
+        raise problems[0]
     return 0
 
 
-def _load(mnist: str | None, xray: str | None, faces: str | None) -> dict[str, DataSet]:
+def _loaders(mnist: str | None, xray: str | None, faces: str | None) -> Loaders:
+    """For each data set that can be had, how to load it."""
     from oneclass.datasets.faces import load_faces
     from oneclass.datasets.mnist import load_mnist, load_mnist_5k
     from oneclass.datasets.xray import load_xray
 
-    found = [load_mnist(Path(mnist)) if mnist is not None else load_mnist_5k()]
-    found += [load_xray(Path(xray))] if xray is not None else []
-    found += [load_faces(Path(faces))] if faces is not None else []
-    for data in found:
-        say(data.found)
-    return {data.name: data for data in found}
-
-
-def _data_of(number: int) -> str:
-    from oneclass.paper.tables import TABLE_1
-
-    return TABLE_1[number - 1].data
-
-
-def _tasks(text: str | None, data: dict[str, DataSet]) -> list[int]:
-    from oneclass.paper.tables import TABLE_1
-
-    there = [task.number for task in TABLE_1 if task.data in data]
-    if text is None:
-        return there
-    numbers = [part.strip() for part in text.split(",")]
-    known = {str(task.number) for task in TABLE_1}
-    if wrong := [part for part in numbers if part not in known]:
-        raise InputError(f"task {wrong[0]!r}: expected numbers from 1 to {len(known)}.")
-    for number in map(int, numbers):
-        if number not in there:
-            raise InputError(
-                f"task {number} needs {_data_of(number)} images: give a folder of them "
-                "(--xray for tasks 5 and 6, --faces for task 7)."
-            )
-    return sorted(set(map(int, numbers)))
-
-
-def _run(
-    data: DataSet, numbers: Sequence[int], names: Sequence[str], *, trials: int, seed: int
-) -> list[Cell]:
-    """Every representation on the tasks of one data set."""
-    from oneclass.paper.protocol import draw, extract_rows, measure, used_by
-    from oneclass.paper.tables import TABLE_1
-
-    draws = [draw(TABLE_1[number - 1], data, trials=trials, seed=seed) for number in numbers]
-    used = used_by(draws)
-    cells = []
-    for backbone, layers in _grouped(names).items():
-        representation = _representation(backbone, layers, data.images.shape[1:])
-        with progress(f"{data.name} {backbone}") as show:
-            rows = extract_rows(data.images, used, representation, show)
-        for layer, own in zip(layers, rows, strict=True):
-            name = f"{backbone}:{layer}" if layer else backbone
-            cells += [measure(drawn, name, own, used) for drawn in draws]
-    return cells
-
-
-def _grouped(names: Sequence[str]) -> dict[str, list[str]]:
-    """The layers that are wanted of each backbone; grey-scale has one without a name."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        backbone, _, layer = name.rpartition(":")
-        if name == "greyscale":
-            backbone, layer = name, ""
-        elif not backbone:
-            raise InputError(
-                f"representation {name!r}: expected greyscale, or BACKBONE:LAYER such as "
-                f"{EMBEDDED}."
-            )
-        if layer in found.setdefault(backbone, []):
-            raise InputError(f"representation {name!r} is given twice. Give each once.")
-        found[backbone].append(layer)
+    found: dict[str, Callable[[], DataSet]] = {
+        "MNIST": load_mnist_5k if mnist is None else partial(load_mnist, Path(mnist))
+    }
+    if xray is not None:
+        found["X-RAY"] = partial(load_xray, Path(xray))
+    if faces is not None:
+        found["CASIA"] = partial(load_faces, Path(faces))
     return found
 
 
-def _representation(
-    backbone: str, layers: Sequence[str], size: tuple[int, ...]
-) -> Greyscale | PretrainedLayers:
-    from oneclass.backbones import Backbone
-    from oneclass.representation import Greyscale, PretrainedLayers, parse_layers
+def _tasks(text: str | None, loaders: Loaders) -> list[int]:
+    """The numbers of the tasks to run."""
+    from oneclass.paper.tables import TABLE_1
 
-    if backbone == "greyscale":
-        return Greyscale((size[0], size[1]))
-    network = Backbone.open(backbone)
-    pairs = [parse_layers(network, layer) for layer in layers]
-    if joined := [layer for layer, parts in zip(layers, pairs, strict=True) if len(parts) > 1]:
-        raise InputError(f"layer {joined[0]!r}: the paper's representations are single layers.")
-    return PretrainedLayers(network, [parts[0] for parts in pairs])
+    data = {str(task.number): task.data for task in TABLE_1}
+    if text is None:
+        return [int(number) for number, name in data.items() if name in loaders]
+    numbers = [part.strip() for part in text.split(",")]
+    for number in numbers:
+        if number not in data:
+            raise InputError(f"task {number!r}: expected numbers from 1 to {len(data)}.")
+        if data[number] not in loaders:
+            raise InputError(
+                f"task {number} needs {data[number]} images: give a folder of them "
+                "(--xray for tasks 5 and 6, --faces for task 7)."
+            )
+    return sorted({int(number) for number in numbers})
+
+
+def _plan(
+    loaders: Loaders, numbers: Sequence[int], trials: int, seed: int
+) -> tuple[list[Job], list[OneclassError]]:
+    """Load what the tasks need; a data set that cannot be used does not stop the others."""
+    from oneclass.paper.experiment import plan
+    from oneclass.paper.tables import TABLE_1
+
+    jobs, problems = [], []
+    for name in dict.fromkeys(task.data for task in TABLE_1 if task.number in numbers):
+        try:
+            data = loaders[name]()
+            say(data.found)
+            jobs.append(plan(data, numbers, trials=trials, seed=seed))
+        except OneclassError as error:
+            problems.append(error)
+    if not jobs:
+        raise problems[0]
+    return jobs, [_going_on(error) for error in problems]
+
+
+def _run(job: Job, asked: Sequence[Asked], cache: str | None) -> list[Cell]:
+    from oneclass.paper.experiment import run
+
+    cells = run(job, asked, cache=None if cache is None else Path(cache), show=progress)
+    for network in dict.fromkeys(cell.network for cell in cells):
+        say_cache(network.cache)
+    return cells
+
+
+def _going_on(error: OneclassError) -> OneclassError:
+    """Tell of an error at once; it ends the command when all else is done."""
+    say(f"error: {plain(str(error))} The tasks on other data go on.")
+    return error
 
 
 def _write(folder: Path, table: str, record: dict[str, object]) -> None:

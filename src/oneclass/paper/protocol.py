@@ -7,29 +7,21 @@ spaced nu in [0.01, 0.99], and the AUROC on the test set is averaged over them.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError
-from oneclass.extraction import BATCH
+from oneclass.paper.rows import Indices, Pass, Rows
 from oneclass.paper.tables import Task
-from oneclass.pixels import PixelScale
-from oneclass.representation import Greyscale, PretrainedLayers
-from oneclass.sources import Progress
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
 
 NUS = np.linspace(0.01, 0.99, 21)
 FEWEST = 20
-SCALE = PixelScale("uint8", 0, 255)
-Rows = NDArray[np.float32]
-Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,7 @@ class Cell:
         n_train, n_test: the numbers drawn; `n_test` normal images and as many anomalies.
         gap: the largest relative duality gap of all fits.
         seconds: of fitting and scoring, the network left out.
+        network: what the rows took, for all tasks and layers of the data set and network together.
     """
 
     task: int
@@ -75,6 +68,7 @@ class Cell:
     n_test: int
     gap: float
     seconds: float
+    network: Pass
 
     @property
     def mean(self) -> float:
@@ -113,38 +107,7 @@ def draw(task: Task, data: DataSet, *, trials: int, seed: int) -> Draw:
     return Draw(task, train, normal[:n_test], anomalous[:n_test])
 
 
-def extract_rows(
-    images: NDArray[np.uint8],
-    used: Indices,
-    representation: Greyscale | PretrainedLayers,
-    progress: Progress | None,
-) -> list[Rows]:
-    """For each layer, rows of the used images: each image passes the network once.
-
-    Args:
-        images: (n, h, w) uint8.
-        used: (m,) which of them.
-        representation: grey-scale, or layers of one network.
-        progress: called with (images done, images in all).
-
-    Returns:
-        For each layer (m, d) float32: raw intensities, or rows of unit length.
-    """
-    found = np.empty((len(used), representation.n_columns), np.float32)
-    for start in range(0, len(used), BATCH):
-        batch = [representation.prepare(images[i], SCALE) for i in used[start : start + BATCH]]
-        found[start : start + len(batch)] = representation.rows(batch)
-        if progress:
-            progress(start + len(batch), len(used))
-    if isinstance(representation, Greyscale):
-        return [found]
-    # In joined rows each of m layers has length 1 / sqrt(m); alone it has unit length.
-    found *= np.float32(math.sqrt(len(representation.layers)))
-    ends = np.cumsum([math.prod(shape) for shape in representation.shapes])
-    return [np.ascontiguousarray(part) for part in np.split(found, ends[:-1], axis=1)]
-
-
-def measure(drawn: Draw, name: str, rows: Rows, used: Indices) -> Cell:
+def measure(drawn: Draw, name: str, rows: Rows, used: Indices, network: Pass) -> Cell:
     """Fit and score one task with the rows of one representation.
 
     Args:
@@ -152,6 +115,7 @@ def measure(drawn: Draw, name: str, rows: Rows, used: Indices) -> Cell:
         name: of the representation.
         rows: (m, d) of the images `used`, which hold the task's.
         used: (m,) ascending indices.
+        network: what making the rows took.
     """
     began = time.perf_counter()
 
@@ -176,6 +140,7 @@ def measure(drawn: Draw, name: str, rows: Rows, used: Indices) -> Cell:
         len(drawn.normal),
         max(gaps),
         time.perf_counter() - began,
+        network,
     )
 
 

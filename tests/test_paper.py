@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from conftest import stripes
 from oneclass import InputError
 from oneclass.datasets import DataSet
-from oneclass.datasets.faces import load_faces
-from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k, read_idx
-from oneclass.datasets.xray import load_xray
 from oneclass.paper.experiment import short_name
 from oneclass.paper.output import comparisons, markdown, paper_column
 from oneclass.paper.protocol import NUS, Cell, draw, measure, used_by
@@ -204,7 +199,7 @@ def test_the_bootstrap_interval_holds_the_mean() -> None:
 
 
 def cell(task: int, name: str, mean: float) -> Cell:
-    return Cell(task, name, (mean, mean), (mean,) * 21, 100, 50, 1e-7, 0.1, Pass(400, 2.0))
+    return Cell(task, name, (mean, mean), (mean,) * 21, 100, 50, 1e-7, 0.1, Pass(400, 2.0), False)
 
 
 def test_the_table_has_ours_the_papers_and_the_difference() -> None:
@@ -233,77 +228,6 @@ def test_comparisons_name_the_smallest_p_that_is_possible() -> None:
     assert "p = 0.031, and no p below 0.031 is possible" in sentence
 
 
-def idx(array: np.ndarray) -> bytes:
-    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return head + array.astype(np.uint8).tobytes()
-
-
-def test_idx_files_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
-    images = np.arange(24).reshape(2, 3, 4)
-    np.testing.assert_array_equal(read_idx(idx(images), "x"), images)
-    good = idx(images)
-    for bad in (b"", b"\0\0", good[:-1], good + b"\0", b"\x89PNG" + good, good[:5]):
-        with pytest.raises(InputError, match="no IDX file"):
-            read_idx(bad, "x")
-
-
-def test_mnist_of_four_plain_files(tmp_path: Path) -> None:
-    for name in FILES:
-        n = 3 if name.startswith("train") else 2
-        array = np.zeros((n, 28, 28)) if "images" in name else np.arange(n)
-        (tmp_path / name).write_bytes(idx(array))
-    found = load_mnist(tmp_path)
-    assert found.images.shape == (5, 28, 28)
-    assert found.labels.tolist() == ["0", "1", "2", "0", "1"]
-    (tmp_path / "t10k-images-idx3-ubyte").rename(tmp_path / "away")
-    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte.*cannot be read"):
-        load_mnist(tmp_path)
-    packed = tmp_path / "t10k-images-idx3-ubyte.gz"
-    packed.write_bytes(gzip.compress(idx(np.zeros((2, 28, 28)))))
-    with pytest.raises(InputError, match=r"has MD5 .*, the published file has 9fb629c4"):
-        load_mnist(tmp_path)
-
-
-def test_the_small_mnist_says_that_it_is_one() -> None:
-    found = load_mnist_5k()
-    assert found.images.shape == (5000, 28, 28)
-    assert "5,000" in found.stand_in
-
-
-def test_xray_from_folders_and_from_a_file(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    for name, n in (("empty", 3), ("non-empty", 2)):
-        (tmp_path / name / "deep").mkdir(parents=True)
-        for i in range(n):
-            image = rng.integers(0, 256, (30, 90), np.uint8)
-            Image.fromarray(image).save(tmp_path / name / "deep" / f"{i}.png")
-    (tmp_path / "empty/bad.png").write_bytes(b"")
-    found = load_xray(tmp_path)
-    assert found.images.shape == (5, 9, 32)
-    assert found.labels.tolist() == ["empty"] * 3 + ["non-empty"] * 2
-    assert "1 files could not be read" in found.found
-    file = tmp_path / "x.npz"
-    np.savez(file, **{"empty": found.images[:3], "non-empty": found.images[3:]})
-    np.testing.assert_array_equal(load_xray(file).images, found.images)
-    np.savez(file, empty=found.images[:3])
-    with pytest.raises(InputError, match=r"Expected a \.npz with the arrays empty and non-empty"):
-        load_xray(file)
-    np.savez(file, **{"empty": found.images[:, :5], "non-empty": found.images})
-    with pytest.raises(InputError, match=r"empty is uint8 of shape \(5, 5, 32\)"):
-        load_xray(file)
-    with pytest.raises(InputError, match=r"no readable image\. Expected the folders"):
-        load_xray(tmp_path / "empty")
-
-
-def test_faces_are_read_in_depth(tmp_path: Path) -> None:
-    for name in ("male/a", "female/b"):
-        (tmp_path / name).mkdir(parents=True)
-        Image.new("RGB", (250, 250), (10, 20, 30)).save(tmp_path / name / "1.jpg")
-    found = load_faces(tmp_path)
-    assert found.images.shape == (2, 100, 100)
-    assert found.labels.tolist() == ["male", "female"]
-
-
 class TestCommand:
     def xray(self, folder: Path) -> Path:
         file = folder / "x.npz"
@@ -324,6 +248,21 @@ class TestCommand:
         assert len(record["cells"][0]["by_nu"]) == 21
         assert record["largest_dual_gap"] < 1e-5
         again = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)
+        assert again.stdout == done.stdout
+
+    def test_xray_images_are_simulated_where_there_are_none(self, tmp_path: Path) -> None:
+        words = ("paper", "--tasks", "5,6", "--trials", "2", "--representation", "greyscale")
+        done = oneclass(*words, "-o", "out", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert "| 5 X-RAY-1 (simulated) | greyscale | 0.9" in lines[2]
+        assert "| 6 X-RAY-2 (simulated) | greyscale | 0.0" in lines[3]
+        assert "| 2048 | 512 + 512 |" in lines[3]
+        assert "average of 2 (2 simulated)" in lines[4]
+        assert "X-RAY: simulated images" in done.stdout
+        cells = json.loads((tmp_path / "out/results.json").read_text())["cells"]
+        assert [cell["simulated"] for cell in cells] == [True, True]
+        again = oneclass(*words, "--xray", "simulated", cwd=tmp_path)
         assert again.stdout == done.stdout
 
     def test_only_what_the_tasks_need_is_loaded(self, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """The paper's data sets, or what stands in for them, each as one array of grey images.
 
-mnist    handwritten digits
-xray     freight containers under X-ray, empty and not
-faces    faces with identities, male and female
+mnist           handwritten digits
+xray            freight containers under X-ray, empty and not
+xray_simulated  such images, computed
+faces           faces with identities, male and female
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class DataSet:
         labels: (n,) strings: "0" to "9"; "empty", "non-empty"; "male", "female".
         found: what was found and where, as a sentence.
         stand_in: what it is instead of the paper's data; empty for the paper's own.
+        simulated: whether the images were computed.
     """
 
     name: str
@@ -30,3 +32,4 @@ class DataSet:
     labels: NDArray[np.str_]
     found: str
     stand_in: str = ""
+    simulated: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations
 from typing import Any
@@ -42,13 +42,13 @@ def markdown(cells: Sequence[Cell], notes: Sequence[str]) -> str:
         theirs = "-" if figure is None else f"{figure[0]:.4f} ± {figure[1]:.4f} ({column})"
         gap = "-" if figure is None else f"{cell.mean - figure[0]:+.4f}"
         lines.append(
-            f"| {task.number} {task.name} | {cell.representation} | {cell.mean:.4f} ± "
+            f"| {cell.title} | {cell.representation} | {cell.mean:.4f} ± "
             f"{cell.std:.4f} | {theirs} | {gap} | {cell.n_train} | {cell.n_test} + {cell.n_test} |"
         )
     for name, figures in _by_representation(cells).items():
         if len(figures) > 1:
             mean = np.mean(list(figures.values()))
-            lines.append(f"| average of {len(figures)} | {name} | {mean:.4f} | | | | |")
+            lines.append(f"| average of {_count(cells, figures)} | {name} | {mean:.4f} | | | | |")
     lines += ["", *(f"- {note}" for note in [*notes, *comparisons(cells)])]
     return "\n".join(lines) + "\n"
 
@@ -62,14 +62,14 @@ def comparisons(cells: Sequence[Cell]) -> list[str]:
             continue
         gaps = np.array([first[t] - second[t] for t in tasks])
         if not gaps.any():
-            sentences.append(f"{a} and {b} do not differ in any of {len(tasks)} tasks.")
+            sentences.append(f"{a} and {b} do not differ in any of {_count(cells, tasks)} tasks.")
             continue
         p, smallest = wilcoxon(gaps)
         low, high = bootstrap_interval(gaps)
         sentences.append(
-            f"{a} less {b}, over {len(tasks)} tasks: mean {gaps.mean():+.3f} (95 % bootstrap "
-            f"interval {low:+.3f} to {high:+.3f}); Wilcoxon signed rank, two-sided p = {p:.3f}, "
-            f"and no p below {smallest:.3f} is possible with so many."
+            f"{a} less {b}, over {_count(cells, tasks)} tasks: mean {gaps.mean():+.3f} (95 % "
+            f"bootstrap interval {low:+.3f} to {high:+.3f}); Wilcoxon signed rank, two-sided "
+            f"p = {p:.3f}, and no p below {smallest:.3f} is possible with so many."
         )
     return sentences
 
@@ -102,3 +102,9 @@ def _by_representation(cells: Sequence[Cell]) -> dict[str, dict[int, float]]:
     for cell in cells:
         found.setdefault(cell.representation, {})[cell.task] = cell.mean
     return found
+
+
+def _count(cells: Sequence[Cell], tasks: Collection[int]) -> str:
+    """How many tasks, and how many of them on images that were computed."""
+    simulated = len({cell.task for cell in cells if cell.simulated} & set(tasks))
+    return f"{len(tasks)} ({simulated} simulated)" if simulated else str(len(tasks))

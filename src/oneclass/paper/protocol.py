@@ -16,7 +16,7 @@ import numpy as np
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError
 from oneclass.paper.rows import Indices, Pass, Rows
-from oneclass.paper.tables import Task
+from oneclass.paper.tables import TABLE_1, Task
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
 
@@ -32,12 +32,14 @@ class Draw:
         task: which.
         train: of each trial.
         normal, anomalous: of the test set, the same for all trials.
+        simulated: whether the images were computed.
     """
 
     task: Task
     train: tuple[Indices, ...]
     normal: Indices
     anomalous: Indices
+    simulated: bool
 
     @property
     def used(self) -> Indices:
@@ -58,6 +60,7 @@ class Cell:
         gap: the largest relative duality gap of all fits.
         seconds: of fitting and scoring, the network left out.
         network: what the rows took, for all tasks and layers of the data set and network together.
+        simulated: whether the images were computed.
     """
 
     task: int
@@ -69,6 +72,13 @@ class Cell:
     gap: float
     seconds: float
     network: Pass
+    simulated: bool
+
+    @property
+    def title(self) -> str:
+        """The task's number and name, and whether its images were computed."""
+        name = f"{self.task} {TABLE_1[self.task - 1].name}"
+        return f"{name} (simulated)" if self.simulated else name
 
     @property
     def mean(self) -> float:
@@ -104,7 +114,7 @@ def draw(task: Task, data: DataSet, *, trials: int, seed: int) -> Draw:
             f"{task.n_train + task.n_test} and {task.n_test}."
         )
     train = tuple(rng.choice(rest, n_train, replace=False) for _ in range(trials))
-    return Draw(task, train, normal[:n_test], anomalous[:n_test])
+    return Draw(task, train, normal[:n_test], anomalous[:n_test], data.simulated)
 
 
 def measure(drawn: Draw, name: str, rows: Rows, used: Indices, network: Pass) -> Cell:
@@ -141,6 +151,7 @@ def measure(drawn: Draw, name: str, rows: Rows, used: Indices, network: Pass) ->
         max(gaps),
         time.perf_counter() - began,
         network,
+        drawn.simulated,
     )
 
 

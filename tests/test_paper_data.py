@@ -1,0 +1,137 @@
+"""The paper's data sets: what is read, what is computed, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from oneclass import InputError
+from oneclass.datasets import xray_simulated as simulated
+from oneclass.datasets.faces import load_faces
+from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k, read_idx
+from oneclass.datasets.xray import load_xray
+
+
+def idx(array: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+def test_idx_files_are_read_and_damaged_ones_refused(tmp_path: Path) -> None:
+    images = np.arange(24).reshape(2, 3, 4)
+    np.testing.assert_array_equal(read_idx(idx(images), "x"), images)
+    good = idx(images)
+    for bad in (b"", b"\0\0", good[:-1], good + b"\0", b"\x89PNG" + good, good[:5]):
+        with pytest.raises(InputError, match="no IDX file"):
+            read_idx(bad, "x")
+
+
+def test_mnist_of_four_plain_files(tmp_path: Path) -> None:
+    for name in FILES:
+        n = 3 if name.startswith("train") else 2
+        array = np.zeros((n, 28, 28)) if "images" in name else np.arange(n)
+        (tmp_path / name).write_bytes(idx(array))
+    found = load_mnist(tmp_path)
+    assert found.images.shape == (5, 28, 28)
+    assert found.labels.tolist() == ["0", "1", "2", "0", "1"]
+    (tmp_path / "t10k-images-idx3-ubyte").rename(tmp_path / "away")
+    with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte.*cannot be read"):
+        load_mnist(tmp_path)
+    packed = tmp_path / "t10k-images-idx3-ubyte.gz"
+    packed.write_bytes(gzip.compress(idx(np.zeros((2, 28, 28)))))
+    with pytest.raises(InputError, match=r"has MD5 .*, the published file has 9fb629c4"):
+        load_mnist(tmp_path)
+
+
+def test_the_small_mnist_says_that_it_is_one() -> None:
+    found = load_mnist_5k()
+    assert found.images.shape == (5000, 28, 28)
+    assert "5,000" in found.stand_in
+
+
+def test_xray_from_folders_and_from_a_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, n in (("empty", 3), ("non-empty", 2)):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        for i in range(n):
+            image = rng.integers(0, 256, (30, 90), np.uint8)
+            Image.fromarray(image).save(tmp_path / name / "deep" / f"{i}.png")
+    (tmp_path / "empty/bad.png").write_bytes(b"")
+    found = load_xray(tmp_path)
+    assert found.images.shape == (5, 9, 32)
+    assert found.labels.tolist() == ["empty"] * 3 + ["non-empty"] * 2
+    assert "1 files could not be read" in found.found
+    file = tmp_path / "x.npz"
+    np.savez(file, **{"empty": found.images[:3], "non-empty": found.images[3:]})
+    np.testing.assert_array_equal(load_xray(file).images, found.images)
+    np.savez(file, empty=found.images[:3])
+    with pytest.raises(InputError, match=r"Expected a \.npz with the arrays empty and non-empty"):
+        load_xray(file)
+    np.savez(file, **{"empty": found.images[:, :5], "non-empty": found.images})
+    with pytest.raises(InputError, match=r"empty is uint8 of shape \(5, 5, 32\)"):
+        load_xray(file)
+    with pytest.raises(InputError, match=r"no readable image\. Expected the folders"):
+        load_xray(tmp_path / "empty")
+
+
+def test_faces_are_read_in_depth(tmp_path: Path) -> None:
+    for name in ("male/a", "female/b"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (250, 250), (10, 20, 30)).save(tmp_path / name / "1.jpg")
+    found = load_faces(tmp_path)
+    assert found.images.shape == (2, 100, 100)
+    assert found.labels.tolist() == ["male", "female"]
+
+
+class TestSimulatedXray:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_the_seed_decides_everything(self, seed: int) -> None:
+        one, again = (simulated.load_simulated_xray(seed=seed, n_each=12) for _ in range(2))
+        assert one.images.shape == (24, 9, 32)
+        assert one.images.dtype == np.uint8
+        assert one.labels.tolist() == ["empty"] * 12 + ["non-empty"] * 12
+        assert one.simulated
+        np.testing.assert_array_equal(one.images, again.images)
+        other = simulated.load_simulated_xray(seed=seed + 1, n_each=12)
+        assert (one.images != other.images).mean() > 0.5
+
+    @pytest.mark.parametrize(("steel", "water"), [(0, 0), (3.9, 0), (0, 100), (20, 50)])
+    def test_a_slab_weakens_the_beam_as_beer_and_lambert_say(
+        self, steel: float, water: float
+    ) -> None:
+        grid = np.ones((simulated.Y * simulated.X).shape)
+        found = simulated.transmission(simulated.Scene(steel * grid, water * grid))
+        # 2 MeV, cm2/g: iron 0.04265, water 0.04942 (NIST)
+        expected = np.exp(-0.04265 * steel) * np.exp(-0.04942 * water)
+        np.testing.assert_allclose(found, expected, rtol=0.003)
+
+    def test_a_pixel_adds_up_light_and_not_matter(self) -> None:
+        steel = np.zeros((simulated.Y * simulated.X).shape)
+        steel[:, ::2] = 1e9  # half of each pixel is shut
+        found = simulated.transmission(simulated.Scene(steel, 0 * steel))
+        np.testing.assert_allclose(found, 0.5)
+
+    @pytest.mark.parametrize("seed", range(30))
+    def test_cargo_only_ever_weakens_the_beam(self, seed: int) -> None:
+        empty, loaded = (
+            simulated.transmission(make(np.random.default_rng(seed)))
+            for make in (simulated.empty_container, simulated.loaded_container)
+        )
+        assert (loaded <= empty).all()
+        assert (loaded < empty).any()
+        assert loaded.min() >= 0
+        assert empty.max() < 1
+
+    def test_the_noise_is_that_of_counted_photons(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(simulated, "PHOTONS", 100.0)
+        shape = (simulated.Y * simulated.X).shape
+        scene = simulated.Scene(np.full(shape, 30.0), np.zeros(shape))
+        rng = np.random.default_rng(0)
+        shots = np.stack([simulated.photograph(scene, rng) for _ in range(400)]) / 250
+        share = np.exp(-0.04265 * 30)
+        assert shots.mean() == pytest.approx(share, rel=0.01)
+        assert shots.std(axis=0).mean() == pytest.approx((share / 100) ** 0.5, rel=0.05)

@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from oneclass.paper.protocol import Cell
 
 EMBEDDED = "efficientnet-lite0:block_14@2"
-SIMULATED = "simulated"
+DOWNLOAD, SIMULATED = "download", "simulated"
 Loaders = Mapping[str, Callable[[], "DataSet"]]
 
 
 @click.command(short_help="Run the paper's tasks beside its figures.")
-@click.option("--mnist", metavar="DIR", help="The four IDX files.  [default: 5,000 digits]")
+@click.option(
+    "--mnist",
+    metavar="DIR|download",
+    help="The four IDX files.  [default: an earlier download, or 5,000 digits]",
+)
 @click.option(
     "--xray",
-    metavar="DIR",
+    metavar="DIR|simulated",
     help="empty/ and non-empty/, or one .npz of N x 9 x 32.  [default: simulated]",
 )
-@click.option("--faces", metavar="DIR", help="male/ and female/, a folder an identity.")
+@click.option("--faces", metavar="DIR", help="male/ and female/, a folder an identity in each.")
+@click.option(
+    "--sexes", metavar="FILE", help="Sex of each identity, for --faces without those two."
+)
 @click.option(
     "--representation",
     "representations",
@@ -50,6 +57,7 @@ def paper(
     mnist: str | None,
     xray: str | None,
     faces: str | None,
+    sexes: str | None,
     representations: Sequence[str],
     tasks: str | None,
     trials: int,
@@ -71,7 +79,7 @@ def paper(
         raise InputError(f"trials is {trials}: expected at least 1.")
     if out is not None:
         make_folder(Path(out))
-    loaders = _loaders(mnist, xray, faces, seed)
+    loaders = _loaders(mnist, xray, faces, sexes, seed)
     numbers = _tasks(tasks, loaders)
     asked = open_representations(representations)
     jobs, problems = _plan(loaders, numbers, trials, seed)
@@ -93,22 +101,40 @@ def paper(
     return 0
 
 
-def _loaders(mnist: str | None, xray: str | None, faces: str | None, seed: int) -> Loaders:
+def _loaders(
+    mnist: str | None, xray: str | None, faces: str | None, sexes: str | None, seed: int
+) -> Loaders:
     """For each data set that can be had, how to load it."""
     from oneclass.datasets.faces import load_faces
-    from oneclass.datasets.mnist import load_mnist, load_mnist_5k
+    from oneclass.datasets.mnist import load_mnist
+    from oneclass.datasets.mnist_download import find_mnist
     from oneclass.datasets.xray import load_xray
     from oneclass.datasets.xray_simulated import load_simulated_xray
 
     found: dict[str, Callable[[], DataSet]] = {
-        "MNIST": load_mnist_5k if mnist is None else partial(load_mnist, Path(mnist)),
+        "MNIST": find_mnist if mnist is None else partial(load_mnist, Path(mnist)),
         "X-RAY": partial(load_simulated_xray, seed=seed)
         if xray in (None, SIMULATED)
         else partial(load_xray, Path(xray)),
     }
+    if mnist == DOWNLOAD:
+        found["MNIST"] = _download_mnist
     if faces is not None:
-        found["CASIA"] = partial(load_faces, Path(faces))
+        found["CASIA"] = partial(load_faces, Path(faces), None if sexes is None else Path(sexes))
+    elif sexes is not None:
+        raise InputError(f"sexes {sexes}: of whom? Give the folder of the faces, too: --faces.")
     return found
+
+
+def _download_mnist() -> DataSet:
+    from oneclass.datasets.mnist import load_mnist
+    from oneclass.datasets.mnist_download import fetch_mnist
+    from oneclass.downloads import user_folder
+
+    folder = user_folder("mnist")
+    say(f"MNIST: downloading what is missing, of 11.6 MB, to {folder}.")
+    fetch_mnist(folder)
+    return load_mnist(folder)
 
 
 def _tasks(text: str | None, loaders: Loaders) -> list[int]:

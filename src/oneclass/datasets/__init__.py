@@ -1,6 +1,7 @@
 """The paper's data sets, or what stands in for them, each as one array of grey images.
 
 mnist           handwritten digits
+mnist_download  these, from the network
 xray            freight containers under X-ray, empty and not
 xray_simulated  such images, computed
 faces           faces with identities, male and female

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,19 +52,49 @@ def two_folders(
     Raises:
         InputError: one of the folders is missing or holds no readable image.
     """
-    parts, labels, errors = [], [], []
-    for name in names:
-        listing = folders.expand(folder / name)
-        pixels, _, failed = read_grey(listing.paths, size)
-        errors += [*listing.errors, *failed]
+    expected = f"Expected the folders {names[0]}/ and {names[1]}/ in it"
+    _check_folder(folder, expected)
+    listings = {name: folders.expand(folder / name) for name in names}
+    errors = [error for listing in listings.values() for error in listing.errors]
+    files = {name: listing.paths for name, listing in listings.items()}
+    return read_classes(folder, files, size, errors, expected)
+
+
+def read_classes(
+    folder: Path,
+    files: Mapping[str, Sequence[Path]],
+    size: tuple[int, int],
+    errors: Sequence[ImageError],
+    expected: str,
+) -> tuple[NDArray[np.uint8], NDArray[np.str_], str]:
+    """The images of some classes, their labels, and a sentence on them.
+
+    Args:
+        folder: that they come from.
+        files: of each class.
+        size: (height, width) to resize to.
+        errors: of looking for the files.
+        expected: the beginning of a sentence on what should be in the folder.
+
+    Raises:
+        InputError: a class has no readable image.
+    """
+    _check_folder(folder, expected)
+    parts, labels, lost = [], [], list(errors)
+    for name, paths in files.items():
+        pixels, _, failed = read_grey(paths, size)
+        lost += failed
         if not len(pixels):
-            why = f" The first problem: {errors[0]}" if errors else ""
-            raise InputError(
-                f"{folder / name}: no readable image. Expected the folders {names[0]}/ and "
-                f"{names[1]}/ in {folder}.{why}"
-            )
+            why = f" The first problem: {lost[0]}." if lost else ""
+            raise InputError(f"{folder}: no readable image of class {name}. {expected}.{why}")
         parts.append(pixels)
         labels += [name] * len(pixels)
-    counts = ", ".join(f"{len(p):,} {name}" for p, name in zip(parts, names, strict=True))
-    lost = f"; {len(errors)} files could not be read" if errors else ""
-    return np.concatenate(parts), np.array(labels), f"{counts} in {folder}{lost}."
+    counts = ", ".join(f"{len(p):,} {name}" for p, name in zip(parts, files, strict=True))
+    unread = f"; {len(lost)} files could not be read, the first: {lost[0]}" if lost else ""
+    return np.concatenate(parts), np.array(labels), f"{counts} in {folder}{unread}."
+
+
+def _check_folder(folder: Path, expected: str) -> None:
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {what}. {expected}.")

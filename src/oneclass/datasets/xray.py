@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneclass.datasets import DataSet
 from oneclass.datasets.folders_of import two_folders
@@ -27,20 +31,25 @@ def load_xray(place: Path) -> DataSet:
     if place.suffix != ".npz":
         images, labels, found = two_folders(place, CLASSES, SIZE)
         return DataSet("X-RAY", images, labels, f"X-ray: {found}", STAND_IN)
-    try:
-        with np.load(place, allow_pickle=False) as arrays:
-            parts = [arrays[name] for name in CLASSES]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{place}: cannot be read ({error}). Expected a .npz with the arrays "
-            f"{' and '.join(CLASSES)}, each N x 9 x 32 of uint8."
-        ) from error
+    parts = _arrays(place)
     for name, part in zip(CLASSES, parts, strict=True):
         if part.shape[1:] != SIZE or part.dtype != np.uint8:
             raise InputError(
                 f"{place}: {name} is {part.dtype} of shape {part.shape}; expected uint8 of "
-                "N x 9 x 32."
+                "N x 9 x 32. Resize the images, or give a folder of them."
             )
     labels = np.repeat(CLASSES, [len(part) for part in parts])
     counts = ", ".join(f"{len(p):,} {n}" for p, n in zip(parts, CLASSES, strict=True))
     return DataSet("X-RAY", np.concatenate(parts), labels, f"X-ray: {counts} in {place}.", STAND_IN)
+
+
+def _arrays(place: Path) -> list[NDArray[Any]]:
+    """The two arrays in an .npz."""
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return [arrays[name] for name in CLASSES]
+    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{place}: cannot be read ({error}). Expected a .npz with the arrays "
+            f"{' and '.join(CLASSES)}, each N x 9 x 32 of uint8."
+        ) from error

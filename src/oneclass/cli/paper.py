@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from oneclass.folders import plain
 if TYPE_CHECKING:
     from oneclass.datasets import DataSet
     from oneclass.paper.experiment import Asked, Job
+    from oneclass.paper.output import Results
     from oneclass.paper.protocol import Cell
 
 EMBEDDED = "efficientnet-lite0:block_14@2"
@@ -71,8 +73,8 @@ def paper(
     ones unless you give some; 7 on faces. Where there are fewer images than in the paper, the sets
     shrink, and the table says so.
     """
-    from oneclass.paper import output
     from oneclass.paper.experiment import open_representations
+    from oneclass.paper.output import Results, markdown
     from oneclass.runs import make_folder
 
     if trials < 1:
@@ -83,19 +85,18 @@ def paper(
     numbers = _tasks(tasks, loaders)
     asked = open_representations(representations)
     jobs, problems = _plan(loaders, numbers, trials, seed)
-    notes = [f"Seed {seed}, {trials} training sets a task, 21 nu from 0.01 to 0.99."]
-    notes += [f"{job.data.name}: {job.data.stand_in}." for job in jobs if job.data.stand_in]
+    about = [f"{job.data.name}: {job.data.stand_in}." for job in jobs if job.data.stand_in]
     settings = {"seed": seed, "trials": trials, "representations": list(representations)}
-    cells: list[Cell] = []
+    results = Results((), about, settings)
     for job in jobs:
         try:
-            cells += _run(job, asked, cache)
+            results = replace(results, cells=[*results.cells, *_run(job, asked, cache)])
         except InputError as error:
             problems.append(_going_on(error))
             continue
         if out is not None:  # what is finished is on disk, whatever comes next
-            _write(Path(out), output.markdown(cells, notes), output.as_json(cells, notes, settings))
-    click.echo(output.markdown(cells, notes), nl=False)
+            _write(Path(out), results)
+    click.echo(markdown(results), nl=False)
     if problems:
         raise problems[0]
     return 0
@@ -191,9 +192,14 @@ def _going_on(error: OneclassError) -> OneclassError:
     return error
 
 
-def _write(folder: Path, table: str, record: dict[str, object]) -> None:
+def _write(folder: Path, results: Results) -> None:
     from oneclass.files import whole_file
+    from oneclass.paper.output import as_json, markdown
 
-    for name, text in (("table.md", table), ("results.json", json.dumps(record, indent=1) + "\n")):
+    texts = {
+        "table.md": markdown(results),
+        "results.json": json.dumps(as_json(results), indent=1) + "\n",
+    }
+    for name, text in texts.items():
         with whole_file(folder / name) as file:
             file.write(text.encode())

@@ -1,110 +1,151 @@
-"""Table 3, ours beside the paper's: for the terminal, as Markdown and as JSON."""
+"""Table 3, ours beside the paper's: what every form of it has, as Markdown and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from oneclass import __version__
+from oneclass.paper.comparisons import compare
 from oneclass.paper.protocol import NUS, Cell
+from oneclass.paper.rows import Pass
+from oneclass.paper.standins import paper_column, stand_ins
 from oneclass.paper.tables import TABLE_1, printed
-from oneclass.statistics import bootstrap_interval, wilcoxon
+
+Table = tuple[Sequence[str], list[Sequence[str]]]
+"""Headings, and lines of as many texts."""
+COSTS = (
+    "One pass through the network is for all tasks and layers of a data set; the solver's seconds "
+    "are for fitting 21 nu in each trial, and scoring. The duality gap is the largest of all these "
+    "fits: the solver's objective is no further than this share from its minimum."
+)
 
 
-def paper_column(representation: str, task: int) -> str:
-    """The column of the paper that a representation is compared with; empty where it has none.
+@dataclass(frozen=True)
+class Results:
+    """What a run has found until now.
 
-    By the layer's name: P5, FC6, FC7 and FC8 are VGG-F's, or VGG-M's where the network's name says
-    so; P8 and FC9 are those of Male-5045.
+    Attributes:
+        cells: in the order of the tasks.
+        data: sentences on the data sets.
+        settings: that the run was asked for; `seed` and `trials` among them.
     """
-    if representation == "greyscale":
-        return "GS"
-    network, _, layer = representation.rpartition(":")
-    if layer in ("P8", "FC9") and task == 7:
-        return f"MALE-5045 {layer}"
-    return f"VGG-{'M' if 'vgg-m' in network.lower() else 'F'} {layer}"
+
+    cells: Sequence[Cell]
+    data: Sequence[str]
+    settings: Mapping[str, Any]
+
+    @property
+    def conditions(self) -> list[str]:
+        """Sentences on the seed, on sizes that had to shrink, and on the data."""
+        seed, trials = self.settings["seed"], self.settings["trials"]
+        first = f"Seed {seed}, {trials} training sets a task, 21 nu from 0.01 to 0.99."
+        return [first, *_sizes(self.cells), *self.data]
+
+    @property
+    def stand_ins(self) -> list[str]:
+        """Sentences on what stands in for what of the paper."""
+        return stand_ins((cell.representation, cell.task) for cell in self.cells)
 
 
-def markdown(cells: Sequence[Cell], notes: Sequence[str]) -> str:
-    """The table, the averages, what stands in for what, and the tests."""
-    lines = [
-        "| task | representation | ours | the paper | difference | trained on | tested on |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for cell in cells:
-        task = TABLE_1[cell.task - 1]
-        column = paper_column(cell.representation, cell.task)
-        figure = printed(column, task)
-        theirs = "-" if figure is None else f"{figure[0]:.4f} ± {figure[1]:.4f} ({column})"
-        gap = "-" if figure is None else f"{cell.mean - figure[0]:+.4f}"
+def figures(results: Results) -> Table:
+    """Our figures, the paper's, the difference, and the counts; then the averages."""
+    lines: list[Sequence[str]] = []
+    for cell in results.cells:
+        paper = _theirs(cell)
+        theirs = f"{paper['mean']:.4f} ± {paper['std']:.4f} ({paper['column']})" if paper else "-"
+        gap = f"{cell.mean - paper['mean']:+.4f}" if paper else "-"
+        ours, tested = f"{cell.mean:.4f} ± {cell.std:.4f}", f"{cell.n_test} + {cell.n_test}"
         lines.append(
-            f"| {cell.title} | {cell.representation} | {cell.mean:.4f} ± "
-            f"{cell.std:.4f} | {theirs} | {gap} | {cell.n_train} | {cell.n_test} + {cell.n_test} |"
+            (cell.title, cell.representation, ours, theirs, gap, str(cell.n_train), tested)
         )
-    for name, figures in _by_representation(cells).items():
-        if len(figures) > 1:
-            mean = np.mean(list(figures.values()))
-            lines.append(f"| average of {_count(cells, figures)} | {name} | {mean:.4f} | | | | |")
-    lines += ["", *(f"- {note}" for note in [*notes, *comparisons(cells)])]
-    return "\n".join(lines) + "\n"
+    for name in dict.fromkeys(cell.representation for cell in results.cells):
+        mine = [cell for cell in results.cells if cell.representation == name]
+        if len(mine) > 1:
+            simulated = sum(cell.simulated for cell in mine)
+            n = f"{len(mine)} ({simulated} simulated)" if simulated else str(len(mine))
+            mean = np.mean([cell.mean for cell in mine])
+            lines.append((f"average of {n}", name, f"{mean:.4f}", "", "", "", ""))
+    headings = ("task", "representation", "ours", "the paper", "difference", "trained on")
+    return (*headings, "tested on"), lines
 
 
-def comparisons(cells: Sequence[Cell]) -> list[str]:
-    """Wilcoxon's signed rank test between every two representations, over their common tasks."""
-    sentences = []
-    for (a, first), (b, second) in combinations(_by_representation(cells).items(), 2):
-        tasks = sorted(first.keys() & second.keys())
-        if len(tasks) < 2:
-            continue
-        gaps = np.array([first[t] - second[t] for t in tasks])
-        if not gaps.any():
-            sentences.append(f"{a} and {b} do not differ in any of {_count(cells, tasks)} tasks.")
-            continue
-        p, smallest = wilcoxon(gaps)
-        low, high = bootstrap_interval(gaps)
-        sentences.append(
-            f"{a} less {b}, over {_count(cells, tasks)} tasks: mean {gaps.mean():+.3f} (95 % "
-            f"bootstrap interval {low:+.3f} to {high:+.3f}); Wilcoxon signed rank, two-sided "
-            f"p = {p:.3f}, and no p below {smallest:.3f} is possible with so many."
+def costs(results: Results) -> Table:
+    """Seconds of the network and of the solver, and the certificate."""
+    return ("task", "representation", "network", "solver", "largest duality gap"), [
+        (
+            cell.title,
+            cell.representation,
+            _network(cell.network),
+            f"{cell.seconds:.1f} s",
+            f"{cell.gap:.1e}",
         )
-    return sentences
+        for cell in results.cells
+    ]
 
 
-def as_json(
-    cells: Sequence[Cell], notes: Sequence[str], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def markdown(results: Results) -> str:
+    """The table, what stands in for what, the tests, and the costs."""
+    tests = [comparison.sentence for comparison in compare(results.cells)]
+    notes = [*results.conditions, *results.stand_ins, *tests]
+    parts = [_markdown(figures(results)), *(f"- {note}" for note in notes), ""]
+    return "\n".join([*parts, _markdown(costs(results)), COSTS]) + "\n"
+
+
+def as_json(results: Results) -> dict[str, Any]:
     """Everything, for other programs."""
     return {
         "oneclass": __version__,
-        "settings": dict(settings),
+        "settings": dict(results.settings),
         "nu": NUS.tolist(),
-        "notes": list(notes),
-        "cells": [
-            {**asdict(cell), "mean": cell.mean, "std": cell.std, "paper": _theirs(cell)}
-            for cell in cells
+        "notes": results.conditions,
+        "stand_ins": results.stand_ins,
+        "cells": [_cell(cell) for cell in results.cells],
+        "comparisons": [
+            {**asdict(comparison), "sentence": comparison.sentence}
+            for comparison in compare(results.cells)
         ],
-        "largest_dual_gap": max((cell.gap for cell in cells), default=None),
+        "largest_dual_gap": max((cell.gap for cell in results.cells), default=None),
     }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    record = {**asdict(cell), "mean": cell.mean, "std": cell.std, "paper": _theirs(cell)}
+    record["network"]["images_per_second"] = cell.network.per_second
+    return record
 
 
 def _theirs(cell: Cell) -> dict[str, Any] | None:
     column = paper_column(cell.representation, cell.task)
-    figure = printed(column, TABLE_1[cell.task - 1])
-    return figure and {"column": column, "mean": figure[0], "std": figure[1]}
+    figure = column and printed(column, TABLE_1[cell.task - 1])
+    return {"column": column, "mean": figure[0], "std": figure[1]} if figure else None
 
 
-def _by_representation(cells: Sequence[Cell]) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {}
-    for cell in cells:
-        found.setdefault(cell.representation, {})[cell.task] = cell.mean
-    return found
+def _sizes(cells: Sequence[Cell]) -> list[str]:
+    """A sentence on the sets that are smaller than the paper's."""
+    smaller = []
+    for cell in {cell.task: cell for cell in cells}.values():
+        task = TABLE_1[cell.task - 1]
+        if (cell.n_train, cell.n_test) != (task.n_train, task.n_test):
+            smaller.append(
+                f"task {task.number} learns from {cell.n_train:,} images instead of "
+                f"{task.n_train:,} and is tested on {cell.n_test:,} of each class instead of "
+                f"{task.n_test:,}"
+            )
+    if not smaller:
+        return []
+    return [f"Sizes scaled down, since there are fewer images: {'; '.join(smaller)}."]
 
 
-def _count(cells: Sequence[Cell], tasks: Collection[int]) -> str:
-    """How many tasks, and how many of them on images that were computed."""
-    simulated = len({cell.task for cell in cells if cell.simulated} & set(tasks))
-    return f"{len(tasks)} ({simulated} simulated)" if simulated else str(len(tasks))
+def _network(passed: Pass) -> str:
+    text = f"{passed.images:,} images in {passed.seconds:.1f} s, {passed.per_second:,.0f}/s"
+    return f"{text} ({passed.cache.found:,} from the cache)" if passed.cache else text
+
+
+def _markdown(table: Table) -> str:
+    headings, lines = table
+    rows = [headings, ["---"] * len(headings), *lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -217,6 +217,7 @@ class TestCommand:
         assert "| 6 X-RAY-2 | greyscale | " in done.stdout
         assert "0.0358 ± 0.0128 (GS)" in done.stdout
         assert (tmp_path / "out/table.md").read_text() == done.stdout
+        assert "<h3>6 X-RAY-2</h3><svg" in (tmp_path / "out/table.html").read_text()
         record = json.loads((tmp_path / "out/results.json").read_text())
         assert [c["task"] for c in record["cells"]] == [5, 6]
         assert len(record["cells"][0]["by_nu"]) == 21

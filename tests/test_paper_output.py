@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from oneclass.paper.comparisons import compare
 from oneclass.paper.output import Results, as_json, markdown
+from oneclass.paper.page import page
 from oneclass.paper.protocol import Cell
 from oneclass.paper.rows import Pass
 from oneclass.paper.standins import paper_column, stand_ins
@@ -156,3 +160,100 @@ def test_comparisons_name_the_smallest_p_that_is_possible() -> None:
     (comparison,) = compare(cells)
     assert "over 6 tasks" in comparison.sentence
     assert "p = 0.031, and no p below 0.031 is possible" in comparison.sentence
+
+
+class Page(HTMLParser):
+    """The texts of a page's table cells, its tags, and whatever leads out of it."""
+
+    VOID = ("meta", "link", "img", "br", "hr", "input")
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.feed(content)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+        self.links += [str(v) for k, v in attrs if k in ("src", "href", "xlink:href")]
+        self.ids += [str(v) for k, v in attrs if k == "id"]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] in (["td"], ["th"]):
+            self.cells[-1] += data
+
+
+class TestPage:
+    def test_it_has_all_that_the_other_forms_have(self) -> None:
+        cells = [cell(n, name, 0.5 + n / 20) for n in (1, 2) for name in ("greyscale", "a:P5")]
+        cells += [cell(5, name, 0.9, simulated=True) for name in ("greyscale", "a:P5")]
+        content = page(results([replace(c, by_nu=tuple(np.linspace(0.2, 0.9, 21))) for c in cells]))
+        found = Page(content)
+        assert found.open == []
+        for text in (
+            "1 MNIST-1",
+            "0.5500 ± 0.0000",
+            "0.9382 ± 0.0066 (VGG-F P5)",
+            "-0.3882",
+            "2048",
+        ):
+            assert text in found.cells
+        assert "400 images in 2.0 s, 200/s (100 from the cache)" in found.cells
+        assert "5 X-RAY-1 (simulated)" in found.cells
+        assert "1.0e-07" in found.cells
+        assert "3 tasks (1 simulated)" in found.cells
+        for text in ("a P5 stands in for VGG-F P5.", "Seed 3, 2 training", "X-RAY: other images."):
+            assert text in content
+        assert content.count("<svg") == 3
+        assert content.count("<h3>5 X-RAY-1 (simulated)</h3>") == 1
+
+    def test_it_loads_nothing_and_its_ids_are_its_own(self) -> None:
+        content = page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)]))
+        found = Page(content)
+        assert not {"script", "link", "img", "iframe"} & set(found.seen)
+        assert all(link.startswith("#") for link in found.links)
+        assert len(found.ids) == len(set(found.ids))
+        assert not re.search(r"url\((?!#)|https?://", content)
+        assert page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)])) == content
+
+    def test_names_from_outside_are_escaped(self) -> None:
+        content = page(results([cell(1, "<b>&:P5", 0.5)]))
+        assert "<b>&:P5" not in content
+        assert "&lt;b&gt;&amp;:P5" in content
+
+    def test_without_matplotlib_it_says_what_to_install(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        content = page(results([cell(1, "greyscale", 0.5)]))
+        assert "<svg" not in content
+        assert "There are no plots on this page" in content
+        assert "pip install &quot;oneclass[report]&quot;" in content
+        assert "0.5000 ± 0.0000" in Page(content).cells
+
+    def test_a_line_goes_through_every_nu(self) -> None:
+        one = replace(cell(1, "greyscale", 0.5), by_nu=tuple(np.linspace(0.1, 0.9, 21)))
+        content = page(results([one]))
+        paths = re.findall(r'<path d="([^"]*)" clip-path', content)
+        points = [path for path in paths if len(re.findall(r"[ML]", path)) == 21]
+        assert len(points) == 1
+        xs, ys = np.array(re.findall(r"[ML] ([\d.]+) ([\d.]+)", points[0]), float).T
+        assert np.ptp(np.diff(xs)) < 1e-4
+        assert np.ptp(np.diff(ys)) < 1e-4
+        assert ys[-1] < ys[0]  # upwards on a page is less

@@ -54,7 +54,9 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
 @cache_option
-@click.option("-o", "--out", metavar="DIR", help="Folder for table.md and results.json.")
+@click.option(
+    "-o", "--out", metavar="DIR", help="Folder for table.md, table.html and results.json."
+)
 def paper(
     mnist: str | None,
     xray: str | None,
@@ -195,9 +197,11 @@ def _going_on(error: OneclassError) -> OneclassError:
 def _write(folder: Path, results: Results) -> None:
     from oneclass.files import whole_file
     from oneclass.paper.output import as_json, markdown
+    from oneclass.paper.page import page
 
     texts = {
         "table.md": markdown(results),
+        "table.html": page(results),
         "results.json": json.dumps(as_json(results), indent=1) + "\n",
     }
     for name, text in texts.items():

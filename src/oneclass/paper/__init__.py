@@ -6,5 +6,6 @@ rows         images through the networks, each once
 experiment   every representation on every task of a data set
 standins     which printed figure is compared with which of ours
 comparisons  section 5: Wilcoxon's test between representations and networks
-output       the table, ours beside the paper's
+output       the table, ours beside the paper's: Markdown and JSON
+page         the same as a page, with plots
 """

@@ -48,7 +48,7 @@ class Comparison:
         return (
             f"{self.a} less {self.b}, over {self.over}: mean {self.mean:+.3f} (95 % bootstrap "
             f"interval {low:+.3f} to {high:+.3f}); Wilcoxon signed rank, two-sided p = "
-            f"{_p(self.p)}, and no p below {_p(self.smallest_p)} is possible with so many."
+            f"{p_text(self.p)}, and no p below {p_text(self.smallest_p)} is possible with so many."
             f"{self.caution}"
         )
 
@@ -89,7 +89,7 @@ def _over_layers(
         name: {(task, layer): value for layer in shared for task, value in layers[layer].items()}
         for name, layers in ((a, first), (b, second))
     }
-    caution = " Layers of one task are not independent, so this p is too small."
+    caution = " The layers of one task are not independent, so a p over such pairs is too small."
     yield from _pairs(sides, lambda places: f"{len(places)} pairs of task and layer", caution)
 
 
@@ -126,8 +126,12 @@ def _by_network(cells: Sequence[Cell]) -> dict[str, dict[str, dict[int, float]]]
 
 
 def _mean_over_layers(layers: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    return {task: float(np.mean([layer[task] for layer in layers])) for task in layers[0]}
+    tasks = set.intersection(*map(set, layers))
+    return {task: float(np.mean([layer[task] for layer in layers])) for task in sorted(tasks)}
 
 
-def _p(value: float) -> str:
+def p_text(value: float | None) -> str:
+    """A p-value in three decimals, or with its power of ten where these would all be 0."""
+    if value is None:
+        return "-"
     return f"{value:.3f}" if value >= 0.0005 else f"{value:.1e}"

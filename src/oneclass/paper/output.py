@@ -55,12 +55,14 @@ def figures(results: Results) -> Table:
     """Our figures, the paper's, the difference, and the counts; then the averages."""
     lines: list[Sequence[str]] = []
     for cell in results.cells:
-        paper = _theirs(cell)
-        theirs = f"{paper['mean']:.4f} ± {paper['std']:.4f} ({paper['column']})" if paper else "-"
+        paper = theirs(cell)
+        printed_one = (
+            f"{paper['mean']:.4f} ± {paper['std']:.4f} ({paper['column']})" if paper else "-"
+        )
         gap = f"{cell.mean - paper['mean']:+.4f}" if paper else "-"
         ours, tested = f"{cell.mean:.4f} ± {cell.std:.4f}", f"{cell.n_test} + {cell.n_test}"
         lines.append(
-            (cell.title, cell.representation, ours, theirs, gap, str(cell.n_train), tested)
+            (cell.title, cell.representation, ours, printed_one, gap, str(cell.n_train), tested)
         )
     for name in dict.fromkeys(cell.representation for cell in results.cells):
         mine = [cell for cell in results.cells if cell.representation == name]
@@ -113,12 +115,13 @@ def as_json(results: Results) -> dict[str, Any]:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    record = {**asdict(cell), "mean": cell.mean, "std": cell.std, "paper": _theirs(cell)}
+    record = {**asdict(cell), "mean": cell.mean, "std": cell.std, "paper": theirs(cell)}
     record["network"]["images_per_second"] = cell.network.per_second
     return record
 
 
-def _theirs(cell: Cell) -> dict[str, Any] | None:
+def theirs(cell: Cell) -> dict[str, Any] | None:
+    """The column, mean and standard deviation that the paper prints for a cell, if it does."""
     column = paper_column(cell.representation, cell.task)
     figure = column and printed(column, TABLE_1[cell.task - 1])
     return {"column": column, "mean": figure[0], "std": figure[1]} if figure else None
@@ -142,7 +145,8 @@ def _sizes(cells: Sequence[Cell]) -> list[str]:
 
 def _network(passed: Pass) -> str:
     text = f"{passed.images:,} images in {passed.seconds:.1f} s, {passed.per_second:,.0f}/s"
-    return f"{text} ({passed.cache.found:,} from the cache)" if passed.cache else text
+    found = passed.cache.found if passed.cache else 0
+    return f"{text} ({found:,} from the cache)" if found else text
 
 
 def _markdown(table: Table) -> str:

@@ -22,7 +22,7 @@ from oneclass.prediction import Prediction
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth
-from oneclass.report.markup import asset, text
+from oneclass.report.markup import asset, definitions, figure, text
 from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.runs import Run, read_run
 from oneclass.sources import Progress
@@ -204,19 +204,12 @@ def _distributions(detector: Detector, run: Run) -> str:
         detector.normal_scores, scores, verdicts, detector.score_threshold
     )
     exact = card["calibration"]["method"] == "split"
-    figures = _plot("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
+    figures = figure("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
     if len(scores) > 1:
         p_values = np.array([p.p_value for p in run.predictions])
         plot = plots.p_value_plot(p_values, card["false_alarms"])
-        figures += _plot("p-values", plot, P_VALUES)
+        figures += figure("p-values", plot, P_VALUES)
     return f'<section id="scores"><h2>Scores</h2><div class="plots">{figures}</div></section>'
-
-
-def _plot(title: str, svg: str, caption: str) -> str:
-    return (
-        f'<figure class="plot"><h3>{text(title)}</h3>{svg}'
-        f"<figcaption>{text(caption)}</figcaption></figure>"
-    )
 
 
 def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str, Any]) -> str:
@@ -238,8 +231,8 @@ def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str
         lines.insert(1, ("AUROC", f"{area}: the chance that a random anomaly scores higher"))
         here = tuple(sum(p.is_anomaly for p in group) / len(group) for group in (normal, odd))
         curve = plots.roc_plot(*roc_curve(*scores), (here[0], here[1]))
-        plot = f'<div class="plots">{_plot("ROC curve", curve, ROC)}</div>'
-    return f'<section id="labels"><h2>Against the labels</h2>{_definitions(lines)}{plot}</section>'
+        plot = f'<div class="plots">{figure("ROC curve", curve, ROC)}</div>'
+    return f'<section id="labels"><h2>Against the labels</h2>{definitions(lines)}{plot}</section>'
 
 
 def _rate(hits: int, n: int) -> str:
@@ -276,7 +269,7 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
     ]
     return (
-        f'<section id="model"><h2>The model</h2>{_definitions(lines)}<h3>Again</h3><pre><code>'
+        f'<section id="model"><h2>The model</h2>{definitions(lines)}<h3>Again</h3><pre><code>'
         f"{text(modelcard.fit_command(card, model))}\n{text(plain(shlex.join(command)))}"
         "</code></pre></section>"
     )
@@ -296,12 +289,8 @@ def _training(detector: Detector) -> str:
         ("Recipe", f"{settings['preset']}, {settings['epochs']} epochs of {settings['network']}"),
         ("Held-out accuracy", f"{told}, on {training['held_out']:,} images"),
     ]
-    plot = _plot("Accuracy", plots.training_plot(training["history"]), TRAINING)
+    plot = figure("Accuracy", plots.training_plot(training["history"]), TRAINING)
     return (
-        f'<section id="training"><h2>The training of its backbone</h2>{_definitions(lines)}'
+        f'<section id="training"><h2>The training of its backbone</h2>{definitions(lines)}'
         f'<div class="plots">{plot}</div></section>'
     )
-
-
-def _definitions(lines: Sequence[tuple[str, str]]) -> str:
-    return "<dl>" + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in lines) + "</dl>"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,10 @@ STAND_INS = {
     "scored": "#0a0b05",
     "alarm": "#0a0b06",
 }
+LINES = ("scored", "alarm", "normal", "ink", "muted")
 SIZE = (4.5, 2.7)
+LEGEND_LINE = 0.16
+"""Inches."""
 FEW = 20
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -157,8 +161,37 @@ def training_plot(history: list[dict[str, Any]]) -> str:
     return _svg(draw, "training")
 
 
-def _svg(draw: Callable[[Axes], None], name: str) -> str:
-    """An <svg> element that scales with the page; `name` keeps its ids apart from others'."""
+def nu_plot(
+    nus: Floats, curves: Mapping[str, Floats], averages: Mapping[str, float], name: str
+) -> str:
+    """AUROC against nu, a line a representation; at the right edge the averages printed elsewhere.
+
+    Args:
+        nus: (m,) where the curves were measured.
+        curves: for each representation (m,) AUROC.
+        averages: for some of these a printed average over nu.
+        name: keeps the plot's ids apart from those of other plots on the page.
+    """
+
+    def draw(axes: Axes) -> None:
+        dashes: tuple[Any, ...] = ("-", (0, (3, 1.5)), (0, (1, 1)))
+        looks = cycle([(dash, STAND_INS[colour]) for dash in dashes for colour in LINES])
+        for (label, values), (dash, colour) in zip(curves.items(), looks, strict=False):
+            axes.plot(nus, values, color=colour, ls=dash, lw=1.8, label=label)
+            if label in averages:
+                axes.hlines(averages[label], 1.01, 1.05, color=colour, lw=3)
+        axes.set_xlim(0, 1.05)
+        axes.set_xlabel("nu")
+        axes.set_ylabel("AUROC")
+
+    return _svg(draw, name, taller=LEGEND_LINE * max(0, len(curves) - 4) / 2)
+
+
+def _svg(draw: Callable[[Axes], None], name: str, *, taller: float = 0.0) -> str:
+    """An <svg> element that scales with the page; `name` keeps its ids apart from others'.
+
+    `taller`: inches more, for a legend of many lines.
+    """
     try:
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -171,7 +204,7 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str:
     nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(SIZE, layout="constrained")
+        figure = Figure((SIZE[0], SIZE[1] + taller), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
         figure.legend(

@@ -1,0 +1,153 @@
+"""Table 3, ours beside the paper's, as one self-contained page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from string import Template
+
+import numpy as np
+
+from oneclass import __version__
+from oneclass.errors import MissingDependencyError
+from oneclass.paper.comparisons import Comparison, compare, p_text
+from oneclass.paper.output import COSTS, Results, Table, costs, figures, theirs
+from oneclass.paper.protocol import NUS, Cell
+from oneclass.paper.tables import TABLE_1, Task
+from oneclass.report import plots
+from oneclass.report.markup import asset, figure, text
+
+LEAD = (
+    "Ours beside Table 3 of Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning "
+    "for Anomaly Detection (2016): AUROC averaged over 21 nu, mean and standard deviation over "
+    "the trials."
+)
+CURVES = (
+    "The paper prints only the average over nu: where it has one for a line, it is the stroke of "
+    "the same colour at the right edge."
+)
+TESTS = (
+    "Mean difference of the AUROC with its 95 % bootstrap interval; Wilcoxon's signed rank test, "
+    "two-sided and exact, and the smallest p that so many differences can have."
+)
+GROUPS = "task"
+WORDS = (GROUPS, "representation", "network", "a", "b", "over")
+"""Headings of columns that hold words; the others hold numbers."""
+
+
+def page(results: Results) -> str:
+    """The page; without plots, and saying so, where matplotlib is not installed.
+
+    Args:
+        results: what a run has found; at least one cell.
+    """
+    try:
+        curves, banners = _curves(results.cells), ""
+    except MissingDependencyError as error:
+        curves, banners = (
+            "",
+            f'<p class="banner">There are no plots on this page: {text(str(error))}</p>',
+        )
+    tests = compare(results.cells)
+    sections = [
+        _section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),
+        _section("stand-ins", "What stands in for what", _list(results.stand_ins)),
+        _section("nu", "AUROC against nu", curves),
+        _section("tests", "Differences", f"<p>{text(TESTS)}</p>{_tests(tests)}" if tests else ""),
+        _section(
+            "costs", "Seconds and certificate", f"<p>{text(COSTS)}</p>{_table(costs(results))}"
+        ),
+    ]
+    return Template(asset("page.html", "oneclass.paper")).substitute(
+        style=asset("style.css").rstrip(),
+        headline=text(_headline(results.cells)),
+        lead=text(LEAD),
+        figures=_figures(results.cells),
+        banners=banners,
+        sections="\n".join(section for section in sections if section),
+        version=text(__version__),
+    )
+
+
+def _headline(cells: Sequence[Cell]) -> str:
+    n = len({cell.task for cell in cells})
+    return f"{n} of the paper's seven tasks" if n != 7 else "The paper's seven tasks"
+
+
+def _figures(cells: Sequence[Cell]) -> str:
+    network = sum(one.seconds for one in {cell.network for cell in cells})
+    facts = [
+        (str(len({cell.representation for cell in cells})), "representations"),
+        (f"{network:,.0f} s", "in the networks"),
+        (f"{sum(cell.seconds for cell in cells):,.0f} s", "in the solver"),
+        (f"{max(cell.gap for cell in cells):.1e}", "largest duality gap of all fits"),
+    ]
+    return "".join(f"<li><b>{text(a)}</b><span>{text(b)}</span></li>" for a, b in facts)
+
+
+def _section(name: str, title: str, content: str) -> str:
+    return content and f'<section id="{name}"><h2>{text(title)}</h2>{content}</section>'
+
+
+def _list(sentences: Sequence[str]) -> str:
+    items = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
+    return items and f"<ul>{items}</ul>"
+
+
+def _table(table: Table) -> str:
+    """A table; lines of one task come together under its name, so that narrow screens have room."""
+    headings, lines = table
+    kinds = ["name" if heading in WORDS else "number" for heading in headings]
+    grouped = headings[0] == GROUPS
+    body = ""
+    for title, group in groupby(lines, key=lambda line: line[0] if grouped else ""):
+        if grouped:
+            span = len(headings) - 1
+            body += (
+                f'<tr class="group"><th colspan="{span}" scope="colgroup">{text(title)}</th></tr>'
+            )
+        body += "".join(_row("td", kinds[grouped:], line[grouped:]) for line in group)
+    return (
+        f'<div class="scroll"><table><thead>{_row("th", kinds[grouped:], headings[grouped:])}'
+        f"</thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(tag: str, kinds: Sequence[str], cells: Sequence[str]) -> str:
+    pairs = zip(kinds, cells, strict=True)
+    inner = "".join(f'<{tag} class="{kind}">{text(cell)}</{tag}>' for kind, cell in pairs)
+    return f"<tr>{inner}</tr>"
+
+
+def _tests(tests: Sequence[Comparison]) -> str:
+    lines: list[Sequence[str]] = [
+        (
+            test.a,
+            test.b,
+            test.over,
+            f"{test.mean:+.3f}",
+            f"{test.interval[0]:+.3f} to {test.interval[1]:+.3f}",
+            p_text(test.p),
+            p_text(test.smallest_p),
+        )
+        for test in tests
+    ]
+    headings = ("a", "b", "over", "a less b", "95 % interval", "p", "smallest p")
+    cautions = dict.fromkeys(test.caution.strip() for test in tests if test.caution)
+    return _table((headings, lines)) + _list(list(cautions))
+
+
+def _curves(cells: Sequence[Cell]) -> str:
+    """For each task a plot of AUROC against nu."""
+    found = []
+    for task in dict.fromkeys(cell.task for cell in cells):
+        mine = [cell for cell in cells if cell.task == task]
+        lines = {cell.representation: np.array(cell.by_nu) for cell in mine}
+        averages = {cell.representation: paper["mean"] for cell in mine if (paper := theirs(cell))}
+        plot = plots.nu_plot(NUS, lines, averages, f"task{task}")
+        found.append(figure(mine[0].title, plot, _classes(TABLE_1[task - 1])))
+    return f'<p>{text(CURVES)}</p><div class="plots">{"".join(found)}</div>'
+
+
+def _classes(task: Task) -> str:
+    return f"Normal: {', '.join(task.normal)}. Anomalous: {', '.join(task.anomaly)}."

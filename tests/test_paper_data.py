@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from oneclass import InputError
+from oneclass.cli import cli
 from oneclass.datasets import xray_simulated as simulated
 from oneclass.datasets.faces import load_faces
 from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k, read_idx
@@ -262,6 +263,19 @@ class TestMnistDownload:
         assert f"{urls[0]}train-images-idx3-ubyte.gz: the server answers 404" in str(error.value)
         assert f"{urls[1]}train-images-idx3-ubyte.gz: what came has MD5" in str(error.value)
         assert "--mnist FOLDER" in str(error.value)
+
+    def test_the_command_downloads_and_the_next_one_finds_it(
+        self, mirrors: list[Mirror], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setitem(fetch_mnist.__kwdefaults__, "mirrors", [m.url for m in mirrors])
+        words = ["paper", "--tasks", "2", "--representation", "greyscale"]
+        for more in (["--mnist", "download"], []):
+            # The five digits that the mirror has are loaded, and are too few.
+            with pytest.raises(InputError, match="0 normal and 3 anomalous images are too few"):
+                cli.main([*words, *more], standalone_mode=False)
+        assert len(mirrors[2].asked) == 4
+        assert len(list((tmp_path / "oneclass/mnist").glob("*.gz"))) == 4
 
     def test_an_earlier_download_is_used(self, mirrors: list[Mirror], tmp_path: Path) -> None:
         assert len(find_mnist(tmp_path).images) == 5000

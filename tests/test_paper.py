@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import stripes
+from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.datasets import DataSet
 from oneclass.paper.experiment import short_name
@@ -257,6 +257,17 @@ class TestCommand:
         record = json.loads((tmp_path / "out/results.json").read_text())
         assert [c["task"] for c in record["cells"]] == [5, 6]
 
+    def test_too_few_images_for_one_task_do_not_stop_the_other(self, tmp_path: Path) -> None:
+        images = np.concatenate([stripes(150, seed=1), stripes(30, seed=2, upright=False)])
+        for name, some in (("empty", images[:150]), ("non-empty", images[150:])):
+            write_images(tmp_path / "x" / name, some)
+        words = ("--xray", "x", "--tasks", "5,6", "--representation", "greyscale", "-o", "out")
+        done = oneclass("paper", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        problem = "error: task 6, X-RAY-2: 30 normal and 150 anomalous images are too few."
+        assert done.stderr.splitlines()[-1].startswith(problem)
+        assert "| 5 X-RAY-1 | greyscale |" in (tmp_path / "out/table.md").read_text()
+
     def test_the_figures_are_the_same_with_a_cache(self, tmp_path: Path) -> None:
         words = ("--xray", self.xray(tmp_path), "--tasks", "5,6", "--trials", "1")
         words += ("--representation", "efficientnet-lite0:block_2@2")
@@ -277,6 +288,7 @@ class TestCommand:
             (("--tasks", "8"), "task '8': expected numbers from 1 to 7"),
             (("--tasks", "7"), "task 7 needs CASIA images"),
             (("--trials", "0"), "trials is 0"),
+            (("--seed", "-1"), "seed is -1: expected at least 0"),
             (("--mnist", "nowhere", "--tasks", "1"), "cannot be read"),
             (("--xray", "nowhere", "--tasks", "5"), "nowhere: no such folder"),
             (("--faces", "nowhere", "--tasks", "7"), "nowhere: no such folder"),

@@ -79,8 +79,9 @@ def paper(
     from oneclass.paper.output import Results, markdown
     from oneclass.runs import make_folder
 
-    if trials < 1:
-        raise InputError(f"trials is {trials}: expected at least 1.")
+    for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
+        if value < least:
+            raise InputError(f"{name} is {value}: expected at least {least}.")
     if out is not None:
         make_folder(Path(out))
     loaders = _loaders(mnist, xray, faces, sexes, seed)
@@ -98,7 +99,8 @@ def paper(
             continue
         if out is not None:  # what is finished is on disk, whatever comes next
             _write(Path(out), results)
-    click.echo(markdown(results), nl=False)
+    if results.cells:
+        click.echo(markdown(results), nl=False)
     if problems:
         raise problems[0]
     return 0
@@ -162,18 +164,22 @@ def _tasks(text: str | None, loaders: Loaders) -> list[int]:
 def _plan(
     loaders: Loaders, numbers: Sequence[int], trials: int, seed: int
 ) -> tuple[list[Job], list[OneclassError]]:
-    """Load what the tasks need; a data set that cannot be used does not stop the others."""
+    """Load what the tasks need, and draw; what cannot be used does not stop the rest."""
     from oneclass.paper.experiment import plan
     from oneclass.paper.tables import TABLE_1
 
-    jobs, problems = [], []
+    jobs: list[Job] = []
+    problems: list[OneclassError] = []
     for name in dict.fromkeys(task.data for task in TABLE_1 if task.number in numbers):
         try:
             data = loaders[name]()
             say(data.found)
-            jobs.append(plan(data, numbers, trials=trials, seed=seed))
         except OneclassError as error:
             problems.append(error)
+            continue
+        job, too_few = plan(data, numbers, trials=trials, seed=seed)
+        jobs += [job] if job.draws else []
+        problems += too_few
     if not jobs:
         raise problems[0]
     return jobs, [_going_on(error) for error in problems]
@@ -190,7 +196,7 @@ def _run(job: Job, asked: Sequence[Asked], cache: str | None) -> list[Cell]:
 
 def _going_on(error: OneclassError) -> OneclassError:
     """Tell of an error at once; it ends the command when all else is done."""
-    say(f"error: {plain(str(error))} The tasks on other data go on.")
+    say(f"error: {plain(str(error))} The other tasks go on.")
     return error
 
 

@@ -83,7 +83,9 @@ def short_name(backbone: str) -> str:
     return Path(backbone).name.removesuffix(".onnx")
 
 
-def plan(data: DataSet, numbers: Sequence[int], *, trials: int, seed: int) -> Job:
+def plan(
+    data: DataSet, numbers: Sequence[int], *, trials: int, seed: int
+) -> tuple[Job, list[InputError]]:
     """Draw the images of a data set's tasks.
 
     Args:
@@ -92,11 +94,17 @@ def plan(data: DataSet, numbers: Sequence[int], *, trials: int, seed: int) -> Jo
         trials: training sets a task.
         seed: of all draws.
 
-    Raises:
-        InputError: there are too few images for a task.
+    Returns:
+        What is drawn, and an error for each task that there are too few images for.
     """
-    tasks = [task for task in TABLE_1 if task.number in numbers and task.data == data.name]
-    return Job(data, tuple(draw(task, data, trials=trials, seed=seed) for task in tasks))
+    draws, problems = [], []
+    for task in TABLE_1:
+        if task.number in numbers and task.data == data.name:
+            try:
+                draws.append(draw(task, data, trials=trials, seed=seed))
+            except InputError as error:
+                problems.append(error)
+    return Job(data, tuple(draws)), problems
 
 
 def run(job: Job, asked: Sequence[Asked], *, cache: Path | None, show: Shown) -> list[Cell]:

@@ -120,14 +120,23 @@ def empty_container(rng: Generator) -> Scene:
 def loaded_container(rng: Generator) -> Scene:
     """An empty container with cargo in it: from nearly nothing to full."""
     scene = empty_container(rng)
-    kind = CARGO[rng.integers(len(CARGO))]
-    # Areal densities spread over two and a half decades: the light ones hardly show.
-    heaviness = 10 ** rng.uniform(-1.3, 0.9)
-    cargo = kind(rng) * heaviness
+    kinds = rng.integers(len(CARGO), size=1 + rng.poisson(1.5))
+    # With about 15 g/cm2 below, this is from half a tonne to 25 tonnes in a full container.
+    heaviness = 10 ** rng.uniform(-0.8, 0.7)
+    cargo = (
+        sum(CARGO[kind](rng) * rng.uniform(0.3, 1) for kind in kinds) * _texture(rng) * heaviness
+    )
     metal = rng.choice([0.0, 0.1, 1.0], p=[0.6, 0.2, 0.2])
     scene.steel += metal * cargo
     scene.organic += (1 - metal) * cargo
     return scene
+
+
+def _texture(rng: Generator) -> Floats:
+    """Goods and the air between them: factors around 1, each for a cell of random size."""
+    high, wide = rng.integers(3, 10), rng.integers(4, 24)
+    cells = rng.gamma(2, 1 / 2, (math.ceil(Y.size / high), math.ceil(X.size / wide)))
+    return np.asarray(np.kron(cells, np.ones((high, wide)))[: Y.size, : X.size], np.float64)
 
 
 def _walls(rng: Generator) -> Floats:

@@ -222,6 +222,8 @@ class TestCommand:
         assert [c["task"] for c in record["cells"]] == [5, 6]
         assert len(record["cells"][0]["by_nu"]) == 21
         assert record["largest_dual_gap"] < 1e-5
+        assert record["settings"]["tasks"] == [5, 6]
+        assert record["settings"]["data"]["X-RAY"].startswith("X-ray: 150 empty, 90 non-empty")
         assert record["cells"][0]["network"]["images"] == 239
         assert record["cells"][0]["network"]["images_per_second"] > 1
         again = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)

@@ -89,7 +89,13 @@ def paper(
     asked = open_representations(representations)
     jobs, problems = _plan(loaders, numbers, trials, seed)
     about = [f"{job.data.name}: {job.data.stand_in}." for job in jobs if job.data.stand_in]
-    settings = {"seed": seed, "trials": trials, "representations": list(representations)}
+    settings = {
+        "seed": seed,
+        "trials": trials,
+        "tasks": numbers,
+        "representations": list(representations),
+        "data": {job.data.name: job.data.found for job in jobs},
+    }
     results = Results((), about, settings)
     for job in jobs:
         try:

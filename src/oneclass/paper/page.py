@@ -30,8 +30,9 @@ TESTS = (
     "Mean difference of the AUROC with its 95 % bootstrap interval; Wilcoxon's signed rank test, "
     "two-sided and exact, and the smallest p that so many differences can have."
 )
-GROUPS = "task"
-WORDS = (GROUPS, "representation", "network", "a", "b", "over")
+GROUPS = ("task", "figures of")
+"""Headings of first columns whose equal lines come together."""
+WORDS = (*GROUPS, "representation", "network", "less", "over")
 """Headings of columns that hold words; the others hold numbers."""
 
 
@@ -95,10 +96,10 @@ def _list(sentences: Sequence[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    """A table; lines of one task come together under its name, so that narrow screens have room."""
+    """A table; lines that begin alike come together under a heading, for narrow screens."""
     headings, lines = table
     kinds = ["name" if heading in WORDS else "number" for heading in headings]
-    grouped = headings[0] == GROUPS
+    grouped = headings[0] in GROUPS
     body = ""
     for title, group in groupby(lines, key=lambda line: line[0] if grouped else ""):
         if grouped:
@@ -124,15 +125,15 @@ def _tests(tests: Sequence[Comparison]) -> str:
         (
             test.a,
             test.b,
-            test.over,
             f"{test.mean:+.3f}",
             f"{test.interval[0]:+.3f} to {test.interval[1]:+.3f}",
             p_text(test.p),
             p_text(test.smallest_p),
+            test.over,
         )
         for test in tests
     ]
-    headings = ("a", "b", "over", "a less b", "95 % interval", "p", "smallest p")
+    headings = ("figures of", "less", "difference", "95 % interval", "p", "smallest p", "over")
     cautions = dict.fromkeys(test.caution.strip() for test in tests if test.caution)
     return _table((headings, lines)) + _list(list(cautions))
 

@@ -44,12 +44,15 @@ def load_xray(place: Path) -> DataSet:
 
 
 def _arrays(place: Path) -> list[NDArray[Any]]:
-    """The two arrays in an .npz."""
+    """The two arrays in an .npz; numpy's own words on a wrong one would mislead."""
     try:
         with place.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return [arrays[name] for name in CLASSES]
-    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{place}: cannot be read ({error}). Expected a .npz with the arrays "
-            f"{' and '.join(CLASSES)}, each N x 9 x 32 of uint8."
-        ) from error
+    except (OSError, KeyError) as error:
+        why = str(error)
+    except (ValueError, TypeError, EOFError, BadZipFile, zlib.error):
+        why = "it is damaged, or no .npz of numbers"
+    raise InputError(
+        f"{place}: cannot be read ({why}). Expected a .npz with the arrays "
+        f"{' and '.join(CLASSES)}, each N x 9 x 32 of uint8."
+    )

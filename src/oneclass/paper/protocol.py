@@ -111,7 +111,7 @@ def draw(task: Task, data: DataSet, *, trials: int, seed: int) -> Draw:
         raise InputError(
             f"task {task.number}, {task.name}: {len(normal)} normal and {len(anomalous)} anomalous "
             f"images are too few. At least {4 * FEWEST} and {FEWEST} are needed; the paper drew "
-            f"{task.n_train + task.n_test} and {task.n_test}."
+            f"{task.n_train + task.n_test} and {task.n_test}. Add images, or name other tasks."
         )
     train = tuple(rng.choice(rest, n_train, replace=False) for _ in range(trials))
     return Draw(task, train, normal[:n_test], anomalous[:n_test], data.simulated)

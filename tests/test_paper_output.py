@@ -148,6 +148,24 @@ def test_the_printed_figures_give_the_printed_p_values_but_for_vgg_m_and_greysca
     assert 0 < low < means.mean < high
 
 
+def test_networks_share_some_layers_or_none() -> None:
+    layers = ("a:P5", "a:FC6", "b:P5", "c:P5", "c:FC6", "c:FC7")
+    cells = [
+        cell(n, name, 0.5 + n * k / 100, simulated=n == 5)
+        for n in (1, 2, 5)
+        for k, name in enumerate(layers)
+    ]
+    between = [c for c in compare(cells) if c.over.startswith("6") or "mean of" in c.a + c.b]
+    assert [(c.a, c.b, c.over) for c in between] == [
+        ("a (mean of 2 layers)", "b:P5", "3 tasks (1 simulated)"),
+        ("a (mean of 2 layers)", "c (mean of 3 layers)", "3 tasks (1 simulated)"),
+        ("b:P5", "c (mean of 3 layers)", "3 tasks (1 simulated)"),
+        ("a", "c", "6 pairs of task and layer (2 simulated)"),
+    ]
+    assert between[0].mean == pytest.approx(-np.mean([1, 2, 5]) * (2 - 0.5) / 100)
+    assert between[3].mean == pytest.approx(-np.mean([1, 2, 5]) * 3 / 100)
+
+
 def test_networks_of_one_layer_each_are_compared_once() -> None:
     cells = [cell(n, name, n * k / 50) for n in (1, 2, 3) for k, name in enumerate(("a:x", "b:y"))]
     assert len(compare(cells)) == 1

@@ -12,6 +12,7 @@ import numpy as np
 from oneclass.paper.protocol import Cell
 from oneclass.statistics import bootstrap_interval, wilcoxon
 
+CAUTION = " The layers of one task are not independent, so a p over such pairs is too small."
 Place = TypeVar("Place", int, tuple[int, str])
 
 
@@ -57,40 +58,47 @@ def compare(cells: Sequence[Cell]) -> list[Comparison]:
     """Every two representations over their common tasks, then every two networks."""
     simulated = {cell.task for cell in cells if cell.simulated}
 
-    def tasks(places: Sequence[int]) -> str:
-        n = len(simulated.intersection(places))
-        return f"{len(places)} tasks ({n} simulated)" if n else f"{len(places)} tasks"
+    def count(tasks: Sequence[int], what: str) -> str:
+        n = sum(task in simulated for task in tasks)
+        return f"{len(tasks)} {what} ({n} simulated)" if n else f"{len(tasks)} {what}"
 
-    found = list(_pairs(_by_representation(cells), tasks))
+    found = list(_pairs(_by_representation(cells), lambda tasks: count(tasks, "tasks")))
     networks = _by_network(cells)
-    several = {name for name, layers in networks.items() if len(layers) > 1}
-    means = {
-        f"{name} (mean of {len(layers)} layers)": _mean_over_layers(list(layers.values()))
-        for name, layers in networks.items()
-    }
-    if several:
-        found += _pairs(means, tasks)
-    for a, b in combinations(several and networks, 2):
-        found += _over_layers(a, networks[a], b, networks[b])
+    if any(len(layers) > 1 for layers in networks.values()):
+        means = dict(_mean_over_layers(*item) for item in networks.items())
+        found += _pairs(means, lambda tasks: count(tasks, "tasks"))
+    for pair in combinations(networks, 2):
+        sides = _shared_layers({name: networks[name] for name in pair})
+        found += _pairs(
+            sides, lambda places: count([t for t, _ in places], "pairs of task and layer"), CAUTION
+        )
     return found
 
 
-def _over_layers(
-    a: str,
-    first: Mapping[str, Mapping[int, float]],
-    b: str,
-    second: Mapping[str, Mapping[int, float]],
-) -> Iterator[Comparison]:
-    """As the paper compares networks: over pairs of task and layer, where they share layers."""
-    shared = [layer for layer in first if layer in second]
+def _mean_over_layers(
+    network: str, layers: Mapping[str, Mapping[int, float]]
+) -> tuple[str, dict[int, float]]:
+    """A network's name and, for each task, the mean of the figures of its layers."""
+    (first, *_), n = layers, len(layers)
+    tasks = sorted(set.intersection(*map(set, layers.values())))
+    means = {task: float(np.mean([layer[task] for layer in layers.values()])) for task in tasks}
+    return f"{network} (mean of {n} layers)" if n > 1 else f"{network}:{first}", means
+
+
+def _shared_layers(
+    networks: Mapping[str, Mapping[str, Mapping[int, float]]],
+) -> dict[str, dict[tuple[int, str], float]]:
+    """For each network its figures by (task, layer), of layers that all have; none for one layer.
+
+    So the paper compares networks: its p of 0.00 takes 24 pairs.
+    """
+    shared = set.intersection(*map(set, networks.values()))
     if len(shared) < 2:
-        return
-    sides = {
-        name: {(task, layer): value for layer in shared for task, value in layers[layer].items()}
-        for name, layers in ((a, first), (b, second))
+        return {}
+    return {
+        name: {(task, layer): v for layer in shared for task, v in layers[layer].items()}
+        for name, layers in networks.items()
     }
-    caution = " The layers of one task are not independent, so a p over such pairs is too small."
-    yield from _pairs(sides, lambda places: f"{len(places)} pairs of task and layer", caution)
 
 
 def _pairs(
@@ -123,11 +131,6 @@ def _by_network(cells: Sequence[Cell]) -> dict[str, dict[str, dict[int, float]]]
         if colon:
             found.setdefault(network, {})[layer] = figures
     return found
-
-
-def _mean_over_layers(layers: Sequence[Mapping[int, float]]) -> dict[int, float]:
-    tasks = set.intersection(*map(set, layers))
-    return {task: float(np.mean([layer[task] for layer in layers])) for task in sorted(tasks)}
 
 
 def p_text(value: float | None) -> str:

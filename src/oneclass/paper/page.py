@@ -45,10 +45,8 @@ def page(results: Results) -> str:
     try:
         curves, banners = _curves(results.cells), ""
     except MissingDependencyError as error:
-        curves, banners = (
-            "",
-            f'<p class="banner">There are no plots on this page: {text(str(error))}</p>',
-        )
+        why = text(f"There are no plots on this page: {error}")
+        curves, banners = "", f'<p class="banner">{why}</p>'
     tests = compare(results.cells)
     sections = [
         _section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),

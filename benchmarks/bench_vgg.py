@@ -23,7 +23,7 @@ from oneclass.backbones import Backbone
 from oneclass.backbones.anatomy import take_apart
 from oneclass.backbones.importing import Wanted, import_network
 from oneclass.extraction import BATCH
-from oneclass.paper.protocol import extract_rows
+from oneclass.paper.rows import extract_rows
 from oneclass.representation import PretrainedLayers
 
 ROOT = Path(__file__).parent
@@ -94,7 +94,7 @@ def main() -> None:
     representation = PretrainedLayers(backbone, [(layer, None) for layer in LAYERS])
     images = rng.integers(0, 256, (n, 28, 28)).astype(np.uint8)
     began = time.perf_counter()
-    extract_rows(images, np.arange(n), representation, None)
+    extract_rows(images, np.arange(n), representation)
     seconds, speed = time.perf_counter() - began, matrix_speed()
     figures = {
         "images": n,

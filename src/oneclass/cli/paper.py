@@ -144,7 +144,8 @@ def _download_mnist() -> DataSet:
 
     folder = user_folder("mnist")
     say(f"MNIST: downloading what is missing, of 11.6 MB, to {folder}.")
-    fetch_mnist(folder)
+    with progress("MNIST", unit="B") as show:
+        fetch_mnist(folder, progress=show)
     return load_mnist(folder)
 
 

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import Backbone, LayerSession, Preprocessing, first_line
+from oneclass.backbones import (
+    DEFAULT_RUNTIME,
+    Backbone,
+    LayerSession,
+    Preprocessing,
+    Runtime,
+    first_line,
+)
 from oneclass.errors import InputError, StorageError
 from oneclass.pixels import PixelScale, prepare
 
@@ -34,10 +41,12 @@ class Greyscale:
         n_columns: of a row.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
+        together, version: as for `PretrainedLayers`.
     """
 
     unit_length = False
     n_worst = 0
+    together, version = 1, "numpy"
 
     def __init__(self, size: tuple[int, int]) -> None:
         """`size`: (height, width) in pixels of the compared images."""
@@ -68,6 +77,9 @@ class PretrainedLayers:
         shapes: for each layer, the shape of its values behind the grid.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
+        runtime: what computes the network.
+        together: how many images `rows` should get at best, where other threads call it, too.
+        version: of what computes; the last bits of rows may depend on it.
     """
 
     unit_length = True
@@ -80,6 +92,7 @@ class PretrainedLayers:
         *,
         size: tuple[int, int] | None = None,
         threads: int | None = None,
+        runtime: Runtime = DEFAULT_RUNTIME,
     ) -> None:
         """Make a session that ends at the layers.
 
@@ -88,14 +101,19 @@ class PretrainedLayers:
             layers: (name, grid) pairs, each name once: grid x grid positions are left of a map
                 layer; None keeps the map whole. `parse_layers` makes them of a text.
             size: (height, width) in pixels of the network's input; None for its own.
-            threads: of the network's arithmetic; None for all cores.
+            threads: images computed side by side; None for one on each core.
+            runtime: what computes the network.
 
         Raises:
             InputError: an unknown layer, a grid on a layer that has no map or a smaller one, a
                 size that the network cannot take.
         """
         self.backbone, self.layers = backbone, tuple(layers)
-        self.preprocessing, self._session, shapes = _cut(backbone, self.layers, size, threads)
+        self.runtime = runtime
+        self.preprocessing, self._session, shapes = _cut(
+            backbone, self.layers, size, threads, runtime
+        )
+        self.together, self.version = self._session.together, self._session.version
         self.shapes = shapes
         self.n_columns = sum(math.prod(shape) for shape in shapes)
         self.map_shapes: tuple[MapShape | None, ...] = tuple(
@@ -128,6 +146,7 @@ class PretrainedLayers:
             "backbone": self.backbone.spec.to_json(),
             "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
             "preprocessing": self.preprocessing.to_json(),
+            "runtime": self.runtime.to_json(),
         }
 
 
@@ -142,6 +161,7 @@ class PatchLayers:
         n_columns: of a row.
         grid: (height, width) of the positions.
         n_worst: an image is as odd as this number of its worst positions on average.
+        runtime, together, version: as for `PretrainedLayers`.
     """
 
     unit_length = True
@@ -153,6 +173,7 @@ class PatchLayers:
         *,
         size: tuple[int, int] | None = None,
         threads: int | None = None,
+        runtime: Runtime = DEFAULT_RUNTIME,
     ) -> None:
         """Make a session that ends at the layers; arguments and errors as for `PretrainedLayers`.
 
@@ -160,7 +181,11 @@ class PatchLayers:
             InputError: also for a layer that has no map.
         """
         self.backbone, self.layers = backbone, tuple(layers)
-        self.preprocessing, self._session, shapes = _cut(backbone, self.layers, size, threads)
+        self.runtime = runtime
+        self.preprocessing, self._session, shapes = _cut(
+            backbone, self.layers, size, threads, runtime
+        )
+        self.together, self.version = self._session.together, self._session.version
         for (name, _), shape in zip(self.layers, shapes, strict=True):
             if len(shape) != 3:
                 raise InputError(
@@ -196,6 +221,7 @@ class PatchLayers:
             "backbone": self.backbone.spec.to_json(),
             "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
             "preprocessing": self.preprocessing.to_json(),
+            "runtime": self.runtime.to_json(),
             "n_worst": self.n_worst,
         }
 
@@ -245,14 +271,19 @@ def _check_grid(name: str, grid: int | None, shape: tuple[int, ...]) -> None:
 
 
 def restore(
-    record: dict[str, Any], backbone: Backbone | None, *, threads: int | None = None
+    record: dict[str, Any],
+    backbone: Backbone | None,
+    *,
+    threads: int | None = None,
+    runtime: Runtime = DEFAULT_RUNTIME,
 ) -> Representation:
     """The representation that a `to_json` record describes.
 
     Args:
         record: from a model file.
         backbone: the record's own, None where it needs none.
-        threads: of the network's arithmetic; None for all cores.
+        threads: images computed side by side; None for one on each core.
+        runtime: what computes the network.
 
     Raises:
         ValueError, KeyError, TypeError: the record makes no sense.
@@ -260,13 +291,16 @@ def restore(
     preprocessing = Preprocessing.from_json(record["preprocessing"])
     if backbone is None:
         return Greyscale(preprocessing.size)
-    layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
+    layers, size = (
+        [(layer["name"], layer["grid"]) for layer in record["layers"]],
+        preprocessing.size,
+    )
     if record["kind"] == PATCHES:
-        patches = PatchLayers(backbone, layers, size=preprocessing.size, threads=threads)
+        patches = PatchLayers(backbone, layers, size=size, threads=threads, runtime=runtime)
         if patches.n_worst != record["n_worst"]:
             raise ValueError(f"n_worst {record['n_worst']} for {patches.grid} positions")
         return patches
-    return PretrainedLayers(backbone, layers, size=preprocessing.size, threads=threads)
+    return PretrainedLayers(backbone, layers, size=size, threads=threads, runtime=runtime)
 
 
 def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
@@ -292,17 +326,18 @@ def _cut(
     layers: Sequence[Layer],
     size: tuple[int, int] | None,
     threads: int | None,
+    runtime: Runtime,
 ) -> tuple[Preprocessing, LayerSession, list[tuple[int, ...]]]:
     """The preprocessing, a session that ends at the layers, and their shapes behind the grids."""
     own = backbone.spec.preprocessing
     preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
-    session = backbone.session([name for name, _ in layers], threads=threads)
+    session = backbone.session([name for name, _ in layers], threads=threads, runtime=runtime)
     blank = np.zeros((1, len(own.mean), *preprocessing.size), np.float32)
     try:
         maps = session(blank)
     except StorageError:
         raise
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+    except Exception as error:  # a runtime's errors share no base class of their own
         raise InputError(
             f"size {preprocessing.size}: backbone {backbone.spec.name} cannot run on it "
             f"({first_line(error)}). Its own size is {own.size}."

@@ -1,5 +1,12 @@
 """Frozen networks: one ONNX file each, with its preprocessing, licence and digest in one record."""
 
+from oneclass.backbones.runtimes import (
+    AUTO,
+    DEFAULT_RUNTIME,
+    Runtime,
+    choose_runtime,
+    runtime_as_fitted,
+)
 from oneclass.backbones.session import (
     DEFAULT,
     EMBEDDED_SHA256,
@@ -11,12 +18,17 @@ from oneclass.backbones.session import (
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 
 __all__ = [
+    "AUTO",
     "DEFAULT",
+    "DEFAULT_RUNTIME",
     "EMBEDDED_SHA256",
     "Backbone",
     "BackboneSpec",
     "LayerSession",
     "Preprocessing",
+    "Runtime",
+    "choose_runtime",
     "first_line",
     "open_recorded",
+    "runtime_as_fitted",
 ]

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
+from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
-from oneclass.errors import InputError, ModelFileError, OneclassError, StorageError
-
-if TYPE_CHECKING:
-    import onnxruntime
+from oneclass.errors import (
+    InputError,
+    MissingDependencyError,
+    ModelFileError,
+    OneclassError,
+    StorageError,
+)
 
 DEFAULT = "efficientnet-lite0"
 EMBEDDED_SHA256 = {
@@ -140,16 +146,25 @@ class Backbone:
             ) from error
         return {name: values.shape[1:] for name, values in zip(wanted, found, strict=True)}
 
-    def session(self, layers: Sequence[str], *, threads: int | None = None) -> LayerSession:
+    def session(
+        self,
+        layers: Sequence[str],
+        *,
+        threads: int | None = None,
+        runtime: Runtime = DEFAULT_RUNTIME,
+    ) -> LayerSession:
         """A session that computes `layers` and nothing behind them.
 
         Args:
             layers: some of `layers`, or any tensors of the graph, each once.
-            threads: for one run; None for all cores. The result's bits do not depend on it.
+            threads: images computed side by side; None for one on each core. The result's bits do
+                not depend on it.
+            runtime: what computes.
 
         Raises:
             InputError: an unknown layer.
-            ModelFileError: ONNX Runtime refuses the network.
+            MissingDependencyError: the runtime is not installed.
+            ModelFileError: the runtime refuses the network.
         """
         for layer in layers:
             if not self.has_layer(layer):
@@ -157,29 +172,29 @@ class Backbone:
                     f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
                     f"Its layers are: {', '.join(self.layers)}."
                 )
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
+        threads = threads or len(os.sched_getaffinity(0))
         try:
-            session = ort.InferenceSession(
-                cut(self.model, layers), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            return LayerSession(start(cut(self.model, layers), runtime, threads), threads)
+        except MissingDependencyError:
+            raise
+        except Exception as error:  # a runtime's errors share no base class of their own
             raise ModelFileError(
-                f"backbone {self.spec.name}: ONNX Runtime cannot run it up to {'+'.join(layers)} "
+                f"backbone {self.spec.name}: {runtime.name} cannot run it up to {'+'.join(layers)} "
                 f"({first_line(error)}). Export it again."
             ) from error
-        return LayerSession(session)
 
 
 class LayerSession:
-    """A network cut at some layers."""
+    """A network cut at some layers; threads may share it.
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self._session = session
-        self._input = session.get_inputs()[0].name
+    Attributes:
+        together: how many images a call should have at best, where other threads call, too.
+        version: of what computes; the last bits may depend on it.
+    """
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine, self._threads = engine, threads
+        self.together, self.version = engine.together, engine.version
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
@@ -193,20 +208,25 @@ class LayerSession:
         Raises:
             StorageError: out of memory.
         """
+        step = self.together
         try:
-            layers: list[NDArray[np.float32]] = self._session.run(None, {self._input: images})
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if len(images) <= step:
+                return self._engine.run(images)
+            parts = [images[i : i + step] for i in range(0, len(images), step)]
+            with ThreadPoolExecutor(self._threads) as pool:
+                done = list(pool.map(self._engine.run, parts))
+        except Exception as error:  # a runtime's errors share no base class of their own
             if "alloc" not in str(error).lower():
                 raise
             raise StorageError(
                 f"the network does not fit into memory for {len(images)} images of "
                 f"{images.shape[2]} x {images.shape[3]} pixels. Choose a smaller image size."
             ) from error
-        return layers
+        return [np.concatenate(layer) for layer in zip(*done, strict=True)]
 
 
 def first_line(error: Exception) -> str:
-    """What ONNX Runtime says, without the pages behind it."""
+    """What a runtime says, without the pages behind it."""
     return str(error).strip().partition("\n")[0][:200]
 
 

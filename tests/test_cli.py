@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,8 @@ def test_score_writes_the_four_files(place: Path, tmp_path: Path) -> None:
     record = json.loads((run / "run.json").read_text())
     assert record["complete"] is True
     assert record["seed"] == 0
-    assert record["precision"] == "float32"
+    assert record["precision"] == "fp32"
+    assert record["runtime"] == f"CPUExecutionProvider {version('onnxruntime')}"
     assert len(record["model_sha256"]) == 64
     assert record["environment"]["cpu"]
     assert record["images"] == record["scored"] == 12

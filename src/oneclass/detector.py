@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from oneclass import modelfile
 from oneclass.auto import AUTO, Choice, choose, joined, needed
-from oneclass.backbones import DEFAULT, Backbone
+from oneclass.backbones import DEFAULT, FP32, Backbone, choose_runtime
 from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.drift import drift
 from oneclass.errors import ImageError, InputError
@@ -24,7 +24,7 @@ from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import Greyscale, Representation
+from oneclass.representation import GREYSCALE, Greyscale, Representation
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
 from oneclass.store import CacheUse, RowStore
@@ -38,7 +38,19 @@ from oneclass.updating import Update, with_more, without_some
 
 DEFAULT_NU = 0.1
 ROWS = ("image", "patches")
-SHOWN = ["backbone", "rows", "layer", "grid", "size", "nu", "n_halfspaces", "false_alarms", "seed"]
+SHOWN = [
+    "backbone",
+    "rows",
+    "layer",
+    "grid",
+    "size",
+    "nu",
+    "n_halfspaces",
+    "false_alarms",
+    "seed",
+    "runtime",
+    "precision",
+]
 
 
 class Detector:
@@ -67,6 +79,8 @@ class Detector:
         false_alarms: float | None = None,
         seed: int = 0,
         threads: int | None = None,
+        runtime: str = AUTO,
+        precision: str = AUTO,
         cache: str | Path | None = None,
     ) -> None:
         """Set what `fit` will do; nothing is computed yet.
@@ -88,11 +102,16 @@ class Detector:
                 0.05, or for the lowest that the number of images supports.
             seed: of all that is random.
             threads: for reading images and for the network; None for all cores.
+            runtime: what computes the network: "onnxruntime"; "openvino", which has bf16; or
+                "auto" for ONNX Runtime unless the precision is "bf16".
+            precision: of the network's arithmetic: "fp32"; "bf16", where the processor has it; or
+                "auto" for the faster one that the runtime has. Models keep it.
             cache: a folder that keeps the rows of images, so that none passes a network twice;
                 None for no cache. It changes no result.
 
         Raises:
             InputError: a value out of its range.
+            MissingDependencyError: OpenVINO is needed and not installed.
         """
         self.backbone, self.layer = backbone, layer
         if rows not in ROWS:
@@ -111,6 +130,10 @@ class Detector:
         )
         self.seed = whole_number("seed", seed, 0)
         self.threads = None if threads is None else whole_number("threads", threads, 1)
+        self.runtime, self.precision = runtime, precision
+        self._runtime = choose_runtime(runtime, precision)
+        if backbone == GREYSCALE and (runtime, precision) != (AUTO, AUTO):
+            raise InputError("runtime and precision are for networks: greyscale has none.")
         self.cache = None if cache is None else Path(cache)
         self.errors: tuple[ImageError, ...] = ()
         self.ignored: Mapping[str, int] = {}
@@ -400,6 +423,18 @@ class Detector:
         return None if isinstance(representation, Greyscale) else representation.backbone
 
     @property
+    def computed_by(self) -> dict[str, str]:
+        """The runtime with its version, and the precision, that make rows here.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        representation = self._require_fit().representation
+        runtime = None if isinstance(representation, Greyscale) else representation.runtime
+        precision = runtime.precision if runtime else FP32
+        return {"runtime": representation.version, "precision": precision}
+
+    @property
     def pixel_scale(self) -> PixelScale:
         """The rule that makes intensities of pixel values.
 
@@ -451,6 +486,7 @@ class Detector:
             self.size,
             self.threads,
             patches=self.rows == "patches",
+            runtime=self._runtime,
         )
 
     def _open_store(self, representation: Representation, scale: PixelScale) -> RowStore | None:

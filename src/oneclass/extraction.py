@@ -65,6 +65,7 @@ def open_store(cache: Path, representation: Representation, scale: PixelScale) -
             "made_by": {
                 "preparation": PREPARATION,
                 "processor": cpu_name(),
+                "computed_by": representation.version,
                 "versions": versions(),
             },
         },

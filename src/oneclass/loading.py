@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import modelfile
-from oneclass.backbones import Backbone, open_recorded
+from oneclass.backbones import AUTO, Backbone, Runtime, open_recorded, runtime_as_fitted
 from oneclass.calibration import Calibration
 from oneclass.detector import Detector
 from oneclass.errors import ModelFileError, OneclassError
@@ -25,6 +25,8 @@ def load(
     *,
     backbone: str | Path | None = None,
     threads: int | None = None,
+    runtime: str = AUTO,
+    precision: str = AUTO,
     cache: str | Path | None = None,
 ) -> Detector:
     """Read a detector from a model file; neither the training images nor scikit-learn are needed.
@@ -34,10 +36,14 @@ def load(
         backbone: the ONNX file of the model's backbone; None for the embedded one, or for a file
             ``<name>.onnx`` beside the model.
         threads: for reading images and for the network; None for all cores.
+        runtime: "onnxruntime", "openvino", or "auto" for that of the fit.
+        precision: "fp32", "bf16", or "auto"; another one than that of the fit is refused.
         cache: a folder that keeps the rows of images; None for no cache.
 
     Raises:
-        InputError: no file at `backbone`, or a wrong number of threads.
+        InputError: no file at `backbone`, a wrong number of threads, or a precision that is not
+            that of the fit, or that this processor lacks.
+        MissingDependencyError: OpenVINO is needed and not installed.
         ModelFileError: the model is damaged or of another version, or its backbone is missing or
             is not the one that it was fitted with.
     """
@@ -45,7 +51,9 @@ def load(
     card, arrays, digest = modelfile.read(file)
     try:
         network = open_recorded(card["representation"].get("backbone"), file, backbone)
-        representation = restore(card["representation"], network, threads=threads)
+        fitted_by = Runtime.from_json(card["representation"].get("runtime"))
+        chosen = runtime_as_fitted(fitted_by, runtime, precision)
+        representation = restore(card["representation"], network, threads=threads, runtime=chosen)
         scale = PixelScale(**card["pixel_scale"])
         _check(representation, scale, arrays)
         share("false_alarms", card["false_alarms"], one_too=False)
@@ -56,6 +64,8 @@ def load(
             false_alarms=card["asked"]["false_alarms"],
             seed=card["fit"]["seed"],
             threads=threads,
+            runtime=runtime if network is None else chosen.name,
+            precision=precision if network is None else chosen.precision,
             cache=cache,
         )
     except OneclassError:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import DEFAULT, Backbone
+from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.images import SUFFIXES, Header
@@ -95,6 +95,7 @@ def choose_representation(
     threads: int | None,
     *,
     patches: bool = False,
+    runtime: Runtime = DEFAULT_RUNTIME,
 ) -> Representation:
     """Make the representation that the settings of a `Detector` ask for.
 
@@ -117,7 +118,7 @@ def choose_representation(
         layer = DEFAULT_PATCHES if patches else DEFAULT_LAYER
     layers = parse_layers(network, layer, grid)
     return (PatchLayers if patches else PretrainedLayers)(
-        network, layers, size=size, threads=threads
+        network, layers, size=size, threads=threads, runtime=runtime
     )
 
 

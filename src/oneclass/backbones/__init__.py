@@ -3,6 +3,7 @@
 from oneclass.backbones.runtimes import (
     AUTO,
     DEFAULT_RUNTIME,
+    FP32,
     Runtime,
     choose_runtime,
     runtime_as_fitted,
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_RUNTIME",
     "EMBEDDED_SHA256",
+    "FP32",
     "Backbone",
     "BackboneSpec",
     "LayerSession",

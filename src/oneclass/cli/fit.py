@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.parameters import OrAuto, Size, cache_option
+from oneclass.cli.parameters import OrAuto, Size, cache_option, runtime_options
 from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@runtime_options
 @cache_option
 def fit(
     normal: Sequence[str], out: str, halfspaces: int | str | None, keep_rows: bool, **settings: Any

@@ -86,6 +86,25 @@ BYTES = Quantity("SIZE", {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, 
 DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 
 
+def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--runtime` and `--precision`, the same for every command that makes rows."""
+    runtime = click.option(
+        "--runtime",
+        type=click.Choice(["auto", "onnxruntime", "openvino"]),
+        default="auto",
+        show_default=True,
+        help="What computes the network; auto is ONNX Runtime, or the one that the model is of.",
+    )
+    precision = click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16"]),
+        default="auto",
+        show_default=True,
+        help="Of the network's arithmetic; bf16 needs OpenVINO. Models are scored as fitted.",
+    )
+    return runtime(precision(command))
+
+
 def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--cache`, the same for every command that makes rows."""
     return click.option(

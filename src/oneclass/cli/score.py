@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.parameters import cache_option
+from oneclass.cli.parameters import cache_option, runtime_options
 from oneclass.console import (
     ANOMALY,
     INTERRUPTED,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@runtime_options
 @cache_option
 def score(
     model: str,
@@ -58,6 +59,8 @@ def score(
     backbone: str | None,
     fail_on_anomaly: bool,
     threads: int | None,
+    runtime: str,
+    precision: str,
     cache: str | None,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
@@ -73,7 +76,9 @@ def score(
     from oneclass.sources import gather
 
     started = datetime.now(UTC)
-    detector = load(model, backbone=backbone, threads=threads, cache=cache)
+    detector = load(
+        model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
+    )
     sources = gather(list(inputs))
     if not len(sources) and not sources.errors:
         say_ignored(sources.ignored)
@@ -198,7 +203,7 @@ def _record(
         "model_sha256": detector.digest,
         "card": detector.card,
         "seed": detector.seed,
-        "precision": "float32",
+        **detector.computed_by,
         "images": len(predictions) + len(errors),
         "scored": len(predictions),
         "anomalies": sum(p.is_anomaly for p in predictions),

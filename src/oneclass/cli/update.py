@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from oneclass.cli.fit import say_learnt
-from oneclass.cli.parameters import cache_option
+from oneclass.cli.parameters import cache_option, runtime_options
 from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 from oneclass.errors import InputError
 
@@ -25,6 +25,7 @@ from oneclass.errors import InputError
 @click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@runtime_options
 @cache_option
 def update(
     model: str,
@@ -33,6 +34,8 @@ def update(
     out: str | None,
     backbone: str | None,
     threads: int | None,
+    runtime: str,
+    precision: str,
     cache: str | None,
 ) -> int:
     """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
@@ -47,7 +50,9 @@ def update(
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     file = Path(out or model)
     check_writable(file)
-    detector = load(model, backbone=backbone, threads=threads, cache=cache)
+    detector = load(
+        model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
+    )
     with progress("update") as show:
         did = detector.update(list(normal), forget=list(forget), progress=show)
     say_ignored(detector.ignored)

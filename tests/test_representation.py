@@ -118,6 +118,7 @@ def test_a_zero_row_is_an_error_not_a_nan(monkeypatch: pytest.MonkeyPatch) -> No
     pooled = np.ones((4, 3), np.float32)
     stem[0] = pooled[1] = 0
     stem[2] = np.nan
+    monkeypatch.setattr(layer, "together", 4)
     monkeypatch.setattr(layer, "_session", lambda images: [stem, pooled])
     results = results_of(gather(np.zeros((4, 8, 8), np.uint8)), layer)
     reasons = [getattr(r, "reason", "fine") for r in results]

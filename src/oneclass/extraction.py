@@ -1,11 +1,16 @@
-"""Images to rows: many threads read and resize ahead of the one that runs the network."""
+"""Images to rows: each worker takes a few images all the way, from their files to their rows.
+
+No stage waits for another: while one worker reads and resizes, the others compute the network. So
+the cores are busy as long as there are images, whichever stage is the slow one.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +24,12 @@ from oneclass.representation import Representation
 from oneclass.sources import Sources, check_depth, content_digest
 from oneclass.store import RowStore
 
-BATCH, QUEUE = 16, 64
-AHEAD_BYTES = 2**28
+BATCH = 16
+"""For those who make rows of whole batches."""
+CHUNKS_AHEAD = 4
+"""For each worker: enough that none waits where images differ in size."""
+WORKING_BYTES = 2**28
+"""For all workers: of prepared images and of rows, where so few images at a time allow it."""
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
 
@@ -42,8 +51,9 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
+    """An image whose row is to be made; the key is None where it must not be kept."""
+
     index: int
-    planes: NDArray[np.float32]
     digest: bytes
     key: bytes | None
 
@@ -82,43 +92,31 @@ def extract(
 ) -> Iterator[Extracted | ImageError]:
     """Yield each image's row, or why it has none, in order and in constant memory.
 
-    A row depends on its own image alone: neither on its neighbours in a batch nor on `workers`.
+    A row depends on its own image alone: neither on its neighbours nor on `workers`.
 
     Args:
         sources: the images.
         representation: what makes rows of them.
         scale: the rule for intensities; images of another bit depth get an error.
-        workers: threads that read and resize.
+        workers: threads, each of which reads, resizes and computes.
         store: of `open_store`: rows in it are not made again, others are added to it.
     """
 
-    def prepare(index: int) -> _Prepared | Extracted | ImageError:
-        key = None if store is None else sources.key(index)
-        if store is not None and key is not None and (found := store.get(key)):
-            return Extracted(index, *found)
-        try:
-            pixels = sources.pixels(index)
-            check_depth(pixels, scale.depth, sources.names[index])
-        except ImageError as error:
-            return error
-        if key is not None and sources.key(index) != key:
-            key = None  # the file was changed while it was read: whose row this is nobody knows
-        planes = representation.prepare(pixels, scale)
-        return _Prepared(index, planes, content_digest(pixels), key)
-
-    queue = max(2, min(QUEUE, AHEAD_BYTES // representation.preprocessing.nbytes))
+    step = _images_a_chunk(representation, workers)
+    chunks = (
+        range(start, min(start + step, len(sources))) for start in range(0, len(sources), step)
+    )
+    work = partial(_chunk, sources=sources, representation=representation, scale=scale, store=store)
     with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[Future[_Prepared | Extracted | ImageError]] = deque()
-        indices = iter(range(len(sources)))
+        ahead = deque(pool.submit(work, chunk) for chunk in islice(chunks, CHUNKS_AHEAD * workers))
         try:
-            while True:
-                ahead.extend(pool.submit(prepare, i) for i in islice(indices, queue - len(ahead)))
-                if not ahead:
-                    return
-                batch = [
-                    ahead.popleft().result() for _ in range(min(BATCH, queue // 2, len(ahead)))
-                ]
-                yield from _rows_of(batch, representation, sources, store)
+            while ahead:
+                done = ahead.popleft().result()
+                ahead.extend(pool.submit(work, chunk) for chunk in islice(chunks, 1))
+                for key, result in done:
+                    if store is not None and key is not None and isinstance(result, Extracted):
+                        store.put(key, result.row, result.digest)
+                    yield result
         finally:
             for future in ahead:
                 future.cancel()
@@ -126,23 +124,66 @@ def extract(
                 store.flush()
 
 
-def _rows_of(
-    batch: list[_Prepared | Extracted | ImageError],
-    representation: Representation,
+def _images_a_chunk(representation: Representation, workers: int) -> int:
+    one = representation.preprocessing.nbytes + 4 * representation.values_per_image
+    return max(1, min(representation.together, WORKING_BYTES // (one * workers * CHUNKS_AHEAD)))
+
+
+def _chunk(
+    indices: range,
+    *,
     sources: Sources,
+    representation: Representation,
+    scale: PixelScale,
     store: RowStore | None,
-) -> Iterator[Extracted | ImageError]:
-    planes = [item.planes for item in batch if isinstance(item, _Prepared)]
-    rows = iter(representation.rows(planes) if planes else ())
-    for item in batch:
-        if not isinstance(item, _Prepared):
-            yield item
-        else:
-            row: NDArray[np.float32] = next(rows)
-            error = _refusal(row, representation, sources.names[item.index])
-            if store is not None and item.key is not None and error is None:
-                store.put(item.key, row, item.digest)
-            yield error or Extracted(item.index, row, item.digest)
+) -> list[tuple[bytes | None, Extracted | ImageError]]:
+    """The rows of a few images, each with the key under which to keep it, if any."""
+    planes = np.empty((len(indices), *representation.preprocessing.shape), np.float32)
+    prepared: list[_Prepared] = []
+    found = []
+    for index in indices:
+        out = planes[len(prepared)]
+        item = _look(index, sources, representation, scale, store, out)
+        found.append(item)
+        if isinstance(item, _Prepared):
+            prepared.append(item)
+    rows = iter(representation.rows(planes[: len(prepared)]) if prepared else ())
+    return [
+        (item.key, _result(item, next(rows), representation, sources))
+        if isinstance(item, _Prepared)
+        else (None, item)
+        for item in found
+    ]
+
+
+def _look(
+    index: int,
+    sources: Sources,
+    representation: Representation,
+    scale: PixelScale,
+    store: RowStore | None,
+    out: NDArray[np.float32],
+) -> _Prepared | Extracted | ImageError:
+    """An image's row where the store has it; else the image is prepared into `out`."""
+    key = None if store is None else sources.key(index)
+    if store is not None and key is not None and (found := store.get(key)):
+        return Extracted(index, *found)
+    try:
+        pixels = sources.pixels(index)
+        check_depth(pixels, scale.depth, sources.names[index])
+    except ImageError as error:
+        return error
+    if key is not None and sources.key(index) != key:
+        key = None  # the file was changed while it was read: whose row this is nobody knows
+    representation.prepare(pixels, scale, out)
+    return _Prepared(index, content_digest(pixels), key)
+
+
+def _result(
+    item: _Prepared, row: NDArray[np.float32], representation: Representation, sources: Sources
+) -> Extracted | ImageError:
+    error = _refusal(row, representation, sources.names[item.index])
+    return error or Extracted(item.index, row, item.digest)
 
 
 def _refusal(

@@ -77,7 +77,10 @@ def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:
 
 
 def prepare(
-    pixels: NDArray[Any], scale: PixelScale, preprocessing: Preprocessing
+    pixels: NDArray[Any],
+    scale: PixelScale,
+    preprocessing: Preprocessing,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """One image as a network wants it.
 
@@ -87,6 +90,7 @@ def prepare(
         pixels: (H, W) grey or (H, W, 3) RGB, of the scale's depth.
         scale: the rule for intensities.
         preprocessing: the network's record.
+        out: (channels, height, width) to write to; None for a new array.
 
     Returns:
         (channels, height, width) float32, channels being 3, or 1 where the network's input is
@@ -97,7 +101,7 @@ def prepare(
     if channels == 1 and len(planes) == 3:
         planes = luminance(planes)[None]
     # One multiplication and one addition a value: (value - low) / span, then (- mean) / std.
-    prepared = np.empty((channels, *planes.shape[1:]), np.float32)
+    prepared = np.empty(preprocessing.shape, np.float32) if out is None else out
     for channel, (mean, std) in enumerate(zip(preprocessing.mean, preprocessing.std, strict=True)):
         plane = planes[channel % len(planes)]
         np.multiply(plane, np.float32(1 / (span * std)), out=prepared[channel])

@@ -28,6 +28,7 @@ GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01
 """Of an image's positions; benchmarks/bench_patches.py has the table."""
 Layer = tuple[str, int | None]
+Batch = NDArray[np.float32] | Sequence[NDArray[np.float32]]
 MapShape = tuple[int, int, int]
 """(channels, height, width)."""
 
@@ -39,6 +40,7 @@ class Greyscale:
 
     Attributes:
         n_columns: of a row.
+        values_per_image: of all its rows.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
         together, version: as for `PretrainedLayers`.
@@ -52,15 +54,18 @@ class Greyscale:
         """`size`: (height, width) in pixels of the compared images."""
         self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,))
         self.n_columns = size[0] * size[1]
+        self.values_per_image = self.n_columns
         self.map_shapes: tuple[MapShape | None, ...] = ((1, *size),)
 
-    def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
+    def prepare(
+        self, pixels: NDArray[Any], scale: PixelScale, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (1, height, width) float32 intensities."""
-        return prepare(pixels, scale, self.preprocessing)
+        return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def rows(self, batch: Batch) -> NDArray[np.float32]:
         """n prepared images to (n, height * width) float32 rows."""
-        return np.stack(batch).reshape(len(batch), -1)
+        return np.array(batch).reshape(len(batch), -1)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": GREYSCALE, "preprocessing": self.preprocessing.to_json()}
@@ -74,6 +79,7 @@ class PretrainedLayers:
 
     Attributes:
         n_columns: of a row.
+        values_per_image: of all its rows.
         shapes: for each layer, the shape of its values behind the grid.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
@@ -115,22 +121,24 @@ class PretrainedLayers:
         )
         self.together, self.version = self._session.together, self._session.version
         self.shapes = shapes
-        self.n_columns = sum(math.prod(shape) for shape in shapes)
+        self.n_columns = self.values_per_image = sum(math.prod(shape) for shape in shapes)
         self.map_shapes: tuple[MapShape | None, ...] = tuple(
             (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in shapes
         )
 
-    def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
+    def prepare(
+        self, pixels: NDArray[Any], scale: PixelScale, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
-        return prepare(pixels, scale, self.preprocessing)
+        return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def rows(self, batch: Batch) -> NDArray[np.float32]:
         """n prepared images to (n, d) float32 rows of unit length; zero where a layer is all zero.
 
         Such a row has no direction, and a part of it would not be comparable with whole ones.
         """
         units = []
-        for (_, cells), values in zip(self.layers, self._session(np.stack(batch)), strict=True):
+        for (_, cells), values in zip(self.layers, self._session(np.asarray(batch)), strict=True):
             flat = (values if cells is None else pool(values, cells)).reshape(len(batch), -1)
             norms = np.sqrt(np.einsum("ij,ij->i", flat, flat, dtype=np.float64))
             weights = np.zeros_like(norms)
@@ -159,6 +167,7 @@ class PatchLayers:
 
     Attributes:
         n_columns: of a row.
+        values_per_image: of all its rows.
         grid: (height, width) of the positions.
         n_worst: an image is as odd as this number of its worst positions on average.
         runtime, together, version: as for `PretrainedLayers`.
@@ -194,17 +203,20 @@ class PatchLayers:
                 )
         self.n_columns = sum(shape[0] for shape in shapes)
         self.grid = (max(shape[1] for shape in shapes), max(shape[2] for shape in shapes))
+        self.values_per_image = self.n_columns * math.prod(self.grid)
         self.map_shapes: tuple[MapShape | None, ...] = ((1, *self.grid),)
         self.n_worst = max(1, round(WORST_SHARE * self.grid[0] * self.grid[1]))
 
-    def prepare(self, pixels: NDArray[Any], scale: PixelScale) -> NDArray[np.float32]:
+    def prepare(
+        self, pixels: NDArray[Any], scale: PixelScale, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
-        return prepare(pixels, scale, self.preprocessing)
+        return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def rows(self, batch: Batch) -> NDArray[np.float32]:
         """n prepared images to (n, height * width, d) float32 rows of unit length, or zero."""
         parts = []
-        for (_, cells), values in zip(self.layers, self._session(np.stack(batch)), strict=True):
+        for (_, cells), values in zip(self.layers, self._session(np.asarray(batch)), strict=True):
             maps = _neighbourhoods(values if cells is None else pool(values, cells))
             up = [_interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
             fine = np.matmul(np.matmul(up[0], maps), up[1].T)

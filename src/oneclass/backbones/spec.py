@@ -55,6 +55,11 @@ class Preprocessing:
         return cls((height, width), interpolation, mean, std)
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one prepared image."""
+        return len(self.mean), *self.size
+
+    @property
     def nbytes(self) -> int:
         """Bytes of one prepared image."""
         return 4 * len(self.mean) * self.size[0] * self.size[1]

@@ -106,7 +106,15 @@ def extract(
     chunks = (
         range(start, min(start + step, len(sources))) for start in range(0, len(sources), step)
     )
-    work = partial(_chunk, sources=sources, representation=representation, scale=scale, store=store)
+    rooms = _Rooms(step, representation)
+    work = partial(
+        _chunk,
+        sources=sources,
+        representation=representation,
+        scale=scale,
+        store=store,
+        rooms=rooms,
+    )
     with ThreadPoolExecutor(workers) as pool:
         ahead = deque(pool.submit(work, chunk) for chunk in islice(chunks, CHUNKS_AHEAD * workers))
         try:
@@ -124,6 +132,23 @@ def extract(
                 store.flush()
 
 
+class _Rooms:
+    """Arrays for prepared images, used again and again: new memory costs more than the resizing."""
+
+    def __init__(self, images: int, representation: Representation) -> None:
+        self._shape = (images, *representation.preprocessing.shape)
+        self._free: deque[NDArray[np.float32]] = deque()
+
+    def take(self) -> NDArray[np.float32]:
+        try:
+            return self._free.pop()
+        except IndexError:
+            return np.empty(self._shape, np.float32)
+
+    def give_back(self, room: NDArray[np.float32]) -> None:
+        self._free.append(room)
+
+
 def _images_a_chunk(representation: Representation, workers: int) -> int:
     one = representation.preprocessing.nbytes + 4 * representation.values_per_image
     return max(1, min(representation.together, WORKING_BYTES // (one * workers * CHUNKS_AHEAD)))
@@ -136,9 +161,10 @@ def _chunk(
     representation: Representation,
     scale: PixelScale,
     store: RowStore | None,
+    rooms: _Rooms,
 ) -> list[tuple[bytes | None, Extracted | ImageError]]:
     """The rows of a few images, each with the key under which to keep it, if any."""
-    planes = np.empty((len(indices), *representation.preprocessing.shape), np.float32)
+    planes = rooms.take()
     prepared: list[_Prepared] = []
     found = []
     for index in indices:
@@ -148,6 +174,7 @@ def _chunk(
         if isinstance(item, _Prepared):
             prepared.append(item)
     rows = iter(representation.rows(planes[: len(prepared)]) if prepared else ())
+    rooms.give_back(planes)
     return [
         (item.key, _result(item, next(rows), representation, sources))
         if isinstance(item, _Prepared)

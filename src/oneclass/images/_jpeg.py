@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from functools import partial
 from typing import BinaryIO
 
 from PIL.JpegImagePlugin import JpegImageFile
@@ -29,7 +30,8 @@ APP0, APP1, APP14, APP15, COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
 FRAMES = set(range(0xC0, 0xD0)) - {DHT, JPG, DAC}
 DECODABLE = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # baseline, extended, progressive; the last two coded
 BARE = {0x01, *range(0xD0, 0xD8)}  # markers that carry no length
-MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# One literal first byte, so that the search for it is memchr's; of several, the last one counts.
+MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 
 MAX_HEAD_BYTES = 2**26
 MAX_SCANNED = 2**31
@@ -50,7 +52,8 @@ def inspect(file: BinaryIO) -> Source:
             kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)
     header = _header(frame)
     at = file.tell()
-    return Source(header, lambda: _decode(file, b"".join(kept), at, header), turned)
+    decode = partial(_decode, file, b"".join(kept), at, header)
+    return Source(header, partial(decode, 1), turned, decode)
 
 
 def _segments(file: BinaryIO) -> list[tuple[int, bytes]]:
@@ -93,7 +96,7 @@ def _header(frame: bytes) -> Header:
     return Header(width, height, "uint8", 1 if components == 1 else 3, 1, "JPEG")
 
 
-def _decode(file: BinaryIO, head: bytes, at: int, header: Header) -> Pixels:
+def _decode(file: BinaryIO, head: bytes, at: int, header: Header, divisor: int) -> Pixels:
     file.seek(at)
     data = file.read()
     end, scans = _end(data)
@@ -102,8 +105,8 @@ def _decode(file: BinaryIO, head: bytes, at: int, header: Header) -> Pixels:
             "too_large", f"it codes {header.width} x {header.height} pixels in {scans} scans; "
             "save it as a baseline JPEG"
         )  # fmt: skip
-    pixels = decode(JpegImageFile, head + data[:end])
-    if pixels.shape[:2] != (header.height, header.width):
+    pixels = decode(JpegImageFile, head + data[:end], divisor=divisor)
+    if pixels.shape[:2] != (-(-header.height // divisor), -(-header.width // divisor)):
         raise damaged("its headers disagree about its size")
     return cmyk_to_rgb(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels
 

@@ -234,14 +234,15 @@ def _parts(
     progress: Progress | None,
 ) -> Parts:
     """Rows of up to `MOST` images, in the order of their content, and of altered copies."""
-    picked = _picked(sources, scale, workers)
+    at_least = representation.preprocessing.at_least
+    picked = _picked(sources, at_least, scale, workers)
     split_of(len(picked))  # refuses too few before the network runs
     table = np.empty((len(picked), representation.n_columns), np.float32)
     copies: dict[str, list[Rows]] = {}
     with ThreadPoolExecutor(workers) as pool:
 
         def prepared(some: Sequence[tuple[bytes, int]]) -> list[NDArray[np.float32]]:
-            images = pool.map(lambda item: sources.pixels(item[1]), some)
+            images = pool.map(lambda item: sources.pixels(item[1], at_least), some)
             return [representation.prepare(pixels, scale) for pixels in images]
 
         for start in range(0, len(picked), BATCH):
@@ -264,12 +265,14 @@ def _parts(
     return Parts(table[first], table[second], table[held], kinds)
 
 
-def _picked(sources: Sources, scale: PixelScale, workers: int) -> list[tuple[bytes, int]]:
+def _picked(
+    sources: Sources, at_least: tuple[int, int] | None, scale: PixelScale, workers: int
+) -> list[tuple[bytes, int]]:
     """(digest, index) of up to `MOST` different readable images, by digest."""
 
     def digest_of(index: int) -> bytes | None:
         try:
-            pixels = sources.pixels(index)
+            pixels = sources.pixels(index, at_least)
             check_depth(pixels, scale.depth, sources.names[index])
         except ImageError:
             return None  # `fit` reports it when it comes to learning

@@ -216,7 +216,10 @@ class Detector:
             )
         more, fewer = gather(images), gather(forget)
         training, forgotten, unknown = without_some(
-            self._learnt_rows(), fewer, workers=self._workers
+            self._learnt_rows(),
+            fewer,
+            at_least=fitted.representation.preprocessing.at_least,
+            workers=self._workers,
         )
         self._store = self._open_store(fitted.representation, fitted.scale)
         training, added, known, errors = with_more(

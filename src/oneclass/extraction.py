@@ -196,7 +196,7 @@ def _look(
     if store is not None and key is not None and (found := store.get(key)):
         return Extracted(index, *found)
     try:
-        pixels = sources.pixels(index)
+        pixels = sources.pixels(index, representation.preprocessing.at_least)
         check_depth(pixels, scale.depth, sources.names[index])
     except ImageError as error:
         return error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from oneclass.pixels import PixelScale, prepare
 GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01
 """Of an image's positions; benchmarks/bench_patches.py has the table."""
+JPEG_MARGIN = 2
+"""benchmarks/bench_decoding.py has the table."""
 Layer = tuple[str, int | None]
 Batch = NDArray[np.float32] | Sequence[NDArray[np.float32]]
 MapShape = tuple[int, int, int]
@@ -50,9 +53,9 @@ class Greyscale:
     n_worst = 0
     together, version = 1, "numpy"
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], *, jpeg_margin: int | None = JPEG_MARGIN) -> None:
         """`size`: (height, width) in pixels of the compared images."""
-        self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,))
+        self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,), jpeg_margin)
         self.n_columns = size[0] * size[1]
         self.values_per_image = self.n_columns
         self.map_shapes: tuple[MapShape | None, ...] = ((1, *size),)
@@ -99,6 +102,7 @@ class PretrainedLayers:
         size: tuple[int, int] | None = None,
         threads: int | None = None,
         runtime: Runtime = DEFAULT_RUNTIME,
+        jpeg_margin: int | None = JPEG_MARGIN,
     ) -> None:
         """Make a session that ends at the layers.
 
@@ -109,6 +113,7 @@ class PretrainedLayers:
             size: (height, width) in pixels of the network's input; None for its own.
             threads: images computed side by side; None for one on each core.
             runtime: what computes the network.
+            jpeg_margin: as in `Preprocessing`.
 
         Raises:
             InputError: an unknown layer, a grid on a layer that has no map or a smaller one, a
@@ -117,7 +122,7 @@ class PretrainedLayers:
         self.backbone, self.layers = backbone, tuple(layers)
         self.runtime = runtime
         self.preprocessing, self._session, shapes = _cut(
-            backbone, self.layers, size, threads, runtime
+            backbone, self.layers, size, threads, runtime, jpeg_margin
         )
         self.together, self.version = self._session.together, self._session.version
         self.shapes = shapes
@@ -183,6 +188,7 @@ class PatchLayers:
         size: tuple[int, int] | None = None,
         threads: int | None = None,
         runtime: Runtime = DEFAULT_RUNTIME,
+        jpeg_margin: int | None = JPEG_MARGIN,
     ) -> None:
         """Make a session that ends at the layers; arguments and errors as for `PretrainedLayers`.
 
@@ -192,7 +198,7 @@ class PatchLayers:
         self.backbone, self.layers = backbone, tuple(layers)
         self.runtime = runtime
         self.preprocessing, self._session, shapes = _cut(
-            backbone, self.layers, size, threads, runtime
+            backbone, self.layers, size, threads, runtime, jpeg_margin
         )
         self.together, self.version = self._session.together, self._session.version
         for (name, _), shape in zip(self.layers, shapes, strict=True):
@@ -302,17 +308,20 @@ def restore(
     """
     preprocessing = Preprocessing.from_json(record["preprocessing"])
     if backbone is None:
-        return Greyscale(preprocessing.size)
-    layers, size = (
-        [(layer["name"], layer["grid"]) for layer in record["layers"]],
-        preprocessing.size,
+        return Greyscale(preprocessing.size, jpeg_margin=preprocessing.jpeg_margin)
+    layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
+    kind = PatchLayers if record["kind"] == PATCHES else PretrainedLayers
+    restored = kind(
+        backbone,
+        layers,
+        size=preprocessing.size,
+        threads=threads,
+        runtime=runtime,
+        jpeg_margin=preprocessing.jpeg_margin,
     )
-    if record["kind"] == PATCHES:
-        patches = PatchLayers(backbone, layers, size=size, threads=threads, runtime=runtime)
-        if patches.n_worst != record["n_worst"]:
-            raise ValueError(f"n_worst {record['n_worst']} for {patches.grid} positions")
-        return patches
-    return PretrainedLayers(backbone, layers, size=size, threads=threads, runtime=runtime)
+    if isinstance(restored, PatchLayers) and restored.n_worst != record["n_worst"]:
+        raise ValueError(f"n_worst {record['n_worst']} for {restored.grid} positions")
+    return restored
 
 
 def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
@@ -339,10 +348,11 @@ def _cut(
     size: tuple[int, int] | None,
     threads: int | None,
     runtime: Runtime,
+    jpeg_margin: int | None,
 ) -> tuple[Preprocessing, LayerSession, list[tuple[int, ...]]]:
     """The preprocessing, a session that ends at the layers, and their shapes behind the grids."""
     own = backbone.spec.preprocessing
-    preprocessing = Preprocessing(size or own.size, own.interpolation, own.mean, own.std)
+    preprocessing = replace(own, size=size or own.size, jpeg_margin=jpeg_margin)
     session = backbone.session([name for name, _ in layers], threads=threads, runtime=runtime)
     blank = np.zeros((1, len(own.mean), *preprocessing.size), np.float32)
     try:

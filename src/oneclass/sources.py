@@ -38,15 +38,19 @@ class Sources:
     def __len__(self) -> int:
         return len(self.items)
 
-    def pixels(self, index: int) -> NDArray[Any]:
+    def pixels(self, index: int, at_least: tuple[int, int] | None = None) -> NDArray[Any]:
         """Read item `index`: (H, W) or (H, W, 3); uint8, uint16 or float32.
+
+        Args:
+            index: of the item.
+            at_least: (height, width) that suffice, as for `images.read`.
 
         Raises:
             ImageError: the file cannot be read.
         """
         item = self.items[index]
         if isinstance(item, Path):
-            return images.read(item)
+            return images.read(item, at_least=at_least)
         return _checked_array(item, self.names[index])
 
     def key(self, index: int) -> bytes | None:

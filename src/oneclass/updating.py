@@ -64,9 +64,19 @@ def with_more(
 
 
 def without_some(
-    training: TrainingRows, sources: Sources, *, workers: int
+    training: TrainingRows,
+    sources: Sources,
+    *,
+    at_least: tuple[int, int] | None,
+    workers: int,
 ) -> tuple[TrainingRows, int, list[ImageError]]:
     """Take out images with the same pixels: the rows left, how many went, and the errors.
+
+    Args:
+        training: what was learnt.
+        sources: the images to forget.
+        at_least: what of a JPEG was read when they were learnt, as for `images.read`.
+        workers: threads that read.
 
     Raises:
         InputError: fewer than two images would be left.
@@ -75,7 +85,7 @@ def without_some(
 
     def digest_of(index: int) -> bytes | ImageError:
         try:
-            digest = content_digest(sources.pixels(index))
+            digest = content_digest(sources.pixels(index, at_least))
         except ImageError as error:
             return error
         if digest in learnt:

@@ -18,12 +18,15 @@ class Preprocessing:
         interpolation: one of `INTERPOLATIONS`; with antialiasing when it shrinks.
         mean: per channel (R, G, B; or one value for a grey input), in units of [0, 1]; subtracted.
         std: per channel, in units of [0, 1]; divided by.
+        jpeg_margin: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that leaves at least
+            this many times `size`; None to decode all of it. docs/speed.md has the table.
     """
 
     size: tuple[int, int]
     interpolation: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    jpeg_margin: int | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
@@ -37,12 +40,15 @@ class Preprocessing:
             mean = tuple(float(n) for n in data["mean"])
             std = tuple(float(n) for n in data["std"])
             interpolation = str(data["interpolation"])
+            margin = None if data.get("jpeg_margin") is None else int(data["jpeg_margin"])
         except KeyError as error:
             raise ValueError(f"the preprocessing lacks {error}") from error
         except (TypeError, ValueError) as error:
             raise ValueError(f"the preprocessing is malformed: {error}") from error
         if height < 1 or width < 1:
             raise ValueError(f"size is {height} x {width}; both must be at least 1")
+        if margin is not None and margin < 1:
+            raise ValueError(f"jpeg_margin is {margin}; it must be at least 1")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation {interpolation!r}: expected one of {INTERPOLATIONS}")
         if len(mean) not in (1, 3) or len(std) != len(mean):
@@ -52,7 +58,7 @@ class Preprocessing:
             )
         if not all(map(math.isfinite, mean)) or not all(math.isfinite(s) and s > 0 for s in std):
             raise ValueError(f"mean {mean} and std {std} must be finite, and std above zero")
-        return cls((height, width), interpolation, mean, std)
+        return cls((height, width), interpolation, mean, std, margin)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,8 +70,18 @@ class Preprocessing:
         """Bytes of one prepared image."""
         return 4 * len(self.mean) * self.size[0] * self.size[1]
 
+    @property
+    def at_least(self) -> tuple[int, int] | None:
+        """(height, width) that suffice of a JPEG; None for all of it."""
+        if self.jpeg_margin is None:
+            return None
+        return self.jpeg_margin * self.size[0], self.jpeg_margin * self.size[1]
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        record = asdict(self)
+        if self.jpeg_margin is None:
+            del record["jpeg_margin"]
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +103,4 @@ class BackboneSpec:
     source: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "preprocessing": self.preprocessing.to_json()}

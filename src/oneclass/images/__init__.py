@@ -43,6 +43,9 @@ __all__ = [
 DEFAULT_MAX_PIXELS = 10**8
 """100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""
 
+REDUCTIONS = (8, 4, 2)
+"""By what a JPEG's sides can be divided in decoding it, cheaply."""
+
 REASONS = (
     "missing",
     "not_a_file",
@@ -101,12 +104,19 @@ def probe(path: str | Path) -> Header:
         return _turned(_inspect(file))
 
 
-def read(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
+def read(
+    path: str | Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    at_least: tuple[int, int] | None = None,
+) -> Pixels:
     """Decode one image file at the depth that the file has.
 
     Args:
         path: any file; its content decides the format, not its suffix.
         max_pixels: refuse a larger picture from its header, before anything is decoded.
+        at_least: (height, width) that suffice: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size
+            where that leaves so much of both, which is several times as fast. None for all of it.
 
     Returns:
         An array of shape (H, W) for grey or (H, W, 3) for RGB, C-contiguous and writable, dtype
@@ -118,7 +128,8 @@ def read(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
     with _opened(path) as file:
         source = _inspect(file)
         _check_size(source.header, os.fstat(file.fileno()).st_size, max_pixels)
-        pixels = _pixels.turn(source.decode(), source.orientation)
+        decoded = _decoded(source, at_least)
+        pixels = _pixels.turn(decoded, source.orientation)
         _check_finite(pixels)
         return np.require(pixels, requirements=["C", "W"])
 
@@ -177,6 +188,16 @@ def _turned(source: Source) -> Header:
     if source.orientation not in (5, 6, 7, 8):
         return h
     return Header(h.height, h.width, h.depth, h.channels, h.frames, h.format)
+
+
+def _decoded(source: Source, at_least: tuple[int, int] | None) -> Pixels:
+    """The picture, at a part of its size where the format can and that is enough."""
+    if at_least is None or source.reduced is None:
+        return source.decode()
+    header = _turned(source)
+    times = min(header.height // at_least[0], header.width // at_least[1])
+    divisor = next((d for d in REDUCTIONS if d <= times), 1)
+    return source.reduced(divisor)
 
 
 def _check_size(header: Header, file_bytes: int, max_pixels: int) -> None:

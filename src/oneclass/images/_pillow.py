@@ -20,7 +20,12 @@ Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
 
 def decode(
-    opener: Opener, stream: bytes, *, raw_mode: str | None = None, mode: str | None = None
+    opener: Opener,
+    stream: bytes,
+    *,
+    raw_mode: str | None = None,
+    mode: str | None = None,
+    divisor: int = 1,
 ) -> Pixels:
     """Decode one stream with one plugin -> the array of Pillow's own mode.
 
@@ -28,12 +33,15 @@ def decode(
         opener: the plugin's class, called directly: ``Image.open`` would warn about large sizes.
         stream: a file that holds one picture and no metadata.
         raw_mode: how to unpack the decoded rows, where the plugin's own choice loses bits.
+        divisor: 2, 4 or 8 to decode a JPEG to that part of its size; 1 for all of it.
         mode: convert to this mode at the end (exact conversions only).
     """
     try:
         with opener(io.BytesIO(stream)) as image:
             if raw_mode is not None:
                 image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+            if divisor > 1:
+                image.draft(None, (image.width // divisor, image.height // divisor))
             image.load()
             decoded: Image.Image = image if mode is None else image.convert(mode)
             return np.asarray(decoded)

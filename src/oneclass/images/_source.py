@@ -51,11 +51,15 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture that was looked at but not decoded; ``header`` is as stored, not yet turned."""
+    """A picture that was looked at but not decoded; ``header`` is as stored, not yet turned.
+
+    ``reduced``, where the format has it, decodes at 1/2, 1/4 or 1/8 of the size, rounded up.
+    """
 
     header: Header
     decode: Callable[[], Pixels]
     orientation: int = 1
+    reduced: Callable[[int], Pixels] | None = None
 
 
 class RefusedError(Exception):

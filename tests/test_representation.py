@@ -132,7 +132,9 @@ def test_leaving_early_stops_the_readers(
     sources = gather(np.concatenate([normal_images] * 10))
     read: list[int] = []
     real = type(sources).pixels
-    monkeypatch.setattr(type(sources), "pixels", lambda self, i: read.append(i) or real(self, i))
+    monkeypatch.setattr(
+        type(sources), "pixels", lambda self, i, least: read.append(i) or real(self, i)
+    )
     stream = extract(sources, layer, SCALE, workers=2)
     next(stream)
     stream.close()

@@ -101,7 +101,6 @@ def extract(
         workers: threads, each of which reads, resizes and computes.
         store: of `open_store`: rows in it are not made again, others are added to it.
     """
-
     step = _images_a_chunk(representation, workers)
     chunks = (
         range(start, min(start + step, len(sources))) for start in range(0, len(sources), step)

@@ -1,0 +1,123 @@
+"""The way from files to rows: the same bits however the work is shared out, and bounded."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conftest import stripes, write_images
+from damage import write_damaged
+from oneclass import extraction
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.errors import ImageError
+from oneclass.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
+from oneclass.pixels import choose_scale
+from oneclass.representation import Greyscale, PatchLayers, PretrainedLayers, Representation
+from oneclass.sources import gather
+
+SCALE = choose_scale("uint8", 0, 255)
+BACKBONE = Backbone.open(DEFAULT)
+LAYERS = [("block_2", 2), ("block_4", None)]
+
+
+def make(kind: str) -> Representation:
+    if kind == "greyscale":
+        return Greyscale((20, 30))
+    layers = PretrainedLayers if kind == "image" else PatchLayers
+    return layers(BACKBONE, LAYERS, size=(48, 40))
+
+
+def results(
+    folder: Path, representation: Representation, workers: int, **more: object
+) -> list[tuple[bytes, bytes] | str]:
+    found = extract(gather(folder), representation, SCALE, workers=workers, **more)
+    return [r.reason if isinstance(r, ImageError) else (r.row.tobytes(), r.digest) for r in found]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """27 images of which 4 cannot be used."""
+    write_images(tmp_path / "mixed", stripes(23, seed=1))
+    write_damaged(tmp_path / "mixed", 4)
+    return tmp_path / "mixed"
+
+
+@pytest.mark.parametrize("kind", ["greyscale", "image", "patches"])
+def test_the_same_bits_whatever_the_chunks_the_workers_and_the_cache(
+    kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    representation = make(kind)
+    expected = results(folder, representation, 1)
+    assert len({r for r in expected if not isinstance(r, str)}) == 23
+    assert sum(isinstance(r, str) for r in expected) == len(expected) - 23 > 0
+    for together in (1, 2, 5, 64):
+        monkeypatch.setattr(representation, "together", together)
+        for workers in (1, 3):
+            assert results(folder, representation, workers) == expected
+        store = open_store(tmp_path / f"cache{together}", representation, SCALE)
+        half = gather(sorted(folder.iterdir())[::2])
+        list(extract(half, representation, SCALE, workers=2, store=store))
+        for _ in range(2):
+            assert results(folder, representation, 2, store=store) == expected
+
+
+def test_rows_of_any_batch_have_the_same_bits() -> None:
+    layer = make("image")
+    planes = np.stack([layer.prepare(image, SCALE) for image in stripes(9, seed=1)])
+    alone = np.concatenate([layer.rows(planes[i : i + 1]) for i in range(9)])
+    np.testing.assert_array_equal(layer.rows(planes), alone)
+    np.testing.assert_array_equal(layer.rows(list(planes)), alone)
+
+
+def test_readers_stay_a_bounded_way_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = gather(stripes(300, seed=1))
+    read: list[int] = []
+    real = type(sources).pixels
+    monkeypatch.setattr(type(sources), "pixels", lambda self, i, least: read.append(i) or real(self, i))  # fmt: skip  # noqa: E501
+    stream = extract(sources, Greyscale((4, 4)), SCALE, workers=2)
+    for taken in range(1, 30):
+        next(stream)
+        time.sleep(0.002)
+        assert len(read) <= taken + 2 * CHUNKS_AHEAD
+    stream.close()
+
+
+def test_images_are_prepared_in_a_few_rooms_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms: set[int] = set()
+    real = Greyscale.prepare
+
+    def prepare(self: Greyscale, pixels: NDArray, scale: object, out: NDArray) -> NDArray:
+        rooms.add(out.__array_interface__["data"][0])
+        return real(self, pixels, scale, out)
+
+    monkeypatch.setattr(Greyscale, "prepare", prepare)
+    found = list(extract(gather(stripes(200, seed=1)), Greyscale((4, 4)), SCALE, workers=3))
+    assert len({r.row.tobytes() for r in found if isinstance(r, Extracted)}) == 200
+    assert len(rooms) <= 3
+
+
+def test_large_images_go_through_in_smaller_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = make("image")
+    monkeypatch.setattr(layer, "together", 16)
+    assert extraction._images_a_chunk(layer, 2) == 16
+    one = 4 * (3 * 48 * 40 + layer.values_per_image)
+    monkeypatch.setattr(extraction, "WORKING_BYTES", 3 * one * 2 * CHUNKS_AHEAD)
+    assert extraction._images_a_chunk(layer, 2) == 3
+    monkeypatch.setattr(extraction, "WORKING_BYTES", 1)
+    assert extraction._images_a_chunk(layer, 2) == 1
+
+
+def test_what_a_worker_raises_arrives_and_no_thread_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grey = Greyscale((4, 4))
+    monkeypatch.setattr(grey, "prepare", lambda *_: 1 / 0)
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        list(extract(gather(stripes(30, seed=1)), grey, SCALE, workers=2))
+    assert threading.active_count() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -91,6 +92,21 @@ def test_score_writes_the_four_files(place: Path, tmp_path: Path) -> None:
     assert len(record["model_sha256"]) == 64
     assert record["environment"]["cpu"]
     assert record["images"] == record["scored"] == 12
+
+
+def test_verbose_tells_where_the_time_went(place: Path) -> None:
+    quiet = oneclass("score", "m.oneclass", "new", cwd=place)
+    told = oneclass("score", "--verbose", "m.oneclass", "new", cwd=place)
+    assert told.stdout == quiet.stdout
+    assert "time:" not in quiet.stderr
+    lines = told.stderr.splitlines()
+    total = next(float(line.split()[1]) for line in lines if line.startswith("time:"))
+    found = [re.fullmatch(r"( +)(\d+\.\d{3}) s  (.+)", line) for line in lines]
+    times = {m[3]: (len(m[1] + m[2]), float(m[2])) for m in found if m}
+    outer = {name: s for name, (width, s) in times.items() if width == 9}
+    assert list(outer) == ["start of Python", "imports", "model and network", "images"]
+    assert sum(outer.values()) == pytest.approx(total, abs=0.01)
+    assert {"read and decode", "resize", "network", "digest", "score"} == set(times) - set(outer)
 
 
 def test_json_lines_and_csv_on_stdout(place: Path) -> None:

@@ -14,7 +14,7 @@ SOURCE = Path(oneclass.__file__).parent
 
 # From the ground up. A module may import from its own floor and from those below.
 FLOORS = (
-    {"errors", "machine"},
+    {"errors", "machine", "stages"},
     {"svm", "rows", "calibration", "guarantee", "drift", "statistics"},
     {"files", "folders", "images", "check", "shards", "store", "stores", "downloads", "scratch"},
     {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},

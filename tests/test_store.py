@@ -214,8 +214,8 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(
     real = images.read
     other = write_images(tmp_path / "other", stripes(1, seed=9))[0]
 
-    def swapping(path: Path) -> np.ndarray:
-        pixels = real(path)
+    def swapping(path: Path, **how: Any) -> np.ndarray:
+        pixels = real(path, **how)
         shutil.copy(other, path)
         return pixels
 

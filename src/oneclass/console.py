@@ -86,6 +86,22 @@ def say_cache(use: CacheUse | None) -> None:
         say(f"cache: {use.stopped}. No more rows were kept; the result is not affected.")
 
 
+def say_times(start: float | None, wall: Mapping[str, float], inside: Mapping[str, float]) -> None:
+    """Tell where the time went.
+
+    Args:
+        start: seconds until the command began, None where unknown.
+        wall: seconds by what happened one after the other.
+        inside: seconds by stage of the last of these, added up over threads.
+    """
+    whole = {"start of Python": start, **wall} if start is not None else dict(wall)
+    say(f"time: {sum(whole.values()):.2f} s")
+    for name, seconds in whole.items():
+        say(f"  {seconds:7.3f} s  {name}")
+    for stage, seconds in inside.items():
+        say(f"  {seconds:11.3f} s  {stage}")
+
+
 @contextmanager
 def progress(
     what: str, *, unit: str = "image", quiet: bool = False

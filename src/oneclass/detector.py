@@ -27,6 +27,7 @@ from oneclass.prediction import Prediction, Predictions
 from oneclass.representation import GREYSCALE, Greyscale, Representation
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
+from oneclass.stages import Stages
 from oneclass.store import CacheUse, RowStore
 from oneclass.training import (
     choose_pixel_scale,
@@ -63,6 +64,7 @@ class Detector:
         errors: after `fit`, the images that could not be read.
         ignored: after `fit`, how many files in folders were no images, by their suffix.
         digest: after `save` or `load`, the SHA-256 of the model file's content, in hex.
+        stages: how long reading, resizing, the network and scoring took, over all calls of `score`.
         cache_use: after `fit`, `update` or `score` with a cache, what it was good for.
     """
 
@@ -143,6 +145,7 @@ class Detector:
         self._file: Path | None = None
         self._chosen: Choice | None = None
         self._store: RowStore | None = None
+        self.stages = Stages()
 
     def __repr__(self) -> str:
         return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in SHOWN)})"
@@ -344,14 +347,16 @@ class Detector:
             fitted.scale,
             workers=self._workers,
             store=self._store,
+            stages=self.stages,
         )
         for done, result in enumerate(results, 1):
             if isinstance(result, ImageError):
                 yield result
             else:
                 n_worst = fitted.representation.n_worst
-                score = anomaly_scores(result.row[None], coef, fitted.offset, n_worst)
-                p = fitted.calibration.p_value(float(score[0]), result.row, n_worst)
+                with self.stages.measure("score"):
+                    score = anomaly_scores(result.row[None], coef, fitted.offset, n_worst)
+                    p = fitted.calibration.p_value(float(score[0]), result.row, n_worst)
                 name = sources.names[result.index]
                 yield Prediction(name, float(score[0]), p, p <= rate), result.row
             if progress:

@@ -22,6 +22,7 @@ from oneclass.machine import cpu_name, versions
 from oneclass.pixels import PixelScale
 from oneclass.representation import Representation
 from oneclass.sources import Sources, check_depth, content_digest
+from oneclass.stages import Stages
 from oneclass.store import RowStore
 
 BATCH = 16
@@ -89,6 +90,7 @@ def extract(
     *,
     workers: int,
     store: RowStore | None = None,
+    stages: Stages | None = None,
 ) -> Iterator[Extracted | ImageError]:
     """Yield each image's row, or why it has none, in order and in constant memory.
 
@@ -100,6 +102,7 @@ def extract(
         scale: the rule for intensities; images of another bit depth get an error.
         workers: threads, each of which reads, resizes and computes.
         store: of `open_store`: rows in it are not made again, others are added to it.
+        stages: where to add up the time that each stage takes.
     """
     step = _images_a_chunk(representation, workers)
     chunks = (
@@ -113,6 +116,7 @@ def extract(
         scale=scale,
         store=store,
         rooms=rooms,
+        stages=stages or Stages(),
     )
     with ThreadPoolExecutor(workers) as pool:
         ahead = deque(pool.submit(work, chunk) for chunk in islice(chunks, CHUNKS_AHEAD * workers))
@@ -161,6 +165,7 @@ def _chunk(
     scale: PixelScale,
     store: RowStore | None,
     rooms: _Rooms,
+    stages: Stages,
 ) -> list[tuple[bytes | None, Extracted | ImageError]]:
     """The rows of a few images, each with the key under which to keep it, if any."""
     planes = rooms.take()
@@ -168,11 +173,12 @@ def _chunk(
     found = []
     for index in indices:
         out = planes[len(prepared)]
-        item = _look(index, sources, representation, scale, store, out)
+        item = _look(index, sources, representation, scale, store, out, stages)
         found.append(item)
         if isinstance(item, _Prepared):
             prepared.append(item)
-    rows = iter(representation.rows(planes[: len(prepared)]) if prepared else ())
+    with stages.measure("network"):
+        rows = iter(representation.rows(planes[: len(prepared)]) if prepared else ())
     rooms.give_back(planes)
     return [
         (item.key, _result(item, next(rows), representation, sources))
@@ -189,20 +195,29 @@ def _look(
     scale: PixelScale,
     store: RowStore | None,
     out: NDArray[np.float32],
+    stages: Stages,
 ) -> _Prepared | Extracted | ImageError:
     """An image's row where the store has it; else the image is prepared into `out`."""
-    key = None if store is None else sources.key(index)
-    if store is not None and key is not None and (found := store.get(key)):
-        return Extracted(index, *found)
+    key = None
+    if store is not None:
+        with stages.measure("cache"):
+            key = sources.key(index)
+            if key is not None and (found := store.get(key)):
+                return Extracted(index, *found)
     try:
-        pixels = sources.pixels(index, representation.preprocessing.at_least)
+        with stages.measure("read and decode"):
+            pixels = sources.pixels(index, representation.preprocessing.at_least)
         check_depth(pixels, scale.depth, sources.names[index])
     except ImageError as error:
         return error
-    if key is not None and sources.key(index) != key:
-        key = None  # the file was changed while it was read: whose row this is nobody knows
-    representation.prepare(pixels, scale, out)
-    return _Prepared(index, content_digest(pixels), key)
+    if key is not None:
+        with stages.measure("cache"):
+            if sources.key(index) != key:
+                key = None  # the file was changed while it was read: whose row this is nobody knows
+    with stages.measure("resize"):
+        representation.prepare(pixels, scale, out)
+    with stages.measure("digest"):
+        return _Prepared(index, content_digest(pixels), key)
 
 
 def _result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,10 @@ from oneclass.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_times,
 )
 from oneclass.errors import ImageError, InputError
+from oneclass.stages import process_age
 
 if TYPE_CHECKING:
     from oneclass.detector import Detector
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@click.option("-v", "--verbose", is_flag=True, help="Tell where the time went.")
 @runtime_options
 @cache_option
 def score(
@@ -59,6 +63,7 @@ def score(
     backbone: str | None,
     fail_on_anomaly: bool,
     threads: int | None,
+    verbose: bool,
     runtime: str,
     precision: str,
     cache: str | None,
@@ -71,14 +76,17 @@ def score(
     Without -o the predictions are printed; with it they are written, and printed only if --json
     asks for that.
     """
+    began, age = time.perf_counter(), process_age()
     from oneclass import runs
     from oneclass.loading import load
     from oneclass.sources import gather
 
+    imported = time.perf_counter()
     started = datetime.now(UTC)
     detector = load(
         model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
     )
+    loaded = time.perf_counter()
     sources = gather(list(inputs))
     if not len(sources) and not sources.errors:
         say_ignored(sources.ignored)
@@ -103,6 +111,13 @@ def score(
     say_ignored(sources.ignored)
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
     say_cache(detector.cache_use)
+    if verbose:
+        done = {
+            "imports": imported - began,
+            "model and network": loaded - imported,
+            "images": time.perf_counter() - loaded,
+        }
+        say_times(age, done, detector.stages.seconds)
     n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
     if heat is not None:

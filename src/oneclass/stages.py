@@ -1,0 +1,46 @@
+"""Where the time goes: seconds by stage."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+
+class Stages:
+    """Seconds by stage, in the order in which the stages first ended; threads may share it.
+
+    Attributes:
+        seconds: for each stage; where several threads are in it, the sum of theirs.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lock = Lock()
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - start)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Add a time that was measured elsewhere."""
+        with self._lock:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def process_age() -> float | None:
+    """Seconds since this process began, to a hundredth; None where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+        started = int(fields.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None

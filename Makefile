@@ -17,7 +17,7 @@ help:
 	@echo "make test-all    also the slow proofs (installs torch for the parity test)"
 	@echo "make lint        ruff and mypy"
 	@echo "make size        measure what an installation takes on disk"
-	@echo "make bench       measure the solver against its peers"
+	@echo "make bench       measure the solver and the way from files to scores, with peers"
 	@echo "make clean       remove .venv and everything that was built"
 
 $(BIN)/python:
@@ -56,6 +56,8 @@ size:
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/bench_svm.py
+	$(BIN)/python benchmarks/bench_decoding.py
+	$(BIN)/python benchmarks/bench_extraction.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

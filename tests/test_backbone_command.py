@@ -307,15 +307,24 @@ def test_a_mat_file_says_its_preprocessing_itself(
     assert "mean: a MatConvNet file says itself" in err
 
 
-def test_a_network_for_one_image_only_is_refused(
-    oneclass: Call, bare_onnx: Path, tmp_path: Path
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_network_with_a_fixed_batch(
+    oneclass: Call, bare_onnx: Path, tmp_path: Path, batch: int
 ) -> None:
+    free, fixed = tmp_path / "free.onnx", tmp_path / "fixed.onnx"
+    oneclass("backbone", "import", bare_onnx, "-o", free, *GIVEN)
     model = onnx.load(bare_onnx)
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
     onnx.save(model, bare_onnx)
-    code, _, err = oneclass("backbone", "import", bare_onnx, "-o", tmp_path / "x.onnx", *GIVEN)
-    assert code == 4
-    assert "free batch axis" in err
+    code, _, err = oneclass("backbone", "import", bare_onnx, "-o", fixed, *GIVEN)
+    if batch > 1:
+        assert code == 4
+        assert "cannot run on 16 x 16 pixels" in err
+        return
+    assert code == 0
+    images = np.random.default_rng(0).standard_normal((5, 3, 16, 16)).astype(np.float32)
+    rows = [Backbone.open(file).session(["last"])(images)[0] for file in (free, fixed)]
+    np.testing.assert_array_equal(rows[0], rows[1])
 
 
 def test_weights_in_a_second_file_are_refused(

@@ -118,7 +118,7 @@ def test_networks_with_many_weights_get_more_images_a_call() -> None:
         def __len__(self) -> int:
             return 200 << 20
 
-    model = Backbone.open(DEFAULT)._model
+    model = Backbone.open(DEFAULT).model
     assert start(model, ONNX, 2).together == 1
     assert start(Model(model), ONNX, 2).together == 12
 
@@ -191,6 +191,6 @@ def test_the_store_keeps_precisions_apart(tmp_path: Path) -> None:
 
 @needs_openvino
 def test_openvino_says_what_it_cannot_run() -> None:
-    model = Backbone.open(DEFAULT)._model.replace(b"Conv", b"Vonc")
+    model = Backbone.open(DEFAULT).model.replace(b"Conv", b"Vonc")
     with pytest.raises(ModelFileError, match=r"openvino cannot run it up to pool"):
         Backbone(model, file="broken").session(["pool"], runtime=OPENVINO)

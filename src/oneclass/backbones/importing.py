@@ -16,7 +16,7 @@ from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
 from oneclass.backbones.matconvnet import read_simplenn
 from oneclass.backbones.onnx_file import cut, metadata, weights_elsewhere, with_metadata
 from oneclass.backbones.onnx_graph import require_onnx
-from oneclass.backbones.session import METADATA_KEY, Backbone, first_line
+from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.simplenn_onnx import to_onnx
 from oneclass.backbones.spec import Preprocessing
 from oneclass.downloads import download
@@ -207,15 +207,7 @@ def _see_that_it_runs(backbone: Backbone, file: Path) -> None:
     backbone.shapes()
     height, width = backbone.spec.preprocessing.size
     two = np.zeros((2, len(backbone.spec.preprocessing.mean), height, width), np.float32)
-    try:
-        sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
-    except OneclassError:
-        raise
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        raise ModelFileError(
-            f"{file}: takes one image at a time ({first_line(error)}). Export it with a free "
-            "batch axis."
-        ) from error
+    sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
     if sizes != {2}:
         raise ModelFileError(
             f"{file}: gives {sorted(sizes)} rows for 2 images. Its layers' first axis must be that "

@@ -157,7 +157,8 @@ class _OnnxRuntime:
         self._input = self._session.get_inputs()[0].name
         provider = self._session.get_providers()[0]
         self.version = f"{provider} {ort.__version__}"
-        self.together = TOGETHER_CUDA if provider == CUDA else _together(model, 1)
+        together = TOGETHER_CUDA if provider == CUDA else _together(model, 1)
+        self.together = 1 if self._session.get_inputs()[0].shape[0] == 1 else together
 
     def run(self, images: Floats) -> list[Floats]:
         outputs: list[Floats] = self._session.run(None, {self._input: images})
@@ -181,8 +182,9 @@ class _OpenVino:
         }
         self._compiled: dict[tuple[int, ...], tuple[Any, deque[Any]]] = {}
         self.version = f"openvino {metadata.version(OPENVINO)}"
-        self.together = _together(model, TOGETHER_OPENVINO)
-        self._core.read_model(model)  # refuses here what it cannot run
+        batch = self._core.read_model(model).inputs[0].partial_shape[0]
+        one = batch.is_static and batch.get_length() == 1
+        self.together = 1 if one else _together(model, TOGETHER_OPENVINO)
 
     def run(self, images: Floats) -> list[Floats]:
         if len(images) not in (1, self.together):  # two sizes are compiled, no more

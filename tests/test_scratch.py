@@ -35,24 +35,25 @@ def descriptors() -> int:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_rows_come_back_in_any_order(seed: int, patches: bool) -> None:
+@given(st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from(["float16", "float32"]))
+def test_rows_come_back_in_any_order(seed: int, patches: bool, dtype: str) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 60))
     shape = (int(rng.integers(1, 9)), *([int(rng.integers(1, 5))] if patches else []))
-    rows = rng.standard_normal((n, *shape)).astype(np.float32)
+    rows = rng.standard_normal((n, *shape)).astype(dtype)
     order = rng.permutation(n).tolist()
     found = []
     for limit in (1 << 30, 0):
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(scratch, "IN_MEMORY_BYTES", limit)
             patched.setattr(scratch, "PIECE_BYTES", int(rng.integers(1, 500)))
-            collected = ScratchRows(n + 3, shape)  # fewer come than were announced
+            collected = ScratchRows(n + 3, shape, rows.dtype)  # fewer come than were announced
             for row in rows:
                 collected.add(row)
             found.append(collected.ordered(order))
     for given_back in found:
         np.testing.assert_array_equal(given_back, rows[order])
+        assert given_back.dtype == dtype
     assert isinstance(found[1], np.memmap)
 
 
@@ -62,7 +63,7 @@ def test_a_file_is_read_as_one_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = descriptors()
-    collected = ScratchRows(50, (7,))
+    collected = ScratchRows(50, (7,), np.dtype(np.float32))
     rows = np.random.default_rng(0).standard_normal((50, 7)).astype(np.float32)
     for row in rows:
         collected.add(row)
@@ -105,7 +106,7 @@ def test_a_disk_without_room_is_found_out_before_the_work(
 ) -> None:
     monkeypatch.setattr(scratch, "IN_MEMORY_BYTES", 0)
     with pytest.raises(StorageError, match=r"GiB, .* are free\. .*TMPDIR.*--grid 4"):
-        ScratchRows(10**9, (10**6,))
+        ScratchRows(10**9, (10**6,), np.dtype(np.float32))
 
 
 @pytest.mark.parametrize("write", range(1, 9))
@@ -120,7 +121,7 @@ from oneclass import scratch
 from oneclass.errors import StorageError
 scratch.IN_MEMORY_BYTES, scratch.PIECE_BYTES = 0, 10 * 4000
 tempfile.tempdir = {str(tmp_path)!r}
-collected = scratch.ScratchRows(40, (1000,))
+collected = scratch.ScratchRows(40, (1000,), np.dtype(np.float32))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:
     for i in range(40):

@@ -95,7 +95,9 @@ def forbid_work(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(images, "read", no_decoding)
 
 
-@pytest.mark.parametrize("settings", [{}, GREY | {"layer": None, "grid": None}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"row_dtype": "float16"}, GREY | {"layer": None, "grid": None}]
+)
 def test_a_second_fit_decodes_nothing_and_gives_the_same_file(
     folder: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -109,6 +111,41 @@ def test_a_second_fit_decodes_nothing_and_gives_the_same_file(
         warm = fit(folder, tmp_path / "cache", **settings)
     assert (warm.cache_use.found, warm.cache_use.computed) == (30, 0)  # type: ignore[union-attr]
     assert {digest(d, tmp_path) for d in (cold, warm)} == {plain}
+
+
+@pytest.mark.parametrize("rows", ["image", "patches"])
+def test_half_precision_takes_half_the_room_and_says_nearly_the_same(
+    folder: Path, tmp_path: Path, rows: str
+) -> None:
+    sizes, scores = {}, {}
+    for dtype in ("float16", "float32"):
+        settings = {"rows": rows, "row_dtype": dtype, "grid": 4 if rows == "patches" else 2}
+        fitted = fit(folder, tmp_path / dtype, **settings)
+        fitted.save(tmp_path / f"{dtype}.oneclass", rows=True)
+        again = load(tmp_path / f"{dtype}.oneclass")
+        assert again.row_dtype == dtype
+        new = stripes(10, seed=2)
+        assert list(again.score(new)) == list(fitted.score(new))
+        scores[dtype] = np.array([p.score for p in again.score(new)])
+        sizes[dtype] = sum(kind.bytes for kind in kinds(tmp_path / dtype))
+        assert {str(np.load(shard).dtype) for shard in shards_of(tmp_path / dtype)} == {dtype}
+    assert sizes["float16"] < 0.7 * sizes["float32"]  # the manifests are as long
+    assert np.abs(scores["float16"] - scores["float32"]).max() < 2e-3
+    assert not np.array_equal(scores["float16"], scores["float32"])
+
+
+def test_half_precision_rows_can_be_learnt_on(folder: Path, tmp_path: Path) -> None:
+    settings = {"row_dtype": "float16", "n_halfspaces": 1}
+    fit(folder, None, **settings).save(tmp_path / "m.oneclass", rows=True)
+    detector = load(tmp_path / "m.oneclass")
+    more = stripes(10, seed=5)
+    assert detector.update(more).added == 10
+    write_images(tmp_path / "more", more)
+    fresh = fit([folder, tmp_path / "more"], None, **settings)
+    assert fresh.card["fit"]["images_sha256"] == detector.card["fit"]["images_sha256"]
+    expected = [p.score for p in fresh.score(stripes(5, seed=6))]
+    found = [p.score for p in detector.score(stripes(5, seed=6))]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])

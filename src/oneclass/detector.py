@@ -24,7 +24,7 @@ from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import GREYSCALE, Greyscale, Representation
+from oneclass.representation import GREYSCALE, ROW_DTYPES, Greyscale, Representation
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
 from oneclass.stages import Stages
@@ -51,6 +51,7 @@ SHOWN = [
     "seed",
     "runtime",
     "precision",
+    "row_dtype",
 ]
 
 
@@ -83,6 +84,7 @@ class Detector:
         threads: int | None = None,
         runtime: str = AUTO,
         precision: str = AUTO,
+        row_dtype: str = ROW_DTYPES[0],
         cache: str | Path | None = None,
     ) -> None:
         """Set what `fit` will do; nothing is computed yet.
@@ -108,6 +110,8 @@ class Detector:
                 "auto" for ONNX Runtime unless the precision is "bf16".
             precision: of the network's arithmetic: "fp32"; "bf16", where the processor has it; or
                 "auto" for the faster one that the runtime has. Models keep it.
+            row_dtype: "float32", or "float16": rows rounded to 11 bits take half the room in
+                memory, in the cache and beside the model. Models keep it.
             cache: a folder that keeps the rows of images, so that none passes a network twice;
                 None for no cache. It changes no result.
 
@@ -118,7 +122,10 @@ class Detector:
         self.backbone, self.layer = backbone, layer
         if rows not in ROWS:
             raise InputError(f"rows is {rows!r}: expected one of {', '.join(ROWS)}.")
-        self.rows = rows
+        if row_dtype not in ROW_DTYPES:
+            known = " or ".join(ROW_DTYPES)
+            raise InputError(f"row_dtype is {row_dtype!r}: expected {known}.")
+        self.rows, self.row_dtype = rows, row_dtype
         self.grid = None if grid is None else whole_number("grid", grid, 1)
         self.size = None if size is None else image_size(size)
         self.nu = or_auto(nu, lambda value: share("nu", value, one_too=True))
@@ -495,6 +502,7 @@ class Detector:
             self.threads,
             patches=self.rows == "patches",
             runtime=self._runtime,
+            row_dtype=self.row_dtype,
         )
 
     def _open_store(self, representation: Representation, scale: PixelScale) -> RowStore | None:

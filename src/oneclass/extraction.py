@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from oneclass.errors import ImageError
 from oneclass.machine import cpu_name, versions
 from oneclass.pixels import PixelScale
-from oneclass.representation import Representation
+from oneclass.representation import Representation, Rows
 from oneclass.sources import Sources, check_depth, content_digest
 from oneclass.stages import Stages
 from oneclass.store import RowStore
@@ -41,12 +41,12 @@ class Extracted:
 
     Attributes:
         index: of the image among the sources.
-        row: (d,) float32.
+        row: (d,), or (p, d) for patches, of the representation's `row_dtype`.
         digest: of the image's content.
     """
 
     index: int
-    row: NDArray[np.float32]
+    row: Rows
     digest: bytes
 
 
@@ -221,15 +221,13 @@ def _look(
 
 
 def _result(
-    item: _Prepared, row: NDArray[np.float32], representation: Representation, sources: Sources
+    item: _Prepared, row: Rows, representation: Representation, sources: Sources
 ) -> Extracted | ImageError:
     error = _refusal(row, representation, sources.names[item.index])
     return error or Extracted(item.index, row, item.digest)
 
 
-def _refusal(
-    row: NDArray[np.float32], representation: Representation, name: str
-) -> ImageError | None:
+def _refusal(row: Rows, representation: Representation, name: str) -> ImageError | None:
     if not np.isfinite(row).all():
         why = "the network's output for it is not finite; are its pixel values far out of range?"
         return ImageError(name, "row_not_finite", why)

@@ -66,6 +66,7 @@ def load(
             threads=threads,
             runtime=runtime if network is None else chosen.name,
             precision=precision if network is None else chosen.precision,
+            row_dtype=representation.row_dtype,
             cache=cache,
         )
     except OneclassError:

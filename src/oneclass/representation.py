@@ -28,10 +28,12 @@ from oneclass.pixels import PixelScale, prepare
 GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01
 """Of an image's positions; benchmarks/bench_patches.py has the table."""
+ROW_DTYPES = ("float32", "float16")
 JPEG_MARGIN = 2
 """benchmarks/bench_decoding.py has the table."""
 Layer = tuple[str, int | None]
 Batch = NDArray[np.float32] | Sequence[NDArray[np.float32]]
+Rows = NDArray[np.floating[Any]]
 MapShape = tuple[int, int, int]
 """(channels, height, width)."""
 
@@ -46,15 +48,22 @@ class Greyscale:
         values_per_image: of all its rows.
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
-        together, version: as for `PretrainedLayers`.
+        row_dtype, together, version: as for `PretrainedLayers`.
     """
 
     unit_length = False
     n_worst = 0
     together, version = 1, "numpy"
 
-    def __init__(self, size: tuple[int, int], *, jpeg_margin: int | None = JPEG_MARGIN) -> None:
-        """`size`: (height, width) in pixels of the compared images."""
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        jpeg_margin: int | None = JPEG_MARGIN,
+        row_dtype: str = ROW_DTYPES[0],
+    ) -> None:
+        """`size`: (height, width) in pixels of the compared images; `row_dtype`: of the rows."""
+        self.row_dtype = row_dtype
         self.preprocessing = Preprocessing(size, "bilinear", (0.0,), (1.0,), jpeg_margin)
         self.n_columns = size[0] * size[1]
         self.values_per_image = self.n_columns
@@ -66,12 +75,16 @@ class Greyscale:
         """(H, W) or (H, W, 3) pixels to (1, height, width) float32 intensities."""
         return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: Batch) -> NDArray[np.float32]:
-        """n prepared images to (n, height * width) float32 rows."""
-        return np.array(batch).reshape(len(batch), -1)
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, height * width) rows."""
+        return np.array(batch, self.row_dtype).reshape(len(batch), -1)
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": GREYSCALE, "preprocessing": self.preprocessing.to_json()}
+        return {
+            "kind": GREYSCALE,
+            "preprocessing": self.preprocessing.to_json(),
+            "row_dtype": self.row_dtype,
+        }
 
 
 class PretrainedLayers:
@@ -87,6 +100,7 @@ class PretrainedLayers:
         map_shapes: for each layer, the shape of its map in the row, or None where it has none.
         n_worst: 0, since an image is one row; see `PatchLayers`.
         runtime: what computes the network.
+        row_dtype: of the rows, one of `ROW_DTYPES`.
         together: how many images `rows` should get at best, where other threads call it, too.
         version: of what computes; the last bits of rows may depend on it.
     """
@@ -102,6 +116,7 @@ class PretrainedLayers:
         size: tuple[int, int] | None = None,
         threads: int | None = None,
         runtime: Runtime = DEFAULT_RUNTIME,
+        row_dtype: str = ROW_DTYPES[0],
         jpeg_margin: int | None = JPEG_MARGIN,
     ) -> None:
         """Make a session that ends at the layers.
@@ -120,7 +135,7 @@ class PretrainedLayers:
                 size that the network cannot take.
         """
         self.backbone, self.layers = backbone, tuple(layers)
-        self.runtime = runtime
+        self.runtime, self.row_dtype = runtime, row_dtype
         self.preprocessing, self._session, shapes = _cut(
             backbone, self.layers, size, threads, runtime, jpeg_margin
         )
@@ -137,8 +152,8 @@ class PretrainedLayers:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
         return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: Batch) -> NDArray[np.float32]:
-        """n prepared images to (n, d) float32 rows of unit length; zero where a layer is all zero.
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, d) rows of unit length; zero where a layer is all zero.
 
         Such a row has no direction, and a part of it would not be comparable with whole ones.
         """
@@ -151,7 +166,7 @@ class PretrainedLayers:
             units.append(flat * weights.astype(np.float32)[:, None])
         rows = np.concatenate(units, axis=1)
         rows[~np.all([unit.any(axis=1) for unit in units], axis=0)] = 0
-        return rows
+        return rows.astype(self.row_dtype, copy=False)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -160,6 +175,7 @@ class PretrainedLayers:
             "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
             "preprocessing": self.preprocessing.to_json(),
             "runtime": self.runtime.to_json(),
+            "row_dtype": self.row_dtype,
         }
 
 
@@ -175,7 +191,7 @@ class PatchLayers:
         values_per_image: of all its rows.
         grid: (height, width) of the positions.
         n_worst: an image is as odd as this number of its worst positions on average.
-        runtime, together, version: as for `PretrainedLayers`.
+        runtime, row_dtype, together, version: as for `PretrainedLayers`.
     """
 
     unit_length = True
@@ -188,6 +204,7 @@ class PatchLayers:
         size: tuple[int, int] | None = None,
         threads: int | None = None,
         runtime: Runtime = DEFAULT_RUNTIME,
+        row_dtype: str = ROW_DTYPES[0],
         jpeg_margin: int | None = JPEG_MARGIN,
     ) -> None:
         """Make a session that ends at the layers; arguments and errors as for `PretrainedLayers`.
@@ -196,7 +213,7 @@ class PatchLayers:
             InputError: also for a layer that has no map.
         """
         self.backbone, self.layers = backbone, tuple(layers)
-        self.runtime = runtime
+        self.runtime, self.row_dtype = runtime, row_dtype
         self.preprocessing, self._session, shapes = _cut(
             backbone, self.layers, size, threads, runtime, jpeg_margin
         )
@@ -219,8 +236,8 @@ class PatchLayers:
         """(H, W) or (H, W, 3) pixels to (channels, height, width) float32, the network's input."""
         return prepare(pixels, scale, self.preprocessing, out)
 
-    def rows(self, batch: Batch) -> NDArray[np.float32]:
-        """n prepared images to (n, height * width, d) float32 rows of unit length, or zero."""
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, height * width, d) rows of unit length, or zero."""
         parts = []
         for (_, cells), values in zip(self.layers, self._session(np.asarray(batch)), strict=True):
             maps = _neighbourhoods(values if cells is None else pool(values, cells))
@@ -231,7 +248,7 @@ class PatchLayers:
             weights = np.zeros_like(norms)
             np.divide(1, norms * math.sqrt(len(self.layers)), out=weights, where=norms > 0)
             parts.append(flat * weights.astype(np.float32)[:, :, None])
-        return np.concatenate(parts, axis=2)
+        return np.concatenate(parts, axis=2).astype(self.row_dtype, copy=False)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -240,6 +257,7 @@ class PatchLayers:
             "layers": [{"name": name, "grid": grid} for name, grid in self.layers],
             "preprocessing": self.preprocessing.to_json(),
             "runtime": self.runtime.to_json(),
+            "row_dtype": self.row_dtype,
             "n_worst": self.n_worst,
         }
 
@@ -307,8 +325,11 @@ def restore(
         ValueError, KeyError, TypeError: the record makes no sense.
     """
     preprocessing = Preprocessing.from_json(record["preprocessing"])
+    margin, row_dtype = preprocessing.jpeg_margin, record.get("row_dtype", ROW_DTYPES[0])
+    if row_dtype not in ROW_DTYPES:
+        raise ValueError(f"row_dtype {row_dtype!r}")
     if backbone is None:
-        return Greyscale(preprocessing.size, jpeg_margin=preprocessing.jpeg_margin)
+        return Greyscale(preprocessing.size, jpeg_margin=margin, row_dtype=row_dtype)
     layers = [(layer["name"], layer["grid"]) for layer in record["layers"]]
     kind = PatchLayers if record["kind"] == PATCHES else PretrainedLayers
     restored = kind(
@@ -317,7 +338,8 @@ def restore(
         size=preprocessing.size,
         threads=threads,
         runtime=runtime,
-        jpeg_margin=preprocessing.jpeg_margin,
+        row_dtype=row_dtype,
+        jpeg_margin=margin,
     )
     if isinstance(restored, PatchLayers) and restored.n_worst != record["n_worst"]:
         raise ValueError(f"n_worst {record['n_worst']} for {restored.grid} positions")

@@ -12,8 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from oneclass.files import FULL
 IN_MEMORY_BYTES = 256 << 20
 """Rows that take more go to a file; the solver's passes over one are as fast (docs/speed.md)."""
 PIECE_BYTES = 64 << 20
-ITEM = np.dtype(np.float32).itemsize
+Rows = NDArray[np.floating[Any]]
 
 
 class ScratchRows:
@@ -32,26 +31,27 @@ class ScratchRows:
 
     Args:
         most: how many rows there may be.
-        shape: of one row.
+        shape, dtype: of one row.
 
     Raises:
         StorageError: the disk has no room for so many.
     """
 
-    def __init__(self, most: int, shape: tuple[int, ...]) -> None:
-        self._shape, self._n_bytes = shape, ITEM * math.prod(shape)
-        self._array: NDArray[np.float32] | None = None
+    def __init__(self, most: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._shape, self._dtype = shape, dtype
+        self._n_bytes = dtype.itemsize * math.prod(shape)
+        self._array: Rows | None = None
         self._file: IO[bytes] | None = None
         self.n_rows = 0
         if most * self._n_bytes <= IN_MEMORY_BYTES:
-            self._array = np.empty((most, *shape), np.float32)
+            self._array = np.empty((most, *shape), dtype)
             return
         needed, free = 2 * most * self._n_bytes, shutil.disk_usage(tempfile.gettempdir()).free
         if needed > free:
             raise self._no_room(f"they need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `ordered`
 
-    def add(self, row: NDArray[np.float32]) -> None:
+    def add(self, row: Rows) -> None:
         """Keep one more row.
 
         Raises:
@@ -63,11 +63,11 @@ class ScratchRows:
             self._write(self._file, row)
         self.n_rows += 1
 
-    def ordered(self, order: Sequence[int]) -> NDArray[np.float32]:
+    def ordered(self, order: Sequence[int]) -> Rows:
         """All rows in that order; afterwards nothing can be added.
 
         Returns:
-            (n, *shape) float32: an array, or a read-only map of a file, which `rows.as_rows` reads
+            (n, *shape): an array, or a read-only map of a file, which `rows.as_rows` reads
             block by block.
 
         Raises:
@@ -81,22 +81,24 @@ class ScratchRows:
         step = max(1, PIECE_BYTES // self._n_bytes)
         for start in range(0, len(order), step):
             wanted = np.asarray(order[start : start + step])
-            piece = np.empty((len(wanted), *self._shape), np.float32)
+            piece = np.empty((len(wanted), *self._shape), self._dtype)
             for place in np.argsort(wanted):  # a disk is read forwards
                 # Read, not mapped: pages of a map would count as memory of the process.
                 position = int(wanted[place]) * self._n_bytes
-                os.preadv(self._file.fileno(), [piece[place].data.cast("B")], position)
+                os.preadv(
+                    self._file.fileno(), [piece[place].reshape(-1).view(np.uint8).data], position
+                )
             self._write(out, piece)
         out.flush()
         self._file.close()
-        rows = _mapped(out, len(order), self._shape)
+        rows = _mapped(out, (len(order), *self._shape), self._dtype)
         weakref.finalize(rows, out.close)
         return rows
 
-    def _write(self, file: IO[bytes] | None, values: NDArray[np.float32]) -> None:
+    def _write(self, file: IO[bytes] | None, values: Rows) -> None:
         assert file is not None, "rows are in memory or in a file"
         try:
-            file.write(np.ascontiguousarray(values).data)
+            file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -110,6 +112,5 @@ class ScratchRows:
         )
 
 
-def _mapped(file: IO[bytes], n_rows: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    path = Path(f"/proc/self/fd/{file.fileno()}")
-    return np.memmap(str(path), np.float32, "r", shape=(n_rows, *shape))
+def _mapped(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+    return np.memmap(f"/proc/self/fd/{file.fileno()}", dtype, "r", shape=shape)

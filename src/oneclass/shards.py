@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from oneclass.files import whole_file
 
-DTYPES = ("<f4", "<f8")
+DTYPES = ("<f2", "<f4", "<f8")
 DIGEST_BYTES = 32
 NAME = re.compile(r"[0-9a-f]{32}\.(json|npy)")
 """What is called otherwise is not ours."""

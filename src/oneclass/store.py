@@ -95,7 +95,7 @@ class RowStore:
 
         Args:
             key: as for `get`.
-            row: float32 or float64, of the same shape for all images.
+            row: float16, float32 or float64, of the same shape for all images.
             digest: SHA-256 of the image's pixels.
         """
         with self._lock:

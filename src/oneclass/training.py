@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.errors import ImageError, InputError
@@ -18,10 +17,12 @@ from oneclass.images import SUFFIXES, Header
 from oneclass.pixels import PixelScale, choose_scale
 from oneclass.representation import (
     GREYSCALE,
+    ROW_DTYPES,
     Greyscale,
     PatchLayers,
     PretrainedLayers,
     Representation,
+    Rows,
     parse_layers,
 )
 from oneclass.scratch import ScratchRows
@@ -96,6 +97,7 @@ def choose_representation(
     *,
     patches: bool = False,
     runtime: Runtime = DEFAULT_RUNTIME,
+    row_dtype: str = ROW_DTYPES[0],
 ) -> Representation:
     """Make the representation that the settings of a `Detector` ask for.
 
@@ -107,7 +109,7 @@ def choose_representation(
             raise InputError("patches are positions of a network's layers: greyscale has none.")
         if layer is not None or grid is not None:
             raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
-        return Greyscale(size or _common_size(headers))
+        return Greyscale(size or _common_size(headers), row_dtype=row_dtype)
     network = Backbone.open(backbone)
     if layer is None:
         if network.spec.name != DEFAULT:
@@ -118,7 +120,7 @@ def choose_representation(
         layer = DEFAULT_PATCHES if patches else DEFAULT_LAYER
     layers = parse_layers(network, layer, grid)
     return (PatchLayers if patches else PretrainedLayers)(
-        network, layers, size=size, threads=threads, runtime=runtime
+        network, layers, size=size, threads=threads, runtime=runtime, row_dtype=row_dtype
     )
 
 
@@ -154,7 +156,7 @@ def collect_rows(
     workers: int,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[NDArray[np.float32], list[bytes], list[ImageError]]:
+) -> tuple[Rows, list[bytes], list[ImageError]]:
     """The rows of all readable images, ordered by content, their digests, and the errors.
 
     Raises:
@@ -169,7 +171,7 @@ def collect_rows(
             errors.append(result)
         else:
             if collected is None:
-                collected = ScratchRows(len(sources), result.row.shape)
+                collected = ScratchRows(len(sources), result.row.shape, result.row.dtype)
                 lowest, highest = result.row.copy(), result.row.copy()
             collected.add(result.row)
             np.minimum(lowest, result.row, out=lowest)

@@ -72,6 +72,13 @@ if TYPE_CHECKING:
     default=True,
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep]",
 )
+@click.option(
+    "--row-dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of the rows; float16 takes half the room in the cache and beside the model.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
 @runtime_options

@@ -30,10 +30,15 @@ from PIL import Image
 
 import speed_parts as parts
 from oneclass import Detector, load
-from oneclass.backbones import DEFAULT_RUNTIME, Runtime
-from oneclass.datasets.mnist import mnist_5k
+from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
+from oneclass.datasets.mnist import load_mnist_5k, mnist_5k
+from oneclass.paper.protocol import draw, measure, used_by
+from oneclass.paper.rows import extract_rows
+from oneclass.paper.tables import TABLE_1
+from oneclass.representation import PretrainedLayers, parse_layers
 from oneclass.runs import environment
 from oneclass.statistics import auroc
+from oneclass.training import DEFAULT_LAYER
 from photographs import write_photographs
 from speed_tables import render
 
@@ -180,27 +185,46 @@ def accuracy(folder: Path) -> dict[str, Any]:
         shifts[name] = max(
             float(np.abs(a - b).max() / usual[0].std()) for a, b in zip(moved, usual, strict=True)
         )
-    return {"auroc": table, "largest_shift_same_precision": shifts}
+    return {"auroc": table, "largest_shift_same_precision": shifts, "protocol": protocol()}
+
+
+def protocol() -> dict[str, dict[str, float]]:
+    """The paper's protocol on its tasks 1 to 4: one half-space, 21 nu, no clusters that tip over.
+
+    Returns:
+        For each layer of the default row and each task the AUROC by runtime.
+    """
+    data, backbone = load_mnist_5k(), Backbone.open(DEFAULT)
+    draws = [draw(task, data, trials=3, seed=0) for task in TABLE_1[:4]]
+    used = used_by(draws)
+    layers = parse_layers(backbone, DEFAULT_LAYER)
+    found: dict[str, dict[str, float]] = {}
+    for runtime in (DEFAULT_RUNTIME, FP32, BF16):
+        representation = PretrainedLayers(backbone, layers, runtime=runtime)
+        rows, passed = extract_rows(data.images, used, representation)
+        for (layer, grid), own in zip(layers, rows, strict=True):
+            for drawn in draws:
+                cell = measure(drawn, f"{layer}@{grid}", own, used, passed)
+                place = found.setdefault(f"{drawn.task.name}, {layer}@{grid}", {})
+                place[f"{runtime.name} {runtime.precision}"] = cell.mean
+    return found
 
 
 MEMORY = """
 import re, sys
 from pathlib import Path
-from oneclass import load
-from oneclass.sources import gather
+from oneclass.cli import cli
+from oneclass.console import run
 
-def peak():
-    return re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
-
-detector = load(sys.argv[1])
-sources = gather(sys.argv[2])
-listed = peak()
-print(sum(1 for _ in detector.score_each(sources)), peak(), listed)
+code = run(cli)
+told = Path("/proc/self/status").read_text()
+print("peak", re.search(r"VmHWM:\\s*(\\d+) kB", told)[1])
+sys.exit(code)
 """
 
 
 def memory(folder: Path) -> dict[str, Any]:
-    """Peak memory of scoring, in processes of their own; small inputs, so that it ends."""
+    """Peak memory of `oneclass score ... -o`, the whole process; small inputs, so that it ends."""
     paths = digits(folder / "some", 1000)
     Detector(layer="block_4", grid=2, size=(64, 64)).fit(paths[:200]).save(folder / "small")
     found = {}
@@ -209,15 +233,15 @@ def memory(folder: Path) -> dict[str, Any]:
         place.mkdir()
         for i in range(n):
             (place / f"{i:06}.png").hardlink_to(paths[i % len(paths)])
-        words = [sys.executable, "-c", MEMORY, str(folder / "small"), str(place)]
+        words = ["score", str(folder / "small"), str(place), "-o", str(folder / "run")]
         start = time.perf_counter()
-        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-        assert int(told[0]) == n
-        found[str(n)] = {
-            "megabytes": int(told[1]) / 1e3,
-            "megabytes_once_listed": int(told[2]) / 1e3,
-            "seconds": time.perf_counter() - start,
-        }
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, *words], capture_output=True, text=True, check=True
+        )
+        seconds = time.perf_counter() - start
+        with (folder / "run" / "predictions.csv").open() as file:
+            assert sum(1 for _ in file) == n + 1
+        found[str(n)] = {"megabytes": int(done.stdout.split()[-1]) / 1e3, "seconds": seconds}
         shutil.rmtree(place)
     return found
 

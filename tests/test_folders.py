@@ -66,7 +66,7 @@ def test_each_file_once_and_inputs_in_their_order(tmp_path: Path) -> None:
 
 def test_a_lone_path_is_a_list_of_one(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    assert expand(tmp_path).paths == expand(str(tmp_path)).paths == (tmp_path / "a.png",)
+    assert [*expand(tmp_path).paths] == [*expand(str(tmp_path)).paths] == [tmp_path / "a.png"]
 
 
 def test_links_in_circles_end(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_leads_nowhere_is_an_error_and_stops_nothing(tmp_path: Path) -> Non
 
 
 def test_an_empty_folder_and_no_input_are_no_errors(tmp_path: Path) -> None:
-    assert expand([tmp_path]).paths == expand([]).paths == ()
+    assert [*expand([tmp_path]).paths] == [*expand([]).paths] == []
 
 
 ODD = ["new\nline.png", 'com,ma "and" quote\'s.png', "-dash.png", " space .png", "#hash.png",

@@ -16,7 +16,18 @@ SOURCE = Path(oneclass.__file__).parent
 FLOORS = (
     {"errors", "machine", "stages"},
     {"svm", "rows", "calibration", "guarantee", "drift", "statistics"},
-    {"files", "folders", "images", "check", "shards", "store", "stores", "downloads", "scratch"},
+    {
+        "files",
+        "paths",
+        "folders",
+        "images",
+        "check",
+        "shards",
+        "store",
+        "stores",
+        "downloads",
+        "scratch",
+    },
     {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},
     {
         "modelfile",

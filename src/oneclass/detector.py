@@ -283,7 +283,7 @@ class Detector:
         """
         fitted = self._require_fit()
         return drift(
-            np.array([p.p_value for p in predictions]),
+            np.fromiter((p.p_value for p in predictions), np.float64, len(predictions)),
             fitted.card["false_alarms"],
             len(fitted.calibration.normal_scores),
         )

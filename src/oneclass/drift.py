@@ -29,7 +29,7 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
     Returns:
         A sentence, or None where there is nothing to say or fewer than `FEWEST` images to ask.
     """
-    rest = np.sort(p_values[p_values > false_alarms])
+    rest = p_values[p_values > false_alarms]
     n_called = len(p_values) - len(rest)
     if len(p_values) >= FEWEST and n_called > len(p_values) / 2:
         return (
@@ -39,11 +39,15 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
         )
     if len(rest) < FEWEST:
         return None
-    even = (rest - false_alarms) / (1 - false_alarms)
-    steps = np.arange(1, len(even) + 1) / len(even)
-    low = float((steps - even).max())  # more low p-values than an even spread has
-    high = float((even - steps + 1 / len(even)).max())
-    limit = max(CLEAR, SURE * sqrt(1 / len(even) + 1 / n_held_out))
+    # In place, since a batch may have millions: where an even spread would have 1/m, 2/m, ..., 1.
+    rest.sort()
+    rest -= false_alarms
+    rest /= 1 - false_alarms
+    ahead = np.linspace(1 / len(rest), 1, len(rest))
+    ahead -= rest
+    low = float(ahead.max())  # more low p-values than an even spread has
+    high = float(1 / len(rest) - ahead.min())
+    limit = max(CLEAR, SURE * sqrt(1 / len(rest) + 1 / n_held_out))
     if max(low, high) <= limit:
         return None
     if low >= high:

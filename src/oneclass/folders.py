@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import heapq
 import os
 import re
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
 from oneclass.errors import ImageError
+from oneclass.paths import Names, Paths
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
@@ -28,6 +32,7 @@ SUFFIXES = frozenset(
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MAGIC = re.compile(r"[*?\[]")
 _NUMBER = re.compile(r"(\d+)")
+_RUN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Listing:
         errors: one per input that leads nowhere, with reason ``missing`` or ``unreadable``.
     """
 
-    paths: tuple[Path, ...]
+    paths: Paths
     ignored: Mapping[str, int]
     errors: tuple[ImageError, ...]
 
@@ -65,7 +70,7 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
                 walk.lines(source.read(), Path(), comments=False)
         else:
             walk.take(given)
-    return Listing(tuple(walk.paths), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
+    return Listing(walk.once(), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
 
 
 def plain(text: str) -> str:
@@ -77,22 +82,48 @@ class _Walk:
     """The files found so far."""
 
     def __init__(self) -> None:
-        self.paths: list[Path] = []
         self.ignored: Counter[str] = Counter()
         self.errors: list[ImageError] = []
-        self._seen: set[str] = set()
+        self._paths = Paths()
+        self._n_taken = 0
+        self._met_links = False
         self._lists: set[str] = set()
+
+    def once(self) -> Paths:
+        """The files in the order in which they were met, each the first time.
+
+        Links are followed, and files told apart by hashes: a set of all paths would take most of
+        the memory. Only where hashes repeat are the paths themselves compared.
+        """
+        if self._n_taken <= 1 and not self._met_links:
+            return self._paths
+        hashes = array("q", (hash(os.path.realpath(path)) for path in self._paths))
+        ascending = sorted(hashes)
+        pairs = zip(ascending, islice(ascending, 1, None), strict=False)
+        if not (repeated := {a for a, b in pairs if a == b}):
+            return self._paths
+        seen: set[str] = set()
+        kept = []
+        for index, number in enumerate(hashes):
+            if number in repeated:
+                real = os.path.realpath(self._paths[index])
+                if real in seen:
+                    continue
+                seen.add(real)
+            kept.append(index)
+        return self._paths.kept(kept)
 
     def take(self, given: str | Path) -> None:
         """One input: what exists as it stands, else a pattern."""
         path = Path(given)
+        self._n_taken += 1
         try:
             if path.is_dir():
                 self._folder(path)
             elif path.suffix.lower() == ".txt" and path.is_file():
                 self._list(path)
             elif os.path.lexists(path):
-                self._add(path)
+                self._paths.append(str(path.parent), path.name)
             elif _MAGIC.search(str(given)):
                 self._glob(str(given))
             else:
@@ -111,12 +142,6 @@ class _Walk:
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))
 
-    def _add(self, path: Path) -> None:
-        key = os.path.realpath(path)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.paths.append(path)
-
     def _list(self, path: Path) -> None:
         key = os.path.realpath(path)
         if key in self._lists:  # a list may name itself
@@ -126,13 +151,13 @@ class _Walk:
         self.lines(data.removeprefix(b"\xef\xbb\xbf"), path.parent, comments=True)
 
     def _folder(self, folder: Path) -> None:
-        for path in self._files(folder):
-            self._add_known(path)
+        for inside, name in self._files(folder):
+            self._add_known(inside, name)
 
-    def _add_known(self, path: Path) -> None:
-        suffix = path.suffix.lower()
+    def _add_known(self, folder: str, name: str) -> None:
+        suffix = Path(name).suffix.lower()
         if suffix in SUFFIXES:
-            self._add(path)
+            self._paths.append(folder, name)
         else:
             self.ignored[suffix] += 1
 
@@ -140,19 +165,21 @@ class _Walk:
         start, stars, rest = pattern.partition("**")
         # The standard library follows links in circles under **, so that part is walked here.
         root = (start or ".") if stars else pattern
+        self._met_links = True  # one file may be matched in several ways
         hits = glob.glob(root, recursive=False)  # noqa: PTH207 -- patterns may be absolute
         count = 0
         for hit in sorted(map(Path, hits), key=natural_key):
-            for path in self._files(hit) if hit.is_dir() else [hit]:
-                inner = path.relative_to(hit).parts
+            files = self._files(hit) if hit.is_dir() else [(str(hit.parent), hit.name)]
+            for folder, name in files:
+                inner = Path(folder, name).relative_to(hit).parts
                 if not stars or _matches(inner, ("**", *Path(rest.lstrip("/")).parts)):
                     count += 1
-                    self._add_known(path)
+                    self._add_known(folder, name)
         if not count:
             self.refuse(pattern, "missing", "no file or folder matches this pattern")
 
-    def _files(self, root: Path) -> Iterator[Path]:
-        """Files of a folder in natural order, then those of its folders; each folder once."""
+    def _files(self, root: Path) -> Iterator[tuple[str, str]]:
+        """Folder and name of files in natural order, then those of its folders; each once."""
         seen: set[str] = set()
         waiting = [root]
         while waiting:
@@ -161,15 +188,37 @@ class _Walk:
             if here in seen:  # links may run in circles
                 continue
             seen.add(here)
+            folders: list[str] = []
             try:
                 with os.scandir(folder) as entries:
-                    found = [(_is_dir(e), e.name) for e in entries if not _hidden(e.name)]
+                    files = _in_order(self._names(entries, folders))
             except OSError as problem:
                 self.refuse(folder, "unreadable", f"the folder cannot be opened ({problem})")
                 continue
-            found.sort(key=lambda entry: natural_key(entry[1]))
-            yield from (folder / name for is_dir, name in found if not is_dir)
-            waiting.extend(folder / name for is_dir, name in reversed(found) if is_dir)
+            yield from ((str(folder), name) for name in files)
+            waiting.extend(folder / name for name in sorted(folders, key=natural_key, reverse=True))
+
+    def _names(self, entries: Iterable[os.DirEntry[str]], folders: list[str]) -> Iterator[str]:
+        """The names of files; those of folders are put aside."""
+        for entry in entries:
+            if _hidden(entry.name):
+                continue
+            self._met_links |= entry.is_symlink()
+            if _is_dir(entry):
+                folders.append(entry.name)
+            else:
+                yield entry.name
+
+
+def _in_order(names: Iterator[str]) -> Iterator[str]:
+    """Sort names in runs and merge these: keys take ten times as much memory as names."""
+    found, ends = Names(), [0]
+    while run := sorted(islice(names, _RUN), key=natural_key):
+        for name in run:
+            found.append(name)
+        ends.append(len(found))
+    runs = ((found[i] for i in range(*pair)) for pair in pairwise(ends))
+    return heapq.merge(*runs, key=natural_key)
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:

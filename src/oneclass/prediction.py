@@ -29,6 +29,42 @@ class Prediction:
     is_anomaly: bool
 
 
+class Scored(Sequence[Prediction]):
+    """Predictions of many images in little memory: made anew when they are asked for.
+
+    Args:
+        names: of the images.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        # As large as they can become: arrays that grow leave holes in the memory behind them.
+        self._names, self._n = names, 0
+        self._index, self._odd = np.empty(len(names), np.uint32), np.empty(len(names), bool)
+        self._score, self._p_value = np.empty(len(names)), np.empty(len(names))
+
+    def add(self, index: int, prediction: Prediction) -> None:
+        """Add the prediction of the image that has this index among the names."""
+        self._index[self._n], self._odd[self._n] = index, prediction.is_anomaly
+        self._score[self._n], self._p_value[self._n] = prediction.score, prediction.p_value
+        self._n += 1
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Prediction]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(self._n)[index]
+        score, p_value = float(self._score[place]), float(self._p_value[place])
+        return Prediction(
+            self._names[int(self._index[place])], score, p_value, bool(self._odd[place])
+        )
+
+
 @dataclass(frozen=True)
 class Predictions(Sequence[Prediction]):
     """The predictions in the order of the images, and what could not be scored.

@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,13 @@ def write_run(
     make_folder(folder)
     with translated_errors(folder):
         (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
-    header = ",".join(COLUMNS) + "\n"
-    lines = "".join(csv_line(p) + "\n" for p in predictions)
-    _write(folder / "predictions.csv", header + lines)
-    _write(folder / "predictions.jsonl", "".join(json_line(p) + "\n" for p in predictions))
+    lines = chain([",".join(COLUMNS)], map(csv_line, predictions))
+    _write(folder / "predictions.csv", lines)
+    _write(folder / "predictions.jsonl", map(json_line, predictions))
     rows = ((str(e.path), e.reason, e.detail) for e in errors)
     with whole_file(folder / "errors.csv") as file:
         file.write(csv_text(ERROR_COLUMNS, rows))
-    _write(folder / "run.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+    _write(folder / "run.json", [json.dumps(record, indent=2, sort_keys=True)])
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _csv(cells: Iterable[str]) -> str:
     return buffer.getvalue().removesuffix("\r\n")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, lines: Iterable[str]) -> None:
     with whole_file(path) as file:
-        # A file name may hold bytes that are no UTF-8; the files stay valid UTF-8 all the same.
-        file.write(text.encode("utf-8", "backslashreplace"))
+        for line in lines:
+            # A file name may hold bytes that are no UTF-8; the files stay valid UTF-8 all the same.
+            file.write(f"{line}\n".encode("utf-8", "backslashreplace"))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from oneclass import folders, images
 from oneclass.errors import ImageError, InputError
+from oneclass.paths import Texts
 from oneclass.pixels import DEPTHS
 
 Progress = Callable[[int, int], None]
@@ -116,9 +117,7 @@ def gather(given: Images) -> Sources:
         raise InputError("an empty path: expected a file, a folder, a glob, a list.txt, or -.")
     if len(paths) == len(items):
         listing = folders.expand(paths)
-        return Sources(
-            listing.paths, [str(path) for path in listing.paths], listing.errors, listing.ignored
-        )
+        return Sources(listing.paths, Texts(listing.paths), listing.errors, listing.ignored)
     arrays = [item for item in items if isinstance(item, np.ndarray)]
     if len(arrays) == len(items):
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])

@@ -32,7 +32,7 @@ from oneclass.stages import process_age
 if TYPE_CHECKING:
     from oneclass.detector import Detector
     from oneclass.heatmapfiles import HeatmapFolder
-    from oneclass.prediction import Prediction
+    from oneclass.prediction import Prediction, Scored
     from oneclass.sources import Sources
 
 
@@ -141,22 +141,24 @@ def _score_all(
     heat: HeatmapFolder | None,
     *,
     keep: bool,
-) -> tuple[list[Prediction], list[ImageError], bool]:
+) -> tuple[Scored, list[ImageError], bool]:
     """The predictions, the errors, and whether Ctrl-C left the end unscored.
 
     Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
     nothing to `keep`, it ends.
     """
-    predictions: list[Prediction] = []
+    from oneclass.prediction import Scored
+
+    predictions = Scored(sources.names)
     errors = list(sources.errors)
     quiet = to_line is not None and is_terminal(sys.stdout)
     try:
         with progress("score", quiet=quiet) as show:
-            for result in _results(detector, sources, heat, show):
+            for index, result in enumerate(_results(detector, sources, heat, show)):
                 if isinstance(result, ImageError):
                     errors.append(result)
                     continue
-                predictions.append(result)
+                predictions.add(index, result)
                 if to_line is not None and not print_data(to_line(result)):
                     to_line = None
                 if to_line is None and not keep:

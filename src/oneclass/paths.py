@@ -1,0 +1,103 @@
+"""Many paths in little memory: about as many bytes as the names have letters.
+
+A `Path` takes half a kilobyte. For a hundred thousand images that would be more than all else that
+scoring needs, so paths are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import overload
+
+MOST_IN_32_BITS = 2**32 - 1
+
+
+class Names(Sequence[str]):
+    """Texts end to end in one buffer; any bytes that a file name may hold."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._bytes, self._ends = bytearray(), array("I", [0])
+        for name in names:
+            self.append(name)
+
+    def append(self, name: str) -> None:
+        self._bytes += os.fsencode(name)
+        if len(self._bytes) > MOST_IN_32_BITS and self._ends.typecode == "I":
+            self._ends = array("Q", self._ends)
+        self._ends.append(len(self._bytes))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return os.fsdecode(bytes(self._bytes[self._ends[place] : self._ends[place + 1]]))
+
+
+class Paths(Sequence[Path]):
+    """Paths as folders and names; a folder is kept once as long as its files come together."""
+
+    def __init__(self) -> None:
+        self._folders: list[str] = []
+        self._first: list[int] = []  # of each folder's files
+        self._names = Names()
+
+    def append(self, folder: str, name: str) -> None:
+        """Add the path of a file in a folder."""
+        if not self._folders or self._folders[-1] != folder:
+            self._folders.append(folder)
+            self._first.append(len(self._names))
+        self._names.append(name)
+
+    def kept(self, indices: Iterable[int]) -> Paths:
+        """Some of them, in that order."""
+        some = Paths()
+        for index in indices:
+            some.append(self._folder(index), self._names[index])
+        return some
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | list[Path]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return Path(self._folder(range(len(self))[index]), self._names[index])
+
+    def _folder(self, index: int) -> str:
+        return self._folders[bisect_right(self._first, index) - 1]
+
+    def __iter__(self) -> Iterator[Path]:
+        return (self[i] for i in range(len(self)))
+
+
+class Texts(Sequence[str]):
+    """Paths as texts."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        found = self._paths[index]
+        return str(found) if isinstance(found, Path) else [str(path) for path in found]

@@ -224,16 +224,16 @@ sys.exit(code)
 
 
 def memory(folder: Path) -> dict[str, Any]:
-    """Peak memory of `oneclass score ... -o`, the whole process; small inputs, so that it ends."""
+    """Peak memory of `oneclass score ... -o` with the default settings, the whole process."""
     paths = digits(folder / "some", 1000)
-    Detector(layer="block_4", grid=2, size=(64, 64)).fit(paths[:200]).save(folder / "small")
+    Detector().fit(paths[:200]).save(folder / "model")
     found = {}
     for n in (1000, 10_000, 100_000):
         place = folder / f"links{n}"
         place.mkdir()
         for i in range(n):
             (place / f"{i:06}.png").hardlink_to(paths[i % len(paths)])
-        words = ["score", str(folder / "small"), str(place), "-o", str(folder / "run")]
+        words = ["score", str(folder / "model"), str(place), "-o", str(folder / "run")]
         start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, *words], capture_output=True, text=True, check=True

@@ -162,9 +162,10 @@ def peers(result: dict[str, Any]) -> str:
         [
             "### Peers: fit to 512 files, score 256",
             table(["what", "s"], lines),
-            "anomalib and imgad are wanted here and cannot run: both import torchvision, which "
-            "does not import beside a torch for the processor alone "
-            "(`operator torchvision::nms does not exist`).",
+            "anomalib and imgad are wanted here and could not run: anomalib 2.7 imports "
+            "torchvision, which does not import beside a torch for the processor alone (`operator "
+            "torchvision::nms does not exist`); imgad 0.6 fetches every network from a model hub, "
+            "and no hub could be reached.",
         ]
     )
 

@@ -28,7 +28,7 @@ FLOORS = (
         "downloads",
         "scratch",
     },
-    {"backbones", "pixels", "sources", "representation", "extraction", "datasets"},
+    {"backbones", "maps", "pixels", "sources", "representation", "extraction", "datasets"},
     {
         "modelfile",
         "prediction",

@@ -15,12 +15,11 @@ from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, calibration, load
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
+from oneclass.maps import interpolation, neighbourhoods
 from oneclass.pixels import PixelScale
 from oneclass.representation import (
     PatchLayers,
     PretrainedLayers,
-    _interpolation,
-    _neighbourhoods,
     parse_layers,
 )
 from oneclass.rows import RowBlocks
@@ -70,7 +69,7 @@ def test_a_single_layer_keeps_the_order_of_its_positions() -> None:
 def test_neighbourhoods_are_a_box_filter_with_a_repeated_edge(shape: tuple[int, int]) -> None:
     maps = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
     expected = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
-    np.testing.assert_allclose(_neighbourhoods(maps), expected, atol=1e-6)
+    np.testing.assert_allclose(neighbourhoods(maps), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("n", "to"), [(1, 4), (2, 7), (5, 5), (7, 14), (14, 28)])
@@ -78,7 +77,7 @@ def test_interpolation_is_linear_between_the_middles(n: int, to: int) -> None:
     values = np.random.default_rng(1).normal(size=n)
     places = (np.arange(to) + 0.5) * n / to - 0.5
     expected = np.interp(places, np.arange(n), values)
-    np.testing.assert_allclose(_interpolation(n, to) @ values, expected, atol=1e-6)
+    np.testing.assert_allclose(interpolation(n, to) @ values, expected, atol=1e-6)
 
 
 def test_the_score_is_the_mean_of_the_worst_positions(detector: Detector) -> None:

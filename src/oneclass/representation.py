@@ -23,6 +23,7 @@ from oneclass.backbones import (
     first_line,
 )
 from oneclass.errors import InputError, StorageError
+from oneclass.maps import interpolation, neighbourhoods, pool
 from oneclass.pixels import PixelScale, prepare
 
 GREYSCALE, PATCHES = "greyscale", "patches"
@@ -240,8 +241,8 @@ class PatchLayers:
         """n prepared images to (n, height * width, d) rows of unit length, or zero."""
         parts = []
         for (_, cells), values in zip(self.layers, self._session(np.asarray(batch)), strict=True):
-            maps = _neighbourhoods(values if cells is None else pool(values, cells))
-            up = [_interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
+            maps = neighbourhoods(values if cells is None else pool(values, cells))
+            up = [interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
             fine = np.matmul(np.matmul(up[0], maps), up[1].T)
             flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
             norms = np.sqrt(np.einsum("npd,npd->np", flat, flat, dtype=np.float64))
@@ -346,24 +347,6 @@ def restore(
     return restored
 
 
-def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
-    """Average maps over a grid of cells as even as they can be.
-
-    Cell i of a side of n positions spans floor(i n / grid) to ceil((i + 1) n / grid), as in
-    adaptive average pooling: neighbouring cells share a position where n is no multiple of grid.
-
-    Args:
-        maps: (n, channels, h, w).
-        grid: cells per side, from 1 to min(h, w).
-
-    Returns:
-        (n, channels, grid, grid) float32.
-    """
-    down, across = (_averages(side, grid) for side in maps.shape[2:])
-    pooled: NDArray[np.float32] = np.matmul(np.matmul(down, maps), across.T)
-    return pooled
-
-
 def _cut(
     backbone: Backbone,
     layers: Sequence[Layer],
@@ -396,31 +379,3 @@ def _cut(
 
 def _mapped(backbone: Backbone) -> list[str]:
     return [name for name, shape in backbone.shapes().items() if len(shape) == 3]
-
-
-def _neighbourhoods(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each position averaged with its eight neighbours; the edge is repeated beyond itself."""
-    height, width = maps.shape[2:]
-    padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = padded[:, :, :height] + padded[:, :, 1:-1] + padded[:, :, 2:]
-    total = rows[..., :width] + rows[..., 1:-1] + rows[..., 2:]
-    return np.asarray(total / np.float32(9))
-
-
-def _interpolation(n: int, to: int) -> NDArray[np.float32]:
-    """(to, n) weights of linear interpolation between the middles of n equal parts of a line."""
-    places = ((np.arange(to) + 0.5) * n / to - 0.5).clip(0, n - 1)
-    below = places.astype(int)
-    above = np.minimum(below + 1, n - 1)
-    weights = np.zeros((to, n), np.float32)
-    np.add.at(weights, (np.arange(to), below), 1 - (places - below))
-    np.add.at(weights, (np.arange(to), above), places - below)
-    return weights
-
-
-def _averages(side: int, grid: int) -> NDArray[np.float32]:
-    weights = np.zeros((grid, side), np.float32)
-    for cell in range(grid):
-        start, stop = cell * side // grid, -(-(cell + 1) * side // grid)
-        weights[cell, start:stop] = 1 / (stop - start)
-    return weights

@@ -1,0 +1,52 @@
+"""A layer's maps on coarser and finer grids."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
+    """Average maps over a grid of cells as even as they can be.
+
+    Cell i of a side of n positions spans floor(i n / grid) to ceil((i + 1) n / grid), as in
+    adaptive average pooling: neighbouring cells share a position where n is no multiple of grid.
+
+    Args:
+        maps: (n, channels, h, w).
+        grid: cells per side, from 1 to min(h, w).
+
+    Returns:
+        (n, channels, grid, grid) float32.
+    """
+    down, across = (_averages(side, grid) for side in maps.shape[2:])
+    pooled: NDArray[np.float32] = np.matmul(np.matmul(down, maps), across.T)
+    return pooled
+
+
+def neighbourhoods(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each position averaged with its eight neighbours; the edge is repeated beyond itself."""
+    height, width = maps.shape[2:]
+    padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = padded[:, :, :height] + padded[:, :, 1:-1] + padded[:, :, 2:]
+    total = rows[..., :width] + rows[..., 1:-1] + rows[..., 2:]
+    return np.asarray(total / np.float32(9))
+
+
+def interpolation(n: int, to: int) -> NDArray[np.float32]:
+    """(to, n) weights of linear interpolation between the middles of n equal parts of a line."""
+    places = ((np.arange(to) + 0.5) * n / to - 0.5).clip(0, n - 1)
+    below = places.astype(int)
+    above = np.minimum(below + 1, n - 1)
+    weights = np.zeros((to, n), np.float32)
+    np.add.at(weights, (np.arange(to), below), 1 - (places - below))
+    np.add.at(weights, (np.arange(to), above), places - below)
+    return weights
+
+
+def _averages(side: int, grid: int) -> NDArray[np.float32]:
+    weights = np.zeros((grid, side), np.float32)
+    for cell in range(grid):
+        start, stop = cell * side // grid, -(-(cell + 1) * side // grid)
+        weights[cell, start:stop] = 1 / (stop - start)
+    return weights

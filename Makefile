@@ -14,7 +14,7 @@ help:
 	@echo "make demo        install into .venv and run the main job on real images"
 	@echo "make test        install into .venv and run the tests"
 	@echo "make test-train  the tests of training (installs torch)"
-	@echo "make test-all    also the slow proofs (installs torch for the parity test)"
+	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
 	@echo "make lint        ruff and mypy"
 	@echo "make size        measure what an installation takes on disk"
 	@echo "make bench       measure the solver and the way from files to scores, with peers"
@@ -40,7 +40,7 @@ test: $(VENV)/installed-test
 test-train: $(VENV)/installed-test $(VENV)/installed-train
 	$(BIN)/python -m pytest tests/test_train*.py
 
-test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity
+test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
 lint: $(VENV)/installed-test

@@ -160,7 +160,7 @@ def rows_of(data: Data, cache: Path) -> dict[str, NDArray[np.float16]]:
 def compute_rows(data: Data, place: Path) -> None:
     backbone = Backbone.open(DEFAULT)
     prepare = PretrainedLayers(backbone, [("pool", None)]).prepare
-    session = onnxruntime.InferenceSession(backbone._model, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(backbone.model, providers=["CPUExecutionProvider"])
     files: dict[str, NDArray[np.float16]] = {}
     n = len(data.images)
     grey = Greyscale((28, 28))

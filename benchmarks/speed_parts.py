@@ -47,7 +47,7 @@ class BareSession:
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        model = cut(Backbone.open(DEFAULT)._model, NAMES)
+        model = cut(Backbone.open(DEFAULT).model, NAMES)
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self._images = np.random.default_rng(0).normal(size=(32, 3, SIDE, SIDE))

@@ -7,16 +7,34 @@ scoring needs, so paths are made when they are asked for.
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
+T = TypeVar("T")
 MOST_IN_32_BITS = 2**32 - 1
 
 
-class Names(Sequence[str]):
+class Made(Sequence[T]):
+    """A sequence whose items are made when they are asked for."""
+
+    @abstractmethod
+    def made(self, place: int) -> T:
+        """The item at a place from 0 to the last."""
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+    def __getitem__(self, index: int | slice) -> T | list[T]:
+        places = range(len(self))[index]
+        return self.made(places) if isinstance(places, int) else [self.made(i) for i in places]
+
+
+class Names(Made[str]):
     """Texts end to end in one buffer; any bytes that a file name may hold."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -33,18 +51,11 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
+    def made(self, place: int) -> str:
         return os.fsdecode(bytes(self._bytes[self._ends[place] : self._ends[place + 1]]))
 
 
-class Paths(Sequence[Path]):
+class Paths(Made[Path]):
     """Paths as folders and names; a folder is kept once as long as its files come together."""
 
     def __init__(self) -> None:
@@ -69,23 +80,14 @@ class Paths(Sequence[Path]):
     def __len__(self) -> int:
         return len(self._names)
 
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | list[Path]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return Path(self._folder(range(len(self))[index]), self._names[index])
+    def made(self, place: int) -> Path:
+        return Path(self._folder(place), self._names[place])
 
     def _folder(self, index: int) -> str:
         return self._folders[bisect_right(self._first, index) - 1]
 
-    def __iter__(self) -> Iterator[Path]:
-        return (self[i] for i in range(len(self)))
 
-
-class Texts(Sequence[str]):
+class Texts(Made[str]):
     """Paths as texts."""
 
     def __init__(self, paths: Paths) -> None:
@@ -94,10 +96,5 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        found = self._paths[index]
-        return str(found) if isinstance(found, Path) else [str(path) for path in found]
+    def made(self, place: int) -> str:
+        return str(self._paths[place])

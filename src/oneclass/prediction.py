@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError
+from oneclass.paths import Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Prediction:
     is_anomaly: bool
 
 
-class Scored(Sequence[Prediction]):
+class Scored(Made[Prediction]):
     """Predictions of many images in little memory: made anew when they are asked for.
 
     Args:
@@ -51,14 +52,7 @@ class Scored(Sequence[Prediction]):
     def __len__(self) -> int:
         return self._n
 
-    @overload
-    def __getitem__(self, index: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Prediction]: ...
-    def __getitem__(self, index: int | slice) -> Prediction | list[Prediction]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        place = range(self._n)[index]
+    def made(self, place: int) -> Prediction:
         score, p_value = float(self._score[place]), float(self._p_value[place])
         return Prediction(
             self._names[int(self._index[place])], score, p_value, bool(self._odd[place])

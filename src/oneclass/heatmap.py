@@ -30,6 +30,7 @@ from oneclass.representation import (
     Representation,
 )
 from oneclass.rows import RowBlocks, as_rows, chosen_rows
+from oneclass.svm import halfspace_scores
 
 CALM_QUANTILE = 0.95
 Floats = NDArray[np.float64]
@@ -210,11 +211,9 @@ def _calm(
 
     Terms are linear in the row, so those of the mean row are the mean of the terms.
     """
-    source = as_rows(rows)
-    weights = np.ascontiguousarray(coef.T, dtype=source.dtype)
     sums, counts = np.zeros(coef.shape), np.zeros(len(coef))
-    for block in source.blocks():
-        winners = np.argmax((block @ weights).astype(np.float64) - offset, axis=1)
+    for block in as_rows(rows).blocks():
+        winners = halfspace_scores(block, coef, offset)[1]
         for winner in np.unique(winners):
             won = block[winners == winner]
             sums[winner] += won.sum(axis=0, dtype=np.float64)

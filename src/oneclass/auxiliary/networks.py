@@ -16,6 +16,10 @@ from oneclass.backbones.table_2 import TABLE_2
 from oneclass.errors import InputError
 
 MALE_5045 = "male-5045"
+FOR_TRAINING = (
+    f"{MALE_5045!r}, or package.module:function, where the function takes the number of classes "
+    "and returns a torch module"
+)
 _LAYER = re.compile(r"(C|P|FC)_(\d+)\(([\d, ]+)\)")
 
 
@@ -76,7 +80,7 @@ def make_network(name: str, n_classes: int, *, channels: int, size: tuple[int, i
     if name == MALE_5045:
         network = male_5045(n_classes, channels=channels, size=size)
     else:
-        network = _imported(name)(n_classes)
+        network = _imported(name, FOR_TRAINING)(n_classes)
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"network {name}: gave a {type(network).__name__}; expected a torch.nn.Module."
@@ -123,7 +127,7 @@ def made_by(path: str) -> nn.Module:
     Raises:
         InputError: there is nothing, or something else.
     """
-    found = _imported(path)
+    found = _imported(path, "package.module:name, a torch module or what returns one")
     network = found if isinstance(found, nn.Module) else found() if callable(found) else found
     if not isinstance(network, nn.Module):
         raise InputError(
@@ -133,7 +137,7 @@ def made_by(path: str) -> nn.Module:
     return network
 
 
-def _imported(path: str) -> Any:
+def _imported(path: str, expected: str) -> Any:
     module, colon, attribute = path.partition(":")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # as with `python -m`: users keep their network beside them
@@ -142,10 +146,7 @@ def _imported(path: str) -> Any:
             raise ImportError("there is no ':' in it")
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise InputError(
-            f"network {path!r}: {error}. Expected package.module:name, the import path of a "
-            "function or class."
-        ) from error
+        raise InputError(f"network {path!r}: {error}. Expected {expected}.") from error
 
 
 def _check_output(name: str, network: nn.Module, n_classes: int, shape: tuple[int, ...]) -> None:

@@ -21,7 +21,7 @@ from oneclass.errors import StorageError
 from oneclass.files import FULL
 
 IN_MEMORY_BYTES = 256 << 20
-"""Rows that take more go to a file; the solver's passes over one are as fast (docs/speed.md)."""
+"""Rows that take more go to a file."""
 PIECE_BYTES = 64 << 20
 Rows = NDArray[np.floating[Any]]
 

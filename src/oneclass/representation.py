@@ -359,7 +359,7 @@ def _cut(
     own = backbone.spec.preprocessing
     preprocessing = replace(own, size=size or own.size, jpeg_margin=jpeg_margin)
     session = backbone.session([name for name, _ in layers], threads=threads, runtime=runtime)
-    blank = np.zeros((1, len(own.mean), *preprocessing.size), np.float32)
+    blank = np.zeros((1, *preprocessing.shape), np.float32)
     try:
         maps = session(blank)
     except StorageError:

@@ -96,15 +96,15 @@ def export_module(
     network = made_by(path)
     if weights is not None:
         _load_weights(network, weights)
-    shape = (2, len(preprocessing.mean), *preprocessing.size)
-    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    images = np.random.default_rng(0).standard_normal((2, *preprocessing.shape)).astype(np.float32)
     try:
         return export(network, preprocessing, record, images, file, layers=layers)
     except OneclassError:
         raise
     except (RuntimeError, ValueError, TypeError) as error:
+        shape = " x ".join(map(str, preprocessing.shape))
         raise InputError(
-            f"module {path}: cannot be exported for images of {' x '.join(map(str, shape[1:]))} "
+            f"module {path}: cannot be exported for images of {shape} "
             f"({str(error).partition(chr(10))[0]}). Is --size right, and are there as many values "
             "of --mean as the input has channels?"
         ) from error

@@ -23,6 +23,8 @@ from oneclass.downloads import download
 from oneclass.errors import InputError, ModelFileError, OneclassError
 from oneclass.files import check_writable, translated_errors, whole_file
 
+PREPROCESSING = ("size", "interpolation", "mean", "std")
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -46,6 +48,11 @@ class Wanted:
     source: str | None = None
     layers: Sequence[str] = ()
     crop: bool = False
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """What is said of the preprocessing, by the names of `Preprocessing`."""
+        return {k: v for k in PREPROCESSING if (v := getattr(self, k)) is not None}
 
 
 def import_network(file: Path, out: Path, wanted: Wanted) -> Backbone:
@@ -120,19 +127,15 @@ def pull(
 
 
 def _from_mat(file: Path, out: Path, wanted: Wanted) -> bytes:
-    given = {"size": wanted.size, "interpolation": wanted.interpolation, "mean": wanted.mean}
-    given["std"] = wanted.std
-    if told := [name for name, value in given.items() if value is not None]:
+    if given := [*wanted.preprocessing]:
         raise InputError(
-            f"{told[0]}: a MatConvNet file says itself what its network expects. Leave it out."
+            f"{given[0]}: a MatConvNet file says itself what its network expects. Leave it out."
         )
     network = read_simplenn(file)
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     record = {
         "name": wanted.name or out.stem,
         "licence": wanted.licence or "",
-        "source": wanted.source or f"MatConvNet file {file.name}, SHA-256 {digest}",
+        "source": wanted.source or f"MatConvNet file {file.name}, SHA-256 {_sha256(file)}",
         "border": list(network.border),
         "cropped": wanted.crop,
     }
@@ -140,6 +143,11 @@ def _from_mat(file: Path, out: Path, wanted: Wanted) -> bytes:
         return to_onnx(network, record, crop=wanted.crop)
     except ValueError as error:
         raise ModelFileError(f"{file}: cannot be converted: {error}.") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _from_onnx(file: Path, out: Path, wanted: Wanted) -> bytes:
@@ -175,10 +183,8 @@ def checked_preprocessing(told: dict[str, Any], wanted: Wanted) -> dict[str, Any
     Raises:
         InputError: something is missing or makes no sense.
     """
-    names = ("size", "interpolation", "mean", "std")
-    given = {k: v for k in names if (v := getattr(wanted, k)) is not None}
-    whole = {"interpolation": "bilinear", **told, **given}
-    if missing := [name for name in names if name not in whole]:
+    whole = {"interpolation": "bilinear", **told, **wanted.preprocessing}
+    if missing := [name for name in PREPROCESSING if name not in whole]:
         raise InputError(
             f"the preprocessing is unknown: {' and '.join(missing)} not given, and the file does "
             "not say. Give --size, --mean and --std as in training, such as --size 224 --mean "
@@ -205,8 +211,7 @@ def _check_layers(content: bytes, file: Path, layers: Sequence[str]) -> None:
 def _see_that_it_runs(backbone: Backbone, file: Path) -> None:
     """Two images must give two rows, each as if it were alone."""
     backbone.shapes()
-    height, width = backbone.spec.preprocessing.size
-    two = np.zeros((2, len(backbone.spec.preprocessing.mean), height, width), np.float32)
+    two = np.zeros((2, *backbone.spec.preprocessing.shape), np.float32)
     sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
     if sizes != {2}:
         raise ModelFileError(

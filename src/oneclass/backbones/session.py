@@ -133,7 +133,7 @@ class Backbone:
         """
         wanted = self.layers if tensors is None else tensors
         height, width = self.spec.preprocessing.size
-        blank = np.zeros((1, len(self.spec.preprocessing.mean), height, width), np.float32)
+        blank = np.zeros((1, *self.spec.preprocessing.shape), np.float32)
         session = self.session(wanted)
         try:
             found = session(blank)

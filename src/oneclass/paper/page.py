@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from string import Template
 
 import numpy as np
 
-from oneclass import __version__
 from oneclass.errors import MissingDependencyError
 from oneclass.paper.comparisons import Comparison, compare, p_text
 from oneclass.paper.output import COSTS, Results, Table, costs, figures, theirs
 from oneclass.paper.protocol import NUS, Cell
 from oneclass.paper.tables import TABLE_1, Task
 from oneclass.report import plots
-from oneclass.report.markup import asset, figure, text
+from oneclass.report.markup import figure, text, whole_page
 
 LEAD = (
     "Ours beside Table 3 of Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning "
@@ -42,11 +40,11 @@ def page(results: Results) -> str:
     Args:
         results: what a run has found; at least one cell.
     """
+    curves, banners = "", []
     try:
-        curves, banners = _curves(results.cells), ""
+        curves = _curves(results.cells)
     except MissingDependencyError as error:
-        why = text(f"There are no plots on this page: {error}")
-        curves, banners = "", f'<p class="banner">{why}</p>'
+        banners.append(f"There are no plots on this page: {error}")
     tests = compare(results.cells)
     sections = [
         _section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),
@@ -57,14 +55,13 @@ def page(results: Results) -> str:
             "costs", "Seconds and certificate", f"<p>{text(COSTS)}</p>{_table(costs(results))}"
         ),
     ]
-    return Template(asset("page.html", "oneclass.paper")).substitute(
-        style=asset("style.css").rstrip(),
-        headline=text(_headline(results.cells)),
-        lead=text(LEAD),
+    return whole_page(
+        _headline(results.cells),
+        LEAD,
+        eyebrow="oneclass paper",
         figures=_figures(results.cells),
         banners=banners,
-        sections="\n".join(section for section in sections if section),
-        version=text(__version__),
+        sections=sections,
     )
 
 

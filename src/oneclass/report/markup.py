@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from string import Template
+
+from oneclass import __version__
 
 
 def text(given: str) -> str:
@@ -12,9 +15,44 @@ def text(given: str) -> str:
     return escape(given.encode("utf-8", "backslashreplace").decode(), quote=True)
 
 
-def asset(name: str, package: str = "oneclass.report") -> str:
-    """A file of a package, as text."""
-    return (resources.files(package) / name).read_text(encoding="utf-8")
+def asset(name: str) -> str:
+    """A file of this package, as text."""
+    return (resources.files("oneclass.report") / name).read_text(encoding="utf-8")
+
+
+def whole_page(
+    headline: str,
+    lead: str,
+    *,
+    eyebrow: str,
+    figures: str,
+    banners: Sequence[str],
+    sections: Sequence[str],
+    **more: str,
+) -> str:
+    """A self-contained page.
+
+    Args:
+        headline, lead: outside text, as `banners` are.
+        eyebrow, figures: markup.
+        banners: warnings above everything else.
+        sections: markup; empty ones are left out.
+        more: `made_from` and `script`, markup, and `sources` and `scripts`, what the page's policy
+            allows besides its own style.
+    """
+    parts = {"made_from": "", "script": "", "sources": "", "scripts": "", **more}
+    return Template(asset("page.html")).substitute(
+        parts,
+        title=text(f"{headline} - oneclass"),
+        style=asset("style.css").rstrip(),
+        eyebrow=eyebrow,
+        headline=text(headline),
+        lead=text(lead),
+        figures=figures,
+        banners="".join(f'<p class="banner">{text(banner)}</p>' for banner in banners),
+        sections="\n".join(section for section in sections if section),
+        version=text(__version__),
+    )
 
 
 def figure(title: str, svg: str, caption: str) -> str:

@@ -8,12 +8,10 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
 
-from oneclass import __version__
 from oneclass.detector import Detector
 from oneclass.errors import InputError
 from oneclass.files import whole_file
@@ -22,7 +20,7 @@ from oneclass.prediction import Prediction
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth
-from oneclass.report.markup import asset, definitions, figure, text
+from oneclass.report.markup import asset, definitions, figure, text, whole_page
 from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.runs import Run, read_run
 from oneclass.sources import Progress
@@ -124,20 +122,18 @@ def _page(
     ]
     script = asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return Template(asset("page.html")).substitute(
-        title=text(f"{headline} - oneclass"),
-        script_hash=f"sha256-{digest}",
-        style=asset("style.css").rstrip(),
-        script=script,
-        when=text(str(run.record.get("started", ""))[:16].replace("T", " ")),
-        headline=text(headline),
-        lead=text(_lead(run, card)),
+    when = text(str(run.record.get("started", ""))[:16].replace("T", " "))
+    return whole_page(
+        headline,
+        _lead(run, card),
+        eyebrow=f'oneclass report<span class="when">{when}</span>',
         figures=_figures(run, card),
-        banners="".join(f'<p class="banner">{text(warning)}</p>' for warning in _warnings(run)),
-        sections="\n".join(section for section in sections if section),
-        version=text(__version__),
-        model=text(model.name),
-        run=text(folder.name),
+        banners=_warnings(run),
+        sections=sections,
+        made_from=f" from <code>{text(model.name)}</code> and <code>{text(folder.name)}</code>",
+        sources="img-src data:; ",
+        scripts=f"; script-src 'sha256-{digest}'",
+        script=f"<script>{script}</script>\n",
     )
 
 

@@ -32,12 +32,12 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.extraction import extract
-from oneclass.machine import cpu_name
 from oneclass.pixels import PixelScale
 from oneclass.representation import Greyscale, PretrainedLayers, Representation, parse_layers
 from oneclass.sources import gather
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
+from oneclass.system.machine import cpu_name
 from svm_rows import idx
 
 ROOT = Path(__file__).parent

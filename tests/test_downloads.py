@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oneclass import downloads
-from oneclass.downloads import download, user_folder
 from oneclass.errors import DownloadError, StorageError
+from oneclass.system import downloads
+from oneclass.system.downloads import download, user_folder
 
 CONTENT = np.random.default_rng(0).bytes(700_001)
 MD5 = hashlib.md5(CONTENT).hexdigest()

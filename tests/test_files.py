@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oneclass.errors import InputError, StorageError
-from oneclass.files import check_writable, whole_file
+from oneclass.system.files import check_writable, whole_file
 
 
 def write(path: Path, content: bytes = b"new") -> None:

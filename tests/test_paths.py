@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclass import folders, paths
+from oneclass import folders
 from oneclass.folders import expand, natural_key
-from oneclass.paths import Names, Paths, Texts
 from oneclass.prediction import Prediction, Scored
+from oneclass.system import paths
+from oneclass.system.paths import Names, Paths, Texts
 
 FILE_NAMES = st.binary(min_size=1, max_size=12).map(os.fsdecode).filter(lambda n: "/" not in n)
 

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import stripes
 from oneclass import Detector
-from oneclass.stages import Stages, process_age
+from oneclass.system.stages import Stages, process_age
 
 
 def test_times_of_a_stage_are_added_up_over_threads() -> None:

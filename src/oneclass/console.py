@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
-from oneclass.files import FULL
 from oneclass.folders import plain
+from oneclass.system.files import FULL
 
 if TYPE_CHECKING:
     from oneclass.store import CacheUse

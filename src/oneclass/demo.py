@@ -14,10 +14,10 @@ from PIL import Image
 from oneclass.console import say
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.errors import InputError, OneclassError
-from oneclass.files import translated_errors
 from oneclass.prediction import Prediction
 from oneclass.runs import read_run
 from oneclass.statistics import auroc
+from oneclass.system.files import translated_errors
 
 NORMAL_DIGIT = 5
 N_NORMAL, N_INCOMING = 300, 200

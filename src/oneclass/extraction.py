@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError
-from oneclass.machine import cpu_name, versions
 from oneclass.pixels import PixelScale
 from oneclass.representation import Representation, Rows
 from oneclass.sources import Sources, check_depth, content_digest
-from oneclass.stages import Stages
 from oneclass.store import RowStore
+from oneclass.system.machine import cpu_name, versions
+from oneclass.system.stages import Stages
 
 BATCH = 16
 """For those who make rows of whole batches."""

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import IO
 
 from oneclass.errors import ImageError
-from oneclass.paths import Names, Paths
+from oneclass.system.paths import Names, Paths
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oneclass.files import translated_errors, whole_file
 from oneclass.heatmap import Explanation
 from oneclass.runs import csv_text, make_folder
+from oneclass.system.files import translated_errors, whole_file
 
 INDEX = "index.csv"
 COLUMNS = ("path", "score", "offset", "n_worst", "png", "npy")

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ModelFileError
-from oneclass.files import whole_file
+from oneclass.system.files import whole_file
 
 MAGIC = b"ONECLASS"
 VERSION = 3

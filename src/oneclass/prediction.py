@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError
-from oneclass.paths import Made
+from oneclass.system.paths import Made
 
 
 @dataclass(frozen=True, slots=True)

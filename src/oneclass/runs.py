@@ -15,9 +15,9 @@ from typing import Any
 
 from oneclass import __version__
 from oneclass.errors import ImageError, InputError
-from oneclass.files import translated_errors, whole_file
-from oneclass.machine import cpu_name, versions
 from oneclass.prediction import Prediction
+from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.machine import cpu_name, versions
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
 ERROR_COLUMNS = ("path", "reason", "detail")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import StorageError
-from oneclass.files import FULL
+from oneclass.system.files import FULL
 
 IN_MEMORY_BYTES = 256 << 20
 """Rows that take more go to a file."""

@@ -21,7 +21,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.files import whole_file
+from oneclass.system.files import whole_file
 
 DTYPES = ("<f2", "<f4", "<f8")
 DIGEST_BYTES = 32

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from oneclass import folders, images
 from oneclass.errors import ImageError, InputError
-from oneclass.paths import Texts
 from oneclass.pixels import DEPTHS
+from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]

@@ -24,8 +24,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError, OneclassError
-from oneclass.files import FULL, whole_file
 from oneclass.shards import Item, Shard, manifests, read_manifest, write_shard
+from oneclass.system.files import FULL, whole_file
 
 RECORD = "record.json"
 SHARD_BYTES, SHARD_SECONDS = 8 << 20, 30.0

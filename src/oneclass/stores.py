@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
-from oneclass.files import translated_errors
 from oneclass.shards import NAME, Shard, manifests, read_manifest
 from oneclass.store import RECORD, folder_name, remove_shard
+from oneclass.system.files import translated_errors
 
 KIND, TEMPORARY = re.compile(r"[0-9a-f]{64}"), re.compile(r"\.oneclass-.*\.part")
 """Names that we give; what is called otherwise is not ours and is left alone."""

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from oneclass.errors import InputError, ModelFileError
-from oneclass.files import translated_errors, whole_file
+from oneclass.system.files import translated_errors, whole_file
 
 FILE = "checkpoint.json"
 VERSION = 1

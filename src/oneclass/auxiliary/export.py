@@ -20,7 +20,7 @@ from oneclass.backbones import Backbone, Preprocessing
 from oneclass.backbones.onnx_file import with_metadata
 from oneclass.backbones.session import METADATA_KEY
 from oneclass.errors import InputError, OneclassError
-from oneclass.files import whole_file
+from oneclass.system.files import whole_file
 
 OPSET = 17
 PARITY = 1e-4

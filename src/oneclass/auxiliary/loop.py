@@ -27,7 +27,7 @@ from oneclass.auxiliary.checkpoint import Position
 from oneclass.auxiliary.networks import head_of
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.errors import InputError, OneclassError, StorageError
-from oneclass.files import whole_file
+from oneclass.system.files import whole_file
 
 METRICS = "metrics.jsonl"
 Show = Callable[[int, int, str], None]

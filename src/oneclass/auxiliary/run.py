@@ -24,7 +24,7 @@ from oneclass.auxiliary.recipes import Recipe
 from oneclass.auxiliary.subcategories import Labelled, hold_out, keep_large
 from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError, InputError
-from oneclass.files import check_writable, translated_errors
+from oneclass.system.files import check_writable, translated_errors
 
 PIXELS = "pixels.npy"
 PARITY_IMAGES = 16

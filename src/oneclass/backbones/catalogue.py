@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from oneclass.downloads import user_folder
+from oneclass.system.downloads import user_folder
 
 SERVER = "http://www.vlfeat.org/matconvnet/models/"
 LICENCE = (

@@ -19,9 +19,9 @@ from oneclass.backbones.onnx_graph import require_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.simplenn_onnx import to_onnx
 from oneclass.backbones.spec import Preprocessing
-from oneclass.downloads import download
 from oneclass.errors import InputError, ModelFileError, OneclassError
-from oneclass.files import check_writable, translated_errors, whole_file
+from oneclass.system.downloads import download
+from oneclass.system.files import check_writable, translated_errors, whole_file
 
 PREPROCESSING = ("size", "interpolation", "mean", "std")
 

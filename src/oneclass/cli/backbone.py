@@ -149,7 +149,7 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
     from oneclass.auxiliary.export import export_module
     from oneclass.backbones import Backbone, Preprocessing
     from oneclass.backbones.importing import Wanted, checked_preprocessing
-    from oneclass.files import check_writable
+    from oneclass.system.files import check_writable
 
     wanted = Wanted(**said)
     preprocessing = Preprocessing.from_json(checked_preprocessing({}, wanted))

@@ -92,7 +92,7 @@ def fit(
     stdin. Images that cannot be read are listed and left out.
     """
     from oneclass.detector import Detector
-    from oneclass.files import check_writable
+    from oneclass.system.files import check_writable
 
     check_writable(Path(out))
     detector = Detector(n_halfspaces=halfspaces, **settings)

@@ -140,7 +140,7 @@ def _loaders(
 def _download_mnist() -> DataSet:
     from oneclass.datasets.mnist import load_mnist
     from oneclass.datasets.mnist_download import fetch_mnist
-    from oneclass.downloads import user_folder
+    from oneclass.system.downloads import user_folder
 
     folder = user_folder("mnist")
     say(f"MNIST: downloading what is missing, of 11.6 MB, to {folder}.")
@@ -208,9 +208,9 @@ def _going_on(error: OneclassError) -> OneclassError:
 
 
 def _write(folder: Path, results: Results) -> None:
-    from oneclass.files import whole_file
     from oneclass.paper.output import as_json, markdown
     from oneclass.paper.page import page
+    from oneclass.system.files import whole_file
 
     texts = {
         "table.md": markdown(results),

@@ -48,9 +48,9 @@ def report(
     Run it from the folder in which you scored, so that it finds the images. Needs the extra
     report.
     """
-    from oneclass.files import check_writable
     from oneclass.loading import load
     from oneclass.report import write_report
+    from oneclass.system.files import check_writable
 
     file = Path(out) if out is not None else Path(run_dir) / "report.html"
     detector = load(model, backbone=backbone, threads=threads)

@@ -27,7 +27,7 @@ from oneclass.console import (
     say_times,
 )
 from oneclass.errors import ImageError, InputError
-from oneclass.stages import process_age
+from oneclass.system.stages import process_age
 
 if TYPE_CHECKING:
     from oneclass.detector import Detector

@@ -43,8 +43,8 @@ def update(
     The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
     wrote. The result is that of a fresh fit to all images.
     """
-    from oneclass.files import check_writable
     from oneclass.loading import load
+    from oneclass.system.files import check_writable
 
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")

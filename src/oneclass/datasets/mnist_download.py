@@ -7,8 +7,8 @@ from pathlib import Path
 
 from oneclass.datasets import DataSet
 from oneclass.datasets.mnist import FILES, load_mnist, load_mnist_5k
-from oneclass.downloads import download, user_folder
 from oneclass.errors import DownloadError
+from oneclass.system.downloads import download, user_folder
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

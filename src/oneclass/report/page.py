@@ -14,7 +14,6 @@ import numpy as np
 
 from oneclass.detector import Detector
 from oneclass.errors import InputError
-from oneclass.files import whole_file
 from oneclass.folders import plain
 from oneclass.prediction import Prediction
 from oneclass.report import gallery, modelcard, plots
@@ -25,6 +24,7 @@ from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.runs import Run, read_run
 from oneclass.sources import Progress
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+from oneclass.system.files import whole_file
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
 APPROXIMATE = (

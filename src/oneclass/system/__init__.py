@@ -1,0 +1,1 @@
+"""Files that appear whole, many paths in little memory, the machine, downloads, and time."""

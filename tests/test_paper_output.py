@@ -18,7 +18,7 @@ from oneclass.paper.protocol import Cell
 from oneclass.paper.rows import Pass
 from oneclass.paper.standins import paper_column, stand_ins
 from oneclass.paper.tables import TABLE_3
-from oneclass.store import CacheUse
+from oneclass.rows.store import CacheUse
 
 PASS = Pass(400, 2.0, CacheUse(100, 300, 0, None))
 

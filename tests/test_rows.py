@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from oneclass import rows as rows_module
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, FileRows, RechunkedRows, RowBlocks, as_rows
+from oneclass.rows import blocks as rows_module
 
 
 class Source:

@@ -15,9 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import stripes, write_images
-from oneclass import Detector, StorageError, calibration, load, scratch
-from oneclass.rows import ArrayRows, ChosenRows, FileRows, RechunkedRows, as_rows, chosen_rows
-from oneclass.scratch import ScratchRows
+from oneclass import Detector, StorageError, calibration, load
+from oneclass.rows import (
+    ArrayRows,
+    ChosenRows,
+    FileRows,
+    RechunkedRows,
+    as_rows,
+    chosen_rows,
+    scratch,
+)
+from oneclass.rows.scratch import ScratchRows
 
 SETTINGS: dict[str, Any] = {"layer": "block_2", "grid": 2, "size": (32, 32)}
 
@@ -117,7 +125,7 @@ def test_a_disk_that_fills_up_at_any_write_is_named_and_left_clean(
     program = f"""
 import resource, signal, tempfile
 import numpy as np
-from oneclass import scratch
+from oneclass.rows import scratch
 from oneclass.errors import StorageError
 scratch.IN_MEMORY_BYTES, scratch.PIECE_BYTES = 0, 10 * 4000
 tempfile.tempdir = {str(tmp_path)!r}
@@ -173,7 +181,7 @@ def test_the_command_line_fits_rows_that_memory_does_not_hold(tmp_path: Path) ->
     words = ["fit", str(tmp_path / "good"), "--layer", "block_2", "--size", "64", "--halfspaces"]
     program = """
 import sys
-from oneclass import scratch
+from oneclass.rows import scratch
 from oneclass.cli import cli
 from oneclass.console import run
 scratch.IN_MEMORY_BYTES = int(sys.argv.pop(1))

@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 from conftest import stripes, write_images
-from oneclass import Detector, InputError, images, load, store
+from oneclass import Detector, InputError, images, load
 from oneclass.backbones import LayerSession
-from oneclass.shards import read_manifest, write_shard
-from oneclass.store import RowStore
-from oneclass.stores import kinds, prune
+from oneclass.rows import store
+from oneclass.rows.cache import kinds, prune
+from oneclass.rows.shards import read_manifest, write_shard
+from oneclass.rows.store import RowStore
 
 NETWORK = {"layer": "block_4", "grid": 2, "size": (64, 64), "n_halfspaces": 2}
 GREY = {"backbone": "greyscale", "size": (12, 12), "n_halfspaces": 2}
@@ -358,7 +359,7 @@ def command(folder: Path, out: str, *more: str) -> list[str]:
 
 KILLED = """
 import sys
-from oneclass import store
+from oneclass.rows import store
 from oneclass.__main__ import main
 store.SHARD_BYTES = 5000
 sys.argv = ["oneclass", *sys.argv[1:]]

@@ -18,7 +18,7 @@ from oneclass.folders import plain
 from oneclass.system.files import FULL
 
 if TYPE_CHECKING:
-    from oneclass.store import CacheUse
+    from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, INTERRUPTED = 1, 2, 3, 10, 130
 SHOWN_ERRORS = 3

@@ -25,9 +25,9 @@ from oneclass.images import Header
 from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction, Predictions
 from oneclass.representation import GREYSCALE, ROW_DTYPES, Greyscale, Representation
+from oneclass.rows.store import CacheUse, RowStore
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.sources import Images, Progress, Sources, gather
-from oneclass.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
 from oneclass.training import (
     choose_pixel_scale,

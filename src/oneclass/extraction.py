@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from oneclass.errors import ImageError
 from oneclass.pixels import PixelScale
 from oneclass.representation import Representation, Rows
+from oneclass.rows.store import RowStore
 from oneclass.sources import Sources, check_depth, content_digest
-from oneclass.store import RowStore
 from oneclass.system.machine import cpu_name, versions
 from oneclass.system.stages import Stages
 

@@ -25,9 +25,9 @@ from oneclass.representation import (
     Rows,
     parse_layers,
 )
-from oneclass.scratch import ScratchRows
+from oneclass.rows.scratch import ScratchRows
+from oneclass.rows.store import RowStore
 from oneclass.sources import Progress, Sources, check_depth
-from oneclass.store import RowStore
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"

@@ -101,7 +101,7 @@ def test_small_budgets_take_the_same_way_as_big_data(monkeypatch):
     plain = nu_path(rows, GRID, tol=1e-5)
     monkeypatch.setattr(_solve, "_SAMPLE_BYTES", 500 * 8 * 4)
     monkeypatch.setattr("oneclass.svm._scores._KEEP_BYTES", 0)
-    monkeypatch.setattr("oneclass.rows.BLOCK_BYTES", 700 * 8 * 4)
+    monkeypatch.setattr("oneclass.rows.blocks.BLOCK_BYTES", 700 * 8 * 4)
     streamed = nu_path(Pieces(rows, [1, 10, 4000]), GRID, tol=1e-5)
     assert set(streamed.status) == {"converged"}
     np.testing.assert_allclose(streamed.objective, plain.objective, rtol=3e-5)

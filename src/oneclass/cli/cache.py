@@ -26,7 +26,7 @@ def cache() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(folder: str, as_json: bool) -> int:
     """Show what is in the cache DIR: kinds of rows, how many, and what they take."""
-    from oneclass.stores import kinds
+    from oneclass.rows.cache import kinds
 
     found = kinds(Path(folder))
     facts = [
@@ -62,7 +62,7 @@ def info(folder: str, as_json: bool) -> int:
 @click.option("--damaged", is_flag=True, help="Read all rows; remove those not as written.")
 def prune(folder: str, older_than: float | None, max_size: float | None, damaged: bool) -> int:
     """Remove from the cache DIR what killed programs left, and the rows that the options name."""
-    from oneclass.stores import prune as remove
+    from oneclass.rows.cache import prune as remove
 
     done = remove(
         Path(folder),

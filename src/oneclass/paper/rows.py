@@ -15,8 +15,8 @@ from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract, open_store
 from oneclass.pixels import PixelScale
 from oneclass.representation import Greyscale, PretrainedLayers
+from oneclass.rows.store import CacheUse
 from oneclass.sources import Progress, gather
-from oneclass.store import CacheUse
 
 SCALE = PixelScale("uint8", 0, 255)
 Rows = NDArray[np.float32]

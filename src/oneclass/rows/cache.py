@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
-from oneclass.shards import NAME, Shard, manifests, read_manifest
-from oneclass.store import RECORD, folder_name, remove_shard
+from oneclass.rows.shards import NAME, Shard, manifests, read_manifest
+from oneclass.rows.store import RECORD, folder_name, remove_shard
 from oneclass.system.files import translated_errors
 
 KIND, TEMPORARY = re.compile(r"[0-9a-f]{64}"), re.compile(r"\.oneclass-.*\.part")

@@ -24,7 +24,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError, OneclassError
-from oneclass.shards import Item, Shard, manifests, read_manifest, write_shard
+from oneclass.rows.shards import Item, Shard, manifests, read_manifest, write_shard
 from oneclass.system.files import FULL, whole_file
 
 RECORD = "record.json"

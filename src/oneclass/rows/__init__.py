@@ -1,0 +1,24 @@
+"""Feature rows: read block by block, kept on the way to a fit, and stored for the next one.
+
+from oneclass.rows import RowBlocks, as_rows
+"""
+
+from oneclass.rows.blocks import (
+    ArrayRows,
+    ChosenRows,
+    FileRows,
+    RechunkedRows,
+    RowBlocks,
+    as_rows,
+    chosen_rows,
+)
+
+__all__ = [
+    "ArrayRows",
+    "ChosenRows",
+    "FileRows",
+    "RechunkedRows",
+    "RowBlocks",
+    "as_rows",
+    "chosen_rows",
+]

@@ -26,7 +26,7 @@ from sklearn.datasets import load_sample_images
 
 from oneclass import images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import anomaly_scores, wide_columns
+from oneclass.conformal.calibration import anomaly_scores, wide_columns
 from oneclass.extraction import Extracted, extract
 from oneclass.pixels import choose_scale
 from oneclass.representation import PretrainedLayers

@@ -28,7 +28,7 @@ from PIL import Image
 
 from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import patch_scores, some_patches, wide_columns, worst_mean
+from oneclass.conformal.calibration import patch_scores, some_patches, wide_columns, worst_mean
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.heatmap import _calm, _maps
 from oneclass.representation import PatchLayers, PretrainedLayers, parse_layers

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from choose_defaults import SCALE, Data, Task, data_sets
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import Method, Plan, fit_and_calibrate
+from oneclass.conformal.calibration import Method, Plan, fit_and_calibrate
 from oneclass.extraction import BATCH
 from oneclass.representation import PretrainedLayers, parse_layers
 from oneclass.statistics import auroc

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from oneclass.calibration import Calibration, Method, Plan, fit_and_calibrate, make_plan
-from oneclass.calibration import anomaly_scores as scores_of
+from oneclass.conformal.calibration import Calibration, Method, Plan, fit_and_calibrate, make_plan
+from oneclass.conformal.calibration import anomaly_scores as scores_of
+from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound
 from oneclass.errors import InputError
-from oneclass.guarantee import cross_bound, guarantee, own_rate_bound
 
 
 def unit_rows(n: int, seed: int, d: int = 20) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneclass.drift import drift
+from oneclass.conformal.drift import drift
 
 RATE, N = 0.05, 200
 

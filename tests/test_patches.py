@@ -12,9 +12,10 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from conftest import stripes, write_images
-from oneclass import Detector, Explanation, InputError, calibration, load
+from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
+from oneclass.conformal import calibration
+from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
 from oneclass.maps import interpolation, neighbourhoods
 from oneclass.pixels import PixelScale
 from oneclass.representation import (

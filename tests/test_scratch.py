@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import stripes, write_images
-from oneclass import Detector, StorageError, calibration, load
+from oneclass import Detector, StorageError, load
+from oneclass.conformal import calibration
 from oneclass.rows import (
     ArrayRows,
     ChosenRows,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from oneclass import modelfile
 from oneclass.auto import AUTO, Choice, choose, joined, needed
 from oneclass.backbones import DEFAULT, FP32, Backbone, choose_runtime
-from oneclass.calibration import anomaly_scores, threshold_rank, wide_columns
-from oneclass.drift import drift
+from oneclass.conformal.calibration import anomaly_scores, threshold_rank, wide_columns
+from oneclass.conformal.drift import drift
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract, open_store
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn, rows_file

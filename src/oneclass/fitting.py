@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__, modelfile
-from oneclass.calibration import (
+from oneclass.conformal.calibration import (
     Calibration,
     Method,
     assign_folds,
     fit_and_calibrate,
     make_plan,
 )
+from oneclass.conformal.guarantee import guarantee
 from oneclass.errors import InputError, ModelFileError
-from oneclass.guarantee import guarantee
 from oneclass.heatmap import Heat, learn_heat
 from oneclass.pixels import PixelScale
 from oneclass.representation import Representation

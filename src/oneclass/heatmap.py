@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.calibration import Calibration, patch_scores, wide_columns
+from oneclass.conformal.calibration import Calibration, patch_scores, wide_columns
 from oneclass.errors import InputError
 from oneclass.prediction import Prediction
 from oneclass.representation import (

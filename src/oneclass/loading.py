@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from oneclass import modelfile
 from oneclass.backbones import AUTO, Backbone, Runtime, open_recorded, runtime_as_fitted
-from oneclass.calibration import Calibration
+from oneclass.conformal.calibration import Calibration
 from oneclass.detector import Detector
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.fitting import Fitted

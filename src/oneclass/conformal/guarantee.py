@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.calibration import FOLDS, Method, Plan, threshold_rank
+from oneclass.conformal.calibration import FOLDS, Method, Plan, threshold_rank
 
 CONFIDENCE = 0.95
 

@@ -1,0 +1,1 @@
+"""From scores to p-values and verdicts by normal images alone, what is proven, and drift."""

@@ -32,9 +32,9 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.extraction import extract
-from oneclass.pixels import PixelScale
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import gather
 from oneclass.representation import Greyscale, PretrainedLayers, Representation, parse_layers
-from oneclass.sources import gather
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
 from oneclass.system.machine import cpu_name

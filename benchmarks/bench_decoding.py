@@ -28,9 +28,9 @@ from oneclass import images
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import anomaly_scores, wide_columns
 from oneclass.extraction import Extracted, extract
-from oneclass.pixels import choose_scale
+from oneclass.images.scale import choose_scale
+from oneclass.images.sources import gather
 from oneclass.representation import PretrainedLayers
-from oneclass.sources import gather
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 from photographs import write_photographs

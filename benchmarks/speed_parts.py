@@ -13,9 +13,9 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone, Runtime
 from oneclass.backbones.onnx_file import cut
 from oneclass.extraction import Extracted, extract
-from oneclass.pixels import choose_scale, prepare
+from oneclass.images.scale import choose_scale, prepare
+from oneclass.images.sources import content_digest, gather
 from oneclass.representation import PretrainedLayers
-from oneclass.sources import content_digest, gather
 
 LAYERS = [("block_2", 7), ("block_14", 2)]  # the default
 NAMES = [name for name, _ in LAYERS]

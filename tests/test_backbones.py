@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from efficientnet_reference import digits, positions, torch_layers
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, Backbone, Preprocessing, onnx_file
 from oneclass.errors import InputError, ModelFileError
-from oneclass.pixels import choose_scale
+from oneclass.images.scale import choose_scale
 from oneclass.representation import PretrainedLayers
 
 FILE = Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import damage
-from oneclass.check import CheckReport, check
+from oneclass.images.check import CheckReport, check
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from oneclass import extraction
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
-from oneclass.pixels import choose_scale
+from oneclass.images.scale import choose_scale
+from oneclass.images.sources import gather
 from oneclass.representation import Greyscale, PatchLayers, PretrainedLayers, Representation
-from oneclass.sources import gather
 
 SCALE = choose_scale("uint8", 0, 255)
 BACKBONE = Backbone.open(DEFAULT)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclass.folders import SUFFIXES, expand, natural_key
+from oneclass.images.folders import SUFFIXES, expand, natural_key
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -180,7 +180,7 @@ def test_natural_order_is_total_and_sorts_numbers_by_value(texts: list[str]) -> 
 
 def test_neither_pillow_nor_numpy_is_loaded() -> None:
     code = (
-        "import sys, oneclass.folders;"
+        "import sys, oneclass.images.folders;"
         "print(*{'PIL', 'numpy', 'torch', 'onnxruntime'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -19,10 +19,10 @@ from oneclass import Detector, Explanation, ImageError, InputError, load
 from oneclass.cli.score import _results, score
 from oneclass.heatmap import spread
 from oneclass.heatmapfiles import HeatmapFolder
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import gather
 from oneclass.overlay import overlay, picture
-from oneclass.pixels import PixelScale
 from oneclass.prediction import Prediction
-from oneclass.sources import gather
 from test_cli import oneclass
 
 BYTES = PixelScale("uint8", 0, 255)

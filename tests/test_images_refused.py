@@ -21,6 +21,7 @@ from PIL import Image, ImageFile
 import damage
 from oneclass import images
 from oneclass.errors import ImageError
+from oneclass.images import reading
 from reading import GREY, RGB, SECONDS, assert_reads, put, refusal, saved
 
 # -- metadata that misbehaves in good pictures
@@ -127,7 +128,7 @@ def test_the_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = refusal(path, max_pixels=RGB[..., 0].size - 1)
     assert error.reason == "too_large"
     assert "21 x 13" in error.detail
-    monkeypatch.setattr(images, "MAX_BYTES", RGB.nbytes - 1)
+    monkeypatch.setattr(reading, "MAX_BYTES", RGB.nbytes - 1)
     assert refusal(path).reason == "too_large"
 
 

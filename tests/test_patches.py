@@ -16,8 +16,8 @@ from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal import calibration
 from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
+from oneclass.images.scale import PixelScale
 from oneclass.maps import interpolation, neighbourhoods
-from oneclass.pixels import PixelScale
 from oneclass.representation import (
     PatchLayers,
     PretrainedLayers,

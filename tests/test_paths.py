@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclass import folders
-from oneclass.folders import expand, natural_key
+from oneclass.images import folders
+from oneclass.images.folders import expand, natural_key
 from oneclass.prediction import Prediction, Scored
 from oneclass.system import paths
 from oneclass.system.paths import Names, Paths, Texts
@@ -89,7 +89,7 @@ def test_a_hundred_thousand_files_take_few_megabytes(tmp_path: Path) -> None:
     program = """
 import re, sys
 from pathlib import Path
-from oneclass import folders
+from oneclass.images import folders
 
 class Entry:
     def __init__(self, number):

@@ -13,9 +13,9 @@ from PIL import Image
 from oneclass import Detector, ImageError, images, load, modelfile
 from oneclass.backbones import DEFAULT, Backbone, Preprocessing
 from oneclass.extraction import Extracted, extract
-from oneclass.pixels import choose_scale
+from oneclass.images.scale import choose_scale
+from oneclass.images.sources import gather
 from oneclass.representation import JPEG_MARGIN, Greyscale, PretrainedLayers, restore
-from oneclass.sources import gather
 
 GREY = {"backbone": "greyscale", "size": (16, 20), "n_halfspaces": 1}
 

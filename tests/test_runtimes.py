@@ -15,7 +15,7 @@ from oneclass import Detector, InputError, MissingDependencyError, ModelFileErro
 from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime, runtime_as_fitted
 from oneclass.backbones.runtimes import PRECISIONS, RUNTIMES, start
 from oneclass.cli.fit import fit
-from oneclass.pixels import choose_scale
+from oneclass.images.scale import choose_scale
 from oneclass.representation import PretrainedLayers
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}

@@ -20,6 +20,7 @@ from PIL import Image
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, images, load
 from oneclass.backbones import LayerSession
+from oneclass.images import reading
 from oneclass.rows import store
 from oneclass.rows.cache import kinds, prune
 from oneclass.rows.shards import read_manifest, write_shard
@@ -93,7 +94,7 @@ def forbid_work(patch: pytest.MonkeyPatch) -> None:
         raise AssertionError("an image was decoded")
 
     patch.setattr(LayerSession, "__call__", blank_only)
-    patch.setattr(images, "read", no_decoding)
+    patch.setattr(reading, "read", no_decoding)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(
         return pixels
 
     with monkeypatch.context() as patch:
-        patch.setattr(images, "read", swapping)
+        patch.setattr(reading, "read", swapping)
         fit(folder, tmp_path / "cache")
     assert shards_of(tmp_path / "cache") == []
 

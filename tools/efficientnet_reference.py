@@ -56,7 +56,7 @@ def positions(size: int) -> NDArray[np.int64]:
 
 def main() -> None:
     from oneclass.backbones import DEFAULT, Backbone
-    from oneclass.pixels import choose_scale
+    from oneclass.images.scale import choose_scale
     from oneclass.representation import PretrainedLayers
 
     prepare = PretrainedLayers(Backbone.open(DEFAULT), [("stem", None)]).prepare

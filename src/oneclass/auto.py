@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import BATCH
-from oneclass.pixels import PixelScale
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Progress, Sources, check_depth, content_digest
 from oneclass.representation import (
     GREYSCALE,
     Layer,
@@ -36,7 +37,6 @@ from oneclass.selection import (
     preferred,
     split_of,
 )
-from oneclass.sources import Progress, Sources, check_depth, content_digest
 from oneclass.training import DEFAULT_LAYER
 
 AUTO = "auto"

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
-from oneclass.folders import plain
+from oneclass.images.folders import plain
 from oneclass.system.files import FULL
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from oneclass.extraction import extract, open_store
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn, rows_file
 from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
-from oneclass.pixels import PixelScale
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Images, Progress, Sources, gather
 from oneclass.prediction import Prediction, Predictions
 from oneclass.representation import GREYSCALE, ROW_DTYPES, Greyscale, Representation
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.settings import image_size, or_auto, share, whole_number
-from oneclass.sources import Images, Progress, Sources, gather
 from oneclass.system.stages import Stages
 from oneclass.training import (
     choose_pixel_scale,

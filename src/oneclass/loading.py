@@ -15,7 +15,7 @@ from oneclass.detector import Detector
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.fitting import Fitted
 from oneclass.heatmap import Heat
-from oneclass.pixels import DEPTHS, PixelScale
+from oneclass.images.scale import DEPTHS, PixelScale
 from oneclass.representation import GREYSCALE, PATCHES, Representation, restore
 from oneclass.settings import share
 

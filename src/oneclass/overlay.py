@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oneclass.pixels import PixelScale
+from oneclass.images.scale import PixelScale
 
 LONGEST, SHORTEST = 512, 256
 CALM, HOT = 0.5, 2.0

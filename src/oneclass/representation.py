@@ -23,8 +23,8 @@ from oneclass.backbones import (
     first_line,
 )
 from oneclass.errors import InputError, StorageError
+from oneclass.images.scale import PixelScale, prepare
 from oneclass.maps import interpolation, neighbourhoods, pool
-from oneclass.pixels import PixelScale, prepare
 
 GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01

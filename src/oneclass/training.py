@@ -14,7 +14,8 @@ from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.images import SUFFIXES, Header
-from oneclass.pixels import PixelScale, choose_scale
+from oneclass.images.scale import PixelScale, choose_scale
+from oneclass.images.sources import Progress, Sources, check_depth
 from oneclass.representation import (
     GREYSCALE,
     ROW_DTYPES,
@@ -27,7 +28,6 @@ from oneclass.representation import (
 )
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
-from oneclass.sources import Progress, Sources, check_depth
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"

@@ -11,8 +11,8 @@ import numpy as np
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
 from oneclass.fitting import Fitted, TrainingRows
+from oneclass.images.sources import Progress, Sources, content_digest
 from oneclass.rows.store import RowStore
-from oneclass.sources import Progress, Sources, content_digest
 
 NOT_LEARNT = "not_learnt"
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError
-from oneclass.pixels import PixelScale, prepare
-from oneclass.sources import Progress, Sources, check_depth, content_digest, gather
+from oneclass.images.scale import PixelScale, prepare
+from oneclass.images.sources import Progress, Sources, check_depth, content_digest, gather
 from oneclass.system.files import translated_errors
 from oneclass.training import choose_pixel_scale, read_headers
 

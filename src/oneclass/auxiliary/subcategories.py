@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import folders
 from oneclass.backbones import DEFAULT
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract
-from oneclass.folders import natural_key
+from oneclass.images import folders
+from oneclass.images.folders import natural_key
+from oneclass.images.sources import Progress, gather
 from oneclass.rows import ArrayRows
-from oneclass.sources import Progress, gather
 from oneclass.svm import cluster_rows
 from oneclass.training import choose_pixel_scale, choose_representation, read_headers
 

@@ -28,7 +28,7 @@ def info(model: str | None, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(inputs: Sequence[str], as_json: bool) -> int:
     """Look at a folder before training: unreadable files, sizes, bit depths, exact copies."""
-    from oneclass.check import check as examine
+    from oneclass.images.check import check as examine
 
     with progress("check") as show:
         report = examine(list(inputs), progress=show)

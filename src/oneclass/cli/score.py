@@ -32,8 +32,8 @@ from oneclass.system.stages import process_age
 if TYPE_CHECKING:
     from oneclass.detector import Detector
     from oneclass.heatmapfiles import HeatmapFolder
+    from oneclass.images.sources import Sources
     from oneclass.prediction import Prediction, Scored
-    from oneclass.sources import Sources
 
 
 @click.command(short_help="Say how odd other images are.")
@@ -78,8 +78,8 @@ def score(
     """
     began, age = time.perf_counter(), process_age()
     from oneclass import runs
+    from oneclass.images.sources import gather
     from oneclass.loading import load
-    from oneclass.sources import gather
 
     imported = time.perf_counter()
     started = datetime.now(UTC)

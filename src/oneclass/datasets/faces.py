@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oneclass import folders
 from oneclass.datasets import DataSet
 from oneclass.datasets.folders_of import read_classes, two_folders
 from oneclass.errors import InputError
+from oneclass.images import folders
 
 SIZE = (100, 100)
 CLASSES = ("male", "female")

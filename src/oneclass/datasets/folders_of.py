@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import folders, images
+from oneclass import images
 from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError, InputError
-from oneclass.pixels import choose_scale, prepare
+from oneclass.images import folders
+from oneclass.images.scale import choose_scale, prepare
 
 
 def read_grey(

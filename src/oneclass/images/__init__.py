@@ -1,32 +1,32 @@
 """Image files: one file -> one array, its bit depth kept, or one typed reason why not.
 
-``read`` never guesses, clips, saturates or reduces. Everything that hostile bytes can do ends in an
-``ImageError`` whose ``reason`` is one of ``REASONS``. Both functions touch nothing global and may
-be called from many threads. ``docs/images.md`` tells the rules.
+from oneclass import images
+
+images.read(path)
 """
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    from oneclass.images.folders import SUFFIXES
+    from oneclass.images.formats.source import MAX_BYTES, Depth, Header, Pixels
+    from oneclass.images.reading import DEFAULT_MAX_PIXELS, REASONS, probe, read
 
-from oneclass.errors import ImageError
-from oneclass.folders import SUFFIXES
-from oneclass.images import _bmp, _gif, _jpeg, _pixels, _png, _pnm, _tiff, _webp
-from oneclass.images._source import (
-    MAX_BYTES,
-    Depth,
-    Header,
-    Pixels,
-    RefusedError,
-    Source,
-)
+# Loaded on first use: a command's --help needs the folders' rules, but no numpy.
+_HOMES = {
+    "DEFAULT_MAX_PIXELS": "reading",
+    "Depth": "formats.source",
+    "Header": "formats.source",
+    "MAX_BYTES": "formats.source",
+    "Pixels": "formats.source",
+    "REASONS": "reading",
+    "SUFFIXES": "folders",
+    "probe": "reading",
+    "read": "reading",
+}
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -40,190 +40,12 @@ __all__ = [
     "read",
 ]
 
-DEFAULT_MAX_PIXELS = 10**8
-"""100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""
 
-REDUCTIONS = (8, 4, 2)
-"""By what a JPEG's sides can be divided in decoding it, cheaply."""
-
-REASONS = (
-    "missing",
-    "not_a_file",
-    "unreadable",
-    "empty",
-    "not_an_image",
-    "unsupported",
-    "truncated",
-    "damaged",
-    "not_finite",
-    "multi_frame",
-    "too_large",
-)
-"""The closed set of ``ImageError.reason``."""
-
-_MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
-    (_png.MAGIC, _png.inspect),
-    (_jpeg.MAGIC, _jpeg.inspect),
-    (b"II*\0", _tiff.inspect),
-    (b"MM\0*", _tiff.inspect),
-    (b"II+\0", _tiff.inspect),
-    (b"MM\0+", _tiff.inspect),
-    (b"GIF87a", _gif.inspect),
-    (b"GIF89a", _gif.inspect),
-    (b"BM", _bmp.inspect),
-    *((b"P%d" % kind, _pnm.inspect) for kind in range(1, 7)),
-)
-
-_FOREIGN = (
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"8BPS", "Photoshop"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"v/1\x01", "OpenEXR"),
-    (b"#?RADIANCE", "Radiance HDR"),
-    (b"DDS ", "DirectDraw"),
-    (b"\0\0\1\0", "icon"),
-    (b"SIMPLE  =", "FITS"),
-    (b"PF\n", "PFM"),
-    (b"Pf\n", "PFM"),
-    (b"P7\n", "PAM"),
-    (b"\x93NUMPY", "numpy array"),
-)
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'oneclass.images' has no attribute {name!r}")
+    return getattr(import_module(f"oneclass.images.{_HOMES[name]}"), name)
 
 
-def probe(path: str | Path) -> Header:
-    """Read what a file says about its picture, without decoding a pixel.
-
-    Raises:
-        ImageError: the file is missing, no image, cut off before its header ends, ...
-    """
-    with _opened(path) as file:
-        return _turned(_inspect(file))
-
-
-def read(
-    path: str | Path,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    at_least: tuple[int, int] | None = None,
-) -> Pixels:
-    """Decode one image file at the depth that the file has.
-
-    Args:
-        path: any file; its content decides the format, not its suffix.
-        max_pixels: refuse a larger picture from its header, before anything is decoded.
-        at_least: (height, width) that suffice: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size
-            where that leaves so much of both, which is several times as fast. None for all of it.
-
-    Returns:
-        An array of shape (H, W) for grey or (H, W, 3) for RGB, C-contiguous and writable, dtype
-        uint8 (0..255), uint16 (0..65535) or float32 (finite, the file's own range).
-
-    Raises:
-        ImageError: with one of ``REASONS``; ``detail`` says what was wrong and what to do.
-    """
-    with _opened(path) as file:
-        source = _inspect(file)
-        _check_size(source.header, os.fstat(file.fileno()).st_size, max_pixels)
-        decoded = _decoded(source, at_least)
-        pixels = _pixels.turn(decoded, source.orientation)
-        _check_finite(pixels)
-        return np.require(pixels, requirements=["C", "W"])
-
-
-@contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a regular file, and turn every refusal inside the block into an ``ImageError``."""
-    try:
-        _check_regular(path)
-        with Path(path).open("rb") as file:
-            yield file
-    except FileNotFoundError:
-        raise ImageError(path, "missing", "there is no such file; check the path") from None
-    except OSError as problem:
-        why = problem.strerror or problem
-        detail = f"the system does not let it be read ({why}); check its permissions and the disk"
-        raise ImageError(path, "unreadable", detail) from None
-    except RefusedError as refused:
-        raise ImageError(path, refused.reason, refused.detail) from None
-
-
-def _check_regular(path: str | Path) -> None:
-    """Asked before opening: to open a pipe would wait for ever."""
-    try:
-        mode = Path(path).stat().st_mode
-    except ValueError:  # a zero byte in the name
-        raise FileNotFoundError from None
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise RefusedError("not_a_file", f"this is {kind}; give the path of one image file")
-
-
-def _inspect(file: BinaryIO) -> Source:
-    """Tell the format by the first bytes and read the header."""
-    start = file.read(16)
-    if not start:
-        raise RefusedError("empty", "the file has no bytes; it was never written whole")
-    for magic, inspect in _MAGICS:
-        if start.startswith(magic):
-            return inspect(file)
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return _webp.inspect(file)
-    foreign = next((name for magic, name in _FOREIGN if start.startswith(magic)), None)
-    if start[4:8] == b"ftyp":
-        foreign = "HEIC, AVIF or video"
-    if foreign:
-        raise RefusedError("unsupported", f"{foreign} files cannot be read; convert it to PNG")
-    raise RefusedError(
-        "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        "PNG, JPEG, TIFF, BMP, WebP, GIF, PBM, PGM and PPM can be read"
-    )  # fmt: skip
-
-
-def _turned(source: Source) -> Header:
-    h = source.header
-    if source.orientation not in (5, 6, 7, 8):
-        return h
-    return Header(h.height, h.width, h.depth, h.channels, h.frames, h.format)
-
-
-def _decoded(source: Source, at_least: tuple[int, int] | None) -> Pixels:
-    """The picture, at a part of its size where the format can and that is enough."""
-    if at_least is None or source.reduced is None:
-        return source.decode()
-    header = _turned(source)
-    times = min(header.height // at_least[0], header.width // at_least[1])
-    divisor = next((d for d in REDUCTIONS if d <= times), 1)
-    return source.reduced(divisor)
-
-
-def _check_size(header: Header, file_bytes: int, max_pixels: int) -> None:
-    if header.frames > 1:
-        raise RefusedError(
-            "multi_frame", f"it holds {header.frames} frames or pages and only one can be scored; "
-            "split it into single images"
-        )  # fmt: skip
-    if header.pixels > max_pixels:
-        raise RefusedError(
-            "too_large", f"it has {header.width} x {header.height} pixels, more than the limit of "
-            f"{max_pixels}; scale it down, cut it up or raise max_pixels"
-        )  # fmt: skip
-    if max(header.nbytes, file_bytes) > MAX_BYTES:
-        raise RefusedError(
-            "too_large", f"the file has {file_bytes} bytes and decodes to {header.nbytes}, more "
-            f"than the limit of {MAX_BYTES}; scale it down or cut it up"
-        )  # fmt: skip
-
-
-def _check_finite(pixels: Pixels) -> None:
-    if pixels.dtype != np.float32:
-        return
-    bad = pixels.size - int(np.count_nonzero(np.isfinite(pixels)))
-    if bad:
-        raise RefusedError(
-            "not_finite", f"{bad} of {pixels.size} values are NaN or infinite; "
-            "replace them by a number that means what you want"
-        )  # fmt: skip
+def __dir__() -> list[str]:
+    return __all__

@@ -10,11 +10,11 @@ from pathlib import Path
 from oneclass.backbones import Backbone
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError
+from oneclass.images.sources import Progress
 from oneclass.paper.protocol import Cell, Draw, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
 from oneclass.representation import GREYSCALE, Greyscale, PretrainedLayers, parse_layers
-from oneclass.sources import Progress
 
 EXAMPLE = "efficientnet-lite0:block_14@2"
 Shown = Callable[[str], AbstractContextManager[Progress]]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
 from oneclass.extraction import extract, open_store
-from oneclass.pixels import PixelScale
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Progress, gather
 from oneclass.representation import Greyscale, PretrainedLayers
 from oneclass.rows.store import CacheUse
-from oneclass.sources import Progress, gather
 
 SCALE = PixelScale("uint8", 0, 255)
 Rows = NDArray[np.float32]

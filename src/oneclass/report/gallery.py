@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from oneclass.folders import plain
+from oneclass.images.folders import plain
 from oneclass.prediction import Prediction
 from oneclass.report.markup import asset, text
 from oneclass.report.tiles import Tile

@@ -14,7 +14,8 @@ import numpy as np
 
 from oneclass.detector import Detector
 from oneclass.errors import InputError
-from oneclass.folders import plain
+from oneclass.images.folders import plain
+from oneclass.images.sources import Progress
 from oneclass.prediction import Prediction
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
@@ -22,7 +23,6 @@ from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, definitions, figure, text, whole_page
 from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.runs import Run, read_run
-from oneclass.sources import Progress
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 from oneclass.system.files import whole_file
 

@@ -13,9 +13,9 @@ from PIL import Image
 from oneclass.detector import Detector
 from oneclass.errors import ImageError, InputError
 from oneclass.heatmap import Explanation
+from oneclass.images.sources import Progress, Sources
 from oneclass.overlay import heat_layer, visible
 from oneclass.prediction import Prediction
-from oneclass.sources import Progress, Sources
 
 MOST_TILES, MOST_CALM = 500, 100
 BUDGET = 3_400_000

@@ -15,15 +15,15 @@ from typing import BinaryIO
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
-from oneclass.images._pillow import decode as decode_with_pillow
-from oneclass.images._pixels import (
+from oneclass.images.formats.arithmetic import (
     cmyk_to_rgb,
     full_range,
     on_white,
     premultiplied_on_white,
     through_palette,
 )
-from oneclass.images._source import (
+from oneclass.images.formats.pillow import decode as decode_with_pillow
+from oneclass.images.formats.source import (
     MAX_BYTES,
     Pixels,
     RefusedError,
@@ -31,7 +31,7 @@ from oneclass.images._source import (
     truncated,
     unsupported,
 )
-from oneclass.images._tifflayout import (
+from oneclass.images.formats.tiff_layout import (
     CMYK,
     DEFLATE,
     FAX,

@@ -8,9 +8,17 @@ from typing import BinaryIO
 import numpy as np
 from PIL.GifImagePlugin import GifImageFile
 
-from oneclass.images._pillow import decode
-from oneclass.images._pixels import on_white
-from oneclass.images._source import MAX_BLOCKS, Header, Pixels, Source, damaged, exactly, truncated
+from oneclass.images.formats.arithmetic import on_white
+from oneclass.images.formats.pillow import decode
+from oneclass.images.formats.source import (
+    MAX_BLOCKS,
+    Header,
+    Pixels,
+    Source,
+    damaged,
+    exactly,
+    truncated,
+)
 
 IMAGE, EXTENSION, TRAILER = b",", b"!", b";"
 

@@ -8,9 +8,17 @@ from typing import BinaryIO
 import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
 
-from oneclass.images._pillow import decode
-from oneclass.images._pixels import is_grey, on_white
-from oneclass.images._source import Header, Pixels, Source, damaged, exactly, truncated, unsupported
+from oneclass.images.formats.arithmetic import is_grey, on_white
+from oneclass.images.formats.pillow import decode
+from oneclass.images.formats.source import (
+    Header,
+    Pixels,
+    Source,
+    damaged,
+    exactly,
+    truncated,
+    unsupported,
+)
 
 RLE8, RLE4, BITFIELDS = 1, 2, 3
 MAX_RLE_BYTES = 2**20

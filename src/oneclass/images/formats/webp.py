@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 from PIL.WebPImagePlugin import WebPImageFile
 
-from oneclass.images import _exif
-from oneclass.images._pillow import decode
-from oneclass.images._pixels import on_white
-from oneclass.images._source import (
+from oneclass.images.formats import exif
+from oneclass.images.formats.arithmetic import on_white
+from oneclass.images.formats.pillow import decode
+from oneclass.images.formats.source import (
     MAX_BLOCKS,
     Header,
     Pixels,
@@ -36,8 +36,8 @@ def inspect(file: BinaryIO) -> Source:
         kind, length = struct.unpack("<4sI", exactly(file, 8, "list of chunks"))
         if kind in (b"VP8X", b"VP8 ", b"VP8L"):
             canvas = canvas or _canvas(kind, exactly(file, min(length, 10), "header"))
-        elif kind == b"EXIF" and length <= _exif.MAX_BYTES:
-            turned = _exif.orientation(file.read(length))
+        elif kind == b"EXIF" and length <= exif.MAX_BYTES:
+            turned = exif.orientation(file.read(length))
         frames += kind == b"ANMF"
         position += 8 + length + length % 2
     else:

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from oneclass.images import _tiffdata
-from oneclass.images._pixels import is_grey
-from oneclass.images._source import (
+from oneclass.images.formats import tiff_data
+from oneclass.images.formats.arithmetic import is_grey
+from oneclass.images.formats.source import (
     Depth,
     Header,
     Source,
@@ -20,7 +20,7 @@ from oneclass.images._source import (
     truncated,
     unsupported,
 )
-from oneclass.images._tifflayout import (
+from oneclass.images.formats.tiff_layout import (
     CMYK,
     FLOAT,
     PALETTE,
@@ -85,7 +85,7 @@ def inspect(file: BinaryIO) -> Source:
     frames = _pages(file, shape, first)
     layout = _layout(file, tags, shape.order)
     turned = tags.get(ORIENTATION, [1])[0]
-    return Source(_header(layout, frames), lambda: _tiffdata.decode(file, layout), turned)
+    return Source(_header(layout, frames), lambda: tiff_data.decode(file, layout), turned)
 
 
 def _directory(file: BinaryIO, shape: _Shape, at: int) -> Tags:
@@ -229,7 +229,7 @@ def _header(layout: Layout, frames: int) -> Header:
     depth: Depth = layout.depth
     channels = 1 if layout.photometric in GREYS else 3
     if layout.photometric == PALETTE:
-        palette = _tiffdata.palette(layout)
+        palette = tiff_data.palette(layout)
         depth = "uint8" if palette.dtype == np.uint8 else "uint16"
         channels = 1 if is_grey(palette) else 3
     return Header(layout.width, layout.height, depth, channels, frames, "TIFF")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from oneclass import folders, images
 from oneclass.errors import ImageError
+from oneclass.images import folders, reading
+from oneclass.images.formats.source import Header
 
 FEW = 20
 """Below this many images no threshold can promise a false-alarm rate under 5 %."""
@@ -191,15 +192,15 @@ class _Facts:
     """What is kept of one image once its pixels are gone."""
 
     path: Path
-    header: images.Header
+    header: Header
     digest: bytes
     constant: bool
 
 
 def _look(path: Path) -> _Facts | ImageError:
     try:
-        header = images.probe(path)
-        pixels = images.read(path)
+        header = reading.probe(path)
+        pixels = reading.read(path)
     except ImageError as error:
         return error
     shape = f"{pixels.dtype.str} {pixels.shape}".encode()

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from PIL.JpegImagePlugin import JpegImageFile
 
-from oneclass.images import _exif
-from oneclass.images._pillow import decode
-from oneclass.images._pixels import cmyk_to_rgb
-from oneclass.images._source import (
+from oneclass.images.formats import exif
+from oneclass.images.formats.arithmetic import cmyk_to_rgb
+from oneclass.images.formats.pillow import decode
+from oneclass.images.formats.source import (
     MAX_BLOCKS,
     Header,
     Pixels,
@@ -46,7 +46,7 @@ def inspect(file: BinaryIO) -> Source:
         if marker in FRAMES:
             frame = frame or bytes([marker]) + body
         if marker == APP1 and body.startswith(b"Exif\0\0"):
-            turned = _exif.orientation(body)
+            turned = exif.orientation(body)
         # Pillow needs JFIF and Adobe's segment to know the colours; the others only cause warnings.
         if marker in (APP0, APP14) or not (APP0 <= marker <= APP15 or marker == COMMENT):
             kept.append(struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body)

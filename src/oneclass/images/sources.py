@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import folders, images
 from oneclass.errors import ImageError, InputError
-from oneclass.pixels import DEPTHS
+from oneclass.images import folders, reading
+from oneclass.images.formats.source import MAX_BYTES, Header
+from oneclass.images.scale import DEPTHS
 from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]
@@ -51,7 +52,7 @@ class Sources:
         """
         item = self.items[index]
         if isinstance(item, Path):
-            return images.read(item, at_least=at_least)
+            return reading.read(item, at_least=at_least)
         return _checked_array(item, self.names[index])
 
     def key(self, index: int) -> bytes | None:
@@ -64,14 +65,14 @@ class Sources:
         try:
             if not isinstance(item, Path):
                 return content_digest(_checked_array(item, self.names[index]))
-            if not item.is_file() or item.stat().st_size > images.MAX_BYTES:
+            if not item.is_file() or item.stat().st_size > MAX_BYTES:
                 return None
             with item.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
         except (ImageError, OSError, ValueError):
             return None
 
-    def header(self, index: int) -> images.Header:
+    def header(self, index: int) -> Header:
         """Size, bit depth and channels of item `index`, without decoding its pixels.
 
         Raises:
@@ -79,11 +80,11 @@ class Sources:
         """
         item = self.items[index]
         if isinstance(item, Path):
-            return images.probe(item)
+            return reading.probe(item)
         array = _checked_array(item, self.names[index])
         height, width, *colour = array.shape
         depth = next(d for d in DEPTHS if array.dtype == d)
-        return images.Header(width, height, depth, 3 if colour else 1, 1, "array")
+        return Header(width, height, depth, 3 if colour else 1, 1, "array")
 
 
 def gather(given: Images) -> Sources:

@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from oneclass.images._pixels import full_range
-from oneclass.images._source import (
+from oneclass.images.formats.arithmetic import full_range
+from oneclass.images.formats.source import (
     MAX_BLOCKS,
     Depth,
     Header,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFile
 
-from oneclass.images._source import Pixels, RefusedError, damaged, truncated
+from oneclass.images.formats.source import Pixels, RefusedError, damaged, truncated
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oneclass.images._source import Depth, unsupported
+from oneclass.images.formats.source import Depth, unsupported
 
 NONE, JPEG = 1, 7
 DEFLATE = (8, 32946)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oneclass.images._source import Pixels
+from oneclass.images.formats.source import Pixels
 
 
 def full_range(samples: Pixels, maximum: int) -> Pixels:

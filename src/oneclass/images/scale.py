@@ -15,7 +15,7 @@ from PIL import Image
 
 from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError
-from oneclass.images import Depth
+from oneclass.images.formats.source import Depth
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 DEPTHS: tuple[Depth, ...] = ("uint8", "uint16", "float32")

@@ -10,10 +10,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
-from oneclass.images import _exif
-from oneclass.images._pillow import decode
-from oneclass.images._pixels import is_grey, on_white, through_palette
-from oneclass.images._source import (
+from oneclass.images.formats import exif
+from oneclass.images.formats.arithmetic import is_grey, on_white, through_palette
+from oneclass.images.formats.pillow import decode
+from oneclass.images.formats.source import (
     MAX_BLOCKS,
     Depth,
     Header,
@@ -77,7 +77,7 @@ def inspect(file: BinaryIO) -> Source:
     grey = colour in (GREY, GREY_ALPHA) or (colour == PALETTE and is_grey(_palette(chunks)))
     depth: Depth = "uint16" if chunks.bits == 16 else "uint8"
     header = Header(width, height, depth, 1 if grey else 3, chunks.frames, "PNG")
-    orientation = _exif.orientation(chunks.exif)
+    orientation = exif.orientation(chunks.exif)
     return Source(header, lambda: _decode(file, chunks), orientation)
 
 
@@ -112,7 +112,7 @@ def _take(file: BinaryIO, chunks: _Chunks, kind: bytes, length: int) -> None:
         chunks.trns = _body(file, kind, length)
     elif kind == b"acTL" and length == 8:
         chunks.frames = max(1, struct.unpack(">I", _body(file, kind, length)[:4])[0])
-    elif kind == b"eXIf" and length <= _exif.MAX_BYTES:
+    elif kind == b"eXIf" and length <= exif.MAX_BYTES:
         chunks.exif = file.read(length)
 
 

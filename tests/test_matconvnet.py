@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import matconvnet_files as mcn
 from oneclass.backbones import Backbone
 from oneclass.backbones.importing import Wanted, import_network
-from oneclass.backbones.matconvnet import read_simplenn
+from oneclass.backbones.matconvnet.records import read_simplenn
 from oneclass.errors import InputError, ModelFileError
 
 CLOSE = 1e-5

@@ -12,7 +12,7 @@ import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclass.backbones.matfile import Unread, read_mat
+from oneclass.backbones.matconvnet.matfile import Unread, read_mat
 
 TYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "f4", "f8")
 
@@ -119,7 +119,7 @@ def test_version_7_3_is_named(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from oneclass.backbones import matfile
+    from oneclass.backbones.matconvnet import matfile
 
     monkeypatch.setattr(matfile, "MOST_BYTES", 1 << 16)
     scipy.io.savemat(tmp_path / "x.mat", {"x": np.zeros((1000, 1000))}, do_compression=True)

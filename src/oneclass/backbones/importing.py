@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
-from oneclass.backbones.matconvnet import read_simplenn
+from oneclass.backbones.matconvnet.graph import to_onnx
+from oneclass.backbones.matconvnet.records import read_simplenn
 from oneclass.backbones.onnx_file import cut, metadata, weights_elsewhere, with_metadata
 from oneclass.backbones.onnx_graph import require_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
-from oneclass.backbones.simplenn_onnx import to_onnx
 from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError, ModelFileError, OneclassError
 from oneclass.system.downloads import download

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones.matconvnet import Layer, settings_of
+from oneclass.backbones.matconvnet.records import Layer, settings_of
 from oneclass.backbones.onnx_graph import Graph
 
 Shape = tuple[int, int, int]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones.matfile import read_mat
+from oneclass.backbones.matconvnet.matfile import read_mat
 from oneclass.errors import InputError, ModelFileError
 
 INTERPOLATIONS = {

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.backbones.matconvnet import Layer, SimpleNN
+from oneclass.backbones.matconvnet.layers import KINDS, Tensor, covers
+from oneclass.backbones.matconvnet.records import Layer, SimpleNN
 from oneclass.backbones.onnx_file import with_metadata
 from oneclass.backbones.onnx_graph import INPUT, Graph
 from oneclass.backbones.session import METADATA_KEY
-from oneclass.backbones.simplenn_layers import KINDS, Tensor, covers
 from oneclass.backbones.spec import Preprocessing
 
 OF_THE_PAPER = re.compile(r"(C|P|FC)[0-9]+")

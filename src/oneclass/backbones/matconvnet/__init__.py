@@ -1,0 +1,1 @@
+"""MatConvNet files turned into ONNX: the MAT container, SimpleNN records, their layers and graph."""

@@ -31,10 +31,15 @@ from PIL import Image
 
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
-from oneclass.extraction import extract
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import gather
-from oneclass.representation import Greyscale, PretrainedLayers, Representation, parse_layers
+from oneclass.representations.extraction import extract
+from oneclass.representations.layers import (
+    Greyscale,
+    PretrainedLayers,
+    Representation,
+    parse_layers,
+)
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
 from oneclass.system.machine import cpu_name

@@ -27,10 +27,10 @@ from sklearn.datasets import load_sample_images
 from oneclass import images
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import anomaly_scores, wide_columns
-from oneclass.extraction import Extracted, extract
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
-from oneclass.representation import PretrainedLayers
+from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.layers import PretrainedLayers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 from photographs import write_photographs

@@ -35,7 +35,7 @@ from oneclass.datasets.mnist import load_mnist_5k, mnist_5k
 from oneclass.paper.protocol import draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
-from oneclass.representation import PretrainedLayers, parse_layers
+from oneclass.representations.layers import PretrainedLayers, parse_layers
 from oneclass.runs import environment
 from oneclass.statistics import auroc
 from oneclass.training import DEFAULT_LAYER

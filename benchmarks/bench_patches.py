@@ -31,7 +31,7 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import patch_scores, some_patches, wide_columns, worst_mean
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.heatmap import _calm, _maps
-from oneclass.representation import PatchLayers, PretrainedLayers, parse_layers
+from oneclass.representations.layers import PatchLayers, PretrainedLayers, parse_layers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 from oneclass.training import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces

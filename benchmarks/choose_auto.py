@@ -24,7 +24,7 @@ from choose_defaults import Data, Task, data_sets
 from oneclass.auto import layer_candidates, settle, spans_of
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.images.scale import choose_scale
-from oneclass.representation import PretrainedLayers
+from oneclass.representations.layers import PretrainedLayers
 from oneclass.selection import (
     CRITERIA,
     NUS,

@@ -12,10 +12,10 @@ from PIL import Image
 
 from oneclass.backbones import DEFAULT, Backbone, Runtime
 from oneclass.backbones.onnx_file import cut
-from oneclass.extraction import Extracted, extract
 from oneclass.images.scale import choose_scale, prepare
 from oneclass.images.sources import content_digest, gather
-from oneclass.representation import PretrainedLayers
+from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.layers import PretrainedLayers
 
 LAYERS = [("block_2", 7), ("block_14", 2)]  # the default
 NAMES = [name for name, _ in LAYERS]

@@ -16,7 +16,7 @@ from oneclass import Detector, InputError, load
 from oneclass.auto import LAYERS, layer_candidates, settle, spans_of
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.cli import cli
-from oneclass.representation import PretrainedLayers, parse_layers
+from oneclass.representations.layers import PretrainedLayers, parse_layers
 from oneclass.selection import CRITERIA, Criteria, Parts, Rule, altered, judge, preferred, split_of
 from oneclass.training import DEFAULT_LAYER
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from conftest import stripes, write_images
 from damage import write_damaged
-from oneclass import extraction
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
-from oneclass.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
-from oneclass.representation import Greyscale, PatchLayers, PretrainedLayers, Representation
+from oneclass.representations import extraction
+from oneclass.representations.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
+from oneclass.representations.layers import Greyscale, PatchLayers, PretrainedLayers, Representation
 
 SCALE = choose_scale("uint8", 0, 255)
 BACKBONE = Backbone.open(DEFAULT)

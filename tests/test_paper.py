@@ -16,7 +16,7 @@ from oneclass.paper.experiment import short_name
 from oneclass.paper.protocol import NUS, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import AVERAGES, TABLE_1, TABLE_3, TASK_7, Task, printed
-from oneclass.representation import Greyscale
+from oneclass.representations.layers import Greyscale
 from oneclass.statistics import auroc, bootstrap_interval, wilcoxon
 from test_cli import oneclass
 
@@ -115,7 +115,7 @@ def test_a_cell_is_the_mean_over_nu_of_an_independent_solver() -> None:
 
 def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representation import PretrainedLayers
+    from oneclass.representations.layers import PretrainedLayers
 
     network = Backbone.open("efficientnet-lite0")
     given = data(20, 5)
@@ -131,7 +131,7 @@ def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
 
 def test_rows_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representation import PretrainedLayers
+    from oneclass.representations.layers import PretrainedLayers
 
     network = Backbone.open("efficientnet-lite0")
     layers = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
@@ -150,7 +150,7 @@ def test_rows_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
 
 def test_an_image_without_a_row_is_told() -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representation import PretrainedLayers
+    from oneclass.representations.layers import PretrainedLayers
 
     images = data(20, 5).images
     images[7] = 255

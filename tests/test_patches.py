@@ -17,12 +17,12 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal import calibration
 from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
 from oneclass.images.scale import PixelScale
-from oneclass.maps import interpolation, neighbourhoods
-from oneclass.representation import (
+from oneclass.representations.layers import (
     PatchLayers,
     PretrainedLayers,
     parse_layers,
 )
+from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows import RowBlocks
 from oneclass.statistics import auroc
 from test_cli import oneclass

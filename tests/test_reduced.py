@@ -12,10 +12,10 @@ from PIL import Image
 
 from oneclass import Detector, ImageError, images, load, modelfile
 from oneclass.backbones import DEFAULT, Backbone, Preprocessing
-from oneclass.extraction import Extracted, extract
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
-from oneclass.representation import JPEG_MARGIN, Greyscale, PretrainedLayers, restore
+from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.layers import JPEG_MARGIN, Greyscale, PretrainedLayers, restore
 
 GREY = {"backbone": "greyscale", "size": (16, 20), "n_halfspaces": 1}
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import Extracted, extract
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
-from oneclass.maps import pool
-from oneclass.representation import Greyscale, PretrainedLayers, parse_layers, restore
+from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.layers import Greyscale, PretrainedLayers, parse_layers, restore
+from oneclass.representations.maps import pool
 
 SCALE = choose_scale("uint8", 0, 255)
 

@@ -16,7 +16,7 @@ from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime, runti
 from oneclass.backbones.runtimes import PRECISIONS, RUNTIMES, start
 from oneclass.cli.fit import fit
 from oneclass.images.scale import choose_scale
-from oneclass.representation import PretrainedLayers
+from oneclass.representations.layers import PretrainedLayers
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 ONNX, OPENVINO, OPENVINO_BF16 = (

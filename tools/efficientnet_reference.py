@@ -57,7 +57,7 @@ def positions(size: int) -> NDArray[np.int64]:
 def main() -> None:
     from oneclass.backbones import DEFAULT, Backbone
     from oneclass.images.scale import choose_scale
-    from oneclass.representation import PretrainedLayers
+    from oneclass.representations.layers import PretrainedLayers
 
     prepare = PretrainedLayers(Backbone.open(DEFAULT), [("stem", None)]).prepare
     scale = choose_scale("uint8", 0, 255)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import BATCH
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest
-from oneclass.representation import (
+from oneclass.representations.extraction import BATCH
+from oneclass.representations.layers import (
     GREYSCALE,
     Layer,
     PretrainedLayers,

@@ -18,14 +18,14 @@ from oneclass.backbones import DEFAULT, FP32, Backbone, choose_runtime
 from oneclass.conformal.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.conformal.drift import drift
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import extract, open_store
 from oneclass.fitting import Fitted, Settings, TrainingRows, learn, rows_file
 from oneclass.heatmap import Explanation, explain_row, require_maps
 from oneclass.images import Header
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, gather
 from oneclass.prediction import Prediction, Predictions
-from oneclass.representation import GREYSCALE, ROW_DTYPES, Greyscale, Representation
+from oneclass.representations.extraction import extract, open_store
+from oneclass.representations.layers import GREYSCALE, ROW_DTYPES, Greyscale, Representation
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.settings import image_size, or_auto, share, whole_number
 from oneclass.system.stages import Stages

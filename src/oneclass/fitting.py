@@ -25,7 +25,7 @@ from oneclass.conformal.guarantee import guarantee
 from oneclass.errors import InputError, ModelFileError
 from oneclass.heatmap import Heat, learn_heat
 from oneclass.images.scale import PixelScale
-from oneclass.representation import Representation
+from oneclass.representations.layers import Representation
 from oneclass.svm import Halfspaces
 from oneclass.training import choose_n_halfspaces
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Calibration, patch_scores, wide_columns
 from oneclass.errors import InputError
 from oneclass.prediction import Prediction
-from oneclass.representation import (
+from oneclass.representations.layers import (
     MapShape,
     PatchLayers,
     PretrainedLayers,

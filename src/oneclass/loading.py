@@ -16,7 +16,7 @@ from oneclass.errors import ModelFileError, OneclassError
 from oneclass.fitting import Fitted
 from oneclass.heatmap import Heat
 from oneclass.images.scale import DEPTHS, PixelScale
-from oneclass.representation import GREYSCALE, PATCHES, Representation, restore
+from oneclass.representations.layers import GREYSCALE, PATCHES, Representation, restore
 from oneclass.settings import share
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import extract
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import PixelScale, choose_scale
 from oneclass.images.sources import Progress, Sources, check_depth
-from oneclass.representation import (
+from oneclass.representations.extraction import extract
+from oneclass.representations.layers import (
     GREYSCALE,
     ROW_DTYPES,
     Greyscale,

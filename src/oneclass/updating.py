@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import extract
 from oneclass.fitting import Fitted, TrainingRows
 from oneclass.images.sources import Progress, Sources, content_digest
+from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
 
 NOT_LEARNT = "not_learnt"

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import extract
 from oneclass.images import folders
 from oneclass.images.folders import natural_key
 from oneclass.images.sources import Progress, gather
+from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.svm import cluster_rows
 from oneclass.training import choose_pixel_scale, choose_representation, read_headers

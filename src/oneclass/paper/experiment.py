@@ -14,7 +14,7 @@ from oneclass.images.sources import Progress
 from oneclass.paper.protocol import Cell, Draw, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
-from oneclass.representation import GREYSCALE, Greyscale, PretrainedLayers, parse_layers
+from oneclass.representations.layers import GREYSCALE, Greyscale, PretrainedLayers, parse_layers
 
 EXAMPLE = "efficientnet-lite0:block_14@2"
 Shown = Callable[[str], AbstractContextManager[Progress]]

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
-from oneclass.extraction import extract, open_store
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, gather
-from oneclass.representation import Greyscale, PretrainedLayers
+from oneclass.representations.extraction import extract, open_store
+from oneclass.representations.layers import Greyscale, PretrainedLayers
 from oneclass.rows.store import CacheUse
 
 SCALE = PixelScale("uint8", 0, 255)

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from oneclass.representation import GREYSCALE, PATCHES
+from oneclass.representations.layers import GREYSCALE, PATCHES
 
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:

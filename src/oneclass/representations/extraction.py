@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources, check_depth, content_digest
-from oneclass.representation import Representation, Rows
+from oneclass.representations.layers import Representation, Rows
 from oneclass.rows.store import RowStore
 from oneclass.system.machine import cpu_name, versions
 from oneclass.system.stages import Stages

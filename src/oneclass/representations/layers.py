@@ -24,7 +24,7 @@ from oneclass.backbones import (
 )
 from oneclass.errors import InputError, StorageError
 from oneclass.images.scale import PixelScale, prepare
-from oneclass.maps import interpolation, neighbourhoods, pool
+from oneclass.representations.maps import interpolation, neighbourhoods, pool
 
 GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01

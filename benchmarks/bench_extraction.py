@@ -32,13 +32,13 @@ import speed_parts as parts
 from oneclass import Detector, load
 from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.datasets.mnist import load_mnist_5k, mnist_5k
+from oneclass.detector.collecting import DEFAULT_LAYER
 from oneclass.paper.protocol import draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
 from oneclass.representations.layers import PretrainedLayers, parse_layers
 from oneclass.runs import environment
 from oneclass.statistics import auroc
-from oneclass.training import DEFAULT_LAYER
 from photographs import write_photographs
 from speed_tables import render
 

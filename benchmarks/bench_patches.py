@@ -30,11 +30,11 @@ from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import patch_scores, some_patches, wide_columns, worst_mean
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.heatmap import _calm, _maps
+from oneclass.detector.collecting import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
+from oneclass.detector.heat import _calm, _maps
 from oneclass.representations.layers import PatchLayers, PretrainedLayers, parse_layers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
-from oneclass.training import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 
 ROOT = Path(__file__).parent
 PAGE = ROOT.parent / "docs" / "heatmaps.md"

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from choose_defaults import SCALE, Data, Task, data_sets
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import Method, Plan, fit_and_calibrate
+from oneclass.detector.collecting import DEFAULT_LAYER, choose_n_halfspaces
 from oneclass.representations.extraction import BATCH
 from oneclass.representations.layers import PretrainedLayers, parse_layers
 from oneclass.statistics import auroc
-from oneclass.training import DEFAULT_LAYER, choose_n_halfspaces
 
 ROOT = Path(__file__).parent
 PAGE = ROOT.parent / "docs" / "calibration.md"

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from choose_defaults import Data, Task, data_sets
-from oneclass.auto import layer_candidates, settle, spans_of
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.images.scale import choose_scale
-from oneclass.representations.layers import PretrainedLayers
-from oneclass.selection import (
+from oneclass.detector.choosing import layer_candidates, settle, spans_of
+from oneclass.detector.collecting import DEFAULT_LAYER, choose_n_halfspaces
+from oneclass.detector.criteria import (
     CRITERIA,
     NUS,
     Criteria,
@@ -37,9 +36,10 @@ from oneclass.selection import (
     preferred,
     split_of,
 )
+from oneclass.images.scale import choose_scale
+from oneclass.representations.layers import PretrainedLayers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
-from oneclass.training import DEFAULT_LAYER, choose_n_halfspaces
 
 SCALE = choose_scale("uint8", 0, 255)
 SIZES, N_TEST = (50, 200), 100

@@ -13,12 +13,21 @@ from numpy.typing import NDArray
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, load
-from oneclass.auto import LAYERS, layer_candidates, settle, spans_of
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.cli import cli
+from oneclass.detector.choosing import LAYERS, layer_candidates, settle, spans_of
+from oneclass.detector.collecting import DEFAULT_LAYER
+from oneclass.detector.criteria import (
+    CRITERIA,
+    Criteria,
+    Parts,
+    Rule,
+    altered,
+    judge,
+    preferred,
+    split_of,
+)
 from oneclass.representations.layers import PretrainedLayers, parse_layers
-from oneclass.selection import CRITERIA, Criteria, Parts, Rule, altered, judge, preferred, split_of
-from oneclass.training import DEFAULT_LAYER
 
 KINDS = ("rotated", "pasted", "shuffled")
 

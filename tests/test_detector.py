@@ -17,9 +17,10 @@ from PIL import Image
 import oneclass
 from conftest import stripes, write_images
 from damage import write_damaged
-from oneclass import Detector, InputError, ModelFileError, load, modelfile
+from oneclass import Detector, InputError, ModelFileError, load
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
 from oneclass.datasets.mnist import mnist_5k
+from oneclass.detector import modelfile
 from oneclass.statistics import auroc
 
 Folder = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 import oneclass
 from oneclass import errors, images
 from oneclass.cli import cli
-from oneclass.updating import NOT_LEARNT
+from oneclass.detector.updating import NOT_LEARNT
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -17,12 +17,12 @@ from PIL import Image
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, ImageError, InputError, load
 from oneclass.cli.score import _results, score
-from oneclass.heatmap import spread
+from oneclass.detector.heat import spread
+from oneclass.detector.predictions import Prediction
 from oneclass.heatmapfiles import HeatmapFolder
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import gather
 from oneclass.overlay import overlay, picture
-from oneclass.prediction import Prediction
 from test_cli import oneclass
 
 BYTES = PixelScale("uint8", 0, 255)

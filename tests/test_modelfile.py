@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from oneclass import modelfile
+from oneclass.detector import modelfile
 from oneclass.errors import ModelFileError
 
 CARD = {"name": "parts", "nu": 0.1, "list": [1, 2, 3], "nested": {"umlaut": "ä"}}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneclass.detector.predictions import Prediction, Scored
 from oneclass.images import folders
 from oneclass.images.folders import expand, natural_key
-from oneclass.prediction import Prediction, Scored
 from oneclass.system import paths
 from oneclass.system.paths import Names, Paths, Texts
 

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from oneclass import Detector, ImageError, images, load, modelfile
+from oneclass import Detector, ImageError, images, load
 from oneclass.backbones import DEFAULT, Backbone, Preprocessing
+from oneclass.detector import modelfile
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
 from oneclass.representations.extraction import Extracted, extract

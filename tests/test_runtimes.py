@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import stripes, write_images
-from oneclass import Detector, InputError, MissingDependencyError, ModelFileError, load, modelfile
+from oneclass import Detector, InputError, MissingDependencyError, ModelFileError, load
 from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime, runtime_as_fitted
 from oneclass.backbones.runtimes import PRECISIONS, RUNTIMES, start
 from oneclass.cli.fit import fit
+from oneclass.detector import modelfile
 from oneclass.images.scale import choose_scale
 from oneclass.representations.layers import PretrainedLayers
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_images
-from oneclass import Detector, InputError, ModelFileError, load, modelfile
-from oneclass.fitting import rows_file
+from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.detector import modelfile
+from oneclass.detector.learning import rows_file
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 

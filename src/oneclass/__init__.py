@@ -11,7 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oneclass.detector import Detector
+    from oneclass.detector.estimator import Detector
+    from oneclass.detector.heat import Explanation
+    from oneclass.detector.loading import load
+    from oneclass.detector.predictions import Prediction, Predictions
+    from oneclass.detector.updating import Update
     from oneclass.errors import (
         DownloadError,
         ImageError,
@@ -21,18 +25,14 @@ if TYPE_CHECKING:
         OneclassError,
         StorageError,
     )
-    from oneclass.heatmap import Explanation
-    from oneclass.loading import load
-    from oneclass.prediction import Prediction, Predictions
     from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
-    from oneclass.updating import Update
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Detector": "detector",
+    "Detector": "detector.estimator",
     "DownloadError": "errors",
-    "Explanation": "heatmap",
+    "Explanation": "detector.heat",
     "HalfspaceUnion": "svm",
     "ImageError": "errors",
     "InputError": "errors",
@@ -40,11 +40,11 @@ _HOMES = {
     "MissingDependencyError": "errors",
     "ModelFileError": "errors",
     "OneclassError": "errors",
-    "Prediction": "prediction",
-    "Predictions": "prediction",
+    "Prediction": "detector.predictions",
+    "Predictions": "detector.predictions",
     "StorageError": "errors",
-    "Update": "updating",
-    "load": "loading",
+    "Update": "detector.updating",
+    "load": "detector.loading",
     "nu_path": "svm",
 }
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from oneclass.console import say
 from oneclass.datasets.mnist import mnist_5k
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError, OneclassError
-from oneclass.prediction import Prediction
 from oneclass.runs import read_run
 from oneclass.statistics import auroc
 from oneclass.system.files import translated_errors

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oneclass.heatmap import Explanation
+from oneclass.detector.heat import Explanation
 from oneclass.runs import csv_text, make_folder
 from oneclass.system.files import translated_errors, whole_file
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from oneclass import __version__
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
-from oneclass.prediction import Prediction
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.machine import cpu_name, versions
 

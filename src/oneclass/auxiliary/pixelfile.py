@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import Preprocessing
+from oneclass.detector.collecting import choose_pixel_scale, read_headers
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale, prepare
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest, gather
 from oneclass.system.files import translated_errors
-from oneclass.training import choose_pixel_scale, read_headers
 
 Bytes = NDArray[np.uint8]
 QUEUE = 64

@@ -12,7 +12,7 @@ from oneclass.cli.parameters import OrAuto, Size, cache_option, runtime_options
 from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 
 if TYPE_CHECKING:
-    from oneclass.detector import Detector
+    from oneclass.detector.estimator import Detector
 
 
 @click.command(short_help="Learn from normal images.")
@@ -91,7 +91,7 @@ def fit(
     NORMAL: files, folders (searched in depth), globs, a list.txt of paths, or - for paths on
     stdin. Images that cannot be read are listed and left out.
     """
-    from oneclass.detector import Detector
+    from oneclass.detector.estimator import Detector
     from oneclass.system.files import check_writable
 
     check_writable(Path(out))

@@ -13,7 +13,7 @@ from oneclass.console import count, progress, say
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:
-    from oneclass.prediction import Prediction
+    from oneclass.detector.predictions import Prediction
     from oneclass.report.labels import Truth
 
 
@@ -48,7 +48,7 @@ def report(
     Run it from the folder in which you scored, so that it finds the images. Needs the extra
     report.
     """
-    from oneclass.loading import load
+    from oneclass.detector.loading import load
     from oneclass.report import write_report
     from oneclass.system.files import check_writable
 

@@ -30,10 +30,10 @@ from oneclass.errors import ImageError, InputError
 from oneclass.system.stages import process_age
 
 if TYPE_CHECKING:
-    from oneclass.detector import Detector
+    from oneclass.detector.estimator import Detector
+    from oneclass.detector.predictions import Prediction, Scored
     from oneclass.heatmapfiles import HeatmapFolder
     from oneclass.images.sources import Sources
-    from oneclass.prediction import Prediction, Scored
 
 
 @click.command(short_help="Say how odd other images are.")
@@ -78,8 +78,8 @@ def score(
     """
     began, age = time.perf_counter(), process_age()
     from oneclass import runs
+    from oneclass.detector.loading import load
     from oneclass.images.sources import gather
-    from oneclass.loading import load
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
@@ -147,7 +147,7 @@ def _score_all(
     Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
     nothing to `keep`, it ends.
     """
-    from oneclass.prediction import Scored
+    from oneclass.detector.predictions import Scored
 
     predictions = Scored(sources.names)
     errors = list(sources.errors)

@@ -43,7 +43,7 @@ def update(
     The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
     wrote. The result is that of a fresh fit to all images.
     """
-    from oneclass.loading import load
+    from oneclass.detector.loading import load
     from oneclass.system.files import check_writable
 
     if not normal and not forget:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
+from oneclass.detector.predictions import Prediction
 from oneclass.images.folders import plain
-from oneclass.prediction import Prediction
 from oneclass.report.markup import asset, text
 from oneclass.report.tiles import Tile
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.prediction import Prediction
 
 NORMAL_WORDS = frozenset({"normal", "good", "ok", "0", "false", "no", "negative"})
 ANOMALY_WORDS = frozenset(

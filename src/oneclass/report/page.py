@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.detector import Detector
+from oneclass.detector.estimator import Detector
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.folders import plain
 from oneclass.images.sources import Progress
-from oneclass.prediction import Prediction
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth

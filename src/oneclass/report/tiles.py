@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from oneclass.detector import Detector
+from oneclass.detector.estimator import Detector
+from oneclass.detector.heat import Explanation
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
-from oneclass.heatmap import Explanation
 from oneclass.images.sources import Progress, Sources
 from oneclass.overlay import heat_layer, visible
-from oneclass.prediction import Prediction
 
 MOST_TILES, MOST_CALM = 500, 100
 BUDGET = 3_400_000

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import Calibration, patch_scores, wide_columns
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.prediction import Prediction
 from oneclass.representations.layers import (
     MapShape,
     PatchLayers,

@@ -14,10 +14,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.detector.collecting import choose_n_halfspaces
 from oneclass.errors import InputError
 from oneclass.statistics import auroc
 from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
-from oneclass.training import choose_n_halfspaces
 
 Rows = NDArray[np.float32]
 Planes = NDArray[np.float32]

@@ -12,30 +12,30 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import modelfile
-from oneclass.auto import AUTO, Choice, choose, joined, needed
 from oneclass.backbones import DEFAULT, FP32, Backbone, choose_runtime
 from oneclass.conformal.calibration import anomaly_scores, threshold_rank, wide_columns
 from oneclass.conformal.drift import drift
-from oneclass.errors import ImageError, InputError
-from oneclass.fitting import Fitted, Settings, TrainingRows, learn, rows_file
-from oneclass.heatmap import Explanation, explain_row, require_maps
-from oneclass.images import Header
-from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Sources, gather
-from oneclass.prediction import Prediction, Predictions
-from oneclass.representations.extraction import extract, open_store
-from oneclass.representations.layers import GREYSCALE, ROW_DTYPES, Greyscale, Representation
-from oneclass.rows.store import CacheUse, RowStore
-from oneclass.settings import image_size, or_auto, share, whole_number
-from oneclass.system.stages import Stages
-from oneclass.training import (
+from oneclass.detector import modelfile
+from oneclass.detector.choosing import AUTO, Choice, choose, joined, needed
+from oneclass.detector.collecting import (
     choose_pixel_scale,
     choose_representation,
     collect_rows,
     read_headers,
 )
-from oneclass.updating import Update, with_more, without_some
+from oneclass.detector.heat import Explanation, explain_row, require_maps
+from oneclass.detector.learning import Fitted, Settings, TrainingRows, learn, rows_file
+from oneclass.detector.predictions import Prediction, Predictions
+from oneclass.detector.settings import image_size, or_auto, share, whole_number
+from oneclass.detector.updating import Update, with_more, without_some
+from oneclass.errors import ImageError, InputError
+from oneclass.images import Header
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Images, Progress, Sources, gather
+from oneclass.representations.extraction import extract, open_store
+from oneclass.representations.layers import GREYSCALE, ROW_DTYPES, Greyscale, Representation
+from oneclass.rows.store import CacheUse, RowStore
+from oneclass.system.stages import Stages
 
 DEFAULT_NU = 0.1
 ROWS = ("image", "patches")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import __version__, modelfile
+from oneclass import __version__
 from oneclass.conformal.calibration import (
     Calibration,
     Method,
@@ -22,12 +22,13 @@ from oneclass.conformal.calibration import (
     make_plan,
 )
 from oneclass.conformal.guarantee import guarantee
+from oneclass.detector import modelfile
+from oneclass.detector.collecting import choose_n_halfspaces
+from oneclass.detector.heat import Heat, learn_heat
 from oneclass.errors import InputError, ModelFileError
-from oneclass.heatmap import Heat, learn_heat
 from oneclass.images.scale import PixelScale
 from oneclass.representations.layers import Representation
 from oneclass.svm import Halfspaces
-from oneclass.training import choose_n_halfspaces
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.errors import ImageError, InputError
-from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Progress, Sources, check_depth, content_digest
-from oneclass.representations.extraction import BATCH
-from oneclass.representations.layers import (
-    GREYSCALE,
-    Layer,
-    PretrainedLayers,
-    Representation,
-    parse_layers,
-)
-from oneclass.selection import (
+from oneclass.detector.collecting import DEFAULT_LAYER
+from oneclass.detector.criteria import (
     MOST,
     NUS,
     RULES,
@@ -37,7 +27,17 @@ from oneclass.selection import (
     preferred,
     split_of,
 )
-from oneclass.training import DEFAULT_LAYER
+from oneclass.errors import ImageError, InputError
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Progress, Sources, check_depth, content_digest
+from oneclass.representations.extraction import BATCH
+from oneclass.representations.layers import (
+    GREYSCALE,
+    Layer,
+    PretrainedLayers,
+    Representation,
+    parse_layers,
+)
 
 AUTO = "auto"
 LAYERS = (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oneclass.detector.learning import Fitted, TrainingRows
 from oneclass.errors import ImageError, InputError
-from oneclass.fitting import Fitted, TrainingRows
 from oneclass.images.sources import Progress, Sources, content_digest
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass import modelfile
 from oneclass.backbones import AUTO, Backbone, Runtime, open_recorded, runtime_as_fitted
 from oneclass.conformal.calibration import Calibration
-from oneclass.detector import Detector
+from oneclass.detector import modelfile
+from oneclass.detector.estimator import Detector
+from oneclass.detector.heat import Heat
+from oneclass.detector.learning import Fitted
+from oneclass.detector.settings import share
 from oneclass.errors import ModelFileError, OneclassError
-from oneclass.fitting import Fitted
-from oneclass.heatmap import Heat
 from oneclass.images.scale import DEPTHS, PixelScale
 from oneclass.representations.layers import GREYSCALE, PATCHES, Representation, restore
-from oneclass.settings import share
 
 
 def load(

@@ -1,0 +1,1 @@
+"""The detector: its settings, fit, update, score and explain; the model file; choosing."""

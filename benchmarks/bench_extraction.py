@@ -37,7 +37,7 @@ from oneclass.paper.protocol import draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
 from oneclass.representations.layers import PretrainedLayers, parse_layers
-from oneclass.runs import environment
+from oneclass.results.runs import environment
 from oneclass.statistics import auroc
 from photographs import write_photographs
 from speed_tables import render

@@ -19,10 +19,10 @@ from oneclass import Detector, Explanation, ImageError, InputError, load
 from oneclass.cli.score import _results, score
 from oneclass.detector.heat import spread
 from oneclass.detector.predictions import Prediction
-from oneclass.heatmapfiles import HeatmapFolder
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import gather
-from oneclass.overlay import overlay, picture
+from oneclass.results.heatmaps import HeatmapFolder
+from oneclass.results.overlay import overlay, picture
 from test_cli import oneclass
 
 BYTES = PixelScale("uint8", 0, 255)

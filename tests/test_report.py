@@ -18,7 +18,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
 from oneclass.errors import ImageError
 from oneclass.report import labels, plots, write_report
-from oneclass.runs import environment, write_run
+from oneclass.results.runs import environment, write_run
 from test_cli import oneclass
 
 HOSTILE = (

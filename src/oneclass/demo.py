@@ -15,7 +15,7 @@ from oneclass.console import say
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError, OneclassError
-from oneclass.runs import read_run
+from oneclass.results.runs import read_run
 from oneclass.statistics import auroc
 from oneclass.system.files import translated_errors
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from oneclass import runs
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.backbones.anatomy import shorthand, take_apart
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.table_2 import TABLE_2
 from oneclass.detector import modelfile
+from oneclass.results import runs
 
 
 def model_card(file: Path) -> dict[str, Any]:

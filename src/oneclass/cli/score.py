@@ -32,8 +32,8 @@ from oneclass.system.stages import process_age
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
     from oneclass.detector.predictions import Prediction, Scored
-    from oneclass.heatmapfiles import HeatmapFolder
     from oneclass.images.sources import Sources
+    from oneclass.results.heatmaps import HeatmapFolder
 
 
 @click.command(short_help="Say how odd other images are.")
@@ -77,9 +77,9 @@ def score(
     asks for that.
     """
     began, age = time.perf_counter(), process_age()
-    from oneclass import runs
     from oneclass.detector.loading import load
     from oneclass.images.sources import gather
+    from oneclass.results import runs
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
@@ -169,7 +169,7 @@ def _score_all(
 
 
 def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:
-    from oneclass.heatmapfiles import HeatmapFolder
+    from oneclass.results.heatmaps import HeatmapFolder
 
     _ = detector.heat_scale  # refuses a model without maps before any work is done
     return HeatmapFolder(folder)
@@ -185,7 +185,7 @@ def _results(
     if heat is None:
         yield from detector.score_each(sources, progress=show)
         return
-    from oneclass.overlay import overlay, picture
+    from oneclass.results.overlay import overlay, picture
 
     scale, heat_scale = detector.pixel_scale, detector.heat_scale
     for index, result in enumerate(detector.explain_each(sources, progress=show)):
@@ -210,7 +210,7 @@ def _record(
     finished: bool,
 ) -> dict[str, Any]:
     """What run.json says of a scoring run."""
-    from oneclass import runs
+    from oneclass.results import runs
 
     return {
         "command": sys.argv[1:],

@@ -22,7 +22,7 @@ from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, definitions, figure, text, whole_page
 from oneclass.report.tiles import Tile, choose, make_tiles
-from oneclass.runs import Run, read_run
+from oneclass.results.runs import Run, read_run
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 from oneclass.system.files import whole_file
 

@@ -15,7 +15,7 @@ from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Progress, Sources
-from oneclass.overlay import heat_layer, visible
+from oneclass.results.overlay import heat_layer, visible
 
 MOST_TILES, MOST_CALM = 500, 100
 BUDGET = 3_400_000

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from oneclass.detector.heat import Explanation
-from oneclass.runs import csv_text, make_folder
+from oneclass.results.runs import csv_text, make_folder
 from oneclass.system.files import translated_errors, whole_file
 
 INDEX = "index.csv"

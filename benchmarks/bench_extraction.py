@@ -214,7 +214,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from oneclass.cli import cli
-from oneclass.console import run
+from oneclass.cli.console import run
 
 code = run(cli)
 told = Path("/proc/self/status").read_text()

@@ -411,7 +411,7 @@ def test_a_bug_is_told_as_one(
 ) -> None:
     import click
 
-    from oneclass import console
+    from oneclass.cli import console
 
     @click.command()
     def broken() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oneclass import InputError, demo
+from oneclass import InputError
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.demo import run_demo, write_digits
+from oneclass.demo import digits as demo
+from oneclass.demo.digits import run_demo, write_digits
 
 
 def test_the_digits_are_mnist() -> None:

@@ -16,7 +16,7 @@ def demo(folder: str, seed: int) -> int:
     Writes PNG files of the digit 5 as normal images and a mixed folder of incoming ones, then
     runs the very commands that you would run, and says what they found.
     """
-    from oneclass.demo import run_demo
+    from oneclass.demo.digits import run_demo
 
     run_demo(Path(folder), seed=seed)
     return 0

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oneclass.cli.console import (
+    UNREADABLE,
+    count,
+    progress,
+    say,
+    say_cache,
+    say_errors,
+    say_ignored,
+)
 from oneclass.cli.parameters import OrAuto, Size, cache_option, runtime_options
-from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector

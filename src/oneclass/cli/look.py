@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from oneclass.console import UNREADABLE, print_data, progress
+from oneclass.cli.console import UNREADABLE, print_data, progress
 
 
 @click.command(short_help="Show what a model, or this installation, is made of.")

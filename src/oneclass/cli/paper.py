@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oneclass.cli.console import progress, say, say_cache
 from oneclass.cli.parameters import cache_option
-from oneclass.console import progress, say, say_cache
 from oneclass.errors import InputError, OneclassError
 from oneclass.images.folders import plain
 

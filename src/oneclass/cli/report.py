@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.console import count, progress, say
+from oneclass.cli.console import count, progress, say
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.parameters import cache_option, runtime_options
-from oneclass.console import (
+from oneclass.cli.console import (
     ANOMALY,
     INTERRUPTED,
     UNREADABLE,
@@ -26,6 +25,7 @@ from oneclass.console import (
     say_ignored,
     say_times,
 )
+from oneclass.cli.parameters import cache_option, runtime_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system.stages import process_age
 

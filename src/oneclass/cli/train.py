@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from oneclass.cli.console import UNREADABLE, progress, say, say_errors
 from oneclass.cli.parameters import Size
-from oneclass.console import UNREADABLE, progress, say, say_errors
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:

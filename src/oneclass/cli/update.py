@@ -7,9 +7,17 @@ from pathlib import Path
 
 import click
 
+from oneclass.cli.console import (
+    UNREADABLE,
+    count,
+    progress,
+    say,
+    say_cache,
+    say_errors,
+    say_ignored,
+)
 from oneclass.cli.fit import say_learnt
 from oneclass.cli.parameters import cache_option, runtime_options
-from oneclass.console import UNREADABLE, count, progress, say, say_cache, say_errors, say_ignored
 from oneclass.errors import InputError
 
 

@@ -1,1 +1,1 @@
-"""MatConvNet files turned into ONNX: the MAT container, SimpleNN records, their layers and graph."""
+"""MatConvNet files turned into ONNX: the MAT container, SimpleNN records, layers and graph."""

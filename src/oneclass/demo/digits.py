@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from oneclass.console import say
+from oneclass.cli.console import say
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError, OneclassError

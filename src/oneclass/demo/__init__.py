@@ -1,0 +1,1 @@
+"""The main job on real images: what `oneclass demo` writes and runs."""

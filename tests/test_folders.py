@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oneclass.images.folders import SUFFIXES, expand, natural_key
+from oneclass.images.folders import SUFFIXES, expand
+from oneclass.system.names import natural_key
 
 
 def touch(folder: Path, *names: str) -> Path:

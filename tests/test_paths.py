@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from oneclass.detector.predictions import Prediction, Scored
 from oneclass.images import folders
-from oneclass.images.folders import expand, natural_key
+from oneclass.images.folders import expand
 from oneclass.system import paths
+from oneclass.system.names import natural_key
 from oneclass.system.paths import Names, Paths, Texts
 
 FILE_NAMES = st.binary(min_size=1, max_size=12).map(os.fsdecode).filter(lambda n: "/" not in n)

@@ -16,11 +16,11 @@ from oneclass.backbones import DEFAULT
 from oneclass.detector.collecting import choose_pixel_scale, choose_representation, read_headers
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
-from oneclass.images.folders import natural_key
 from oneclass.images.sources import Progress, gather
 from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.svm import cluster_rows
+from oneclass.system.names import natural_key
 
 PATH_COLUMN = "path"
 NAME_COLUMNS = ("subcategory", "sub-category", "label", "class", "identity")

@@ -61,7 +61,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
 @as_json
 def list_(as_json: bool) -> int:
     """List the networks that have a name: embedded, pulled, or to be pulled."""
-    from oneclass.information import backbones
+    from oneclass.backbones.facts import backbones
 
     found = backbones()
     if as_json:
@@ -82,7 +82,7 @@ def list_(as_json: bool) -> int:
 def show(name: str, as_json: bool) -> int:
     """Show a network's record, each layer's shape and cost, and the paper's shorthand."""
     from oneclass.backbones import Backbone
-    from oneclass.information import backbone_facts, backbone_text
+    from oneclass.backbones.facts import backbone_facts, backbone_text
 
     facts = backbone_facts(Backbone.open(name))
     print_data(json.dumps(facts, indent=2) if as_json else backbone_text(facts))

@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
-from oneclass.images.folders import plain
 from oneclass.system.files import FULL
+from oneclass.system.names import plain
 
 if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse

@@ -14,7 +14,7 @@ import click
 from oneclass.cli.console import progress, say, say_cache
 from oneclass.cli.parameters import cache_option
 from oneclass.errors import InputError, OneclassError
-from oneclass.images.folders import plain
+from oneclass.system.names import plain
 
 if TYPE_CHECKING:
     from oneclass.datasets import DataSet

@@ -79,7 +79,6 @@ def score(
     began, age = time.perf_counter(), process_age()
     from oneclass.detector.loading import load
     from oneclass.images.sources import gather
-    from oneclass.results import runs
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
@@ -210,7 +209,7 @@ def _record(
     finished: bool,
 ) -> dict[str, Any]:
     """What run.json says of a scoring run."""
-    from oneclass.results import runs
+    from oneclass.system.machine import environment
 
     return {
         "command": sys.argv[1:],
@@ -226,5 +225,5 @@ def _record(
         "anomalies": sum(p.is_anomaly for p in predictions),
         "errors": len(errors),
         "drift": detector.drift(predictions),
-        "environment": runs.environment(),
+        "environment": environment(),
     }

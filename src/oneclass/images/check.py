@@ -14,6 +14,7 @@ from typing import IO, Any, TypeVar
 from oneclass.errors import ImageError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import Header
+from oneclass.system.names import plain
 
 FEW = 20
 """Below this many images no threshold can promise a false-alarm rate under 5 %."""
@@ -221,7 +222,7 @@ def _table(name: str, table: Mapping[str, int]) -> list[str]:
 
 
 def _names(names: Iterable[object]) -> list[str]:
-    shown = [f"    {folders.plain(str(name))}" for name in names]
+    shown = [f"    {plain(str(name))}" for name in names]
     return shown[:SHOWN] + _more(len(shown), "files")
 
 

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import IO
 
 from oneclass.errors import ImageError
+from oneclass.system.names import natural_key
 from oneclass.system.paths import Names, Paths
 
 SUFFIXES = frozenset(
@@ -31,7 +32,6 @@ SUFFIXES = frozenset(
 
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MAGIC = re.compile(r"[*?\[]")
-_NUMBER = re.compile(r"(\d+)")
 _RUN = 1024
 
 
@@ -71,11 +71,6 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
         else:
             walk.take(given)
     return Listing(walk.once(), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
-
-
-def plain(text: str) -> str:
-    """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class _Walk:
@@ -243,10 +238,3 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _JUNK
-
-
-def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
-    """Sort key under which ``img2`` comes before ``img10``; ties by the exact name."""
-    text = str(name)
-    parts = _NUMBER.split(text.casefold())
-    return tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), text

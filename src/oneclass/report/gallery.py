@@ -7,9 +7,9 @@ from pathlib import Path
 from string import Template
 
 from oneclass.detector.predictions import Prediction
-from oneclass.images.folders import plain
 from oneclass.report.markup import asset, text
 from oneclass.report.tiles import Tile
+from oneclass.system.names import plain
 
 MOST_ROWS = 5000
 

@@ -15,7 +15,6 @@ import numpy as np
 from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.images.folders import plain
 from oneclass.images.sources import Progress
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
@@ -25,6 +24,7 @@ from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.results.runs import Run, read_run
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 from oneclass.system.files import whole_file
+from oneclass.system.names import plain
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
 APPROXIMATE = (

@@ -5,19 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from oneclass import __version__
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
-from oneclass.system.machine import cpu_name, versions
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
 ERROR_COLUMNS = ("path", "reason", "detail")
@@ -112,18 +108,6 @@ def csv_line(prediction: Prediction) -> str:
 def safe_cell(path: str) -> str:
     """A path that no spreadsheet runs as a formula: ./=a.png is the same file as =a.png."""
     return f"./{path}" if path.startswith(SPREADSHEET_FORMULA) else path
-
-
-def environment() -> dict[str, Any]:
-    """Versions, processor and platform: what a figure may depend on."""
-    return {
-        "oneclass": __version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
-        "versions": versions(),
-    }
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

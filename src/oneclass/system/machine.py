@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+from oneclass import __version__
 
 PACKAGES = ("numpy", "onnxruntime", "pillow")
 
@@ -22,3 +26,15 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def environment() -> dict[str, Any]:
+    """Versions, processor and platform: what a figure may depend on."""
+    return {
+        "oneclass": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": versions(),
+    }

@@ -1,52 +1,15 @@
-"""What `oneclass info` and `oneclass backbone` tell: a model, this installation, networks."""
+"""What `oneclass backbone` tells: the networks that have names, and what each is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.backbones.anatomy import shorthand, take_apart
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.table_2 import TABLE_2
-from oneclass.detector import modelfile
-from oneclass.results import runs
-
-
-def model_card(file: Path) -> dict[str, Any]:
-    """The card of a model file, its digest, the sizes of its arrays, and this environment.
-
-    Needs neither the backbone nor a network runtime.
-
-    Raises:
-        ModelFileError: the file is refused.
-    """
-    card, arrays, digest = modelfile.read(file)
-    return {
-        "file": str(file),
-        "sha256": digest,
-        "bytes": file.stat().st_size,
-        **card,
-        "arrays": {
-            name: f"{array.dtype} {' x '.join(map(str, array.shape))}"
-            for name, array in sorted(arrays.items())
-        },
-        "environment": runs.environment(),
-    }
-
-
-def installation() -> dict[str, Any]:
-    """Versions, processor, and for each embedded backbone its record and its layers' shapes."""
-    backbones = {name: _backbone(name) for name in EMBEDDED_SHA256}
-    return {"environment": runs.environment(), "backbones": backbones}
-
-
-def _backbone(name: str) -> dict[str, Any]:
-    backbone = Backbone.open(name)
-    shapes = {layer: " x ".join(map(str, shape)) for layer, shape in backbone.shapes().items()}
-    return {**backbone.spec.to_json(), "layers": shapes}
 
 
 def backbones() -> list[dict[str, Any]]:
@@ -131,22 +94,3 @@ def backbone_text(facts: dict[str, Any]) -> str:
 
 def _numbers(values: Sequence[float]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
-
-
-def outline(facts: Any, indent: str = "") -> str:
-    """Nested facts as indented `name: value` lines."""
-    lines = []
-    for name, value in facts.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", outline(value, indent + "  ")]
-        elif isinstance(value, (list, tuple)):
-            lines.append(f"{indent}{name}: {', '.join(_figure(v) for v in value) or 'none'}")
-        else:
-            lines.append(f"{indent}{name}: {_figure(value)}")
-    return "\n".join(lines)
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, dict):  # a layer and its grid, written as --layer takes it
-        return value["name"] if value["grid"] is None else f"{value['name']}@{value['grid']}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,20 @@
+"""Names of files: in the order that people expect, and as a terminal may show them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_NUMBER = re.compile(r"(\d+)")
+
+
+def plain(text: str) -> str:
+    """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
+    """Sort key under which ``img2`` comes before ``img10``; ties by the exact name."""
+    text = str(name)
+    parts = _NUMBER.split(text.casefold())
+    return tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), text

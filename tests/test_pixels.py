@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from oneclass.backbones import Preprocessing
 from oneclass.errors import InputError
-from oneclass.images.scale import PixelScale, choose_scale, luminance, prepare
+from oneclass.images.scale import PixelScale, choose_scale
+from oneclass.representations.preparation import luminance, prepare
 
 PLAIN = Preprocessing((20, 30), "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from oneclass.backbones import Preprocessing
 from oneclass.detector.collecting import choose_pixel_scale, read_headers
 from oneclass.errors import ImageError
-from oneclass.images.scale import PixelScale, prepare
+from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest, gather
+from oneclass.representations.preparation import prepare
 from oneclass.system.files import translated_errors
 
 Bytes = NDArray[np.uint8]

@@ -79,6 +79,7 @@ def score(
     began, age = time.perf_counter(), process_age()
     from oneclass.detector.loading import load
     from oneclass.images.sources import gather
+    from oneclass.results import runs
 
     imported = time.perf_counter()
     started = datetime.now(UTC)

@@ -14,7 +14,8 @@ from oneclass import images
 from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
-from oneclass.images.scale import choose_scale, prepare
+from oneclass.images.scale import choose_scale
+from oneclass.representations.preparation import prepare
 
 
 def read_grey(

@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError
 from oneclass.images.formats.source import Depth
 
-LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 DEPTHS: tuple[Depth, ...] = ("uint8", "uint16", "float32")
 
 
@@ -74,58 +71,3 @@ def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:
             "Give images that differ."
         )
     return PixelScale(depth, float(lowest), float(highest))
-
-
-def prepare(
-    pixels: NDArray[Any],
-    scale: PixelScale,
-    preprocessing: Preprocessing,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """One image as a network wants it.
-
-    8-bit images are resized as 8-bit (Pillow's fast path), others as float32.
-
-    Args:
-        pixels: (H, W) grey or (H, W, 3) RGB, of the scale's depth.
-        scale: the rule for intensities.
-        preprocessing: the network's record.
-        out: (channels, height, width) to write to; None for a new array.
-
-    Returns:
-        (channels, height, width) float32, channels being 3, or 1 where the network's input is
-        grey; a grey image is repeated, a coloured one becomes its luminance.
-    """
-    planes, low, span = _resize(pixels, scale, preprocessing)
-    channels = len(preprocessing.mean)
-    if channels == 1 and len(planes) == 3:
-        planes = luminance(planes)[None]
-    # One multiplication and one addition a value: (value - low) / span, then (- mean) / std.
-    prepared = np.empty(preprocessing.shape, np.float32) if out is None else out
-    for channel, (mean, std) in enumerate(zip(preprocessing.mean, preprocessing.std, strict=True)):
-        plane = planes[channel % len(planes)]
-        np.multiply(plane, np.float32(1 / (span * std)), out=prepared[channel])
-        prepared[channel] -= np.float32((low / span + mean) / std)
-    return prepared
-
-
-def luminance(planes: NDArray[Any]) -> NDArray[np.float32]:
-    """(3, H, W) RGB to (H, W) grey by ITU-R BT.601 weights, as Pillow's convert("L") does."""
-    grey: NDArray[np.float32] = np.tensordot(LUMINANCE, planes.astype(np.float32), axes=1)
-    return grey
-
-
-def _resize(
-    pixels: NDArray[Any], scale: PixelScale, preprocessing: Preprocessing
-) -> tuple[NDArray[Any], float, float]:
-    """(1 or 3, height, width) values, with the low and the span that make intensities of them."""
-    height, width = preprocessing.size
-    method = Image.Resampling[preprocessing.interpolation.upper()]
-    if pixels.dtype == np.uint8:
-        resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
-        planes = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
-    else:  # the scale is linear, so the pixels are resized as they are, one channel at a time
-        channels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        pictures = (Image.fromarray(channel.astype(np.float32)) for channel in channels)
-        planes = np.stack([np.asarray(p.resize((width, height), method)) for p in pictures])
-    return planes, scale.low, scale.high - scale.low

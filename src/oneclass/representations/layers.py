@@ -23,8 +23,9 @@ from oneclass.backbones import (
     first_line,
 )
 from oneclass.errors import InputError, StorageError
-from oneclass.images.scale import PixelScale, prepare
+from oneclass.images.scale import PixelScale
 from oneclass.representations.maps import interpolation, neighbourhoods, pool
+from oneclass.representations.preparation import prepare
 
 GREYSCALE, PATCHES = "greyscale", "patches"
 WORST_SHARE = 0.01

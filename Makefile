@@ -38,7 +38,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
 test-train: $(VENV)/installed-test $(VENV)/installed-train
-	$(BIN)/python -m pytest tests/test_train*.py
+	$(BIN)/python -m pytest tests/auxiliary
 
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'

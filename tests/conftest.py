@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,6 @@ from PIL import Image
 
 # Read by scipy when it is first imported: without it scikit-learn skips one of its own checks.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
-
-# Training is tested where torch is installed: `make test-train` installs it.
-collect_ignore_glob = [] if find_spec("torch") else ["test_train*.py"]
 
 
 def stripes(n: int, seed: int, *, upright: bool = True, side: int = 24) -> NDArray[np.uint8]:

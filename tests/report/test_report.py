@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from test_cli import oneclass
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
 from oneclass.errors import ImageError
 from oneclass.report import labels, plots, write_report
 from oneclass.results.runs import environment, write_run
-from test_cli import oneclass
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

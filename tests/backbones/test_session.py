@@ -21,7 +21,7 @@ from oneclass.images.scale import choose_scale
 from oneclass.representations.layers import PretrainedLayers
 
 FILE = Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx"
-REFERENCE = Path(__file__).parent / "data/efficientnet_lite0_reference.npz"
+REFERENCE = Path(__file__).parents[1] / "data/efficientnet_lite0_reference.npz"
 LAYERS = ("stem", *(f"block_{i}" for i in range(16)), "head", "pool", "logits")
 
 

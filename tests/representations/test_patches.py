@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
+from test_cli import oneclass
 
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
@@ -25,7 +26,6 @@ from oneclass.representations.layers import (
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows import RowBlocks
 from oneclass.statistics import auroc
-from test_cli import oneclass
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
 BYTES = PixelScale("uint8", 0, 255)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_cli import oneclass
 
 from conftest import stripes, write_images
 from oneclass import InputError
@@ -18,7 +19,6 @@ from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import AVERAGES, TABLE_1, TABLE_3, TASK_7, Task, printed
 from oneclass.representations.layers import Greyscale
 from oneclass.statistics import auroc, bootstrap_interval, wilcoxon
-from test_cli import oneclass
 
 
 @pytest.mark.parametrize("column", TABLE_3)

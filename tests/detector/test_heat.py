@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from test_cli import oneclass
 
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, ImageError, InputError, load
@@ -23,7 +24,6 @@ from oneclass.images.scale import PixelScale
 from oneclass.images.sources import gather
 from oneclass.results.heatmaps import HeatmapFolder
 from oneclass.results.overlay import overlay, picture
-from test_cli import oneclass
 
 BYTES = PixelScale("uint8", 0, 255)
 SETTINGS = (

@@ -17,7 +17,7 @@ from conftest import stripes, write_images
 from oneclass.auxiliary import checkpoint
 from oneclass.backbones import Backbone
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 TINY = ("--network", "tiny:make", "--size", "16", "--batch", "8", "--threads", "1")
 TINY += ("--learning-rate", "0.02")
 

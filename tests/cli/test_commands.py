@@ -15,19 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from commands import oneclass
 from conftest import stripes, write_images
 from damage import write_damaged
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
-
-
-def oneclass(
-    *words: str | Path, cwd: Path | None = None, stdin: str = "", **options: object
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "oneclass", *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, input=stdin, cwd=cwd, check=False, **options
-    )
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from test_cli import oneclass
 
+from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, ImageError, InputError, load
 from oneclass.cli.score import _results, score

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli import oneclass
 
+from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.datasets import DataSet

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_cli import oneclass
 
+from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
 from oneclass.errors import ImageError

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
-from test_cli import oneclass
 
+from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone

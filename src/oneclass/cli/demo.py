@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from oneclass.cli.console import say
+from oneclass.errors import OneclassError
+
+if TYPE_CHECKING:
+    from oneclass.detector.predictions import Prediction
 
 
 @click.command(short_help="Try it all on real handwritten digits.")
@@ -16,7 +27,66 @@ def demo(folder: str, seed: int) -> int:
     Writes PNG files of the digit 5 as normal images and a mixed folder of incoming ones, then
     runs the very commands that you would run, and says what they found.
     """
-    from oneclass.demo.digits import run_demo
-
     run_demo(Path(folder), seed=seed)
     return 0
+
+
+def run_demo(folder: Path, *, seed: int) -> None:
+    """Write the images, run check, fit, score and report on them, and say what came out.
+
+    Raises:
+        MissingDependencyError: the digits' package is not installed.
+        OneclassError: one of the commands failed.
+    """
+    from oneclass.datasets.demonstration import N_INCOMING, N_NORMAL, NORMAL_DIGIT, write_digits
+    from oneclass.results.runs import read_run
+
+    write_digits(folder, seed=seed)
+    say(
+        f"{folder}/normal holds {N_NORMAL} real handwritten fives; {folder}/incoming holds "
+        f"{N_INCOMING} other fives and {N_INCOMING} other digits, one folder a digit.\n"
+    )
+    model, run = folder / "fives.oneclass", folder / "run"
+    run_command("check", folder / "normal")
+    run_command("fit", folder / "normal", "-o", model)
+    run_command("score", model, folder / "incoming", "-o", run)
+    say(summary(read_run(run).predictions))
+    say("")
+    run_command("report", model, run, "--normal", folder / "incoming" / str(NORMAL_DIGIT))
+    say("Now try it on your own images:\n")
+    say("    oneclass fit MY_NORMAL_IMAGES/ -o my.oneclass")
+    say("    oneclass score my.oneclass MY_NEW_IMAGES/ -o my_run/")
+    say("    oneclass report my.oneclass my_run/")
+
+
+def summary(predictions: Sequence[Prediction]) -> str:
+    """What the run found, by digit; the name of an image's folder is its digit."""
+    import numpy as np
+
+    from oneclass.datasets.demonstration import NORMAL_DIGIT
+    from oneclass.statistics import auroc
+
+    digits = np.array([int(Path(p.path).parent.name) for p in predictions])
+    called = np.array([p.is_anomaly for p in predictions])
+    scores = np.array([p.score for p in predictions])
+    normal = digits == NORMAL_DIGIT
+    lines = [
+        f"  digit {digit}: {called[digits == digit].sum():3} of {(digits == digit).sum():3} "
+        f"called anomalies{'  <- the normal digit' if digit == NORMAL_DIGIT else ''}"
+        for digit in np.unique(digits)
+    ]
+    lines.append(
+        f"AUROC {auroc(scores[normal], scores[~normal]):.3f}: the chance that a random other digit "
+        "looks odder than a random five."
+    )
+    return "\n".join(lines)
+
+
+def run_command(*words: str | Path) -> None:
+    """Print a command as a user would type it, and run it as a program of its own."""
+    arguments = [str(word) for word in words]
+    say(f"$ oneclass {shlex.join(arguments)}")
+    code = subprocess.run([sys.executable, "-m", "oneclass", *arguments], check=False).returncode
+    if code != 0:
+        raise OneclassError(f"the command above ended with exit code {code}; see its message.")
+    say("")

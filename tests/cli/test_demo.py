@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oneclass import InputError
+from oneclass import InputError, OneclassError
+from oneclass.cli.demo import run_command, run_demo
+from oneclass.datasets.demonstration import write_digits
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.demo import digits as demo
-from oneclass.demo.digits import run_demo, write_digits
 
 
 def test_the_digits_are_mnist() -> None:
@@ -45,5 +45,5 @@ def test_writing_the_digits_twice_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_failing_command_ends_the_demo(tmp_path: Path) -> None:
-    with pytest.raises(demo.OneclassError, match="ended with exit code 2"):
-        demo._command("fit", tmp_path / "nowhere", "-o", tmp_path / "m")
+    with pytest.raises(OneclassError, match="ended with exit code 2"):
+        run_command("fit", tmp_path / "nowhere", "-o", tmp_path / "m")

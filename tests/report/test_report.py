@@ -19,7 +19,8 @@ from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
 from oneclass.errors import ImageError
 from oneclass.report import labels, plots, write_report
-from oneclass.results.runs import environment, write_run
+from oneclass.results.runs import write_run
+from oneclass.system.machine import environment
 
 HOSTILE = (
     "<script>alert(1)</script>.png",

@@ -11,7 +11,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load
 from oneclass.detector import modelfile
-from oneclass.detector.learning import rows_file
+from oneclass.detector.training_rows import rows_file
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 

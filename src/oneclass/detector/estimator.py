@@ -24,9 +24,10 @@ from oneclass.detector.collecting import (
     read_headers,
 )
 from oneclass.detector.heat import Explanation, explain_row, require_maps
-from oneclass.detector.learning import Fitted, Settings, TrainingRows, learn, rows_file
+from oneclass.detector.learning import Fitted, Settings, learn
 from oneclass.detector.predictions import Prediction, Predictions
 from oneclass.detector.settings import image_size, or_auto, share, whole_number
+from oneclass.detector.training_rows import TrainingRows, rows_file
 from oneclass.detector.updating import Update, with_more, without_some
 from oneclass.errors import ImageError, InputError
 from oneclass.images import Header

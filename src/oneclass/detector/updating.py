@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneclass.detector.learning import Fitted, TrainingRows
+from oneclass.detector.learning import Fitted
+from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Progress, Sources, content_digest
 from oneclass.representations.extraction import extract

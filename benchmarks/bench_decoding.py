@@ -26,7 +26,7 @@ from sklearn.datasets import load_sample_images
 
 from oneclass import images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.calibration import anomaly_scores, wide_columns
+from oneclass.conformal.union import Union
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
 from oneclass.representations.extraction import Extracted, extract
@@ -83,8 +83,7 @@ def aurocs(rows: np.ndarray) -> list[float]:
 
 def scored(fitted_on: np.ndarray, rows: np.ndarray, seed: int = 0) -> np.ndarray:
     half = fit_halfspaces(fitted_on[:N_FIT], N_FIT // 12, nu=0.1, seed=seed)
-    coef = wide_columns(half.coef.astype(np.float32))
-    return anomaly_scores(rows[N_FIT:], coef, half.offset, 0)
+    return Union(half.coef.astype(np.float32), half.offset).image_scores(rows[N_FIT:])
 
 
 def task(normal: list[Path], odd: list[Path], size: tuple[int, int]) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ from PIL import Image
 
 from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.calibration import patch_scores, some_patches, wide_columns, worst_mean
+from oneclass.conformal.calibration import some_patches
+from oneclass.conformal.union import Union, worst_mean
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.detector.collecting import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 from oneclass.detector.heat import _calm, _maps
@@ -151,14 +152,14 @@ def whole_images(train: NDArray[np.float32], maps: tuple) -> Way:
 
 def patches(train: NDArray[np.float32], grid: tuple[int, int], k: int, share: float) -> Way:
     fitted = fit_halfspaces(some_patches(train, seed=0), k, nu=0.1)
-    wide, offset = wide_columns(fitted.coef.astype(np.float32)), fitted.offset
     n_worst = max(1, round(share * grid[0] * grid[1]))
+    union = Union(fitted.coef.astype(np.float32), fitted.offset, n_worst)
 
     def score(row: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-        scores = patch_scores(row, wide, offset)
+        scores = union.row_scores(row)
         return worst_mean(scores, n_worst), scores.reshape(grid)
 
-    return Way(score, 4 * wide.size + offset.nbytes)
+    return Way(score, union.coef.nbytes + union.offset.nbytes)
 
 
 def memory_bank(train: NDArray[np.float32], grid: tuple[int, int], share: float) -> Way:

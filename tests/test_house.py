@@ -33,7 +33,7 @@ ROOMS = (
     "__main__",
 )
 AT_THE_ROOT = {"__init__", "__main__", "errors", "statistics"}
-MOST_FILES = 14
+MOST_FILES = 15
 ONLY_IN = {
     "sklearn": {"svm/estimators.py"},
     "scipy": set(),

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
 from oneclass.conformal.calibration import Calibration, Method, Plan, fit_and_calibrate, make_plan
-from oneclass.conformal.calibration import anomaly_scores as scores_of
 from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound
+from oneclass.conformal.union import Union
 from oneclass.errors import InputError
 
 
@@ -70,7 +70,7 @@ def test_new_rows_of_the_same_kind_are_called_anomalies_at_the_promised_rate(
         fitted, calibration = fit_and_calibrate(
             rows[:100], np.arange(100), plan, nu=0.1, n_halfspaces=2, seed=seed
         )
-        new = scores_of(rows[100:], fitted.coef.astype(np.float32), fitted.offset)
+        new = Union(fitted.coef.astype(np.float32), fitted.offset).image_scores(rows[100:])
         p = [calibration.p_value(s, row) for s, row in zip(new, rows[100:], strict=True)]
         alarms.append(np.mean(np.array(p) <= 0.1))
     assert 0.04 < np.mean(alarms) < 0.11

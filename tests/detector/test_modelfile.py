@@ -175,7 +175,7 @@ def test_missing_file_and_other_files(tmp_path: Path) -> None:
 def test_reading_needs_numpy_alone(tmp_path: Path) -> None:
     path = written(tmp_path)
     program = (
-        "import sys, pathlib; from oneclass import modelfile\n"
+        "import sys, pathlib; from oneclass.detector import modelfile\n"
         "modelfile.read(pathlib.Path(sys.argv[1]))\n"
         "print([m for m in ('torch', 'onnxruntime', 'sklearn', 'PIL') if m in sys.modules])"
     )

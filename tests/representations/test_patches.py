@@ -16,7 +16,8 @@ from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal import calibration
-from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches, worst_mean
+from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches
+from oneclass.conformal.union import worst_mean
 from oneclass.images.scale import PixelScale
 from oneclass.representations.layers import (
     PatchLayers,
@@ -126,18 +127,18 @@ def test_no_fit_sees_a_patch_of_an_image_that_it_scores(
     rows[:, :, 0] = np.arange(1, n + 1)[:, None]  # every patch says whose it is
     copies = np.cumsum(np.arange(n) % 5 > 0)  # some images are copies of the one before
     fitted, scored = [], []
-    fit, score = calibration.fit_halfspaces, calibration._scores_of
+    fit, score = calibration.fit_halfspaces, calibration.scores_of
 
     def fit_noted(some: RowBlocks, *args: Any, **kwargs: Any) -> Any:
         fitted.append(Counter(int(row[0]) - 1 for block in some.blocks() for row in block))
         return fit(some, *args, **kwargs)
 
-    def score_noted(some: np.ndarray, chosen: np.ndarray, *args: Any) -> Any:
+    def score_noted(union: Any, some: np.ndarray, chosen: np.ndarray) -> Any:
         scored.append([int(image[0, 0]) - 1 for image in some[chosen]])
-        return score(some, chosen, *args)
+        return score(union, some, chosen)
 
     monkeypatch.setattr(calibration, "fit_halfspaces", fit_noted)
-    monkeypatch.setattr(calibration, "_scores_of", score_noted)
+    monkeypatch.setattr(calibration, "scores_of", score_noted)
     plan = Plan(method, n, 6 if method is Method.SPLIT else n, 0.1)
     calibration.fit_and_calibrate(rows, copies, plan, nu=0.1, n_halfspaces=3, seed=seed, n_worst=2)
     sisters = fitted if method is Method.SPLIT else fitted[1:]

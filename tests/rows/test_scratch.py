@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from conftest import stripes, write_images
 from oneclass import Detector, StorageError, load
 from oneclass.conformal import calibration
+from oneclass.conformal.union import Union
 from oneclass.rows import (
     ArrayRows,
     ChosenRows,
@@ -170,9 +171,10 @@ def test_held_out_scores_do_not_depend_on_where_the_rows_are(tmp_path: Path) -> 
     np.save(tmp_path / "r.npy", rows)
     mapped = np.load(tmp_path / "r.npy", mmap_mode="r")
     chosen, offset = rng.random(300) < 0.7, rng.standard_normal(4)
-    expected = calibration.anomaly_scores(rows[chosen], coef, offset)
+    union = Union(coef, offset)
+    expected = union.image_scores(rows[chosen])
     for some in (rows, mapped):
-        found = calibration._scores_of(some, chosen, coef, offset, 0)
+        found = calibration.scores_of(union, some, chosen)
         np.testing.assert_array_equal(found, expected)
 
 

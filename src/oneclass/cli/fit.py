@@ -17,7 +17,7 @@ from oneclass.cli.console import (
     say_errors,
     say_ignored,
 )
-from oneclass.cli.parameters import OrAuto, Size, cache_option, runtime_options
+from oneclass.cli.parameters import setting_options
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -26,71 +26,12 @@ if TYPE_CHECKING:
 @click.command(short_help="Learn from normal images.")
 @click.argument("normal", nargs=-1, required=True)
 @click.option("-o", "--out", "out", required=True, metavar="FILE", help="Model file to write.")
-@click.option(
-    "--backbone",
-    default="efficientnet-lite0",
-    show_default=True,
-    help="An embedded network, an ONNX file, or 'greyscale' for raw pixels.",
-)
-@click.option(
-    "--rows",
-    type=click.Choice(["image", "patches"]),
-    default="image",
-    show_default=True,
-    help="What is judged: whole images, or their patches, for defects that are small.",
-)
-@click.option(
-    "--layer",
-    help="Layers of the backbone, such as block_8@4 (a 4 x 4 grid), or auto; "
-    "'oneclass info' lists them.  [default: block_2@7+block_14@2; of patches block_4+block_10]",
-)
-@click.option(
-    "--grid",
-    type=int,
-    help="Average map layers to GRID x GRID positions, where --layer names no grid.",
-)
-@click.option(
-    "--size",
-    type=Size(),
-    metavar="HxW",
-    help="Resize images to this.  [default: the network's own]",
-)
-@click.option(
-    "--nu",
-    type=OrAuto(float),
-    metavar="NUMBER|auto",
-    default=0.1,
-    show_default=True,
-    help="Bounds the share of normal images outside their half-space; above 0, at most 1; or auto.",
-)
-@click.option(
-    "--halfspaces",
-    type=OrAuto(int),
-    metavar="NUMBER|auto",
-    help="Number of half-spaces, or auto.  [default: one per 12 images, at most 64; "
-    "of patches 256]",
-)
-@click.option(
-    "--false-alarms",
-    type=float,
-    help="Share of normal images that may be called anomalies.  [default: 0.05]",
-)
+@setting_options
 @click.option(
     "--keep-rows/--drop-rows",
     default=True,
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep]",
 )
-@click.option(
-    "--row-dtype",
-    type=click.Choice(["float32", "float16"]),
-    default="float32",
-    show_default=True,
-    help="Of the rows; float16 takes half the room in the cache and beside the model.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
-@runtime_options
-@cache_option
 def fit(
     normal: Sequence[str], out: str, halfspaces: int | str | None, keep_rows: bool, **settings: Any
 ) -> int:

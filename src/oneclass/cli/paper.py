@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.console import progress, say, say_cache
-from oneclass.cli.parameters import cache_option
+from oneclass.cli.parameters import setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.names import plain
 
@@ -53,7 +53,7 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @click.option("--tasks", metavar="N,...", help="Of Table 1.  [default: those with data]")
 @click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
-@cache_option
+@setting_option("cache")
 @click.option(
     "-o", "--out", metavar="DIR", help="Folder for table.md, table.html and results.json."
 )

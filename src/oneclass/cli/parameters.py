@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+
+from oneclass.detector import settings
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -86,33 +88,61 @@ BYTES = Quantity("SIZE", {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, 
 DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 
 
-def runtime_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--runtime` and `--precision`, the same for every command that makes rows."""
-    runtime = click.option(
-        "--runtime",
-        type=click.Choice(["auto", "onnxruntime", "openvino"]),
-        default="auto",
-        show_default=True,
-        help="What computes the network; auto is ONNX Runtime, or the one that the model is of.",
-    )
-    precision = click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16"]),
-        default="auto",
-        show_default=True,
-        help="Of the network's arithmetic; bf16 needs OpenVINO. Models are scored as fitted.",
-    )
-    return runtime(precision(command))
+TYPES: Mapping[str, click.ParamType[Any] | type] = {
+    "rows": click.Choice(settings.ROWS),
+    "grid": int,
+    "size": Size(),
+    "nu": OrAuto(float),
+    "n_halfspaces": OrAuto(int),
+    "false_alarms": float,
+    "seed": int,
+    "threads": int,
+    "runtime": click.Choice((settings.AUTO, *settings.RUNTIMES)),
+    "precision": click.Choice((settings.AUTO, *settings.PRECISIONS)),
+    "row_dtype": click.Choice(settings.ROW_DTYPES),
+}
+"""How a setting is read from a word; what is not here is a text."""
+METAVARS = {
+    "nu": "NUMBER|auto",
+    "n_halfspaces": "NUMBER|auto",
+    "size": "HxW",
+    "cache": "DIR|none",
+    "layer": "LAYERS|auto",
+}
 
 
-def cache_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--cache`, the same for every command that makes rows."""
+def setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option of one setting, with the sentence and the default that are written there."""
+    setting = settings.BY_NAME[name]
+    unset = f"  [default: {setting.unset}]" if setting.unset else ""
+    more: dict[str, Any] = {"show_default": True} if setting.default is not None else {}
+    if name == "cache":
+        more = {
+            "envvar": "ONECLASS_CACHE",
+            "show_envvar": True,
+            "callback": lambda ctx, param, value: None if value == "none" else value,
+        }
     return click.option(
-        "--cache",
-        envvar="ONECLASS_CACHE",
-        show_envvar=True,
-        metavar="DIR|none",
-        callback=lambda ctx, param, value: None if value == "none" else value,
-        help="Folder that keeps the rows of images, so that none passes the network twice.  "
-        "[default: none]",
-    )(command)
+        setting.flag,
+        type=TYPES.get(name, str),
+        metavar=METAVARS.get(name),
+        default=setting.default,
+        help=setting.help + unset,
+        **more,
+    )
+
+
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All settings, in their order."""
+    return _with(command, [setting.name for setting in settings.SETTINGS])
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command takes that makes rows with a model: threads, runtime, cache."""
+    return _with(command, ["threads", "runtime", "precision", "cache"])
+
+
+def _with(command: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    for name in reversed(names):
+        command = setting_option(name)(command)
+    return command

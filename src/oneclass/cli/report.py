@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.console import count, progress, say
+from oneclass.cli.parameters import setting_option
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @click.option("--title", help="Headline of the page.  [default: what was found]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@setting_option("threads")
 def report(
     model: str,
     run_dir: str,

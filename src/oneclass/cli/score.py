@@ -25,7 +25,7 @@ from oneclass.cli.console import (
     say_ignored,
     say_times,
 )
-from oneclass.cli.parameters import cache_option, runtime_options
+from oneclass.cli.parameters import machine_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system.stages import process_age
 
@@ -50,10 +50,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of CSV.")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
 @click.option("-v", "--verbose", is_flag=True, help="Tell where the time went.")
-@runtime_options
-@cache_option
+@machine_options
 def score(
     model: str,
     inputs: Sequence[str],

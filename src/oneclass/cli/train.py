@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.console import UNREADABLE, progress, say, say_errors
-from oneclass.cli.parameters import Size
+from oneclass.cli.parameters import Size, setting_option
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     default=None,
     help="Let torch.compile translate the network.  [default: on a GPU]",
 )
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@setting_option("threads")
 @click.option("--resume", "begin", flag_value="resume", help="Go on from the last checkpoint.")
 @click.option("--restart", "begin", flag_value="restart", help="Throw an earlier run away.")
 @click.option(

@@ -17,7 +17,7 @@ from oneclass.cli.console import (
     say_ignored,
 )
 from oneclass.cli.fit import say_learnt
-from oneclass.cli.parameters import cache_option, runtime_options
+from oneclass.cli.parameters import machine_options
 from oneclass.errors import InputError
 
 
@@ -32,9 +32,7 @@ from oneclass.errors import InputError
 )
 @click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
-@runtime_options
-@cache_option
+@machine_options
 def update(
     model: str,
     normal: Sequence[str],

@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.conformal.union import Union
 from oneclass.errors import InputError
 from oneclass.rows import as_rows, chosen_rows
-from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
+from oneclass.svm import Halfspaces, fit_halfspaces
 
 FOLDS = 5
 SPLIT_FROM = 2000
@@ -54,6 +55,10 @@ class Calibration:
             whose held-out images were scored by the model itself.
         fold_offset: (m,) float64.
         fold_member: (m,) int64, the fold that a half-space was fitted without, ascending.
+        n_worst: of the sisters' scores, as in `Union`.
+
+    Raises:
+        ValueError: the arrays do not fit together.
     """
 
     ARRAYS: ClassVar = ("normal_scores", "fold", "fold_coef", "fold_offset", "fold_member")
@@ -63,8 +68,24 @@ class Calibration:
     fold_coef: NDArray[np.float16]
     fold_offset: Floats
     fold_member: NDArray[np.int64]
+    n_worst: int = 0
 
-    def p_value(self, score: float, row: NDArray[np.float32], n_worst: int = 0) -> float:
+    def __post_init__(self) -> None:
+        folds, members = np.unique(self.fold), np.unique(self.fold_member)
+        if self.normal_scores.ndim != 1 or not len(self.normal_scores):
+            raise ValueError(f"normal_scores of shape {self.normal_scores.shape}")
+        if self.fold.shape != self.normal_scores.shape:
+            raise ValueError(f"fold of shape {self.fold.shape}")
+        if self.fold_member.ndim != 1 or self.fold_offset.shape != self.fold_member.shape:
+            raise ValueError(f"fold_member of shape {self.fold_member.shape}")
+        if self.fold_coef.ndim != 2 or len(self.fold_coef) != len(self.fold_member):
+            raise ValueError(f"fold_coef of shape {self.fold_coef.shape}")
+        if (np.diff(self.fold) < 0).any() or (np.diff(self.fold_member) < 0).any():
+            raise ValueError("folds that are not in order")
+        if list(folds) != (list(members) if len(members) else [0]):
+            raise ValueError(f"half-spaces of folds {members} for scores of folds {folds}")
+
+    def p_value(self, score: float, row: NDArray[np.floating[Any]]) -> float:
         """The share of normal images at least as odd as a new one, itself counted among them.
 
         A normal image that is less odd by rounding alone counts as one that is as odd: where
@@ -72,29 +93,25 @@ class Calibration:
 
         Args:
             score: the new image's anomaly score by the model.
-            row: (d,) its row, or (p, d) its patches.
-            n_worst: of the patches, as for `anomaly_scores`.
+            row: (d,) its row, or (p, d), its positions.
 
         Returns:
             A value in [1 / (n + 1), 1].
         """
+        scores = [sister.image_score(row) for sister in self.sisters] or [score]
         at_least = 0
-        for normal, new in zip(self._by_fold, self._fold_scores(score, row, n_worst), strict=True):
+        for normal, new in zip(self._by_fold, scores, strict=True):
             at_least += len(normal) - int(np.searchsorted(normal, new - self._slack, side="left"))
         return (at_least + 1) / (len(self.normal_scores) + 1)
 
-    def _fold_scores(self, score: float, row: NDArray[np.float32], n_worst: int) -> list[float]:
-        if not len(self.fold_member):
-            return [score]
-        margins = self._wide @ row.astype(np.float64).T
-        margins -= self.fold_offset.reshape(-1, *[1] * (row.ndim - 1))
-        starts = np.flatnonzero(np.diff(self.fold_member, prepend=-1))
-        best = np.maximum.reduceat(margins, starts, axis=0)
-        return [float(worst_mean(-own, n_worst)) if n_worst else float(-own) for own in best]
-
     @cached_property
-    def _wide(self) -> Floats:
-        return self.fold_coef.astype(np.float64)
+    def sisters(self) -> tuple[Union, ...]:
+        """The unions that were fitted without each fold, in the folds' order; none for a split."""
+        return tuple(
+            Union(self.fold_coef[own], self.fold_offset[own], self.n_worst)
+            for fold in np.unique(self.fold_member)
+            for own in [self.fold_member == fold]
+        )
 
     @cached_property
     def _by_fold(self) -> list[Floats]:
@@ -175,7 +192,7 @@ def fit_and_calibrate(
         n_halfspaces: of every fit; fewer where it has fewer rows.
         seed: of the parts and of the fits.
         start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
-        n_worst: of patches, as for `anomaly_scores`.
+        n_worst: of patches, as in `Union`.
     """
 
     def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
@@ -188,8 +205,8 @@ def fit_and_calibrate(
     folds = assign_folds(copies, plan, seed)
     if plan.method is Method.SPLIT:
         fitted = fit(folds < 0)
-        coef = fitted.coef.astype(np.float32)
-        held_out = _scores_of(rows, folds == 0, coef, fitted.offset, n_worst)
+        union = Union(fitted.coef.astype(np.float32), fitted.offset, n_worst)
+        held_out = scores_of(union, rows, folds == 0)
         nothing = np.zeros(0, np.int64)
         return fitted, Calibration(
             np.sort(held_out),
@@ -197,20 +214,19 @@ def fit_and_calibrate(
             np.zeros((0, rows.shape[-1]), np.float16),
             np.zeros(0),
             nothing,
+            n_worst,
         )
     fitted = fit(np.ones(len(rows), bool))
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
-    coefs = [sister.coef.astype(np.float16) for sister in sisters]
-    scores = [
-        np.sort(_scores_of(rows, folds == k, coef, sister.offset, n_worst))
-        for k, (coef, sister) in enumerate(zip(coefs, sisters, strict=True))
-    ]
+    unions = [Union(fit.coef.astype(np.float16), fit.offset, n_worst) for fit in sisters]
+    scores = [np.sort(scores_of(union, rows, folds == k)) for k, union in enumerate(unions)]
     return fitted, Calibration(
         np.concatenate(scores),
         np.repeat(np.arange(len(scores)), [len(s) for s in scores]),
-        np.concatenate(coefs),
-        np.concatenate([sister.offset for sister in sisters]),
-        np.repeat(np.arange(len(coefs)), [len(coef) for coef in coefs]),
+        np.concatenate([union.coef for union in unions]),
+        np.concatenate([union.offset for union in unions]),
+        np.repeat(np.arange(len(unions)), [len(union.coef) for union in unions]),
+        n_worst,
     )
 
 
@@ -230,57 +246,18 @@ def assign_folds(copies: NDArray[np.int64], plan: Plan, seed: int) -> NDArray[np
     return np.where(np.isin(copies, copies[out]), 0, -1)
 
 
-def anomaly_scores(
-    rows: NDArray[np.float32],
-    coef: NDArray[np.floating[Any]],
-    offset: Floats,
-    n_worst: int = 0,
-) -> Floats:
-    """How far rows lie outside a union of half-spaces; negative inside, summed in float64.
-
-    Row by row, since a product over many rows would differ in its last bits with their number.
+def scores_of(union: Union, rows: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Floats:
+    """The scores of some images, which need not fit into memory together.
 
     Args:
-        rows: (n, d), or (n, p, d): the p patches of each image.
-        coef: (k, d), with the values that the model file keeps.
-        offset: (k,).
-        n_worst: of patches: an image's score is the mean of so many largest patch scores.
-
-    Returns:
-        (n,) float64.
+        union: of half-spaces.
+        rows: (n, d), or (n, p, d): the p positions of each image.
+        chosen: (n,) which of them.
     """
-    wide = wide_columns(coef)
     if rows.ndim == 3:
-        images = [worst_mean(patch_scores(image, wide, offset), n_worst) for image in rows]
-        return np.array(images, dtype=np.float64)
-    scores = [halfspace_scores(row[None].astype(np.float64), wide, offset)[0] for row in rows]
-    return -np.concatenate(scores)
-
-
-def _scores_of(
-    rows: NDArray[np.float32],
-    chosen: NDArray[np.bool_],
-    coef: NDArray[np.floating[Any]],
-    offset: Floats,
-    n_worst: int,
-) -> Floats:
-    """`anomaly_scores` of some rows, which need not fit into memory together."""
-    wide = wide_columns(coef)
-    if rows.ndim == 3:
-        images = (rows[i][None] for i in np.flatnonzero(chosen))
-        return np.concatenate([anomaly_scores(image, wide, offset, n_worst) for image in images])
+        return union.image_scores(rows[i] for i in np.flatnonzero(chosen))
     blocks = as_rows(chosen_rows(rows, chosen)).blocks()
-    return np.concatenate([anomaly_scores(block, wide, offset) for block in blocks])
-
-
-def patch_scores(patches: NDArray[np.float32], coef: Floats, offset: Floats) -> Floats:
-    """(p,) float64: how far each of an image's (p, d) patches lies outside the half-spaces."""
-    return -halfspace_scores(patches.astype(np.float64), coef, offset)[0]
-
-
-def worst_mean(scores: Floats, n_worst: int) -> float:
-    """The mean of the largest scores, the largest first."""
-    return float(np.sort(scores)[::-1][:n_worst].mean())
+    return np.concatenate([union.image_scores(block) for block in blocks])
 
 
 def some_patches(
@@ -294,8 +271,3 @@ def some_patches(
         picked = np.random.default_rng(seed).choice(len(picked), MOST_PATCHES, replace=False)
         picked.sort()
     return np.asarray(rows[images[picked // n_patches], picked % n_patches])
-
-
-def wide_columns(coef: NDArray[np.floating[Any]]) -> Floats:
-    """(k, d) float64 in the memory order that a product with one row takes without a copy."""
-    return np.asfortranarray(coef, dtype=np.float64)

@@ -14,13 +14,15 @@ area that it stands for, so sums stay what they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration, patch_scores, wide_columns
+from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.union import Union
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.representations.layers import (
@@ -97,8 +99,7 @@ def require_maps(representation: Representation) -> tuple[MapShape, ...]:
 def learn_heat(
     rows: NDArray[np.float32],
     folds: NDArray[np.int64],
-    coef: NDArray[np.float32],
-    offset: Floats,
+    union: Union,
     calibration: Calibration,
     representation: Representation,
 ) -> Heat:
@@ -107,59 +108,54 @@ def learn_heat(
     Args:
         rows: (n, d) of the normal images.
         folds: (n,) the fold that scored each row, -1 for those that none did.
-        coef: (k, d) and offset (k,) of the half-spaces.
+        union: the model's half-spaces.
         calibration: whose half-spaces score the folds.
         representation: what made the rows.
     """
-    flat = np.zeros((len(coef), 0, 0), np.float32)
+    flat = np.zeros((len(union.coef), 0, 0), np.float32)
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
+    scored_by = dict(enumerate(calibration.sisters)) or {0: union}
     if isinstance(representation, PatchLayers):
-        return Heat(flat, _patch_scale(rows, folds, coef, offset, calibration))
+        largest = [
+            own.row_scores(rows[index]).max()
+            for fold, own in scored_by.items()
+            for index in np.flatnonzero(folds == fold)
+        ]
+        return Heat(flat, _positive_quantile(largest))
     maps = require_maps(representation)
-    learnt = folds >= 0 if len(calibration.fold_member) else folds < 0
-    calm = _calm(chosen_rows(rows, learnt), coef, offset, maps)
+    calm = _calm(chosen_rows(rows, folds >= 0 if calibration.sisters else folds < 0), union, maps)
     largest = []
-    for fold in np.unique(folds[folds >= 0]):
-        own = (coef, offset, calm)
-        if len(calibration.fold_member):
-            chosen = calibration.fold_member == fold
-            sister = calibration.fold_coef[chosen].astype(np.float32)
-            limits = calibration.fold_offset[chosen]
-            others = chosen_rows(rows, folds != fold)
-            own = (sister, limits, _calm(others, sister, limits, maps))
+    for fold, own in scored_by.items():
+        others = calm if own is union else _calm(chosen_rows(rows, folds != fold), own, maps)
         for block in as_rows(chosen_rows(rows, folds == fold)).blocks():
-            largest += [m.max() for m in _maps(block.astype(np.float64), *own, maps)]
-    return Heat(calm, np.array([_positive_quantile(np.array(largest))]))
+            largest += [m.max() for m in _maps(block, own, others, maps)]
+    return Heat(calm, _positive_quantile(largest))
 
 
 def explain_row(
     prediction: Prediction,
-    row: NDArray[np.float32],
-    coef: Floats,
-    offset: Floats,
+    row: NDArray[np.floating[Any]],
+    union: Union,
     heat: Heat,
     maps: tuple[MapShape, ...],
-    n_worst: int,
 ) -> Explanation:
     """Take one image's score apart.
 
     Args:
         prediction: of the image.
         row: (d,) its row, or (p, d) its patches.
-        coef: (k, d) and offset (k,) of the half-spaces.
+        union: the model's half-spaces.
         heat: of the model.
         maps: from `require_maps`.
-        n_worst: of the representation.
     """
     if row.ndim == 2:
-        scores = patch_scores(row, coef, offset).reshape(maps[0][1:])
-        return Explanation(prediction, scores, 0.0, n_worst)
-    wide = row[None].astype(np.float64)
-    winner = int(np.argmax(wide @ coef.T - offset, axis=1)[0])
+        scores = union.row_scores(row).reshape(maps[0][1:])
+        return Explanation(prediction, scores, 0.0, union.n_worst)
+    winner = int(union.winners(row[None])[0])
     calm = heat.calm[winner].astype(np.float64)
-    there = _terms(wide, coef[winner][None], maps)[0]
-    return Explanation(prediction, calm - there, float(offset[winner] - calm.sum()))
+    there = _terms(row[None].astype(np.float64), union.wide[winner][None], maps)[0]
+    return Explanation(prediction, calm - there, float(union.offset[winner] - calm.sum()))
 
 
 def spread(values: Floats, height: int, width: int) -> Floats:
@@ -202,18 +198,16 @@ def _terms(rows: Floats, coef: Floats, maps: tuple[MapShape, ...]) -> Floats:
 
 
 def _calm(
-    rows: NDArray[np.float32] | RowBlocks,
-    coef: NDArray[np.float32],
-    offset: Floats,
-    maps: tuple[MapShape, ...],
+    rows: NDArray[np.float32] | RowBlocks, union: Union, maps: tuple[MapShape, ...]
 ) -> NDArray[np.float32]:
     """(k, h, w): the mean terms of the rows that each half-space wins; of all where it wins none.
 
     Terms are linear in the row, so those of the mean row are the mean of the terms.
     """
+    coef = union.coef.astype(np.float32)
     sums, counts = np.zeros(coef.shape), np.zeros(len(coef))
     for block in as_rows(rows).blocks():
-        winners = halfspace_scores(block, coef, offset)[1]
+        winners = halfspace_scores(block, coef, union.offset)[1]
         for winner in np.unique(winners):
             won = block[winners == winner]
             sums[winner] += won.sum(axis=0, dtype=np.float64)
@@ -221,43 +215,22 @@ def _calm(
     means = np.tile(sums.sum(axis=0) / counts.sum(), (len(coef), 1))
     won_any = counts > 0
     means[won_any] = sums[won_any] / counts[won_any, None]
-    return _terms(means, coef.astype(np.float64), maps).astype(np.float32)
+    return _terms(means, union.wide, maps).astype(np.float32)
 
 
 def _maps(
-    rows: Floats,
-    coef: NDArray[np.float32],
-    offset: Floats,
+    rows: NDArray[np.floating[Any]],
+    union: Union,
     calm: NDArray[np.float32],
     maps: tuple[MapShape, ...],
 ) -> Floats:
     """(n, h, w): the anomaly maps of some rows."""
-    wide = coef.astype(np.float64)
-    winners = np.argmax(rows @ wide.T - offset, axis=1)
-    return np.asarray(calm[winners] - _terms(rows, wide[winners], maps))
+    winners = union.winners(rows)
+    terms = _terms(rows.astype(np.float64), union.wide[winners], maps)
+    return np.asarray(calm[winners] - terms)
 
 
-def _patch_scale(
-    rows: NDArray[np.float32],
-    folds: NDArray[np.int64],
-    coef: NDArray[np.float32],
-    offset: Floats,
-    calibration: Calibration,
-) -> Floats:
-    """The largest patch score of an image, exceeded by one held-out image in twenty."""
-    largest = []
-    for fold in np.unique(folds[folds >= 0]):
-        own, limits = coef, offset
-        if len(calibration.fold_member):
-            chosen = calibration.fold_member == fold
-            own = calibration.fold_coef[chosen].astype(np.float32)
-            limits = calibration.fold_offset[chosen]
-        wide = wide_columns(own)
-        for index in np.flatnonzero(folds == fold):
-            largest.append(patch_scores(rows[index], wide, limits).max())
-    return np.array([_positive_quantile(np.array(largest))])
-
-
-def _positive_quantile(largest: Floats) -> float:
-    """The calm quantile; a little above 0 where every map is flat."""
-    return max(float(np.quantile(largest, CALM_QUANTILE)), float(np.finfo(np.float32).tiny))
+def _positive_quantile(largest: Sequence[float]) -> Floats:
+    """(1,) the calm quantile; a little above 0 where every map is flat."""
+    tiny = float(np.finfo(np.float32).tiny)
+    return np.array([max(float(np.quantile(np.array(largest), CALM_QUANTILE)), tiny)])

@@ -1,15 +1,56 @@
-"""Settings, checked when they are given: a wrong one is refused before any work is done."""
+"""The settings of a detector: names, defaults, ranges and sentences, each written once.
+
+Python's `Detector`, the command line, the report's command that fits again and the documentation
+take them from here. A wrong one is refused before any work is done. Neither numpy nor a network's
+runtime is loaded for that: --help needs the sentences, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
+from oneclass.system.machine import cores
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from oneclass.backbones import Backbone
+
+AUTO, DEFAULT_BACKBONE, GREYSCALE = "auto", "efficientnet-lite0", "greyscale"
+RUNTIMES, PRECISIONS = ("onnxruntime", "openvino"), ("fp32", "bf16")
+IMAGE, PATCHES = "image", "patches"
+ROWS = (IMAGE, PATCHES)
+ROW_DTYPES = ("float32", "float16")
+Check = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: in Python.
+        default: what holds where nothing is given.
+        check: (name, value) to the value that is kept; raises InputError.
+        help: what it does, a sentence or two.
+        unset: what None stands for, in words.
+        option: on the command line.
+    """
+
+    name: str
+    default: Any
+    check: Check
+    help: str
+    unset: str = ""
+    option: str = ""
+
+    @property
+    def flag(self) -> str:
+        """On the command line: `--false-alarms`."""
+        return f"--{(self.option or self.name).replace('_', '-')}"
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -18,7 +59,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
     Raises:
         InputError: it is none; the message names it.
     """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least:
         raise InputError(f"{name} is {value!r}: expected a whole number of at least {least}.")
     return int(value)
@@ -30,29 +71,274 @@ def share(name: str, value: Any, *, one_too: bool) -> float:
     Raises:
         InputError: it is none; the message names it.
     """
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not 0 < value <= 1 or (value == 1 and not one_too):
         most = "at most 1" if one_too else "below 1"
         raise InputError(f"{name} is {value!r}: expected a number above 0 and {most}, such as 0.1.")
     return float(value)
 
 
-def image_size(value: Any) -> tuple[int, int]:
-    """(height, width), both at least 1 pixel.
+def at_least(least: int) -> Check:
+    """Whole numbers from `least` on."""
+    return lambda name, value: whole_number(name, value, least)
+
+
+def one_of(words: Sequence[str]) -> Check:
+    """One of some words."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise InputError(f"{name} is {value!r}: expected one of {', '.join(words)}.")
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """None, which leaves it to the fit, or what `check` takes."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def or_auto(check: Check) -> Check:
+    """The word "auto", which leaves the choice to the fit, or what `check` takes."""
+
+    def either(name: str, value: Any) -> Any:
+        return value if isinstance(value, str) and value == AUTO else check(name, value)
+
+    return either
+
+
+def image_size(name: str, value: Any) -> tuple[int, int]:
+    """(height, width), both at least 1 pixel; a single number is both.
 
     Raises:
         InputError: it is none.
     """
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
-        raise InputError(f"size is {value!r}: expected (height, width), such as (64, 64).")
-    height, width = (whole_number("size", side, 1) for side in value)
-    return height, width
+    sides = (value, value) if isinstance(value, Integral) else value
+    if not isinstance(sides, Sequence) or isinstance(sides, str) or len(sides) != 2:
+        raise InputError(f"{name} is {value!r}: expected (height, width), such as (64, 64).")
+    height, width = (whole_number(name, side, 1) for side in sides)
+    return value if isinstance(value, tuple) and value == (height, width) else (height, width)
 
 
-def or_auto(value: Any, check: Callable[[Any], T]) -> T | str:
-    """The value as `check` returns it, or "auto", which leaves the choice to the fit.
+def text(name: str, value: Any) -> str:
+    """A text that is not empty.
 
     Raises:
-        InputError: what `check` refuses.
+        InputError: it is none.
     """
-    return value if isinstance(value, str) and value == "auto" else check(value)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{name} is {value!r}: expected a text, such as 'block_8@4'.")
+    return value
+
+
+def folder(name: str, value: Any) -> Path:
+    """A folder's path; it need not be there yet.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise InputError(f"{name} is {value!r}: expected the path of a folder.")
+    return value if isinstance(value, Path) else Path(value)
+
+
+def backbone(name: str, value: Any) -> str | Path | Backbone:
+    """A network's name, the path of its file, or an open one.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if not (isinstance(value, (str, Path)) and str(value)) and not hasattr(value, "spec"):
+        raise InputError(
+            f"{name} is {value!r}: expected {DEFAULT_BACKBONE!r}, {GREYSCALE!r}, or the path of an "
+            "ONNX file."
+        )
+    found: str | Path | Backbone = value
+    return found
+
+
+SETTINGS = (
+    Setting(
+        "backbone",
+        DEFAULT_BACKBONE,
+        backbone,
+        "The frozen network: an embedded one, an ONNX file, or 'greyscale' for raw pixels.",
+    ),
+    Setting(
+        "rows",
+        IMAGE,
+        one_of(ROWS),
+        "What is judged: whole images, or their patches, for defects that are small.",
+    ),
+    Setting(
+        "layer",
+        None,
+        optional(text),
+        "Layers of the backbone, joined by +; block_8@4 averages a map to 4 x 4 positions; 'auto' "
+        "chooses; 'oneclass info' lists them.",
+        "block_2@7+block_14@2; of patches block_4+block_10",
+    ),
+    Setting(
+        "grid",
+        None,
+        optional(at_least(1)),
+        "Average map layers to GRID x GRID positions, where the layer names no grid.",
+        "whole maps",
+    ),
+    Setting(
+        "size",
+        None,
+        optional(image_size),
+        "Resize images to this height and width in pixels.",
+        "the network's own",
+    ),
+    Setting(
+        "nu",
+        0.1,
+        or_auto(lambda name, value: share(name, value, one_too=True)),
+        "Bounds the share of normal images outside their half-space; above 0, at most 1; 'auto' "
+        "chooses.",
+    ),
+    Setting(
+        "n_halfspaces",
+        None,
+        optional(or_auto(at_least(1))),
+        "Number of half-spaces, or 'auto'.",
+        "one per 12 images, at most 64; of patches 256",
+        option="halfspaces",
+    ),
+    Setting(
+        "false_alarms",
+        None,
+        optional(lambda name, value: share(name, value, one_too=False)),
+        "Share of normal images that may be called anomalies.",
+        "0.05, or the lowest that so many images support",
+    ),
+    Setting("seed", 0, at_least(0), "Of all that is random."),
+    Setting(
+        "threads",
+        None,
+        optional(at_least(1)),
+        "Threads that read images and run the network.",
+        "all cores",
+    ),
+    Setting(
+        "runtime",
+        AUTO,
+        one_of((AUTO, *RUNTIMES)),
+        "What computes the network; auto is ONNX Runtime, or the one that the model is of.",
+    ),
+    Setting(
+        "precision",
+        AUTO,
+        one_of((AUTO, *PRECISIONS)),
+        "Of the network's arithmetic; bf16 needs OpenVINO. Models are scored as fitted.",
+    ),
+    Setting(
+        "row_dtype",
+        ROW_DTYPES[0],
+        one_of(ROW_DTYPES),
+        "Of the rows; float16 takes half the room in the cache and beside the model.",
+    ),
+    Setting(
+        "cache",
+        None,
+        optional(folder),
+        "Folder that keeps the rows of images, so that none passes the network twice.",
+        "none",
+    ),
+)
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+OF_THIS_MACHINE = ("threads", "cache")
+"""What changes no result, and is no part of a model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of a detector, checked.
+
+    Raises:
+        InputError: a value out of its range, or settings that do not go together.
+        MissingDependencyError: OpenVINO is needed and not installed.
+    """
+
+    backbone: str | Path | Backbone
+    rows: str
+    layer: str | None
+    grid: int | None
+    size: tuple[int, int] | None
+    nu: float | str
+    n_halfspaces: int | str | None
+    false_alarms: float | None
+    seed: int
+    threads: int | None
+    runtime: str
+    precision: str
+    row_dtype: str
+    cache: Path | None
+
+    def __post_init__(self) -> None:
+        for setting in SETTINGS:
+            value = setting.check(setting.name, getattr(self, setting.name))
+            object.__setattr__(self, setting.name, value)
+        if self.backbone == GREYSCALE and (self.runtime, self.precision) != (AUTO, AUTO):
+            raise InputError("runtime and precision are for networks: greyscale has none.")
+        if (self.runtime, self.precision) != (AUTO, AUTO):
+            from oneclass.backbones import choose_runtime
+
+            choose_runtime(self.runtime, self.precision)  # refuses what cannot be had here
+
+    @property
+    def workers(self) -> int:
+        """Threads to use."""
+        return self.threads or cores()
+
+
+def arguments() -> str:
+    """The settings as the `Args` of a docstring."""
+    return "\n".join(
+        f"    {s.name}: {s.help}" + (f" None: {s.unset}." if s.unset else "") for s in SETTINGS
+    )
+
+
+def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that fit the same model to the same images.
+
+    Args:
+        card: of a model. An embedded network is told by its name, another one's file is not known
+            here: its name stands for it.
+    """
+    record, fit, asked = card["representation"], card["fit"], card["asked"]
+    found = {
+        "size": tuple(record["preprocessing"]["size"]),
+        "nu": fit["nu"],
+        "n_halfspaces": asked["n_halfspaces"],
+        "false_alarms": asked["false_alarms"],
+        "seed": fit["seed"],
+        "row_dtype": record.get("row_dtype", ROW_DTYPES[0]),
+    }
+    if record["kind"] == GREYSCALE:
+        return {"backbone": GREYSCALE, **found}
+    return {
+        "backbone": record["backbone"]["name"],
+        "rows": PATCHES if record["kind"] == PATCHES else IMAGE,
+        "layer": "+".join(
+            layer["name"] if layer["grid"] is None else f"{layer['name']}@{layer['grid']}"
+            for layer in record["layers"]
+        ),
+        "runtime": record.get("runtime", {}).get("name", AUTO),
+        "precision": record.get("runtime", {}).get("precision", AUTO),
+        **found,
+    }
+
+
+def as_options(values: Mapping[str, Any]) -> list[str]:
+    """Settings as words of the command line; those that have their default are left out."""
+    words = []
+    for setting in SETTINGS:
+        value = values.get(setting.name, setting.default)
+        if value != setting.default:
+            shown = "x".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+            words += [setting.flag, shown]
+    return words

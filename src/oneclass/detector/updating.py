@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneclass.detector.learning import Fitted
+from oneclass.detector.fitting import State, learning_settings, store_for
+from oneclass.detector.learning import learn
+from oneclass.detector.model import FittedModel
+from oneclass.detector.settings import Settings
 from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import ImageError, InputError
-from oneclass.images.sources import Progress, Sources, content_digest
+from oneclass.images.sources import Images, Progress, Sources, content_digest, gather
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
 
@@ -35,10 +38,50 @@ class Update:
     errors: tuple[ImageError, ...]
 
 
+def update(
+    asked: Settings,
+    state: State,
+    images: Images,
+    forget: Images,
+    progress: Progress | None,
+) -> tuple[State, Update, RowStore | None]:
+    """Learn more normal images, or forget some; arguments and errors as for `Detector.update`.
+
+    Args:
+        state: of which the rows are known.
+
+    Returns:
+        The state after it, what was done, and the store of rows that was used, if one was.
+    """
+    model, training = state.model, state.training
+    assert training is not None, "an update needs the rows"
+    more, fewer = gather(images), gather(forget)
+    at_least = model.representation.preprocessing.at_least
+    training, forgotten, unknown = without_some(
+        training, fewer, at_least=at_least, workers=asked.workers
+    )
+    store = store_for(asked, model.representation, model.scale)
+    training, added, known, errors = with_more(
+        training, more, model, workers=asked.workers, progress=progress, store=store
+    )
+    learnt = learn(
+        training,
+        model.representation,
+        model.scale,
+        **learning_settings(asked, state.choice),
+        start=model.union.coef if len(model.union.coef) == 1 else None,
+    ).with_choice(model.card.get("choice"))
+    did = Update(added, known, forgotten, (*errors, *unknown))
+    after = State(
+        learnt, training, state.file, None, state.choice, errors=did.errors, ignored=more.ignored
+    )
+    return after, did, store
+
+
 def with_more(
     training: TrainingRows,
     sources: Sources,
-    fitted: Fitted,
+    model: FittedModel,
     *,
     workers: int,
     progress: Progress | None,
@@ -49,7 +92,7 @@ def with_more(
     known = set(training.digests)
     new: dict[bytes, np.ndarray] = {}
     n_read = 0
-    results = extract(sources, fitted.representation, fitted.scale, workers=workers, store=store)
+    results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
         if isinstance(result, ImageError):
             errors.append(result)

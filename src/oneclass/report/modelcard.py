@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from oneclass.representations.layers import GREYSCALE, PATCHES
+from oneclass.detector.settings import GREYSCALE, PATCHES, as_options, of_card
 
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
@@ -41,26 +41,8 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
 
 def fit_command(card: dict[str, Any], model: Path) -> str:
     """The command that makes this model again from the same images."""
-    representation, fit, asked = card["representation"], card["fit"], card["asked"]
-    words = ["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name]
-    if representation["kind"] == GREYSCALE:
-        words += ["--backbone", GREYSCALE]
-    else:
-        words += [
-            "--backbone",
-            representation["backbone"]["name"],
-            "--layer",
-            _layers(representation),
-        ]
-    if representation["kind"] == PATCHES:
-        words += ["--rows", "patches"]
-    height, width = representation["preprocessing"]["size"]
-    words += ["--size", f"{height}x{width}", "--nu", f"{fit['nu']:g}", "--seed", str(fit["seed"])]
-    if asked["n_halfspaces"] is not None:
-        words += ["--halfspaces", str(asked["n_halfspaces"])]
-    if asked["false_alarms"] is not None:
-        words += ["--false-alarms", f"{asked['false_alarms']:g}"]
-    return shlex.join(words)
+    options = as_options(of_card(card))
+    return shlex.join(["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name, *options])
 
 
 def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -13,6 +13,11 @@ from oneclass import __version__
 PACKAGES = ("numpy", "onnxruntime", "pillow")
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def versions() -> dict[str, str]:
     """The installed versions of the packages that compute."""
     return {name: metadata.version(name) for name in PACKAGES}
@@ -35,6 +40,6 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "versions": versions(),
     }

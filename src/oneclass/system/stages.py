@@ -21,6 +21,12 @@ class Stages:
         self.seconds: dict[str, float] = {}
         self._lock = Lock()
 
+    def __getstate__(self) -> dict[str, float]:
+        return dict(self.seconds)
+
+    def __setstate__(self, seconds: dict[str, float]) -> None:
+        self.seconds, self._lock = seconds, Lock()
+
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Add the time that the block takes."""

@@ -1,0 +1,82 @@
+"""A union of half-spaces as a scorer of images: the one place where an image's score is made.
+
+A row's anomaly score is how far it lies outside of all half-spaces: the smallest offset - w . x,
+negative inside. An image is one row, or it is many, one for each of its positions; then it is as
+odd as its worst positions are on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.svm import halfspace_scores
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Union:
+    """Half-spaces, with the values that a model file keeps.
+
+    Attributes:
+        coef: (k, d) float16 or float32, k >= 1.
+        offset: (k,) float64.
+        n_worst: 0 where an image is one row; else an image's score is the mean of so many largest
+            scores of its positions.
+    """
+
+    coef: NDArray[np.floating[Any]]
+    offset: Floats
+    n_worst: int = 0
+
+    def __post_init__(self) -> None:
+        if self.coef.ndim != 2 or not len(self.coef):
+            raise ValueError(f"coef of shape {self.coef.shape}")
+        if self.offset.shape != (len(self.coef),):
+            raise ValueError(
+                f"offset of shape {self.offset.shape} for {len(self.coef)} half-spaces"
+            )
+
+    @cached_property
+    def wide(self) -> Floats:
+        """(k, d) in the memory order that a product with one row takes without a copy."""
+        return np.asfortranarray(self.coef, dtype=np.float64)
+
+    def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
+        """(n,) float64 anomaly scores of (n, d) rows, summed in float64."""
+        return -halfspace_scores(rows.astype(np.float64), self.wide, self.offset)[0]
+
+    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
+        """An image's anomaly score.
+
+        It does not depend on other images: a product over several would differ in its last bits
+        with their number.
+
+        Args:
+            row: (d,); or (p, d), its positions.
+        """
+        if row.ndim == 1:
+            return float(self.row_scores(row[None])[0])
+        return worst_mean(self.row_scores(row), self.n_worst)
+
+    def image_scores(self, images: Iterable[NDArray[np.floating[Any]]]) -> Floats:
+        """(n,) float64: the scores of several images, each by itself."""
+        return np.fromiter((self.image_score(image) for image in images), np.float64)
+
+    def winners(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+        """(n,) for each of (n, d) rows the half-space whose score it has."""
+        best: NDArray[np.intp] = np.argmax(
+            rows.astype(np.float64) @ self.wide.T - self.offset, axis=1
+        )
+        return best
+
+
+def worst_mean(scores: Floats, n_worst: int) -> float:
+    """The mean of the largest scores, the largest first."""
+    return float(np.sort(scores)[::-1][:n_worst].mean())

@@ -1,0 +1,139 @@
+"""The fitted model: it judges a row and explains it, and it is what a model file holds."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.conformal.calibration import Calibration, threshold_rank
+from oneclass.conformal.union import Union
+from oneclass.detector.heat import Explanation, Heat, explain_row, require_maps
+from oneclass.detector.predictions import Prediction
+from oneclass.images.scale import DEPTHS, PixelScale
+from oneclass.representations.layers import MapShape, Representation
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What fitting leaves behind.
+
+    Attributes:
+        representation: what makes rows of images.
+        scale: the rule for intensities.
+        union: the half-spaces, float32.
+        calibration: held-out scores of normal images, and what gave them.
+        heat: what normal images look like, position by position.
+        card: how it came about, as JSON.
+
+    Raises:
+        ValueError: the parts do not fit together.
+    """
+
+    ARRAYS: ClassVar = ("coef", "offset", *Calibration.ARRAYS, *Heat.ARRAYS)
+
+    representation: Representation
+    scale: PixelScale
+    union: Union
+    calibration: Calibration
+    heat: Heat
+    card: dict[str, Any]
+
+    @classmethod
+    def of_arrays(
+        cls,
+        representation: Representation,
+        scale: PixelScale,
+        arrays: dict[str, NDArray[Any]],
+        card: dict[str, Any],
+    ) -> Self:
+        """From what a model file holds.
+
+        Raises:
+            ValueError, KeyError: it makes no sense.
+        """
+        n_worst = representation.n_worst
+        union = Union(arrays["coef"], arrays["offset"], n_worst)
+        held_out = {name: arrays[name] for name in Calibration.ARRAYS}
+        heat = Heat(**{name: arrays[name] for name in Heat.ARRAYS})
+        return cls(
+            representation, scale, union, Calibration(**held_out, n_worst=n_worst), heat, card
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by the names that they have in a model file."""
+        own: dict[str, NDArray[Any]] = {"coef": self.union.coef, "offset": self.union.offset}
+        for part in (self.calibration, self.heat):
+            own |= {name: getattr(part, name) for name in part.ARRAYS}
+        return own
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(array).all() for array in self.arrays().values()):
+            raise ValueError("a value that is not finite")
+        n_columns = self.representation.n_columns
+        for coef in (self.union.coef, self.calibration.fold_coef):
+            if coef.shape[1] != n_columns:
+                raise ValueError(f"half-spaces of shape {coef.shape} for rows of {n_columns}")
+        if self.heat.calm.shape != (len(self.union.coef), *self._finest()):
+            raise ValueError(f"calm of shape {self.heat.calm.shape} for maps of {self._finest()}")
+        if self.heat.heat_scale.shape != (1,):
+            raise ValueError(f"heat_scale of shape {self.heat.heat_scale.shape}")
+        if self.scale.depth not in DEPTHS or not self.scale.low < self.scale.high:
+            raise ValueError(f"a pixel scale of {self.scale}")
+        if not 0 < self.false_alarms < 1:
+            raise ValueError(f"false_alarms of {self.false_alarms}")
+
+    @property
+    def false_alarms(self) -> float:
+        """The promised share of normal images that are called anomalies."""
+        return float(self.card["false_alarms"])
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on an image is an anomaly; with sister models, about."""
+        normal = np.sort(self.calibration.normal_scores)[::-1]
+        return float(normal[threshold_rank(len(normal), self.false_alarms) - 1])
+
+    @property
+    def maps(self) -> tuple[MapShape, ...]:
+        """The shape of every layer's map.
+
+        Raises:
+            InputError: a layer has none.
+        """
+        return require_maps(self.representation)
+
+    def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
+        """Score, p-value and verdict of an image.
+
+        Args:
+            name: of the image.
+            row: (d,) its row, or (p, d), its positions.
+        """
+        score = self.union.image_score(row)
+        p = self.calibration.p_value(score, row)
+        return Prediction(name, score, p, p <= self.false_alarms)
+
+    def explain(self, prediction: Prediction, row: NDArray[np.floating[Any]]) -> Explanation:
+        """Take a score apart over the image.
+
+        Raises:
+            InputError: a layer has no map.
+        """
+        return explain_row(prediction, row, self.union, self.heat, self.maps)
+
+    def with_choice(self, record: dict[str, Any] | None) -> Self:
+        """With a record of automatic choices in the card, if there is one."""
+        if record is None:
+            return self
+        return replace(self, card={**self.card, "choice": copy.deepcopy(record)})
+
+    def _finest(self) -> tuple[int, int]:
+        """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""
+        shapes = self.representation.map_shapes
+        if self.union.n_worst or None in shapes:
+            return 0, 0
+        return max(s[1] for s in shapes if s), max(s[2] for s in shapes if s)

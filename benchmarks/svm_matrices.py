@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from svm_rows import CACHE, digits, idx, spread, unit
 
 Rows = NDArray[np.float32]
+PATCH_LAYERS = "block_4+block_10"  # the default
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,10 @@ def matrices(*, quick: bool = False) -> Iterator[Matrix]:
 
 def real_patches(name: str, n_rows: int) -> Rows:
     """Some of the patches of one set in data/defects: positions of the default layers."""
-    from oneclass.representation import PatchLayers, parse_layers
-    from oneclass.training import DEFAULT_PATCHES
+    from oneclass.representations.layers import PatchLayers, parse_layers
 
     network = _network()
-    layers = PatchLayers(network, parse_layers(network, DEFAULT_PATCHES))
+    layers = PatchLayers(network, parse_layers(network, PATCH_LAYERS))
     rows = _computed(layers, _pictures(name, 100)).reshape(-1, layers.n_columns)
     return rows[np.sort(np.random.default_rng(0).choice(len(rows), n_rows, replace=False))]
 
@@ -88,7 +88,7 @@ def _digits(most: int) -> list[NDArray[np.uint8]]:
 
 
 def _computed(layers, images: list[NDArray[np.uint8]]) -> Rows:
-    from oneclass.pixels import choose_scale
+    from oneclass.images.scale import choose_scale
 
     scale = choose_scale("uint8", 0, 255)
     parts = [
@@ -99,7 +99,7 @@ def _computed(layers, images: list[NDArray[np.uint8]]) -> Rows:
 
 
 def _layer(layer: str, images: Callable[[], list[NDArray[np.uint8]]]) -> Rows:
-    from oneclass.representation import PretrainedLayers, parse_layers
+    from oneclass.representations.layers import PretrainedLayers, parse_layers
 
     network = _network()
     return _computed(PretrainedLayers(network, parse_layers(network, layer)), images())
@@ -111,8 +111,8 @@ def _intensities(most: int) -> Rows:
 
 def _freight() -> Rows:
     from choose_defaults import tar_images
-    from oneclass.pixels import choose_scale
-    from oneclass.representation import Greyscale
+    from oneclass.images.scale import choose_scale
+    from oneclass.representations.layers import Greyscale
 
     path = _data() / "freight-xray" / "freight-xray.tar"
     images = tar_images(path, lambda n: n.lstrip("./").split("/")[0])["non-empty"]

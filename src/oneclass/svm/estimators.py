@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import MissingDependencyError
-from oneclass.rows import RowBlocks, as_rows
+from oneclass.rows import RowBlocks, as_rows, check_dense
 from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
 from oneclass.svm._seed import as_seed
 
@@ -33,6 +33,7 @@ class _Fitted(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, *, reset: bool) -> Any:
         """Rows for the solver, which itself checks in its first pass what is read in blocks."""
+        check_dense(X)
         if isinstance(X, RowBlocks | np.memmap):
             rows = as_rows(X)
             if reset:

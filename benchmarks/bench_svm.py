@@ -1,65 +1,39 @@
 """Measure the solver against its peers, in one process and on the same rows.
 
     python benchmarks/bench_svm.py              every part
-    python benchmarks/bench_svm.py small        one part: small, wide, mapped or union
+    python benchmarks/bench_svm.py small        one part; --help names them
+    python benchmarks/bench_svm.py robust --quick           print some matrices, keep nothing
+    python benchmarks/bench_svm.py robust --only "boards"   the same for those so named
     python benchmarks/bench_svm.py mapped --rows 100000
     python benchmarks/bench_svm.py render       only the tables, from the results kept
 
 Every part replaces its own entry in benchmarks/results/svm.json, and every run writes the tables
-into docs/solver.md. The parts small and union need torch and the folder named by ONECLASS_DATA
-(MNIST and AlexNet's weights); what they compute from it is kept under ONECLASS_CACHE, by default
-the folder for temporary files.
+into docs/solver.md. The parts small, clusters and union, and the real rows of robust, need the
+folder named by ONECLASS_DATA, AlexNet's rows torch as well; what is computed from it is kept under
+ONECLASS_CACHE, by default the folder for temporary files.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
-import re
 import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
-from oneclass.rows import FileRows
+from oneclass.rows import as_rows
 from oneclass.statistics import auroc
-from oneclass.svm import fit_halfspaces, halfspace_scores, nu_path
-from svm_rows import digits, mapped_file, synthetic
+from oneclass.svm import cluster_rows, fit_halfspaces, halfspace_scores, nu_path
+from svm_clock import machine, run, seconds
+from svm_mapped import on_file
+from svm_robust_tables import line, summary
+from svm_rows import NUS, digits, spread, synthetic
 from svm_tables import render
 
-NUS = np.linspace(0.01, 0.99, 21)  # the paper's
 RESULTS = Path(__file__).parent / "results" / "svm.json"
-
-
-def seconds(work: Callable[[], Any], repeats: int = 3) -> float:
-    """The median wall time; the first call warms up."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
-
-
-def machine() -> dict[str, Any]:
-    """How fast this machine multiplies big matrices and reads memory."""
-    square = np.ones((4096, 4096), np.float32)
-    line = np.ones(64 << 20, np.float32)
-    return {
-        "cpu": re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())[0],
-        "cores": os.cpu_count(),
-        "threads": max(pool["num_threads"] for pool in threadpool_info()),
-        "numpy": np.__version__,
-        "product_gflops_big": 2 * 4096**3 / seconds(lambda: square @ square) / 1e9,
-        "memory_gb_per_s": line.nbytes / seconds(lambda: line @ line) / 1e9,
-    }
 
 
 def limits(rows: np.ndarray) -> dict[str, float]:
@@ -111,69 +85,17 @@ def wide(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def peak_bytes() -> int:
-    """Peak resident memory since this program began (getrusage would include its parent's)."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0])
-
-
-def solve_file(file: Path, n_rows: int, n_columns: int, pipe: Any) -> None:
-    """In a process of its own, so that its peak memory is the solver's."""
-    rows = np.memmap(file, np.float32, "r", shape=(n_rows, n_columns))
-    start = time.perf_counter()
-    path = nu_path(rows, NUS, tol=1e-4)
-    taken = time.perf_counter() - start
-    pipe.send(
-        {
-            "n_rows": n_rows,
-            "seconds": taken,
-            "n_passes": path.n_passes,
-            "largest_gap": float(path.dual_gap.max()),
-            "peak_gb": peak_bytes() / 1e9,
-        }
-    )
-
-
-def one_file(file: Path, n_rows: int, n_columns: int) -> dict[str, Any]:
-    """Solve the first rows of the file; beside it, time reading them and one matrix product."""
-
-    def floor() -> None:
-        for block in FileRows(file, (n_rows, n_columns), np.float32).blocks():
-            block @ coefs.T
-
-    def read() -> None:
-        for _ in FileRows(file, (n_rows, n_columns), np.float32).blocks():
-            pass
-
-    coefs = np.ones((len(NUS), n_columns), np.float32)
-    floor_seconds = seconds(floor)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    child = context.Process(target=solve_file, args=(file, n_rows, n_columns, theirs))
-    child.start()
-    result: dict[str, Any] = ours.recv()
-    child.join()
-    floor_seconds = (floor_seconds + seconds(floor)) / 2
-    result["read_gb_per_s"] = 4 * n_rows * n_columns / seconds(read) / 1e9
-    result["floor_seconds"] = floor_seconds
-    result["pass_seconds"] = result["seconds"] / result["n_passes"]
-    result["per_million"] = result["pass_seconds"] / n_rows * 1e6
-    return result
-
-
-def on_file(sizes: list[int]) -> dict[str, Any]:
-    n_columns = 1280
-    file = mapped_file(max(sizes), n_columns)
-    try:
-        results = [one_file(file, n_rows, n_columns) for n_rows in sizes]
-    finally:
-        file.unlink()
-    return {"n_columns": n_columns, "results": results, "machine": machine()}
-
-
 def mapped(args: argparse.Namespace) -> dict[str, Any]:
     """10,000 rows to ``--rows``: memory, passes, seconds per pass."""
-    return on_file([n for n in (10_000, 30_000, 100_000, 300_000) if n < args.rows] + [args.rows])
+    sizes = [n for n in (10_000, 30_000, 100_000, 300_000) if n < args.rows]
+    return on_file([*sizes, args.rows], synthetic)
+
+
+def mapped_spread(args: argparse.Namespace) -> dict[str, Any]:
+    """The same where many rows share the weight."""
+    sizes = [n for n in (10_000, 100_000) if n < args.rows]
+    title = "Memory-mapped float32, spread out"
+    return {"rows": title, "passes": 40, **on_file([*sizes, args.rows], spread)}
 
 
 def union(args: argparse.Namespace) -> dict[str, Any]:
@@ -206,25 +128,77 @@ def union(args: argparse.Namespace) -> dict[str, Any]:
     return {"rows": "AlexNet P5, 2,048 training rows, 512 + 512 test rows", "table": table}
 
 
-PARTS = {"small": small, "wide": wide, "mapped": mapped, "union": union}
+def robust(args: argparse.Namespace) -> dict[str, Any]:
+    """Rows of many kinds against every peer; each line is printed when it is known."""
+    from svm_robust import robust as on_matrices
+
+    found = []
+    for one in on_matrices(quick=args.quick, only=args.only):
+        found.append(one)
+        print(line(one), flush=True)
+    if found:
+        print(summary(found), flush=True)
+    return {"matrices": found, "machine": machine()}
+
+
+def clusters(args: argparse.Namespace) -> dict[str, Any]:
+    """Half-spaces of many clusters of real patches; what clustering takes of it, apart."""
+    from svm_matrices import PATCHES
+
+    rows, unions = PATCHES.rows(), []
+    for k in (256, 1024):
+        clustered = run(lambda k=k: cluster_rows(as_rows(rows), k, 0))
+        fitted = run(lambda k=k: fit_halfspaces(rows, k, nu=0.1))
+        unions.append(
+            {
+                "n_halfspaces": k,
+                "clustering_seconds": clustered.seconds,
+                "solving_seconds": fitted.seconds - clustered.seconds,
+                "seconds": fitted.seconds,
+                "n_passes": fitted.value.n_passes,
+                "largest_gap": float(fitted.value.dual_gap.max()),
+                "peak_mb": fitted.peak_bytes / 1e6,
+            }
+        )
+    return {"rows": PATCHES.name, "shape": rows.shape, "unions": unions, "machine": machine()}
+
+
+PARTS = {
+    "robust": robust,
+    "small": small,
+    "wide": wide,
+    "clusters": clusters,
+    "mapped": mapped,
+    "mapped-spread": mapped_spread,
+    "union": union,
+}
+
+
+def keep(name: str, result: dict[str, Any]) -> None:
+    """Replace one part's entry in the results."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(kept | {name: result}, indent=1) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, "render"], help="default: all")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the mapped file")
+    parser.add_argument("--quick", action="store_true", help="robust: some matrices, not kept")
+    parser.add_argument("--only", default="", help="robust: the matrices so named, not kept")
     args = parser.parse_args()
     for name in args.parts or PARTS:
         if name == "render":
             continue
         print(f"{name} ...", flush=True)
         result = PARTS[name](args)
+        if name == "robust" and (args.quick or args.only):
+            continue
         result["command"] = f"python benchmarks/bench_svm.py {name}"
-        if name == "mapped" and args.rows != 1_000_000:
+        if name.startswith("mapped") and args.rows != 1_000_000:
             result["command"] += f" --rows {args.rows}"
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(kept | {name: result}, indent=1) + "\n")
+        keep(name, result)
         print(json.dumps(result, indent=1), flush=True)
     render(json.loads(RESULTS.read_text()), Path(__file__).parents[1] / "docs" / "solver.md")
 

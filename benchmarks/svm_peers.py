@@ -50,9 +50,9 @@ def compare(
     return found
 
 
-def libsvm(rows: np.ndarray) -> Fit:
+def libsvm(rows: np.ndarray, tol: float = 1e-3) -> Fit:
     def fit(nu: float) -> np.ndarray:
-        model = OneClassSVM(kernel="linear", nu=nu, cache_size=200).fit(rows)
+        model = OneClassSVM(kernel="linear", nu=nu, tol=tol, cache_size=200).fit(rows)
         return model.coef_[0] / (nu * len(rows))
 
     return fit
@@ -73,9 +73,9 @@ def sgd(rows: np.ndarray) -> Fit:
     return fit
 
 
-def liblinear(ready: problem, rows: np.ndarray) -> Fit:
+def liblinear(ready: problem, rows: np.ndarray, tol: float = 0.01) -> Fit:
     def fit(nu: float) -> np.ndarray:
-        model = train(ready, parameter(f"-s 21 -n {nu} -q"))
+        model = train(ready, parameter(f"-s 21 -n {nu} -e {tol:g} -q"))
         return np.array(model.w[: rows.shape[1]]) / (nu * len(rows))
 
     return fit

@@ -6,12 +6,15 @@ import gzip
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 CACHE = Path(os.environ.get("ONECLASS_CACHE", tempfile.gettempdir())) / "oneclass-bench"
+NUS = np.linspace(0.01, 0.99, 21)  # the paper's
+Make = Callable[[int, int, int], np.ndarray]  # rows, columns, which part of a file
 
 
 def synthetic(n_rows: int, n_columns: int, part: int = 0) -> np.ndarray:
@@ -26,17 +29,33 @@ def synthetic(n_rows: int, n_columns: int, part: int = 0) -> np.ndarray:
     for block in np.array_split(rows, max(n_rows // 4096, 1)):
         block += 0.3 * draw.standard_normal(block.shape, np.float32)
     np.maximum(rows, 0, out=rows)
+    return unit(rows)
+
+
+def spread(n_rows: int, n_columns: int, part: int = 0) -> np.ndarray:
+    """Unit rows that many share the support of: the positive part of a rank of 80 and noise."""
+    factors = np.random.default_rng(2).standard_normal((80, n_columns), np.float32)
+    draw = np.random.default_rng((3, part))
+    rows = draw.standard_normal((n_rows, 80), np.float32) @ (np.float32(0.3) * factors)
+    for block in np.array_split(rows, max(n_rows // 4096, 1)):
+        block += draw.standard_normal(block.shape, np.float32)
+    np.maximum(rows, 0, out=rows)
+    return unit(rows)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """The rows at unit length, in place."""
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return rows
 
 
-def mapped_file(n_rows: int, n_columns: int) -> Path:
-    """A file of synthetic rows in the cache; the caller removes it."""
-    path = CACHE / f"rows-{n_rows}-{n_columns}.f32"
+def mapped_file(n_rows: int, n_columns: int, make: Make = synthetic) -> Path:
+    """A file of drawn rows in the cache; the caller removes it."""
+    path = CACHE / f"{make.__name__}-{n_rows}-{n_columns}.f32"
     CACHE.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         for part, start in enumerate(range(0, n_rows, 50_000)):
-            synthetic(min(50_000, n_rows - start), n_columns, part).tofile(file)
+            make(min(50_000, n_rows - start), n_columns, part).tofile(file)
     return path
 
 

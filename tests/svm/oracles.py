@@ -53,3 +53,48 @@ class Pieces:
     def blocks(self):
         for start, stop in zip(self._cuts, self._cuts[1:], strict=False):
             yield self._rows[start:stop]
+
+
+KINDS = (
+    "clustered",
+    "far cluster",
+    "gaussian",
+    "heavy-tailed",
+    "long",
+    "rank-deficient",
+    "repeated",
+    "scaled columns",
+    "short",
+    "spread out",
+    "unscaled",
+)
+
+
+def kind_of_rows(kind, seed):
+    """Small rows of many kinds, none of whose hulls holds the origin."""
+    rng = np.random.default_rng(seed)
+    draw = rng.standard_normal((90, 12))
+    match kind:
+        case "clustered":
+            rows = np.abs(4 * np.eye(3, 12)[rng.integers(3, size=90)] + 0.3 * draw)
+        case "far cluster":
+            rows = np.abs(draw) + 30.0 * (np.arange(90) < 9)[:, None]
+        case "gaussian":
+            rows = draw + 2.5
+        case "heavy-tailed":
+            rows = np.abs(rng.standard_t(2, (90, 12)))
+        case "long":
+            rows = np.maximum(rng.standard_normal((20, 300)), 0)
+        case "rank-deficient":
+            rows = np.abs(rng.standard_normal((90, 4))) @ np.abs(rng.standard_normal((4, 12)))
+        case "repeated":
+            rows = np.abs(draw)[rng.integers(10, size=90)]
+        case "scaled columns":
+            rows = np.abs(draw) * 10.0 ** rng.uniform(-3, 3, 12)
+        case "short":
+            rows = np.abs(rng.standard_normal((300, 2)))
+        case "spread out":
+            rows = np.maximum(rng.standard_normal((80, 200)), 0)
+        case "unscaled":
+            rows = np.abs(draw) * rng.lognormal(0, 1.5, (90, 1))
+    return rows

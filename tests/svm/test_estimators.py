@@ -1,5 +1,7 @@
 """The scikit-learn estimators keep scikit-learn's contract and the solver's answers."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import oneclass.svm
 from oneclass.errors import InputError
-from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
+from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, fit_halfspaces, nu_path
 from svm.oracles import Pieces, make_rows
 
 
@@ -68,10 +70,85 @@ def test_rows_on_disk_and_in_blocks_give_the_same_model(model, tmp_path):
         assert found.n_features_in_ == 6
 
 
-def test_a_random_state_object_is_drawn_from():
+@pytest.mark.parametrize("same", [np.int64(3), np.uint8(3), np.int32(3)])
+def test_equal_numbers_are_equal_seeds(same):
     rows = make_rows(0, 60, 6)
-    models = [HalfspaceUnion(4, random_state=np.random.RandomState(3)).fit(rows) for _ in range(2)]
+    expected = HalfspaceUnion(4, random_state=3).fit(rows)
+    np.testing.assert_array_equal(
+        HalfspaceUnion(4, random_state=same).fit(rows).coef_, expected.coef_
+    )
+    np.testing.assert_array_equal(fit_halfspaces(rows, 4, nu=0.5, seed=same).coef, expected.coef_)
+
+
+@pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+def test_a_generator_is_drawn_from(make):
+    rows = make_rows(0, 60, 6)
+    models = [HalfspaceUnion(9, random_state=make(3)).fit(rows) for _ in range(2)]
     np.testing.assert_array_equal(models[0].coef_, models[1].coef_)
+    generator = make(3)
+    labels = [HalfspaceUnion(9, random_state=generator).fit(rows).labels_ for _ in range(2)]
+    assert not np.array_equal(*labels)
+
+
+def test_without_a_random_state_numpys_own_decides():
+    rows, found = make_rows(0, 60, 6), []
+    kept = np.random.get_state()  # noqa: NPY002 - the global state is what is tested
+    try:
+        for _ in range(2):
+            np.random.seed(5)  # noqa: NPY002
+            found.append(HalfspaceUnion(9, random_state=None).fit(rows))
+    finally:
+        np.random.set_state(kept)  # noqa: NPY002
+    np.testing.assert_array_equal(found[0].coef_, found[1].coef_)
+
+
+@pytest.mark.parametrize("state", [-1, 0.5, "0", [1]])
+def test_what_is_no_random_state_is_refused(state):
+    with pytest.raises(InputError, match=r"random_state: .*; expected an integer of at least 0"):
+        HalfspaceUnion(4, random_state=state).fit(make_rows(0))
+    with pytest.raises(InputError, match="seed: "):
+        fit_halfspaces(make_rows(0), 4, seed=state)
+
+
+def copies(model):
+    yield copy.copy(model)
+    yield copy.deepcopy(model)
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        yield pickle.loads(pickle.dumps(model, protocol))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearOneClassSVM(nu=0.3, tol=1e-5),
+        HalfspaceUnion(3, nu=0.3, random_state=np.random.default_rng(0)),
+        HalfspaceUnion(3, nu=0.3, random_state=np.random.RandomState(0)),
+    ],
+)
+def test_estimators_are_copied_cloned_and_pickled_before_and_after_a_fit(model):
+    rows, new = make_rows(0, 100, 6), make_rows(1, 30, 6)
+    for fresh in (clone(model), *copies(model)):
+        assert fresh.get_params().keys() == model.get_params().keys()
+        with pytest.raises(NotFittedError):
+            fresh.predict(new)
+    fitted = clone(model).fit(rows)
+    expected = clone(model).fit(rows)
+    for same in copies(fitted):
+        assert vars(same).keys() == vars(expected).keys()
+        np.testing.assert_array_equal(same.coef_, expected.coef_)
+        np.testing.assert_array_equal(same.decision_function(new), expected.decision_function(new))
+        same.fit(make_rows(2, 50, 6))  # a copy is its own
+        np.testing.assert_array_equal(fitted.coef_, expected.coef_)
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(new)
+
+
+@pytest.mark.parametrize("result", [nu_path(make_rows(0), [0.5]), fit_halfspaces(make_rows(0), 3)])
+def test_results_are_copied_and_pickled(result):
+    for same in copies(result):
+        assert type(same) is type(result)
+        np.testing.assert_array_equal(same.coef, result.coef)
+        assert same.message == result.message
 
 
 def test_what_did_not_converge_is_a_warning_with_the_advice():

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from oneclass.errors import InputError
-from oneclass.svm import nu_path
+from oneclass.svm import LinearOneClassSVM, fit_halfspaces, nu_path
 from svm.oracles import make_rows
 
 
@@ -64,6 +65,39 @@ def test_a_zero_row_is_used_and_named():
     path = nu_path(rows, [0.5])
     assert "2 of 30 rows are all zeros, first row 7" in path.warnings[0]
     assert path.status == ("converged",)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [(np.float32, 1e-17), (np.float32, 1e-40), (np.float64, 1e-160)]
+)
+def test_rows_so_small_that_their_squares_vanish(dtype, scale):
+    rows = (make_rows(0, 30, 3) * scale).astype(dtype)
+    with pytest.raises(InputError, match=r"squares vanish in float\d\d; expected .*: multiply all"):
+        nu_path(rows, [0.5])
+
+
+def test_small_rows_are_solved_while_their_squares_have_digits():
+    rows = make_rows(0, 100, 5, np.float32)
+    small, plain = nu_path(rows * np.float32(2**-40), [0.1, 0.5]), nu_path(rows, [0.1, 0.5])
+    assert set(small.status) == {"converged"}
+    np.testing.assert_allclose(small.coef * 2.0**40, plain.coef, rtol=1e-2)
+    np.testing.assert_allclose(small.objective * 2.0**80, plain.objective, rtol=3e-6)
+
+
+def test_a_row_that_vanishes_beside_the_others_counts_as_zeros():
+    rows = make_rows(0, 30, 3, np.float32)
+    rows[4] *= np.float32(1e-30)
+    assert (
+        "1 of 30 rows are all zeros, first row 4, or so small" in nu_path(rows, [0.5]).warnings[0]
+    )
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_matrix"])
+def test_sparse_rows_are_refused_with_a_way_out(kind):
+    rows = getattr(sparse, kind)(make_rows(0))
+    for fit in (lambda X: nu_path(X, [0.5]), fit_halfspaces, LinearOneClassSVM().fit):
+        with pytest.raises(InputError, match=rf"sparse {kind}.*\(60, 5\).*X\.toarray\(\)"):
+            fit(rows)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])

@@ -10,6 +10,7 @@ from oneclass.rows.blocks import (
     RechunkedRows,
     RowBlocks,
     as_rows,
+    check_dense,
     chosen_rows,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "RechunkedRows",
     "RowBlocks",
     "as_rows",
+    "check_dense",
     "chosen_rows",
 ]

@@ -211,14 +211,25 @@ def as_rows(X: Any) -> RowBlocks:
             float64. A memory-mapped array is read through its file, not through the mapping.
 
     Raises:
-        InputError: X is not two-dimensional, has no rows or no columns, or holds no real numbers.
+        InputError: X is not two-dimensional, has no rows or no columns, is sparse, or holds no real
+            numbers.
     """
+    check_dense(X)
     if isinstance(X, RowBlocks):
         _check_shape((int(X.n_rows), int(X.n_columns)), np.dtype(X.dtype))
         return X if isinstance(X, ArrayRows | FileRows | RechunkedRows) else RechunkedRows(X)
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     _check_shape(array.shape, array.dtype)
     return _mapped_rows(array) or ArrayRows(array)
+
+
+def check_dense(X: Any) -> None:
+    """Raise InputError for a sparse matrix or array of scipy's."""
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):
+        raise InputError(
+            f"X: a sparse {type(X).__name__} of shape {X.shape}; expected a dense array: convert "
+            "with X.toarray(), or give an object with blocks() that converts some rows at a time"
+        )
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

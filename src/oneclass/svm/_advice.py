@@ -62,9 +62,9 @@ def _about_rows(survey: Survey) -> list[str]:
     mean, square = survey.sums.sum(axis=0) / n_rows, float(survey.counts @ survey.squares) / n_rows
     if survey.n_zero:
         notes.append(
-            f"{survey.n_zero} of {n_rows} rows are all zeros, first row {survey.first_zero}: "
-            "they pull the half-space to the origin; drop them unless nothing is what you mean "
-            "by normal."
+            f"{survey.n_zero} of {n_rows} rows are all zeros, first row {survey.first_zero}, or so "
+            "small beside the others that they count as zeros: they pull the half-space to the "
+            "origin; drop them unless nothing is what you mean by normal."
         )
     if n_rows == 1:
         notes.append("There is one row: the half-space holds what scores at least as high.")

@@ -13,6 +13,7 @@ from oneclass.rows import RowBlocks, as_rows
 from oneclass.svm._advice import sentences, warnings_of
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._path import check_limits, check_nu
+from oneclass.svm._seed import as_seed
 from oneclass.svm._solve import solve
 
 Array = NDArray[np.float64]
@@ -54,7 +55,7 @@ def fit_halfspaces(
     *,
     nu: float = 0.5,
     labels: ArrayLike | None = None,
-    seed: int = 0,
+    seed: Any = 0,
     tol: float = 1e-6,
     max_passes: int = 200,
     start: Floats | None = None,
@@ -69,7 +70,8 @@ def fit_halfspaces(
         nu: in (0, 1], the largest fraction of a cluster that may be left outside its half-space.
         labels: (n,) sub-category of every row (integers or strings): one half-space for each, in
             the order of `numpy.unique`.
-        seed: of the clustering.
+        seed: of the clustering: an integer for the same result every time, or a numpy `Generator`
+            or `RandomState` to draw one from.
         tol: relative duality gap to reach for every half-space.
         max_passes: reads of all rows to spend on solving.
         start: (1, d) the half-space of an earlier fit to similar rows, where one is asked for:
@@ -81,9 +83,10 @@ def fit_halfspaces(
     rows = as_rows(X)
     nu = check_nu(nu)
     check_limits(tol, max_passes)
+    number = as_seed(seed)
     if labels is None:
         _check_count(n_halfspaces, rows.n_rows)
-        assignment, clustering = cluster_rows(rows, n_halfspaces, seed)
+        assignment, clustering = cluster_rows(rows, n_halfspaces, number)
     else:
         assignment, clustering = _label_numbers(labels, rows.n_rows), 0
     counts = np.bincount(assignment)

@@ -31,7 +31,8 @@ class Survey:
         counts: (g,) rows of each.
         squares: (g,) mean squared length of the rows.
         sample: copies of the rows that were asked for.
-        n_zero: rows of zeros; ``first_zero`` is the first of them, -1 without any.
+        n_zero: rows without a length, which are zeros or so small beside the others that their
+            squares vanish; ``first_zero`` is the first of them, -1 without any.
     """
 
     sums: Array
@@ -82,12 +83,13 @@ def survey(
         sampled: positions of rows to copy, ascending.
 
     Raises:
-        InputError: a row holds NaN, infinity, or numbers whose squares overflow.
+        InputError: a row holds NaN, infinity, or numbers whose squares overflow; or the squares of
+            all rows vanish.
     """
     n_groups = 1 if labels is None else int(labels.max()) + 1
     sums = np.zeros((n_groups, rows.n_columns))
     squares = np.zeros(n_groups)
-    n_zero, first_zero = 0, -1
+    n_zero, first_zero, something = 0, -1, False
     wanted = np.zeros(0, np.intp) if sampled is None else sampled
     sample = np.empty((len(wanted), rows.n_columns), rows.dtype)
     for start, block, names in _blocks(rows, labels):
@@ -102,12 +104,27 @@ def survey(
         if len(zeros) and not n_zero:
             first_zero = start + int(zeros[0])
         n_zero += len(zeros)
+        something = something or len(zeros) < len(block) or bool(block.any())
         _copy(block, start, wanted, sample)
         for part in _parts(block, names):
             sums[part.group] += np.ones(len(part.rows), block.dtype) @ part.rows
             squares[part.group] += lengths[part.where].sum(dtype=np.float64)
+    if something:
+        _check_visible(float(squares.sum()) / rows.n_rows, rows.dtype)
     counts = np.array([rows.n_rows]) if labels is None else np.bincount(labels)
     return Survey(sums, counts, squares / counts, sample, n_zero, first_zero)
+
+
+def _check_visible(square: float, dtype: np.dtype[Any]) -> None:
+    """Refuse rows whose products have lost their digits, or are zero, since they are so small."""
+    numbers = np.finfo(dtype)
+    smallest = float(numbers.tiny / numbers.eps)
+    if square < smallest:
+        raise InputError(
+            f"X: the rows' mean squared length is {square:.1g}, so small that squares vanish in "
+            f"{dtype}; expected at least {smallest:.1g}: multiply all rows by one number, to "
+            "lengths of about 1"
+        )
 
 
 def score_rows(

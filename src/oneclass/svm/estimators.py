@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import MissingDependencyError
-from oneclass.rows import RowBlocks, as_rows
+from oneclass.rows import RowBlocks, as_rows, check_dense
 from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
+from oneclass.svm._seed import as_seed
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.utils import check_random_state
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise MissingDependencyError(
@@ -33,6 +33,7 @@ class _Fitted(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _rows(self, X: Any, *, reset: bool) -> Any:
         """Rows for the solver, which itself checks in its first pass what is read in blocks."""
+        check_dense(X)
         if isinstance(X, RowBlocks | np.memmap):
             rows = as_rows(X)
             if reset:
@@ -135,7 +136,8 @@ class HalfspaceUnion(_Fitted):
         nu: in (0, 1], for every cluster.
         tol: relative duality gap to reach for every half-space.
         max_passes: reads of all rows to spend on solving.
-        random_state: of the clustering: an int for the same result every time.
+        random_state: of the clustering: an integer for the same result every time, a numpy
+            `RandomState` or `Generator` to draw from, or None for numpy's global state.
 
     Attributes:
         coef_: (k, d) float64, one half-space a row.
@@ -176,15 +178,12 @@ class HalfspaceUnion(_Fitted):
             InputError: a parameter or a row cannot be used (it is a ValueError).
         """
         rows = self._rows(X, reset=True)
-        seed = self.random_state
-        if not isinstance(seed, int):
-            seed = int(check_random_state(seed).randint(np.iinfo(np.int32).max))
         fitted = fit_halfspaces(
             rows,
             self.n_halfspaces,
             nu=self.nu,
             labels=labels,
-            seed=seed,
+            seed=as_seed(self.random_state, "random_state"),
             tol=self.tol,
             max_passes=self.max_passes,
         )

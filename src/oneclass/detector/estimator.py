@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -37,6 +36,7 @@ from oneclass.representations.extraction import extract, open_store
 from oneclass.representations.layers import GREYSCALE, ROW_DTYPES, Greyscale, Representation
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
+from oneclass.system.workers import worker_count
 
 DEFAULT_NU = 0.1
 ROWS = ("image", "patches")
@@ -539,7 +539,7 @@ class Detector:
 
     @property
     def _workers(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0))
+        return worker_count(self.threads)
 
     def _require_fit(self) -> Fitted:
         if self._fitted is None:

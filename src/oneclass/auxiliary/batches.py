@@ -7,7 +7,6 @@ distorted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import affine_grid, grid_sample
 
 from oneclass.auxiliary.recipes import Recipe
+from oneclass.system.workers import ordered_map
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,7 @@ def batches(
         images, labels = to_device(data, batch[mine], machine)
         return step, _distorted(images, warps, recipe), labels, torch_seed
 
-    steps = range(first, len(order) // recipe.batch)
-    with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(load, step) for step in steps[:1]]
-        for step in steps:
-            ready = ahead.pop().result()
-            if step + 1 in steps:
-                ahead.append(pool.submit(load, step + 1))
-            yield ready
+    return ordered_map(load, range(first, len(order) // recipe.batch), 1, ahead=1)
 
 
 def to_device(

@@ -8,12 +8,8 @@ gets its images at full depth.
 from __future__ import annotations
 
 import hashlib
-import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +23,9 @@ from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest, gather
 from oneclass.representations.preparation import prepare
 from oneclass.system.files import translated_errors
+from oneclass.system.workers import ordered_map, worker_count
 
 Bytes = NDArray[np.uint8]
-QUEUE = 64
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def write_pixels(
         StorageError: the disk is full.
     """
     sources = gather(paths)
-    workers = len(os.sched_getaffinity(0))
+    workers = worker_count()
     headers = read_headers(sources, workers=workers)
     scale = choose_pixel_scale(sources, headers, workers=workers)
     planes = channels or (3 if any(header.channels >= 3 for header in headers) else 1)
@@ -143,11 +139,4 @@ def _prepared(
         values = prepare(pixels, scale, as_bytes)
         return np.rint(values).clip(0, 255).astype(np.uint8), content_digest(pixels)
 
-    with ThreadPoolExecutor(workers) as pool:
-        indices = iter(range(len(sources)))
-        ahead: deque[Future[tuple[Bytes, bytes] | ImageError]] = deque()
-        while True:
-            ahead.extend(pool.submit(one, i) for i in islice(indices, QUEUE - len(ahead)))
-            if not ahead:
-                return
-            yield ahead.popleft().result()
+    return ordered_map(one, range(len(sources)), workers)

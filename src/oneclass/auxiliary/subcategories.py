@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.svm import cluster_rows
 from oneclass.system.names import natural_key
+from oneclass.system.workers import worker_count
 
 PATH_COLUMN = "path"
 NAME_COLUMNS = ("subcategory", "sub-category", "label", "class", "identity")
@@ -124,7 +124,7 @@ def from_clusters(
             f"auto-subcategories is {n_clusters}: expected at least 2 and at most "
             f"{len(sources) // 2}, half of the {len(sources)} images in {folder}."
         )
-    workers = len(os.sched_getaffinity(0))
+    workers = worker_count()
     headers = read_headers(sources, workers=workers)
     representation = choose_representation(headers, DEFAULT, None, None, None, None)
     scale = choose_pixel_scale(sources, headers, workers=workers)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,6 +24,7 @@ from oneclass.errors import (
     OneclassError,
     StorageError,
 )
+from oneclass.system.workers import ordered_map, worker_count
 
 DEFAULT = "efficientnet-lite0"
 EMBEDDED_SHA256 = {
@@ -172,7 +171,7 @@ class Backbone:
                     f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
                     f"Its layers are: {', '.join(self.layers)}."
                 )
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = worker_count(threads)
         try:
             return LayerSession(start(cut(self.model, layers), runtime, threads), threads)
         except MissingDependencyError:
@@ -213,8 +212,7 @@ class LayerSession:
             if len(images) <= step:
                 return self._engine.run(images)
             parts = [images[i : i + step] for i in range(0, len(images), step)]
-            with ThreadPoolExecutor(self._threads) as pool:
-                done = list(pool.map(self._engine.run, parts))
+            done = list(ordered_map(self._engine.run, parts, self._threads))
         except Exception as error:  # a runtime's errors share no base class of their own
             if "alloc" not in str(error).lower():
                 raise

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
 from oneclass.images.scale import choose_scale
 from oneclass.representations.preparation import prepare
+from oneclass.system.workers import ordered_map, worker_count
 
 
 def read_grey(
@@ -37,8 +36,7 @@ def read_grey(
         values = np.rint(prepare(pixels, scale, as_bytes)[0]).clip(0, 255)
         return np.asarray(values, np.uint8)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = list(pool.map(one, files))
+    found = list(ordered_map(one, files, worker_count()))
     kept = [i for i, item in enumerate(found) if not isinstance(item, ImageError)]
     errors = [item for item in found if isinstance(item, ImageError)]
     planes = [item for item in found if not isinstance(item, ImageError)]

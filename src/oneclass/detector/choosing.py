@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +37,7 @@ from oneclass.representations.layers import (
     Representation,
     parse_layers,
 )
+from oneclass.system.workers import ordered_map
 
 AUTO = "auto"
 LAYERS = (
@@ -239,28 +239,27 @@ def _parts(
     split_of(len(picked))  # refuses too few before the network runs
     table = np.empty((len(picked), representation.n_columns), np.float32)
     copies: dict[str, list[Rows]] = {}
-    with ThreadPoolExecutor(workers) as pool:
 
-        def prepared(some: Sequence[tuple[bytes, int]]) -> list[NDArray[np.float32]]:
-            images = pool.map(lambda item: sources.pixels(item[1], at_least), some)
-            return [representation.prepare(pixels, scale) for pixels in images]
+    def prepared(some: Sequence[tuple[bytes, int]]) -> list[NDArray[np.float32]]:
+        images = ordered_map(lambda item: sources.pixels(item[1], at_least), some, workers)
+        return [representation.prepare(pixels, scale) for pixels in images]
 
-        for start in range(0, len(picked), BATCH):
-            some = picked[start : start + BATCH]
-            table[start : start + BATCH] = representation.rows(prepared(some))
-            if progress:
-                progress(start + len(some), len(picked))
-        used = np.flatnonzero(np.isfinite(table).all(axis=1) & table.any(axis=1))
-        table, picked = table[used], [picked[i] for i in used]
-        first, second, held = split_of(len(picked))
-        for start in range(0, len(held), BATCH):
-            some = picked[start : min(start + BATCH, len(held))]
-            changed = [
-                altered(planes, np.random.default_rng([seed, *digest]))
-                for planes, (digest, _) in zip(prepared(some), some, strict=True)
-            ]
-            for kind in changed[0]:
-                copies.setdefault(kind, []).append(representation.rows([c[kind] for c in changed]))
+    for start in range(0, len(picked), BATCH):
+        some = picked[start : start + BATCH]
+        table[start : start + BATCH] = representation.rows(prepared(some))
+        if progress:
+            progress(start + len(some), len(picked))
+    used = np.flatnonzero(np.isfinite(table).all(axis=1) & table.any(axis=1))
+    table, picked = table[used], [picked[i] for i in used]
+    first, second, held = split_of(len(picked))
+    for start in range(0, len(held), BATCH):
+        some = picked[start : min(start + BATCH, len(held))]
+        changed = [
+            altered(planes, np.random.default_rng([seed, *digest]))
+            for planes, (digest, _) in zip(prepared(some), some, strict=True)
+        ]
+        for kind in changed[0]:
+            copies.setdefault(kind, []).append(representation.rows([c[kind] for c in changed]))
     kinds = {kind: np.concatenate(parts) for kind, parts in copies.items()}
     return Parts(table[first], table[second], table[held], kinds)
 
@@ -278,7 +277,6 @@ def _picked(
             return None  # `fit` reports it when it comes to learning
         return content_digest(pixels)
 
-    with ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(digest_of, range(len(sources))))
+    found = list(ordered_map(digest_of, range(len(sources)), workers))
     first = {digest: i for i, digest in reversed(list(enumerate(found))) if digest is not None}
     return sorted(first.items())[:MOST]

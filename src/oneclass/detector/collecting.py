@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,13 +27,13 @@ from oneclass.representations.layers import (
 )
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
+from oneclass.system.workers import ordered_map
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
 """benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
-AT_ONCE = 1024
 T = TypeVar("T")
 
 
@@ -222,10 +221,7 @@ def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -
         except ImageError as error:
             return error
 
-    results: list[T | ImageError] = []
-    with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(sources), AT_ONCE):  # what waits takes memory, too
-            results += pool.map(caught, range(start, min(start + AT_ONCE, len(sources))))
+    results = list(ordered_map(caught, range(len(sources)), workers))
     found = [result for result in results if not isinstance(result, ImageError)]
     unreadable = [result for result in results if isinstance(result, ImageError)]
     check_enough(len(found), len(sources), [*sources.errors, *unreadable])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
-from oneclass.system.machine import cores
+from oneclass.system.workers import worker_count
 
 if TYPE_CHECKING:
     from oneclass.backbones import Backbone
@@ -292,7 +292,7 @@ class Settings:
     @property
     def workers(self) -> int:
         """Threads to use."""
-        return self.threads or cores()
+        return worker_count(self.threads)
 
 
 def arguments() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +15,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, content_digest, gather
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
+from oneclass.system.workers import ordered_map
 
 NOT_LEARNT = "not_learnt"
 
@@ -137,8 +136,7 @@ def without_some(
         why = "its pixels are those of no image that the model learnt from; nothing to forget"
         return ImageError(sources.names[index], NOT_LEARNT, why)
 
-    with ThreadPoolExecutor(workers) as pool:
-        found: Sequence[bytes | ImageError] = list(pool.map(digest_of, range(len(sources))))
+    found = list(ordered_map(digest_of, range(len(sources)), workers))
     errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
     left = training.without({item for item in found if isinstance(item, bytes)})
     if len(set(left.digests)) < 2:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -15,6 +13,7 @@ from oneclass.errors import ImageError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import Header
 from oneclass.system.names import plain
+from oneclass.system.workers import ordered_map, worker_count
 
 FEW = 20
 """Below this many images no threshold can promise a false-alarm rate under 5 %."""
@@ -163,14 +162,13 @@ def check(
     listing = folders.expand(inputs, stdin=stdin)
     facts: list[_Facts] = []
     errors = list(listing.errors)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, seen in enumerate(pool.map(_look, listing.paths), start=1):
-            if isinstance(seen, ImageError):
-                errors.append(seen)
-            else:
-                facts.append(seen)
-            if progress is not None:
-                progress(done, len(listing.paths))
+    for done, seen in enumerate(ordered_map(_look, listing.paths, worker_count()), start=1):
+        if isinstance(seen, ImageError):
+            errors.append(seen)
+        else:
+            facts.append(seen)
+        if progress is not None:
+            progress(done, len(listing.paths))
     groups: dict[bytes, list[Path]] = {}
     for fact in facts:
         groups.setdefault(fact.digest, []).append(fact.path)

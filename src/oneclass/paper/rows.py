@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from oneclass.images.sources import Progress, gather
 from oneclass.representations.extraction import extract, open_store
 from oneclass.representations.layers import Greyscale, PretrainedLayers
 from oneclass.rows.store import CacheUse
+from oneclass.system.workers import worker_count
 
 SCALE = PixelScale("uint8", 0, 255)
 Rows = NDArray[np.float32]
@@ -76,8 +76,7 @@ def extract_rows(
     # In joined rows each of m layers has length 1 / sqrt(m); alone it has unit length.
     scale = np.float32(math.sqrt(len(widths)))
     found = [np.empty((len(used), width), np.float32) for width in widths]
-    workers = len(os.sched_getaffinity(0))
-    results = extract(sources, representation, SCALE, workers=workers, store=store)
+    results = extract(sources, representation, SCALE, workers=worker_count(), store=store)
     for number, result in enumerate(results):
         if isinstance(result, ImageError):
             raise InputError(

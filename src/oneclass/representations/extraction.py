@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from oneclass.representations.layers import Representation, Rows
 from oneclass.rows.store import RowStore
 from oneclass.system.machine import cpu_name, versions
 from oneclass.system.stages import Stages
+from oneclass.system.workers import ordered_map
 
 BATCH = 16
 """For those who make rows of whole batches."""
@@ -118,19 +119,13 @@ def extract(
         rooms=rooms,
         stages=stages or Stages(),
     )
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = deque(pool.submit(work, chunk) for chunk in islice(chunks, CHUNKS_AHEAD * workers))
+    with closing(ordered_map(work, chunks, workers, ahead=CHUNKS_AHEAD * workers)) as done:
         try:
-            while ahead:
-                done = ahead.popleft().result()
-                ahead.extend(pool.submit(work, chunk) for chunk in islice(chunks, 1))
-                for key, result in done:
-                    if store is not None and key is not None and isinstance(result, Extracted):
-                        store.put(key, result.row, result.digest)
-                    yield result
+            for key, result in chain.from_iterable(done):
+                if store is not None and key is not None and isinstance(result, Extracted):
+                    store.put(key, result.row, result.digest)
+                yield result
         finally:
-            for future in ahead:
-                future.cancel()
             if store is not None:
                 store.flush()
 

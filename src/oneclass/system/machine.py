@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from oneclass import __version__
+from oneclass.system.workers import worker_count
 
 PACKAGES = ("numpy", "onnxruntime", "pillow")
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def versions() -> dict[str, str]:
@@ -40,6 +35,6 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": cpu_name(),
-        "cores": cores(),
+        "cores": worker_count(),
         "versions": versions(),
     }

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import as_rows, chosen_rows
+from oneclass.rows import ArrayRows, RowSource, as_source
 from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
 
 FOLDS = 5
@@ -154,7 +154,7 @@ def threshold_rank(n: int, rate: float) -> int:
 
 
 def fit_and_calibrate(
-    rows: NDArray[np.float32],
+    rows: NDArray[np.float32] | RowSource,
     copies: NDArray[np.int64],
     plan: Plan,
     *,
@@ -178,11 +178,12 @@ def fit_and_calibrate(
         n_worst: of patches, as for `anomaly_scores`.
     """
 
+    rows = as_source(rows)
+
     def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
-        if rows.ndim == 3:
-            some = as_rows(some_patches(rows, chosen, seed=seed))
-        else:
-            some = as_rows(chosen_rows(rows, chosen))
+        some: RowSource = rows.chosen(chosen)
+        if len(rows.shape) == 3:
+            some = ArrayRows(some_patches(some, seed=seed))
         return fit_halfspaces(some, min(n_halfspaces, some.n_rows), nu=nu, seed=seed, start=start)
 
     folds = assign_folds(copies, plan, seed)
@@ -198,7 +199,7 @@ def fit_and_calibrate(
             np.zeros(0),
             nothing,
         )
-    fitted = fit(np.ones(len(rows), bool))
+    fitted = fit(np.ones(rows.n_rows, bool))
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
     coefs = [sister.coef.astype(np.float16) for sister in sisters]
     scores = [
@@ -258,7 +259,7 @@ def anomaly_scores(
 
 
 def _scores_of(
-    rows: NDArray[np.float32],
+    rows: RowSource,
     chosen: NDArray[np.bool_],
     coef: NDArray[np.floating[Any]],
     offset: Floats,
@@ -266,11 +267,8 @@ def _scores_of(
 ) -> Floats:
     """`anomaly_scores` of some rows, which need not fit into memory together."""
     wide = wide_columns(coef)
-    if rows.ndim == 3:
-        images = (rows[i][None] for i in np.flatnonzero(chosen))
-        return np.concatenate([anomaly_scores(image, wide, offset, n_worst) for image in images])
-    blocks = as_rows(chosen_rows(rows, chosen)).blocks()
-    return np.concatenate([anomaly_scores(block, wide, offset) for block in blocks])
+    blocks = rows.chosen(chosen).blocks()
+    return np.concatenate([anomaly_scores(block, wide, offset, n_worst) for block in blocks])
 
 
 def patch_scores(patches: NDArray[np.float32], coef: Floats, offset: Floats) -> Floats:
@@ -283,17 +281,14 @@ def worst_mean(scores: Floats, n_worst: int) -> float:
     return float(np.sort(scores)[::-1][:n_worst].mean())
 
 
-def some_patches(
-    rows: NDArray[np.float32], chosen: NDArray[np.bool_] | None = None, *, seed: int
-) -> NDArray[np.float32]:
-    """(m, d) patches out of the chosen ones of (n, p, d): all, or `MOST_PATCHES` at random."""
-    images = np.arange(len(rows)) if chosen is None else np.flatnonzero(chosen)
-    n_patches = rows.shape[1]
-    picked = np.arange(len(images) * n_patches)
+def some_patches(rows: NDArray[np.float32] | RowSource, *, seed: int) -> NDArray[np.float32]:
+    """(m, d) patches out of (n, p, d): all, or `MOST_PATCHES` at random."""
+    n_images, n_patches = rows.shape[:2]
+    picked = np.arange(n_images * n_patches)
     if len(picked) > MOST_PATCHES:
         picked = np.random.default_rng(seed).choice(len(picked), MOST_PATCHES, replace=False)
         picked.sort()
-    return np.asarray(rows[images[picked // n_patches], picked % n_patches])
+    return as_source(rows).take(picked // n_patches, picked % n_patches)
 
 
 def wide_columns(coef: NDArray[np.floating[Any]]) -> Floats:

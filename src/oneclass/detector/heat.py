@@ -29,7 +29,7 @@ from oneclass.representations.layers import (
     PretrainedLayers,
     Representation,
 )
-from oneclass.rows import RowBlocks, as_rows, chosen_rows
+from oneclass.rows import RowBlocks, RowSource, as_rows
 from oneclass.svm import halfspace_scores
 
 CALM_QUANTILE = 0.95
@@ -95,7 +95,7 @@ def require_maps(representation: Representation) -> tuple[MapShape, ...]:
 
 
 def learn_heat(
-    rows: NDArray[np.float32],
+    rows: RowSource,
     folds: NDArray[np.int64],
     coef: NDArray[np.float32],
     offset: Floats,
@@ -118,7 +118,7 @@ def learn_heat(
         return Heat(flat, _patch_scale(rows, folds, coef, offset, calibration))
     maps = require_maps(representation)
     learnt = folds >= 0 if len(calibration.fold_member) else folds < 0
-    calm = _calm(chosen_rows(rows, learnt), coef, offset, maps)
+    calm = _calm(rows.chosen(learnt), coef, offset, maps)
     largest = []
     for fold in np.unique(folds[folds >= 0]):
         own = (coef, offset, calm)
@@ -126,9 +126,9 @@ def learn_heat(
             chosen = calibration.fold_member == fold
             sister = calibration.fold_coef[chosen].astype(np.float32)
             limits = calibration.fold_offset[chosen]
-            others = chosen_rows(rows, folds != fold)
+            others = rows.chosen(folds != fold)
             own = (sister, limits, _calm(others, sister, limits, maps))
-        for block in as_rows(chosen_rows(rows, folds == fold)).blocks():
+        for block in rows.chosen(folds == fold).blocks():
             largest += [m.max() for m in _maps(block.astype(np.float64), *own, maps)]
     return Heat(calm, np.array([_positive_quantile(np.array(largest))]))
 
@@ -238,7 +238,7 @@ def _maps(
 
 
 def _patch_scale(
-    rows: NDArray[np.float32],
+    rows: RowSource,
     folds: NDArray[np.int64],
     coef: NDArray[np.float32],
     offset: Floats,
@@ -254,7 +254,7 @@ def _patch_scale(
             limits = calibration.fold_offset[chosen]
         wide = wide_columns(own)
         for index in np.flatnonzero(folds == fold):
-            largest.append(patch_scores(rows[index], wide, limits).max())
+            largest.append(patch_scores(rows.take([index])[0], wide, limits).max())
     return np.array([_positive_quantile(np.array(largest))])
 
 

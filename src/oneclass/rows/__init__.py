@@ -9,8 +9,9 @@ from oneclass.rows.blocks import (
     FileRows,
     RechunkedRows,
     RowBlocks,
+    RowSource,
     as_rows,
-    chosen_rows,
+    as_source,
 )
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FileRows",
     "RechunkedRows",
     "RowBlocks",
+    "RowSource",
     "as_rows",
-    "chosen_rows",
+    "as_source",
 ]

@@ -6,6 +6,7 @@ import hashlib
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,47 @@ def test_reading_needs_numpy_alone(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(path)]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_all_arrays_of_a_file_share_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "m.oneclass"
+    modelfile.write(path, CARD, {str(i): np.full(100_000, i, np.float32) for i in range(10)})
+    tracemalloc.start()
+    _, arrays, _ = modelfile.read(path)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1.1 * path.stat().st_size
+    assert peak < 2.2 * path.stat().st_size  # a piece of at most 8 MiB is hashed at a time
+    assert all((arrays[str(i)] == i).all() for i in range(10))
+    assert not any(array.flags.writeable for array in arrays.values())
+
+
+def test_rows_stay_in_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modelfile, "PIECE_BYTES", 1 << 16)
+    path, other = tmp_path / "m.rows", tmp_path / "n.rows"
+    rows = np.random.default_rng(0).standard_normal((2000, 500)).astype(np.float16)
+    words = np.arange(8000).reshape(2000, 4)
+    modelfile.write(path, CARD, {"rows": rows, "digests": words})
+    tracemalloc.start()
+    card, sources = modelfile.open_rows(path)
+    modelfile.write(other, card, sources)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 4
+    assert card == CARD
+    assert other.read_bytes() == path.read_bytes()
+    np.testing.assert_array_equal(sources["rows"].take([7, 3]), rows[[7, 3]])
+    np.testing.assert_array_equal(sources["digests"].take(range(2000)), words)
+
+
+def test_damaged_rows_are_refused_like_damaged_models(tmp_path: Path) -> None:
+    path = tmp_path / "m.rows"
+    modelfile.write(path, CARD, {"rows": ARRAYS["coef"]})
+    good = path.read_bytes()
+    for at in range(0, len(good), 7):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(ModelFileError) as in_place:
+            modelfile.open_rows(path)
+        with pytest.raises(ModelFileError) as in_memory:
+            modelfile.read(path)
+        assert str(in_place.value) == str(in_memory.value)

@@ -25,7 +25,7 @@ from oneclass.representations.layers import (
     parse_layers,
 )
 from oneclass.representations.maps import interpolation, neighbourhoods
-from oneclass.rows import RowBlocks
+from oneclass.rows import RowBlocks, RowSource
 from oneclass.statistics import auroc
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
@@ -133,8 +133,9 @@ def test_no_fit_sees_a_patch_of_an_image_that_it_scores(
         fitted.append(Counter(int(row[0]) - 1 for block in some.blocks() for row in block))
         return fit(some, *args, **kwargs)
 
-    def score_noted(union: Any, some: np.ndarray, chosen: np.ndarray) -> Any:
-        scored.append([int(image[0, 0]) - 1 for image in some[chosen]])
+    def score_noted(union: Any, some: RowSource, chosen: np.ndarray) -> Any:
+        images = some.take(np.flatnonzero(chosen))
+        scored.append([int(image[0, 0]) - 1 for image in images])
         return score(union, some, chosen)
 
     monkeypatch.setattr(calibration, "fit_halfspaces", fit_noted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,39 @@ def test_the_file_appears_and_nothing_else(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"new"}
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
-    (tmp_path / "plain").write_bytes(b"")
-    write(tmp_path / "a")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        write(tmp_path / "a")
+        (tmp_path / "plain").write_bytes(b"")
+    finally:
+        os.umask(before)
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-@pytest.mark.parametrize("call", ["fsync", "fdopen", "open"])
+def test_files_of_other_threads_keep_their_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The umask belongs to the process: who sets it for a moment sets it for every thread."""
+    real, made = os.umask, []
+
+    def switching(mask: int) -> int:
+        """As if another thread had its turn right after the change."""
+        before = real(mask)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit((tmp_path / str(len(made))).write_bytes, b"").result()
+        made.append(tmp_path / str(len(made)))
+        return before
+
+    (tmp_path / "plain").write_bytes(b"")
+    monkeypatch.setattr(os, "umask", switching)
+    write(tmp_path / "a")
+    for path in (*made, tmp_path / "a"):
+        assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_a_full_disk_at_any_step_leaves_a_whole_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
@@ -38,8 +65,6 @@ def test_a_full_disk_at_any_step_leaves_a_whole_file(
     real = getattr(os, call)
 
     def failing(*args: object, **kwargs: object) -> object:
-        if call == "fdopen":
-            os.close(args[0])  # type: ignore[arg-type]
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from oneclass.conformal.union import Union
 from oneclass.errors import InputError
-from oneclass.rows import as_rows, chosen_rows
+from oneclass.rows import ArrayRows, RowSource, as_source
 from oneclass.svm import Halfspaces, fit_halfspaces
 
 FOLDS = 5
@@ -171,7 +171,7 @@ def threshold_rank(n: int, rate: float) -> int:
 
 
 def fit_and_calibrate(
-    rows: NDArray[np.float32],
+    rows: NDArray[np.float32] | RowSource,
     copies: NDArray[np.int64],
     plan: Plan,
     *,
@@ -195,11 +195,12 @@ def fit_and_calibrate(
         n_worst: of patches, as in `Union`.
     """
 
+    rows = as_source(rows)
+
     def fit(chosen: NDArray[np.bool_]) -> Halfspaces:
-        if rows.ndim == 3:
-            some = as_rows(some_patches(rows, chosen, seed=seed))
-        else:
-            some = as_rows(chosen_rows(rows, chosen))
+        some: RowSource = rows.chosen(chosen)
+        if len(rows.shape) == 3:
+            some = ArrayRows(some_patches(some, seed=seed))
         return fit_halfspaces(some, min(n_halfspaces, some.n_rows), nu=nu, seed=seed, start=start)
 
     folds = assign_folds(copies, plan, seed)
@@ -216,7 +217,7 @@ def fit_and_calibrate(
             nothing,
             n_worst,
         )
-    fitted = fit(np.ones(len(rows), bool))
+    fitted = fit(np.ones(rows.n_rows, bool))
     sisters = [fit(folds != k) for k in range(int(folds.max()) + 1)]
     unions = [Union(fit.coef.astype(np.float16), fit.offset, n_worst) for fit in sisters]
     scores = [np.sort(scores_of(union, rows, folds == k)) for k, union in enumerate(unions)]
@@ -246,7 +247,7 @@ def assign_folds(copies: NDArray[np.int64], plan: Plan, seed: int) -> NDArray[np
     return np.where(np.isin(copies, copies[out]), 0, -1)
 
 
-def scores_of(union: Union, rows: NDArray[np.float32], chosen: NDArray[np.bool_]) -> Floats:
+def scores_of(union: Union, rows: RowSource, chosen: NDArray[np.bool_]) -> Floats:
     """The scores of some images, which need not fit into memory together.
 
     Args:
@@ -254,20 +255,15 @@ def scores_of(union: Union, rows: NDArray[np.float32], chosen: NDArray[np.bool_]
         rows: (n, d), or (n, p, d): the p positions of each image.
         chosen: (n,) which of them.
     """
-    if rows.ndim == 3:
-        return union.image_scores(rows[i] for i in np.flatnonzero(chosen))
-    blocks = as_rows(chosen_rows(rows, chosen)).blocks()
+    blocks = rows.chosen(chosen).blocks()
     return np.concatenate([union.image_scores(block) for block in blocks])
 
 
-def some_patches(
-    rows: NDArray[np.float32], chosen: NDArray[np.bool_] | None = None, *, seed: int
-) -> NDArray[np.float32]:
-    """(m, d) patches out of the chosen ones of (n, p, d): all, or `MOST_PATCHES` at random."""
-    images = np.arange(len(rows)) if chosen is None else np.flatnonzero(chosen)
-    n_patches = rows.shape[1]
-    picked = np.arange(len(images) * n_patches)
+def some_patches(rows: NDArray[np.float32] | RowSource, *, seed: int) -> NDArray[np.float32]:
+    """(m, d) patches out of (n, p, d): all, or `MOST_PATCHES` at random."""
+    n_images, n_patches = rows.shape[:2]
+    picked = np.arange(n_images * n_patches)
     if len(picked) > MOST_PATCHES:
         picked = np.random.default_rng(seed).choice(len(picked), MOST_PATCHES, replace=False)
         picked.sort()
-    return np.asarray(rows[images[picked // n_patches], picked % n_patches])
+    return as_source(rows).take(picked // n_patches, picked % n_patches)

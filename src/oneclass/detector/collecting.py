@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
+from oneclass.detector.training_rows import content_order
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import PixelScale, choose_scale
@@ -22,9 +23,9 @@ from oneclass.representations.layers import (
     PatchLayers,
     PretrainedLayers,
     Representation,
-    Rows,
     parse_layers,
 )
+from oneclass.rows import RowSource
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
 from oneclass.system.workers import ordered_map
@@ -155,7 +156,7 @@ def collect_rows(
     workers: int,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[Rows, list[bytes], list[ImageError]]:
+) -> tuple[RowSource, list[bytes], list[ImageError]]:
     """The rows of all readable images, ordered by content, their digests, and the errors.
 
     Raises:
@@ -185,8 +186,7 @@ def collect_rows(
             f"all {len(digests)} normal images look the same once they are prepared: what is "
             "normal cannot be learnt from one picture. Give images that differ as normal ones do."
         )
-    # In an order that the content decides, so that the same images give the same model.
-    order = sorted(range(len(digests)), key=digests.__getitem__)
+    order = content_order(digests)
     return collected.ordered(order), [digests[i] for i in order], errors
 
 

@@ -31,7 +31,7 @@ from oneclass.representations.layers import (
     PretrainedLayers,
     Representation,
 )
-from oneclass.rows import RowBlocks, as_rows, chosen_rows
+from oneclass.rows import RowBlocks, RowSource, as_rows
 from oneclass.svm import halfspace_scores
 
 CALM_QUANTILE = 0.95
@@ -97,7 +97,7 @@ def require_maps(representation: Representation) -> tuple[MapShape, ...]:
 
 
 def learn_heat(
-    rows: NDArray[np.float32],
+    rows: RowSource,
     folds: NDArray[np.int64],
     union: Union,
     calibration: Calibration,
@@ -118,17 +118,18 @@ def learn_heat(
     scored_by = dict(enumerate(calibration.sisters)) or {0: union}
     if isinstance(representation, PatchLayers):
         largest = [
-            own.row_scores(rows[index]).max()
+            own.row_scores(image).max()
             for fold, own in scored_by.items()
-            for index in np.flatnonzero(folds == fold)
+            for block in rows.chosen(folds == fold).blocks()
+            for image in block
         ]
         return Heat(flat, _positive_quantile(largest))
     maps = require_maps(representation)
-    calm = _calm(chosen_rows(rows, folds >= 0 if calibration.sisters else folds < 0), union, maps)
+    calm = _calm(rows.chosen(folds >= 0 if calibration.sisters else folds < 0), union, maps)
     largest = []
     for fold, own in scored_by.items():
-        others = calm if own is union else _calm(chosen_rows(rows, folds != fold), own, maps)
-        for block in as_rows(chosen_rows(rows, folds == fold)).blocks():
+        others = calm if own is union else _calm(rows.chosen(folds != fold), own, maps)
+        for block in rows.chosen(folds == fold).blocks():
             largest += [m.max() for m in _maps(block, own, others, maps)]
     return Heat(calm, _positive_quantile(largest))
 

@@ -50,9 +50,9 @@ def learn(
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
-    plan = make_plan(len(training.rows), false_alarms)
+    plan = make_plan(training.rows.n_rows, false_alarms)
     n_fitted = plan.n_images - (plan.n_scored if plan.method is Method.SPLIT else 0)
-    patches = training.rows.shape[1] if training.rows.ndim == 3 else None
+    patches = training.rows.shape[1] if len(training.rows.shape) == 3 else None
     count = choose_n_halfspaces(n_halfspaces, n_fitted, patches)
     copies = training.copies()
     fitted, calibration = fit_and_calibrate(
@@ -79,7 +79,7 @@ def learn(
             "nu": nu,
             "n_halfspaces": len(fitted.coef),
             "seed": seed,
-            "n_images": len(training.rows),
+            "n_images": training.rows.n_rows,
             "images_sha256": training.sha256,
             "largest_dual_gap": float(fitted.dual_gap.max()),
             "warnings": list(fitted.warnings),

@@ -16,16 +16,22 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
+import math
+import os
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ModelFileError
+from oneclass.rows import ArrayRows, FileRows, RowSource
 from oneclass.system.files import whole_file
 
 MAGIC = b"ONECLASS"
@@ -35,15 +41,16 @@ DIGEST_BYTES = 32
 ALIGNMENT = 64
 PIECE_BYTES = 8 << 20
 DTYPES = ("<f2", "<f4", "<f8", "<i8")
+Stored = NDArray[Any] | RowSource
 
 
-def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Stored]) -> str:
     """Write a model file, whole or not at all.
 
     Args:
         path: of the file.
         card: anything that JSON can say.
-        arrays: by name; float16, float32, float64 or int64.
+        arrays: by name; float16, float32, float64 or int64; rows may lie in a file.
 
     Returns:
         The hex SHA-256 that the file ends with.
@@ -61,14 +68,15 @@ def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     return digest.hexdigest()
 
 
-def _pieces(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Iterator[bytes]:
+def _pieces(card: Mapping[str, Any], arrays: Mapping[str, Stored]) -> Iterator[bytes]:
     """The bytes before the digest, in pieces, since rows may take more than the memory."""
     entries, end = [], 0
     for name, array in sorted(arrays.items()):
         end += -end % ALIGNMENT
-        dtype = array.dtype.newbyteorder("<").str
-        entries.append({"name": name, "dtype": dtype, "shape": list(array.shape), "offset": end})
-        end += array.nbytes
+        dtype = _dtype(array)
+        shape = list(array.shape)
+        entries.append({"name": name, "dtype": dtype.str, "shape": shape, "offset": end})
+        end += math.prod(shape) * dtype.itemsize
     text = json.dumps(
         {"arrays": entries, "card": card}, sort_keys=True, separators=(",", ":"), allow_nan=False
     ).encode()
@@ -77,16 +85,37 @@ def _pieces(card: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Iter
     end = 0
     for _, array in sorted(arrays.items()):
         yield _padding(end)
-        end += -end % ALIGNMENT + array.nbytes
-        lines = np.atleast_1d(array)
-        step = max(1, PIECE_BYTES // max(1, lines[:1].nbytes))
-        for start in range(0, len(lines), step):
-            piece = lines[start : start + step]
-            yield piece.astype(piece.dtype.newbyteorder("<"), copy=False).tobytes()
+        dtype = _dtype(array)
+        end += -end % ALIGNMENT + math.prod(array.shape) * dtype.itemsize
+        rows = ArrayRows(np.atleast_1d(array)) if isinstance(array, np.ndarray) else array
+        step = max(1, PIECE_BYTES // max(1, rows.n_columns * dtype.itemsize))
+        for start in range(0, rows.n_rows, step):
+            piece = rows.take(range(start, min(start + step, rows.n_rows)))
+            yield piece.astype(dtype, copy=False).tobytes()
+
+
+def _dtype(array: Stored) -> np.dtype[Any]:
+    kept = array.dtype if isinstance(array, np.ndarray) else array.stored
+    return kept.newbyteorder("<")
 
 
 def _padding(length: int) -> bytes:
     return bytes(-length % ALIGNMENT)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where an array lies.
+
+    Attributes:
+        dtype: of its numbers.
+        shape: of the array.
+        start: its first byte in the file.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
@@ -98,32 +127,64 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
     Raises:
         ModelFileError: there is no such file, it is no model, or one byte of it is not as written.
     """
+    with _opened(path) as file:
+        content = file.read()
+    card, entries, digest = _checked(path, io.BytesIO(content))
+    return card, {name: _view(content, entry) for name, entry in entries.items()}, digest
+
+
+def open_rows(path: Path) -> tuple[dict[str, Any], dict[str, FileRows]]:
+    """Check a file like `read`, and leave its arrays, of two dimensions or more, where they are.
+
+    Returns:
+        The card, and the arrays by name.
+
+    Raises:
+        ModelFileError: as for `read`.
+    """
+    with _opened(path) as file:
+        card, entries, _ = _checked(path, file)
+        same = file.fileno()
+        return card, {
+            name: FileRows(os.fdopen(os.dup(same), "rb"), entry.shape, entry.dtype, entry.start)
+            for name, entry in entries.items()
+        }
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "it is no regular file")
-        content = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            yield file
     except OSError as error:
         raise ModelFileError(
             f"model {path}: cannot be read: {error.strerror}. Check the path."
         ) from error
+
+
+def _checked(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Entry], str]:
+    """The card, the places of the arrays, and the digest of a file without a fault."""
     refuse = f"model {path}: refused: "
-    if len(content) < HEAD.size + DIGEST_BYTES:
+    size = file.seek(0, io.SEEK_END)
+    if size < HEAD.size + DIGEST_BYTES:
         raise ModelFileError(
-            f"{refuse}only {len(content)} bytes, so it is cut short or no model file. "
+            f"{refuse}only {size} bytes, so it is cut short or no model file. "
             "Copy it again, or fit again."
         )
-    magic, version, length = HEAD.unpack_from(content)
-    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    intact = hashlib.sha256(body).digest() == digest
-    if not intact and magic != MAGIC:
+    file.seek(0)
+    magic, version, length = HEAD.unpack(file.read(HEAD.size))
+    found, told = _digests(file, size - DIGEST_BYTES)
+    if found != told and magic != MAGIC:
         raise ModelFileError(
             f"{refuse}it begins with {magic!r}, not {MAGIC!r}, so it is no oneclass model or its "
             "first bytes are damaged. Give a file made by 'oneclass fit'."
         )
-    if not intact:
+    if found != told:
         raise ModelFileError(
-            f"{refuse}its content has SHA-256 {hashlib.sha256(body).hexdigest()[:16]}..., the file "
-            f"says {digest.hex()[:16]}...: it is damaged or cut short. Copy it again, or fit again."
+            f"{refuse}its content has SHA-256 {found.hex()[:16]}..., the file "
+            f"says {told.hex()[:16]}...: it is damaged or cut short. Copy it again, or fit again."
         )
     if magic != MAGIC or version != VERSION:
         raise ModelFileError(
@@ -131,10 +192,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
             "Use the oneclass that wrote it, or fit again."
         )
     try:
-        head = json.loads(content[HEAD.size : HEAD.size + length])
+        file.seek(HEAD.size)
+        head = json.loads(file.read(length))
         start = HEAD.size + length + -(HEAD.size + length) % ALIGNMENT
-        arrays = {entry["name"]: _array(body[start:], entry) for entry in head["arrays"]}
-        return dict(head["card"]), arrays, digest.hex()
+        room = size - DIGEST_BYTES - start
+        entries = {entry["name"]: _entry(entry, start, room) for entry in head["arrays"]}
+        return dict(head["card"]), entries, told.hex()
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         # The digest holds, so this was never a model of ours.
         raise ModelFileError(
@@ -142,12 +205,30 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
         ) from error
 
 
-def _array(body: bytes, entry: Mapping[str, Any]) -> NDArray[Any]:
+def _digests(file: IO[bytes], length: int) -> tuple[bytes, bytes]:
+    """SHA-256 of the first bytes, read in pieces, and the digest that stands behind them."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while length > 0 and (piece := file.read(min(length, PIECE_BYTES))):
+        digest.update(piece)
+        length -= len(piece)
+    return digest.digest(), file.read(DIGEST_BYTES)
+
+
+def _entry(entry: Mapping[str, Any], start: int, room: int) -> Entry:
+    name = entry["name"]
     if entry["dtype"] not in DTYPES:
-        raise ValueError(f"array {entry['name']!r} has dtype {entry['dtype']!r}")
-    shape = tuple(int(n) for n in entry["shape"])
-    if min(shape, default=0) < 0 or int(entry["offset"]) < 0:
-        raise ValueError(f"array {entry['name']!r} has a negative shape or offset")
-    count = int(np.prod(shape, dtype=np.int64))
-    flat = np.frombuffer(body, np.dtype(entry["dtype"]), count, int(entry["offset"]))
-    return flat.reshape(shape)
+        raise ValueError(f"array {name!r} has dtype {entry['dtype']!r}")
+    dtype, shape = np.dtype(entry["dtype"]), tuple(int(n) for n in entry["shape"])
+    offset = int(entry["offset"])
+    if min(shape, default=0) < 0 or offset < 0:
+        raise ValueError(f"array {name!r} has a negative shape or offset")
+    if offset + math.prod(shape) * dtype.itemsize > room:
+        raise ValueError(f"array {name!r} is longer than the file")
+    return Entry(dtype, shape, start + offset)
+
+
+def _view(content: bytes, entry: Entry) -> NDArray[Any]:
+    """An array without a copy: all arrays of a file share its bytes."""
+    flat = np.frombuffer(content, entry.dtype, math.prod(entry.shape), entry.start)
+    return flat.reshape(entry.shape)

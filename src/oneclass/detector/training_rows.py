@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from oneclass.detector import modelfile
 from oneclass.errors import ModelFileError
+from oneclass.rows import RowSource
+from oneclass.rows.scratch import ScratchRows
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,12 @@ class TrainingRows:
     """The normal images as rows, in an order that their content decides.
 
     Attributes:
-        rows: (n, d) float32; or (n, p, d), the patches of each image.
+        rows: (n, d); or (n, p, d), the patches of each image.
         digests: n SHA-256 of the images' content, ascending.
     """
 
-    rows: NDArray[np.float32]
+    rows: RowSource
     digests: Sequence[bytes]
-
-    @classmethod
-    def ordered(cls, rows: NDArray[np.float32], digests: Sequence[bytes]) -> Self:
-        """Put rows into the order of their digests: the same images give the same model."""
-        order = sorted(range(len(digests)), key=digests.__getitem__)
-        return cls(rows[order], [digests[i] for i in order])
 
     @property
     def sha256(self) -> str:
@@ -43,14 +39,25 @@ class TrainingRows:
         first = [a != b for a, b in zip(self.digests[1:], self.digests, strict=False)]
         return np.cumsum([0, *first], dtype=np.int64)
 
-    def joined(self, rows: NDArray[np.float32], digests: Sequence[bytes]) -> TrainingRows:
-        """With more rows."""
-        return TrainingRows.ordered(np.concatenate([self.rows, rows]), [*self.digests, *digests])
+    def joined(self, rows: Sequence[NDArray[Any]], digests: Sequence[bytes]) -> TrainingRows:
+        """With more rows.
+
+        Raises:
+            StorageError: they fit neither into memory nor on the disk.
+        """
+        every = [*self.digests, *digests]
+        collected = ScratchRows(len(every), self.rows.shape[1:], self.rows.stored)
+        for number in range(self.rows.n_rows):
+            collected.add(self.rows.take([number])[0])
+        for row in rows:
+            collected.add(row)
+        order = content_order(every)
+        return TrainingRows(collected.ordered(order), [every[i] for i in order])
 
     def without(self, digests: Collection[bytes]) -> TrainingRows:
         """Without the rows of some images."""
-        kept = [i for i, digest in enumerate(self.digests) if digest not in digests]
-        return TrainingRows(self.rows[kept], [self.digests[i] for i in kept])
+        kept = np.array([digest not in digests for digest in self.digests], bool)
+        return TrainingRows(self.rows.chosen(kept), [d for d in self.digests if d not in digests])
 
     def write(self, file: Path, card: dict[str, Any]) -> None:
         """Write them beside a model, whole or not at all, bound to it by the images' digest.
@@ -87,7 +94,7 @@ class TrainingRows:
         Raises:
             ModelFileError: they are missing, damaged, or another model's.
         """
-        origin, arrays, _ = modelfile.read(file)
+        origin, sources = modelfile.open_rows(file)
         if (
             origin.get("images_sha256") != card["fit"]["images_sha256"]
             or origin.get("representation") != card["representation"]
@@ -97,8 +104,13 @@ class TrainingRows:
                 f"rows {file}: refused: they belong to another model than the one beside them. "
                 "Fit again with all images."
             )
-        words = np.ascontiguousarray(arrays["digests"])
-        return cls(arrays["rows"], [word.tobytes() for word in words])
+        words = sources["digests"].take(range(sources["digests"].n_rows))
+        return cls(sources["rows"], [word.tobytes() for word in words])
+
+
+def content_order(digests: Sequence[bytes]) -> list[int]:
+    """An order that the content decides, so that the same images give the same model."""
+    return sorted(range(len(digests)), key=digests.__getitem__)
 
 
 def rows_file(model: Path) -> Path:

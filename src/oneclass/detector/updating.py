@@ -102,7 +102,7 @@ def with_more(
         if progress:
             progress(done, len(sources))
     if new:
-        training = training.joined(np.stack(list(new.values())), list(new))
+        training = training.joined(list(new.values()), list(new))
     return training, len(new), n_read - len(new), errors
 
 

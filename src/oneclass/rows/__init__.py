@@ -9,9 +9,10 @@ from oneclass.rows.blocks import (
     FileRows,
     RechunkedRows,
     RowBlocks,
+    RowSource,
     as_rows,
+    as_source,
     check_dense,
-    chosen_rows,
 )
 
 __all__ = [
@@ -20,7 +21,8 @@ __all__ = [
     "FileRows",
     "RechunkedRows",
     "RowBlocks",
+    "RowSource",
     "as_rows",
+    "as_source",
     "check_dense",
-    "chosen_rows",
 ]

@@ -8,11 +8,14 @@ cut his blocks.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
+import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from oneclass.errors import InputError
 Floats = NDArray[np.floating[Any]]
 
 BLOCK_BYTES = 8 << 20  # small enough to stay in the last-level cache between two uses
+NEAR = 2  # of a file, rows that are no further apart are read together with what lies between
 
 
 @runtime_checkable
@@ -51,6 +55,36 @@ class RowBlocks(Protocol):
         ...
 
 
+@runtime_checkable
+class RowSource(RowBlocks, Protocol):
+    """The rows of images on their way to a fit, in memory or in a file.
+
+    Two-dimensional ones are `RowBlocks`. Of (n, p, d), the p patches of n images, a block is
+    (b, p, d), and `n_columns` counts all numbers of an image.
+
+    Attributes:
+        shape: (n, d), or (n, p, d) for patches.
+        stored: the dtype in which they are kept, which may be narrower than that of the blocks.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def stored(self) -> np.dtype[Any]: ...
+
+    def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        """(m, d), or (m, p, d), in memory, as they are kept: some images in the order asked for.
+
+        With `positions`, (m, d): of each of these images the patch at its position.
+        """
+        ...
+
+    def chosen(self, mask: NDArray[np.bool_]) -> RowSource:
+        """The images where (n,) `mask` holds; those of a file are read when they are needed."""
+        ...
+
+
 def block_length(n_columns: int, dtype: np.dtype[Any]) -> int:
     """Rows per block; it depends on nothing else, so that results do not either."""
     return max(1, BLOCK_BYTES // (n_columns * working_dtype(dtype).itemsize))
@@ -67,12 +101,13 @@ class ArrayRows:
     """The rows of an array in memory, as views.
 
     Args:
-        array: (n, d), any real dtype.
+        array: (n, ...), any real dtype.
     """
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
-        self.n_rows, self.n_columns = array.shape
+        self.shape, self.stored = array.shape, array.dtype
+        self.n_rows, self.n_columns = self.shape[0], math.prod(self.shape[1:])
         self.dtype = working_dtype(array.dtype)
 
     def blocks(self) -> Iterator[Floats]:
@@ -80,80 +115,129 @@ class ArrayRows:
         for start in range(0, self.n_rows, step):
             yield np.ascontiguousarray(self._array[start : start + step], dtype=self.dtype)
 
+    def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        return np.asarray(self._array[indices if positions is None else (indices, positions)])
+
+    def chosen(self, mask: NDArray[np.bool_]) -> ArrayRows:
+        return self if mask.all() else ArrayRows(self._array[mask])
+
 
 class FileRows:
-    """Rows of a C-ordered binary file, read into one buffer that every block reuses.
+    """Rows of a C-ordered binary file, read into buffers.
 
     A mapped page that was read counts as memory of the process; a buffer counts once. So the peak
-    memory of a pass does not depend on the length of the file.
+    memory of a pass does not depend on the length of the file. The file is opened once: another
+    one that takes its name later changes nothing. A pickle holds the rows themselves.
 
     Args:
-        path: the file.
-        shape: (n, d).
+        file: its path; or the open file, which is closed when nobody needs the rows any more.
+        shape: (n, ...).
         dtype: dtype of the stored numbers, native or not.
         offset: position of the first number in bytes.
 
     Raises:
         InputError: the file is shorter than ``offset`` and ``shape`` say.
+        OSError: it cannot be opened.
     """
 
     def __init__(
-        self, path: str | Path, shape: tuple[int, int], dtype: Any, offset: int = 0
+        self, file: str | Path | IO[bytes], shape: tuple[int, ...], dtype: Any, offset: int = 0
     ) -> None:
-        self._path = Path(path)
-        self._stored = np.dtype(dtype)
-        self._offset = offset
-        self.n_rows, self.n_columns = shape
-        self.dtype = working_dtype(self._stored)
-        needed = offset + self.n_rows * self.n_columns * self._stored.itemsize
-        found = self._path.stat().st_size
+        if isinstance(file, str | Path):
+            file = Path(file).open("rb", buffering=0)  # noqa: SIM115 -- open while rows are needed
+        self._name = file.name if isinstance(file.name, str) else "the file of the rows"
+        self.shape, self.stored = shape, np.dtype(dtype)
+        self.n_rows, self.n_columns = shape[0], math.prod(shape[1:])
+        self.dtype = working_dtype(self.stored)
+        self._offset, self._lock = offset, threading.Lock()
+        self._file = file
+        weakref.finalize(self, file.close)
+        needed = offset + self.n_rows * self.n_columns * self.stored.itemsize
+        found = file.seek(0, os.SEEK_END)
         if found < needed:
             raise InputError(
-                f"rows: {self._path} holds {found} bytes, but {self.n_rows} x {self.n_columns} "
-                f"{self._stored} after byte {offset} need {needed}; give the shape it was "
+                f"rows: {self._name} holds {found} bytes, but {' x '.join(map(str, shape))} "
+                f"{self.stored} after byte {offset} need {needed}; give the shape it was "
                 "written with"
             )
 
     def blocks(self) -> Iterator[Floats]:
         step = block_length(self.n_columns, self.dtype)
-        buffer = np.empty((min(step, self.n_rows), self.n_columns), self._stored)
-        with self._path.open("rb", buffering=0) as file:
-            file.seek(self._offset)
-            for start in range(0, self.n_rows, step):
-                block = buffer[: self.n_rows - start]
-                self._fill(file, block, start)
-                yield block.astype(self.dtype, copy=False)
+        buffer = np.empty((min(step, self.n_rows), *self.shape[1:]), self.stored)
+        for start in range(0, self.n_rows, step):
+            block = buffer[: self.n_rows - start]
+            self._fill(block, start * self.n_columns)
+            yield block.astype(self.dtype, copy=False)
 
-    def _fill(self, file: Any, block: NDArray[Any], start: int) -> None:
-        view = block.reshape(-1).view(np.uint8).data
+    def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        units, shape = np.asarray(indices, np.int64), self.shape[1:]
+        if positions is not None:
+            units, shape = units * self.shape[1] + np.asarray(positions), self.shape[2:]
+        found = np.empty((len(units), *shape), self.stored)
+        order = np.argsort(units, kind="stable")  # a disk is read forwards
+        near = np.flatnonzero(np.diff(units[order]) > NEAR) + 1
+        for run in np.split(order, near) if len(order) else ():
+            first, last = units[run[0]], units[run[-1]]
+            piece = np.empty((last - first + 1, *shape), self.stored)
+            self._fill(piece, int(first) * math.prod(shape))
+            found[run] = piece[units[run] - first]
+        return found
+
+    def chosen(self, mask: NDArray[np.bool_]) -> FileRows | ChosenRows:
+        return self if mask.all() else ChosenRows(self, np.flatnonzero(mask))
+
+    def _fill(self, block: NDArray[Any], start: int) -> None:
+        """Read as many numbers as `block` holds, from number `start` on."""
+        view, at = (
+            block.reshape(-1).view(np.uint8).data,
+            self._offset + start * self.stored.itemsize,
+        )
         while view:
-            count = file.readinto(view)
+            count = self._read(view, at)
             if not count:
                 raise InputError(
-                    f"rows: {self._path} ended while the rows from {start} on were read; "
-                    "leave the file as it is during the fit"
+                    f"rows: {self._name} ended while the rows from {start // self.n_columns} on "
+                    "were read; leave the file as it is during the fit"
                 )
-            view = view[count:]
+            view, at = view[count:], at + count
+
+    def _read(self, view: memoryview, at: int) -> int:
+        """Several threads may read at once."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [view], at)
+        with self._lock:  # the file has one position
+            self._file.seek(at)
+            return int(self._file.readinto(view))  # type: ignore[attr-defined]
+
+    def __reduce__(self) -> tuple[type[ArrayRows], tuple[NDArray[Any]]]:
+        return ArrayRows, (self.take(range(self.n_rows)),)
 
 
 class ChosenRows:
-    """Some rows of a source, without a copy of them.
+    """Some rows of a file, without a copy of them.
 
     Args:
         source: of all rows.
-        chosen: (n,) which of them.
+        indices: (n,) which of them, ascending.
     """
 
-    def __init__(self, source: RowBlocks, chosen: NDArray[np.bool_]) -> None:
-        self._source, self._chosen = source, chosen
-        self.n_rows, self.n_columns = int(chosen.sum()), source.n_columns
+    def __init__(self, source: FileRows, indices: NDArray[np.intp]) -> None:
+        self._source, self._indices = source, indices
+        self.shape, self.stored = (len(indices), *source.shape[1:]), source.stored
+        self.n_rows, self.n_columns = len(indices), source.n_columns
         self.dtype = source.dtype
 
     def blocks(self) -> Iterator[Floats]:
-        start = 0
-        for block in self._source.blocks():
-            yield block[self._chosen[start : start + len(block)]]
-            start += len(block)
+        step = block_length(self.n_columns, self.dtype)
+        for start in range(0, self.n_rows, step):
+            block = self._source.take(self._indices[start : start + step])
+            yield block.astype(self.dtype, copy=False)
+
+    def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        return self._source.take(self._indices[indices], positions)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> ChosenRows:
+        return ChosenRows(self._source, self._indices[mask])
 
 
 class RechunkedRows:
@@ -191,16 +275,9 @@ class RechunkedRows:
             )
 
 
-def chosen_rows(rows: NDArray[Any], chosen: NDArray[np.bool_]) -> NDArray[Any] | ChosenRows:
-    """Some rows of an array; of a memory-mapped one they are read when they are needed.
-
-    Args:
-        rows: (n, d).
-        chosen: (n,) which of them.
-    """
-    if chosen.all():
-        return rows
-    return ChosenRows(as_rows(rows), chosen) if isinstance(rows, np.memmap) else rows[chosen]
+def as_source(rows: NDArray[Any] | RowSource) -> RowSource:
+    """An array as a source; a source as it is."""
+    return ArrayRows(rows) if isinstance(rows, np.ndarray) else rows
 
 
 def as_rows(X: Any) -> RowBlocks:
@@ -216,8 +293,11 @@ def as_rows(X: Any) -> RowBlocks:
     """
     check_dense(X)
     if isinstance(X, RowBlocks):
+        if isinstance(X, ArrayRows | FileRows | ChosenRows):
+            _check_shape(X.shape, X.dtype)
+            return X
         _check_shape((int(X.n_rows), int(X.n_columns)), np.dtype(X.dtype))
-        return X if isinstance(X, ArrayRows | FileRows | RechunkedRows) else RechunkedRows(X)
+        return X if isinstance(X, RechunkedRows) else RechunkedRows(X)
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     _check_shape(array.shape, array.dtype)
     return _mapped_rows(array) or ArrayRows(array)

@@ -1,16 +1,14 @@
-"""Rows on their way to a fit: in memory or, where there are many, in a file that has no name.
+"""Rows on their way to a fit: in memory or, where there are many, in a temporary file.
 
-The file is unlinked as soon as it is open, so that even a killed program leaves nothing. It is
-reached by its descriptor, which Linux shows under /proc.
+Where the system can, the file is unlinked as soon as it is open, so that even a killed program
+leaves nothing; elsewhere it goes when it is closed.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -18,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import StorageError
+from oneclass.rows.blocks import ArrayRows, FileRows
 from oneclass.system.files import FULL
 
 IN_MEMORY_BYTES = 256 << 20
@@ -63,42 +62,33 @@ class ScratchRows:
             self._write(self._file, row)
         self.n_rows += 1
 
-    def ordered(self, order: Sequence[int]) -> Rows:
-        """All rows in that order; afterwards nothing can be added.
-
-        Returns:
-            (n, *shape): an array, or a read-only map of a file, which `rows.as_rows` reads
-            block by block.
+    def ordered(self, order: Sequence[int]) -> ArrayRows | FileRows:
+        """All rows in that order, (n, *shape); afterwards nothing can be added.
 
         Raises:
             StorageError: the disk is full.
         """
         if self._array is not None:
-            return np.asarray(self._array[np.asarray(order)])
+            return ArrayRows(np.asarray(self._array[np.asarray(order)]))
         assert self._file is not None, "rows are in memory or in a file"
-        self._file.flush()
-        out = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the map of it
+        self._write(self._file)
+        added = FileRows(self._file, (self.n_rows, *self._shape), self._dtype)
+        out = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the rows in it
         step = max(1, PIECE_BYTES // self._n_bytes)
         for start in range(0, len(order), step):
-            wanted = np.asarray(order[start : start + step])
-            piece = np.empty((len(wanted), *self._shape), self._dtype)
-            for place in np.argsort(wanted):  # a disk is read forwards
-                # Read, not mapped: pages of a map would count as memory of the process.
-                position = int(wanted[place]) * self._n_bytes
-                os.preadv(
-                    self._file.fileno(), [piece[place].reshape(-1).view(np.uint8).data], position
-                )
-            self._write(out, piece)
-        out.flush()
+            self._write(out, added.take(order[start : start + step]))
+        self._write(out)
         self._file.close()
-        rows = _mapped(out, (len(order), *self._shape), self._dtype)
-        weakref.finalize(rows, out.close)
-        return rows
+        return FileRows(out, (len(order), *self._shape), self._dtype)
 
-    def _write(self, file: IO[bytes] | None, values: Rows) -> None:
+    def _write(self, file: IO[bytes] | None, values: Rows | None = None) -> None:
+        """Write some values; without any, make sure that all are written."""
         assert file is not None, "rows are in memory or in a file"
         try:
-            file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
+            if values is None:
+                file.flush()
+            else:
+                file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -110,7 +100,3 @@ class ScratchRows:
             "on a larger disk in the environment variable TMPDIR, use a pooling grid (such as "
             "--grid 4) or a smaller layer, or give fewer images."
         )
-
-
-def _mapped(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
-    return np.memmap(f"/proc/self/fd/{file.fileno()}", dtype, "r", shape=shape)

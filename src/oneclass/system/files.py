@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from oneclass.errors import InputError, StorageError
 
@@ -27,15 +28,14 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     with translated_errors(path):
         path = _final_place(path)
-        # Beside the target, since a rename is atomic only within one file system.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oneclass-", suffix=".part")
-        temporary = Path(name)
+        # Beside the target, since a rename is atomic only within one file system; and opened like
+        # any new file: a process can't look at its umask without setting it for all its threads.
+        temporary = path.with_name(f".oneclass-{uuid4().hex}.part")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -78,12 +78,6 @@ def _final_place(path: Path) -> Path:
     if final.exists() and not final.is_file():
         raise OSError(errno.EEXIST, "a folder or a device has that name")
     return final
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,117 @@ def test_neither_pillow_nor_numpy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert done.stdout.strip() == b""
+
+
+LISTED = "0000.png\r\nsub/ä1.png\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("by", ["list", "stdin"])
+def test_a_list_in_another_encoding(tmp_path: Path, encoding: str, by: str) -> None:
+    """What PowerShell's > writes; with its mark it is read, and without one refused whole."""
+    touch(tmp_path, "0000.png", "0002.png", "sub/ä1.png", "sub/b.png", "0/a.png", "p/b.png")
+    marked = encoding in ("utf-16", "utf-32", "utf-8-sig")
+    data = LISTED.encode(encoding)
+    if by == "list":
+        (tmp_path / "list.txt").write_bytes(data)
+        listing = expand([tmp_path / "list.txt"])
+    else:
+        listing = expand(["-"], stdin=io.BytesIO(data.replace(b"sub", b"sub")))
+    if not marked:
+        assert [*listing.paths] == []
+        assert [error.reason for error in listing.errors] == ["unreadable"]
+        assert "UTF-8" in listing.errors[0].detail
+    elif by == "list":
+        assert [os.path.relpath(path, tmp_path) for path in listing.paths] == LISTED.split()
+    else:
+        assert [str(error.path) for error in listing.errors] == LISTED.split()
+
+
+@pytest.mark.parametrize("entry", [".", "/", "./", "..", "../..", "//", " . ", "*", "**", "C:\\"])
+@pytest.mark.parametrize("end", ["\n", "\0"])
+def test_a_list_never_asks_for_everything(tmp_path: Path, entry: str, end: str) -> None:
+    touch(tmp_path, "a.png", "s/b.png")
+    (tmp_path / "list.txt").write_text(f"{entry}{end}s/b.png{end}")
+    listing = expand([tmp_path / "list.txt"])
+    assert [path.name for path in listing.paths] == ["b.png"]
+    assert [error.reason for error in listing.errors] == ["not_a_file"]
+    assert repr(entry) in listing.errors[0].detail
+
+
+def test_one_stray_zero_at_the_end_of_a_proper_list(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "c\nd.png")
+    for data in (
+        b"a.png\nb.png\n\0",
+        b"a.png\nb.png\0",
+        b"a.png\r\nb.png\r\n\0\0",
+        b"a.png\0b.png",
+    ):
+        (tmp_path / "list.txt").write_bytes(data)
+        assert names(tmp_path, tmp_path / "list.txt") == ["a.png", "b.png"], data
+    (tmp_path / "list.txt").write_bytes(b"c\nd.png\0")
+    assert names(tmp_path, tmp_path / "list.txt") == ["c\nd.png"]
+
+
+@pytest.mark.parametrize("junk", [b"a.png\n\0b.png\n", b"a\0\0b", bytes(range(256)) * 40])
+def test_junk_with_zeros_is_refused_whole(tmp_path: Path, junk: bytes) -> None:
+    touch(tmp_path, "a.png", "a", "b")
+    (tmp_path / "list.txt").write_bytes(junk)
+    listing = expand([tmp_path / "list.txt"])
+    assert [*listing.paths] == []
+    assert [error.reason for error in listing.errors] == ["unreadable"]
+
+
+def test_between_zeros_nothing_is_a_pattern(tmp_path: Path) -> None:
+    touch(tmp_path, "a1.png", "a2.png")
+    (tmp_path / "list.txt").write_bytes(b"a*.png\0a1.png\0")
+    listing = expand([tmp_path / "list.txt"])
+    assert [path.name for path in listing.paths] == ["a1.png"]
+    assert [error.reason for error in listing.errors] == ["missing"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "advice"),
+    [
+        ('"a.png"', "without the quotes"),
+        ("s\\a.png", "write / instead"),
+        ("https://example.org/a.png", "fetch it first"),
+        ("straße.png".encode("latin-1"), "save the list as UTF-8"),
+        ("no.png", "check the path"),
+    ],
+)
+def test_what_to_do_about_an_entry_that_leads_nowhere(
+    tmp_path: Path, entry: str | bytes, advice: str
+) -> None:
+    (tmp_path / "list.txt").write_bytes(entry.encode() if isinstance(entry, str) else entry)
+    (error,) = expand([tmp_path / "list.txt"]).errors
+    assert error.reason == "missing"
+    assert advice in error.detail
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+def test_two_spellings_of_one_letter_are_one_name(tmp_path: Path, on_disk: str) -> None:
+    """macOS takes an ü apart into two characters; lists made elsewhere do not."""
+    from unicodedata import normalize
+
+    touch(tmp_path, normalize(on_disk, "prüf/stück.png"))
+    for form in ("NFC", "NFD"):
+        (tmp_path / "list.txt").write_text(normalize(form, "prüf/stück.png"))
+        found = names(tmp_path, tmp_path / "list.txt", tmp_path / normalize(form, "prüf"))
+        assert found == [normalize(on_disk, "prüf/stück.png")]
+
+
+def test_lists_with_the_line_ends_of_old_macs(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    (tmp_path / "list.txt").write_bytes(b"a.png\rb.png\r")
+    assert names(tmp_path, tmp_path / "list.txt") == ["a.png", "b.png"]
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_for_a_list_ask_for_more_than_they_name(data: bytes) -> None:
+    from oneclass.images.lists import entries, is_everything
+
+    with suppress(ValueError):
+        found, _ = entries(data, Path("/nonexistent"), comments=True)
+        assert all(entry for entry in found)
+        assert all(is_everything(entry) or entry.strip("./\\*? \t\r\n\v\f") for entry in found)

@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -329,18 +330,91 @@ class TestLabels:
         with pytest.raises(InputError, match=message):
             labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    @pytest.mark.parametrize("text", [
+        "Path;Label\ngood/a.png;OK\nbad/b.png;ng\n",
+        "path\tlabel\ngood/a.png\tOK\nbad/b.png\tng\n",
+        'sep=;\r\n"path";"label"\r\n"good/a.png";"OK"\r\n"bad/b.png";"ng"\r\n\r\n',
+        "id, path, label\n1, good/a.png, OK\n2, bad/b.png, ng\n",
+    ])  # fmt: skip
+    def test_tables_of_spreadsheets(self, tmp_path: Path, text: str, encoding: str) -> None:
+        (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [False, True]
+
+    def test_a_table_in_another_encoding_is_refused_in_a_sentence(self, tmp_path: Path) -> None:
+        (tmp_path / "labels.csv").write_bytes("path,label\nstraße.png,ok\n".encode("latin-1"))
+        with pytest.raises(InputError, match=r"line 2 is not UTF-8; save it as UTF-8"):
+            labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    @pytest.mark.parametrize(("on_disk", "in_table"), [("NFC", "NFD"), ("NFD", "NFC")])
+    def test_a_letter_may_be_spelt_in_two_ways(
+        self, tmp_path: Path, on_disk: str, in_table: str
+    ) -> None:
+        """macOS takes an umlaut apart; a table made elsewhere does not."""
+        paths = [tmp_path / normalize(on_disk, f"prüf/stück{i}.png") for i in range(4)]
+        found = [Prediction(str(path), 0.0, 0.5, False) for path in paths]
+        rows = [normalize(in_table, f"prüf/stück{i}.png,{i % 2}") for i in range(4)]
+        (tmp_path / "labels.csv").write_text("path,label\n" + "\n".join(rows))
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert list(truth.values()) == [False, True, False, True]
+        assert truth.unmatched == ()
+
+    def test_two_files_that_differ_in_spelling_alone_stay_two(self, tmp_path: Path) -> None:
+        both = [normalize(form, "ü.png") for form in ("NFC", "NFD")]
+        found = [Prediction(str(tmp_path / name), 0.0, 0.5, False) for name in both]
+        (tmp_path / "labels.csv").write_text(f"path,label\n{both[0]},ok\n{both[1]},bad\n")
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert list(truth.values()) == [False, True]
+
+    def test_a_name_that_is_no_utf8_is_found_as_the_predictions_spell_it(
+        self, tmp_path: Path
+    ) -> None:
+        name = os.fsdecode(b"\xff.png")
+        (tmp_path / "labels.csv").write_text("path,label\n\\udcff.png,ok\n")
+        found = [Prediction(str(tmp_path / name), 0.0, 0.5, False)]
+        assert list(labels.from_csv(found, tmp_path / "labels.csv").values()) == [False]
+
+    @pytest.mark.parametrize(
+        "rows", ["good/a.png,ok\ngood/a.png,bad", "good/a.png,1\n./good/../good/a.png,0",
+                 "no.png,ok\nno.png,ng\ngood/a.png,ok"],
+    )  # fmt: skip
+    def test_a_table_that_contradicts_itself_is_refused(self, tmp_path: Path, rows: str) -> None:
+        (tmp_path / "labels.csv").write_text(f"path,label\n{rows}\n")
+        with pytest.raises(InputError, match=r"in line 2 and .* in line 3. Keep one"):
+            labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    def test_the_same_label_twice_is_no_contradiction(self, tmp_path: Path) -> None:
+        (tmp_path / "labels.csv").write_text("path,label\ngood/a.png,ok\ngood/a.png,GOOD\n")
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [False]
+
+    def test_what_did_not_match_is_counted_and_named(self, model: Path, tmp_path: Path) -> None:
+        run = scored(model, tmp_path, stripes(4, seed=2))
+        rows = "".join(f"new/{name}.png,ok\n" for name in ("000", "nix", "niy", "niz", "nil"))
+        (tmp_path / "labels.csv").write_text("path,label\n" + rows)
+        done = oneclass("report", model, run, "--labels", tmp_path / "labels.csv", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "labels of no scored image: 4: new/nix.png, new/niy.png, new/niz.png ..." in (
+            done.stderr
+        )
+        assert "3 of 4 images have no label" in done.stderr
+        page = (run / "report.html").read_text()
+        assert "3 of 4" in page
+        assert "new/nix.png" in page
+
     def test_what_they_say_is_on_the_page(self, model: Path, tmp_path: Path) -> None:
         images = np.concatenate([stripes(6, seed=2), stripes(4, seed=3, upright=False)])
         run = scored(model, tmp_path, images)
         truth = {str(p): int(p.stem) > 5 for p in sorted((tmp_path / "new").iterdir())}
-        page = page_of(model, run, labels=lambda _: truth)
+        page = page_of(model, run, labels=lambda _: labels.Truth(truth))
         text = " ".join(page.texts)
         assert "6 normal, 4 anomalies" in text
         assert "1.000 (95 % interval 1.000 to 1.000)" in text
         assert "4 of 4, 100.0 %" in text
         assert sum(tag == "svg" for tag, _ in page.tags) == 3
         only = {path: True for path, odd in truth.items() if odd}
-        one_sided = page_of(model, run, labels=lambda _: only)
+        one_sided = page_of(model, run, labels=lambda _: labels.Truth(only))
         assert "0 normal, 4 anomalies" in " ".join(one_sided.texts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ from oneclass.auxiliary.recipes import Recipe
 from oneclass.auxiliary.subcategories import Labelled, hold_out, keep_large
 from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError, InputError
+from oneclass.system import offline
 from oneclass.system.files import check_writable, translated_errors
 
 PIXELS = "pixels.npy"
+COMPILED = "compiled"
 PARITY_IMAGES = 16
 
 
@@ -117,6 +119,7 @@ def run(
         check_writable(file)
         with translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+        offline.keep_compiled(folder / COMPILED)
         resume = _begin(folder, begin)
         pixel_file = _read(labelled, asked, folder, machine, show_reading)
         try:
@@ -127,6 +130,8 @@ def run(
         finally:
             if rank == 0:
                 (folder / PIXELS).unlink(missing_ok=True)
+                with suppress(OSError):  # torch makes it even where nothing is compiled
+                    (folder / COMPILED).rmdir()
 
 
 def _train_and_export(

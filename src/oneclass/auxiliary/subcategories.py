@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from oneclass.images.sources import Progress, gather
 from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.svm import cluster_rows
-from oneclass.system.names import natural_key
+from oneclass.system.names import as_spelt_here, natural_key
+from oneclass.system.texts import read_table
 from oneclass.system.workers import worker_count
 
 PATH_COLUMN = "path"
@@ -74,22 +74,21 @@ def from_csv(file: Path, folder: Path) -> Labelled:
         InputError: the table cannot be read, lacks a column, or names one file twice.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            table = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, rows = read_table(file)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"labels {file}: cannot be read ({error}). Expected a CSV file."
         ) from error
-    columns = [] if not table else [c for c in NAME_COLUMNS if c in table[0]]
-    if not columns or PATH_COLUMN not in table[0]:
-        given = ", ".join(str(c) for c in table[0]) if table else "no rows"
+    found = [name for name in NAME_COLUMNS if name in columns]
+    if not found or PATH_COLUMN not in columns:
         raise InputError(
-            f"labels {file}: found {given}. Expected a header with {PATH_COLUMN!r} and one of "
-            f"{', '.join(map(repr, NAME_COLUMNS))}, and one row an image."
+            f"labels {file}: found {', '.join(columns) or 'no rows'}. Expected a header with "
+            f"{PATH_COLUMN!r} and one of {', '.join(map(repr, NAME_COLUMNS))}, and one row an "
+            "image."
         )
     pairs, errors = [], []
-    for row in table:
-        path, name = folder / (row[PATH_COLUMN] or ""), (row[columns[0]] or "").strip()
+    for _, row in rows:
+        path, name = as_spelt_here(folder / row[PATH_COLUMN]), row[found[0]].strip()
         if not path.is_file():
             errors.append(
                 ImageError(path, "missing", f"{file} names it, but there is no such file")

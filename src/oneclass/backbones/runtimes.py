@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError, MissingDependencyError
+from oneclass.system import offline
 
 AUTO = "auto"
 ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"
@@ -145,8 +146,7 @@ def start(model: bytes, runtime: Runtime, threads: int) -> Engine:
 
 class _OnnxRuntime:
     def __init__(self, model: bytes) -> None:
-        import onnxruntime as ort
-
+        ort = offline.onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
@@ -230,10 +230,9 @@ def _has_bf16() -> bool:
 
 def _openvino() -> Any:
     try:
-        import openvino
+        return offline.openvino()
     except ImportError as error:
         raise MissingDependencyError(
             f"runtime openvino: the package openvino cannot be imported ({error}). "
             'pip install "oneclass[openvino]"; models fitted in fp32 run on onnxruntime, too.'
         ) from error
-    return openvino

@@ -12,6 +12,7 @@ import click
 from oneclass.cli.console import count, progress, say
 from oneclass.cli.parameters import setting_option
 from oneclass.errors import InputError
+from oneclass.system.names import plain
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -51,6 +52,7 @@ def report(
     """
     from oneclass.detector.loading import load
     from oneclass.report import write_report
+    from oneclass.report.labels import told_unmatched
     from oneclass.system.files import check_writable
 
     file = Path(out) if out is not None else Path(run_dir) / "report.html"
@@ -67,6 +69,10 @@ def report(
             f"note: {count(made.n_missing, 'image')} could not be shown: gone, unreadable or "
             "changed since. Run the command from the folder in which you scored."
         )
+    if made.truth is not None and made.truth.unmatched:
+        say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
+    if made.truth is not None and made.n_scored > len(made.truth):
+        say(f"note: {made.n_scored - len(made.truth)} of {made.n_scored} images have no label.")
     say(f"{file}: {count(made.n_tiles, 'image')}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
 

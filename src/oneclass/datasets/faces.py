@@ -8,6 +8,7 @@ from oneclass.datasets import DataSet
 from oneclass.datasets.folders_of import read_classes, two_folders
 from oneclass.errors import InputError
 from oneclass.images import folders
+from oneclass.system.texts import read_text
 
 SIZE = (100, 100)
 CLASSES = ("male", "female")
@@ -63,8 +64,8 @@ def read_sexes(file: Path) -> dict[str, str]:
         InputError: the file cannot be read, or a line is wrong; the message has its number.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(file).splitlines()
+    except (OSError, ValueError) as error:
         raise InputError(f"sexes {file}: cannot be read as text ({error}).") from error
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):

@@ -21,7 +21,8 @@ from types import MappingProxyType
 from typing import IO
 
 from oneclass.errors import ImageError
-from oneclass.system.names import natural_key
+from oneclass.images import lists
+from oneclass.system.names import as_spelt_here, natural_key
 from oneclass.system.paths import Names, Paths
 
 SUFFIXES = frozenset(
@@ -67,7 +68,7 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
             if source is None:
                 walk.refuse("-", "unreadable", "standard input is closed")
             else:
-                walk.lines(source.read(), Path(), comments=False)
+                walk.entries(source.read(), "-", Path())
         else:
             walk.take(given)
     return Listing(walk.once(), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
@@ -108,31 +109,43 @@ class _Walk:
             kept.append(index)
         return self._paths.kept(kept)
 
-    def take(self, given: str | Path) -> None:
-        """One input: what exists as it stands, else a pattern."""
-        path = Path(given)
+    def take(
+        self, given: str | Path, *, literal: bool = False, advice: str = "check the path"
+    ) -> None:
+        """One input: what exists as it stands, else a pattern unless it is `literal`."""
         self._n_taken += 1
         try:
+            path = as_spelt_here(Path(given))
             if path.is_dir():
                 self._folder(path)
             elif path.suffix.lower() == ".txt" and path.is_file():
                 self._list(path)
             elif os.path.lexists(path):
                 self._paths.append(str(path.parent), path.name)
-            elif _MAGIC.search(str(given)):
+            elif _MAGIC.search(str(given)) and not literal:
                 self._glob(str(given))
             else:
-                self.refuse(given, "missing", "there is no such file or folder; check the path")
+                self.refuse(given, "missing", f"there is no such file or folder; {advice}")
         except (OSError, ValueError) as problem:
             self.refuse(given, "unreadable", f"it cannot be looked at ({problem})")
 
-    def lines(self, data: bytes, base: Path, *, comments: bool) -> None:
-        """Paths one a line, or separated by NUL; relative ones start at ``base``."""
-        nul = b"\0" in data
-        for line in data.split(b"\0" if nul else b"\n"):
-            entry = line if nul else line.rstrip(b"\r")
-            if entry.strip() and not (comments and entry.lstrip().startswith(b"#")):
-                self.take(base / os.fsdecode(entry))
+    def entries(
+        self, data: bytes, source: str | Path, base: Path, *, comments: bool = False
+    ) -> None:
+        """The paths in a list; relative ones start at ``base``."""
+        try:
+            found, literal = lists.entries(data, base, comments=comments)
+        except ValueError as problem:
+            self.refuse(source, "unreadable", f"as a list of paths it cannot be read: {problem}")
+            return
+        for entry in found:
+            if lists.is_everything(entry):
+                self.refuse(
+                    source, "not_a_file", f"it is a list, and {entry!r} in it would mean all that "
+                    "there is; name a folder or a file, or give the folder itself as the input"
+                )  # fmt: skip
+            else:
+                self.take(base / entry, literal=literal, advice=lists.advice(entry))
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))
@@ -142,8 +155,7 @@ class _Walk:
         if key in self._lists:  # a list may name itself
             return
         self._lists.add(key)
-        data = path.read_bytes()
-        self.lines(data.removeprefix(b"\xef\xbb\xbf"), path.parent, comments=True)
+        self.entries(path.read_bytes(), path, path.parent, comments=True)
 
     def _folder(self, folder: Path) -> None:
         for inside, name in self._files(folder):

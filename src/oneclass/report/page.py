@@ -18,7 +18,7 @@ from oneclass.errors import InputError
 from oneclass.images.sources import Progress
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
-from oneclass.report.labels import Truth
+from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import asset, definitions, figure, text, whole_page
 from oneclass.report.tiles import Tile, choose, make_tiles
 from oneclass.results.runs import Run, read_run
@@ -52,12 +52,16 @@ class Report:
         size: in bytes.
         n_tiles: images on it.
         n_missing: images that could not be shown.
+        n_scored: images with a score.
+        truth: what was known of the images; None where nobody knew.
     """
 
     file: Path
     size: int
     n_tiles: int
     n_missing: int
+    n_scored: int
+    truth: Truth | None
 
 
 def write_report(
@@ -98,7 +102,7 @@ def write_report(
     with whole_file(file) as out:
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
-    return Report(file, len(content), len(tiles), missing)
+    return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
 
 
 def _page(
@@ -213,6 +217,10 @@ def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str
     normal = [p for p in known if not truth[p.path]]
     odd = [p for p in known if truth[p.path]]
     lines = [("Images with a label", f"{len(normal)} normal, {len(odd)} anomalies")]
+    if without := len(predictions) - len(known):
+        lines.append(("Images without one", f"{without:,} of {len(predictions):,}"))
+    if truth.unmatched:
+        lines.append(("Labels of no scored image", told_unmatched(truth)))
     plot = ""
     if normal:
         hits = sum(p.is_anomaly for p in normal)

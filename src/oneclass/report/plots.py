@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import MissingDependencyError
+from oneclass.system import offline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,7 +194,7 @@ def _svg(draw: Callable[[Axes], None], name: str, *, taller: float = 0.0) -> str
     `taller`: inches more, for a legend of many lines.
     """
     try:
-        import matplotlib
+        matplotlib = offline.matplotlib()
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
     except ImportError as error:

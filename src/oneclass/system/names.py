@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from pathlib import Path
 
 _NUMBER = re.compile(r"(\d+)")
@@ -18,3 +20,11 @@ def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
     text = str(name)
     parts = _NUMBER.split(text.casefold())
     return tuple(int(p) if i % 2 else p for i, p in enumerate(parts)), text
+
+
+def as_spelt_here(path: Path) -> Path:
+    """The path as it is; if there is none, one that reads the same: ü may be two characters."""
+    if os.path.lexists(path):
+        return path
+    others = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return next((other for other in others if os.path.lexists(other)), path)

@@ -1,0 +1,75 @@
+"""A list of paths: what its bytes say, and what is no list at all.
+
+A wrong guess here is dear: taken for a list, a text in another encoding can ask for every image of
+the machine. So what contradicts itself is refused whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from oneclass.system.texts import SAMPLE, as_utf8
+
+_EVERYTHING = re.compile(r"([A-Za-z]:)?[\s./\\*?]*")
+_NO_CONTROLS = bytes({0, 9, 10, 13, *range(32, 127), *range(128, 256)})
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
+def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool]:
+    """The paths of a list, one a line or separated by NUL, and whether they are literal.
+
+    Args:
+        data: a text in UTF-8, or in what its byte-order mark says; file names may hold any bytes.
+        base: where relative paths start: it decides whether a line end belongs to a name.
+        comments: whether a line that begins with # is none.
+
+    Returns:
+        The paths, and whether NUL separated them: then nothing in them is a pattern.
+
+    Raises:
+        ValueError: this is no list; the message says why.
+    """
+    data = as_utf8(data)
+    text = data.rstrip(b"\0")
+    if 10 * len(text[:SAMPLE].translate(None, _NO_CONTROLS)) > len(text[:SAMPLE]):
+        raise ValueError("its content is no text; write one path a line, in UTF-8")
+    if b"\0" in text:
+        return list(_between_zeros(text)), True
+    if text and text != data and (b"\n" not in text or os.path.lexists(base / os.fsdecode(text))):
+        return [os.fsdecode(text)], True
+    lines = text.replace(b"\r", b"\n") if b"\n" not in text else text
+    found = (os.fsdecode(line.rstrip(b"\r")) for line in lines.split(b"\n"))
+    return [
+        line for line in found if line.strip() and not (comments and line.lstrip().startswith("#"))
+    ], False
+
+
+def _between_zeros(text: bytes) -> Iterator[str]:
+    if b"\0\0" in text or b"\0\n" in text or b"\n\0" in text:
+        raise ValueError(
+            "it has zero bytes beside each other or beside line ends, so it is no list of paths; "
+            "write one path a line, in UTF-8"
+        )
+    for name in text.split(b"\0"):
+        yield os.fsdecode(name)
+
+
+def is_everything(entry: str) -> bool:
+    """Whether an entry is but dots, slashes and stars: all that there is, and hardly meant."""
+    return bool(_EVERYTHING.fullmatch(entry))
+
+
+def advice(entry: str) -> str:
+    """What to do about an entry that leads nowhere."""
+    if _ADDRESS.match(entry):
+        return "only files of this machine are read; fetch it first"
+    if entry.strip()[:1] in "\"'" and entry.strip()[:1] == entry.strip()[-1:]:
+        return "write it without the quotes"
+    if "\\" in entry and os.sep == "/":
+        return "write / instead of \\"
+    if not entry.isprintable() and any("\udc80" <= c <= "\udcff" for c in entry):
+        return "its bytes are no UTF-8; save the list as UTF-8"
+    return "check the path"

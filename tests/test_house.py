@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_every_room_is_named_here_and_none_is_too_small_or_too_large() -> None:
         inner = sum(child.is_dir() and any(child.glob("*.py")) for child in folder.iterdir())
         assert count + inner >= 2, folder
         assert count <= MOST_FILES, folder
+
+
+def test_the_map_for_contributors_names_every_room() -> None:
+    page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.split("| room | what |")[1].split("\n\n")[0]
+    named = [
+        name.strip("/")
+        for line in table.splitlines()
+        for name in re.findall(r"`([a-z]+)/?`", line.split("|")[1] if "|" in line else "")
+    ]
+    assert named == [room for room in ROOMS if room != "__main__"]
 
 
 def test_the_tests_mirror_the_rooms() -> None:

@@ -33,13 +33,13 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import gather
-from oneclass.representations.extraction import extract
-from oneclass.representations.layers import (
+from oneclass.representations import (
     Greyscale,
     PretrainedLayers,
     Representation,
-    parse_layers,
 )
+from oneclass.representations.extraction import extract
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
 from oneclass.system.machine import cpu_name
@@ -161,7 +161,7 @@ def measure(name: str, data: Path, work: Path, more: list[str]) -> dict:
         for layer in layers:
             try:
                 table_rows[f"{backbone.spec.name}: {layer}"] = PretrainedLayers(
-                    backbone, parse_layers(backbone, layer)
+                    backbone, Layers.parse(layer, backbone.has_layer)
                 )
             except ValueError:
                 continue  # a grid that this size has no map for
@@ -192,7 +192,7 @@ def why(name: str, data: Path, work: Path) -> str:
     network = Backbone.open(work / name / "net.onnx")
     lines = []
     for layer in ("C8", "P8"):
-        representation = PretrainedLayers(network, parse_layers(network, layer))
+        representation = PretrainedLayers(network, Layers.parse(layer, network.has_layer))
         train, normal, odd = (rows_of(part[:256], representation) for part in parts)
         mean = train.mean(axis=0) / np.linalg.norm(train.mean(axis=0))
         full = [float((rows > 0).mean()) for rows in (normal, odd)]

@@ -29,8 +29,8 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.union import Union
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
+from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import Extracted, extract
-from oneclass.representations.layers import PretrainedLayers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 from photographs import write_photographs

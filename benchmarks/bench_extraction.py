@@ -36,8 +36,9 @@ from oneclass.detector.collecting import DEFAULT_LAYER
 from oneclass.paper.protocol import draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
-from oneclass.representations.layers import PretrainedLayers, parse_layers
+from oneclass.representations import PretrainedLayers
 from oneclass.results.runs import environment
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 from photographs import write_photographs
 from speed_tables import render
@@ -197,7 +198,7 @@ def protocol() -> dict[str, dict[str, float]]:
     data, backbone = load_mnist_5k(), Backbone.open(DEFAULT)
     draws = [draw(task, data, trials=3, seed=0) for task in TABLE_1[:4]]
     used = used_by(draws)
-    layers = parse_layers(backbone, DEFAULT_LAYER)
+    layers = Layers.parse(DEFAULT_LAYER, backbone.has_layer)
     found: dict[str, dict[str, float]] = {}
     for runtime in (DEFAULT_RUNTIME, FP32, BF16):
         representation = PretrainedLayers(backbone, layers, runtime=runtime)

@@ -33,7 +33,8 @@ from oneclass.conformal.union import Union, worst_mean
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.detector.collecting import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 from oneclass.detector.heat import _calm, _maps
-from oneclass.representations.layers import PatchLayers, PretrainedLayers, parse_layers
+from oneclass.representations import PatchLayers, PretrainedLayers
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 
@@ -213,12 +214,12 @@ def test(way: Way, data: Set, normal: NDArray[np.float32], odd: NDArray[np.float
 
 def measure(data: Set) -> dict[str, dict]:
     found = {}
-    layers = PretrainedLayers(NETWORK, parse_layers(NETWORK, DEFAULT_LAYER))
+    layers = PretrainedLayers(NETWORK, Layers.parse(DEFAULT_LAYER, NETWORK.has_layer))
     parts = [rows_of(part, layers) for part in (data.train, data.normal, data.odd)]
     way = whole_images(parts[0], layers.map_shapes)
     found[f"whole images, {DEFAULT_LAYER}"] = test(way, data, *parts[1:])
     for name in LAYERS:
-        positions = PatchLayers(NETWORK, parse_layers(NETWORK, name))
+        positions = PatchLayers(NETWORK, Layers.parse(name, NETWORK.has_layer))
         parts = [rows_of(part, positions) for part in (data.train, data.normal, data.odd)]
         main = name == DEFAULT_PATCHES
         for k in HALFSPACES if main else (64,):

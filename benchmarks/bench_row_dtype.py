@@ -18,7 +18,7 @@ import numpy as np
 from oneclass import Detector
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.paper.tables import TABLE_1, Task
-from oneclass.representations.layers import ROW_DTYPES
+from oneclass.representations import ROW_DTYPES
 from oneclass.statistics import auroc
 
 ROOT = Path(__file__).parent

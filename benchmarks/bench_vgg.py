@@ -23,8 +23,8 @@ from oneclass.backbones import Backbone
 from oneclass.backbones.anatomy import take_apart
 from oneclass.backbones.importing import Wanted, import_network
 from oneclass.paper.rows import extract_rows
+from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import BATCH
-from oneclass.representations.layers import PretrainedLayers
 
 ROOT = Path(__file__).parent
 sys.path.append(str(ROOT.parent / "tests"))

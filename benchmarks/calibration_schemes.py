@@ -23,8 +23,9 @@ from choose_defaults import SCALE, Data, Task, data_sets
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import Method, Plan, fit_and_calibrate
 from oneclass.detector.collecting import DEFAULT_LAYER, choose_n_halfspaces
+from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import BATCH
-from oneclass.representations.layers import PretrainedLayers, parse_layers
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 
 ROOT = Path(__file__).parent
@@ -37,7 +38,7 @@ Scores = NDArray[np.float64]
 
 def rows_of(data: Data) -> NDArray[np.float32]:
     network = Backbone.open(DEFAULT)
-    representation = PretrainedLayers(network, parse_layers(network, DEFAULT_LAYER))
+    representation = PretrainedLayers(network, Layers.parse(DEFAULT_LAYER, network.has_layer))
     prepared = (representation.prepare(image, SCALE) for image in data.images)
     batches = iter(lambda: [p for _, p in zip(range(BATCH), prepared, strict=False)], [])
     return np.concatenate([representation.rows(batch) for batch in batches])

@@ -37,7 +37,7 @@ from oneclass.detector.criteria import (
     split_of,
 )
 from oneclass.images.scale import choose_scale
-from oneclass.representations.layers import PretrainedLayers
+from oneclass.representations import PretrainedLayers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
 

@@ -28,7 +28,8 @@ from PIL import Image
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.images.scale import choose_scale
-from oneclass.representations.layers import Greyscale, PretrainedLayers, pool
+from oneclass.representations import Greyscale, PretrainedLayers
+from oneclass.representations.maps import pool
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
 from svm_rows import idx

@@ -14,8 +14,8 @@ from oneclass.backbones import DEFAULT, Backbone, Runtime
 from oneclass.backbones.onnx_file import cut
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import content_digest, gather
+from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import Extracted, extract
-from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.preparation import prepare
 
 LAYERS = [("block_2", 7), ("block_14", 2)]  # the default

@@ -55,10 +55,11 @@ def matrices(*, quick: bool = False) -> Iterator[Matrix]:
 
 def real_patches(name: str, n_rows: int) -> Rows:
     """Some of the patches of one set in data/defects: positions of the default layers."""
-    from oneclass.representations.layers import PatchLayers, parse_layers
+    from oneclass.representations import PatchLayers
+    from oneclass.rows.layers import Layers
 
     network = _network()
-    layers = PatchLayers(network, parse_layers(network, PATCH_LAYERS))
+    layers = PatchLayers(network, Layers.parse(PATCH_LAYERS, network.has_layer))
     rows = _computed(layers, _pictures(name, 100)).reshape(-1, layers.n_columns)
     return rows[np.sort(np.random.default_rng(0).choice(len(rows), n_rows, replace=False))]
 
@@ -99,10 +100,11 @@ def _computed(layers, images: list[NDArray[np.uint8]]) -> Rows:
 
 
 def _layer(layer: str, images: Callable[[], list[NDArray[np.uint8]]]) -> Rows:
-    from oneclass.representations.layers import PretrainedLayers, parse_layers
+    from oneclass.representations import PretrainedLayers
+    from oneclass.rows.layers import Layers
 
     network = _network()
-    return _computed(PretrainedLayers(network, parse_layers(network, layer)), images())
+    return _computed(PretrainedLayers(network, Layers.parse(layer, network.has_layer)), images())
 
 
 def _intensities(most: int) -> Rows:
@@ -112,7 +114,7 @@ def _intensities(most: int) -> Rows:
 def _freight() -> Rows:
     from choose_defaults import tar_images
     from oneclass.images.scale import choose_scale
-    from oneclass.representations.layers import Greyscale
+    from oneclass.representations import Greyscale
 
     path = _data() / "freight-xray" / "freight-xray.tar"
     images = tar_images(path, lambda n: n.lstrip("./").split("/")[0])["non-empty"]

@@ -17,7 +17,7 @@ from oneclass.backbones.runtimes import PRECISIONS, RUNTIMES, start
 from oneclass.cli.fit import fit
 from oneclass.detector import modelfile
 from oneclass.images.scale import choose_scale
-from oneclass.representations.layers import PretrainedLayers
+from oneclass.representations import PretrainedLayers
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 ONNX, OPENVINO, OPENVINO_BF16 = (

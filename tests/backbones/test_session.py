@@ -18,7 +18,7 @@ from efficientnet_reference import digits, positions, torch_layers
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, Backbone, Preprocessing, onnx_file
 from oneclass.errors import InputError, ModelFileError
 from oneclass.images.scale import choose_scale
-from oneclass.representations.layers import PretrainedLayers
+from oneclass.representations import PretrainedLayers
 
 FILE = Path(onnx_file.__file__).parent / "data" / f"{DEFAULT}.onnx"
 REFERENCE = Path(__file__).parents[1] / "data/efficientnet_lite0_reference.npz"

@@ -27,7 +27,8 @@ from oneclass.detector.criteria import (
     preferred,
     split_of,
 )
-from oneclass.representations.layers import PretrainedLayers, parse_layers
+from oneclass.representations import PretrainedLayers
+from oneclass.rows.layers import Layers
 
 KINDS = ("rotated", "pasted", "shuffled")
 
@@ -144,7 +145,7 @@ def test_one_pass_gives_every_candidate_the_row_of_its_own_session() -> None:
     rows = together.rows(planes)
     cut = Parts(rows, rows, rows, {})
     for name, columns in spans(together).items():
-        alone = PretrainedLayers(backbone, parse_layers(backbone, name)).rows(planes)
+        alone = PretrainedLayers(backbone, Layers.parse(name, backbone.has_layer)).rows(planes)
         np.testing.assert_allclose(cut.columns(columns).first, alone, atol=1e-6)
 
 

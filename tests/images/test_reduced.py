@@ -15,8 +15,8 @@ from oneclass.backbones import DEFAULT, Backbone, Preprocessing
 from oneclass.detector import modelfile
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
+from oneclass.representations import JPEG_MARGIN, Greyscale, PretrainedLayers, from_record
 from oneclass.representations.extraction import Extracted, extract
-from oneclass.representations.layers import JPEG_MARGIN, Greyscale, PretrainedLayers, restore
 
 GREY = {"backbone": "greyscale", "size": (16, 20), "n_halfspaces": 1}
 
@@ -158,5 +158,5 @@ def test_a_senseless_rule_is_refused(margin: object) -> None:
 
 def test_records_keep_the_rule() -> None:
     for margin in (None, 3):
-        again = restore(Greyscale((4, 4), jpeg_margin=margin).to_json(), None)
+        again = from_record(Greyscale((4, 4), jpeg_margin=margin).to_json(), None)
         assert again.preprocessing.jpeg_margin == margin

@@ -17,7 +17,7 @@ from oneclass.paper.experiment import short_name
 from oneclass.paper.protocol import NUS, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import AVERAGES, TABLE_1, TABLE_3, TASK_7, Task, printed
-from oneclass.representations.layers import Greyscale
+from oneclass.representations import Greyscale
 from oneclass.statistics import auroc, bootstrap_interval, wilcoxon
 
 
@@ -115,15 +115,15 @@ def test_a_cell_is_the_mean_over_nu_of_an_independent_solver() -> None:
 
 def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representations.layers import PretrainedLayers
+    from oneclass.representations import SeparateLayers
 
     network = Backbone.open("efficientnet-lite0")
     given = data(20, 5)
-    both = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
+    both = SeparateLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
     used = np.array([1, 7, 20])
     found, _ = extract_rows(given.images, used, both)
     for rows, layer in zip(found, both.layers, strict=True):
-        alone = PretrainedLayers(network, [layer], size=(32, 32))
+        alone = SeparateLayers(network, [layer], size=(32, 32))
         (expected,), _ = extract_rows(given.images, used, alone)
         np.testing.assert_allclose(rows, expected, atol=1e-6)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
@@ -131,10 +131,10 @@ def test_rows_of_layers_are_of_unit_length_and_pass_the_network_once() -> None:
 
 def test_rows_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representations.layers import PretrainedLayers
+    from oneclass.representations import SeparateLayers
 
     network = Backbone.open("efficientnet-lite0")
-    layers = PretrainedLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
+    layers = SeparateLayers(network, [("block_2", 2), ("pool", None)], size=(32, 32))
     given, used = data(40, 5), np.arange(3, 45)
     plain, without = extract_rows(given.images, used, layers)
     first, made = extract_rows(given.images, used[:30], layers, cache=tmp_path)
@@ -150,12 +150,12 @@ def test_rows_are_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
 
 def test_an_image_without_a_row_is_told() -> None:
     from oneclass.backbones import Backbone
-    from oneclass.representations.layers import PretrainedLayers
+    from oneclass.representations import SeparateLayers
 
     images = data(20, 5).images
     images[7] = 255
 
-    class Dead(PretrainedLayers):
+    class Dead(SeparateLayers):
         def rows(self, batch: Any) -> Any:
             white = np.array([np.ptp(image) < 1e-3 for image in batch])
             return super().rows(batch) * ~white[:, None]

@@ -16,9 +16,14 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
-from oneclass.representations import extraction
+from oneclass.representations import (
+    Greyscale,
+    PatchLayers,
+    PretrainedLayers,
+    Representation,
+    extraction,
+)
 from oneclass.representations.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
-from oneclass.representations.layers import Greyscale, PatchLayers, PretrainedLayers, Representation
 
 SCALE = choose_scale("uint8", 0, 255)
 BACKBONE = Backbone.open(DEFAULT)

@@ -12,9 +12,10 @@ from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
+from oneclass.representations import Greyscale, PretrainedLayers, from_record
 from oneclass.representations.extraction import Extracted, extract
-from oneclass.representations.layers import Greyscale, PretrainedLayers, parse_layers, restore
 from oneclass.representations.maps import pool
+from oneclass.rows.layers import Layers
 
 SCALE = choose_scale("uint8", 0, 255)
 
@@ -71,7 +72,7 @@ def test_records_restore_the_same_rows(normal_images: NDArray[np.uint8]) -> None
     backbone = Backbone.open(DEFAULT)
     layered = PretrainedLayers(backbone, [("block_4", 3), ("pool", None)], size=(64, 48))
     for original, network in ((layered, backbone), (Greyscale((9, 32)), None)):
-        again = restore(original.to_json(), network)
+        again = from_record(original.to_json(), network)
         a, b = ([r.prepare(normal_images[0], SCALE)] for r in (original, again))
         np.testing.assert_array_equal(original.rows(a), again.rows(b))
 
@@ -172,7 +173,7 @@ def test_inputs_that_are_no_images_are_named(given: object) -> None:
     ],
 )
 def test_layers_are_read_from_a_text(text: str, grid: int | None, layers: list) -> None:
-    assert parse_layers(Backbone.open(DEFAULT), text, grid) == layers
+    assert Layers.parse(text, Backbone.open(DEFAULT).has_layer, grid) == Layers(layers)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_layers_are_read_from_a_text(text: str, grid: int | None, layers: list) 
 )
 def test_texts_that_make_no_layers(text: str, grid: int | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        parse_layers(Backbone.open(DEFAULT), text, grid)
+        Layers.parse(text, Backbone.open(DEFAULT).has_layer, grid)
 
 
 def test_each_layer_weighs_the_same(layer: PretrainedLayers, normal_images: NDArray) -> None:

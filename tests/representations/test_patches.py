@@ -19,13 +19,13 @@ from oneclass.conformal import calibration
 from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches
 from oneclass.conformal.union import worst_mean
 from oneclass.images.scale import PixelScale
-from oneclass.representations.layers import (
+from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
-    parse_layers,
 )
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows import RowBlocks, RowSource
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
@@ -45,7 +45,9 @@ def detector() -> Detector:
 
 def test_rows_are_positions_of_unit_length() -> None:
     network = Backbone.open(DEFAULT)
-    layers = PatchLayers(network, parse_layers(network, "block_2+block_4@6"), size=(96, 64))
+    layers = PatchLayers(
+        network, Layers.parse("block_2+block_4@6", network.has_layer), size=(96, 64)
+    )
     prepared = [layers.prepare(image, BYTES) for image in stripes(3, seed=1)]
     rows = layers.rows(prepared)
     assert layers.grid == (24, 16)

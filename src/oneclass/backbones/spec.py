@@ -66,11 +66,6 @@ class Preprocessing:
         return len(self.mean), *self.size
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of one prepared image."""
-        return 4 * len(self.mean) * self.size[0] * self.size[1]
-
-    @property
     def at_least(self) -> tuple[int, int] | None:
         """(height, width) that suffice of a JPEG; None for all of it."""
         if self.jpeg_margin is None:

@@ -29,14 +29,9 @@ from oneclass.detector.criteria import (
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest
+from oneclass.representations import GREYSCALE, PretrainedLayers, Representation
 from oneclass.representations.extraction import BATCH
-from oneclass.representations.layers import (
-    GREYSCALE,
-    Layer,
-    PretrainedLayers,
-    Representation,
-    parse_layers,
-)
+from oneclass.rows.layers import Layer, Layers
 from oneclass.system.workers import ordered_map
 
 AUTO = "auto"
@@ -90,7 +85,7 @@ def spans_of(
     backbone: Backbone, candidates: Sequence[str]
 ) -> tuple[list[Layer], Callable[[PretrainedLayers], Spans]]:
     """Every layer that a candidate needs, once, and where each candidate lies in their row."""
-    parsed = {text: parse_layers(backbone, text) for text in candidates}
+    parsed = {text: Layers.parse(text, backbone.has_layer) for text in candidates}
     union = list(dict.fromkeys(layer for layers in parsed.values() for layer in layers))
 
     def spans(representation: PretrainedLayers) -> Spans:
@@ -208,7 +203,7 @@ def needed(
 def joined(backbone: str | Path | Backbone, candidates: Sequence[str]) -> str:
     """One text for all the layers that the candidates need, each once."""
     union, _ = spans_of(Backbone.open(backbone), candidates)
-    return "+".join(name if grid is None else f"{name}@{grid}" for name, grid in union)
+    return str(Layers(union))
 
 
 def _at_most(k: int | None, n: int) -> int | None:

@@ -15,17 +15,17 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import PixelScale, choose_scale
 from oneclass.images.sources import Progress, Sources, check_depth
-from oneclass.representations.extraction import extract
-from oneclass.representations.layers import (
+from oneclass.representations import (
     GREYSCALE,
     ROW_DTYPES,
     Greyscale,
     PatchLayers,
     PretrainedLayers,
     Representation,
-    parse_layers,
 )
+from oneclass.representations.extraction import extract
 from oneclass.rows import RowSource
+from oneclass.rows.layers import Layers
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
 from oneclass.system.workers import ordered_map
@@ -118,7 +118,7 @@ def choose_representation(
                 f"{', '.join(network.layers)}."
             )
         layer = DEFAULT_PATCHES if patches else DEFAULT_LAYER
-    layers = parse_layers(network, layer, grid)
+    layers = Layers.parse(layer, network.has_layer, grid)
     return (PatchLayers if patches else PretrainedLayers)(
         network, layers, size=size, threads=threads, runtime=runtime, row_dtype=row_dtype
     )

@@ -24,7 +24,6 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, gather
 from oneclass.representations.extraction import Extracted, extract
-from oneclass.representations.layers import Greyscale
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
 
@@ -298,15 +297,13 @@ class Detector:
     @property
     def network(self) -> Backbone | None:
         """The frozen network; None for grey-scale."""
-        representation = self._model.representation
-        return None if isinstance(representation, Greyscale) else representation.backbone
+        return self._model.representation.backbone
 
     @property
     def computed_by(self) -> dict[str, str]:
         """The runtime with its version, and the precision, that make rows here."""
         representation = self._model.representation
-        runtime = None if isinstance(representation, Greyscale) else representation.runtime
-        precision = runtime.precision if runtime else FP32
+        precision = representation.runtime.precision if representation.runtime else FP32
         return {"runtime": representation.version, "precision": precision}
 
     @property

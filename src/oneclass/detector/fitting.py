@@ -24,8 +24,8 @@ from oneclass.errors import ImageError
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, gather
+from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
-from oneclass.representations.layers import Representation
 from oneclass.rows.store import RowStore
 
 

@@ -24,13 +24,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Calibration
 from oneclass.conformal.union import Union
 from oneclass.detector.predictions import Prediction
-from oneclass.errors import InputError
-from oneclass.representations.layers import (
-    MapShape,
-    PatchLayers,
-    PretrainedLayers,
-    Representation,
-)
+from oneclass.representations import MapShape, Representation
 from oneclass.rows import RowBlocks, RowSource, as_rows
 from oneclass.svm import halfspace_scores
 
@@ -74,28 +68,6 @@ class Heat:
     heat_scale: Floats
 
 
-def require_maps(representation: Representation) -> tuple[MapShape, ...]:
-    """The shape of every layer's map.
-
-    Raises:
-        InputError: a layer has none; the message names layers that have one.
-    """
-    if isinstance(representation, PatchLayers):
-        return ((1, *representation.grid),)
-    maps = tuple(shape for shape in representation.map_shapes if shape is not None)
-    if len(maps) == len(representation.map_shapes):
-        return maps
-    assert isinstance(representation, PretrainedLayers), "grey-scale rows are maps"
-    pairs = zip(representation.layers, representation.map_shapes, strict=True)
-    without = " and ".join(name for (name, _), shape in pairs if shape is None)
-    shapes = representation.backbone.shapes()
-    mapped = [name for name, shape in shapes.items() if len(shape) == 3]
-    raise InputError(
-        f"a heatmap needs layers with a map; {without} of this model has none and can say what is "
-        f"odd, but not where. Fit a model with layers that have one: {', '.join(mapped)}."
-    )
-
-
 def learn_heat(
     rows: RowSource,
     folds: NDArray[np.int64],
@@ -116,7 +88,7 @@ def learn_heat(
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
     scored_by = dict(enumerate(calibration.sisters)) or {0: union}
-    if isinstance(representation, PatchLayers):
+    if representation.n_worst:
         largest = [
             own.row_scores(image).max()
             for fold, own in scored_by.items()
@@ -124,7 +96,7 @@ def learn_heat(
             for image in block
         ]
         return Heat(flat, _positive_quantile(largest))
-    maps = require_maps(representation)
+    maps = representation.require_maps()
     calm = _calm(rows.chosen(folds >= 0 if calibration.sisters else folds < 0), union, maps)
     largest = []
     for fold, own in scored_by.items():
@@ -148,7 +120,7 @@ def explain_row(
         row: (d,) its row, or (p, d) its patches.
         union: the model's half-spaces.
         heat: of the model.
-        maps: from `require_maps`.
+        maps: of the representation.
     """
     if row.ndim == 2:
         scores = union.row_scores(row).reshape(maps[0][1:])

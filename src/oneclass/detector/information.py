@@ -7,6 +7,7 @@ from typing import Any
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.detector import modelfile
+from oneclass.rows.layers import Layer
 from oneclass.system.machine import environment
 
 
@@ -59,5 +60,5 @@ def outline(facts: Any, indent: str = "") -> str:
 
 def _figure(value: Any) -> str:
     if isinstance(value, dict):  # a layer and its grid, written as --layer takes it
-        return value["name"] if value["grid"] is None else f"{value['name']}@{value['grid']}"
+        return str(Layer(**value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)

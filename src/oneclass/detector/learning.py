@@ -23,7 +23,7 @@ from oneclass.detector.model import FittedModel
 from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
-from oneclass.representations.layers import Representation
+from oneclass.representations import Representation
 from oneclass.svm import Halfspaces
 
 

@@ -10,7 +10,7 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.model import FittedModel
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.images.scale import PixelScale
-from oneclass.representations.layers import restore
+from oneclass.representations import from_record
 
 
 def load(
@@ -46,7 +46,8 @@ def load(
         network = open_recorded(card["representation"].get("backbone"), file, backbone)
         fitted_by = Runtime.from_json(card["representation"].get("runtime"))
         chosen = runtime_as_fitted(fitted_by, runtime, precision)
-        representation = restore(card["representation"], network, threads=threads, runtime=chosen)
+        record = card["representation"]
+        representation = from_record(record, network, threads=threads, runtime=chosen)
         model = FittedModel.of_arrays(
             representation, PixelScale(**card["pixel_scale"]), arrays, card
         )

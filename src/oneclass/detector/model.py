@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import Calibration, threshold_rank
 from oneclass.conformal.union import Union
-from oneclass.detector.heat import Explanation, Heat, explain_row, require_maps
+from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
 from oneclass.images.scale import DEPTHS, PixelScale
-from oneclass.representations.layers import MapShape, Representation
+from oneclass.representations import MapShape, Representation
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class FittedModel:
         Raises:
             InputError: a layer has none.
         """
-        return require_maps(self.representation)
+        return self.representation.require_maps()
 
     def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
         """Score, p-value and verdict of an image.

@@ -309,6 +309,8 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
         card: of a model. An embedded network is told by its name, another one's file is not known
             here: its name stands for it.
     """
+    from oneclass.rows.layers import Layers
+
     record, fit, asked = card["representation"], card["fit"], card["asked"]
     found = {
         "size": tuple(record["preprocessing"]["size"]),
@@ -323,10 +325,7 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "backbone": record["backbone"]["name"],
         "rows": PATCHES if record["kind"] == PATCHES else IMAGE,
-        "layer": "+".join(
-            layer["name"] if layer["grid"] is None else f"{layer['name']}@{layer['grid']}"
-            for layer in record["layers"]
-        ),
+        "layer": str(Layers.from_json(record["layers"])),
         "runtime": record.get("runtime", {}).get("name", AUTO),
         "precision": record.get("runtime", {}).get("precision", AUTO),
         **found,

@@ -14,7 +14,8 @@ from oneclass.images.sources import Progress
 from oneclass.paper.protocol import Cell, Draw, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
-from oneclass.representations.layers import GREYSCALE, Greyscale, PretrainedLayers, parse_layers
+from oneclass.representations import GREYSCALE, Greyscale, Representation, SeparateLayers
+from oneclass.rows.layers import Layers
 
 EXAMPLE = "efficientnet-lite0:block_14@2"
 Shown = Callable[[str], AbstractContextManager[Progress]]
@@ -32,9 +33,9 @@ class Asked:
 
     network: str
     names: tuple[str, ...]
-    layers: PretrainedLayers | None
+    layers: SeparateLayers | None
 
-    def on(self, data: DataSet) -> Greyscale | PretrainedLayers:
+    def on(self, data: DataSet) -> Representation:
         """What makes rows of the data set's images."""
         height, width = data.images.shape[1:]
         return self.layers or Greyscale((height, width))
@@ -64,7 +65,7 @@ def open_representations(texts: Sequence[str]) -> list[Asked]:
             found.append(Asked(GREYSCALE, (GREYSCALE,), None))
             continue
         network = Backbone.open(backbone)
-        pairs = [parse_layers(network, layer) for layer in layers]
+        pairs = [Layers.parse(layer, network.has_layer) for layer in layers]
         if joined := [layer for layer, parts in zip(layers, pairs, strict=True) if len(parts) > 1]:
             raise InputError(f"layer {joined[0]!r}: the paper's representations are single layers.")
         short = short_name(backbone)
@@ -74,7 +75,7 @@ def open_representations(texts: Sequence[str]) -> list[Asked]:
                 f"{backbone!r}. Rename a file."
             )
         names = tuple(f"{short}:{layer}" for layer in layers)
-        found.append(Asked(short, names, PretrainedLayers(network, [parts[0] for parts in pairs])))
+        found.append(Asked(short, names, SeparateLayers(network, [parts[0] for parts in pairs])))
     return found
 
 

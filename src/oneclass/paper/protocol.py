@@ -15,10 +15,11 @@ import numpy as np
 
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError
-from oneclass.paper.rows import Indices, Pass, Rows
+from oneclass.paper.rows import Pass
 from oneclass.paper.tables import TABLE_1, Task
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
+from oneclass.system.arrays import Indices, Planes
 
 NUS = np.linspace(0.01, 0.99, 21)
 FEWEST = 20
@@ -117,7 +118,7 @@ def draw(task: Task, data: DataSet, *, trials: int, seed: int) -> Draw:
     return Draw(task, train, normal[:n_test], anomalous[:n_test], data.simulated)
 
 
-def measure(drawn: Draw, name: str, rows: Rows, used: Indices, network: Pass) -> Cell:
+def measure(drawn: Draw, name: str, rows: Planes, used: Indices, network: Pass) -> Cell:
     """Fit and score one task with the rows of one representation.
 
     Args:
@@ -129,7 +130,7 @@ def measure(drawn: Draw, name: str, rows: Rows, used: Indices, network: Pass) ->
     """
     began = time.perf_counter()
 
-    def of(indices: Indices) -> Rows:
+    def of(indices: Indices) -> Planes:
         return rows[np.searchsorted(used, indices)]
 
     tables, gaps = [], []

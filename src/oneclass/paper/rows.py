@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,13 @@ from numpy.typing import NDArray
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, gather
-from oneclass.representations.extraction import extract, open_store
-from oneclass.representations.layers import Greyscale, PretrainedLayers
+from oneclass.representations import Representation
+from oneclass.representations.extraction import NO_DIRECTION, extract, open_store
 from oneclass.rows.store import CacheUse
+from oneclass.system.arrays import Indices, Planes
 from oneclass.system.workers import worker_count
 
 SCALE = PixelScale("uint8", 0, 255)
-Rows = NDArray[np.float32]
-Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -46,17 +44,17 @@ class Pass:
 def extract_rows(
     images: NDArray[np.uint8],
     used: Indices,
-    representation: Greyscale | PretrainedLayers,
+    representation: Representation,
     *,
     cache: Path | None = None,
     progress: Progress | None = None,
-) -> tuple[list[Rows], Pass]:
+) -> tuple[list[Planes], Pass]:
     """For each layer, rows of the used images.
 
     Args:
         images: (n, h, w) uint8.
         used: (m,) which of them.
-        representation: grey-scale, or layers of one network.
+        representation: grey-scale, or layers of one network side by side.
         cache: folder of the row store; the rows are the same with and without it.
         progress: called with (images done, images in all).
 
@@ -67,31 +65,27 @@ def extract_rows(
         InputError: an image has no row, as where every unit of a layer is zero.
     """
     began = time.perf_counter()
-    is_grey = isinstance(representation, Greyscale)
-    # A grey-scale row is made faster than it is found.
-    store = None if cache is None or is_grey else open_store(cache, representation, SCALE)
+    kept = cache if representation.backbone else None  # a grey-scale row is made faster than found
+    store = None if kept is None else open_store(kept, representation, SCALE)
     sources = gather([images[i] for i in used])
-    widths = _widths(representation)
-    ends = np.cumsum(widths)[:-1]
-    # In joined rows each of m layers has length 1 / sqrt(m); alone it has unit length.
-    scale = np.float32(math.sqrt(len(widths)))
-    found = [np.empty((len(used), width), np.float32) for width in widths]
+    found: list[Planes] = []
     results = extract(sources, representation, SCALE, workers=worker_count(), store=store)
     for number, result in enumerate(results):
         if isinstance(result, ImageError):
-            raise InputError(
-                f"image {used[number]} of the data set has no row: {result.detail}. Leave this "
-                "representation out."
-            )
-        for rows, part in zip(found, np.split(result.row, ends), strict=True):
-            rows[number] = part * scale
+            raise _without_row(used[number], result.detail)
+        parts = representation.parts(result.row[None])
+        found = found or [np.empty((len(used), part.shape[1]), np.float32) for part in parts]
+        for rows, part in zip(found, parts, strict=True):
+            if representation.backbone and not part.any():
+                raise _without_row(used[number], NO_DIRECTION)
+            rows[number] = part[0]
         if progress:
             progress(number + 1, len(used))
     seconds = time.perf_counter() - began
     return found, Pass(len(used), seconds, None if store is None else store.use)
 
 
-def _widths(representation: Greyscale | PretrainedLayers) -> list[int]:
-    if isinstance(representation, Greyscale):
-        return [representation.n_columns]
-    return [math.prod(shape) for shape in representation.shapes]
+def _without_row(index: int, why: str) -> InputError:
+    return InputError(
+        f"image {index} of the data set has no row: {why}. Leave this representation out."
+    )

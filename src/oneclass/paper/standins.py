@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oneclass.paper.tables import TABLE_1, printed
-from oneclass.representations.layers import GREYSCALE
+from oneclass.representations import GREYSCALE
 
 PAPERS_OWN = {
     f"{prefix}vgg-{size}": f"VGG-{size.upper()}"

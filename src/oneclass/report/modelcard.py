@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.detector.settings import GREYSCALE, PATCHES, as_options, of_card
+from oneclass.rows.layers import Layers
 
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
@@ -51,18 +52,12 @@ def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
         return [("Representation", f"grey-scale intensities of {height} x {width} pixels")]
     backbone = record["backbone"]
     what = "patches of " if record["kind"] == PATCHES else ""
+    layers = Layers.from_json(record["layers"])
     licence = backbone["licence"] or "licence not stated"
     return [
         ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
-        ("Layers", f"{what}{_layers(record)}, of images of {height} x {width} pixels"),
+        ("Layers", f"{what}{layers}, of images of {height} x {width} pixels"),
     ]
-
-
-def _layers(record: dict[str, Any]) -> str:
-    return "+".join(
-        layer["name"] if layer["grid"] is None else f"{layer['name']}@{layer['grid']}"
-        for layer in record["layers"]
-    )
 
 
 def _pixels(scale: dict[str, Any]) -> str:

@@ -1,1 +1,21 @@
-"""From images to rows: grey-scale intensities, layers of a frozen network, or their positions."""
+"""From images to rows: grey-scale intensities, layers of a frozen network, patches of its maps."""
+
+from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, MapShape, Representation
+from oneclass.representations.greyscale import GREYSCALE, Greyscale
+from oneclass.representations.layers import PretrainedLayers, SeparateLayers
+from oneclass.representations.patches import PATCHES, PatchLayers
+from oneclass.representations.records import from_record
+
+__all__ = [
+    "GREYSCALE",
+    "JPEG_MARGIN",
+    "PATCHES",
+    "ROW_DTYPES",
+    "Greyscale",
+    "MapShape",
+    "PatchLayers",
+    "PretrainedLayers",
+    "Representation",
+    "SeparateLayers",
+    "from_record",
+]

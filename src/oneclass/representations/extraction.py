@@ -15,13 +15,13 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources, check_depth, content_digest
-from oneclass.representations.layers import Representation, Rows
+from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
+from oneclass.system.arrays import Planes, Rows
 from oneclass.system.machine import cpu_name, versions
 from oneclass.system.stages import Stages
 from oneclass.system.workers import ordered_map
@@ -32,6 +32,7 @@ CHUNKS_AHEAD = 4
 """For each worker: enough that none waits where images differ in size."""
 WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
+NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
 
@@ -134,22 +135,22 @@ class _Rooms:
     """Arrays for prepared images, used again and again: new memory costs more than the resizing."""
 
     def __init__(self, images: int, representation: Representation) -> None:
-        self._shape = (images, *representation.preprocessing.shape)
-        self._free: deque[NDArray[np.float32]] = deque()
+        self._shape = (images, *representation.prepared_shape)
+        self._free: deque[Planes] = deque()
 
-    def take(self) -> NDArray[np.float32]:
+    def take(self) -> Planes:
         try:
             return self._free.pop()
         except IndexError:
             return np.empty(self._shape, np.float32)
 
-    def give_back(self, room: NDArray[np.float32]) -> None:
+    def give_back(self, room: Planes) -> None:
         self._free.append(room)
 
 
 def _images_a_chunk(representation: Representation, workers: int) -> int:
-    one = representation.preprocessing.nbytes + 4 * representation.values_per_image
-    return max(1, min(representation.together, WORKING_BYTES // (one * workers * CHUNKS_AHEAD)))
+    most = WORKING_BYTES // (representation.nbytes * workers * CHUNKS_AHEAD)
+    return max(1, min(representation.together, most))
 
 
 def _chunk(
@@ -189,7 +190,7 @@ def _look(
     representation: Representation,
     scale: PixelScale,
     store: RowStore | None,
-    out: NDArray[np.float32],
+    out: Planes,
     stages: Stages,
 ) -> _Prepared | Extracted | ImageError:
     """An image's row where the store has it; else the image is prepared into `out`."""
@@ -227,6 +228,5 @@ def _refusal(row: Rows, representation: Representation, name: str) -> ImageError
         why = "the network's output for it is not finite; are its pixel values far out of range?"
         return ImageError(name, "row_not_finite", why)
     if representation.unit_length and not row.any():
-        why = "every unit of the layer is zero for it, so it has no direction to compare"
-        return ImageError(name, "row_zero", why)
+        return ImageError(name, "row_zero", NO_DIRECTION)
     return None

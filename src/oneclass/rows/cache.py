@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
+from oneclass.rows.layers import Layers
 from oneclass.rows.shards import NAME, Shard, manifests, read_manifest
 from oneclass.rows.store import RECORD, folder_name, remove_shard
 from oneclass.system.files import translated_errors
@@ -52,9 +53,8 @@ class Kind:
     def name(self) -> str:
         """What the rows are, in a few words."""
         what = self.record.get("representation", self.record)
-        layers = what.get("layers", [])
-        names = [f"{x['name']}@{x['grid']}" if x["grid"] else x["name"] for x in layers]
-        parts = [what.get("kind", "unknown"), what.get("backbone", {}).get("name"), "+".join(names)]
+        layers = str(Layers.from_json(what.get("layers", [])))
+        parts = [what.get("kind", "unknown"), what.get("backbone", {}).get("name"), layers]
         return " ".join(part for part in parts if part)
 
 

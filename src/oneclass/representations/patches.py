@@ -1,0 +1,64 @@
+"""Positions of joined map layers as rows: for defects that are small beside the image."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from oneclass.errors import InputError
+from oneclass.representations.base import Batch, MapShape
+from oneclass.representations.layers import NetworkLayers
+from oneclass.representations.maps import interpolation, neighbourhoods
+from oneclass.rows.layers import unit
+from oneclass.system.arrays import Rows
+
+PATCHES = "patches"
+WORST_SHARE = 0.01
+"""Of an image's positions; benchmarks/bench_patches.py has the table."""
+
+
+class PatchLayers(NetworkLayers):
+    """Each position of the layers' maps as a row.
+
+    As in PatchCore (Roth et al. 2022, section 3.1) each position is averaged with its neighbours,
+    3 x 3, and coarser layers are interpolated to the finest one's grid. Each layer's part of a row
+    has unit length before they are joined, and the whole has unit length again.
+
+    Attributes:
+        grid: (height, width) of the positions.
+    """
+
+    kind = PATCHES
+    unit_length = True
+
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, height * width, d) rows of unit length, or zero."""
+        parts = []
+        for values in self._values(batch):
+            maps = neighbourhoods(values)
+            up = [interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
+            fine = np.matmul(np.matmul(up[0], maps), up[1].T)
+            flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
+            parts.append(unit(flat, len(self.layers)))
+        return np.concatenate(parts, axis=2).astype(self.row_dtype, copy=False)
+
+    def require_maps(self) -> tuple[MapShape, ...]:
+        return ((1, *self.grid),)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "n_worst": self.n_worst}
+
+    def _lay_out(self) -> None:
+        for layer, shape in zip(self.layers, self.shapes, strict=True):
+            if len(shape) != 3:
+                raise InputError(
+                    f"layer {layer.name!r} has no map, and patches are positions of one. Its "
+                    f"backbone's layers with a map: {self._mapped()}."
+                )
+        self.n_columns = sum(shape[0] for shape in self.shapes)
+        self.grid = (max(shape[1] for shape in self.shapes), max(shape[2] for shape in self.shapes))
+        self.values_per_image = self.n_columns * math.prod(self.grid)
+        self.map_shapes = ((1, *self.grid),)
+        self.n_worst = max(1, round(WORST_SHARE * self.grid[0] * self.grid[1]))

@@ -1,0 +1,51 @@
+"""From a record in a model file back to the representation that it describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Preprocessing, Runtime
+from oneclass.representations.base import ROW_DTYPES, Representation
+from oneclass.representations.greyscale import Greyscale
+from oneclass.representations.layers import PretrainedLayers
+from oneclass.representations.patches import PatchLayers
+from oneclass.rows.layers import Layers
+
+
+def from_record(
+    record: dict[str, Any],
+    backbone: Backbone | None,
+    *,
+    threads: int | None = None,
+    runtime: Runtime = DEFAULT_RUNTIME,
+) -> Representation:
+    """The representation that a `to_json` record describes.
+
+    Args:
+        record: from a model file.
+        backbone: the record's own, None where it needs none.
+        threads: images computed side by side; None for one on each core.
+        runtime: what computes the network.
+
+    Raises:
+        ValueError, KeyError, TypeError: the record makes no sense.
+    """
+    preprocessing = Preprocessing.from_json(record["preprocessing"])
+    margin, row_dtype = preprocessing.jpeg_margin, record.get("row_dtype", ROW_DTYPES[0])
+    if row_dtype not in ROW_DTYPES:
+        raise ValueError(f"row_dtype {row_dtype!r}")
+    if backbone is None:
+        return Greyscale(preprocessing.size, jpeg_margin=margin, row_dtype=row_dtype)
+    kind = PatchLayers if record["kind"] == PatchLayers.kind else PretrainedLayers
+    found = kind(
+        backbone,
+        Layers.from_json(record["layers"]),
+        size=preprocessing.size,
+        threads=threads,
+        runtime=runtime,
+        row_dtype=row_dtype,
+        jpeg_margin=margin,
+    )
+    if found.n_worst != record.get("n_worst", 0):
+        raise ValueError(f"n_worst {record['n_worst']} for {found.n_columns} columns")
+    return found

@@ -81,11 +81,11 @@ def test_a_file_is_read_as_one_and_leaves_nothing(
 def test_the_model_is_the_same(n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = stripes(n, seed=3, side=16)
     in_file = Detector(**SETTINGS).fit(images)
-    assert isinstance(in_file._learnt_rows().rows, FileRows)
+    assert isinstance(in_file._require_fit().with_rows().training.rows, FileRows)
     digest = in_file.save(tmp_path / "a.oneclass", rows=True)
     monkeypatch.undo()
     in_memory = Detector(**SETTINGS).fit(images)
-    assert isinstance(in_memory._learnt_rows().rows, ArrayRows)
+    assert isinstance(in_memory._require_fit().with_rows().training.rows, ArrayRows)
     assert in_memory.save(tmp_path / "b.oneclass", rows=True) == digest
     first, second = (tmp_path / f"{name}.oneclass.rows" for name in "ab")
     assert first.read_bytes() == second.read_bytes()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclass.svm._band import band_weights, lowest_first
+from oneclass.svm._active_set import into_box, lowest_first, minimise, ridge_for
 from oneclass.svm._minnorm import nearest_weights
 from oneclass.svm._scores import ScoreTable, cut_scores
 
@@ -32,24 +32,54 @@ def test_nearest_weights_of_repeated_and_zero_points():
     np.testing.assert_array_equal(nearest_weights(zeros, np.array([1.0, 0])), [1, 0])
 
 
-@given(seeds, st.floats(0.05, 0.95))
-@settings(max_examples=60, deadline=None)
-def test_band_weights_are_feasible_and_never_worse_than_their_start(seed, share):
+def program(seed, n_rows, n_columns, kind):
+    """Rows, their scalar products and a linear term; some rows repeat or depend on others."""
     rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((20, 6)) + 0.5
-    fixed = rng.standard_normal(6)
-    bound, linear = 0.1, rows @ fixed
-    mass = share * 20 * bound
-    start = lowest_first(linear, mass, bound)
-    weights = band_weights(rows @ rows.T, linear, bound, mass, start)
-    assert weights.min() >= -1e-15
-    assert weights.max() <= bound + 1e-15
+    rows = rng.standard_normal((n_rows, n_columns)) + 0.5
+    if kind == "repeated":
+        rows = rows[rng.integers(3, size=n_rows) % n_rows]
+    if kind == "zeros":
+        rows[: n_rows // 2] = 0
+    if kind == "scales":
+        rows *= 10.0 ** rng.uniform(-3, 3, (n_rows, 1))
+    return rows @ rows.T, rows @ rng.standard_normal(n_columns)
+
+
+@given(
+    seeds,
+    st.floats(0.01, 1),
+    st.sampled_from([(1, 2), (2, 2), (20, 6), (20, 40), (60, 3)]),
+    st.sampled_from(["plain", "repeated", "zeros", "scales"]),
+    st.integers(0, 80),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
+    seed, share, shape, kind, n_free
+):
+    gram, linear = program(seed, *shape, kind)
+    mass = share * shape[0]
+    ridge = ridge_for(gram, exact=True)
+    weights = lowest_first(linear, mass)
+    for _ in range(3):
+        face = minimise(gram, linear + gram @ weights, weights, mass, n_free, ridge)
+        assert face.settled
+        weights = into_box(face.weights, mass)
+    assert 0 <= weights.min() <= weights.max() <= 1
     assert weights.sum() == pytest.approx(mass)
+    # The gap: what the best move of weight along the gradient could still gain.
+    scores = linear + gram @ weights
+    gap = scores @ (weights - lowest_first(scores, mass))
+    assert gap <= 1e-8 * (np.abs(scores).max() * mass + np.abs(gram).max() * 1e-3)
 
-    def value(a):
-        return 0.5 * np.sum((a @ rows) ** 2) + linear @ a
 
-    assert value(weights) <= value(start) + 1e-12
+@given(seeds, st.floats(0.05, 0.95), st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_into_box_makes_any_weights_feasible(seed, share, n):
+    weights = np.random.default_rng(seed).normal(0.5, 1, n)
+    inside = into_box(weights, share * n)
+    assert 0 <= inside.min() <= inside.max() <= 1 + 1e-12
+    assert inside.sum() == pytest.approx(share * n)
+    np.testing.assert_array_equal(lowest_first(weights, float(n)), np.ones(n))
 
 
 def brute_force_cut(scores, mass, width):
@@ -70,7 +100,7 @@ def test_the_cut_is_the_one_of_a_full_sort_ties_included(seed, n_rows, nu, width
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 3, n_rows).astype(float) if tied else rng.random(n_rows)
     mass = max(nu * n_rows, 1.0)
-    cut = cut_scores(scores, None, mass, width, 0)
+    cut = cut_scores(scores, mass, width, 0)
     lowest, below, band = brute_force_cut(scores, mass, width)
     assert cut.lowest == pytest.approx(lowest)
     assert set(cut.band) == band

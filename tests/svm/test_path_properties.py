@@ -99,6 +99,7 @@ def test_small_budgets_take_the_same_way_as_big_data(monkeypatch):
     """With tiny budgets a few thousand rows go through sample, wide bands and the score file."""
     rows = make_rows(2, 8000, 8, np.float32)
     plain = nu_path(rows, GRID, tol=1e-5)
+    monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
     monkeypatch.setattr(_solve, "_SAMPLE_BYTES", 500 * 8 * 4)
     monkeypatch.setattr("oneclass.svm._scores._KEEP_BYTES", 0)
     monkeypatch.setattr("oneclass.rows.blocks.BLOCK_BYTES", 700 * 8 * 4)
@@ -107,7 +108,8 @@ def test_small_budgets_take_the_same_way_as_big_data(monkeypatch):
     np.testing.assert_allclose(streamed.objective, plain.objective, rtol=3e-5)
 
 
-def test_passes_are_counted_as_they_are_read():
+@pytest.mark.parametrize("way", ["gram", "passes"])
+def test_passes_are_counted_as_they_are_read(way, monkeypatch):
     class Counting(Pieces):
         count = 0
 
@@ -115,6 +117,10 @@ def test_passes_are_counted_as_they_are_read():
             self.count += 1
             return super().blocks()
 
+    if way == "passes":
+        monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
     rows = Counting(make_rows(0, 2000, 30), [])
     path = nu_path(rows, GRID)
-    assert path.n_passes == rows.count
+    assert path.way == way
+    # Through the matrix, the rows are read once and kept.
+    assert rows.count == (path.n_passes if way == "passes" else 1)

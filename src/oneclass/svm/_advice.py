@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from oneclass.svm._outcome import Solved, Status
 from oneclass.svm._passes import Survey
-from oneclass.svm._solve import Solution, Solved, Status
 
 
 def _sentence(solved: Solved, nu: float, n_rows: int, tol: float, max_passes: int) -> str:
@@ -37,29 +37,31 @@ def _sentence(solved: Solved, nu: float, n_rows: int, tol: float, max_passes: in
 
 
 def sentences(
-    solution: Solution, nus: Sequence[float], n_rows: Sequence[int], tol: float, max_passes: int
+    solved: Sequence[Solved], nus: Sequence[float], n_rows: Sequence[int], tol: float, limit: int
 ) -> tuple[str, ...]:
-    """One sentence for every problem."""
+    """One sentence for every problem; ``limit`` is its max_passes."""
     return tuple(
-        _sentence(solved, nu, count, tol, max_passes)
-        for solved, nu, count in zip(solution.solved, nus, n_rows, strict=True)
+        _sentence(one, nu, count, tol, limit)
+        for one, nu, count in zip(solved, nus, n_rows, strict=True)
     )
 
 
-def warnings_of(solution: Solution, message: Sequence[str]) -> tuple[str, ...]:
+def warnings_of(
+    survey: Survey, solved: Sequence[Solved], message: Sequence[str]
+) -> tuple[str, ...]:
     """What is worth showing unasked: remarkable rows, and whatever did not converge; each once."""
     failed = [
         text
-        for solved, text in zip(solution.solved, message, strict=True)
-        if solved.status is not Status.CONVERGED
+        for one, text in zip(solved, message, strict=True)
+        if one.status is not Status.CONVERGED
     ]
-    return tuple(dict.fromkeys([*_about_rows(solution.survey), *failed]))
+    return tuple(dict.fromkeys([*_about_rows(survey), *failed]))
 
 
 def _about_rows(survey: Survey) -> list[str]:
     notes = []
-    n_rows = int(survey.counts.sum())
-    mean, square = survey.sums.sum(axis=0) / n_rows, float(survey.counts @ survey.squares) / n_rows
+    n_rows = len(survey.lengths)
+    mean, square = survey.total / n_rows, survey.mean_square
     if survey.n_zero:
         notes.append(
             f"{survey.n_zero} of {n_rows} rows are all zeros, first row {survey.first_zero}, or so "

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from oneclass.errors import InputError
 from oneclass.rows import RowBlocks
+from oneclass.svm._blocks import map_blocks
 
+Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.intp]
 
 _SAMPLE_BYTES = 256 << 20
+_PRODUCT_BYTES = 4 << 20
+_MOST_DRAWN = 256  # centres at a time
 _ROUNDS = 50
+_ENOUGH = 1e-3  # of the rows' summed distance to their centres: a round that gains less is the last
 
 
 def cluster_rows(rows: RowBlocks, n_clusters: int, seed: int) -> tuple[Labels, int]:
@@ -44,12 +49,8 @@ def cluster_rows(rows: RowBlocks, n_clusters: int, seed: int) -> tuple[Labels, i
     rng = np.random.default_rng(seed)
     sample = _sample(rows, n_clusters, rng)
     centres = _refine(sample, _first_centres(sample, n_clusters, rng))
-    labels = np.empty(rows.n_rows, np.intp)
-    start = 0
-    for block in rows.blocks():
-        # A row's own length does not change which cosine is largest.
-        labels[start : start + len(block)] = np.argmax(block @ centres.T, axis=1)
-        start += len(block)
+    # A row's own length does not change which cosine is largest.
+    labels = np.concatenate(list(map_blocks(lambda _, block: _nearest(block, centres)[0], rows)))
     return np.unique(labels, return_inverse=True)[1], 2
 
 
@@ -64,11 +65,13 @@ def _sample(rows: RowBlocks, n_clusters: int, rng: np.random.Generator) -> Float
         )
     chosen = np.sort(rng.choice(rows.n_rows, size, replace=False))
     sample = np.empty((size, rows.n_columns), rows.dtype)
-    start = 0
-    for block in rows.blocks():
+
+    def take(start: int, block: Floats) -> None:
         first, last = np.searchsorted(chosen, (start, start + len(block)))
         sample[first:last] = block[chosen[first:last] - start]
-        start += len(block)
+
+    for _ in map_blocks(take, rows):
+        pass
     lengths = np.sqrt(np.einsum("ij,ij->i", sample, sample))
     if not np.isfinite(lengths).all():
         row = chosen[np.flatnonzero(~np.isfinite(lengths))[0]]
@@ -82,33 +85,77 @@ def _sample(rows: RowBlocks, n_clusters: int, rng: np.random.Generator) -> Float
 
 
 def _first_centres(sample: Floats, n_clusters: int, rng: np.random.Generator) -> Floats:
-    """k-means++: the next centre is a row drawn by its distance (1 - cosine) to the centres."""
+    """k-means++: the next centre is a row drawn by its distance (1 - cosine) to the centres.
+
+    Several rows are drawn at a time by the distances before them. Each is then kept with the share
+    of its distance that those kept before it have left, which makes it a draw by the distance of
+    its turn. So the large product serves many draws.
+    """
+    alike = 8 * float(np.finfo(sample.dtype).eps)
     picked = [int(rng.integers(len(sample)))]
-    distance = np.full(len(sample), np.inf)
-    for _ in range(n_clusters - 1):
-        to_last = np.maximum(1.0 - (sample @ sample[picked[-1]]).astype(np.float64), 0.0)
-        distance = np.minimum(distance, to_last)
-        distance[picked[-1]] = 0.0
-        total = distance.sum()
-        if total <= 0:
-            break  # fewer different rows than clusters
-        picked.append(int(np.searchsorted(np.cumsum(distance), rng.random() * total)))
+    distance = _distances(sample, sample[picked], alike)
+    while len(picked) < n_clusters and distance.any():
+        n_drawn = min(max(len(picked) // 2, 1), n_clusters - len(picked), _MOST_DRAWN)
+        sums = np.cumsum(distance)
+        drawn = np.searchsorted(sums, rng.random(n_drawn) * sums[-1], side="right")
+        drawn = np.minimum(drawn, len(sample) - 1)
+        keep, left = rng.random(n_drawn), distance[drawn]
+        before, kept = left.copy(), []
+        for i, row in enumerate(drawn):
+            if keep[i] * before[i] < left[i]:
+                kept.append(int(row))
+                np.minimum(left, _distances(sample[drawn], sample[[row]], alike), out=left)
+        distance = np.minimum(distance, _distances(sample, sample[kept], alike))
+        distance[kept] = 0.0
+        picked += kept
     return sample[picked]
+
+
+def _distances(rows: Floats, centres: Floats, alike: float) -> Array:
+    """(n,) float64: 1 - cosine to the nearest centre, 0 for what is alike but for rounding."""
+    distance = 1.0 - _nearest(rows, centres)[1]
+    distance[distance <= alike] = 0.0
+    return distance
+
+
+def _nearest(rows: Floats, centres: Floats) -> tuple[Labels, Array]:
+    """The centre with the largest product with each row, and that product, as float64."""
+    labels, products = np.empty(len(rows), np.intp), np.empty(len(rows))
+    step = max(_PRODUCT_BYTES // (len(centres) * rows.itemsize), 1)
+    for start in range(0, len(rows), step):
+        found = rows[start : start + step] @ centres.T
+        best = np.argmax(found, axis=1)
+        labels[start : start + step] = best
+        products[start : start + step] = found[np.arange(len(best)), best]
+    return labels, products
 
 
 def _refine(sample: Floats, centres: Floats) -> Floats:
     """Lloyd's rounds on unit rows; a centre that loses all its rows stays where it is."""
-    labels = np.full(len(sample), -1)
+    labels = np.zeros(len(sample), np.intp)
+    sums = np.zeros(centres.shape)
+    sums[0] = sample.sum(axis=0, dtype=np.float64)
+    spread = np.inf
     for _ in range(_ROUNDS):
-        nearest = np.argmax(sample @ centres.T, axis=1)
-        if np.array_equal(nearest, labels):
+        nearest, products = _nearest(sample, centres)
+        last, spread = spread, float(np.sum(1.0 - products))
+        moved = np.flatnonzero(nearest != labels)
+        if not len(moved) or last - spread <= _ENOUGH * spread:
             break
+        _add(sums, sample, moved, labels[moved], -1.0)
+        _add(sums, sample, moved, nearest[moved], 1.0)
         labels = nearest
-        order = np.argsort(labels, kind="stable")
-        present, starts = np.unique(labels[order], return_index=True)
-        sums = np.add.reduceat(sample[order], starts, axis=0, dtype=np.float64)
+        present = np.bincount(labels, minlength=len(centres)) > 0
         lengths = np.linalg.norm(sums, axis=1)
-        moved = present[lengths > 0]
+        present &= lengths > 0
         centres = centres.copy()
-        centres[moved] = sums[lengths > 0] / lengths[lengths > 0, None]
+        centres[present] = sums[present] / lengths[present, None]
     return centres
+
+
+def _add(sums: Array, sample: Floats, moved: Labels, labels: Labels, sign: float) -> None:
+    """Add rows to, or take them from, the sums of the clusters that their labels name."""
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    rows = sample[moved[order]].astype(np.float64)
+    sums[present] += sign * np.add.reduceat(rows, starts, axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from oneclass.errors import InputError
 from oneclass.rows import RowBlocks, as_rows
 from oneclass.svm._advice import sentences, warnings_of
+from oneclass.svm._blocks import map_blocks
+from oneclass.svm._certificate import held_by, rounding
+from oneclass.svm._clustered import solve_clusters
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._path import check_limits, check_nu
 from oneclass.svm._seed import as_seed
@@ -90,31 +94,32 @@ def fit_halfspaces(
     else:
         assignment, clustering = _label_numbers(labels, rows.n_rows), 0
     counts = np.bincount(assignment)
-    together = len(counts) == 1
-    solution = solve(
-        rows,
-        [nu] * len(counts),
-        None if together else assignment,
-        tol=tol,
-        max_passes=max_passes,
-        start=start if together else None,
-    )
-    message = sentences(solution, [nu] * len(counts), counts.tolist(), tol, max_passes)
+    if len(counts) == 1:
+        solution = solve(rows, [nu], tol=tol, max_passes=max_passes, start=start)
+        solved, survey, n_passes = solution.solved, solution.survey, solution.n_passes
+    else:
+        solved, survey, n_passes = solve_clusters(
+            rows, nu, assignment, tol=tol, max_passes=max_passes
+        )
+    message = sentences(solved, [nu] * len(counts), counts.tolist(), tol, max_passes)
     return Halfspaces(
-        coef=np.stack([solved.point.coef for solved in solution.solved]),
-        offset=np.array([solved.point.offset for solved in solution.solved]),
-        dual_gap=np.array([solved.point.dual_gap for solved in solution.solved]),
+        coef=np.stack([one.point.coef for one in solved]),
+        offset=np.array([one.point.offset for one in solved]),
+        dual_gap=np.array([one.point.dual_gap for one in solved]),
         n_rows=counts,
         assignment=assignment,
-        status=tuple(str(solved.status) for solved in solution.solved),
+        status=tuple(str(one.status) for one in solved),
         message=message,
-        warnings=warnings_of(solution, message),
-        n_passes=clustering + solution.n_passes,
+        warnings=warnings_of(survey, solved, message),
+        n_passes=clustering + n_passes,
     )
 
 
 def halfspace_scores(rows: Any, coef: Floats, offset: Floats) -> tuple[Array, Ints]:
     """Score rows against a union of half-spaces: the largest of ``coef[j] @ x - offset[j]``.
+
+    float32 rows are multiplied in float32 with coef rounded to it, and once more in float64 where
+    that leaves the sign of the decision open.
 
     Args:
         rows: (n, d) array or row blocks.
@@ -135,16 +140,23 @@ def halfspace_scores(rows: Any, coef: Floats, offset: Floats) -> tuple[Array, In
             f"{source.n_columns} columns; expected (k, {source.n_columns}) and (k,): score rows of "
             "the kind that was fitted"
         )
-    weights = np.ascontiguousarray(coef.T, dtype=source.dtype)
-    decision, winner = np.empty(source.n_rows), np.empty(source.n_rows, np.intp)
-    start = 0
-    for block in source.blocks():
-        margins = (block @ weights).astype(np.float64) - offset
-        best = np.argmax(margins, axis=1)
-        stop = start + len(block)
-        winner[start:stop] = best
-        decision[start:stop] = margins[np.arange(len(block)), best]
-        start = stop
+    score = partial(_block_scores, coef=held_by(coef, source.dtype), offset=offset)
+    parts = list(map_blocks(lambda _, block: score(block), source))
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _block_scores(block: Floats, coef: Array, offset: Floats) -> tuple[Array, Ints]:
+    margins = (block @ coef.T.astype(block.dtype)).astype(np.float64) - offset
+    winner = np.argmax(margins, axis=1)
+    decision = margins[np.arange(len(block)), winner]
+    if block.dtype != np.float64:
+        # On the boundary float32 cannot tell inside from outside, but the fit promised a share.
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block)) * np.linalg.norm(coef, axis=1).max()
+        blur = 1.01 * rounding(block.shape[1], block.dtype)
+        near = np.flatnonzero(np.abs(decision) <= blur * lengths)
+        exact = block[near].astype(np.float64) @ coef.T - offset
+        winner[near] = np.argmax(exact, axis=1)
+        decision[near] = exact[np.arange(len(near)), winner[near]]
     return decision, winner
 
 

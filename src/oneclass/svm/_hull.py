@@ -13,66 +13,60 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm._certificate import Certified
 from oneclass.svm._minnorm import nearest_weights
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Certified:
-    """A point of the hull with what one pass over all rows proved about it.
-
-    Attributes:
-        coef: (d,) the point w.
-        offset: the best offset for it.
-        dual_gap: (w.w - min over the hull of w.v) / w.w, not negative.
-        spread: fraction of margin errors, fraction of support vectors.
-    """
-
-    coef: Array
-    offset: float
-    dual_gap: float
-    spread: tuple[float, float]
+_STALLED = 3  # looks without halving the gap, after which the arithmetic is at its end
 
 
 @dataclass
 class Hull:
-    """The state of one problem: one nu over all rows, or over the rows of one cluster.
+    """The state of one problem.
 
     Attributes:
-        nu: the fraction.
-        n_rows: l, the rows of this problem.
+        mass: nu l, or 1 where one row may carry everything: 1 / mass is the bound on a weight.
         coef: (d,) the present w.
-        gap: its relative duality gap when it was last looked at.
+        feasible: whether w is known to lie in the hull; where it starts from it need not.
+        width: rows of the next band.
+        n_free: rows that had a weight between the bounds in the last one.
+        gap: the smallest gap seen so far, and ``nearest`` the w that had it.
         best: the certificate with the smallest gap so far.
     """
 
-    nu: float
-    n_rows: int
+    mass: float
     coef: Array
+    width: int
+    feasible: bool = True
+    n_free: int = 0
     gap: float = np.inf
+    nearest: Array | None = None
     best: Certified | None = None
-    _feasible: bool = True
+    _idle: int = 0
     _atoms: list[Array] = field(default_factory=list)
     _gram: Array = field(default_factory=lambda: np.zeros((0, 0)))
     _weights: Array = field(default_factory=lambda: np.zeros(0))
 
-    @property
-    def mass(self) -> float:
-        """nu l, or 1 where one row may carry everything: 1 / mass is the bound on a weight."""
-        return max(self.nu * self.n_rows, 1.0)
-
-    def start(self, coef: Array) -> None:
-        """Look from this point first; it need not lie in the hull, so it is never certified."""
-        self.coef, self._feasible = coef, False
-
-    def certify(self, lowest: float, offset: float, spread: tuple[float, float]) -> float:
-        """Record what a pass showed for the present w; returns the relative gap."""
+    def look(self, lowest: float) -> None:
+        """Note the gap that a pass showed for the present w, where it counts."""
+        if not self.feasible:
+            return
         square = float(self.coef @ self.coef)
-        self.gap = max(square - lowest, 0.0) / square if square > 0 else np.inf
-        if self._feasible and (self.best is None or self.gap < self.best.dual_gap):
-            self.best = Certified(self.coef, offset, self.gap, spread)
-        return self.gap
+        gap = max(square - lowest, 0.0) / square if square > 0 else np.inf
+        self._idle = 0 if gap < 0.5 * self.gap else self._idle + 1
+        if gap < self.gap or self.nearest is None:
+            self.gap, self.nearest = gap, self.coef
+
+    @property
+    def stalled(self) -> bool:
+        """Whether looking again in the same arithmetic is no use."""
+        return self._idle >= _STALLED and self.gap < 1e-4
+
+    def park(self) -> None:
+        """Go back to the best point seen, to look at it in better arithmetic."""
+        if self.nearest is not None:
+            self.coef = self.nearest
 
     def add(self, points: list[Array]) -> None:
         """Take in feasible points and move to the nearest to the origin in the hull of atoms."""
@@ -86,7 +80,7 @@ class Hull:
         kept = np.flatnonzero(self._weights)
         self._atoms = [self._atoms[i] for i in kept]
         self._gram, self._weights = self._gram[np.ix_(kept, kept)], self._weights[kept]
-        self._feasible = True
+        self.feasible = True
         self.coef = np.add.reduce(
             [weight * atom for weight, atom in zip(self._weights, self._atoms, strict=True)]
         )

@@ -36,6 +36,8 @@ class NuPath:
             message of every problem that did not converge. Usually empty.
         n_rows: l.
         n_passes: reads of all rows that it took.
+        way: "gram", through the matrix of scalar products of the rows, or "passes", by passes over
+            the rows with a small program for those near the threshold: whichever costs less.
     """
 
     nus: Array
@@ -50,6 +52,7 @@ class NuPath:
     warnings: tuple[str, ...]
     n_rows: int
     n_passes: int
+    way: str
 
 
 def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200) -> NuPath:
@@ -75,8 +78,8 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
     rows = as_rows(X)
     grid = check_nus(nus)
     check_limits(tol, max_passes)
-    solution = solve(rows, grid, None, tol=tol, max_passes=max_passes)
-    message = sentences(solution, grid, [rows.n_rows] * len(grid), tol, max_passes)
+    solution = solve(rows, grid, tol=tol, max_passes=max_passes)
+    message = sentences(solution.solved, grid, [rows.n_rows] * len(grid), tol, max_passes)
     points = [solved.point for solved in solution.solved]
     coef = np.stack([point.coef for point in points])
     return NuPath(
@@ -89,9 +92,10 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
         margin_error_fraction=np.array([point.spread[0] for point in points]),
         status=tuple(str(solved.status) for solved in solution.solved),
         message=message,
-        warnings=warnings_of(solution, message),
+        warnings=warnings_of(solution.survey, solution.solved, message),
         n_rows=rows.n_rows,
         n_passes=solution.n_passes,
+        way=str(solution.way),
     )
 
 

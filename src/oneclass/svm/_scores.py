@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm._certificate import threshold_rank
+
 Scores = NDArray[np.floating[Any]]
 
-_KEEP_BYTES = (
-    16 << 20
-)  # larger tables go to a temporary file: memory then does not grow with the rows
+_KEEP_BYTES = 16 << 20  # larger tables go to a file: memory then does not grow with the rows
 
 
 class ScoreTable:
@@ -78,7 +78,6 @@ class Cut:
         tie: rows at the edge with a smaller index are fixed.
         band: (b,) indices of the rows in the band, ascending.
         scores: (b,) their scores.
-        spread: fractions of rows clearly below the threshold, and not clearly above it.
     """
 
     column: int
@@ -89,7 +88,6 @@ class Cut:
     tie: int
     band: NDArray[np.intp]
     scores: NDArray[np.float64]
-    spread: tuple[float, float]
 
     def fixes(self, scores: Scores, start: int) -> NDArray[np.bool_]:
         """Which of the rows from ``start`` on, with these scores, lie below the band."""
@@ -99,22 +97,18 @@ class Cut:
         return below
 
 
-def cut_scores(
-    scores: Scores, index: NDArray[np.intp] | None, mass: float, width: int, column: int
-) -> Cut:
+def cut_scores(scores: Scores, mass: float, width: int, column: int) -> Cut:
     """Find threshold and band of one problem.
 
     Args:
-        scores: (l,) scores of the problem's rows.
-        index: (l,) their positions among all rows, ascending; None where they are all rows.
+        scores: (l,) scores of all rows.
         mass: nu l, at least 1: the number of rows that share the weight.
         width: rows in the band.
         column: where the scores stand in the table.
     """
     n_rows = len(scores)
-    full = min(int(mass * (1 + 1e-12)), n_rows)
-    split = min(full, n_rows - 1) if mass - full > 1e-9 * mass else full - 1
-    low = max(min(full - width // 2, n_rows - width), 0)
+    split = threshold_rank(mass, n_rows)
+    low = max(min(int(mass * (1 + 1e-12)) - width // 2, n_rows - width), 0)
     high = min(low + width, n_rows) - 1
     ordered = np.partition(scores, sorted({low, split, high}))
     threshold, edge, last = float(ordered[split]), ordered[low], ordered[high]
@@ -123,21 +117,13 @@ def cut_scores(
     near = near[np.argsort(scores[near], kind="stable")]
     skipped = low - int(np.count_nonzero(scores < edge))
     near = np.sort(near[skipped : skipped + high - low + 1])
-    at_edge = near[scores[near] == edge]
-    slack = 1e-6 * abs(threshold)
-    spread = (
-        float(np.count_nonzero(scores < threshold - slack)) / n_rows,
-        float(np.count_nonzero(scores <= threshold + slack)) / n_rows,
-    )
-    where = near if index is None else index[near]
     return Cut(
         column=column,
         lowest=lowest,
         threshold=threshold,
         n_fixed=low,
         edge=float(edge),
-        tie=int(where[np.searchsorted(near, at_edge[0])]),
-        band=where,
+        tie=int(near[np.argmax(scores[near] == edge)]),
+        band=near,
         scores=scores[near].astype(np.float64),
-        spread=spread,
     )

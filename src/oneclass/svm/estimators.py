@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import MissingDependencyError
 from oneclass.rows import RowBlocks, as_rows, check_dense
+from oneclass.svm._blocks import WideRows
 from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
 from oneclass.svm._seed import as_seed
 
@@ -123,7 +124,9 @@ class LinearOneClassSVM(_Fitted):
             (n,) float64.
         """
         check_is_fitted(self)
-        return halfspace_scores(self._rows(X, reset=False), self.coef_, np.zeros(1))[0]
+        # In float64, where the offset was found: rows on the boundary are not to fall outside.
+        rows = WideRows(as_rows(self._rows(X, reset=False)))
+        return halfspace_scores(rows, self.coef_, np.zeros(1))[0]
 
 
 class HalfspaceUnion(_Fitted):

@@ -1,0 +1,100 @@
+"""One half-space for every cluster: many small problems.
+
+The rows of as many clusters as fit a fixed budget are brought together in one pass and solved one
+cluster after the other in memory. A cluster beyond the budget is solved by passes over its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.rows import ArrayRows, RowBlocks
+from oneclass.svm._blocks import PickedRows, map_blocks
+from oneclass.svm._certificate import certify
+from oneclass.svm._outcome import Solved, Status, nothing
+from oneclass.svm._passes import Survey, survey
+from oneclass.svm._solve import solve
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.intp]
+
+_TOGETHER_BYTES = 256 << 20
+
+
+def solve_clusters(
+    rows: RowBlocks, nu: float, assignment: Ints, *, tol: float, max_passes: int
+) -> tuple[list[Solved], Survey, int]:
+    """Solve one problem for every cluster.
+
+    Args:
+        rows: l rows.
+        nu: of every problem.
+        assignment: (l,) the cluster of every row, 0 to k-1, each with one row at least.
+        tol: relative gap to reach.
+        max_passes: reads to spend on a cluster.
+
+    Returns:
+        The finished problems, what the first pass learnt of all rows, and the reads of all rows.
+
+    Raises:
+        InputError: a row is not finite.
+    """
+    found, n_passes = survey(rows), 1
+    order = np.argsort(assignment, kind="stable")
+    ends = np.cumsum(np.bincount(assignment))
+    solved: list[Solved] = []
+    fitting = _TOGETHER_BYTES // (rows.n_columns * rows.dtype.itemsize)
+    for first, last in _together(ends, fitting):
+        begin = int(ends[first - 1]) if first else 0
+        members = order[begin : ends[last - 1]]
+        if len(members) > fitting:
+            own = PickedRows(rows, assignment == first)
+            alone = solve(own, [nu], tol=tol, max_passes=max_passes)
+            solved, n_passes = solved + alone.solved, n_passes + alone.n_passes
+            continue
+        copies = _brought_together(rows, members)
+        n_passes += 1
+        bounds = np.concatenate([[begin], ends[first:last]]) - begin
+        for start, stop in pairwise(bounds):
+            solved.append(_solve_one(copies[start:stop], nu, tol, max_passes))
+    return solved, found, n_passes
+
+
+def _together(ends: Ints, fitting: int) -> Iterator[tuple[int, int]]:
+    """Ranges of clusters with at most so many rows; a larger cluster is one of its own."""
+    first, before = 0, 0
+    for last in range(1, len(ends) + 1):
+        if last == len(ends) or ends[last] - before > fitting:
+            yield first, last
+            first, before = last, int(ends[last - 1])
+
+
+def _brought_together(rows: RowBlocks, members: Ints) -> Floats:
+    """Copies of some rows in the order asked for."""
+    copies = np.empty((len(members), rows.n_columns), rows.dtype)
+    order = np.argsort(members, kind="stable")
+    ascending = members[order]
+
+    def take(start: int, block: Floats) -> None:
+        first, last = np.searchsorted(ascending, (start, start + len(block)))
+        copies[order[first:last]] = block[ascending[first:last] - start]
+
+    for _ in map_blocks(take, rows):
+        pass
+    return copies
+
+
+def _solve_one(rows: Floats, nu: float, tol: float, max_passes: int) -> Solved:
+    if len(rows) > 1:
+        return solve(ArrayRows(rows), [nu], tol=tol, max_passes=max_passes).solved[0]
+    coef = rows[0].astype(np.float64)
+    square = float(coef @ coef)
+    if square == 0:
+        return nothing(len(coef))
+    point = certify(np.array([square]), np.sqrt([square]), coef, square, 1.0)
+    return Solved(point, Status.CONVERGED)

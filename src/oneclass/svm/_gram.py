@@ -1,0 +1,142 @@
+"""The whole path in nu through the matrix of scalar products of the rows.
+
+At nu = 1 every row carries the full weight. Walking downwards, the scores of the last nu say which
+rows are near the next threshold; a few exchanges and small linear systems settle it. The matrix is
+multiplied in the rows' own dtype, so the path is only as good as that; then all rows are scored in
+float64 against every w, and what is not yet within the tolerance is corrected from those scores,
+as iterative refinement corrects the solution of a linear system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.rows import RowBlocks
+from oneclass.svm._active_set import into_box, minimise, ridge_for
+from oneclass.svm._blocks import WideRows, map_blocks
+from oneclass.svm._certificate import Certified, certify, held_by
+from oneclass.svm._outcome import Solved, at_origin, nothing, outcome
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+
+_WIDE_WORK = 2e9  # multiplications: so small a matrix is multiplied in float64 at once
+_ONE_ROUND = 2  # passes: the points, and the scores of all rows against them
+FEWEST_PASSES = 1 + _ONE_ROUND
+
+
+@dataclass
+class _Problem:
+    """One nu: the weights (times nu l) that its rows have at present."""
+
+    mass: float
+    weights: Array
+    n_free: int
+    best: Certified | None = None
+
+
+def solve_by_gram(
+    rows: RowBlocks, nus: Sequence[float], lengths: Floats, *, tol: float, max_passes: int
+) -> tuple[list[Solved], int]:
+    """Solve one problem for every nu over all rows.
+
+    Args:
+        rows: l rows, read from memory: their blocks stay valid.
+        nus: nu of every problem.
+        lengths: (l,) of the rows.
+        tol: relative gap to reach.
+        max_passes: reads of all rows to spend, at least `FEWEST_PASSES`.
+
+    Returns:
+        The finished problems, and the reads that they took.
+    """
+    dtype, wide = rows.dtype, WideRows(rows)
+    multiplied = wide if rows.n_rows**2 * rows.n_columns <= _WIDE_WORK else rows
+    gram = gram_matrix(multiplied)
+    ridge = ridge_for(gram, exact=multiplied.dtype == np.float64)
+    problems = _walk(gram, np.maximum(np.asarray(nus) * rows.n_rows, 1.0), ridge)
+    mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
+    solved: dict[int, Solved] = {}
+    n_passes = 1
+    while len(solved) < len(problems):
+        n_passes += _ONE_ROUND
+        left = {i: problem for i, problem in enumerate(problems) if i not in solved}
+        points = _points(wide, list(left.values()))
+        coefs = held_by(points, dtype)
+        for (i, problem), point, coef, scores in zip(
+            left.items(), points, coefs, score(wide, coefs), strict=True
+        ):
+            dual = float(point @ point)
+            if at_origin(dual, mean_square):
+                solved[i] = nothing(len(point))
+                continue
+            found = certify(scores, lengths, coef, dual, problem.mass)
+            if problem.best is None or found.dual_gap < problem.best.dual_gap:
+                problem.best = found
+            end = outcome(problem.best, tol, last=n_passes + _ONE_ROUND > max_passes)
+            if end is not None:
+                solved[i] = end
+            else:
+                _improve(gram, problem, problem.mass * scores, ridge)
+    return [solved[i] for i in range(len(problems))], n_passes
+
+
+def gram_matrix(rows: RowBlocks) -> Array:
+    """(n, n) float64: scalar products, multiplied in the dtype of the rows."""
+    blocks = list(rows.blocks())
+    gram = np.empty((rows.n_rows, rows.n_rows))
+    starts = np.cumsum([0, *map(len, blocks)])
+    for i, one in enumerate(blocks):
+        mine = slice(starts[i], starts[i + 1])
+        for j, other in enumerate(blocks[: i + 1]):
+            theirs = slice(starts[j], starts[j + 1])
+            products = one @ other.T
+            gram[mine, theirs] = products
+            if j < i:
+                gram[theirs, mine] = products.T
+    return gram
+
+
+def score(rows: RowBlocks, coefs: Array) -> Array:
+    """(m, n) float64: the scores of all rows against every w."""
+    together = coefs.T.astype(rows.dtype)
+    scores = np.empty((len(coefs), rows.n_rows))
+
+    def put(start: int, block: Floats) -> None:
+        scores[:, start : start + len(block)] = (block @ together).T
+
+    for _ in map_blocks(put, rows):
+        pass
+    return scores
+
+
+def _walk(gram: Array, masses: Array, ridge: Array) -> list[_Problem]:
+    """From the largest nu to the smallest, each from the scores of the last."""
+    n_rows = len(gram)
+    problems: list[_Problem | None] = [None] * len(masses)
+    weights, scores, n_free = np.ones(n_rows), gram.sum(axis=0), 0
+    for i in np.argsort(-masses, kind="stable"):
+        mass = float(masses[i])
+        face = minimise(gram, scores, weights, mass, n_free, ridge)
+        weights, scores, n_free = face.weights, face.scores, face.n_free
+        problems[i] = _Problem(mass, into_box(weights, mass), n_free)
+    return [problem for problem in problems if problem is not None]
+
+
+def _improve(gram: Array, problem: _Problem, scores: Array, ridge: Array) -> None:
+    face = minimise(gram, scores, problem.weights, problem.mass, problem.n_free, ridge)
+    problem.weights, problem.n_free = into_box(face.weights, problem.mass), face.n_free
+
+
+def _points(rows: RowBlocks, problems: Sequence[_Problem]) -> Array:
+    """(m, d): the weighted sums of the rows."""
+    weights = np.stack([problem.weights / problem.mass for problem in problems])
+    points = np.zeros((len(problems), rows.n_columns))
+    for part in map_blocks(lambda i, block: weights[:, i : i + len(block)] @ block, rows):
+        points += part
+    return points

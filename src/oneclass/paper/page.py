@@ -34,7 +34,7 @@ WORDS = (*GROUPS, "representation", "network", "less", "over")
 """Headings of columns that hold words; the others hold numbers."""
 
 
-def page(results: Results) -> str:
+def results_page(results: Results) -> str:
     """The page; without plots, and saying so, where matplotlib is not installed.
 
     Args:

@@ -20,7 +20,7 @@ from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import asset, definitions, figure, text, whole_page
-from oneclass.report.tiles import Tile, choose, make_tiles
+from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import Run, read_run
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 from oneclass.system.files import whole_file
@@ -97,7 +97,7 @@ def write_report(
             f"{model} has {detector.digest}. Give the model that scored it, or score again."
         )
     truth = labels(run.predictions) if labels and run.predictions else None
-    tiles = make_tiles(choose(run.predictions), detector, progress=progress)
+    tiles = make_tiles(most_telling(run.predictions), detector, progress=progress)
     content = _page(detector, model, folder, run, tiles, truth, title).encode()
     with whole_file(file) as out:
         out.write(content)

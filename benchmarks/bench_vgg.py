@@ -21,7 +21,7 @@ import numpy as np
 
 from oneclass.backbones import Backbone
 from oneclass.backbones.anatomy import take_apart
-from oneclass.backbones.importing import Wanted, import_network
+from oneclass.backbones.importing import ImportOptions, import_network
 from oneclass.paper.rows import extract_rows
 from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import BATCH
@@ -52,7 +52,7 @@ def make_backbone(rng: np.random.Generator) -> tuple[Backbone, dict[str, float]]
         normal = mcn.normalization((224, 224, 3), rng.uniform(0, 255, (224, 224, 3)))
         mcn.write(mat, mcn.vgg_f(rng), normal, compressed=False)
         began = time.perf_counter()
-        backbone = import_network(mat, file, Wanted())
+        backbone = import_network(mat, file, ImportOptions())
         seconds = time.perf_counter() - began
         return backbone, {"import_seconds": seconds, "mat_megabytes": mat.stat().st_size / 1e6}
 

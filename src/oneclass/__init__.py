@@ -7,8 +7,9 @@ The names load on first use: importing the package loads no network runtime.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oneclass.system.lazy import load_on_use
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -69,11 +70,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'oneclass' has no attribute {name!r}")
-    return getattr(import_module(f"oneclass.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = load_on_use(__name__, _HOMES, __all__)

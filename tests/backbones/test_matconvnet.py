@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import matconvnet_files as mcn
 from oneclass.backbones import Backbone
-from oneclass.backbones.importing import Wanted, import_network
+from oneclass.backbones.importing import ImportOptions, import_network
 from oneclass.backbones.matconvnet.records import read_simplenn
 from oneclass.errors import InputError, ModelFileError
 
@@ -22,9 +22,9 @@ CLOSE = 1e-5
 
 
 def imported(tmp_path: Path, layers: list[Any], normal: Any, **how: Any) -> Backbone:
-    wanted = how.pop("wanted", Wanted())
+    options = how.pop("options", ImportOptions())
     file = mcn.write(tmp_path / "net.mat", layers, normal, **how)
-    return import_network(file, tmp_path / "net.onnx", wanted)
+    return import_network(file, tmp_path / "net.onnx", options)
 
 
 def worst_difference(
@@ -198,7 +198,7 @@ def test_the_border_is_cut_off_if_asked(tmp_path: Path) -> None:
     layers = [mcn.conv(rng, (3, 3, 3, 4), name="c")]
     mean = rng.uniform(0, 255, (8, 10, 3))
     normal = mcn.normalization((8, 10, 3), mean)
-    backbone = imported(tmp_path, layers, normal, wanted=Wanted(crop=True))
+    backbone = imported(tmp_path, layers, normal, options=ImportOptions(crop=True))
     assert backbone.spec.preprocessing.size == (12, 16)
     images = rng.uniform(0, 255, (1, 3, 12, 16)).astype(np.float32)
     inner = images[:, :, 2:10, 3:13] - normal["averageImage"].transpose(2, 0, 1)
@@ -320,14 +320,14 @@ def test_a_broken_file_leaves_nothing(tmp_path: Path) -> None:
     for length in rng.integers(0, len(content), 40):
         file.write_bytes(content[:length])
         with pytest.raises(ModelFileError, match=r"net\.mat: no readable MAT file"):
-            import_network(file, tmp_path / "old.onnx", Wanted())
+            import_network(file, tmp_path / "old.onnx", ImportOptions())
     assert (tmp_path / "old.onnx").read_bytes() == b"what was there"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.mat", "old.onnx"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.mat: cannot be read"):
-        import_network(tmp_path / "nowhere.mat", tmp_path / "x.onnx", Wanted())
+        import_network(tmp_path / "nowhere.mat", tmp_path / "x.onnx", ImportOptions())
 
 
 def test_without_onnx_the_error_says_what_to_install(
@@ -341,4 +341,4 @@ def test_without_onnx_the_error_says_what_to_install(
     file = mcn.write(tmp_path / "x.mat", layers, mcn.normalization((8, 8, 3), np.zeros((1, 1, 3))))
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "oneclass\[matconvnet\]"'):
-        import_network(file, tmp_path / "x.onnx", Wanted())
+        import_network(file, tmp_path / "x.onnx", ImportOptions())

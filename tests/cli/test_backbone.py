@@ -116,7 +116,7 @@ def test_costs_of_the_embedded_network() -> None:
 
 
 def test_vgg_f_is_table_2_but_for_its_pools(tmp_path: Path) -> None:
-    from oneclass.backbones.importing import Wanted, import_network
+    from oneclass.backbones.importing import ImportOptions, import_network
     from oneclass.backbones.table_2 import TABLE_2
 
     layers = mcn.vgg_f(np.random.default_rng(0), scale=1)
@@ -124,7 +124,7 @@ def test_vgg_f_is_table_2_but_for_its_pools(tmp_path: Path) -> None:
     file = mcn.write(
         tmp_path / "f.mat", layers, mcn.normalization((224, 224, 3), np.zeros((1, 1, 3)))
     )
-    backbone = import_network(file, tmp_path / "f.onnx", Wanted(name="vgg-f"))
+    backbone = import_network(file, tmp_path / "f.onnx", ImportOptions(name="vgg-f"))
     ours = shorthand(backbone, take_apart(backbone))
     printed = TABLE_2["vgg-f"].removeprefix("GS-").partition("-FC_6")[0]
     assert ours.replace("(3, 2, 0 0 1 1)", "(2, 2, 0)") == printed

@@ -13,7 +13,7 @@ import pytest
 
 from oneclass.paper.comparisons import compare
 from oneclass.paper.output import Results, as_json, markdown
-from oneclass.paper.page import page
+from oneclass.paper.page import results_page
 from oneclass.paper.protocol import Cell
 from oneclass.paper.rows import Pass
 from oneclass.paper.standins import paper_column, stand_ins
@@ -221,7 +221,9 @@ class TestPage:
     def test_it_has_all_that_the_other_forms_have(self) -> None:
         cells = [cell(n, name, 0.5 + n / 20) for n in (1, 2) for name in ("greyscale", "a:P5")]
         cells += [cell(5, name, 0.9, simulated=True) for name in ("greyscale", "a:P5")]
-        content = page(results([replace(c, by_nu=tuple(np.linspace(0.2, 0.9, 21))) for c in cells]))
+        content = results_page(
+            results([replace(c, by_nu=tuple(np.linspace(0.2, 0.9, 21))) for c in cells])
+        )
         found = Page(content)
         assert found.open == []
         for text in (
@@ -242,16 +244,16 @@ class TestPage:
         assert content.count("<h3>5 X-RAY-1 (simulated)</h3>") == 1
 
     def test_it_loads_nothing_and_its_ids_are_its_own(self) -> None:
-        content = page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)]))
+        content = results_page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)]))
         found = Page(content)
         assert not {"script", "link", "img", "iframe"} & set(found.seen)
         assert all(link.startswith("#") for link in found.links)
         assert len(found.ids) == len(set(found.ids))
         assert not re.search(r"url\((?!#)|https?://", content)
-        assert page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)])) == content
+        assert results_page(results([cell(n, "greyscale", 0.5) for n in range(1, 8)])) == content
 
     def test_names_from_outside_are_escaped(self) -> None:
-        content = page(results([cell(1, "<b>&:P5", 0.5)]))
+        content = results_page(results([cell(1, "<b>&:P5", 0.5)]))
         assert "<b>&:P5" not in content
         assert "&lt;b&gt;&amp;:P5" in content
 
@@ -259,7 +261,7 @@ class TestPage:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "matplotlib", None)
-        content = page(results([cell(1, "greyscale", 0.5)]))
+        content = results_page(results([cell(1, "greyscale", 0.5)]))
         assert "<svg" not in content
         assert "There are no plots on this page" in content
         assert "pip install &quot;oneclass[report]&quot;" in content
@@ -267,7 +269,7 @@ class TestPage:
 
     def test_a_line_goes_through_every_nu(self) -> None:
         one = replace(cell(1, "greyscale", 0.5), by_nu=tuple(np.linspace(0.1, 0.9, 21)))
-        content = page(results([one]))
+        content = results_page(results([one]))
         paths = re.findall(r'<path d="([^"]*)" clip-path', content)
         points = [path for path in paths if len(re.findall(r"[ML]", path)) == 21]
         assert len(points) == 1

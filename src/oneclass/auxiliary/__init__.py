@@ -8,11 +8,12 @@ layers, exported as a backbone, serve like those of any other network.
     pixelfile        all images, prepared once, as bytes in one memory-mapped file
     networks         Male-5045, or any torch module by its import path
     recipes          how long, how fast, from where: `paper` and `quick`
+    machine          where it computes
     batches          the images of one step, drawn and distorted, one step ahead
     loop             the training itself
     checkpoint       its whole state in two files that appear together
     export           the trained network as a backbone file
-    run              all of these in order: what `oneclass train` does
+    training         all of these in order: what `oneclass train` does
 
 This package is the only one that imports torch (extra: train), and only when something is trained
 or exported.

@@ -1,4 +1,4 @@
-"""What is trained on and where, and the batches on their way there.
+"""What is trained on, and the batches on their way there.
 
 All that is random is drawn from (seed, epoch, step): which images a batch holds, and how they are
 distorted.
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid, grid_sample
 
+from oneclass.auxiliary.machine import Machine
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.system.workers import ordered_map
 
@@ -35,24 +36,6 @@ class Data:
     held_out: NDArray[np.intp]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how a run computes.
-
-    Attributes:
-        device: "cpu", "cuda:0", ...
-        bf16: whether the network computes in bfloat16; its weights stay float32.
-        compiled: whether torch.compile translates it first.
-        rank, world: this process among all of a run (see torchrun).
-    """
-
-    device: torch.device
-    bf16: bool
-    compiled: bool
-    rank: int = 0
-    world: int = 1
 
 
 def batches(

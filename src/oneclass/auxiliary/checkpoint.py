@@ -113,7 +113,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def restore(
+def read_into(
     folder: Path,
     record: dict[str, Any],
     network: nn.Module,
@@ -145,7 +145,7 @@ def restore(
         {name.removeprefix(part): t for name, t in tensors.items() if name.startswith(part)}
     )
     if optimiser is not None:
-        _restore_optimiser(optimiser, {**tensors, **record["optimiser"]})
+        _read_into_optimiser(optimiser, {**tensors, **record["optimiser"]})
     return Position(**record["position"])
 
 
@@ -167,7 +167,7 @@ def check_same(recorded: dict[str, Any], asked: dict[str, Any], folder: Path) ->
         )
 
 
-def _restore_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+def _read_into_optimiser(optimiser: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
     state: dict[int, dict[str, Any]] = {}
     for key, value in saved.items():
         part, _, rest = key.partition(".")

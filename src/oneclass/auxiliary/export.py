@@ -86,7 +86,7 @@ def export_module(
         record: name, licence, source.
 
     Returns:
-        See `export`.
+        See `export_network`.
 
     Raises:
         InputError: nothing at the path, weights that do not fit, unknown layers, or a module that
@@ -98,7 +98,7 @@ def export_module(
         _load_weights(network, weights)
     images = np.random.default_rng(0).standard_normal((2, *preprocessing.shape)).astype(np.float32)
     try:
-        return export(network, preprocessing, record, images, file, layers=layers)
+        return export_network(network, preprocessing, record, images, file, layers=layers)
     except OneclassError:
         raise
     except (RuntimeError, ValueError, TypeError) as error:
@@ -127,7 +127,7 @@ def _load_weights(network: nn.Module, file: Path) -> None:
         ) from error
 
 
-def export(
+def export_network(
     network: nn.Module,
     preprocessing: Preprocessing,
     record: dict[str, Any],

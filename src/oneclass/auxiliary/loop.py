@@ -22,8 +22,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from oneclass.auxiliary import checkpoint
-from oneclass.auxiliary.batches import Data, Machine, batches, to_device
+from oneclass.auxiliary.batches import Data, batches, to_device
 from oneclass.auxiliary.checkpoint import Position
+from oneclass.auxiliary.machine import Machine
 from oneclass.auxiliary.networks import head_of
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.errors import InputError, OneclassError, StorageError
@@ -37,7 +38,7 @@ class DivergedError(InputError):
     """The loss or a weight is no number any more."""
 
 
-def train(
+def train_network(
     network: nn.Module,
     data: Data,
     recipe: Recipe,
@@ -78,7 +79,7 @@ def train(
     optimiser = _optimiser(network, recipe)
     position = Position()
     if resume:
-        position = checkpoint.restore(folder, checkpoint.read_record(folder), network, optimiser)
+        position = checkpoint.read_into(folder, checkpoint.read_record(folder), network, optimiser)
     worker = _parallel(network, machine)
 
     def save() -> None:
@@ -136,24 +137,12 @@ def _one_epoch(
         torch.manual_seed(torch_seed)  # of what the network itself draws, such as dropout
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * recipe.rate(done / (recipe.epochs * steps))
-        with torch.autocast(machine.device.type, torch.bfloat16, enabled=machine.bf16):
-            logits = worker(images)
-            loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        with torch.no_grad():
-            totals[0] += loss * len(labels)
-            totals[1] += (logits.argmax(1) == labels).sum()
+        totals += _step(worker, optimiser, images, labels, recipe, machine)
         position.step, position.seen = step + 1, position.seen + len(labels)
         if machine.device.type == "cpu" or step % 20 == 0 or step + 1 == steps:
             settle()
-            note = (
-                f"epoch {position.epoch + 1}/{recipe.epochs}, "
-                f"loss {position.loss / position.seen:.3f}, "
-                f"accuracy {position.correct / position.seen:.3f}"
-            )
-            show((done + 1) * recipe.batch, recipe.epochs * steps * recipe.batch, note)
+            every = recipe.epochs * steps * recipe.batch
+            show((done + 1) * recipe.batch, every, _note(position, recipe.epochs))
         if not math.isfinite(position.loss) or stopped.is_set():
             settle()
             save()  # refuses where a number is none
@@ -163,6 +152,33 @@ def _one_epoch(
             save()
             last = time.perf_counter()
     settle()
+
+
+def _step(
+    worker: Callable[..., torch.Tensor],
+    optimiser: torch.optim.Optimizer,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    recipe: Recipe,
+    machine: Machine,
+) -> torch.Tensor:
+    """One step of gradient descent: (2,) the sum of the losses, and how many were told right."""
+    with torch.autocast(machine.device.type, torch.bfloat16, enabled=machine.bf16):
+        logits = worker(images)
+        loss = cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    with torch.no_grad():
+        return torch.stack([loss.float() * len(labels), (logits.argmax(1) == labels).sum().float()])
+
+
+def _note(position: Position, epochs: int) -> str:
+    """Where an epoch stands, for people."""
+    return (
+        f"epoch {position.epoch + 1}/{epochs}, loss {position.loss / position.seen:.3f}, "
+        f"accuracy {position.correct / position.seen:.3f}"
+    )
 
 
 def _finish_epoch(

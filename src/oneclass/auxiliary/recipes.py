@@ -9,8 +9,6 @@ from typing import Any
 from oneclass.errors import InputError
 
 WARM_UP = 0.05
-SCHEDULES = ("steps", "cosine")
-INITIALISATIONS = ("normal", "he", "own")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ PREPROCESSING = ("size", "interpolation", "mean", "std")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImportOptions:
     """What a user says of a network; None where the file should say it.
 
     Attributes:
@@ -55,13 +55,13 @@ class Wanted:
         return {k: v for k in PREPROCESSING if (v := getattr(self, k)) is not None}
 
 
-def import_network(file: Path, out: Path, wanted: Wanted) -> Backbone:
+def import_network(file: Path, out: Path, options: ImportOptions) -> Backbone:
     """Turn a MatConvNet `.mat` or an ONNX file into a backbone file, and see that it runs.
 
     Args:
         file: to read; what it is is told by its first bytes.
         out: to write, whole or not at all.
-        wanted: what the user says.
+        options: what the user says.
 
     Raises:
         InputError: no such file; preprocessing that is missing or makes no sense; a layer that the
@@ -76,10 +76,10 @@ def import_network(file: Path, out: Path, wanted: Wanted) -> Backbone:
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
     is_mat = start == b"MATLAB" or file.suffix.lower() == ".mat"
-    content = _from_mat(file, out, wanted) if is_mat else _from_onnx(file, out, wanted)
-    if wanted.layers:
-        _check_layers(content, file, wanted.layers)
-        content = cut(content, wanted.layers)
+    content = _from_mat(file, out, options) if is_mat else _from_onnx(file, out, options)
+    if options.layers:
+        _check_layers(content, file, options.layers)
+        content = cut(content, options.layers)
     backbone = Backbone(content, file=str(file))
     _see_that_it_runs(backbone, file)
     with whole_file(out) as opened_out:
@@ -87,7 +87,7 @@ def import_network(file: Path, out: Path, wanted: Wanted) -> Backbone:
     return backbone
 
 
-def pull(
+def pull_network(
     name: str, *, url: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Path:
     """Download a published network and convert it; what is there already is kept.
@@ -120,27 +120,27 @@ def pull(
     packed = file.with_suffix(".mat")
     download(source, packed, published.md5, progress=progress)
     told = f"{published.url}, MD5 {published.md5}. {CITE}"
-    import_network(packed, file, Wanted(name=name, licence=LICENCE, source=told))
+    import_network(packed, file, ImportOptions(name=name, licence=LICENCE, source=told))
     with translated_errors(packed):
         packed.unlink()
     return file
 
 
-def _from_mat(file: Path, out: Path, wanted: Wanted) -> bytes:
-    if given := [*wanted.preprocessing]:
+def _from_mat(file: Path, out: Path, options: ImportOptions) -> bytes:
+    if given := [*options.preprocessing]:
         raise InputError(
             f"{given[0]}: a MatConvNet file says itself what its network expects. Leave it out."
         )
     network = read_simplenn(file)
     record = {
-        "name": wanted.name or out.stem,
-        "licence": wanted.licence or "",
-        "source": wanted.source or f"MatConvNet file {file.name}, SHA-256 {_sha256(file)}",
+        "name": options.name or out.stem,
+        "licence": options.licence or "",
+        "source": options.source or f"MatConvNet file {file.name}, SHA-256 {_sha256(file)}",
         "border": list(network.border),
-        "cropped": wanted.crop,
+        "cropped": options.crop,
     }
     try:
-        return to_onnx(network, record, crop=wanted.crop)
+        return to_onnx(network, record, crop=options.crop)
     except ValueError as error:
         raise ModelFileError(f"{file}: cannot be converted: {error}.") from error
 
@@ -150,8 +150,8 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _from_onnx(file: Path, out: Path, wanted: Wanted) -> bytes:
-    if wanted.crop:
+def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
+    if options.crop:
         raise InputError("crop: an ONNX file has no border to cut off. Leave it out.")
     model = file.read_bytes()
     try:
@@ -164,9 +164,9 @@ def _from_onnx(file: Path, out: Path, wanted: Wanted) -> bytes:
         record = _record(told)
     except ValueError as error:
         raise ModelFileError(f"{file}: not a readable ONNX model ({error}).") from error
-    record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), wanted)
-    record["name"] = wanted.name or record.get("name") or out.stem
-    record |= {k: v for k in ("licence", "source") if (v := getattr(wanted, k)) is not None}
+    record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), options)
+    record["name"] = options.name or record.get("name") or out.stem
+    record |= {k: v for k in ("licence", "source") if (v := getattr(options, k)) is not None}
     return with_metadata(model, METADATA_KEY, json.dumps(record, sort_keys=True))
 
 
@@ -177,13 +177,13 @@ def _record(told: str | None) -> dict[str, Any]:
     return record
 
 
-def checked_preprocessing(told: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
+def checked_preprocessing(told: dict[str, Any], options: ImportOptions) -> dict[str, Any]:
     """What the file says, with what the user says in its place.
 
     Raises:
         InputError: something is missing or makes no sense.
     """
-    whole = {"interpolation": "bilinear", **told, **wanted.preprocessing}
+    whole = {"interpolation": "bilinear", **told, **options.preprocessing}
     if missing := [name for name in PREPROCESSING if name not in whole]:
         raise InputError(
             f"the preprocessing is unknown: {' and '.join(missing)} not given, and the file does "

@@ -99,10 +99,10 @@ def pull(name: str, url: str | None) -> int:
     the extra matconvnet.
     """
     from oneclass.backbones.catalogue import LICENCE
-    from oneclass.backbones.importing import pull as get
+    from oneclass.backbones.importing import pull_network
 
     with progress(f"pull {name}", unit="B") as show_bytes:
-        file = get(name, url=url, progress=show_bytes)
+        file = pull_network(name, url=url, progress=show_bytes)
     say(f"licence: {LICENCE}.")
     say(f"{file}: ready. Use it as --backbone {name}, for example with --layer P5.")
     return 0
@@ -124,9 +124,9 @@ def import_(file: str, out: str, **said: Any) -> int:
     A .mat says itself what its network expects (needs the extra matconvnet). Of an ONNX file that
     does not, give --size, --mean and --std as they were in training.
     """
-    from oneclass.backbones.importing import Wanted, import_network
+    from oneclass.backbones.importing import ImportOptions, import_network
 
-    made = import_network(Path(file), Path(out), Wanted(**said))
+    made = import_network(Path(file), Path(out), ImportOptions(**said))
     say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}. Next:")
     say(f"    oneclass fit NORMAL_DIR -o model.oneclass --backbone {out} --layer {_deep(made)}")
     return 0
@@ -148,23 +148,23 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
     require_torch("exporting")
     from oneclass.auxiliary.export import export_module
     from oneclass.backbones import Backbone, Preprocessing
-    from oneclass.backbones.importing import Wanted, checked_preprocessing
+    from oneclass.backbones.importing import ImportOptions, checked_preprocessing
     from oneclass.system.files import check_writable
 
-    wanted = Wanted(**said)
-    preprocessing = Preprocessing.from_json(checked_preprocessing({}, wanted))
+    options = ImportOptions(**said)
+    preprocessing = Preprocessing.from_json(checked_preprocessing({}, options))
     check_writable(Path(out))
     record = {
-        "name": wanted.name or Path(out).stem,
-        "licence": wanted.licence or "",
-        "source": wanted.source or f"torch module {module}",
+        "name": options.name or Path(out).stem,
+        "licence": options.licence or "",
+        "source": options.source or f"torch module {module}",
     }
     parity = export_module(
         module,
         Path(out),
         preprocessing,
         weights=None if weights is None else Path(weights),
-        layers=wanted.layers,
+        layers=options.layers,
         record=record,
     )
     made = Backbone.open(Path(out))

@@ -18,7 +18,7 @@ from oneclass.system.names import plain
 
 if TYPE_CHECKING:
     from oneclass.datasets import DataSet
-    from oneclass.paper.experiment import Asked, Job
+    from oneclass.paper.experiment import Job, NetworkLayers
     from oneclass.paper.output import Results
     from oneclass.paper.protocol import Cell
 
@@ -86,8 +86,8 @@ def paper(
         make_folder(Path(out))
     loaders = _loaders(mnist, xray, faces, sexes, seed)
     numbers = _tasks(tasks, loaders)
-    asked = open_representations(representations)
-    jobs, problems = _plan(loaders, numbers, trials, seed)
+    networks = open_representations(representations)
+    jobs, problems = _jobs(loaders, numbers, trials, seed)
     about = [f"{job.data.name}: {job.data.stand_in}." for job in jobs if job.data.stand_in]
     settings = {
         "seed": seed,
@@ -99,7 +99,7 @@ def paper(
     results = Results((), about, settings)
     for job in jobs:
         try:
-            results = replace(results, cells=[*results.cells, *_run(job, asked, cache)])
+            results = replace(results, cells=[*results.cells, *_run(job, networks, cache)])
         except InputError as error:
             problems.append(_going_on(error))
             continue
@@ -168,11 +168,11 @@ def _tasks(text: str | None, loaders: Loaders) -> list[int]:
     return sorted({int(number) for number in numbers})
 
 
-def _plan(
+def _jobs(
     loaders: Loaders, numbers: Sequence[int], trials: int, seed: int
 ) -> tuple[list[Job], list[OneclassError]]:
     """Load what the tasks need, and draw; what cannot be used does not stop the rest."""
-    from oneclass.paper.experiment import plan
+    from oneclass.paper.experiment import draw_job
     from oneclass.paper.tables import TABLE_1
 
     jobs: list[Job] = []
@@ -184,7 +184,7 @@ def _plan(
         except OneclassError as error:
             problems.append(error)
             continue
-        job, too_few = plan(data, numbers, trials=trials, seed=seed)
+        job, too_few = draw_job(data, numbers, trials=trials, seed=seed)
         jobs += [job] if job.draws else []
         problems += too_few
     if not jobs:
@@ -192,10 +192,10 @@ def _plan(
     return jobs, [_going_on(error) for error in problems]
 
 
-def _run(job: Job, asked: Sequence[Asked], cache: str | None) -> list[Cell]:
-    from oneclass.paper.experiment import run
+def _run(job: Job, networks: Sequence[NetworkLayers], cache: str | None) -> list[Cell]:
+    from oneclass.paper.experiment import run_job
 
-    cells = run(job, asked, cache=None if cache is None else Path(cache), show=progress)
+    cells = run_job(job, networks, cache=None if cache is None else Path(cache), show=progress)
     for network in dict.fromkeys(cell.network for cell in cells):
         say_cache(network.cache)
     return cells
@@ -209,12 +209,12 @@ def _going_on(error: OneclassError) -> OneclassError:
 
 def _write(folder: Path, results: Results) -> None:
     from oneclass.paper.output import as_json, markdown
-    from oneclass.paper.page import page
+    from oneclass.paper.page import results_page
     from oneclass.system.files import whole_file
 
     texts = {
         "table.md": markdown(results),
-        "table.html": page(results),
+        "table.html": results_page(results),
         "results.json": json.dumps(as_json(results), indent=1) + "\n",
     }
     for name, text in texts.items():

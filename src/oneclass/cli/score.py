@@ -76,7 +76,6 @@ def score(
     """
     began, age = time.perf_counter(), process_age()
     from oneclass.detector.loading import load
-    from oneclass.images.sources import gather
     from oneclass.results import runs
 
     imported = time.perf_counter()
@@ -85,12 +84,7 @@ def score(
         model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
     )
     loaded = time.perf_counter()
-    sources = gather(list(inputs))
-    if not len(sources) and not sources.errors:
-        say_ignored(sources.ignored)
-        raise InputError(
-            f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
-        )
+    sources = _sources(inputs)
     heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
     if out is not None:
         runs.make_folder(Path(out))
@@ -116,20 +110,45 @@ def score(
             "images": time.perf_counter() - loaded,
         }
         say_times(age, done, detector.stages.seconds)
-    n_anomalies = sum(p.is_anomaly for p in predictions)
-    found = count(n_anomalies, "anomaly", "anomalies")
-    if heat is not None:
-        say(f"Heatmaps are in {heatmaps}; {heatmaps}/index.csv lists them.")
-    where = f"; the list is {out}/predictions.csv" if out is not None else ""
-    say(f"{found} among {count(len(predictions), 'image')}{where}.")
-    if drift := detector.drift(predictions):
-        say(drift)
+    n_anomalies = _say_found(detector, predictions, heatmaps, out)
     if not finished:
         say("interrupted: the other images were not scored.")
         return INTERRUPTED
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
+
+
+def _sources(inputs: Sequence[str]) -> Sources:
+    """What there is to score.
+
+    Raises:
+        InputError: nothing.
+    """
+    from oneclass.images.sources import gather
+
+    sources = gather(list(inputs))
+    if not len(sources) and not sources.errors:
+        say_ignored(sources.ignored)
+        raise InputError(
+            f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
+        )
+    return sources
+
+
+def _say_found(
+    detector: Detector, predictions: Sequence[Prediction], heatmaps: str | None, out: str | None
+) -> int:
+    """Say what was found and where it lies; the number of anomalies."""
+    n_anomalies = sum(p.is_anomaly for p in predictions)
+    found = count(n_anomalies, "anomaly", "anomalies")
+    if heatmaps is not None:
+        say(f"Heatmaps are in {heatmaps}; {heatmaps}/index.csv lists them.")
+    where = f"; the list is {out}/predictions.csv" if out is not None else ""
+    say(f"{found} among {count(len(predictions), 'image')}{where}.")
+    if drift := detector.drift(predictions):
+        say(drift)
+    return n_anomalies
 
 
 def _score_all(

@@ -94,26 +94,26 @@ def train(
     from oneclass.auxiliary import require_torch
 
     require_torch("training")
-    from oneclass.auxiliary.run import run
+    from oneclass.auxiliary.training import train_backbone
 
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    asked = _asked(**settings)
+    options = _options(**settings)
     file = Path(out)
     folder = file.with_name(file.name + ".run")
     first = os.environ.get("RANK", "0") == "0"
     tell = say if first else lambda sentence: None
     with progress("read", quiet=not first) as reading:
-        labelled = _labelled(Path(normal), labels, auto_subcategories, asked.seed, reading)
+        labelled = _labelled(Path(normal), labels, auto_subcategories, options.seed, reading)
     with (
         progress("prepare", quiet=not first) as preparing,
         progress("train", quiet=not first) as show,
     ):
-        trained = run(
+        trained = train_backbone(
             labelled,
-            asked,
+            options,
             file,
             folder,
             begin=begin or "new",
@@ -130,19 +130,19 @@ def train(
         f"{file}: trained in {trained.seconds:.0f} s; ONNX Runtime and torch agree within "
         f"{trained.parity:.0e}. Next:"
     )
-    layer = "P6@7" if asked.network == "male-5045" else "LAYER"
+    layer = "P6@7" if options.network == "male-5045" else "LAYER"
     say(f"    oneclass fit {normal} -o model.oneclass --backbone {file} --layer {layer}")
     return UNREADABLE if trained.errors else 0
 
 
-def _asked(**settings: Any) -> Any:
+def _options(**settings: Any) -> Any:
     from oneclass.auxiliary.recipes import preset
-    from oneclass.auxiliary.run import Asked
+    from oneclass.auxiliary.training import TrainingOptions
 
     recipe = _changed(preset(settings["preset"]), settings)
     for name in ("epochs", "batch", "learning_rate", "flip"):
         settings.pop(name)
-    return Asked(recipe=recipe, **settings)
+    return TrainingOptions(recipe=recipe, **settings)
 
 
 def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:

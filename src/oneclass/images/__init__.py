@@ -7,8 +7,9 @@ images.read(path)
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from oneclass.system.lazy import load_on_use
 
 if TYPE_CHECKING:
     from oneclass.images.folders import SUFFIXES
@@ -41,11 +42,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'oneclass.images' has no attribute {name!r}")
-    return getattr(import_module(f"oneclass.images.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = load_on_use(__name__, _HOMES, __all__)

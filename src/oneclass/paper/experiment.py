@@ -22,7 +22,7 @@ Shown = Callable[[str], AbstractContextManager[Progress]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class NetworkLayers:
     """Layers of one network, or grey-scale.
 
     Attributes:
@@ -49,7 +49,7 @@ class Job:
     draws: tuple[Draw, ...]
 
 
-def open_representations(texts: Sequence[str]) -> list[Asked]:
+def open_representations(texts: Sequence[str]) -> list[NetworkLayers]:
     """Open the networks that are asked for, each once.
 
     Args:
@@ -62,7 +62,7 @@ def open_representations(texts: Sequence[str]) -> list[Asked]:
     found = []
     for backbone, layers in _grouped(texts).items():
         if backbone == GREYSCALE:
-            found.append(Asked(GREYSCALE, (GREYSCALE,), None))
+            found.append(NetworkLayers(GREYSCALE, (GREYSCALE,), None))
             continue
         network = Backbone.open(backbone)
         pairs = [Layers.parse(layer, network.has_layer) for layer in layers]
@@ -75,7 +75,8 @@ def open_representations(texts: Sequence[str]) -> list[Asked]:
                 f"{backbone!r}. Rename a file."
             )
         names = tuple(f"{short}:{layer}" for layer in layers)
-        found.append(Asked(short, names, SeparateLayers(network, [parts[0] for parts in pairs])))
+        opened = SeparateLayers(network, [parts[0] for parts in pairs])
+        found.append(NetworkLayers(short, names, opened))
     return found
 
 
@@ -84,7 +85,7 @@ def short_name(backbone: str) -> str:
     return Path(backbone).name.removesuffix(".onnx")
 
 
-def plan(
+def draw_job(
     data: DataSet, numbers: Sequence[int], *, trials: int, seed: int
 ) -> tuple[Job, list[InputError]]:
     """Draw the images of a data set's tasks.
@@ -108,12 +109,14 @@ def plan(
     return Job(data, tuple(draws)), problems
 
 
-def run(job: Job, asked: Sequence[Asked], *, cache: Path | None, show: Shown) -> list[Cell]:
+def run_job(
+    job: Job, networks: Sequence[NetworkLayers], *, cache: Path | None, show: Shown
+) -> list[Cell]:
     """Every representation on every task of one data set, in the order of Table 1.
 
     Args:
         job: the data set and what is drawn from it.
-        asked: the representations.
+        networks: with the layers of each.
         cache: folder of the row store, or None.
         show: gives, for a title, a context with a function that shows progress.
 
@@ -122,7 +125,7 @@ def run(job: Job, asked: Sequence[Asked], *, cache: Path | None, show: Shown) ->
     """
     used = used_by(job.draws)
     cells = []
-    for one in asked:
+    for one in networks:
         with show(f"{job.data.name} {one.network}") as progress:
             rows, passed = extract_rows(
                 job.data.images, used, one.on(job.data), cache=cache, progress=progress

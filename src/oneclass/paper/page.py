@@ -13,7 +13,7 @@ from oneclass.paper.output import COSTS, Results, Table, costs, figures, theirs
 from oneclass.paper.protocol import NUS, Cell
 from oneclass.paper.tables import TABLE_1, Task
 from oneclass.report import plots
-from oneclass.report.markup import figure, text, whole_page
+from oneclass.report.markup import figure, section, text, whole_page
 
 LEAD = (
     "Ours beside Table 3 of Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning "
@@ -34,7 +34,7 @@ WORDS = (*GROUPS, "representation", "network", "less", "over")
 """Headings of columns that hold words; the others hold numbers."""
 
 
-def page(results: Results) -> str:
+def results_page(results: Results) -> str:
     """The page; without plots, and saying so, where matplotlib is not installed.
 
     Args:
@@ -47,11 +47,11 @@ def page(results: Results) -> str:
         banners.append(f"There are no plots on this page: {error}")
     tests = compare(results.cells)
     sections = [
-        _section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),
-        _section("stand-ins", "What stands in for what", _list(results.stand_ins)),
-        _section("nu", "AUROC against nu", curves),
-        _section("tests", "Differences", f"<p>{text(TESTS)}</p>{_tests(tests)}" if tests else ""),
-        _section(
+        section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),
+        section("stand-ins", "What stands in for what", _list(results.stand_ins)),
+        section("nu", "AUROC against nu", curves),
+        section("tests", "Differences", f"<p>{text(TESTS)}</p>{_tests(tests)}" if tests else ""),
+        section(
             "costs", "Seconds and certificate", f"<p>{text(COSTS)}</p>{_table(costs(results))}"
         ),
     ]
@@ -70,19 +70,14 @@ def _headline(cells: Sequence[Cell]) -> str:
     return f"{n} of the paper's seven tasks" if n != 7 else "The paper's seven tasks"
 
 
-def _figures(cells: Sequence[Cell]) -> str:
+def _figures(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
     network = sum(one.seconds for one in {cell.network for cell in cells})
-    facts = [
-        (str(len({cell.representation for cell in cells})), "representations"),
-        (f"{network:,.0f} s", "in the networks"),
-        (f"{sum(cell.seconds for cell in cells):,.0f} s", "in the solver"),
-        (f"{max(cell.gap for cell in cells):.1e}", "largest duality gap of all fits"),
+    return [
+        ("", str(len({cell.representation for cell in cells})), "representations"),
+        ("", f"{network:,.0f} s", "in the networks"),
+        ("", f"{sum(cell.seconds for cell in cells):,.0f} s", "in the solver"),
+        ("", f"{max(cell.gap for cell in cells):.1e}", "largest duality gap of all fits"),
     ]
-    return "".join(f"<li><b>{text(a)}</b><span>{text(b)}</span></li>" for a, b in facts)
-
-
-def _section(name: str, title: str, content: str) -> str:
-    return content and f'<section id="{name}"><h2>{text(title)}</h2>{content}</section>'
 
 
 def _list(sentences: Sequence[str]) -> str:

@@ -77,11 +77,6 @@ TABLE_3 = {
         (0.4911, 0.0449), (0.9977, 0.0000), (0.9225, 0.0027),
     ),
 }  # fmt: skip
-AVERAGES = {  # as printed below the six tasks
-    "GS": 0.4979, "VGG-F P5": 0.9040, "VGG-F FC6": 0.8607, "VGG-F FC7": 0.8610,
-    "VGG-F FC8": 0.8578, "VGG-M P5": 0.8557, "VGG-M FC6": 0.7620, "VGG-M FC7": 0.7784,
-    "VGG-M FC8": 0.7672,
-}  # fmt: skip
 TASK_7 = {
     "GS": (0.4404, 0.0033),
     "VGG-F P5": (0.5456, 0.0014),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -25,34 +27,52 @@ def whole_page(
     lead: str,
     *,
     eyebrow: str,
-    figures: str,
+    figures: Sequence[tuple[str, str, str]],
     banners: Sequence[str],
     sections: Sequence[str],
-    **more: str,
+    made_from: str = "",
+    images: bool = False,
+    script: str = "",
 ) -> str:
     """A self-contained page.
 
     Args:
         headline, lead: outside text, as `banners` are.
-        eyebrow, figures: markup.
+        eyebrow: markup.
+        figures: (kind, number, what it counts), outside text; the kind is "alarm" or nothing.
         banners: warnings above everything else.
         sections: markup; empty ones are left out.
-        more: `made_from` and `script`, markup, and `sources` and `scripts`, what the page's policy
-            allows besides its own style.
+        made_from: markup for the footer.
+        images: whether the page's policy allows images that travel inside it.
+        script: the one script that the policy allows.
     """
-    parts = {"made_from": "", "script": "", "sources": "", "scripts": "", **more}
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(asset("page.html")).substitute(
-        parts,
+        made_from=made_from,
+        sources="img-src data:; " if images else "",
+        scripts=f"; script-src 'sha256-{digest}'" if script else "",
+        script=f"<script>{script}</script>\n" if script else "",
         title=text(f"{headline} - oneclass"),
         style=asset("style.css").rstrip(),
         eyebrow=eyebrow,
         headline=text(headline),
         lead=text(lead),
-        figures=figures,
+        figures="".join(map(_figure_of_the_head, figures)),
         banners="".join(f'<p class="banner">{text(banner)}</p>' for banner in banners),
         sections="\n".join(section for section in sections if section),
         version=text(__version__),
     )
+
+
+def _figure_of_the_head(parts: tuple[str, str, str]) -> str:
+    kind, number, what = map(text, parts)
+    shown = f' class="{kind}"' if kind else ""
+    return f"<li{shown}><b>{number}</b><span>{what}</span></li>"
+
+
+def section(name: str, title: str, content: str) -> str:
+    """A part of the page under its heading; nothing where there is no content."""
+    return content and f'<section id="{name}"><h2>{text(title)}</h2>{content}</section>'
 
 
 def figure(title: str, svg: str, caption: str) -> str:

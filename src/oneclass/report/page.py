@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +17,8 @@ from oneclass.images.sources import Progress
 from oneclass.report import gallery, modelcard, plots
 from oneclass.report.gallery import MOST_ROWS
 from oneclass.report.labels import Truth, told_unmatched
-from oneclass.report.markup import asset, definitions, figure, text, whole_page
-from oneclass.report.tiles import Tile, choose, make_tiles
+from oneclass.report.markup import asset, definitions, figure, section, text, whole_page
+from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import Run, read_run
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 from oneclass.system.files import whole_file
@@ -97,7 +95,7 @@ def write_report(
             f"{model} has {detector.digest}. Give the model that scored it, or score again."
         )
     truth = labels(run.predictions) if labels and run.predictions else None
-    tiles = make_tiles(choose(run.predictions), detector, progress=progress)
+    tiles = make_tiles(most_telling(run.predictions), detector, progress=progress)
     content = _page(detector, model, folder, run, tiles, truth, title).encode()
     with whole_file(file) as out:
         out.write(content)
@@ -124,8 +122,6 @@ def _page(
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
-    script = asset("script.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     when = text(str(run.record.get("started", ""))[:16].replace("T", " "))
     return whole_page(
         headline,
@@ -135,9 +131,8 @@ def _page(
         banners=_warnings(run),
         sections=sections,
         made_from=f" from <code>{text(model.name)}</code> and <code>{text(folder.name)}</code>",
-        sources="img-src data:; ",
-        scripts=f"; script-src 'sha256-{digest}'",
-        script=f"<script>{script}</script>\n",
+        images=True,
+        script=asset("script.js"),
     )
 
 
@@ -169,9 +164,9 @@ def _count(expected: float) -> str:
     return f"{expected:.1f}" if expected < 3 else f"{expected:,.0f}"
 
 
-def _figures(run: Run, card: dict[str, Any]) -> str:
+def _figures(run: Run, card: dict[str, Any]) -> list[tuple[str, str, str]]:
     odd = sum(p.is_anomaly for p in run.predictions)
-    figures = [
+    return [
         ("", f"{len(run.predictions):,}", "images scored"),
         ("alarm" if odd else "", f"{odd:,}", "called anomalies"),
         (
@@ -181,10 +176,6 @@ def _figures(run: Run, card: dict[str, Any]) -> str:
         ),
         ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
     ]
-    return "".join(
-        f'<li class="{kind}"><b>{text(number)}</b><span>{text(what)}</span></li>'
-        for kind, number, what in figures
-    )
 
 
 def _warnings(run: Run) -> list[str]:
@@ -209,7 +200,7 @@ def _distributions(detector: Detector, run: Run) -> str:
         p_values = np.array([p.p_value for p in run.predictions])
         plot = plots.p_value_plot(p_values, card["false_alarms"])
         figures += figure("p-values", plot, P_VALUES)
-    return f'<section id="scores"><h2>Scores</h2><div class="plots">{figures}</div></section>'
+    return section("scores", "Scores", f'<div class="plots">{figures}</div>')
 
 
 def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str, Any]) -> str:
@@ -236,7 +227,7 @@ def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str
         here = tuple(sum(p.is_anomaly for p in group) / len(group) for group in (normal, odd))
         curve = plots.roc_plot(*roc_curve(*scores), (here[0], here[1]))
         plot = f'<div class="plots">{figure("ROC curve", curve, ROC)}</div>'
-    return f'<section id="labels"><h2>Against the labels</h2>{definitions(lines)}{plot}</section>'
+    return section("labels", "Against the labels", definitions(lines) + plot)
 
 
 def _rate(hits: int, n: int) -> str:
@@ -254,11 +245,13 @@ def _errors(run: Run) -> str:
         for path, reason, detail in run.errors[:MOST_ROWS]
     )
     n = len(run.errors)
-    return (
-        f'<section id="errors"><h2>Could not be used</h2><p>{n:,} '
-        f"{'image was' if n == 1 else 'images were'} left out; the others are not affected.</p>"
+    return section(
+        "errors",
+        "Could not be used",
+        f"<p>{n:,} {'image was' if n == 1 else 'images were'} left out; the others are not "
+        "affected.</p>"
         '<div class="scroll"><table><thead><tr><th>image</th><th>reason</th><th>what was found</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
+        f"</tr></thead><tbody>{rows}</tbody></table></div>",
     )
 
 
@@ -272,10 +265,11 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         *modelcard.lines(card, model, digest),
         ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
     ]
-    return (
-        f'<section id="model"><h2>The model</h2>{definitions(lines)}<h3>Again</h3><pre><code>'
-        f"{text(modelcard.fit_command(card, model))}\n{text(plain(shlex.join(command)))}"
-        "</code></pre></section>"
+    again = f"{modelcard.fit_command(card, model)}\n{plain(shlex.join(command))}"
+    return section(
+        "model",
+        "The model",
+        f"{definitions(lines)}<h3>Again</h3><pre><code>{text(again)}</code></pre>",
     )
 
 
@@ -294,7 +288,8 @@ def _training(detector: Detector) -> str:
         ("Held-out accuracy", f"{told}, on {training['held_out']:,} images"),
     ]
     plot = figure("Accuracy", plots.training_plot(training["history"]), TRAINING)
-    return (
-        f'<section id="training"><h2>The training of its backbone</h2>{definitions(lines)}'
-        f'<div class="plots">{plot}</div></section>'
+    return section(
+        "training",
+        "The training of its backbone",
+        f'{definitions(lines)}<div class="plots">{plot}</div>',
     )

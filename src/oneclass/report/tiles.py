@@ -46,8 +46,8 @@ class Tile:
     problem: str = ""
 
 
-def choose(predictions: Sequence[Prediction]) -> list[tuple[int, Prediction]]:
-    """The images to show, with their ranks: all, or of many the oddest and the least odd."""
+def most_telling(predictions: Sequence[Prediction]) -> list[tuple[int, Prediction]]:
+    """The predictions to show, with their ranks: all, or of many the oddest and the least odd."""
     ranked = list(enumerate(sorted(predictions, key=lambda p: -p.score), 1))
     if len(ranked) <= MOST_TILES:
         return ranked

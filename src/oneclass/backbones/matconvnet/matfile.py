@@ -30,7 +30,7 @@ CELL, STRUCT, CHAR = 1, 2, 4
 CLASSES = {
     6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8",
 }  # fmt: skip
-COMPLEX, LOGICAL = 0x08, 0x02
+COMPLEX = 0x08
 MOST_BYTES = 1 << 32
 """Of one variable, unpacked; the format itself has no larger ones."""
 DEEPEST = 32

@@ -89,7 +89,7 @@ def test_the_exported_network_computes_what_torch_does(place: Path, whole: bytes
 
     folder = place / "whole.onnx.run"
     network = tiny.make(2)
-    checkpoint.restore(folder, checkpoint.read_record(folder), network)
+    checkpoint.read_into(folder, checkpoint.read_record(folder), network)
     images = np.random.default_rng(0).normal(size=(5, 1, 16, 16)).astype(np.float32)
     x = torch.from_numpy(images)
     found = Backbone.open(place / "whole.onnx").session(("C1", "P1", "FC2"))(images)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 
 from oneclass import __version__
 from oneclass.auxiliary import checkpoint
-from oneclass.auxiliary.batches import Data, Machine
-from oneclass.auxiliary.export import export
-from oneclass.auxiliary.loop import Show, train, write_metrics
+from oneclass.auxiliary.batches import Data
+from oneclass.auxiliary.export import export_network
+from oneclass.auxiliary.loop import Show, train_network, write_metrics
+from oneclass.auxiliary.machine import Machine, choose_machine, processes
 from oneclass.auxiliary.networks import MALE_5045, initialise, make_network
 from oneclass.auxiliary.pixelfile import PixelFile, data_digest, mean_and_std, write_pixels
 from oneclass.auxiliary.recipes import Recipe
@@ -33,8 +33,8 @@ PARITY_IMAGES = 16
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the user wants.
+class TrainingOptions:
+    """What a user may ask of a training.
 
     Attributes:
         recipe: the schedule; its name is `preset`.
@@ -86,9 +86,9 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def run(
+def train_backbone(
     labelled: Labelled,
-    asked: Asked,
+    options: TrainingOptions,
     file: Path,
     folder: Path,
     *,
@@ -101,7 +101,7 @@ def run(
 
     Args:
         labelled: files and their sub-categories.
-        asked: the settings.
+        options: the settings.
         file: of the backbone to write.
         folder: for checkpoints and metrics.
         begin: "new" (refused where the folder holds a run), "resume", or "restart".
@@ -112,19 +112,19 @@ def run(
 
     Raises:
         InputError: data or settings that cannot be trained on, or differ from a resumed run's.
-        StorageError, ModelFileError, DivergedError: see `loop.train` and `checkpoint`.
+        StorageError, ModelFileError, DivergedError: see `loop.train_network` and `checkpoint`.
     """
-    with _processes(asked.device) as (rank, world):
-        machine = _machine(asked, rank, world)
+    with processes(options.device) as (rank, world):
+        machine = choose_machine(options.device, options.precision, options.compiled, rank, world)
         check_writable(file)
         with translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         offline.keep_compiled(folder / COMPILED)
         resume = _begin(folder, begin)
-        pixel_file = _read(labelled, asked, folder, machine, show_reading)
+        pixel_file = _read(labelled, options, folder, machine, show_reading)
         try:
             return _train_and_export(
-                labelled, asked, pixel_file, file, folder, machine,
+                labelled, options, pixel_file, file, folder, machine,
                 resume=resume, show=show, say=say,
             )  # fmt: skip
         finally:
@@ -136,7 +136,7 @@ def run(
 
 def _train_and_export(
     labelled: Labelled,
-    asked: Asked,
+    options: TrainingOptions,
     pixel_file: PixelFile,
     file: Path,
     folder: Path,
@@ -146,21 +146,21 @@ def _train_and_export(
     show: Show,
     say: Callable[[str], None],
 ) -> Trained | None:
-    names, kept, note = _large_enough(labelled, pixel_file, asked.min_images)
-    data, classes = _data(pixel_file, names, kept, asked.seed)
-    recipe = _fitting_batch(asked.recipe, len(data.train), machine.world)
+    names, kept, note = _large_enough(labelled, pixel_file, options.min_images)
+    data, classes = _data(pixel_file, names, kept, options.seed)
+    recipe = _fitting_batch(options.recipe, len(data.train), machine.world)
     digest = data_digest(pixel_file, kept, names)
     channels = data.pixels.shape[1]
-    settings = _settings(asked, recipe, machine, digest, len(classes), channels)
-    network = make_network(asked.network, len(classes), channels=channels, size=asked.size)
-    initialise(network, recipe.initialisation, seed=asked.seed)
+    settings = _settings(options, recipe, machine, digest, len(classes), channels)
+    network = make_network(options.network, len(classes), channels=channels, size=options.size)
+    initialise(network, recipe.initialisation, seed=options.seed)
     if resume:
         checkpoint.check_same(checkpoint.read_record(folder)["settings"], settings, folder)
     if machine.rank == 0:
-        say(_what(asked, data, classes, machine, network))
-    position = train(
+        say(_what(options, data, classes, machine, network))
+    position = train_network(
         network, data, recipe, machine, folder, settings,
-        seed=asked.seed, checkpoint_seconds=asked.checkpoint_seconds, resume=resume,
+        seed=options.seed, checkpoint_seconds=options.checkpoint_seconds, resume=resume,
         show=show, say=say,
     )  # fmt: skip
     if machine.rank != 0:
@@ -179,11 +179,11 @@ def _train_and_export(
         },
     }
     mean, std = data.mean, data.std
-    preprocessing = Preprocessing(asked.size, "bilinear", mean, std)
+    preprocessing = Preprocessing(options.size, "bilinear", mean, std)
     some = data.pixels[data.train[:PARITY_IMAGES]]
     scale = [np.array(v, np.float32)[None, :, None, None] for v in (mean, std)]
     images = ((some.astype(np.float32) / 255 - scale[0]) / scale[1]).astype(np.float32)
-    parity = export(network, preprocessing, record, images, file)
+    parity = export_network(network, preprocessing, record, images, file)
     notes = (*labelled.notes, *([note] if note else []))
     errors = (*labelled.errors, *pixel_file.errors)
     return Trained(file, record, position.history, position.seconds, parity, errors, notes)
@@ -202,7 +202,7 @@ def _begin(folder: Path, begin: str) -> bool:
 
 def _read(
     labelled: Labelled,
-    asked: Asked,
+    options: TrainingOptions,
     folder: Path,
     machine: Machine,
     progress: Callable[[int, int], None],
@@ -212,7 +212,7 @@ def _read(
     if machine.rank == 0:
         found = [
             write_pixels(
-                labelled.paths, asked.size, asked.channels, folder / PIXELS, progress=progress
+                labelled.paths, options.size, options.channels, folder / PIXELS, progress=progress
             )
         ]
     if machine.world > 1:
@@ -262,17 +262,22 @@ def _fitting_batch(recipe: Recipe, n: int, world: int) -> Recipe:
 
 
 def _settings(
-    asked: Asked, recipe: Recipe, machine: Machine, digest: str, n_classes: int, channels: int
+    options: TrainingOptions,
+    recipe: Recipe,
+    machine: Machine,
+    digest: str,
+    n_classes: int,
+    channels: int,
 ) -> dict[str, Any]:
     """All that the result depends on: a resumed run must share it."""
     return {
-        "preset": asked.preset,
+        "preset": options.preset,
         **recipe.to_json(),
-        "network": asked.network,
+        "network": options.network,
         "subcategories": n_classes,
-        "size": list(asked.size),
+        "size": list(options.size),
         "channels": channels,
-        "seed": asked.seed,
+        "seed": options.seed,
         "device": machine.device.type,
         "processes": machine.world,
         "precision": "bf16" if machine.bf16 else "fp32",
@@ -281,52 +286,15 @@ def _settings(
 
 
 def _what(
-    asked: Asked, data: Data, classes: list[str], machine: Machine, network: torch.nn.Module
+    options: TrainingOptions,
+    data: Data,
+    classes: list[str],
+    machine: Machine,
+    network: torch.nn.Module,
 ) -> str:
     weights = sum(parameter.numel() for parameter in network.parameters())
     return (
-        f"training {asked.network} ({weights / 1e6:.1f} million weights) to tell {len(classes)} "
+        f"training {options.network} ({weights / 1e6:.1f} million weights) to tell {len(classes)} "
         f"sub-categories apart: {len(data.train)} images to train on, {len(data.held_out)} held "
         f"out, on {machine.device} in {'bf16' if machine.bf16 else 'fp32'}."
     )
-
-
-def _machine(asked: Asked, rank: int, world: int) -> Machine:
-    """The device and the precision that `asked` means on this machine.
-
-    Raises:
-        InputError: a device or precision that is unknown or not there.
-    """
-    name = asked.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(f"cuda:{rank}" if name == "cuda" and world > 1 else name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).partition("\n")[0]
-        raise InputError(
-            f"device {asked.device!r} cannot be used ({first}). Expected auto, cpu, cuda or cuda:N."
-        ) from error
-    if device.type == "cuda":
-        bf16_pays = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        bf16_pays = bool(torch.cpu._is_avx512_bf16_supported())
-    bf16 = bf16_pays if asked.precision == "auto" else asked.precision == "bf16"
-    compiled = device.type == "cuda" if asked.compiled is None else asked.compiled
-    return Machine(device, bf16, compiled, rank, world)
-
-
-@contextmanager
-def _processes(device: str) -> Iterator[tuple[int, int]]:
-    """This process's rank and their number: 0 and 1, or what torchrun says."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if world == 1:
-        yield 0, 1
-        return
-    gpus = device != "cpu" and torch.cuda.is_available()
-    torch.distributed.init_process_group("nccl" if gpus else "gloo")
-    try:
-        yield torch.distributed.get_rank(), world
-    finally:
-        torch.distributed.destroy_process_group()

@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,24 @@ from numpy.typing import NDArray
 
 from choose_defaults import Data, Task, data_sets
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.detector.choosing import layer_candidates, settle, spans_of
+from oneclass.detector.choosing import layer_candidates
 from oneclass.detector.collecting import DEFAULT_LAYER, choose_n_halfspaces
 from oneclass.detector.criteria import (
     CRITERIA,
     NUS,
     Criteria,
-    Parts,
-    Rule,
-    altered,
+    Preference,
+    SplitRows,
+    choose_from_rows,
     halfspace_candidates,
     judge,
     preferred,
     split_of,
 )
 from oneclass.images.scale import choose_scale
-from oneclass.representations import PretrainedLayers
+from oneclass.representations import SeparateLayers
+from oneclass.representations.copies import altered
+from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
 
@@ -74,12 +77,12 @@ def sets() -> Iterator[Data]:
     yield textures()
 
 
-def rows_of(representation: PretrainedLayers, planes: list[Any]) -> NDArray[np.float32]:
+def rows_of(representation: SeparateLayers, planes: list[Any]) -> NDArray[np.float32]:
     batches = [representation.rows(planes[i : i + 16]) for i in range(0, len(planes), 16)]
     return np.concatenate(batches)
 
 
-def parts_of(task: Task, data: Data, n: int, found: dict[Any, Any], make: Any) -> Parts:
+def parts_of(task: Task, data: Data, n: int, found: dict[Any, Any], make: Any) -> SplitRows:
     train = task.train[:n]
     first, second, held = (train[part] for part in split_of(len(train)))
     rows = {}
@@ -91,7 +94,7 @@ def parts_of(task: Task, data: Data, n: int, found: dict[Any, Any], make: Any) -
             copies.append(altered(planes, np.random.default_rng([0, int(index)])))
         found[key] = {kind: rows_of(make, [c[kind] for c in copies]) for kind in copies[0]}
     rows = found["rows"]
-    return Parts(rows[first], rows[second], rows[held], found[key])
+    return SplitRows(rows[first], rows[second], rows[held], found[key])
 
 
 def hindsight(rows: dict[str, Any], k: int | None, nu: float) -> float:
@@ -104,15 +107,17 @@ def hindsight(rows: dict[str, Any], k: int | None, nu: float) -> float:
     return auroc(normal, odd)
 
 
-def measure(task: Task, parts: Parts, rows: Any, n: int, spans: dict[str, Any]) -> dict[str, Any]:
+def measure(
+    task: Task, parts: SplitRows, rows: Any, n: int, layers: dict[str, Any]
+) -> dict[str, Any]:
     """The AUROC and the criteria of each layer, and of each k and nu with the default layer."""
     lines: dict[str, Any] = {}
-    for layer, columns in spans.items():
-        own = parts.columns(columns)
+    for layer, take in layers.items():
+        own = parts.of(take)
         everything = np.concatenate(
             [rows[task.train[:n]], rows[task.normal[:N_TEST]], rows[task.anomalous[:N_TEST]]]
         )
-        some = Parts(everything, everything[:1], everything[:1], {}).columns(columns).first
+        some = take(everything)
         m, t = len(task.train[:n]), len(task.normal[:N_TEST])
         cut = {"train": some[:m], "normal": some[m : m + t], "odd": some[m + t :]}
         settings: list[tuple[int | None, float]] = [(None, 0.1)]
@@ -125,9 +130,9 @@ def measure(task: Task, parts: Parts, rows: Any, n: int, spans: dict[str, Any]) 
             what = "layer" if (k, nu) == (None, 0.1) else "halfspaces" if k else "nu"
             name = {"layer": layer, "halfspaces": str(k), "nu": str(nu)}[what]
             lines[f"{what} {name}"] = {**judged.to_json(), "auroc": hindsight(cut, k, nu)}
-    choice = settle(parts, spans, "auto", "auto", default_nu=0.1, seed=0)
+    choice = choose_from_rows(parts, layers, "auto", "auto", default_nu=0.1, seed=0)
     assert choice.layer
-    some = Parts(everything, everything[:1], everything[:1], {}).columns(spans[choice.layer]).first
+    some = layers[choice.layer](everything)
     cut = {"train": some[:m], "normal": some[m : m + t], "odd": some[m + t :]}
     auto = {
         "layer": choice.layer,
@@ -152,7 +157,9 @@ def picks(results: list[dict[str, Any]], what: str) -> dict[str, Any]:
         }
         for criterion, checked in product(CRITERIA, (False, True)):
             for margin in () if checked and criterion == "self_made" else MARGINS:
-                value = lines[preferred(found, default, Rule(criterion, margin, checked))]["auroc"]
+                value = lines[preferred(found, default, Preference(criterion, margin, checked))][
+                    "auroc"
+                ]
                 name = f"{criterion}{' checked' * checked}, margin {margin}"
                 table.setdefault(name, []).append((result["data"], value, best - value))
     out = {}
@@ -235,9 +242,8 @@ def main() -> None:
     candidates = layer_candidates(backbone)
     results = []
     for data in sets():
-        union, spans = spans_of(backbone, candidates)
-        make = PretrainedLayers(backbone, union)
-        columns = spans(make)
+        make = SeparateLayers(backbone, Layers.once(one for some in candidates for one in some))
+        layers = {str(some): partial(make.columns.take, layers=some) for some in candidates}
         used = {
             int(i)
             for t in data.tasks
@@ -245,7 +251,7 @@ def main() -> None:
             for i in part
         }
         order = sorted(used)
-        file = arguments.cache / f"auto-{data.name}.npy"
+        file = arguments.cache / f"auto-{data.name}-values.npy"
         if not file.exists():
             np.save(file, rows_of(make, [make.prepare(data.images[i], SCALE) for i in order]))
         rows = np.zeros((len(data.images), make.n_columns), np.float32)
@@ -254,7 +260,7 @@ def main() -> None:
         for task in data.tasks:
             for n in SIZES:
                 parts = parts_of(task, data, n, found, make)
-                results.append(measure(task, parts, rows, n, columns))
+                results.append(measure(task, parts, rows, n, layers))
                 print(f"{time.time() - started:5.0f} s {task.data} {task.name} {n}", flush=True)
     keep(results, arguments.write)
 

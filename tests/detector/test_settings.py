@@ -12,11 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import stripes
-from oneclass import Detector, InputError, backbones, load
+from oneclass import Detector, InputError, backbones, load, representations
 from oneclass.backbones import runtimes
 from oneclass.cli import cli
 from oneclass.detector import settings
-from oneclass.representations import layers
 
 ROOT = Path(__file__).parents[2]
 FIT = {option.name: option for option in cli.commands["fit"].params}
@@ -57,8 +56,11 @@ def test_words_are_those_of_the_rooms_below() -> None:
     assert settings.DEFAULT_BACKBONE == backbones.DEFAULT
     assert settings.RUNTIMES == runtimes.RUNTIMES
     assert settings.PRECISIONS == runtimes.PRECISIONS
-    assert settings.ROW_DTYPES == layers.ROW_DTYPES
-    assert (settings.GREYSCALE, settings.PATCHES) == (layers.GREYSCALE, layers.PATCHES)
+    assert settings.ROW_DTYPES == representations.ROW_DTYPES
+    assert (settings.GREYSCALE, settings.PATCHES) == (
+        representations.GREYSCALE,
+        representations.PATCHES,
+    )
 
 
 def test_one_number_is_a_square() -> None:

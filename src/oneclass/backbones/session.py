@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,12 @@ class Backbone:
 
     def __repr__(self) -> str:
         return f"<Backbone {self.spec.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An embedded network is found again by its name; of another the bytes travel."""
+        if EMBEDDED_SHA256.get(self.spec.name) == self.spec.sha256:
+            return Backbone.open, (self.spec.name,)
+        return partial(Backbone, file=self.spec.name), (self.model,)
 
     def has_layer(self, layer: str) -> bool:
         """Whether the network computes a tensor of that name."""

@@ -1,40 +1,40 @@
-"""What `auto` does in a fit: one pass of the network for all candidate layers, then a choice."""
+"""What "auto" does in a fit: no row is made twice, whether for choosing or for learning.
+
+Where the layer is named, its rows are those that the fit learns from. Where it is to be chosen, one
+pass of the network gives the values of all candidates, and the fit goes on with those of the chosen
+one.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from oneclass.backbones import DEFAULT, Backbone
-from oneclass.detector.collecting import DEFAULT_LAYER
+from oneclass.backbones import DEFAULT, Backbone, choose_runtime
+from oneclass.detector.collecting import DEFAULT_LAYER, Collected
 from oneclass.detector.criteria import (
     MOST,
-    NUS,
-    RULES,
-    Criteria,
-    Parts,
-    Rows,
-    altered,
-    halfspace_candidates,
-    judge,
-    preferred,
+    Choice,
+    SplitRows,
+    choose_from_rows,
     split_of,
 )
+from oneclass.detector.settings import AUTO, BY_NAME, GREYSCALE, PATCHES, Settings
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest
-from oneclass.representations import GREYSCALE, PretrainedLayers, Representation
-from oneclass.representations.extraction import BATCH
+from oneclass.representations import PretrainedLayers, Representation, SeparateLayers
+from oneclass.representations.copies import ALTERATIONS, AlteredCopies
+from oneclass.representations.extraction import Extracted, extract, open_store
 from oneclass.rows.layers import Layer, Layers
+from oneclass.system.arrays import Rows
 from oneclass.system.workers import ordered_map
 
-AUTO = "auto"
 LAYERS = (
     DEFAULT_LAYER,
     "block_2@7",
@@ -47,231 +47,218 @@ LAYERS = (
     "block_5@7+block_14@2",
 )
 OTHERS, OTHER_GRID = 6, 4
-Spans = dict[str, list[slice]]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen, and what it was chosen from.
+class ChosenLayer:
+    """Where a fit goes on once it has chosen a layer.
 
     Attributes:
-        layer: None where it was not to be chosen.
-        n_halfspaces: None for one per 12 images.
-        nu: in (0, 1].
-        record: the candidates with their criteria, as JSON.
+        choice: of the layer, and of what else was "auto".
+        representation: the chosen layer's.
+        made: rows of it that there are already, by the index of their image.
     """
 
-    layer: str | None
-    n_halfspaces: int | None
-    nu: float
-    record: dict[str, Any]
+    choice: Choice
+    representation: Representation
+    made: Mapping[int, Extracted]
 
 
-def layer_candidates(backbone: Backbone) -> list[str]:
-    """The layers to choose from, the default first: a fixed list, or six of another network's."""
-    if backbone.spec.name == DEFAULT:
-        return list(LAYERS)
-    shapes = backbone.shapes()
-    some = np.linspace(0, len(shapes) - 1, min(OTHERS, len(shapes))).round().astype(int)
-    names = [list(shapes)[i] for i in some[::-1]]
-    return [
-        f"{name}@{min(OTHER_GRID, *shapes[name][1:])}" if len(shapes[name]) == 3 else name
-        for name in names
-    ]
+def check_choosable(asked: Settings) -> None:
+    """Raise InputError where a setting is "auto" and there is nothing to choose from."""
+    if AUTO not in (asked.layer, asked.nu, asked.n_halfspaces):
+        return
+    if asked.rows == PATCHES:
+        raise InputError(
+            "rows is 'patches' and a setting is 'auto': choosing is for rows of whole images. "
+            "Name the setting, or use rows 'image'."
+        )
+    if asked.layer != AUTO:
+        return
+    if asked.grid is not None:
+        raise InputError(
+            f"grid {asked.grid}: layer 'auto' brings grids of its own. Leave the grid out."
+        )
+    if asked.backbone == GREYSCALE:
+        raise InputError(
+            "layer is 'auto', and greyscale has no layers to choose from. Leave the layer out, or "
+            "choose a network."
+        )
 
 
-def spans_of(
-    backbone: Backbone, candidates: Sequence[str]
-) -> tuple[list[Layer], Callable[[PretrainedLayers], Spans]]:
-    """Every layer that a candidate needs, once, and where each candidate lies in their row."""
-    parsed = {text: Layers.parse(text, backbone.has_layer) for text in candidates}
-    union = list(dict.fromkeys(layer for layers in parsed.values() for layer in layers))
-
-    def spans(representation: PretrainedLayers) -> Spans:
-        sizes = [math.prod(shape) for shape in representation.shapes]
-        ends = np.cumsum(sizes)
-        place = {
-            layer: slice(int(end) - size, int(end))
-            for layer, size, end in zip(union, sizes, ends, strict=True)
-        }
-        return {text: [place[layer] for layer in layers] for text, layers in parsed.items()}
-
-    return union, spans
-
-
-def choose(
-    sources: Sources,
-    representation: Representation,
-    scale: PixelScale,
-    *,
-    layers: Sequence[str],
-    n_halfspaces: int | str | None,
-    nu: float | str,
-    default_nu: float,
-    seed: int,
-    workers: int,
-    progress: Progress | None,
-) -> Choice:
-    """Choose what is "auto", in the order layer, number of half-spaces, nu.
+def layer_candidates(backbone: Backbone, size: tuple[int, int] | None = None) -> list[Layers]:
+    """The layers to choose from, the default first: a fixed list, or six of another network's.
 
     Args:
+        backbone: the network.
+        size: of its input; where a map is smaller than its candidate's grid, the grid is the
+            largest that fits.
+
+    Raises:
+        InputError: a size that the network cannot take.
+    """
+    if backbone.spec.name == DEFAULT:
+        wanted = [Layers.parse(text, backbone.has_layer) for text in LAYERS]
+    else:
+        names = backbone.layers
+        some = np.linspace(0, len(names) - 1, min(OTHERS, len(names))).round().astype(int)
+        wanted = [Layers([(names[i], OTHER_GRID)]) for i in some[::-1]]
+    used = Layers.once((name, None) for layers in wanted for name in layers.names)
+    shapes = dict(zip(used.names, SeparateLayers(backbone, used, size=size).shapes, strict=True))
+
+    def fitting(layer: Layer) -> Layer:
+        sides = shapes[layer.name][1:]
+        return Layer(layer.name, min(layer.grid, *sides) if layer.grid and sides else None)
+
+    return list(dict.fromkeys(Layers(map(fitting, layers)) for layers in wanted))
+
+
+def choose_layer(
+    asked: Settings, sources: Sources, scale: PixelScale, progress: Progress | None
+) -> ChosenLayer:
+    """Choose the layer, and after it what else is "auto".
+
+    Args:
+        asked: the settings; layer is "auto".
         sources: the normal images; up to `MOST` different ones are looked at, picked by content.
-        representation: with all that the candidates need, or the one that was named.
         scale: the rule for intensities.
-        layers: the candidates, the default first; none where the layer was named.
-        n_halfspaces: a number, None for one per 12 images, or "auto".
-        nu: a number, or "auto".
-        default_nu: where nu is "auto".
-        seed: of the alterations and the clustering.
-        workers: threads that read.
         progress: called with (images done, images in all).
 
     Raises:
         InputError: fewer than ten different images.
     """
-    parts = _parts(sources, representation, scale, seed, workers, progress)
-    spans: Spans = {}
-    if layers:
-        assert isinstance(representation, PretrainedLayers)
-        spans = spans_of(representation.backbone, layers)[1](representation)
-    return settle(parts, spans, n_halfspaces, nu, default_nu=default_nu, seed=seed)
+    backbone = Backbone.open(asked.backbone)
+    candidates = layer_candidates(backbone, asked.size)
+    runtime = choose_runtime(asked.runtime, asked.precision)
+    make: dict[str, Any] = {"size": asked.size, "threads": asked.threads, "runtime": runtime}
+    union = Layers.once(layer for layers in candidates for layer in layers)
+    every = SeparateLayers(backbone, union, **make)
+    found: list[Extracted] = []
+    indices = _picked(asked, sources, every, scale)
+    for done, result in enumerate(_extracted(asked, sources, every, scale, indices), 1):
+        if isinstance(result, Extracted):
+            found.append(result)
+        if progress:
+            progress(done, len(indices))
+    alive = [e for e in found if every.columns.take(e.row[None], union).any()]
+    distinct = {e.digest: e for e in reversed(alive)}
+    ordered = [distinct[digest] for digest in sorted(distinct)][:MOST]
+    first, second, held = split_of(len(ordered))
+    table = np.stack([e.row for e in ordered])
+    copies = _copies(asked, sources, every, scale, [ordered[i].index for i in held])
+    choice = choose_from_rows(
+        SplitRows(table[first], table[second], table[held], copies),
+        {str(layers): partial(every.columns.take, layers=layers) for layers in candidates},
+        asked.n_halfspaces,
+        asked.nu,
+        default_nu=BY_NAME["nu"].default,
+        seed=asked.seed,
+    )
+    layers = next(layers for layers in candidates if str(layers) == choice.layer)
+    chosen = PretrainedLayers(backbone, layers, row_dtype=asked.row_dtype, **make)
+    return ChosenLayer(choice, chosen, _made(every, chosen, found))
 
 
-def settle(
-    parts: Parts,
-    spans: Spans,
-    n_halfspaces: int | str | None,
-    nu: float | str,
-    *,
-    default_nu: float,
-    seed: int,
+def choose_numbers(
+    asked: Settings,
+    sources: Sources,
+    collected: Collected,
+    representation: Representation,
+    scale: PixelScale,
 ) -> Choice:
-    """Choose from rows: the layer, then the number of half-spaces, then nu.
+    """Choose the number of half-spaces, nu, or both, where the layer was named.
 
     Args:
-        parts: rows of all candidate layers, or of the layer that was named.
-        spans: each candidate layer's columns, the default first; none where it was named.
-        n_halfspaces, nu, default_nu, seed: as for `choose`.
-    """
-    n = len(parts.first) + len(parts.second) + len(parts.held_out)
-    record: dict[str, Any] = {"n_images": n}
-    k = None if isinstance(n_halfspaces, str) else n_halfspaces
-    value = default_nu if isinstance(nu, str) else nu
-    layer = None
-    if spans:
-        found = {
-            name: judge(parts.columns(columns), _at_most(k, n), value, seed=seed)
-            for name, columns in spans.items()
-        }
-        layer = _pick("layer", found, next(iter(spans)), record)
-        parts = parts.columns(spans[layer])
-    if n_halfspaces == AUTO:
-        numbers = {k: judge(parts, k, value, seed=seed) for k in halfspace_candidates(n)}
-        k = _pick("n_halfspaces", numbers, None, record)
-    if nu == AUTO:
-        values = {v: judge(parts, _at_most(k, n), v, seed=seed) for v in NUS}
-        value = _pick("nu", values, default_nu, record)
-    return Choice(layer, k, value, record)
-
-
-def needed(
-    backbone: str | Path | Backbone, grid: int | None, *, patches: bool, layer: str | None
-) -> list[str]:
-    """The candidates for the layer; none where the layer was named.
+        asked: the settings.
+        sources: the normal images.
+        collected: their rows; up to `MOST` different ones are looked at, picked by content.
+        representation: that made the rows.
+        scale: the rule for intensities.
 
     Raises:
-        InputError: patches, a grid, or greyscale: there is nothing to choose from.
+        InputError: fewer than ten different images.
     """
-    if patches:
-        raise InputError(
-            "rows is 'patches' and a setting is 'auto': choosing is for rows of whole images. "
-            "Name the setting, or use rows 'image'."
-        )
-    if layer != AUTO:
-        return []
-    if grid is not None:
-        raise InputError(f"grid {grid}: layer 'auto' brings grids of its own. Leave the grid out.")
-    if backbone == GREYSCALE:
-        raise InputError(
-            "layer is 'auto', and greyscale has no layers to choose from. Leave the layer out, or "
-            "choose a network."
-        )
-    return layer_candidates(Backbone.open(backbone))
+    digests = collected.digests
+    places = [i for i, d in enumerate(digests) if not i or d != digests[i - 1]][:MOST]
+    table = np.asarray(collected.rows.take(places), np.float32)
+    used = np.flatnonzero(table.any(axis=1))
+    first, second, held = (used[part] for part in split_of(len(used)))
+    indices = [collected.indices[places[i]] for i in held]
+    copies = _copies(asked, sources, representation, scale, indices)
+    return choose_from_rows(
+        SplitRows(table[first], table[second], table[held], copies),
+        {},
+        asked.n_halfspaces,
+        asked.nu,
+        default_nu=BY_NAME["nu"].default,
+        seed=asked.seed,
+    )
 
 
-def joined(backbone: str | Path | Backbone, candidates: Sequence[str]) -> str:
-    """One text for all the layers that the candidates need, each once."""
-    union, _ = spans_of(Backbone.open(backbone), candidates)
-    return str(Layers(union))
-
-
-def _at_most(k: int | None, n: int) -> int | None:
-    return None if k is None else min(k, n)
-
-
-def _pick(setting: str, found: dict[T, Criteria], default: T, record: dict[str, Any]) -> T:
-    chosen = preferred(found, default, RULES[setting])
-    record[setting] = {
-        **asdict(RULES[setting]),
-        "chosen": chosen,
-        "candidates": [{"value": v, **criteria.to_json()} for v, criteria in found.items()],
-    }
-    return chosen
-
-
-def _parts(
+def _extracted(
+    asked: Settings,
     sources: Sources,
     representation: Representation,
     scale: PixelScale,
-    seed: int,
-    workers: int,
-    progress: Progress | None,
-) -> Parts:
-    """Rows of up to `MOST` images, in the order of their content, and of altered copies."""
-    at_least = representation.preprocessing.at_least
-    picked = _picked(sources, at_least, scale, workers)
-    split_of(len(picked))  # refuses too few before the network runs
-    table = np.empty((len(picked), representation.n_columns), np.float32)
-    copies: dict[str, list[Rows]] = {}
+    indices: Sequence[int],
+) -> Iterator[Extracted | ImageError]:
+    """Rows of some of the images, from the cache where it has them."""
+    store = None if asked.cache is None else open_store(asked.cache, representation, scale)
+    return extract(
+        sources, representation, scale, workers=asked.workers, store=store, indices=indices
+    )
 
-    def prepared(some: Sequence[tuple[bytes, int]]) -> list[NDArray[np.float32]]:
-        images = ordered_map(lambda item: sources.pixels(item[1], at_least), some, workers)
-        return [representation.prepare(pixels, scale) for pixels in images]
 
-    for start in range(0, len(picked), BATCH):
-        some = picked[start : start + BATCH]
-        table[start : start + BATCH] = representation.rows(prepared(some))
-        if progress:
-            progress(start + len(some), len(picked))
-    used = np.flatnonzero(np.isfinite(table).all(axis=1) & table.any(axis=1))
-    table, picked = table[used], [picked[i] for i in used]
-    first, second, held = split_of(len(picked))
-    for start in range(0, len(held), BATCH):
-        some = picked[start : min(start + BATCH, len(held))]
-        changed = [
-            altered(planes, np.random.default_rng([seed, *digest]))
-            for planes, (digest, _) in zip(prepared(some), some, strict=True)
-        ]
-        for kind in changed[0]:
-            copies.setdefault(kind, []).append(representation.rows([c[kind] for c in changed]))
-    kinds = {kind: np.concatenate(parts) for kind, parts in copies.items()}
-    return Parts(table[first], table[second], table[held], kinds)
+def _copies(
+    asked: Settings,
+    sources: Sources,
+    representation: Representation,
+    scale: PixelScale,
+    indices: Sequence[int],
+) -> dict[str, Rows]:
+    """For each alteration, rows of the altered copies of some images."""
+    maker = AlteredCopies(representation, asked.seed)
+    results = _extracted(asked, sources, maker, scale, indices)
+    rows = np.stack([r.row for r in results if isinstance(r, Extracted)]).astype(np.float32)
+    return {kind: rows[:, i] for i, kind in enumerate(ALTERATIONS)}
+
+
+def _made(
+    every: SeparateLayers, chosen: PretrainedLayers, found: Sequence[Extracted]
+) -> dict[int, Extracted]:
+    """The chosen layers' rows out of everyone's; none where their own session gives other bits.
+
+    A runtime may fuse what stands between two layers where nobody asks for the first one.
+    """
+
+    def taken(values: Rows) -> Rows:
+        rows = every.columns.take(values, chosen.layers)
+        return rows.astype(chosen.row_dtype, copy=False)
+
+    noise = np.random.default_rng(0).normal(size=(1, *every.prepared_shape)).astype(np.float32)
+    if not np.array_equal(taken(every.rows(noise)), chosen.rows(noise)):
+        return {}
+    made = (Extracted(e.index, taken(e.row[None])[0], e.digest, e.key) for e in found)
+    return {e.index: e for e in made if e.row.any()}
 
 
 def _picked(
-    sources: Sources, at_least: tuple[int, int] | None, scale: PixelScale, workers: int
-) -> list[tuple[bytes, int]]:
-    """(digest, index) of up to `MOST` different readable images, by digest."""
+    asked: Settings, sources: Sources, representation: Representation, scale: PixelScale
+) -> Sequence[int]:
+    """The images to look at: all, or of very many `MOST` different ones, by digest."""
+    if len(sources) <= MOST:
+        return range(len(sources))
 
     def digest_of(index: int) -> bytes | None:
         try:
-            pixels = sources.pixels(index, at_least)
+            pixels = sources.pixels(index, representation.preprocessing.at_least)
             check_depth(pixels, scale.depth, sources.names[index])
         except ImageError:
             return None  # `fit` reports it when it comes to learning
         return content_digest(pixels)
 
-    found = list(ordered_map(digest_of, range(len(sources)), workers))
-    first = {digest: i for i, digest in reversed(list(enumerate(found))) if digest is not None}
-    return sorted(first.items())[:MOST]
+    first: dict[bytes, int] = {}
+    for index, digest in enumerate(ordered_map(digest_of, range(len(sources)), asked.workers)):
+        if digest is not None:
+            first.setdefault(digest, index)
+    return [index for _, index in islice(sorted(first.items()), MOST)]

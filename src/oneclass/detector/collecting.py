@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from oneclass.representations import (
     PretrainedLayers,
     Representation,
 )
-from oneclass.representations.extraction import extract
+from oneclass.representations.extraction import Extracted, extract
 from oneclass.rows import RowSource
 from oneclass.rows.layers import Layers
 from oneclass.rows.scratch import ScratchRows
@@ -36,6 +37,23 @@ DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
 """benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The normal images' rows, in an order that their content decides.
+
+    Attributes:
+        rows: (n, d), or (n, p, d) for patches.
+        digests: n of the images' content, ascending.
+        indices: n of the images among the sources.
+        errors: of the images that could not be used.
+    """
+
+    rows: RowSource
+    digests: list[bytes]
+    indices: list[int]
+    errors: list[ImageError]
 
 
 def read_headers(sources: Sources, *, workers: int) -> list[Header]:
@@ -156,8 +174,9 @@ def collect_rows(
     workers: int,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[RowSource, list[bytes], list[ImageError]]:
-    """The rows of all readable images, ordered by content, their digests, and the errors.
+    made: Mapping[int, Extracted] | None = None,
+) -> Collected:
+    """The rows of all readable images; arguments as for `extract`.
 
     Raises:
         InputError: fewer than two images can be read, or nothing tells them apart.
@@ -165,8 +184,10 @@ def collect_rows(
     """
     collected: ScratchRows | None = None
     digests: list[bytes] = []
+    indices: list[int] = []
     errors = list(sources.errors)
-    for result in extract(sources, representation, scale, workers=workers, store=store):
+    results = extract(sources, representation, scale, workers=workers, store=store, made=made)
+    for result in results:
         if isinstance(result, ImageError):
             errors.append(result)
         else:
@@ -177,6 +198,7 @@ def collect_rows(
             np.minimum(lowest, result.row, out=lowest)
             np.maximum(highest, result.row, out=highest)
             digests.append(result.digest)
+            indices.append(result.index)
         if progress:
             progress(len(digests) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(digests), len(sources), errors)
@@ -187,7 +209,9 @@ def collect_rows(
             "normal cannot be learnt from one picture. Give images that differ as normal ones do."
         )
     order = content_order(digests)
-    return collected.ordered(order), [digests[i] for i in order], errors
+    return Collected(
+        collected.ordered(order), [digests[i] for i in order], [indices[i] for i in order], errors
+    )
 
 
 def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:

@@ -6,27 +6,25 @@ three criteria. docs/auto.md compares the criteria on labelled data and says why
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.detector.collecting import choose_n_halfspaces
+from oneclass.detector.settings import AUTO
 from oneclass.errors import InputError
 from oneclass.statistics import auroc
 from oneclass.svm import Halfspaces, fit_halfspaces, halfspace_scores
+from oneclass.system.arrays import Array, Rows
 
-Rows = NDArray[np.float32]
-Planes = NDArray[np.float32]
 T = TypeVar("T")
 CRITERIA = ("tightness", "stability", "self_made")
 HALFSPACES = (None, 1, 4, 16, 64)
 NUS = (0.1, 0.01, 0.3, 0.5)
 FEWEST, MOST = 10, 300
-TILES = 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Criteria:
 
 
 @dataclass(frozen=True)
-class Rule:
+class Preference:
     """How a setting is chosen.
 
     Attributes:
@@ -63,16 +61,16 @@ class Rule:
     checked: bool
 
 
-RULES = {
-    "layer": Rule("tightness", 0.02, checked=True),
-    "n_halfspaces": Rule("tightness", 0.0, checked=False),
-    "nu": Rule("tightness", 0.0, checked=False),
+PREFERENCES = {
+    "layer": Preference("tightness", 0.02, checked=True),
+    "n_halfspaces": Preference("tightness", 0.0, checked=False),
+    "nu": Preference("tightness", 0.0, checked=False),
 }
 """Those that lose least in benchmarks/choose_auto.py."""
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitRows:
     """The rows of one representation: two parts to fit to, one held out, and its altered copies.
 
     Attributes:
@@ -87,16 +85,27 @@ class Parts:
     held_out: Rows
     altered: Mapping[str, Rows]
 
-    def columns(self, spans: Sequence[slice]) -> Parts:
-        """With some of the columns, of unit length again."""
+    def of(self, layer: Callable[[Rows], Rows]) -> SplitRows:
+        """With the rows that a function makes of these."""
+        altered = {name: layer(rows) for name, rows in self.altered.items()}
+        return SplitRows(layer(self.first), layer(self.second), layer(self.held_out), altered)
 
-        def some(rows: Rows) -> Rows:
-            joined = np.concatenate([rows[:, span] for span in spans], axis=1)
-            joined /= np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-12)
-            return joined
 
-        altered = {name: some(rows) for name, rows in self.altered.items()}
-        return Parts(some(self.first), some(self.second), some(self.held_out), altered)
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and what it was chosen from.
+
+    Attributes:
+        layer: None where it was not to be chosen.
+        n_halfspaces: None for one per 12 images.
+        nu: in (0, 1].
+        record: the candidates with their criteria, as JSON.
+    """
+
+    layer: str | None
+    n_halfspaces: int | None
+    nu: float
+    record: dict[str, Any]
 
 
 def split_of(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -114,26 +123,7 @@ def split_of(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.i
     return np.arange(held, n, 2), np.arange(held + 1, n, 2), np.arange(held)
 
 
-def altered(planes: Planes, random: np.random.Generator) -> dict[str, Planes]:
-    """Three self-made anomalies of a prepared image.
-
-    Args:
-        planes: (channels, height, width) float32.
-        random: decides where; the same state gives the same copies.
-
-    Returns:
-        "rotated": by a multiple of 90 degrees (by 180 if it is not square). "pasted": a rectangle
-        of 2 to 15 % of the area copied to another place. "shuffled": the tiles of a 4 x 4 grid in
-        another order. Shapes and type as given.
-    """
-    return {
-        "rotated": _rotated(planes, random),
-        "pasted": _pasted(planes, random),
-        "shuffled": _shuffled(planes, random),
-    }
-
-
-def judge(parts: Parts, n_halfspaces: int | None, nu: float, *, seed: int = 0) -> Criteria:
+def judge(parts: SplitRows, n_halfspaces: int | None, nu: float, *, seed: int = 0) -> Criteria:
     """The three criteria of one setting.
 
     Args:
@@ -161,7 +151,7 @@ def judge(parts: Parts, n_halfspaces: int | None, nu: float, *, seed: int = 0) -
     )
 
 
-def preferred(values: Mapping[T, Criteria], default: T, rule: Rule) -> T:
+def preferred(values: Mapping[T, Criteria], default: T, rule: Preference) -> T:
     """The candidate that a rule prefers, or the default where none is clearly better.
 
     Args:
@@ -181,7 +171,62 @@ def halfspace_candidates(n: int) -> list[int | None]:
     return [k for k in HALFSPACES if k is None or k <= n // 2]
 
 
-def _scores(rows: Rows, model: Halfspaces) -> NDArray[np.float64]:
+def choose_from_rows(
+    parts: SplitRows,
+    layers: Mapping[str, Callable[[Rows], Rows]],
+    n_halfspaces: int | str | None,
+    nu: float | str,
+    *,
+    default_nu: float,
+    seed: int,
+) -> Choice:
+    """Choose from rows: the layer, then the number of half-spaces, then nu.
+
+    Args:
+        parts: rows of all candidate layers, or of the layer that was named.
+        layers: for each candidate layer what makes its rows of these, the default first; none
+            where it was named.
+        n_halfspaces: a number, None for one per 12 images, or "auto".
+        nu: a number, or "auto".
+        default_nu: where nu is "auto".
+        seed: of the clustering.
+    """
+    n = len(parts.first) + len(parts.second) + len(parts.held_out)
+    record: dict[str, Any] = {"n_images": n}
+    k = None if isinstance(n_halfspaces, str) else n_halfspaces
+    value = default_nu if isinstance(nu, str) else nu
+    layer = None
+    if layers:
+        found = {
+            name: judge(parts.of(layer_rows), _at_most(k, n), value, seed=seed)
+            for name, layer_rows in layers.items()
+        }
+        layer = _pick("layer", found, next(iter(layers)), record)
+        parts = parts.of(layers[layer])
+    if n_halfspaces == AUTO:
+        numbers = {k: judge(parts, k, value, seed=seed) for k in halfspace_candidates(n)}
+        k = _pick("n_halfspaces", numbers, None, record)
+    if nu == AUTO:
+        values = {v: judge(parts, _at_most(k, n), v, seed=seed) for v in NUS}
+        value = _pick("nu", values, default_nu, record)
+    return Choice(layer, k, value, record)
+
+
+def _at_most(k: int | None, n: int) -> int | None:
+    return None if k is None else min(k, n)
+
+
+def _pick(setting: str, found: dict[T, Criteria], default: T, record: dict[str, Any]) -> T:
+    chosen = preferred(found, default, PREFERENCES[setting])
+    record[setting] = {
+        **asdict(PREFERENCES[setting]),
+        "chosen": chosen,
+        "candidates": [{"value": v, **criteria.to_json()} for v, criteria in found.items()],
+    }
+    return chosen
+
+
+def _scores(rows: Rows, model: Halfspaces) -> Array:
     return -halfspace_scores(rows, model.coef, model.offset)[0]
 
 
@@ -193,7 +238,7 @@ def _cosine(rows: Rows, model: Halfspaces) -> float:
     return float(np.mean(products / np.maximum(lengths, 1e-12)))
 
 
-def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _rank_correlation(one: Array, other: Array) -> float:
     ranks = []
     for scores in (one, other):
         ordered = np.sort(scores)
@@ -202,32 +247,3 @@ def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> f
     if any(np.ptp(rank) == 0 for rank in ranks):
         return 0.0
     return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
-def _rotated(planes: Planes, random: np.random.Generator) -> Planes:
-    quarters = int(random.integers(1, 4)) if planes.shape[1] == planes.shape[2] else 2
-    return np.ascontiguousarray(np.rot90(planes, quarters, axes=(1, 2)))
-
-
-def _pasted(planes: Planes, random: np.random.Generator) -> Planes:
-    height, width = planes.shape[1:]
-    area, aspect = random.uniform(0.02, 0.15), math.exp(random.uniform(-1, 1))
-    h = int(np.clip(height * math.sqrt(area * aspect), 1, height))
-    w = int(np.clip(width * math.sqrt(area / aspect), 1, width))
-    (top, down), (left, right) = (
-        random.integers(0, side - part + 1, 2) for side, part in ((height, h), (width, w))
-    )
-    copy = planes.copy()
-    copy[:, down : down + h, right : right + w] = planes[:, top : top + h, left : left + w]
-    return copy
-
-
-def _shuffled(planes: Planes, random: np.random.Generator) -> Planes:
-    height, width = (side // TILES for side in planes.shape[1:])
-    copy = planes.copy()
-    for to, place in enumerate(random.permutation(TILES * TILES)):
-        (down, right), (top, left) = divmod(to, TILES), divmod(int(place), TILES)
-        copy[:, down * height : (down + 1) * height, right * width : (right + 1) * width] = planes[
-            :, top * height : (top + 1) * height, left * width : (left + 1) * width
-        ]
-    return copy

@@ -9,16 +9,17 @@ from typing import Any
 
 from oneclass.backbones import choose_runtime
 from oneclass.detector import modelfile
-from oneclass.detector.choosing import Choice, choose, joined, needed
+from oneclass.detector.choosing import check_choosable, choose_layer, choose_numbers
 from oneclass.detector.collecting import (
     choose_pixel_scale,
     choose_representation,
     collect_rows,
     read_headers,
 )
+from oneclass.detector.criteria import Choice
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
-from oneclass.detector.settings import AUTO, BY_NAME, PATCHES, Settings
+from oneclass.detector.settings import AUTO, PATCHES, Settings
 from oneclass.detector.training_rows import TrainingRows, rows_file
 from oneclass.errors import ImageError
 from oneclass.images.formats.source import Header
@@ -79,24 +80,33 @@ def fit(
     Returns:
         The state, and the store of rows that was used, if one was.
     """
+    check_choosable(asked)
     sources = gather(images)
     headers = read_headers(sources, workers=asked.workers)
-    scale, choice = None, None
-    if AUTO in (asked.layer, asked.nu, asked.n_halfspaces):
+    if asked.layer == AUTO:
         scale = _pixel_scale(asked, sources, headers)
-        choice = _choose(asked, sources, headers, scale, progress)
-    layer = choice.layer if choice and asked.layer == AUTO else asked.layer
-    representation = _representation(asked, headers, layer)
-    scale = scale or _pixel_scale(asked, sources, headers)
+        found = choose_layer(asked, sources, scale, progress)
+        representation, choice, made = found.representation, found.choice, found.made
+    else:
+        representation, choice, made = _representation(asked, headers), None, {}
+        scale = _pixel_scale(asked, sources, headers)
     store = store_for(asked, representation, scale)
-    rows, digests, errors = collect_rows(
-        sources, representation, scale, workers=asked.workers, progress=progress, store=store
+    collected = collect_rows(
+        sources,
+        representation,
+        scale,
+        workers=asked.workers,
+        progress=progress,
+        store=store,
+        made=made,
     )
-    training = TrainingRows(rows, digests)
+    if choice is None and AUTO in (asked.nu, asked.n_halfspaces):
+        choice = choose_numbers(asked, sources, collected, representation, scale)
+    training = TrainingRows(collected.rows, collected.digests)
     model = learn(training, representation, scale, **learning_settings(asked, choice))
     model = model.with_choice(choice.record if choice else None)
-    state = State(model, training, choice=choice, errors=tuple(errors), ignored=sources.ignored)
-    return state, store
+    errors = tuple(collected.errors)
+    return State(model, training, choice=choice, errors=errors, ignored=sources.ignored), store
 
 
 def learning_settings(asked: Settings, choice: Choice | None) -> dict[str, Any]:
@@ -117,38 +127,15 @@ def _pixel_scale(asked: Settings, sources: Sources, headers: list[Header]) -> Pi
     return choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
 
 
-def _representation(asked: Settings, headers: list[Header], layer: str | None) -> Representation:
+def _representation(asked: Settings, headers: list[Header]) -> Representation:
     return choose_representation(
         headers,
         asked.backbone,
-        layer,
+        asked.layer,
         asked.grid,
         asked.size,
         asked.threads,
         patches=asked.rows == PATCHES,
         runtime=choose_runtime(asked.runtime, asked.precision),
         row_dtype=asked.row_dtype,
-    )
-
-
-def _choose(
-    asked: Settings,
-    sources: Sources,
-    headers: list[Header],
-    scale: PixelScale,
-    progress: Progress | None,
-) -> Choice:
-    layers = needed(asked.backbone, asked.grid, patches=asked.rows == PATCHES, layer=asked.layer)
-    named = None if asked.layer == AUTO else asked.layer
-    return choose(
-        sources,
-        _representation(asked, headers, joined(asked.backbone, layers) if layers else named),
-        scale,
-        layers=layers,
-        n_halfspaces=asked.n_halfspaces,
-        nu=asked.nu,
-        default_nu=BY_NAME["nu"].default,
-        seed=asked.seed,
-        workers=asked.workers,
-        progress=progress,
     )

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO
 
 from oneclass.errors import ImageError
@@ -71,7 +70,7 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
                 walk.entries(source.read(), "-", Path())
         else:
             walk.take(given)
-    return Listing(walk.once(), MappingProxyType(dict(walk.ignored)), tuple(walk.errors))
+    return Listing(walk.once(), dict(walk.ignored), tuple(walk.errors))
 
 
 class _Walk:

@@ -7,10 +7,9 @@ the cores are busy as long as there are images, whichever stage is the slow one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -45,11 +44,13 @@ class Extracted:
         index: of the image among the sources.
         row: (d,), or (p, d) for patches, of the representation's `row_dtype`.
         digest: of the image's content.
+        key: of the file or array as it was read, where a store was asked for it.
     """
 
     index: int
     row: Rows
     digest: bytes
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ def extract(
     workers: int,
     store: RowStore | None = None,
     stages: Stages | None = None,
-) -> Iterator[Extracted | ImageError]:
+    indices: Sequence[int] | None = None,
+    made: Mapping[int, Extracted] | None = None,
+) -> Generator[Extracted | ImageError, None, None]:
     """Yield each image's row, or why it has none, in order and in constant memory.
 
     A row depends on its own image alone: neither on its neighbours nor on `workers`.
@@ -105,26 +108,20 @@ def extract(
         workers: threads, each of which reads, resizes and computes.
         store: of `open_store`: rows in it are not made again, others are added to it.
         stages: where to add up the time that each stage takes.
+        indices: which of the images; None for all.
+        made: rows by index that this representation made before, with or without a store as here:
+            they are not made again, unless the file is another one by now.
     """
+    chosen = range(len(sources)) if indices is None else indices
     step = _images_a_chunk(representation, workers)
-    chunks = (
-        range(start, min(start + step, len(sources))) for start in range(0, len(sources), step)
-    )
+    chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
-    work = partial(
-        _chunk,
-        sources=sources,
-        representation=representation,
-        scale=scale,
-        store=store,
-        rooms=rooms,
-        stages=stages or Stages(),
-    )
-    with closing(ordered_map(work, chunks, workers, ahead=CHUNKS_AHEAD * workers)) as done:
+    work = _Work(sources, representation, scale, store, stages or Stages(), made or {}, rooms)
+    with closing(ordered_map(work.rows, chunks, workers, ahead=CHUNKS_AHEAD * workers)) as done:
         try:
-            for key, result in chain.from_iterable(done):
-                if store is not None and key is not None and isinstance(result, Extracted):
-                    store.put(key, result.row, result.digest)
+            for is_new, result in chain.from_iterable(done):
+                if store is not None and is_new and isinstance(result, Extracted) and result.key:
+                    store.put(result.key, result.row, result.digest)
                 yield result
         finally:
             if store is not None:
@@ -153,80 +150,66 @@ def _images_a_chunk(representation: Representation, workers: int) -> int:
     return max(1, min(representation.together, most))
 
 
-def _chunk(
-    indices: range,
-    *,
-    sources: Sources,
-    representation: Representation,
-    scale: PixelScale,
-    store: RowStore | None,
-    rooms: _Rooms,
-    stages: Stages,
-) -> list[tuple[bytes | None, Extracted | ImageError]]:
-    """The rows of a few images, each with the key under which to keep it, if any."""
-    planes = rooms.take()
-    prepared: list[_Prepared] = []
-    found = []
-    for index in indices:
-        out = planes[len(prepared)]
-        item = _look(index, sources, representation, scale, store, out, stages)
-        found.append(item)
-        if isinstance(item, _Prepared):
-            prepared.append(item)
-    with stages.measure("network"):
-        rows = iter(representation.rows(planes[: len(prepared)]) if prepared else ())
-    rooms.give_back(planes)
-    return [
-        (item.key, _result(item, next(rows), representation, sources))
-        if isinstance(item, _Prepared)
-        else (None, item)
-        for item in found
-    ]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker does with a few images."""
 
+    sources: Sources
+    representation: Representation
+    scale: PixelScale
+    store: RowStore | None
+    stages: Stages
+    made: Mapping[int, Extracted]
+    rooms: _Rooms
 
-def _look(
-    index: int,
-    sources: Sources,
-    representation: Representation,
-    scale: PixelScale,
-    store: RowStore | None,
-    out: Planes,
-    stages: Stages,
-) -> _Prepared | Extracted | ImageError:
-    """An image's row where the store has it; else the image is prepared into `out`."""
-    key = None
-    if store is not None:
-        with stages.measure("cache"):
-            key = sources.key(index)
-            if key is not None and (found := store.get(key)):
-                return Extracted(index, *found)
-    try:
-        with stages.measure("read and decode"):
-            pixels = sources.pixels(index, representation.preprocessing.at_least)
-        check_depth(pixels, scale.depth, sources.names[index])
-    except ImageError as error:
-        return error
-    if key is not None:
-        with stages.measure("cache"):
-            if sources.key(index) != key:
-                key = None  # the file was changed while it was read: whose row this is nobody knows
-    with stages.measure("resize"):
-        representation.prepare(pixels, scale, out)
-    with stages.measure("digest"):
-        return _Prepared(index, content_digest(pixels), key)
+    def rows(self, indices: Sequence[int]) -> list[tuple[bool, Extracted | ImageError]]:
+        """The rows of some images, and of each whether the store should keep it."""
+        planes = self.rooms.take()
+        found: list[tuple[bool, _Prepared | Extracted | ImageError]] = []
+        n_prepared = 0
+        for index in indices:
+            found.append(self._look(index, planes[n_prepared]))
+            n_prepared += isinstance(found[-1][1], _Prepared)
+        with self.stages.measure("network"):
+            rows = iter(self.representation.rows(planes[:n_prepared]) if n_prepared else ())
+        self.rooms.give_back(planes)
+        return [
+            (new, self._result(item, next(rows)) if isinstance(item, _Prepared) else item)
+            for new, item in found
+        ]
 
+    def _look(self, index: int, out: Planes) -> tuple[bool, _Prepared | Extracted | ImageError]:
+        """An image's row where it is known; else the image is prepared into `out`."""
+        key = None
+        if self.store is not None:
+            with self.stages.measure("cache"):
+                key = self.sources.key(index)
+                if key is not None and (found := self.store.get(key)):
+                    return False, Extracted(index, *found, key)
+        if index in self.made and self.made[index].key == key:
+            return True, self.made[index]
+        try:
+            with self.stages.measure("read and decode"):
+                pixels = self.sources.pixels(index, self.representation.preprocessing.at_least)
+            check_depth(pixels, self.scale.depth, self.sources.names[index])
+        except ImageError as error:
+            return False, error
+        if key is not None:
+            with self.stages.measure("cache"):
+                if self.sources.key(index) != key:
+                    key = None  # changed while it was read: whose row this is nobody knows
+        with self.stages.measure("resize"):
+            self.representation.prepare(pixels, self.scale, out)
+        with self.stages.measure("digest"):
+            return True, _Prepared(index, content_digest(pixels), key)
 
-def _result(
-    item: _Prepared, row: Rows, representation: Representation, sources: Sources
-) -> Extracted | ImageError:
-    error = _refusal(row, representation, sources.names[item.index])
-    return error or Extracted(item.index, row, item.digest)
-
-
-def _refusal(row: Rows, representation: Representation, name: str) -> ImageError | None:
-    if not np.isfinite(row).all():
-        why = "the network's output for it is not finite; are its pixel values far out of range?"
-        return ImageError(name, "row_not_finite", why)
-    if representation.unit_length and not row.any():
-        return ImageError(name, "row_zero", NO_DIRECTION)
-    return None
+    def _result(self, item: _Prepared, row: Rows) -> Extracted | ImageError:
+        name = self.sources.names[item.index]
+        if not np.isfinite(row).all():
+            why = (
+                "the network's output for it is not finite; are its pixel values far out of range?"
+            )
+            return ImageError(name, "row_not_finite", why)
+        if self.representation.unit_length and not row.any():
+            return ImageError(name, "row_zero", NO_DIRECTION)
+        return Extracted(item.index, row, item.digest, item.key)

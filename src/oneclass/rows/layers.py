@@ -75,6 +75,11 @@ class Layers(tuple[Layer, ...]):
         return cls(layers)
 
     @classmethod
+    def once(cls, layers: Iterable[tuple[str, int | None]]) -> Layers:
+        """Each layer once, in the order in which they first come."""
+        return cls(dict.fromkeys(layers))
+
+    @classmethod
     def from_json(cls, records: Iterable[dict[str, Any]]) -> Layers:
         """Read a model's record.
 

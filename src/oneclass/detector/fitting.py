@@ -81,19 +81,18 @@ def fit(
     """
     sources = gather(images)
     headers = read_headers(sources, workers=asked.workers)
-    scale, choice = None, None
+    scale, notes = choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
+    choice = None
     if AUTO in (asked.layer, asked.nu, asked.n_halfspaces):
-        scale = _pixel_scale(asked, sources, headers)
         choice = _choose(asked, sources, headers, scale, progress)
     layer = choice.layer if choice and asked.layer == AUTO else asked.layer
     representation = _representation(asked, headers, layer)
-    scale = scale or _pixel_scale(asked, sources, headers)
     store = store_for(asked, representation, scale)
     rows, digests, errors = collect_rows(
         sources, representation, scale, workers=asked.workers, progress=progress, store=store
     )
     training = TrainingRows(rows, digests)
-    model = learn(training, representation, scale, **learning_settings(asked, choice))
+    model = learn(training, representation, scale, **learning_settings(asked, choice), notes=notes)
     model = model.with_choice(choice.record if choice else None)
     state = State(model, training, choice=choice, errors=tuple(errors), ignored=sources.ignored)
     return state, store
@@ -113,7 +112,9 @@ def store_for(
     return None if asked.cache is None else open_store(asked.cache, representation, scale)
 
 
-def _pixel_scale(asked: Settings, sources: Sources, headers: list[Header]) -> PixelScale:
+def _pixel_scale(
+    asked: Settings, sources: Sources, headers: list[Header]
+) -> tuple[PixelScale, tuple[str, ...]]:
     return choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
 
 

@@ -75,9 +75,9 @@ def _check_no_data(samples: Pixels, layout: Layout) -> None:
     marked = int(np.count_nonzero((samples == value).all(axis=2)))
     if marked:
         raise RefusedError(
-            "not_finite", f"{marked} of {samples[..., 0].size} pixels are {value:g}, which its GDAL "
-            "tag calls no data; cut the picture to what is valid, or replace them by a number that "
-            "means what you want and remove the tag"
+            "not_finite", f"{marked} of {samples[..., 0].size} pixels are {value:g}, which its "
+            "GDAL tag calls no data; cut the picture to what is valid, or replace them by a number "
+            "that means what you want and remove the tag"
         )  # fmt: skip
 
 

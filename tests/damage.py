@@ -220,7 +220,7 @@ def pack(values: np.ndarray, bits: int, order: str) -> bytes:
 
 # -- TIFF
 
-TIFF_TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
+TIFF_TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 16: "Q"}
 
 
 def tiff_bytes(

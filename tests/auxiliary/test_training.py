@@ -161,8 +161,11 @@ def test_killed_at_any_point_and_resumed_it_ends_with_the_same_bytes(
         assert first == second
 
 
-def test_an_interrupted_run_keeps_its_last_step(place: Path, whole: bytes) -> None:
-    out = place / "stopped"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_last_step(
+    place: Path, whole: bytes, number: signal.Signals
+) -> None:
+    out = place / f"stopped{number}"
     out.mkdir()
     words = ("normal", "-o", out / "whole.onnx", *TINY, "--epochs", "6")
     with subprocess.Popen(
@@ -171,10 +174,10 @@ def test_an_interrupted_run_keeps_its_last_step(place: Path, whole: bytes) -> No
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 1/"):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         rest = process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "interrupted" in rest
     assert not (out / "whole.onnx").exists()
     assert checkpoint.exists(out / "whole.onnx.run")

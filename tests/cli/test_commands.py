@@ -269,7 +269,10 @@ def test_a_pipe_as_model_is_refused_at_once(place: Path, tmp_path: Path) -> None
         assert oneclass("score", model, "new", cwd=place, timeout=20).returncode == 4
 
 
-def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_scoring_keeps_what_is_finished(
+    place: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     write_images(tmp_path / "many", stripes(3000, seed=5))
     command = [sys.executable, "-m", "oneclass", "score", place / "m.oneclass", "many", "-o", "run"]
     with subprocess.Popen(
@@ -282,9 +285,9 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path)
         assert process.stdout is not None
         assert process.stderr is not None
         first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest, stderr = process.stdout.read(), process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "interrupted" in stderr
     assert "Traceback" not in stderr
     record = json.loads((tmp_path / "run/run.json").read_text())

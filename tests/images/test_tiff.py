@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import damage
+from oneclass import ImageError, images
 from reading import GREY, RGB, RNG, assert_reads, on_white, put, refusal, saved
 
 DTYPES = [np.uint8, np.uint16, np.int8, np.int16, np.float16, np.float32, np.float64]
@@ -151,3 +152,46 @@ def test_a_smaller_copy_in_a_tiff_is_no_second_page(tmp_path: Path) -> None:
     link = 10 + 12 * count
     whole = first[:link] + struct.pack("<I", len(first)) + first[link + 4 :] + table + b"\0" * 4
     assert_reads(put(tmp_path, whole), GREY)
+
+
+LOWEST = float(np.finfo(np.float32).min)
+
+
+def no_data_tag(text: str) -> tuple[tuple[int, int, list[int]], ...]:
+    return ((42113, 2, [*text.encode(), 0]),)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "value"),
+    [
+        ("float32", "-3.4028234663852886e+38", LOWEST),
+        ("float32", "-9999", -9999),
+        ("float32", " -1e7 ", -1e7),
+        ("float64", "-1.7976931348623157e+308", float(np.finfo(np.float64).min)),
+        ("int16", "-32768", -32768),
+        ("uint16", "65535", 65535),
+    ],
+)
+def test_pixels_marked_as_no_data_are_refused_like_nan(
+    tmp_path: Path, dtype: str, text: str, value: float
+) -> None:
+    pixels = np.random.default_rng(1).uniform(0, 100, (8, 9)).astype(dtype)
+    pixels[2:4] = value
+    (tmp_path / "a.tif").write_bytes(damage.tiff(pixels, more=no_data_tag(text)))
+    with pytest.raises(ImageError, match=r"18 of 72 pixels are .* GDAL tag") as error:
+        images.read(tmp_path / "a.tif")
+    assert error.value.reason == "not_finite"
+
+
+@pytest.mark.parametrize(("dtype", "text", "value"), [
+    ("uint8", "0", 0), ("uint8", "255", 255), ("uint16", "0", 0),
+    ("float32", "-9999", 3), ("float32", "nan", 3), ("float32", "n/a", 3), ("uint16", "", 3),
+    ("uint16", "-3.4e38", 3), ("float32", "1e999", 3),
+])  # fmt: skip
+def test_a_tag_that_marks_nothing_harmful_changes_nothing(
+    tmp_path: Path, dtype: str, text: str, value: float
+) -> None:
+    pixels = np.full((8, 9), 7, dtype)
+    pixels[2] = value
+    (tmp_path / "a.tif").write_bytes(damage.tiff(pixels, more=no_data_tag(text)))
+    assert np.array_equal(images.read(tmp_path / "a.tif"), pixels)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from oneclass.auxiliary.machine import Machine
 from oneclass.auxiliary.networks import head_of
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.errors import InputError, OneclassError, StorageError
+from oneclass.system import signals
 from oneclass.system.files import whole_file
 
 METRICS = "metrics.jsonl"
@@ -273,16 +273,8 @@ def _check_numbers(network: nn.Module, position: Position, folder: Path) -> None
 def stopping_softly() -> Iterator[threading.Event]:
     """Ctrl-C and a termination signal ask the loop to stop after its step, not within it."""
     stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped  # signals can be handled in the main thread only
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: stopped.set()) for number in signals]
-    try:
+    with signals.handled(stopped.set):
         yield stopped
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def write_pixels(
     sources = gather(paths)
     workers = worker_count()
     headers = read_headers(sources, workers=workers)
-    scale = choose_pixel_scale(sources, headers, workers=workers)
+    scale, _ = choose_pixel_scale(sources, headers, workers=workers)
     planes = channels or (3 if any(header.channels >= 3 for header in headers) else 1)
     shape = (len(sources), planes, *size)
     kept: list[int] = []

@@ -126,7 +126,7 @@ def from_clusters(
     workers = worker_count()
     headers = read_headers(sources, workers=workers)
     representation = choose_representation(headers, DEFAULT, None, None, None, None)
-    scale = choose_pixel_scale(sources, headers, workers=workers)
+    scale, _ = choose_pixel_scale(sources, headers, workers=workers)
     rows, paths, errors = [], [], list(sources.errors)
     for done, found in enumerate(extract(sources, representation, scale, workers=workers), 1):
         if isinstance(found, ImageError):

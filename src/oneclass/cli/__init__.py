@@ -30,7 +30,7 @@ Exit codes:
     5  disk or memory full
     6  a download failed
    10  anomaly found (only with --fail-on-anomaly)
-  130  interrupted"""
+  130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
+from oneclass.system import signals
 from oneclass.system.files import FULL
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
 
-BUG, USAGE, UNREADABLE, ANOMALY, INTERRUPTED = 1, 2, 3, 10, 130
+BUG, USAGE, UNREADABLE, ANOMALY = 1, 2, 3, 10
 SHOWN_ERRORS = 3
 
 
@@ -135,13 +135,16 @@ def run(command: click.Command) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name may hold any bytes
-    interrupts: list[int] = []
+    signals.forget()
+    with signals.handled(_interrupt):
+        return _run(command)
 
-    def interrupt(number: int, frame: object) -> None:
-        interrupts.append(number)
-        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run(command: click.Command) -> int:
     try:
         code = command.main(prog_name="oneclass", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -150,7 +153,7 @@ def run(command: click.Command) -> int:
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         say("interrupted.")
-        return INTERRUPTED
+        return signals.exit_code()
     except OneclassError as error:
         say(f"error: {plain(str(error))}")
         return error.exit_code
@@ -158,14 +161,12 @@ def run(command: click.Command) -> int:
         say("error: out of memory. Use a pooling grid, a smaller layer, or fewer images.")
         return StorageError.exit_code
     except Exception as error:
-        if interrupts:  # in the middle of an import, an interrupt comes out as another error
+        if signals.received():  # in the middle of an import, one comes out as another error
             say("interrupted.")
-            return INTERRUPTED
+            return signals.exit_code()
         if isinstance(error, OSError) and error.errno in FULL:
             say(f"error: cannot write the output: {error.strerror}. Free some space, or use -o.")
             return StorageError.exit_code
         traceback.print_exc()
         say("error: this is a bug of oneclass; please report it with the lines above.")
         return BUG
-    finally:
-        signal.signal(signal.SIGINT, before)

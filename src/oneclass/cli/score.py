@@ -13,7 +13,6 @@ import click
 
 from oneclass.cli.console import (
     ANOMALY,
-    INTERRUPTED,
     UNREADABLE,
     count,
     is_terminal,
@@ -27,6 +26,7 @@ from oneclass.cli.console import (
 )
 from oneclass.cli.parameters import machine_options
 from oneclass.errors import ImageError, InputError
+from oneclass.system import signals
 from oneclass.system.stages import process_age
 
 if TYPE_CHECKING:
@@ -94,11 +94,12 @@ def score(
     predictions, errors, finished = _score_all(
         detector, sources, to_line, heat, keep=out is not None or heat is not None
     )
-    if heat is not None:
-        heat.finish()
-    if out is not None:
-        record = _record(detector, predictions, errors, started=started, finished=finished)
-        runs.write_run(Path(out), predictions, errors, record)
+    with signals.shielded():
+        if heat is not None:
+            heat.finish()
+        if out is not None:
+            record = _record(detector, predictions, errors, started=started, finished=finished)
+            runs.write_run(Path(out), predictions, errors, record)
 
     say_ignored(sources.ignored)
     say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
@@ -113,7 +114,7 @@ def score(
     n_anomalies = _say_found(detector, predictions, heatmaps, out)
     if not finished:
         say("interrupted: the other images were not scored.")
-        return INTERRUPTED
+        return signals.exit_code()
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
@@ -159,7 +160,7 @@ def _score_all(
     *,
     keep: bool,
 ) -> tuple[Scored, list[ImageError], bool]:
-    """The predictions, the errors, and whether Ctrl-C left the end unscored.
+    """The predictions, the errors, and whether a signal left the end unscored.
 
     Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
     nothing to `keep`, it ends.

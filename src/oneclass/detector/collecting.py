@@ -14,7 +14,12 @@ from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.detector.training_rows import content_order
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
-from oneclass.images.scale import PixelScale, choose_scale
+from oneclass.images.scale import (
+    PixelRange,
+    PixelScale,
+    choose_common_scale,
+    choose_scale,
+)
 from oneclass.images.sources import Progress, Sources, check_depth
 from oneclass.representations import (
     GREYSCALE,
@@ -36,6 +41,7 @@ DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
 """benchmarks/bench_patches.py has the tables."""
 MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
+SHOWN = 3
 T = TypeVar("T")
 
 
@@ -67,7 +73,7 @@ def read_headers(sources: Sources, *, workers: int) -> list[Header]:
 
 def choose_pixel_scale(
     sources: Sources, headers: list[Header], *, workers: int, cache: Path | None = None
-) -> PixelScale:
+) -> tuple[PixelScale, tuple[str, ...]]:
     """The rule for intensities, for the bit depth that most images have.
 
     For 16-bit and float images every pixel is read once for the range; 8-bit needs none.
@@ -77,6 +83,9 @@ def choose_pixel_scale(
         headers: of those that are readable.
         workers: threads that read.
         cache: a folder in which the range of each image is kept, or None.
+
+    Returns:
+        The rule, and a sentence about the images whose extreme values it leaves out, if any.
 
     Raises:
         InputError: as many images of one depth as of another; float images all of one value.
@@ -89,20 +98,31 @@ def choose_pixel_scale(
             "depth. Put them in separate folders; 'oneclass check' lists them."
         )
     if depth == "uint8":
-        return choose_scale(depth, 0, 255)
+        return choose_scale(depth, 0, 255), ()
 
-    def extremes(index: int) -> tuple[float, float]:
+    def measure(index: int) -> PixelRange:
         pixels = sources.pixels(index)
         check_depth(pixels, depth, sources.names[index])
-        return float(pixels.min()), float(pixels.max())
+        return PixelRange.of(pixels)
 
-    if cache is None:
-        ranges = _of_readable(sources, extremes, workers)
-    else:
-        store = RowStore(cache, {"kind": "extremes of pixels", "depth": depth})
-        ranges = _of_readable(sources, lambda i: _kept(store, sources, i, extremes), workers)
+    store = None if cache is None else RowStore(cache, {"kind": "ranges of pixels", "depth": depth})
+    found = _of_readable(
+        sources, lambda i: (sources.names[i], _kept(store, sources, i, measure)), workers
+    )
+    if store is not None:
         store.flush()
-    return choose_scale(depth, min(low for low, _ in ranges), max(high for _, high in ranges))
+    scale, far = choose_common_scale(depth, [one for _, one in found])
+    return scale, (_far_note([found[i][0] for i in far], scale),) if far else ()
+
+
+def _far_note(names: list[str], scale: PixelScale) -> str:
+    """Whose values set no scale."""
+    shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+    return (
+        f"{len(names)} image{'s hold' if len(names) > 1 else ' holds'} pixel values far from all "
+        f"others, such as stand for no data: {shown}. The scale, {scale.low:g} to {scale.high:g}, "
+        "goes without them. Look at these images, and leave them out if they are wrong."
+    )
 
 
 def choose_representation(
@@ -253,20 +273,18 @@ def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -
 
 
 def _kept(
-    store: RowStore,
-    sources: Sources,
-    index: int,
-    extremes: Callable[[int], tuple[float, float]],
-) -> tuple[float, float]:
-    """The extremes of an image's pixels, from the store where it knows them."""
-    key = sources.key(index)
-    if key is not None and (found := store.get(key)):
-        low, high = found[0]
-        return float(low), float(high)
-    pair = extremes(index)
-    if key is not None and sources.key(index) == key:
-        store.put(key, np.array(pair), key)
-    return pair
+    store: RowStore | None, sources: Sources, index: int, measure: Callable[[int], PixelRange]
+) -> PixelRange:
+    """The range of an image's pixels, from the store where it knows it."""
+    key = None if store is None else sources.key(index)
+    if store is None or key is None:
+        return measure(index)
+    if found := store.get(key):
+        return PixelRange(*map(float, found[0]))
+    one = measure(index)
+    if sources.key(index) == key:
+        store.put(key, np.array([one.lowest, one.low, one.high, one.highest]), key)
+    return one
 
 
 def _common_size(headers: list[Header]) -> tuple[int, int]:

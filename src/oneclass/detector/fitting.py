@@ -24,7 +24,7 @@ from oneclass.detector.training_rows import TrainingRows, rows_file
 from oneclass.errors import ImageError
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Sources, gather
+from oneclass.images.sources import Images, Progress, gather
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
@@ -83,13 +83,13 @@ def fit(
     check_choosable(asked)
     sources = gather(images)
     headers = read_headers(sources, workers=asked.workers)
-    if asked.layer == AUTO:
-        scale = _pixel_scale(asked, sources, headers)
+    named = None if asked.layer == AUTO else _representation(asked, headers)
+    scale, notes = choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
+    if named is None:
         found = choose_layer(asked, sources, scale, progress)
         representation, choice, made = found.representation, found.choice, found.made
     else:
-        representation, choice, made = _representation(asked, headers), None, {}
-        scale = _pixel_scale(asked, sources, headers)
+        representation, choice, made = named, None, {}
     store = store_for(asked, representation, scale)
     collected = collect_rows(
         sources,
@@ -103,7 +103,7 @@ def fit(
     if choice is None and AUTO in (asked.nu, asked.n_halfspaces):
         choice = choose_numbers(asked, sources, collected, representation, scale)
     training = TrainingRows(collected.rows, collected.digests)
-    model = learn(training, representation, scale, **learning_settings(asked, choice))
+    model = learn(training, representation, scale, **learning_settings(asked, choice), notes=notes)
     model = model.with_choice(choice.record if choice else None)
     errors = tuple(collected.errors)
     return State(model, training, choice=choice, errors=errors, ignored=sources.ignored), store
@@ -121,10 +121,6 @@ def store_for(
 ) -> RowStore | None:
     """The store of rows in the cache that was asked for; None without one."""
     return None if asked.cache is None else open_store(asked.cache, representation, scale)
-
-
-def _pixel_scale(asked: Settings, sources: Sources, headers: list[Header]) -> PixelScale:
-    return choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
 
 
 def _representation(asked: Settings, headers: list[Header]) -> Representation:

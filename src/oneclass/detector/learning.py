@@ -26,6 +26,8 @@ from oneclass.images.scale import PixelScale
 from oneclass.representations import Representation
 from oneclass.svm import Halfspaces
 
+ALIKE, FEW = 1e-6, 10
+
 
 def learn(
     training: TrainingRows,
@@ -37,6 +39,7 @@ def learn(
     false_alarms: float | None,
     seed: int,
     start: NDArray[np.float32] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> FittedModel:
     """Fit the half-spaces, calibrate them, and write the card.
 
@@ -46,6 +49,7 @@ def learn(
         scale: the rule for intensities that it went by.
         nu, n_halfspaces, false_alarms, seed: as the settings of `Detector`.
         start: (1, d) the half-space of an earlier fit, to begin from.
+        notes: sentences about the images, for the card's warnings.
 
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
@@ -66,6 +70,7 @@ def learn(
         n_worst=representation.n_worst,
     )
     _refuse_origin(fitted)
+    refuse_all_alike(calibration.normal_scores)
     union = Union(
         fitted.coef.astype(np.float32), fitted.offset.astype(np.float64), representation.n_worst
     )
@@ -82,7 +87,7 @@ def learn(
             "n_images": training.rows.n_rows,
             "images_sha256": training.sha256,
             "largest_dual_gap": float(fitted.dual_gap.max()),
-            "warnings": list(fitted.warnings),
+            "warnings": [*notes, *fitted.warnings],
         },
         "calibration": guarantee(replace(plan, n_scored=len(calibration.normal_scores))),
         "asked": {"n_halfspaces": n_halfspaces, "false_alarms": false_alarms},
@@ -92,6 +97,25 @@ def learn(
     return FittedModel(
         representation, scale, union, calibration, heat, json.loads(json.dumps(card))
     )
+
+
+def refuse_all_alike(scores: NDArray[np.float64]) -> None:
+    """Refuse a model that cannot tell its own normal images apart, but for a few.
+
+    Args:
+        scores: (n,) of normal images that it did not learn from.
+
+    Raises:
+        InputError: the middle nine tenths of them are the same number, to rounding.
+    """
+    low, middle, high = np.quantile(scores, [0.05, 0.5, 0.95])
+    if len(scores) >= FEW and high - low <= ALIKE * max(abs(middle), ALIKE):
+        raise InputError(
+            f"the scores of {len(scores)} held-out normal images are all alike ({middle:.6g}): to "
+            "this model they are one and the same picture, and so is every other. Does one of them "
+            "hold values far from the others'? 'oneclass check' names it. If they are copies of "
+            "one another, give images that differ."
+        )
 
 
 def _refuse_origin(fitted: Halfspaces) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from oneclass.errors import ImageError
+import numpy as np
+
+from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import Header
+from oneclass.images.scale import PixelRange, choose_common_scale
 from oneclass.system.names import plain
 from oneclass.system.workers import ordered_map, worker_count
 
@@ -40,6 +44,7 @@ class CheckReport:
         duplicates: groups of files with the same pixels (same shape, depth and values; the format
             and the bytes of the files may differ), each group in the order of the inputs.
         constant: files in which every pixel has one and the same value.
+        far: 16-bit and float files with values far from all others', such as mean "no data".
         ignored: suffix -> number of files in folders that were not taken for images.
     """
 
@@ -51,6 +56,7 @@ class CheckReport:
     colours: Mapping[str, int]
     duplicates: tuple[tuple[Path, ...], ...]
     constant: tuple[Path, ...]
+    far: tuple[Path, ...]
     ignored: Mapping[str, int]
 
     @property
@@ -92,6 +98,12 @@ class CheckReport:
                 "empty export.",
             ),
             (
+                self.far,
+                f"{len(self.far)} {_be(len(self.far), 'image holds', 'images hold')} values far "
+                "from all others: marks of missing data, or dead pixels? The scale of a model goes "
+                "without them; leave them out if they are wrong.",
+            ),
+            (
                 0 < self.images < FEW,
                 f"{self.images} images are few: below {FEW}, no threshold can promise fewer than "
                 "5 % false alarms.",
@@ -112,6 +124,7 @@ class CheckReport:
             "colours": dict(self.colours),
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
             "constant": [str(path) for path in self.constant],
+            "far": [str(path) for path in self.far],
             "ignored": dict(self.ignored),
             "advice": list(self.advice()),
         }
@@ -136,6 +149,8 @@ class CheckReport:
         lines += _more(len(self.duplicates), "groups of copies")
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
+        if self.far:
+            lines += ["", "Values far from all others:", *_names(self.far)]
         for reason in dict.fromkeys(e.reason for e in self.errors):
             same = [e for e in self.errors if e.reason == reason]
             lines += ["", f"Unreadable, {reason} ({len(same)}):"]
@@ -182,6 +197,7 @@ def check(
         colours=_tally("grey" if h.channels == 1 else "RGB" for h in headers),
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
         constant=tuple(fact.path for fact in facts if fact.constant),
+        far=_far(facts),
         ignored=listing.ignored,
     )
 
@@ -194,6 +210,7 @@ class _Facts:
     header: Header
     digest: bytes
     constant: bool
+    range: PixelRange | None
 
 
 def _look(path: Path) -> _Facts | ImageError:
@@ -205,7 +222,20 @@ def _look(path: Path) -> _Facts | ImageError:
     shape = f"{pixels.dtype.str} {pixels.shape}".encode()
     digest = hashlib.blake2b(pixels.data, digest_size=16, person=b"pixels", key=shape).digest()
     constant = bool((pixels == pixels[0, 0]).all())
-    return _Facts(path, header, digest, constant)
+    deep = None if pixels.dtype == np.uint8 else PixelRange.of(pixels)
+    return _Facts(path, header, digest, constant, deep)
+
+
+def _far(facts: list[_Facts]) -> tuple[Path, ...]:
+    """Files whose values set no scale, of each depth, in the order of the inputs."""
+    found: set[Path] = set()
+    for depth in {fact.header.depth for fact in facts}:
+        deep = [(fact.path, fact.range) for fact in facts if fact.header.depth == depth]
+        some = [(path, one) for path, one in deep if one is not None]
+        with suppress(InputError):  # all of one value
+            _, far = choose_common_scale(depth, [one for _, one in some]) if some else (None, ())
+            found |= {some[i][0] for i in far}
+    return tuple(fact.path for fact in facts if fact.path in found)
 
 
 def _tally(values: Iterable[T]) -> dict[T, int]:

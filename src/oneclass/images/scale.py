@@ -6,6 +6,7 @@ anything seen in fitting becomes an intensity above 1, which is what an anomaly 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,12 @@ from oneclass.errors import InputError
 from oneclass.images.formats.source import Depth
 
 DEPTHS: tuple[Depth, ...] = ("uint8", "uint16", "float32")
+HANDFUL, MOST_HANDFUL = 4, 1e-4
+"""This many pixels, or this share of them, set no scale: dead ones, or single bright dust."""
+FEW_IMAGES, ALONE = 5, 0.05
+"""From so many images on, one, or this share of them, sets no scale alone."""
+FAR = 4.0
+"""What exceeds the range of the others so many times is far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +78,49 @@ def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:
             "Give images that differ."
         )
     return PixelScale(depth, float(lowest), float(highest))
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRange:
+    """Of one image: the extremes of all its pixels, and of all but a handful at either end."""
+
+    lowest: float
+    low: float
+    high: float
+    highest: float
+
+    @classmethod
+    def of(cls, pixels: NDArray[Any]) -> PixelRange:
+        """The range of an array of any shape and at least one pixel."""
+        flat = pixels.reshape(-1)
+        few = min(max(HANDFUL, int(MOST_HANDFUL * flat.size)), flat.size // 64)
+        places = sorted({0, few, flat.size - 1 - few, flat.size - 1})
+        ordered = np.partition(flat, places)
+        return cls(*(float(ordered[i]) for i in (0, few, flat.size - 1 - few, flat.size - 1)))
+
+
+def choose_common_scale(
+    depth: str, ranges: Sequence[PixelRange]
+) -> tuple[PixelScale, tuple[int, ...]]:
+    """The rule for a set of normal images of which a few may hold values like "no data".
+
+    The range is that of all pixels, as for `choose_scale`, unless few of them lie far from the
+    others: a value that only a handful of pixels or one image in twenty has, and that is more than
+    `FAR` times the others' range away from them. Such values count no more; they are not clipped.
+
+    Returns:
+        The rule, and the positions of the images that hold such values.
+
+    Raises:
+        InputError: as for `choose_scale`.
+    """
+    n = len(ranges)
+    alone = max(1, int(ALONE * n)) if n >= FEW_IMAGES else 0
+    bottom = 0.0 if depth == "uint16" else sorted(r.low for r in ranges)[alone]
+    top = sorted(r.high for r in ranges)[n - 1 - alone]
+    reach = (FAR - 1) * (top - bottom) if top > bottom else float("inf")
+    floor, ceiling = bottom - reach, top + reach
+    lowest = min(next((v for v in (r.lowest, r.low) if v >= floor), bottom) for r in ranges)
+    highest = max(next((v for v in (r.highest, r.high) if v <= ceiling), top) for r in ranges)
+    far = tuple(i for i, r in enumerate(ranges) if r.lowest < floor or r.highest > ceiling)
+    return choose_scale(depth, lowest, highest), far

@@ -37,12 +37,14 @@ PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP = 284, 292, 293, 317, 320
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING = 338, 339, 347, 530
 SUBFILE_TYPE = 254
+NO_DATA = 42113  # GDAL's, a number as text
 WANTED = {
     WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES,
     ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP, TILE_WIDTH,
     TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING,
+    NO_DATA,
 }  # fmt: skip
-TYPES = {1: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8"}
+TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8"}
 MAX_VALUES = 2**20
 MAX_PAGES = 10_000
 REDUCED_OR_MASK = 1 | 4
@@ -181,10 +183,19 @@ def _layout(file: BinaryIO, tags: Tags, order: str) -> Layout:
         palette=tags.get(COLOUR_MAP, []),
         carried={t: tags[t] for t in (T4_OPTIONS, T6_OPTIONS, JPEG_TABLES, SUBSAMPLING)
                  if t in tags},
+        no_data=_no_data(tags),
     )  # fmt: skip
     _check_readable(layout)
     _check_blocks(file, layout)
     return layout
+
+
+def _no_data(tags: Tags) -> float | None:
+    """The value that stands for no data, where the file names one."""
+    try:
+        return float(bytes(v & 255 for v in tags.get(NO_DATA, [])).split(b"\0")[0])
+    except ValueError:
+        return None
 
 
 def _check_readable(layout: Layout) -> None:

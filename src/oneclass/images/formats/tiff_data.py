@@ -58,7 +58,27 @@ def decode(file: BinaryIO, layout: Layout) -> Pixels:
         return _colours(_whole(file, layout), layout)
     planes = [_plane(file, layout, plane) for plane in range(layout.planes)]
     samples = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+    _check_no_data(samples, layout)
     return _colours(samples, layout)
+
+
+def _check_no_data(samples: Pixels, layout: Layout) -> None:
+    """Refuse pixels marked as holding no data, like NaN; zero in plain integers is only dark."""
+    value = layout.no_data
+    if value is None or samples.dtype == np.uint8 or (samples.dtype.kind == "u" and value == 0):
+        return
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            value = float(
+                samples.dtype.type(value)
+            )  # the text may have more digits than the pixels
+    marked = int(np.count_nonzero((samples == value).all(axis=2)))
+    if marked:
+        raise RefusedError(
+            "not_finite", f"{marked} of {samples[..., 0].size} pixels are {value:g}, which its "
+            "GDAL tag calls no data; cut the picture to what is valid, or replace them by a number "
+            "that means what you want and remove the tag"
+        )  # fmt: skip
 
 
 def palette(layout: Layout) -> Pixels:

@@ -38,6 +38,7 @@ class Layout:
     counts: list[int]
     palette: list[int]
     carried: dict[int, list[int]]
+    no_data: float | None
 
     @property
     def depth(self) -> Depth:

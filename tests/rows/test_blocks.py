@@ -1,10 +1,13 @@
 """Row blocks: the same rows, in the same blocks, wherever they come from."""
 
+import mmap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from oneclass.errors import InputError
-from oneclass.rows import ArrayRows, FileRows, RechunkedRows, RowBlocks, as_rows
+from oneclass.rows import ArrayRows, FileRows, MappedRows, RechunkedRows, RowBlocks, as_rows
 from oneclass.rows import blocks as rows_module
 
 
@@ -56,7 +59,7 @@ def test_what_kind_of_source_stands_for_what(numbers, tmp_path):
     np.save(tmp_path / "rows.npy", numbers)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     assert isinstance(as_rows(numbers), ArrayRows)
-    assert isinstance(as_rows(mapped), FileRows)
+    assert isinstance(as_rows(mapped), MappedRows)
     assert isinstance(as_rows(Source([numbers])), RechunkedRows)
     ready = as_rows(mapped)
     assert as_rows(ready) is ready
@@ -66,11 +69,71 @@ def test_parts_of_a_mapped_array_are_read_from_the_right_place(numbers, tmp_path
     np.save(tmp_path / "rows.npy", numbers)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     part = as_rows(mapped[4:11])
-    assert isinstance(part, FileRows)
+    assert isinstance(part, MappedRows)
     np.testing.assert_array_equal(np.concatenate(read(part)), numbers[4:11])
     strided = as_rows(mapped[::2])
     assert isinstance(strided, ArrayRows)
     np.testing.assert_array_equal(np.concatenate(read(strided)), numbers[::2])
+
+
+@pytest.mark.parametrize("when", ["before", "between", "during"])
+@pytest.mark.parametrize("what", ["replaced", "renamed", "unlinked"])
+def test_a_map_is_read_as_it_was_mapped_whatever_has_its_name(when, what, numbers, tmp_path):
+    path, other = tmp_path / "rows.npy", tmp_path / "other.npy"
+    np.save(path, numbers)
+    np.save(other, numbers + 100)
+    mapped = np.load(path, mmap_mode="r")[2:]
+
+    def disturb():
+        if what == "replaced":
+            other.replace(path)
+        elif what == "renamed":
+            path.rename(tmp_path / "elsewhere.npy")
+            np.save(path, -numbers)
+        else:
+            path.unlink()
+
+    if when == "before":
+        disturb()
+    rows = as_rows(mapped)
+    if when == "between":
+        disturb()
+    blocks = rows.blocks()
+    found = [next(blocks).copy()]
+    if when == "during":
+        disturb()
+    found += [block.copy() for block in blocks]
+    np.testing.assert_array_equal(np.concatenate(found), numbers[2:])
+    np.testing.assert_array_equal(np.concatenate(read(rows)), numbers[2:])
+
+
+def test_reading_a_map_keeps_no_more_than_a_block_in_memory(tmp_path, monkeypatch):
+    status = Path("/proc/self/status")
+    if not status.exists() or not hasattr(mmap, "MADV_DONTNEED"):
+        pytest.skip("there is nothing here to measure it with")
+    monkeypatch.setattr(rows_module, "BLOCK_BYTES", 1 << 20)
+    np.save(tmp_path / "rows.npy", np.ones((16_000, 512), np.float32))
+
+    def mapped_kb():
+        return int(status.read_text().split("RssFile:")[1].split()[0])
+
+    rows = as_rows(np.load(tmp_path / "rows.npy", mmap_mode="r"))
+    before, most, total = mapped_kb(), 0, 0.0
+    for block in rows.blocks():
+        total += float(block.sum())
+        most = max(most, mapped_kb())
+    assert total == 16_000 * 512
+    assert most - before < 6 << 10  # of 32 MB
+
+
+def test_a_file_cut_short_while_it_is_mapped(numbers, tmp_path):
+    path = tmp_path / "rows"
+    numbers.tofile(path)
+    rows = as_rows(np.memmap(path, np.float32, "r", shape=(20, 3)))
+    with path.open("r+b") as file:
+        file.truncate(100)
+    with pytest.raises(InputError, match="holds 100 bytes, but the rows mapped from it end at 240"):
+        read(rows)
 
 
 def test_changes_made_only_in_memory_are_seen(numbers, tmp_path):
@@ -97,7 +160,8 @@ def test_changes_made_only_in_memory_are_seen(numbers, tmp_path):
 def test_dtypes_of_stored_and_of_working_numbers(stored, working, numbers, tmp_path):
     kept = (numbers % 2).astype(stored)
     kept.tofile(tmp_path / "rows")
-    for source in (as_rows(kept), FileRows(tmp_path / "rows", (20, 3), stored)):
+    mapped = np.memmap(tmp_path / "rows", stored, "r", shape=(20, 3))
+    for source in (as_rows(kept), as_rows(mapped), FileRows(tmp_path / "rows", (20, 3), stored)):
         assert source.dtype == np.dtype(working)
         blocks = read(source)
         assert blocks[0].dtype == np.dtype(working)

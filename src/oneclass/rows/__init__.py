@@ -10,15 +10,15 @@ from oneclass.rows.blocks import (
     RechunkedRows,
     RowBlocks,
     RowSource,
-    as_rows,
     as_source,
-    check_dense,
 )
+from oneclass.rows.given import MappedRows, as_rows, check_dense
 
 __all__ = [
     "ArrayRows",
     "ChosenRows",
     "FileRows",
+    "MappedRows",
     "RechunkedRows",
     "RowBlocks",
     "RowSource",

@@ -9,7 +9,6 @@ cut his blocks.
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import threading
 import weakref
@@ -278,67 +277,3 @@ class RechunkedRows:
 def as_source(rows: NDArray[Any] | RowSource) -> RowSource:
     """An array as a source; a source as it is."""
     return ArrayRows(rows) if isinstance(rows, np.ndarray) else rows
-
-
-def as_rows(X: Any) -> RowBlocks:
-    """Take an array, a memory-mapped array or an object with the `RowBlocks` protocol.
-
-    Args:
-        X: (n, d) with real numbers. float16 and float32 are used as float32, other numbers as
-            float64. A memory-mapped array is read through its file, not through the mapping.
-
-    Raises:
-        InputError: X is not two-dimensional, has no rows or no columns, is sparse, or holds no real
-            numbers.
-    """
-    check_dense(X)
-    if isinstance(X, RowBlocks):
-        if isinstance(X, ArrayRows | FileRows | ChosenRows):
-            _check_shape(X.shape, X.dtype)
-            return X
-        _check_shape((int(X.n_rows), int(X.n_columns)), np.dtype(X.dtype))
-        return X if isinstance(X, RechunkedRows) else RechunkedRows(X)
-    array = X if isinstance(X, np.ndarray) else np.asarray(X)
-    _check_shape(array.shape, array.dtype)
-    return _mapped_rows(array) or ArrayRows(array)
-
-
-def check_dense(X: Any) -> None:
-    """Raise InputError for a sparse matrix or array of scipy's."""
-    if hasattr(X, "nnz") and hasattr(X, "toarray"):
-        raise InputError(
-            f"X: a sparse {type(X).__name__} of shape {X.shape}; expected a dense array: convert "
-            "with X.toarray(), or give an object with blocks() that converts some rows at a time"
-        )
-
-
-def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if len(shape) != 2:
-        raise InputError(
-            f"X: shape {shape}; expected two dimensions (rows, columns): reshape one row with "
-            "X.reshape(1, -1), one column with X.reshape(-1, 1)"
-        )
-    if 0 in shape:
-        raise InputError(
-            f"X: shape {shape}; expected at least one row and one column: give more data"
-        )
-    if dtype.kind not in "fiub":
-        raise InputError(
-            f"X: dtype {dtype}; expected real numbers: convert with X.astype('float32')"
-        )
-
-
-def _mapped_rows(array: NDArray[Any]) -> FileRows | None:
-    """The file behind a memory map or a contiguous part of one; None where that is no file's."""
-    if not isinstance(array, np.memmap) or array.mode == "c" or not array.flags.c_contiguous:
-        return None
-    mapping, name = getattr(array, "_mmap", None), array.filename
-    if mapping is None or not isinstance(name, str | os.PathLike):
-        return None
-    # numpy keeps the parent's offset in a slice, so the position comes from the addresses.
-    mapped_from = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-    first = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
-    inside = array.__array_interface__["data"][0] - first
-    if not 0 <= inside <= len(mapping) - array.nbytes:
-        return None
-    return FileRows(name, (array.shape[0], array.shape[1]), array.dtype, mapped_from + inside)

@@ -22,8 +22,8 @@ def robust(result: dict[str, Any]) -> str:
             "over the best objective known, relative to w.w. A peer in (brackets) does not get as "
             "near as we do with any tolerance tried; `~` is scaled from some nu, `>` from the "
             "smallest alone, where libsvm has the least to do. Memory is what a solver adds to the "
-            "rows. All times are from the array of rows on: making a Gram matrix, or liblinear's own "
-            "format, counts.",
+            "rows. All times are from the array of rows on: making a Gram matrix, or liblinear's "
+            "own format, counts.",
             table(OUR_HEAD, [_ours(one) for one in found]),
             table(PEER_HEAD, [_theirs(one) for one in found]),
             summary(found),

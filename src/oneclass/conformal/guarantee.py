@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.conformal.calibration import FOLDS, Method, Plan, threshold_rank
+from oneclass.conformal.calibration import Method, Plan, threshold_rank
+from oneclass.conformal.parts import PARTS
 
 CONFIDENCE = 0.95
 
@@ -41,22 +42,22 @@ def guarantee(plan: Plan) -> dict[str, Any]:
     text = (
         f"Of new normal images like these, about {_percent(rate)} or fewer are called anomalies; "
         f"proven is at most {_percent(bound)}, on average over sets of {n} images "
-        "(cross-conformal, CV+)."
+        "(half-spaces by parts, CV+'s bound)."
     )
     return {**record, "rate_at_most": bound, "guarantee": text}
 
 
 def cross_bound(n: int, rate: float) -> float:
-    """Barber et al. (2021), theorem 4: the most that CV+ can miss its rate by.
+    """Barber et al. (2021), theorem 4: the most that CV+, and so the parts, can miss their rate by.
 
     Args:
-        n: images, in `FOLDS` folds, or in n where they are fewer.
+        n: images, in `PARTS` parts, or in n where they are fewer.
         rate: promised.
 
     Returns:
         2 rate + min(2 (1 - 1/K) / (n/K + 1), (1 - K/n) / (K + 1)), at most 1.
     """
-    k = min(FOLDS, n)
+    k = min(PARTS, n)
     return min(1.0, 2 * rate + min(2 * (1 - 1 / k) / (n / k + 1), (1 - k / n) / (k + 1)))
 
 

@@ -8,14 +8,12 @@ odd as its worst positions are on average.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from oneclass.svm import halfspace_scores
 
 Floats = NDArray[np.float64]
 
@@ -29,11 +27,13 @@ class Union:
         offset: (k,) float64.
         n_worst: 0 where an image is one row; else an image's score is the mean of so many largest
             scores of its positions.
+        narrow: whether products are made in float32, which is twice as fast for many positions.
     """
 
     coef: NDArray[np.floating[Any]]
     offset: Floats
     n_worst: int = 0
+    narrow: bool = False
 
     def __post_init__(self) -> None:
         if self.coef.ndim != 2 or not len(self.coef):
@@ -48,9 +48,24 @@ class Union:
         """(k, d) in the memory order that a product with one row takes without a copy."""
         return np.asfortranarray(self.coef, dtype=np.float64)
 
+    @cached_property
+    def _columns(self) -> NDArray[np.floating[Any]]:
+        return np.ascontiguousarray(self.coef.T, dtype=np.float32) if self.narrow else self.wide.T
+
+    def margins(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """(n, k): w . x - offset of (n, d) rows and every half-space; positive inside."""
+        dtype = self._columns.dtype
+        products: NDArray[np.floating[Any]] = np.ascontiguousarray(rows, dtype) @ self._columns
+        products -= self.offset.astype(dtype)
+        return products
+
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
-        """(n,) float64 anomaly scores of (n, d) rows, summed in float64."""
-        return -halfspace_scores(rows.astype(np.float64), self.wide, self.offset)[0]
+        """(n,) float64 anomaly scores of (n, d) rows."""
+        return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
+
+    def only(self, halfspaces: NDArray[np.bool_]) -> Union:
+        """With some of the half-spaces alone."""
+        return replace(self, coef=self.coef[halfspaces], offset=self.offset[halfspaces])
 
     def image_score(self, row: NDArray[np.floating[Any]]) -> float:
         """An image's anomaly score.

@@ -38,9 +38,9 @@ from oneclass.system.workers import ordered_map
 
 ALIKE = 1e-6
 DEFAULT_LAYER = "block_2@7+block_14@2"
-DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 256
+DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 """benchmarks/bench_patches.py has the tables."""
-MOST_HALFSPACES, ROWS_PER_HALFSPACE = 64, 12
+MOST_HALFSPACES, ROWS_PER_HALFSPACE = 150, 3
 SHOWN = 3
 T = TypeVar("T")
 

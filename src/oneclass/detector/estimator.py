@@ -186,7 +186,7 @@ class Detector:
         return drift(
             np.fromiter((p.p_value for p in predictions), np.float64, len(predictions)),
             model.false_alarms,
-            len(model.calibration.normal_scores),
+            model.calibration.n_held_out,
         )
 
     def score_each(
@@ -276,10 +276,9 @@ class Detector:
 
     @property
     def score_threshold(self) -> float:
-        """The score beyond which an image is called an anomaly.
+        """An image is called an anomaly if its score is larger than this.
 
-        Exact for a model calibrated by a split. With CV+ each image is compared by five sister
-        models, and this is what it comes to on average.
+        Of models with sister models, fitted before there was one number, about.
         """
         return self._model.threshold
 

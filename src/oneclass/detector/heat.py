@@ -14,14 +14,13 @@ area that it stands for, so sums stay what they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.parts import FittedUnion
 from oneclass.conformal.union import Union
 from oneclass.detector.predictions import Prediction
 from oneclass.representations import MapShape, Representation
@@ -68,42 +67,29 @@ class Heat:
     heat_scale: Floats
 
 
-def learn_heat(
-    rows: RowSource,
-    folds: NDArray[np.int64],
-    union: Union,
-    calibration: Calibration,
-    representation: Representation,
-) -> Heat:
-    """What the maps of normal images look like, by the model and, held out, by its sisters.
+def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representation) -> Heat:
+    """What the maps of normal images look like, and held out how large they get.
 
     Args:
         rows: (n, d) of the normal images.
-        folds: (n,) the fold that scored each row, -1 for those that none did.
-        union: the model's half-spaces.
-        calibration: whose half-spaces score the folds.
-        representation: what made the rows.
+        fitted: to these rows.
+        representation: what made them.
     """
+    union = fitted.union
     flat = np.zeros((len(union.coef), 0, 0), np.float32)
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
-    scored_by = dict(enumerate(calibration.sisters)) or {0: union}
     if representation.n_worst:
-        largest = [
-            own.row_scores(image).max()
-            for fold, own in scored_by.items()
-            for block in rows.chosen(folds == fold).blocks()
-            for image in block
-        ]
-        return Heat(flat, _positive_quantile(largest))
+        return Heat(flat, _positive_quantile(fitted.peaks[fitted.folds >= 0]))
     maps = representation.require_maps()
-    calm = _calm(rows.chosen(folds >= 0 if calibration.sisters else folds < 0), union, maps)
+    learnt = np.isin(fitted.folds, fitted.part)
+    calm = _calm(rows.chosen(learnt), union, maps)
     largest = []
-    for fold, own in scored_by.items():
-        others = calm if own is union else _calm(rows.chosen(folds != fold), own, maps)
-        for block in rows.chosen(folds == fold).blocks():
-            largest += [m.max() for m in _maps(block, own, others, maps)]
-    return Heat(calm, _positive_quantile(largest))
+    for fold, judges in fitted.judges():
+        own, theirs = union.only(judges), calm[judges]
+        for block in rows.chosen(fitted.folds == fold).blocks():
+            largest += [m.max() for m in _maps(block, own, theirs, maps)]
+    return Heat(calm, _positive_quantile(np.array(largest)))
 
 
 def explain_row(
@@ -203,7 +189,7 @@ def _maps(
     return np.asarray(calm[winners] - terms)
 
 
-def _positive_quantile(largest: Sequence[float]) -> Floats:
+def _positive_quantile(largest: Floats) -> Floats:
     """(1,) the calm quantile; a little above 0 where every map is flat."""
     tiny = float(np.finfo(np.float32).tiny)
-    return np.array([max(float(np.quantile(np.array(largest), CALM_QUANTILE)), tiny)])
+    return np.array([max(float(np.quantile(largest, CALM_QUANTILE)), tiny)])

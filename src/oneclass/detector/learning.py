@@ -9,14 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__
-from oneclass.conformal.calibration import (
-    Method,
-    assign_folds,
-    fit_and_calibrate,
-    make_plan,
-)
+from oneclass.conformal.calibration import Calibration, make_plan
 from oneclass.conformal.guarantee import guarantee
-from oneclass.conformal.union import Union
+from oneclass.conformal.parts import deal, fit_union
 from oneclass.detector.collecting import choose_n_halfspaces
 from oneclass.detector.heat import learn_heat
 from oneclass.detector.model import FittedModel
@@ -24,7 +19,6 @@ from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
 from oneclass.representations import Representation
-from oneclass.svm import Halfspaces
 
 ALIKE, FEW = 1e-6, 10
 
@@ -54,48 +48,45 @@ def learn(
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
-    plan = make_plan(training.rows.n_rows, false_alarms)
-    n_fitted = plan.n_images - (plan.n_scored if plan.method is Method.SPLIT else 0)
-    patches = training.rows.shape[1] if len(training.rows.shape) == 3 else None
-    count = choose_n_halfspaces(n_halfspaces, n_fitted, patches)
     copies = training.copies()
-    fitted, calibration = fit_and_calibrate(
+    n_different = int(copies[-1]) + 1
+    plan = make_plan(n_different, false_alarms, n_halfspaces)
+    folds = deal(copies, plan, seed, n_halfspaces)
+    n_learnt = int(np.count_nonzero(folds < 0)) or len(folds)
+    patches = training.rows.shape[1] if len(training.rows.shape) == 3 else None
+    fitted = fit_union(
         training.rows,
-        copies,
-        plan,
+        folds,
         nu=nu,
-        n_halfspaces=count,
+        n_halfspaces=choose_n_halfspaces(n_halfspaces, n_learnt, patches),
         seed=seed,
-        start=start,
+        one_scale=representation.unit_length,
         n_worst=representation.n_worst,
+        start=start,
     )
-    _refuse_origin(fitted)
+    calibration = Calibration(one_of_each(fitted.held_out, copies))
     refuse_all_alike(calibration.normal_scores)
-    union = Union(
-        fitted.coef.astype(np.float32), fitted.offset.astype(np.float64), representation.n_worst
-    )
-    folds = assign_folds(copies, plan, seed)
-    heat = learn_heat(training.rows, folds, union, calibration, representation)
+    heat = learn_heat(training.rows, fitted, representation)
     card = {
         "oneclass": __version__,
         "representation": representation.to_json(),
         "pixel_scale": scale.to_json(),
         "fit": {
             "nu": nu,
-            "n_halfspaces": len(fitted.coef),
+            "n_halfspaces": len(fitted.union.coef),
             "seed": seed,
             "n_images": training.rows.n_rows,
             "images_sha256": training.sha256,
-            "largest_dual_gap": float(fitted.dual_gap.max()),
+            "largest_dual_gap": fitted.dual_gap,
             "warnings": [*notes, *fitted.warnings],
         },
-        "calibration": guarantee(replace(plan, n_scored=len(calibration.normal_scores))),
+        "calibration": guarantee(replace(plan, n_scored=calibration.n_held_out)),
         "asked": {"n_halfspaces": n_halfspaces, "false_alarms": false_alarms},
         "false_alarms": plan.false_alarms,
     }
     # The card as it is read back: lists, no tuples.
     return FittedModel(
-        representation, scale, union, calibration, heat, json.loads(json.dumps(card))
+        representation, scale, fitted.union, calibration, heat, json.loads(json.dumps(card))
     )
 
 
@@ -118,10 +109,13 @@ def refuse_all_alike(scores: NDArray[np.float64]) -> None:
         )
 
 
-def _refuse_origin(fitted: Halfspaces) -> None:
-    if "origin_inside" in fitted.status:
-        raise InputError(
-            "no boundary can be drawn around these normal images: the values that stand for "
-            "them cancel out or are zero. Are some images black? Use a network's layer instead "
-            "of greyscale, or a larger nu."
-        )
+def one_of_each(held_out: NDArray[np.float64], copies: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The held-out scores, ascending, of each picture once: copies are no further evidence.
+
+    Args:
+        held_out: (n,) scores, NaN where an image has none.
+        copies: (n,) images that show the same share a number; the first one counts.
+    """
+    first = np.unique(copies, return_index=True)[1]
+    scores = held_out[first]
+    return np.sort(scores[np.isfinite(scores)])

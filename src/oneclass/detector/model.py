@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration, threshold_rank
+from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
@@ -33,8 +34,6 @@ class FittedModel:
         ValueError: the parts do not fit together.
     """
 
-    ARRAYS: ClassVar = ("coef", "offset", *Calibration.ARRAYS, *Heat.ARRAYS)
-
     representation: Representation
     scale: PixelScale
     union: Union
@@ -55,13 +54,14 @@ class FittedModel:
         Raises:
             ValueError, KeyError: it makes no sense.
         """
-        n_worst = representation.n_worst
-        union = Union(arrays["coef"], arrays["offset"], n_worst)
-        held_out = {name: arrays[name] for name in Calibration.ARRAYS}
+        n_worst, old = representation.n_worst, "fold" in arrays
+        union = Union(arrays["coef"], arrays["offset"], n_worst, narrow=n_worst > 0 and not old)
+        kind = SisterCalibration if old else Calibration
+        held_out: dict[str, Any] = {name: arrays[name] for name in kind.ARRAYS}
+        if old:
+            held_out["n_worst"] = n_worst
         heat = Heat(**{name: arrays[name] for name in Heat.ARRAYS})
-        return cls(
-            representation, scale, union, Calibration(**held_out, n_worst=n_worst), heat, card
-        )
+        return cls(representation, scale, union, kind(**held_out), heat, card)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
@@ -74,9 +74,12 @@ class FittedModel:
         if not all(np.isfinite(array).all() for array in self.arrays().values()):
             raise ValueError("a value that is not finite")
         n_columns = self.representation.n_columns
-        for coef in (self.union.coef, self.calibration.fold_coef):
-            if coef.shape[1] != n_columns:
-                raise ValueError(f"half-spaces of shape {coef.shape} for rows of {n_columns}")
+        unions = [self.union]
+        if isinstance(self.calibration, SisterCalibration):
+            unions += self.calibration.sisters
+        for union in unions:
+            if union.coef.shape[1] != n_columns:
+                raise ValueError(f"half-spaces of shape {union.coef.shape} for rows of {n_columns}")
         if self.heat.calm.shape != (len(self.union.coef), *self._finest()):
             raise ValueError(f"calm of shape {self.heat.calm.shape} for maps of {self._finest()}")
         if self.heat.heat_scale.shape != (1,):
@@ -93,9 +96,8 @@ class FittedModel:
 
     @property
     def threshold(self) -> float:
-        """The score from which on an image is an anomaly; with sister models, about."""
-        normal = np.sort(self.calibration.normal_scores)[::-1]
-        return float(normal[threshold_rank(len(normal), self.false_alarms) - 1])
+        """The score above which an image is an anomaly; of models with sisters, about."""
+        return self.calibration.threshold(self.false_alarms)
 
     @property
     def maps(self) -> tuple[MapShape, ...]:

@@ -35,7 +35,7 @@ from oneclass.rows import ArrayRows, FileRows, RowSource
 from oneclass.system.files import whole_file
 
 MAGIC = b"ONECLASS"
-VERSION = 3
+VERSION, READABLE = 4, (3, 4)
 HEAD = struct.Struct("<8sIQ")
 DIGEST_BYTES = 32
 ALIGNMENT = 64
@@ -186,9 +186,9 @@ def _checked(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Ent
             f"{refuse}its content has SHA-256 {found.hex()[:16]}..., the file "
             f"says {told.hex()[:16]}...: it is damaged or cut short. Copy it again, or fit again."
         )
-    if magic != MAGIC or version != VERSION:
+    if magic != MAGIC or version not in READABLE:
         raise ModelFileError(
-            f"{refuse}format version {version}; this oneclass reads version {VERSION}. "
+            f"{refuse}format version {version}; this oneclass reads versions 3 and 4. "
             "Use the oneclass that wrote it, or fit again."
         )
     try:

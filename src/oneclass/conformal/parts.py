@@ -1,0 +1,182 @@
+"""Half-spaces by parts: one model whose held-out scores need no other model.
+
+The normal images are dealt into parts, each part learns half-spaces from its own images alone, and
+the model is the union of them all. An image's held-out score is its score by the union without the
+half-spaces of its own part. One model, one score, one threshold.
+
+What is proven: the union without a part is what cross-conformal prediction calls the part's sister
+model. The union finds a new image at most as odd as each sister does, so its p-value is never below
+that of CV+ (Barber, Candès, Ramdas and Tibshirani, "Predictive inference with the jackknife+",
+2021), and false alarms are bounded by theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.conformal.calibration import Method, Plan
+from oneclass.conformal.union import Union, worst_mean
+from oneclass.errors import InputError
+from oneclass.rows import ArrayRows, RowSource, as_source
+from oneclass.svm import Halfspaces, fit_halfspaces
+
+PARTS = 10
+"""benchmarks/calibration_schemes.py has the table."""
+MOST_PATCHES = 50_000
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedUnion:
+    """A union and what it says of the images that it learnt from, each held out.
+
+    Attributes:
+        union: the half-spaces.
+        part: (k,) the part whose images each half-space learnt from; all -1 for a split.
+        folds: (n,) the part of each image; for a split 0 where it was held back, else -1.
+        held_out: (n,) float64 scores by half-spaces that did not learn from the image; NaN where
+            all did.
+        peaks: (n,) the largest score of an image's positions, likewise; an image's own score where
+            it is one row.
+        dual_gap: the largest relative gap of all half-spaces.
+        warnings: of the fits.
+    """
+
+    union: Union
+    part: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    held_out: Floats
+    peaks: Floats
+    dual_gap: float
+    warnings: tuple[str, ...]
+
+    def judges(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Each part of the images, and which half-spaces did not learn from it."""
+        for fold in np.unique(self.folds[self.folds >= 0]):
+            yield int(fold), self.part != fold
+
+
+def deal(copies: NDArray[np.int64], plan: Plan, seed: int, most: int | None) -> NDArray[np.int64]:
+    """The part of each image; for a split 0 for those held back and -1 for the others.
+
+    Args:
+        copies: (n,) images that must not be parted share a number from 0 on: a copy in the fit
+            would make a held-out image look more normal than a new one.
+        plan: from `make_plan`.
+        seed: of the dealing.
+        most: parts, where half-spaces are fewer than `PARTS`; or None.
+    """
+    n_different = int(copies.max()) + 1
+    shuffled = np.random.default_rng(seed).permutation(n_different)[copies]
+    if plan.method is Method.PARTS:
+        return shuffled % min(PARTS, n_different, most or PARTS)
+    return np.where(shuffled < min(plan.n_scored, n_different - 1), 0, -1)
+
+
+def fit_union(
+    rows: NDArray[np.floating[Any]] | RowSource,
+    folds: NDArray[np.int64],
+    *,
+    nu: float,
+    n_halfspaces: int,
+    seed: int,
+    one_scale: bool,
+    n_worst: int = 0,
+    start: NDArray[np.floating[Any]] | None = None,
+) -> FittedUnion:
+    """Fit half-spaces to the parts, and score every image by those that have not seen it.
+
+    Args:
+        rows: (n, d) with n >= 2; or (n, p, d), the p positions of each image.
+        folds: (n,) from `deal`.
+        nu: of every half-space.
+        n_halfspaces: of all parts together; each part has one at least, and no more than rows.
+        seed: of the clustering, and of the sample of positions.
+        one_scale: give all half-spaces unit length and one offset, so that they can be compared.
+        n_worst: of positions, as in `Union`.
+        start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
+
+    Raises:
+        InputError: no boundary can be drawn around a part.
+    """
+    rows = as_source(rows)
+    names = [-1] if (folds < 0).any() else list(range(int(folds.max()) + 1))
+    fits, samples = [], []
+    for name in names:
+        some = _learnt_from(rows.chosen(folds == name), len(names), seed)
+        share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
+        k = min(max(1, round(n_halfspaces * share)), some.n_rows)
+        fits.append(fit_halfspaces(some, k, nu=nu, seed=seed, start=start))
+        samples.append(some)
+    _refuse_origin(fits)
+    coef = np.concatenate([fit.coef for fit in fits])
+    offset = np.concatenate([fit.offset for fit in fits])
+    part = np.repeat(np.array(names, np.int64), [len(fit.coef) for fit in fits])
+    if one_scale and len(coef) > 1:
+        coef /= np.linalg.norm(coef, axis=1)[:, None]
+        offset = np.zeros(len(coef))
+    union = Union(coef.astype(np.float32), offset, n_worst, narrow=n_worst > 0)
+    if one_scale and len(coef) > 1:
+        union = _with_one_offset(union, samples, nu)
+    held_out, peaks = _held_out(union, part, rows, folds)
+    gap = max(float(fit.dual_gap.max()) for fit in fits)
+    warnings = tuple(dict.fromkeys(w for fit in fits for w in fit.warnings))
+    return FittedUnion(union, part, folds, held_out, peaks, gap, warnings)
+
+
+def _learnt_from(rows: RowSource, n_parts: int, seed: int) -> RowSource:
+    """A part's rows; of positions a share of `MOST_PATCHES`, at random."""
+    if len(rows.shape) == 2:
+        return rows
+    return ArrayRows(some_patches(rows, seed=seed, most=MOST_PATCHES // n_parts))
+
+
+def some_patches(
+    rows: NDArray[np.floating[Any]] | RowSource, *, seed: int, most: int = MOST_PATCHES
+) -> NDArray[np.floating[Any]]:
+    """(m, d) positions out of (n, p, d): all, or so many at random."""
+    n_images, n_patches = rows.shape[:2]
+    picked = np.arange(n_images * n_patches)
+    if len(picked) > most:
+        picked = np.random.default_rng(seed).choice(len(picked), most, replace=False)
+        picked.sort()
+    return as_source(rows).take(picked // n_patches, picked % n_patches)
+
+
+def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union:
+    """The offset that at most a share nu of the rows lies below, in the arithmetic that scores."""
+    best = np.concatenate([-union.row_scores(block) for some in samples for block in some.blocks()])
+    place = min(int(nu * len(best)), len(best) - 1)
+    offset = float(np.partition(best, place)[place])
+    return Union(union.coef, np.full(len(union.coef), offset), union.n_worst, union.narrow)
+
+
+def _held_out(
+    union: Union, part: NDArray[np.int64], rows: RowSource, folds: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    scores, peaks = np.full(len(folds), np.nan), np.full(len(folds), np.nan)
+    for fold in np.unique(folds[folds >= 0]):
+        judge = union.only(part != fold)
+        members = np.flatnonzero(folds == fold)
+        done = 0
+        for block in rows.chosen(folds == fold).blocks():
+            for image in block:
+                own = judge.row_scores(np.atleast_2d(image))
+                peaks[members[done]] = own.max()
+                scores[members[done]] = worst_mean(own, max(1, union.n_worst))
+                done += 1
+    return scores, peaks
+
+
+def _refuse_origin(fits: list[Halfspaces]) -> None:
+    if any("origin_inside" in fit.status for fit in fits):
+        raise InputError(
+            "no boundary can be drawn around these normal images: the values that stand for "
+            "them cancel out or are zero. Are some images black? Use a network's layer instead "
+            "of greyscale, or a larger nu."
+        )

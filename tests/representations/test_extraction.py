@@ -106,15 +106,30 @@ def test_images_are_prepared_in_a_few_rooms_used_again(monkeypatch: pytest.Monke
     assert len(rooms) <= 3
 
 
-def test_large_images_go_through_in_smaller_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    layer = make("image")
+@pytest.mark.parametrize("room", [1, 3 << 20, 7 << 20, 1 << 30])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_all_workers_hold_stays_within_its_room(
+    room: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many images together as there is room for, each prepared and as rows; at least one."""
+    layer, held = make("patches"), []
     monkeypatch.setattr(layer, "together", 16)
-    assert extraction._images_a_chunk(layer, 2) == 16
-    one = 4 * (3 * 48 * 40 + layer.values_per_image)
-    monkeypatch.setattr(extraction, "WORKING_BYTES", 3 * one * 2 * CHUNKS_AHEAD)
-    assert extraction._images_a_chunk(layer, 2) == 3
-    monkeypatch.setattr(extraction, "WORKING_BYTES", 1)
-    assert extraction._images_a_chunk(layer, 2) == 1
+    monkeypatch.setattr(extraction, "WORKING_BYTES", room)
+    real = layer.rows
+
+    def rows(batch: NDArray) -> NDArray:
+        made = real(batch)
+        held.append((len(batch), batch.nbytes + made.nbytes))
+        return made
+
+    monkeypatch.setattr(layer, "rows", rows)
+    assert len(list(extract(gather(stripes(40, seed=1)), layer, SCALE, workers=workers))) == 40
+    together = max(n for n, _ in held)
+    for n, size in held:
+        assert n == 1 or size * workers * CHUNKS_AHEAD <= room
+    one = next(size / n for n, size in held)
+    assert together == 16 or (together + 1) * one * workers * CHUNKS_AHEAD > room
+    assert together == (1 if room == 1 else 16 if room == 1 << 30 else together)
 
 
 def test_what_a_worker_raises_arrives_and_no_thread_is_left(

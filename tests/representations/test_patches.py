@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +13,15 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal import calibration
-from oneclass.conformal.calibration import MOST_PATCHES, Method, Plan, some_patches
+from oneclass.conformal.calibration import (
+    MOST_PATCHES,
+    Calibration,
+    Method,
+    Plan,
+    assign_folds,
+    fit_and_calibrate,
+    some_patches,
+)
 from oneclass.conformal.union import worst_mean
 from oneclass.images.scale import PixelScale
 from oneclass.representations import (
@@ -24,9 +29,9 @@ from oneclass.representations import (
     PretrainedLayers,
 )
 from oneclass.representations.maps import interpolation, neighbourhoods
-from oneclass.rows import RowBlocks, RowSource
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
+from oneclass.svm import Halfspaces
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
 BYTES = PixelScale("uint8", 0, 255)
@@ -121,37 +126,32 @@ def test_false_alarms_keep_the_promise() -> None:
 
 @pytest.mark.parametrize("method", list(Method))
 @pytest.mark.parametrize("seed", range(3))
-def test_no_fit_sees_a_patch_of_an_image_that_it_scores(
-    method: Method, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    n, n_patches = 23, 12
-    rows = np.random.default_rng(seed).normal(size=(n, n_patches, 3)).astype(np.float32) + 4
-    rows[:, :, 0] = np.arange(1, n + 1)[:, None]  # every patch says whose it is
+def test_no_fit_sees_a_patch_of_an_image_that_it_scores(method: Method, seed: int) -> None:
+    """Other images in the place of a fold's change its scores, and no half-space that gave them."""
+    n, random = 23, np.random.default_rng(seed)
+    rows, others = (random.normal(size=(n, 12, 3)).astype(np.float32) + 4 for _ in range(2))
     copies = np.cumsum(np.arange(n) % 5 > 0)  # some images are copies of the one before
-    fitted, scored = [], []
-    fit, score = calibration.fit_halfspaces, calibration.scores_of
-
-    def fit_noted(some: RowBlocks, *args: Any, **kwargs: Any) -> Any:
-        fitted.append(Counter(int(row[0]) - 1 for block in some.blocks() for row in block))
-        return fit(some, *args, **kwargs)
-
-    def score_noted(union: Any, some: RowSource, chosen: np.ndarray) -> Any:
-        images = some.take(np.flatnonzero(chosen))
-        scored.append([int(image[0, 0]) - 1 for image in images])
-        return score(union, some, chosen)
-
-    monkeypatch.setattr(calibration, "fit_halfspaces", fit_noted)
-    monkeypatch.setattr(calibration, "scores_of", score_noted)
     plan = Plan(method, n, 6 if method is Method.SPLIT else n, 0.1)
-    calibration.fit_and_calibrate(rows, copies, plan, nu=0.1, n_halfspaces=3, seed=seed, n_worst=2)
-    sisters = fitted if method is Method.SPLIT else fitted[1:]
-    assert len(sisters) == len(scored) == (1 if method is Method.SPLIT else 5)
-    for seen, judged in zip(sisters, scored, strict=True):
-        assert set(seen.values()) == {n_patches}
-        assert not {copies[i] for i in seen} & {copies[i] for i in judged}
-        assert sorted([*seen, *judged]) == list(range(n))
-    if method is Method.CROSS:
-        assert sorted(i for judged in scored for i in judged) == list(range(n))
+    folds = assign_folds(copies, plan, seed)
+
+    def fit(rows: np.ndarray) -> tuple[Halfspaces, Calibration]:
+        return fit_and_calibrate(rows, copies, plan, nu=0.1, n_halfspaces=3, seed=seed, n_worst=2)
+
+    fitted, before = fit(rows)
+    assert set(before.fold) == set(folds) - {-1}
+    for fold in np.unique(before.fold):
+        judged = folds == fold
+        assert not set(copies[judged]) & set(copies[~judged])
+        changed, after = fit(np.where(judged[:, None, None], others, rows))
+        own, scored = before.fold_member == fold, before.fold == fold
+        np.testing.assert_array_equal(after.fold_coef[own], before.fold_coef[own])
+        np.testing.assert_array_equal(after.fold_offset[own], before.fold_offset[own])
+        assert np.array_equal(changed.coef, fitted.coef) == (method is Method.SPLIT)
+        assert len(before.normal_scores[scored]) == judged.sum()
+        assert not np.array_equal(after.normal_scores[scored], before.normal_scores[scored])
+        for other in set(before.fold) - {fold}:
+            theirs = before.fold_member == other
+            assert not np.array_equal(after.fold_coef[theirs], before.fold_coef[theirs])
 
 
 def test_many_images_are_calibrated_by_a_split() -> None:

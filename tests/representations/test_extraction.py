@@ -23,7 +23,8 @@ from oneclass.representations import (
     Representation,
     extraction,
 )
-from oneclass.representations.extraction import CHUNKS_AHEAD, Extracted, extract, open_store
+from oneclass.representations.extraction import Extracted, extract, open_store
+from oneclass.system.workers import AHEAD
 
 SCALE = choose_scale("uint8", 0, 255)
 BACKBONE = Backbone.open(DEFAULT)
@@ -88,7 +89,7 @@ def test_readers_stay_a_bounded_way_ahead(monkeypatch: pytest.MonkeyPatch) -> No
     for taken in range(1, 30):
         next(stream)
         time.sleep(0.002)
-        assert len(read) <= taken + 2 * CHUNKS_AHEAD
+        assert len(read) <= taken + 2 * AHEAD
     stream.close()
 
 
@@ -126,9 +127,9 @@ def test_what_all_workers_hold_stays_within_its_room(
     assert len(list(extract(gather(stripes(40, seed=1)), layer, SCALE, workers=workers))) == 40
     together = max(n for n, _ in held)
     for n, size in held:
-        assert n == 1 or size * workers * CHUNKS_AHEAD <= room
+        assert n == 1 or size * workers * AHEAD <= room
     one = next(size / n for n, size in held)
-    assert together == 16 or (together + 1) * one * workers * CHUNKS_AHEAD > room
+    assert together == 16 or (together + 1) * one * workers * AHEAD > room
     assert together == (1 if room == 1 else 16 if room == 1 << 30 else together)
 
 

@@ -13,10 +13,10 @@ from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
+from oneclass.system.arrays import Planes
 
 AUTO = "auto"
 ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"
@@ -26,8 +26,6 @@ CUDA = "CUDAExecutionProvider"
 WEIGHTS_PER_IMAGE = 16 << 20
 """The weights are read once for each call, so a network with many gets more images a call."""
 MOST_TOGETHER, TOGETHER_OPENVINO, TOGETHER_CUDA = 16, 4, 32
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ class Engine(Protocol):
     together: int
     version: str
 
-    def run(self, images: Floats) -> list[Floats]:
+    def run(self, images: Planes) -> list[Planes]:
         """(n, channels, height, width) to one array for each output."""
 
 
@@ -160,8 +158,8 @@ class _OnnxRuntime:
         together = TOGETHER_CUDA if provider == CUDA else _together(model, 1)
         self.together = 1 if self._session.get_inputs()[0].shape[0] == 1 else together
 
-    def run(self, images: Floats) -> list[Floats]:
-        outputs: list[Floats] = self._session.run(None, {self._input: images})
+    def run(self, images: Planes) -> list[Planes]:
+        outputs: list[Planes] = self._session.run(None, {self._input: images})
         return outputs
 
 
@@ -186,7 +184,7 @@ class _OpenVino:
         one = batch.is_static and batch.get_length() == 1
         self.together = 1 if one else _together(model, TOGETHER_OPENVINO)
 
-    def run(self, images: Floats) -> list[Floats]:
+    def run(self, images: Planes) -> list[Planes]:
         if len(images) not in (1, self.together):  # two sizes are compiled, no more
             ones = [self.run(images[i : i + 1]) for i in range(len(images))]
             return [np.concatenate(parts) for parts in zip(*ones, strict=True)]

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from oneclass.datasets import DataSet
 from oneclass.datasets.xray import CLASSES, SIZE
-
-Floats = NDArray[np.float64]
+from oneclass.system.arrays import Array
 
 STEEL, ORGANIC = 0.04265, 0.0494
 """Mass attenuation coefficients at 2 MeV of iron, and of water for wood and cargo, cm2/g."""
@@ -54,8 +53,8 @@ class Scene:
         steel, organic: areal densities in g/cm2 on the fine grid of `Y` and `X`.
     """
 
-    steel: Floats
-    organic: Floats
+    steel: Array
+    organic: Array
 
 
 def load_simulated_xray(*, seed: int, n_each: int = N_EACH) -> DataSet:
@@ -80,7 +79,7 @@ def load_simulated_xray(*, seed: int, n_each: int = N_EACH) -> DataSet:
     )
 
 
-def transmission(scene: Scene) -> Floats:
+def transmission(scene: Scene) -> Array:
     """The share of the beam that arrives, Beer and Lambert's law.
 
     Returns:
@@ -132,14 +131,14 @@ def loaded_container(rng: Generator) -> Scene:
     return scene
 
 
-def _texture(rng: Generator) -> Floats:
+def _texture(rng: Generator) -> Array:
     """Goods and the air between them: factors around 1, each for a cell of random size."""
     high, wide = rng.integers(3, 10), rng.integers(4, 24)
     cells = rng.gamma(2, 1 / 2, (math.ceil(Y.size / high), math.ceil(X.size / wide)))
     return np.asarray(np.kron(cells, np.ones((high, wide)))[: Y.size, : X.size], np.float64)
 
 
-def _walls(rng: Generator) -> Floats:
+def _walls(rng: Generator) -> Array:
     """Two corrugated walls; the beam diverges, so the far one's waves come out narrower."""
     total = np.zeros_like(Y * X)
     for period in (PERIOD, PERIOD * rng.uniform(0.8, 0.9)):
@@ -149,7 +148,7 @@ def _walls(rng: Generator) -> Floats:
     return total
 
 
-def _frame(rng: Generator) -> Floats:
+def _frame(rng: Generator) -> Array:
     """Rails at the top and bottom, cross members under the floor, sometimes a post at an end."""
     total = np.zeros_like(Y * X)
     total += (0.06 + rng.uniform(0, 0.04) > Y) * 2.0 * STEEL_DENSITY
@@ -168,7 +167,7 @@ def _box(x: float, y: float, wide: float, high: float) -> NDArray[np.bool_]:
     return (np.abs(X - x) < wide / 2) & (np.abs(Y - y) < high / 2)
 
 
-def _stacks(rng: Generator) -> Floats:
+def _stacks(rng: Generator) -> Array:
     """Boxes on pallets, stacked, with gaps between the stacks."""
     cargo = np.zeros_like(Y * X)
     x = rng.uniform(0, 1)
@@ -181,7 +180,7 @@ def _stacks(rng: Generator) -> Floats:
     return cargo * (Y < FLOOR)
 
 
-def _drums(rng: Generator) -> Floats:
+def _drums(rng: Generator) -> Array:
     """Upright cylinders in rows: the path through one is a chord."""
     radius, high = rng.uniform(0.25, 0.6), rng.uniform(0.5, 1.8)
     away = (X + rng.uniform(0, 2 * radius)) % (2 * radius) - radius
@@ -191,7 +190,7 @@ def _drums(rng: Generator) -> Floats:
     return np.asarray(inside * chord * rng.uniform(15, 40))
 
 
-def _bulk(rng: Generator) -> Floats:
+def _bulk(rng: Generator) -> Array:
     """A heap of grain, scrap or sand, with a wavy surface."""
     waves = sum(
         rng.normal(0, 0.25 / k) * np.sin(k * math.pi * X / WIDTH + rng.uniform(0, 6.3))
@@ -201,7 +200,7 @@ def _bulk(rng: Generator) -> Floats:
     return np.asarray(((surface < Y) & (Y < FLOOR)) * rng.uniform(8, 30))
 
 
-def _rolls(rng: Generator) -> Floats:
+def _rolls(rng: Generator) -> Array:
     """Cylinders lying along the beam, such as cable drums and tyres: discs with a hole."""
     cargo = np.zeros_like(Y * X)
     for _ in range(rng.integers(1, 7)):
@@ -211,7 +210,7 @@ def _rolls(rng: Generator) -> Floats:
     return cargo
 
 
-def _machines(rng: Generator) -> Floats:
+def _machines(rng: Generator) -> Array:
     """Pieces of all sizes, anywhere above the floor."""
     cargo = np.zeros_like(Y * X)
     for _ in range(rng.integers(2, 14)):
@@ -223,4 +222,4 @@ def _machines(rng: Generator) -> Floats:
     return cargo * (Y < FLOOR)
 
 
-CARGO: tuple[Callable[[Generator], Floats], ...] = (_stacks, _drums, _bulk, _rolls, _machines)
+CARGO: tuple[Callable[[Generator], Array], ...] = (_stacks, _drums, _bulk, _rolls, _machines)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from oneclass.errors import MissingDependencyError
 from oneclass.system import offline
+from oneclass.system.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Floats = NDArray[np.float64]
 
 # matplotlib knows no CSS variables: it draws in colours that nobody uses, which are replaced.
 STAND_INS = {
@@ -51,7 +51,7 @@ STYLE: dict[Any, Any] = {
 
 
 def score_histogram(
-    normal: Floats, scored: Floats, anomalous: NDArray[np.bool_], threshold: float
+    normal: Array, scored: Array, anomalous: NDArray[np.bool_], threshold: float
 ) -> str:
     """Held-out normal images against the scored ones; of few of these each is a tick.
 
@@ -103,7 +103,7 @@ def score_histogram(
     return _svg(draw, "scores")
 
 
-def p_value_plot(p_values: Floats, rate: float) -> str:
+def p_value_plot(p_values: Array, rate: float) -> str:
     """The sorted p-values against what images like the normal ones would give."""
 
     def draw(axes: Axes) -> None:
@@ -122,7 +122,7 @@ def p_value_plot(p_values: Floats, rate: float) -> str:
     return _svg(draw, "pvalues")
 
 
-def roc_plot(false_alarms: Floats, detected: Floats, here: tuple[float, float]) -> str:
+def roc_plot(false_alarms: Array, detected: Array, here: tuple[float, float]) -> str:
     """The ROC curve, and where the verdicts of this run lie on it."""
 
     def draw(axes: Axes) -> None:
@@ -163,7 +163,7 @@ def training_plot(history: list[dict[str, Any]]) -> str:
 
 
 def nu_plot(
-    nus: Floats, curves: Mapping[str, Floats], averages: Mapping[str, float], name: str
+    nus: Array, curves: Mapping[str, Array], averages: Mapping[str, float], name: str
 ) -> str:
     """AUROC against nu, a line a representation; at the right edge the averages printed elsewhere.
 

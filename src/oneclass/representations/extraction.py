@@ -23,12 +23,10 @@ from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Planes, Rows
 from oneclass.system.machine import cpu_name, versions
 from oneclass.system.stages import Stages
-from oneclass.system.workers import ordered_map
+from oneclass.system.workers import AHEAD, ordered_map
 
 BATCH = 16
 """For those who make rows of whole batches."""
-CHUNKS_AHEAD = 4
-"""For each worker: enough that none waits where images differ in size."""
 WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
@@ -117,7 +115,7 @@ def extract(
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
     work = _Work(sources, representation, scale, store, stages or Stages(), made or {}, rooms)
-    with closing(ordered_map(work.rows, chunks, workers, ahead=CHUNKS_AHEAD * workers)) as done:
+    with closing(ordered_map(work.rows, chunks, workers)) as done:
         try:
             for is_new, result in chain.from_iterable(done):
                 if store is not None and is_new and isinstance(result, Extracted) and result.key:
@@ -146,7 +144,7 @@ class _Rooms:
 
 
 def _images_a_chunk(representation: Representation, workers: int) -> int:
-    most = WORKING_BYTES // (representation.nbytes * workers * CHUNKS_AHEAD)
+    most = WORKING_BYTES // (representation.nbytes * workers * AHEAD)
     return max(1, min(representation.together, most))
 
 

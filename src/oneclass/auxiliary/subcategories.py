@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import DEFAULT
-from oneclass.detector.collecting import choose_pixel_scale, choose_representation, read_headers
+from oneclass.backbones import DEFAULT, Backbone
+from oneclass.detector.collecting import choose_pixel_scale, read_headers
+from oneclass.detector.views import DEFAULT_LAYER
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
 from oneclass.images.sources import Progress, gather
+from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
+from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
 from oneclass.system.names import as_spelt_here, natural_key
 from oneclass.system.texts import read_table
@@ -125,7 +128,9 @@ def from_clusters(
         )
     workers = worker_count()
     headers = read_headers(sources, workers=workers)
-    representation = choose_representation(headers, DEFAULT, None, None, None, None)
+    network = Backbone.open(DEFAULT)
+    layers = Layers.parse(DEFAULT_LAYER, network.has_layer)
+    representation = PretrainedLayers(network, layers)
     scale, _ = choose_pixel_scale(sources, headers, workers=workers)
     rows, paths, errors = [], [], list(sources.errors)
     for done, found in enumerate(extract(sources, representation, scale, workers=workers), 1):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep]",
 )
 def fit(
-    normal: Sequence[str], out: str, halfspaces: int | str | None, keep_rows: bool, **settings: Any
+    normal: Sequence[str], out: str, halfspaces: int | None, keep_rows: bool, **settings: Any
 ) -> int:
     """Learn from NORMAL images and write a model file.
 
@@ -51,8 +51,6 @@ def fit(
     say_ignored(detector.ignored)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
-    for sentence in choices(detector.card.get("choice", {})):
-        say(sentence)
     say_learnt(detector, Path(out))
     return UNREADABLE if detector.errors else 0
 
@@ -67,22 +65,3 @@ def say_learnt(detector: Detector, file: Path) -> None:
         f"{count(card['fit']['n_halfspaces'], 'half-space')} ({file.stat().st_size / 1e3:.0f} kB)."
     )
     say(card["calibration"]["guarantee"])
-
-
-def choices(record: dict[str, Any]) -> list[str]:
-    """What was chosen automatically, and by what, a sentence each."""
-    words = {"layer": "layer", "n_halfspaces": "half-spaces", "nu": "nu"}
-    names = {"self_made": "self-made anomalies", "tightness": "held-out tightness"}
-    sentences = []
-    for setting in (name for name in words if name in record):
-        found = record[setting]
-        chosen, lines = found["chosen"], found["candidates"]
-        value = {line["value"]: line[found["criterion"]] for line in lines}
-        first = lines[0]["value"]
-        better = f", the default has {value[first]:.3f}" if chosen != first else ", the default"
-        said = "one per 12 images" if chosen is None else chosen
-        sentences.append(
-            f"chose {words[setting]} {said} of {len(lines)} by {names[found['criterion']]} "
-            f"({value[chosen]:.3f}{better})."
-        )
-    return sentences

@@ -27,21 +27,6 @@ class Size(click.ParamType[tuple[int, int]]):
         )
 
 
-class OrAuto(click.ParamType[Any]):
-    """A number of one kind, or the word auto."""
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self.kind = kind
-        self.name = f"{kind.__name__}|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return "auto" if value == "auto" else self.kind(value)
-        except ValueError:
-            what = "a whole number" if self.kind is int else "a number"
-            raise click.BadParameter(f"{value!r}: expected {what}, or auto.", ctx, param) from None
-
-
 class Numbers(click.ParamType[tuple[float, ...]]):
     """`0.5` or `0.485,0.456,0.406`: one number, or one a channel."""
 
@@ -92,8 +77,8 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "rows": click.Choice(settings.ROWS),
     "grid": int,
     "size": Size(),
-    "nu": OrAuto(float),
-    "n_halfspaces": OrAuto(int),
+    "nu": float,
+    "n_halfspaces": int,
     "false_alarms": float,
     "seed": int,
     "threads": int,
@@ -103,11 +88,9 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
 }
 """How a setting is read from a word; what is not here is a text."""
 METAVARS = {
-    "nu": "NUMBER|auto",
-    "n_halfspaces": "NUMBER|auto",
     "size": "HxW",
     "cache": "DIR|none",
-    "layer": "LAYERS|auto",
+    "layer": "LAYERS",
 }
 
 

@@ -28,6 +28,7 @@ from oneclass.svm import Halfspaces, fit_halfspaces
 PARTS = 10
 """benchmarks/calibration_schemes.py has the table."""
 MOST_PATCHES = 50_000
+NEAR = 0.07
 Floats = NDArray[np.float64]
 
 
@@ -171,6 +172,23 @@ def _held_out(
                 scores[members[done]] = worst_mean(own, max(1, union.n_worst))
                 done += 1
     return scores, peaks
+
+
+def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
+    """How much the score of an image as a whole counts beside that of its patches.
+
+    Each is put on the scale of its held-out normal images, by their standard deviation. Normal
+    images that are far from one another as wholes say little as wholes, so they count less:
+    by min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out image and the
+    nearest half-space. benchmarks/choose_patches.py has the table.
+    """
+    known = np.isfinite(whole.held_out)
+    apart, near = whole.held_out[known], patches.held_out[known]
+    spread = float(apart.std())
+    if spread == 0:
+        return 0.0
+    median = float(np.median(apart)) + 1 - float(whole.union.offset[0])
+    return min(1.0, (NEAR / max(median, 1e-9)) ** 2) * float(near.std()) / spread
 
 
 def _refuse_origin(fits: list[Halfspaces]) -> None:

@@ -80,6 +80,14 @@ class Union:
             return float(self.row_scores(row[None])[0])
         return worst_mean(self.row_scores(row), self.n_worst)
 
+    def position_scores(self, row: NDArray[np.floating[Any]]) -> Floats:
+        """(p,) float64: the scores of an image's (p, d) positions."""
+        return self.row_scores(row)
+
+    def rest(self, row: NDArray[np.floating[Any]]) -> float:
+        """What an image's score holds besides the mean of its worst positions: nothing."""
+        return 0.0
+
     def image_scores(self, images: Iterable[NDArray[np.floating[Any]]]) -> Floats:
         """(n,) float64: the scores of several images, each by itself."""
         return np.fromiter((self.image_score(image) for image in images), np.float64)
@@ -90,6 +98,43 @@ class Union:
             rows.astype(np.float64) @ self.wide.T - self.offset, axis=1
         )
         return best
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Two unions that see an image as a whole and position by position; their scores are added.
+
+    Attributes:
+        whole: of whole images; its rows are the first columns of an image's row.
+        patches: of positions, (p, d) in the columns behind.
+        weight: of the whole image's score.
+    """
+
+    whole: Union
+    patches: Union
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not self.weight >= 0 or self.patches.n_worst < 1:
+            raise ValueError(f"a weight of {self.weight}, {self.patches.n_worst} worst positions")
+
+    @property
+    def n_worst(self) -> int:
+        """Of the patches."""
+        return self.patches.n_worst
+
+    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
+        """An image's anomaly score, of its (n,) row."""
+        return worst_mean(self.position_scores(row), self.n_worst) + self.rest(row)
+
+    def position_scores(self, row: NDArray[np.floating[Any]]) -> Floats:
+        """(p,) float64: the scores of the positions."""
+        behind = row[self.whole.coef.shape[1] :]
+        return self.patches.row_scores(behind.reshape(-1, self.patches.coef.shape[1]))
+
+    def rest(self, row: NDArray[np.floating[Any]]) -> float:
+        """What the whole image adds to the score."""
+        return self.weight * self.whole.image_score(row[: self.whole.coef.shape[1]])
 
 
 def worst_mean(scores: Floats, n_worst: int) -> float:

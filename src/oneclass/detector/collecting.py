@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.detector.training_rows import content_order
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
@@ -22,25 +21,15 @@ from oneclass.images.scale import (
 )
 from oneclass.images.sources import Progress, Sources, check_depth
 from oneclass.representations import (
-    GREYSCALE,
-    ROW_DTYPES,
-    Greyscale,
-    PatchLayers,
-    PretrainedLayers,
     Representation,
 )
-from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.extraction import extract
 from oneclass.rows import RowSource
-from oneclass.rows.layers import Layers
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
 from oneclass.system.workers import ordered_map
 
 ALIKE = 1e-6
-DEFAULT_LAYER = "block_2@7+block_14@2"
-DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
-"""benchmarks/bench_patches.py has the tables."""
-MOST_HALFSPACES, ROWS_PER_HALFSPACE = 150, 3
 SHOWN = 3
 T = TypeVar("T")
 
@@ -125,67 +114,6 @@ def _far_note(names: list[str], scale: PixelScale) -> str:
     )
 
 
-def choose_representation(
-    headers: list[Header],
-    backbone: str | Path | Backbone,
-    layer: str | None,
-    grid: int | None,
-    size: tuple[int, int] | None,
-    threads: int | None,
-    *,
-    patches: bool = False,
-    runtime: Runtime = DEFAULT_RUNTIME,
-    row_dtype: str = ROW_DTYPES[0],
-) -> Representation:
-    """Make the representation that the settings of a `Detector` ask for.
-
-    Raises:
-        InputError: an unknown backbone or layer; settings that do not go together.
-    """
-    if backbone == GREYSCALE:
-        if patches:
-            raise InputError("patches are positions of a network's layers: greyscale has none.")
-        if layer is not None or grid is not None:
-            raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
-        return Greyscale(size or _common_size(headers), row_dtype=row_dtype)
-    network = Backbone.open(backbone)
-    if layer is None:
-        if network.spec.name != DEFAULT:
-            raise InputError(
-                f"backbone {backbone} has no default layer. Choose one of: "
-                f"{', '.join(network.layers)}."
-            )
-        layer = DEFAULT_PATCHES if patches else DEFAULT_LAYER
-    layers = Layers.parse(layer, network.has_layer, grid)
-    return (PatchLayers if patches else PretrainedLayers)(
-        network, layers, size=size, threads=threads, runtime=runtime, row_dtype=row_dtype
-    )
-
-
-def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:
-    """One half-space per `ROWS_PER_HALFSPACE` rows, at most `MOST_HALFSPACES`, unless asked.
-
-    Args:
-        asked: by the user.
-        n: the number of images.
-        patches: of each image, where these are the rows; then `PATCH_HALFSPACES`, unless asked.
-
-    Raises:
-        InputError: more half-spaces than rows were asked for.
-    """
-    n *= patches or 1
-    if asked is None and patches:
-        return min(PATCH_HALFSPACES, n)
-    if asked is None:
-        return min(MOST_HALFSPACES, max(1, n // ROWS_PER_HALFSPACE))
-    if asked > n:
-        raise InputError(
-            f"n_halfspaces is {asked}, but there are only {n} normal images to fit them to: "
-            f"expected at most {n}."
-        )
-    return asked
-
-
 def collect_rows(
     sources: Sources,
     representation: Representation,
@@ -194,7 +122,6 @@ def collect_rows(
     workers: int,
     progress: Progress | None,
     store: RowStore | None = None,
-    made: Mapping[int, Extracted] | None = None,
 ) -> Collected:
     """The rows of all readable images; arguments as for `extract`.
 
@@ -206,7 +133,7 @@ def collect_rows(
     digests: list[bytes] = []
     indices: list[int] = []
     errors = list(sources.errors)
-    results = extract(sources, representation, scale, workers=workers, store=store, made=made)
+    results = extract(sources, representation, scale, workers=workers, store=store)
     for result in results:
         if isinstance(result, ImageError):
             errors.append(result)
@@ -285,15 +212,3 @@ def _kept(
     if sources.key(index) == key:
         store.put(key, np.array([one.lowest, one.low, one.high, one.highest]), key)
     return one
-
-
-def _common_size(headers: list[Header]) -> tuple[int, int]:
-    """(height, width), where all readable images share one."""
-    sizes = {(header.height, header.width) for header in headers}
-    if len(sizes) != 1:
-        some = ", ".join(f"{h}x{w}" for h, w in sorted(sizes)[:3])
-        raise InputError(
-            f"the images have {len(sizes)} different sizes (height x width: {some}, ...), and "
-            "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64."
-        )
-    return sizes.pop()

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from oneclass.backbones import choose_runtime
 from oneclass.detector import modelfile
-from oneclass.detector.choosing import check_choosable, choose_layer, choose_numbers
 from oneclass.detector.collecting import (
     choose_pixel_scale,
-    choose_representation,
     collect_rows,
     read_headers,
 )
-from oneclass.detector.criteria import Choice
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
-from oneclass.detector.settings import AUTO, PATCHES, Settings
+from oneclass.detector.settings import Settings
 from oneclass.detector.training_rows import TrainingRows, rows_file
+from oneclass.detector.views import choose_representation
 from oneclass.errors import ImageError
-from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, gather
 from oneclass.representations import Representation
@@ -39,7 +34,6 @@ class State:
         training: what it learnt from; None where that lies beside its file.
         file: that holds it, if any does.
         digest: of the file's content; None while no file holds this model.
-        choice: of what was "auto".
         errors, ignored: of the images that it learnt from.
     """
 
@@ -47,7 +41,6 @@ class State:
     training: TrainingRows | None = None
     file: Path | None = None
     digest: str | None = None
-    choice: Choice | None = None
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
 
@@ -80,40 +73,18 @@ def fit(
     Returns:
         The state, and the store of rows that was used, if one was.
     """
-    check_choosable(asked)
     sources = gather(images)
     headers = read_headers(sources, workers=asked.workers)
-    named = None if asked.layer == AUTO else _representation(asked, headers)
+    representation = choose_representation(headers, asked)
     scale, notes = choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
-    if named is None:
-        found = choose_layer(asked, sources, scale, progress)
-        representation, choice, made = found.representation, found.choice, found.made
-    else:
-        representation, choice, made = named, None, {}
     store = store_for(asked, representation, scale)
     collected = collect_rows(
-        sources,
-        representation,
-        scale,
-        workers=asked.workers,
-        progress=progress,
-        store=store,
-        made=made,
+        sources, representation, scale, workers=asked.workers, progress=progress, store=store
     )
-    if choice is None and AUTO in (asked.nu, asked.n_halfspaces):
-        choice = choose_numbers(asked, sources, collected, representation, scale)
     training = TrainingRows(collected.rows, collected.digests)
-    model = learn(training, representation, scale, **learning_settings(asked, choice), notes=notes)
-    model = model.with_choice(choice.record if choice else None)
+    model = learn(training, representation, scale, asked, notes=notes)
     errors = tuple(collected.errors)
-    return State(model, training, choice=choice, errors=errors, ignored=sources.ignored), store
-
-
-def learning_settings(asked: Settings, choice: Choice | None) -> dict[str, Any]:
-    """What `learn` takes, with the choices of the fit in the place of what is "auto"."""
-    names = ("nu", "n_halfspaces", "false_alarms", "seed")
-    chosen = {"nu": choice.nu, "n_halfspaces": choice.n_halfspaces} if choice else {}
-    return {name: getattr(asked, name) for name in names} | chosen
+    return State(model, training, errors=errors, ignored=sources.ignored), store
 
 
 def store_for(
@@ -121,17 +92,3 @@ def store_for(
 ) -> RowStore | None:
     """The store of rows in the cache that was asked for; None without one."""
     return None if asked.cache is None else open_store(asked.cache, representation, scale)
-
-
-def _representation(asked: Settings, headers: list[Header]) -> Representation:
-    return choose_representation(
-        headers,
-        asked.backbone,
-        asked.layer,
-        asked.grid,
-        asked.size,
-        asked.threads,
-        patches=asked.rows == PATCHES,
-        runtime=choose_runtime(asked.runtime, asked.precision),
-        row_dtype=asked.row_dtype,
-    )

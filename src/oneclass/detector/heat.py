@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.parts import FittedUnion
-from oneclass.conformal.union import Union
+from oneclass.conformal.union import Joined, Union
 from oneclass.detector.predictions import Prediction
 from oneclass.representations import MapShape, Representation
 from oneclass.rows import RowBlocks, RowSource, as_rows
@@ -40,8 +40,9 @@ class Explanation:
         anomaly_map: (h, w) float64; above 0 where the image is odder than normal images are there.
         offset: the score of an image that is average everywhere. `anomaly_map.sum() + offset` is
             the score, up to rounding.
-        n_worst: 0; but of a model of patches the number of positions whose mean is the score: the
-            map holds each patch's own score, and the offset is 0.
+        n_worst: 0; but of a model of patches the number of positions: the map holds each one's own
+            score, and the mean of so many largest, plus the offset, is the score. The offset is
+            then what the whole image adds: 0 where it is not looked at.
     """
 
     prediction: Prediction
@@ -95,7 +96,7 @@ def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representat
 def explain_row(
     prediction: Prediction,
     row: NDArray[np.floating[Any]],
-    union: Union,
+    union: Union | Joined,
     heat: Heat,
     maps: tuple[MapShape, ...],
 ) -> Explanation:
@@ -108,9 +109,10 @@ def explain_row(
         heat: of the model.
         maps: of the representation.
     """
-    if row.ndim == 2:
-        scores = union.row_scores(row).reshape(maps[0][1:])
-        return Explanation(prediction, scores, 0.0, union.n_worst)
+    if union.n_worst:
+        scores = union.position_scores(row).reshape(maps[0][1:])
+        return Explanation(prediction, scores, union.rest(row), union.n_worst)
+    assert isinstance(union, Union), "positions are scored above"
     winner = int(union.winners(row[None])[0])
     calm = heat.calm[winner].astype(np.float64)
     there = _terms(row[None].astype(np.float64), union.wide[winner][None], maps)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,28 +11,47 @@ from numpy.typing import NDArray
 from oneclass import __version__
 from oneclass.conformal.calibration import Calibration, make_plan
 from oneclass.conformal.guarantee import guarantee
-from oneclass.conformal.parts import deal, fit_union
-from oneclass.detector.collecting import choose_n_halfspaces
-from oneclass.detector.heat import learn_heat
+from oneclass.conformal.parts import FittedUnion, deal, fit_union, weight_of_whole
+from oneclass.conformal.union import Joined, Union
+from oneclass.detector.heat import Heat, learn_heat
 from oneclass.detector.model import FittedModel
+from oneclass.detector.settings import Settings
 from oneclass.detector.training_rows import TrainingRows
+from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
-from oneclass.representations import Representation
+from oneclass.representations import Representation, WholeAndPatches
+from oneclass.rows import RowSource, SlicedRows
 
 ALIKE, FEW = 1e-6, 10
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What was fitted to one kind of rows.
+
+    Attributes:
+        union: the scorer.
+        held_out: (n,) float64 scores by half-spaces that did not learn from the image, or NaN.
+        heat: of the maps.
+        fits: what it was made of.
+    """
+
+    union: Union | Joined
+    held_out: Floats
+    heat: Heat
+    fits: tuple[FittedUnion, ...]
 
 
 def learn(
     training: TrainingRows,
     representation: Representation,
     scale: PixelScale,
+    asked: Settings,
     *,
-    nu: float,
-    n_halfspaces: int | None,
-    false_alarms: float | None,
-    seed: int,
-    start: NDArray[np.float32] | None = None,
+    start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
 ) -> FittedModel:
     """Fit the half-spaces, calibrate them, and write the card.
@@ -41,7 +60,7 @@ def learn(
         training: the normal images.
         representation: what made rows of them.
         scale: the rule for intensities that it went by.
-        nu, n_halfspaces, false_alarms, seed: as the settings of `Detector`.
+        asked: the settings.
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
 
@@ -49,45 +68,87 @@ def learn(
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
     copies = training.copies()
-    n_different = int(copies[-1]) + 1
-    plan = make_plan(n_different, false_alarms, n_halfspaces)
-    folds = deal(copies, plan, seed, n_halfspaces)
-    n_learnt = int(np.count_nonzero(folds < 0)) or len(folds)
-    patches = training.rows.shape[1] if len(training.rows.shape) == 3 else None
-    fitted = fit_union(
-        training.rows,
-        folds,
-        nu=nu,
-        n_halfspaces=choose_n_halfspaces(n_halfspaces, n_learnt, patches),
-        seed=seed,
-        one_scale=representation.unit_length,
-        n_worst=representation.n_worst,
-        start=start,
-    )
-    calibration = Calibration(one_of_each(fitted.held_out, copies))
+    plan = make_plan(int(copies.max()) + 1, asked.false_alarms, asked.n_halfspaces)
+    folds = deal(copies, plan, asked.seed, asked.n_halfspaces)
+    if isinstance(representation, WholeAndPatches):
+        learnt = _fit_both(training.rows, folds, representation, asked)
+    else:
+        learnt = _fit_one(training.rows, folds, representation, asked, start)
+    calibration = Calibration(one_of_each(learnt.held_out, copies))
     refuse_all_alike(calibration.normal_scores)
-    heat = learn_heat(training.rows, fitted, representation)
     card = {
         "oneclass": __version__,
         "representation": representation.to_json(),
         "pixel_scale": scale.to_json(),
         "fit": {
-            "nu": nu,
-            "n_halfspaces": len(fitted.union.coef),
-            "seed": seed,
+            "nu": asked.nu,
+            "n_halfspaces": sum(len(one.union.coef) for one in learnt.fits),
+            "seed": asked.seed,
             "n_images": training.rows.n_rows,
             "images_sha256": training.sha256,
-            "largest_dual_gap": fitted.dual_gap,
-            "warnings": [*notes, *fitted.warnings],
+            "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
+            "warnings": [*notes, *(w for one in learnt.fits for w in one.warnings)],
         },
         "calibration": guarantee(replace(plan, n_scored=calibration.n_held_out)),
-        "asked": {"n_halfspaces": n_halfspaces, "false_alarms": false_alarms},
+        "asked": {"n_halfspaces": asked.n_halfspaces, "false_alarms": asked.false_alarms},
         "false_alarms": plan.false_alarms,
     }
     # The card as it is read back: lists, no tuples.
-    return FittedModel(
-        representation, scale, fitted.union, calibration, heat, json.loads(json.dumps(card))
+    card = json.loads(json.dumps(card))
+    return FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
+
+
+def _fit_one(
+    rows: RowSource,
+    folds: Ints,
+    representation: Representation,
+    asked: Settings,
+    start: NDArray[np.floating] | None,
+) -> _Learnt:
+    positions = rows.shape[1] if representation.n_worst else None
+    fitted = fit_union(
+        rows,
+        folds,
+        nu=asked.nu,
+        n_halfspaces=choose_n_halfspaces(asked.n_halfspaces, _n_learnt(folds), positions),
+        seed=asked.seed,
+        one_scale=representation.unit_length,
+        n_worst=representation.n_worst,
+        start=start,
     )
+    heat = learn_heat(rows, fitted, representation)
+    return _Learnt(fitted.union, fitted.held_out, heat, (fitted,))
+
+
+def _fit_both(
+    rows: RowSource,
+    folds: Ints,
+    representation: WholeAndPatches,
+    asked: Settings,
+) -> _Learnt:
+    """Whole images and patches, each by itself; then their scores on one scale, added."""
+    width, depth = representation.whole.n_columns, representation.patches.n_columns
+    as_a_whole = SlicedRows(rows, 0, (width,))
+    positions = SlicedRows(rows, width, (representation.patches.values_per_image // depth, depth))
+    whole = fit_union(
+        as_a_whole,
+        folds,
+        nu=asked.nu,
+        n_halfspaces=choose_n_halfspaces(None, _n_learnt(folds)),
+        seed=asked.seed,
+        one_scale=True,
+    )
+    patches = _fit_one(positions, folds, representation.patches, asked, None)
+    weight = weight_of_whole(whole, patches.fits[0])
+    assert isinstance(patches.union, Union), "patches have one"
+    joined = Joined(whole.union, patches.union, weight)
+    held_out = patches.held_out + weight * whole.held_out
+    return _Learnt(joined, held_out, patches.heat, (whole, *patches.fits))
+
+
+def _n_learnt(folds: Ints) -> int:
+    """How many images the half-spaces learn from."""
+    return int(np.count_nonzero(folds < 0)) or len(folds)
 
 
 def refuse_all_alike(scores: NDArray[np.float64]) -> None:

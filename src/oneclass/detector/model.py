@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,11 +10,11 @@ from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import Calibration
 from oneclass.conformal.sisters import SisterCalibration
-from oneclass.conformal.union import Union
+from oneclass.conformal.union import Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
 from oneclass.images.scale import DEPTHS, PixelScale
-from oneclass.representations import MapShape, Representation
+from oneclass.representations import MapShape, Representation, WholeAndPatches
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class FittedModel:
     Attributes:
         representation: what makes rows of images.
         scale: the rule for intensities.
-        union: the half-spaces, float32.
+        union: the half-spaces, float32: of one kind of rows, or of whole images and patches.
         calibration: held-out scores of normal images, and what gave them.
         heat: what normal images look like, position by position.
         card: how it came about, as JSON.
@@ -36,7 +35,7 @@ class FittedModel:
 
     representation: Representation
     scale: PixelScale
-    union: Union
+    union: Union | Joined
     calibration: Calibration
     heat: Heat
     card: dict[str, Any]
@@ -55,7 +54,12 @@ class FittedModel:
             ValueError, KeyError: it makes no sense.
         """
         n_worst, old = representation.n_worst, "fold" in arrays
-        union = Union(arrays["coef"], arrays["offset"], n_worst, narrow=n_worst > 0 and not old)
+        narrow = n_worst > 0 and not old
+        last = Union(arrays["coef"], arrays["offset"], n_worst, narrow)
+        union: Union | Joined = last
+        if "whole_coef" in arrays:
+            whole = Union(arrays["whole_coef"], arrays["whole_offset"])
+            union = Joined(whole, last, float(arrays["whole_weight"][0]))
         kind = SisterCalibration if old else Calibration
         held_out: dict[str, Any] = {name: arrays[name] for name in kind.ARRAYS}
         if old:
@@ -65,22 +69,36 @@ class FittedModel:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
-        own: dict[str, NDArray[Any]] = {"coef": self.union.coef, "offset": self.union.offset}
+        own: dict[str, NDArray[Any]] = {"coef": self.last.coef, "offset": self.last.offset}
+        if isinstance(self.union, Joined):
+            own |= {"whole_coef": self.union.whole.coef, "whole_offset": self.union.whole.offset}
+            own["whole_weight"] = np.array([self.union.weight])
         for part in (self.calibration, self.heat):
             own |= {name: getattr(part, name) for name in part.ARRAYS}
         return own
+
+    @property
+    def last(self) -> Union:
+        """The union that maps are made with: of patches, where there are several."""
+        return self.union.patches if isinstance(self.union, Joined) else self.union
 
     def __post_init__(self) -> None:
         if not all(np.isfinite(array).all() for array in self.arrays().values()):
             raise ValueError("a value that is not finite")
         n_columns = self.representation.n_columns
-        unions = [self.union]
+        if isinstance(self.representation, WholeAndPatches) != isinstance(self.union, Joined):
+            raise ValueError("whole images and patches with the half-spaces of one alone")
+        unions = [self.last]
+        if isinstance(self.representation, WholeAndPatches) and isinstance(self.union, Joined):
+            n_columns = self.representation.patches.n_columns
+            if self.union.whole.coef.shape[1] != self.representation.whole.n_columns:
+                raise ValueError(f"half-spaces of shape {self.union.whole.coef.shape}")
         if isinstance(self.calibration, SisterCalibration):
             unions += self.calibration.sisters
         for union in unions:
             if union.coef.shape[1] != n_columns:
                 raise ValueError(f"half-spaces of shape {union.coef.shape} for rows of {n_columns}")
-        if self.heat.calm.shape != (len(self.union.coef), *self._finest()):
+        if self.heat.calm.shape != (len(self.last.coef), *self._finest()):
             raise ValueError(f"calm of shape {self.heat.calm.shape} for maps of {self._finest()}")
         if self.heat.heat_scale.shape != (1,):
             raise ValueError(f"heat_scale of shape {self.heat.heat_scale.shape}")
@@ -126,12 +144,6 @@ class FittedModel:
             InputError: a layer has no map.
         """
         return explain_row(prediction, row, self.union, self.heat, self.maps)
-
-    def with_choice(self, record: dict[str, Any] | None) -> Self:
-        """With a record of automatic choices in the card, if there is one."""
-        if record is None:
-            return self
-        return replace(self, card={**self.card, "choice": copy.deepcopy(record)})
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 AUTO, DEFAULT_BACKBONE, GREYSCALE = "auto", "efficientnet-lite0", "greyscale"
 RUNTIMES, PRECISIONS = ("onnxruntime", "openvino"), ("fp32", "bf16")
-IMAGE, PATCHES = "image", "patches"
-ROWS = (IMAGE, PATCHES)
+IMAGE, PATCHES, BOTH = "image", "patches", "both"
+ROWS = (IMAGE, PATCHES, BOTH)
 ROW_DTYPES = ("float32", "float16")
 Check = Callable[[str, Any], Any]
 
@@ -99,15 +99,6 @@ def optional(check: Check) -> Check:
     return lambda name, value: None if value is None else check(name, value)
 
 
-def or_auto(check: Check) -> Check:
-    """The word "auto", which leaves the choice to the fit, or what `check` takes."""
-
-    def either(name: str, value: Any) -> Any:
-        return value if isinstance(value, str) and value == AUTO else check(name, value)
-
-    return either
-
-
 def image_size(name: str, value: Any) -> tuple[int, int]:
     """(height, width), both at least 1 pixel; a single number is both.
 
@@ -167,16 +158,18 @@ SETTINGS = (
     ),
     Setting(
         "rows",
-        IMAGE,
-        one_of(ROWS),
-        "What is judged: whole images, or their patches, for defects that are small.",
+        None,
+        optional(one_of(ROWS)),
+        "What is judged: the whole image, its patches (for defects that are small), or both.",
+        "both, from images with 256 pixels on their shorter side; whole images where they are "
+        "smaller, or where layer, grid or size is given",
     ),
     Setting(
         "layer",
         None,
         optional(text),
-        "Layers of the backbone, joined by +; block_8@4 averages a map to 4 x 4 positions; 'auto' "
-        "chooses; 'oneclass info' lists them.",
+        "Layers of the backbone, joined by +; block_8@4 averages a map to 4 x 4 positions; "
+        "'oneclass info' lists them.",
         "block_2@7+block_14@2; of patches block_4+block_10",
     ),
     Setting(
@@ -191,21 +184,21 @@ SETTINGS = (
         None,
         optional(image_size),
         "Resize images to this height and width in pixels.",
-        "the network's own",
+        "the network's own; of patches up to 448 on the shorter side, never more than the images "
+        "have",
     ),
     Setting(
         "nu",
         0.1,
-        or_auto(lambda name, value: share(name, value, one_too=True)),
-        "Bounds the share of normal images outside their half-space; above 0, at most 1; 'auto' "
-        "chooses.",
+        lambda name, value: share(name, value, one_too=True),
+        "Bounds the share of normal images outside their half-space; above 0, at most 1.",
     ),
     Setting(
         "n_halfspaces",
         None,
-        optional(or_auto(at_least(1))),
-        "Number of half-spaces, or 'auto'.",
-        "one per 12 images, at most 64; of patches 256",
+        optional(at_least(1)),
+        "Number of half-spaces.",
+        "one per 3 images, at most 150; of patches 510",
         option="halfspaces",
     ),
     Setting(
@@ -237,9 +230,10 @@ SETTINGS = (
     ),
     Setting(
         "row_dtype",
-        ROW_DTYPES[0],
-        one_of(ROW_DTYPES),
+        None,
+        optional(one_of(ROW_DTYPES)),
         "Of the rows; float16 takes half the room in the cache and beside the model.",
+        "float32; of patches float16",
     ),
     Setting(
         "cache",
@@ -249,6 +243,8 @@ SETTINGS = (
         "none",
     ),
 )
+VIEWS = {"patches": PATCHES, "whole_and_patches": BOTH}
+"""What is judged, by the kind of a model's representation; whole images by all others."""
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 OF_THIS_MACHINE = ("threads", "cache")
 """What changes no result, and is no part of a model."""
@@ -264,18 +260,18 @@ class Settings:
     """
 
     backbone: str | Path | Backbone
-    rows: str
+    rows: str | None
     layer: str | None
     grid: int | None
     size: tuple[int, int] | None
-    nu: float | str
-    n_halfspaces: int | str | None
+    nu: float
+    n_halfspaces: int | None
     false_alarms: float | None
     seed: int
     threads: int | None
     runtime: str
     precision: str
-    row_dtype: str
+    row_dtype: str | None
     cache: Path | None
 
     def __post_init__(self) -> None:
@@ -324,7 +320,7 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
         return {"backbone": GREYSCALE, **found}
     return {
         "backbone": record["backbone"]["name"],
-        "rows": PATCHES if record["kind"] == PATCHES else IMAGE,
+        "rows": VIEWS.get(record["kind"], IMAGE),
         "layer": str(Layers.from_json(record["layers"])),
         "runtime": record.get("runtime", {}).get("name", AUTO),
         "precision": record.get("runtime", {}).get("precision", AUTO),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oneclass.detector.fitting import State, learning_settings, store_for
+from oneclass.conformal.union import Union
+from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.settings import Settings
@@ -63,17 +64,12 @@ def update(
     training, added, known, errors = with_more(
         training, more, model, workers=asked.workers, progress=progress, store=store
     )
-    learnt = learn(
-        training,
-        model.representation,
-        model.scale,
-        **learning_settings(asked, state.choice),
-        start=model.union.coef if len(model.union.coef) == 1 else None,
-    ).with_choice(model.card.get("choice"))
+    start = None
+    if isinstance(model.union, Union) and len(model.union.coef) == 1:
+        start = model.union.coef
+    learnt = learn(training, model.representation, model.scale, asked, start=start)
     did = Update(added, known, forgotten, (*errors, *unknown))
-    after = State(
-        learnt, training, state.file, None, state.choice, errors=did.errors, ignored=more.ignored
-    )
+    after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
     return after, did, store
 
 

@@ -7,7 +7,7 @@ the cores are busy as long as there are images, whichever stage is the slow one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
@@ -92,8 +92,6 @@ def extract(
     workers: int,
     store: RowStore | None = None,
     stages: Stages | None = None,
-    indices: Sequence[int] | None = None,
-    made: Mapping[int, Extracted] | None = None,
 ) -> Generator[Extracted | ImageError, None, None]:
     """Yield each image's row, or why it has none, in order and in constant memory.
 
@@ -106,15 +104,12 @@ def extract(
         workers: threads, each of which reads, resizes and computes.
         store: of `open_store`: rows in it are not made again, others are added to it.
         stages: where to add up the time that each stage takes.
-        indices: which of the images; None for all.
-        made: rows by index that this representation made before, with or without a store as here:
-            they are not made again, unless the file is another one by now.
     """
-    chosen = range(len(sources)) if indices is None else indices
+    chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
-    work = _Work(sources, representation, scale, store, stages or Stages(), made or {}, rooms)
+    work = _Work(sources, representation, scale, store, stages or Stages(), rooms)
     with closing(ordered_map(work.rows, chunks, workers)) as done:
         try:
             for is_new, result in chain.from_iterable(done):
@@ -157,7 +152,6 @@ class _Work:
     scale: PixelScale
     store: RowStore | None
     stages: Stages
-    made: Mapping[int, Extracted]
     rooms: _Rooms
 
     def rows(self, indices: Sequence[int]) -> list[tuple[bool, Extracted | ImageError]]:
@@ -184,8 +178,6 @@ class _Work:
                 key = self.sources.key(index)
                 if key is not None and (found := self.store.get(key)):
                     return False, Extracted(index, *found, key)
-        if index in self.made and self.made[index].key == key:
-            return True, self.made[index]
         try:
             with self.stages.measure("read and decode"):
                 pixels = self.sources.pixels(index, self.representation.preprocessing.at_least)

@@ -6,6 +6,7 @@ from typing import Any
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Preprocessing, Runtime
 from oneclass.representations.base import ROW_DTYPES, Representation
+from oneclass.representations.both import BOTH, WholeAndPatches
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
@@ -36,6 +37,14 @@ def from_record(
         raise ValueError(f"row_dtype {row_dtype!r}")
     if backbone is None:
         return Greyscale(preprocessing.size, jpeg_margin=margin, row_dtype=row_dtype)
+    if record["kind"] == BOTH:
+        two = (record["whole"], {**record, "kind": PatchLayers.kind})
+        whole, patches = (
+            from_record(one, backbone, threads=threads, runtime=runtime) for one in two
+        )
+        assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
+        assert isinstance(patches, PatchLayers), "the kind says so"
+        return WholeAndPatches(whole, patches)
     kind = PatchLayers if record["kind"] == PatchLayers.kind else PretrainedLayers
     found = kind(
         backbone,

@@ -13,6 +13,7 @@ from oneclass.rows.blocks import (
     as_source,
 )
 from oneclass.rows.given import MappedRows, as_rows, check_dense
+from oneclass.rows.sliced import SlicedRows
 
 __all__ = [
     "ArrayRows",
@@ -22,6 +23,7 @@ __all__ = [
     "RechunkedRows",
     "RowBlocks",
     "RowSource",
+    "SlicedRows",
     "as_rows",
     "as_source",
     "check_dense",

@@ -1,0 +1,163 @@
+"""What a fit looks at: whole images or patches, which layers, what size, how many half-spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
+from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
+from oneclass.errors import InputError
+from oneclass.images import Header
+from oneclass.representations import (
+    GREYSCALE,
+    ROW_DTYPES,
+    Greyscale,
+    PatchLayers,
+    PretrainedLayers,
+    Representation,
+    WholeAndPatches,
+)
+from oneclass.rows.layers import Layers
+
+DEFAULT_LAYER = "block_2@7+block_14@2"
+DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
+MOST_HALFSPACES, PER_HALFSPACE = 150, 3
+FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 448, 32
+"""Pixels; benchmarks/choose_patches.py has the tables."""
+
+
+def choose_view(headers: list[Header]) -> str:
+    """Whole images, or both they and their patches, by the size that most images have.
+
+    Patches of small pictures are enlarged pixels, and hurt; benchmarks/choose_patches.py has the
+    table.
+    """
+    return BOTH if _shorter_side(headers) >= FEWEST_FOR_PATCHES else IMAGE
+
+
+def patch_size(headers: list[Header]) -> tuple[int, int]:
+    """(height, width) at which patches see images: their own shape, and no more than their pixels.
+
+    Whole multiples of `STEP`, with `LEAST_SIDE` to `MOST_SIDE` on the shorter side and at most
+    twice as much on the longer one.
+    """
+    shorter = min(max(_shorter_side(headers), LEAST_SIDE), MOST_SIDE)
+    aspect = float(np.median([header.height / header.width for header in headers]))
+    longer = min(round(shorter * max(aspect, 1 / aspect) / STEP) * STEP, 2 * shorter)
+    return (longer, shorter) if aspect > 1 else (shorter, longer)
+
+
+def _shorter_side(headers: list[Header]) -> int:
+    """The median of the images, rounded down to a multiple of `STEP`."""
+    return int(np.median([min(h.height, h.width) for h in headers])) // STEP * STEP
+
+
+def choose_representation(headers: list[Header], asked: Settings) -> Representation:
+    """Make the representation that the settings of a `Detector` ask for.
+
+    Args:
+        headers: of the images to learn from.
+        asked: the settings.
+
+    Raises:
+        InputError: an unknown backbone or layer; settings that do not go together.
+    """
+    layer, dtype = asked.layer, asked.row_dtype
+    if asked.backbone == GREYSCALE:
+        if asked.rows in (PATCHES, BOTH):
+            raise InputError("patches are positions of a network's layers: greyscale has none.")
+        if layer is not None or asked.grid is not None:
+            raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
+        size = asked.size or _common_size(headers)
+        return Greyscale(size, row_dtype=dtype or ROW_DTYPES[0])
+    network = Backbone.open(asked.backbone)
+    if layer is None and network.spec.name != DEFAULT:
+        raise InputError(
+            f"backbone {asked.backbone} has no default layer. Choose one of: "
+            f"{', '.join(network.layers)}."
+        )
+    given = layer is not None or asked.grid is not None or asked.size is not None
+    view = asked.rows or (IMAGE if given else choose_view(headers))
+
+    runtime = choose_runtime(asked.runtime, asked.precision)
+    made_by = _Network(network, asked.threads, runtime, asked.grid)
+    if view == IMAGE:
+        dtype = dtype or ROW_DTYPES[0]
+        return made_by.whole(layer or DEFAULT_LAYER, asked.size, dtype)
+    dtype = dtype or ROW_DTYPES[1]
+    patches = made_by.patches(layer or DEFAULT_PATCHES, asked.size or patch_size(headers), dtype)
+    if view == PATCHES:
+        return patches
+    if network.spec.name != DEFAULT:
+        raise InputError(
+            f"rows 'both' is for the embedded network: backbone {asked.backbone} has no default "
+            "layer for whole images. Use rows 'patches' or 'image'."
+        )
+    whole = replace(made_by, grid=None).whole(DEFAULT_LAYER, None, dtype)
+    return WholeAndPatches(whole, patches)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A network, and how it is run."""
+
+    backbone: Backbone
+    threads: int | None
+    runtime: Runtime
+    grid: int | None
+
+    def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
+        return PretrainedLayers(
+            self.backbone,
+            Layers.parse(layer, self.backbone.has_layer, self.grid),
+            size=size,
+            threads=self.threads,
+            runtime=self.runtime,
+            row_dtype=dtype,
+        )
+
+    def patches(self, layer: str, size: tuple[int, int], dtype: str) -> PatchLayers:
+        return PatchLayers(
+            self.backbone,
+            Layers.parse(layer, self.backbone.has_layer, self.grid),
+            size=size,
+            threads=self.threads,
+            runtime=self.runtime,
+            row_dtype=dtype,
+        )
+
+
+def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:
+    """One half-space per `PER_HALFSPACE` rows, at most `MOST_HALFSPACES`, unless asked.
+
+    Args:
+        asked: by the user.
+        n: the number of images.
+        patches: of each image, where these are the rows; then `PATCH_HALFSPACES`, unless asked.
+
+    Raises:
+        InputError: more half-spaces than rows were asked for.
+    """
+    n *= patches or 1
+    if asked is None:
+        return min(PATCH_HALFSPACES, n) if patches else min(MOST_HALFSPACES, -(-n // PER_HALFSPACE))
+    if asked > n:
+        raise InputError(
+            f"n_halfspaces is {asked}, but there are only {n} normal images to fit them to: "
+            f"expected at most {n}."
+        )
+    return asked
+
+
+def _common_size(headers: list[Header]) -> tuple[int, int]:
+    """(height, width), where all readable images share one."""
+    sizes = {(header.height, header.width) for header in headers}
+    if len(sizes) != 1:
+        some = ", ".join(f"{h}x{w}" for h, w in sorted(sizes)[:3])
+        raise InputError(
+            f"the images have {len(sizes)} different sizes (height x width: {some}, ...), and "
+            "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64."
+        )
+    return sizes.pop()

@@ -1,0 +1,75 @@
+"""Whole images and patches together: what is odd as a whole, and what is odd in one place."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from oneclass.images.scale import PixelScale
+from oneclass.representations.base import Batch, MapShape, Representation
+from oneclass.representations.layers import PretrainedLayers
+from oneclass.representations.patches import PatchLayers
+from oneclass.system.arrays import Pixels, Planes, Rows
+
+BOTH = "whole_and_patches"
+
+
+class WholeAndPatches(Representation):
+    """One flat row an image: that of the whole image, and behind it those of its positions.
+
+    The two see the image at sizes of their own. Maps, and `n_worst`, are those of the patches.
+
+    Args:
+        whole: makes the row of the whole image.
+        patches: of the same network.
+    """
+
+    kind = BOTH
+    unit_length = True
+
+    def __init__(self, whole: PretrainedLayers, patches: PatchLayers) -> None:
+        self.whole, self.patches = whole, patches
+        self.backbone, self.runtime = patches.backbone, patches.runtime
+        self.preprocessing, self.row_dtype = patches.preprocessing, patches.row_dtype
+        self.together = min(whole.together, patches.together)
+        self.version = patches.version
+        self.map_shapes, self.n_worst = patches.map_shapes, patches.n_worst
+        self.n_columns = self.values_per_image = whole.n_columns + patches.values_per_image
+
+    @property
+    def prepared_shape(self) -> tuple[int, int, int]:
+        return 1, 1, math.prod(self.whole.prepared_shape) + math.prod(self.patches.prepared_shape)
+
+    def require_maps(self) -> tuple[MapShape, ...]:
+        return self.patches.require_maps()
+
+    def prepare(self, pixels: Pixels, scale: PixelScale, out: Planes | None = None) -> Planes:
+        """Both preparations, one behind the other, as (1, 1, n) float32."""
+        both = np.empty(self.prepared_shape, np.float32) if out is None else out
+        for one, planes in zip(self._two, self._prepared(both[None]), strict=True):
+            one.prepare(pixels, scale, planes[0])
+        return both
+
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, d) rows."""
+        prepared = self._prepared(np.asarray(batch))
+        made = [one.rows(planes) for one, planes in zip(self._two, prepared, strict=True)]
+        return np.concatenate([rows.reshape(len(rows), -1) for rows in made], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.patches.to_json(), "kind": BOTH, "whole": self.whole.to_json()}
+
+    @property
+    def _two(self) -> tuple[PretrainedLayers, PatchLayers]:
+        return self.whole, self.patches
+
+    def _prepared(self, batch: Planes) -> tuple[Planes, Planes]:
+        """(n, 1, 1, m) as the (n, channels, height, width) of both, without a copy."""
+        flat = batch.reshape(len(batch), -1)
+        cut = math.prod(self.whole.prepared_shape)
+        return (
+            flat[:, :cut].reshape(len(batch), *self.whole.prepared_shape),
+            flat[:, cut:].reshape(len(batch), *self.patches.prepared_shape),
+        )

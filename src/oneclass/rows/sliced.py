@@ -1,0 +1,48 @@
+"""Some columns of rows, as rows: what several representations have put side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.rows.blocks import RowSource
+
+
+class SlicedRows:
+    """Neighbouring columns of (n, m) rows, each row's in a shape of their own.
+
+    Args:
+        source: of all columns.
+        start: the first of them.
+        shape: (d,) or (p, d) that the columns of one row are.
+    """
+
+    def __init__(self, source: RowSource, start: int, shape: tuple[int, ...]) -> None:
+        self._source, self._columns = source, slice(start, start + math.prod(shape))
+        self.shape, self.stored = (source.shape[0], *shape), source.stored
+        self.n_rows, self.n_columns = source.n_rows, math.prod(shape)
+        self.dtype = source.dtype
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        for block in self._source.blocks():
+            yield self._of(block)
+
+    def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        wanted = np.asarray(indices, np.int64)
+        if positions is None:
+            return self._of(self._source.take(wanted))
+        found = np.empty((len(wanted), *self.shape[2:]), self.stored)
+        for index in np.unique(wanted):  # of all positions of an image, a few
+            here = wanted == index
+            found[here] = self._of(self._source.take([index]))[0, np.asarray(positions)[here]]
+        return found
+
+    def chosen(self, mask: NDArray[np.bool_]) -> SlicedRows:
+        return SlicedRows(self._source.chosen(mask), self._columns.start, self.shape[1:])
+
+    def _of(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(rows[:, self._columns]).reshape(len(rows), *self.shape[1:])

@@ -13,16 +13,6 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.calibration import (
-    MOST_PATCHES,
-    Calibration,
-    Method,
-    Plan,
-    assign_folds,
-    fit_and_calibrate,
-    some_patches,
-)
-from oneclass.conformal.union import worst_mean
 from oneclass.images.scale import PixelScale
 from oneclass.representations import (
     PatchLayers,
@@ -31,7 +21,6 @@ from oneclass.representations import (
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
-from oneclass.svm import Halfspaces
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
 BYTES = PixelScale("uint8", 0, 255)
@@ -124,36 +113,6 @@ def test_false_alarms_keep_the_promise() -> None:
     assert 0.02 < np.mean(called) < 0.18  # 0.1 are promised
 
 
-@pytest.mark.parametrize("method", list(Method))
-@pytest.mark.parametrize("seed", range(3))
-def test_no_fit_sees_a_patch_of_an_image_that_it_scores(method: Method, seed: int) -> None:
-    """Other images in the place of a fold's change its scores, and no half-space that gave them."""
-    n, random = 23, np.random.default_rng(seed)
-    rows, others = (random.normal(size=(n, 12, 3)).astype(np.float32) + 4 for _ in range(2))
-    copies = np.cumsum(np.arange(n) % 5 > 0)  # some images are copies of the one before
-    plan = Plan(method, n, 6 if method is Method.SPLIT else n, 0.1)
-    folds = assign_folds(copies, plan, seed)
-
-    def fit(rows: np.ndarray) -> tuple[Halfspaces, Calibration]:
-        return fit_and_calibrate(rows, copies, plan, nu=0.1, n_halfspaces=3, seed=seed, n_worst=2)
-
-    fitted, before = fit(rows)
-    assert set(before.fold) == set(folds) - {-1}
-    for fold in np.unique(before.fold):
-        judged = folds == fold
-        assert not set(copies[judged]) & set(copies[~judged])
-        changed, after = fit(np.where(judged[:, None, None], others, rows))
-        own, scored = before.fold_member == fold, before.fold == fold
-        np.testing.assert_array_equal(after.fold_coef[own], before.fold_coef[own])
-        np.testing.assert_array_equal(after.fold_offset[own], before.fold_offset[own])
-        assert np.array_equal(changed.coef, fitted.coef) == (method is Method.SPLIT)
-        assert len(before.normal_scores[scored]) == judged.sum()
-        assert not np.array_equal(after.normal_scores[scored], before.normal_scores[scored])
-        for other in set(before.fold) - {fold}:
-            theirs = before.fold_member == other
-            assert not np.array_equal(after.fold_coef[theirs], before.fold_coef[theirs])
-
-
 def test_many_images_are_calibrated_by_a_split() -> None:
     images = stripes(2000, seed=1, side=8)
     detector = Detector(**{**SETTINGS, "layer": "block_2", "size": (16, 16)}).fit(images)
@@ -187,26 +146,12 @@ def test_a_model_of_patches_cannot_be_updated(detector: Detector) -> None:
     [
         ({"rows": "patches", "layer": "pool"}, r"layer 'pool' has no map.*block_2"),
         ({"rows": "patches", "backbone": "greyscale"}, "greyscale has none"),
-        ({"rows": "pixels"}, "rows is 'pixels': expected one of image, patches"),
+        ({"rows": "pixels"}, "rows is 'pixels': expected one of image, patches, both"),
     ],
 )
 def test_what_has_no_patches_is_refused(settings: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Detector(**settings).fit(stripes(12, seed=1))
-
-
-def test_of_very_many_patches_some_are_learnt_from() -> None:
-    rows = np.random.default_rng(0).normal(size=(30, 2000, 2)).astype(np.float32)
-    some = some_patches(rows, seed=1)
-    assert some.shape == (MOST_PATCHES, 2)
-    np.testing.assert_array_equal(some, some_patches(rows, seed=1))
-    assert set(map(tuple, some)) <= set(map(tuple, rows.reshape(-1, 2)))
-    assert some_patches(rows[:3], seed=1).shape == (6000, 2)
-
-
-def test_the_worst_are_the_largest() -> None:
-    assert worst_mean(np.array([1.0, 5.0, 3.0, -2.0]), 2) == 4
-    assert worst_mean(np.array([1.0]), 3) == 1
 
 
 def test_the_command_line_and_the_report(tmp_path: Path) -> None:

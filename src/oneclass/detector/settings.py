@@ -184,7 +184,7 @@ SETTINGS = (
         None,
         optional(image_size),
         "Resize images to this height and width in pixels.",
-        "the network's own; of patches up to 448 on the shorter side, never more than the images "
+        "the network's own; of patches up to 640 on the shorter side, never more than the images "
         "have",
     ),
     Setting(

@@ -24,7 +24,7 @@ from oneclass.rows.layers import Layers
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
-FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 448, 32
+FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
 
 

@@ -39,7 +39,7 @@ from patch_measures import IMAGE_SCORES, pixel_measures
 from patch_sets import SIZES, Maps, maps_of, pictures
 
 RESULTS = Path(__file__).parent / "results" / "choose_patches.json"
-OWN_SIZE = {"deeppcb": "448", "magnetic_tile": "own", "elpv_mono": "288"}
+OWN_SIZE = {"deeppcb": "640", "magnetic_tile": "own", "elpv_mono": "288"}
 LAYERS = ("block_4", "block_10")
 N_PARTS, N_PATCH_HALFSPACES = 5, 510
 Figures = dict[str, float]

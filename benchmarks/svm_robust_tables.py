@@ -137,7 +137,8 @@ def _theirs(one: dict[str, Any]) -> list[str]:
 
 
 def _peer(peer: dict[str, Any]) -> str:
-    how = "" if peer["n_nus"] == 21 else ">" if peer["n_nus"] == 1 else "~"
+    least = peer["name"] == "libsvm" and peer["n_nus"] == 1
+    how = "" if peer["n_nus"] == 21 else ">" if least else "~"
     text = f"{how}{peer['seconds']:.2f}"
     return text if peer["exact"] else f"({text}, {peer['largest_excess']:.0e})"
 

@@ -91,11 +91,11 @@ def test_a_splits_own_rate_exceeds_its_bound_once_in_twenty() -> None:
 
 
 def test_the_cards_record_says_what_is_proven() -> None:
-    split = guarantee(Plan(Method.SPLIT, 2000, 500, 0.05))
+    split = guarantee(Method.SPLIT, 500, 0.05)
     assert split["lowest_false_alarms"] == 1 / 501
     assert split["rate_at_most"] == 0.05 < split["own_rate_at_most"] < 0.08
     assert "at most 5 %" in split["guarantee"]
-    cross = guarantee(Plan(Method.PARTS, 100, 100, 0.05))
+    cross = guarantee(Method.PARTS, 100, 0.05)
     assert cross["rate_at_most"] == cross_bound(100, 0.05) == pytest.approx(0.1 + 0.9 / 11)
     assert "18.2 %" in cross["guarantee"]
     assert cross_bound(2, 0.5) == 1

@@ -27,6 +27,26 @@ class Size(click.ParamType[tuple[int, int]]):
         )
 
 
+class Share(click.ParamType[float]):
+    """`0.01` or `1%`."""
+
+    name = "SHARE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if 0 < share < 1:
+            return share
+        hint = f" For {text} %, write {text}% or {share / 100:g}." if 1 <= share < 100 else ""
+        expected = "expected a share above 0 and below 1, such as 0.01 or 1%."
+        raise click.BadParameter(f"{value!r}: {expected}{hint}", param=param, ctx=ctx)
+
+
 class Numbers(click.ParamType[tuple[float, ...]]):
     """`0.5` or `0.485,0.456,0.406`: one number, or one a channel."""
 
@@ -79,7 +99,7 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "size": Size(),
     "nu": float,
     "n_halfspaces": int,
-    "false_alarms": float,
+    "false_alarms": Share(),
     "seed": int,
     "threads": int,
     "runtime": click.Choice((settings.AUTO, *settings.RUNTIMES)),

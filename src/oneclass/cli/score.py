@@ -24,7 +24,7 @@ from oneclass.cli.console import (
     say_ignored,
     say_times,
 )
-from oneclass.cli.parameters import machine_options
+from oneclass.cli.parameters import Share, machine_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system import signals
 from oneclass.system.stages import process_age
@@ -51,6 +51,13 @@ if TYPE_CHECKING:
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--fail-on-anomaly", is_flag=True, help="End with exit code 10 if there is one.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell where the time went.")
+@click.option(
+    "--false-alarms",
+    type=Share(),
+    metavar="SHARE",
+    help="Share of normal images that may be called anomalies, such as 0.01 or 1%.  "
+    "[default: that of the fit]",
+)
 @machine_options
 def score(
     model: str,
@@ -60,6 +67,7 @@ def score(
     as_json: bool,
     backbone: str | None,
     fail_on_anomaly: bool,
+    false_alarms: float | None,
     threads: int | None,
     verbose: bool,
     runtime: str,
@@ -81,7 +89,13 @@ def score(
     imported = time.perf_counter()
     started = datetime.now(UTC)
     detector = load(
-        model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
+        model,
+        backbone=backbone,
+        threads=threads,
+        runtime=runtime,
+        precision=precision,
+        cache=cache,
+        false_alarms=false_alarms,
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)

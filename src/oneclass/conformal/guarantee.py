@@ -7,57 +7,74 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.conformal.calibration import Method, Plan, threshold_rank
+from oneclass.conformal.calibration import Method, threshold_rank
 from oneclass.conformal.parts import PARTS
 
 CONFIDENCE = 0.95
+FOLDS = 5
+"""Of models with sister models."""
 
 
-def guarantee(plan: Plan) -> dict[str, Any]:
-    """The record of a calibration: method, counts, lowest rate, and what is proven.
+def guarantee(method: str, n: int, rate: float, *, joined: bool = False) -> dict[str, Any]:
+    """The record of a calibration: method, counts, lowest rate, what is promised and what proven.
 
     Args:
-        plan: with the number of held-out images that there really were.
+        method: of `Method`, or "cross" of a model from before there were parts.
+        n: normal images with a held-out score, copies counted once.
+        rate: the promised share of false alarms.
+        joined: whether a score is a sum whose weight came from the held-out scores themselves.
 
     Returns:
         `method`, `n_held_out`, `lowest_false_alarms` (the smallest rate that so many images can
         support), `rate_at_most` (proven, on average over sets of images), for a split also
-        `own_rate_at_most` (of this very model, with `CONFIDENCE`), and `guarantee`, a sentence.
+        `own_rate_at_most` (of this very model, with `CONFIDENCE`), and two sentences: `promise`,
+        to be repeated, and `guarantee`, what is proven.
     """
-    n, rate = plan.n_scored, plan.false_alarms
     record: dict[str, Any] = {
-        "method": str(plan.method),
+        "method": str(method),
         "n_held_out": n,
         "lowest_false_alarms": 1 / (n + 1),
+        "promise": (
+            f"Of normal images like the ones it learnt from, about {_in_words(rate)} "
+            f"({_percent(rate)}) is called an anomaly."
+        ),
     }
-    if plan.method is Method.SPLIT:
+    if method == Method.SPLIT:
         own = own_rate_bound(n, rate)
         text = (
             f"Of new normal images like these, at most {_percent(rate)} are called anomalies, on "
             f"average over the choice of the {n} held-out images; with {CONFIDENCE:.0%} confidence "
             f"at most {_percent(own)} by this very model (split conformal)."
         )
-        return {**record, "rate_at_most": rate, "own_rate_at_most": own, "guarantee": text}
-    bound = cross_bound(n, rate)
-    text = (
-        f"Of new normal images like these, about {_percent(rate)} or fewer are called anomalies; "
-        f"proven is at most {_percent(bound)}, on average over sets of {n} images "
-        "(half-spaces by parts, CV+'s bound)."
-    )
-    return {**record, "rate_at_most": bound, "guarantee": text}
+        record |= {"rate_at_most": rate, "own_rate_at_most": own}
+    else:
+        bound = cross_bound(n, rate, parts=PARTS if method == Method.PARTS else FOLDS)
+        text = (
+            f"Of new normal images like these, about {_percent(rate)} or fewer are called "
+            f"anomalies; proven is at most {_percent(bound)}, on average over sets of {n} images "
+            "(the bound of cross-conformal prediction, CV+)."
+        )
+        record["rate_at_most"] = bound
+    if joined:
+        text += (
+            " The proof takes the weight between whole images and patches as given; here it comes "
+            "from the same held-out scores, of which one image moves it little."
+        )
+    return {**record, "guarantee": text}
 
 
-def cross_bound(n: int, rate: float) -> float:
+def cross_bound(n: int, rate: float, parts: int = PARTS) -> float:
     """Barber et al. (2021), theorem 4: the most that CV+, and so the parts, can miss their rate by.
 
     Args:
-        n: images, in `PARTS` parts, or in n where they are fewer.
+        n: images, in K parts, or in n where they are fewer.
         rate: promised.
+        parts: K.
 
     Returns:
         2 rate + min(2 (1 - 1/K) / (n/K + 1), (1 - K/n) / (K + 1)), at most 1.
     """
-    k = min(PARTS, n)
+    k = min(parts, n)
     return min(1.0, 2 * rate + min(2 * (1 - 1 / k) / (n / k + 1), (1 - k / n) / (k + 1)))
 
 
@@ -96,3 +113,7 @@ def _at_least(k: int, n: int, chance: float) -> float:
 
 def _percent(rate: float) -> str:
     return f"{100 * rate:.3g} %"
+
+
+def _in_words(rate: float) -> str:
+    return f"one in {round(1 / rate)}"

@@ -149,11 +149,6 @@ class Detector:
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
                 damaged, or another model's.
         """
-        if self._model.representation.n_worst:
-            raise InputError(
-                "a model of patches keeps no rows to learn more from, since they would take more "
-                "room than the images. Fit again with all images."
-            )
         state = self._require_fit().with_rows()
         self._state, did, self._store = update(self.settings, state, images, forget, progress)
         return did
@@ -242,7 +237,8 @@ class Detector:
         Args:
             file: by custom it ends in .oneclass.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
-                name: `update` needs them, scoring does not. A model of patches has none.
+                name: `update` needs them, scoring does not. Those of patches take up to 2 MB
+                each.
 
         Returns:
             The SHA-256 of the model file's content, in hex.

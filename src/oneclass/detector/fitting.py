@@ -57,7 +57,6 @@ class State:
 
     def saved(self, file: Path, *, rows: bool) -> State:
         """Written to a file; arguments and errors as for `Detector.save`."""
-        rows = rows and not self.model.representation.n_worst
         state = self.with_rows() if rows else self
         digest = modelfile.write(file, self.model.card, self.model.arrays())
         if rows and state.training is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,12 @@ def learn(
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
             "warnings": [*notes, *(w for one in learnt.fits for w in one.warnings)],
         },
-        "calibration": guarantee(replace(plan, n_scored=calibration.n_held_out)),
+        "calibration": guarantee(
+            plan.method,
+            calibration.n_held_out,
+            plan.false_alarms,
+            joined=isinstance(learnt.union, Joined),
+        ),
         "asked": {"n_halfspaces": asked.n_halfspaces, "false_alarms": asked.false_alarms},
         "false_alarms": plan.false_alarms,
     }

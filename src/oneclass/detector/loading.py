@@ -21,6 +21,7 @@ def load(
     runtime: str = AUTO,
     precision: str = AUTO,
     cache: str | Path | None = None,
+    false_alarms: float | None = None,
 ) -> Detector:
     """Read a detector from a model file; neither the training images nor scikit-learn are needed.
 
@@ -32,10 +33,12 @@ def load(
         runtime: "onnxruntime", "openvino", or "auto" for that of the fit.
         precision: "fp32", "bf16", or "auto"; another one than that of the fit is refused.
         cache: a folder that keeps the rows of images; None for no cache.
+        false_alarms: another share of normal images that may be called anomalies, in (0, 1), as low
+            as the model's normal images support; None for the one that it was fitted with.
 
     Raises:
         InputError: no file at `backbone`, a wrong number of threads, or a precision that is not
-            that of the fit, or that this processor lacks.
+            that of the fit, or that this processor lacks; a rate that is too low.
         MissingDependencyError: OpenVINO is needed and not installed.
         ModelFileError: the model is damaged or of another version, or its backbone is missing or
             is not the one that it was fitted with.
@@ -51,6 +54,9 @@ def load(
         model = FittedModel.of_arrays(
             representation, PixelScale(**card["pixel_scale"]), arrays, card
         )
+        if false_alarms is not None:
+            setting = settings.BY_NAME["false_alarms"]
+            model = model.with_rate(setting.check(setting.name, false_alarms))
         given = settings.of_card(card)
         if network is not None:
             given |= {"backbone": network, "runtime": chosen.name, "precision": chosen.precision}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.calibration import Calibration, check_rate
+from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
@@ -125,6 +126,18 @@ class FittedModel:
             InputError: a layer has none.
         """
         return self.representation.require_maps()
+
+    def with_rate(self, rate: float) -> Self:
+        """With another rate of false alarms; nothing is fitted again.
+
+        Raises:
+            InputError: so many normal images support no rate as low as that.
+        """
+        n, fit = self.calibration.n_held_out, self.card["fit"]
+        check_rate(rate, n, fit["n_images"])
+        method = self.card["calibration"]["method"]
+        promised = guarantee(method, n, rate, joined=isinstance(self.union, Joined))
+        return replace(self, card={**self.card, "false_alarms": rate, "calibration": promised})
 
     def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
         """Score, p-value and verdict of an image.

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from oneclass.detector.settings import GREYSCALE, PATCHES, as_options, of_card
+from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
 
 
@@ -33,7 +33,8 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
             f"{_method(calibration['method'])}, {calibration['n_held_out']} held-out images; so "
             f"many support no rate below {100 * calibration['lowest_false_alarms']:.2g} %",
         ),
-        ("Guarantee", calibration["guarantee"]),
+        *([("Promise", calibration["promise"])] if "promise" in calibration else []),
+        ("Proven", calibration["guarantee"]),
         ("Seed", str(fit["seed"])),
         ("Made by", f"oneclass {card['oneclass']}"),
     ]
@@ -51,12 +52,16 @@ def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
     if record["kind"] == GREYSCALE:
         return [("Representation", f"grey-scale intensities of {height} x {width} pixels")]
     backbone = record["backbone"]
-    what = "patches of " if record["kind"] == PATCHES else ""
+    views = {"patches": "patches of ", "whole_and_patches": "whole images, and patches of "}
+    what = views.get(record["kind"], "")
     layers = Layers.from_json(record["layers"])
     licence = backbone["licence"] or "licence not stated"
     return [
         ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
-        ("Layers", f"{what}{layers}, of images of {height} x {width} pixels"),
+        (
+            "Layers",
+            f"{what}{layers}, of images of {height} x {width} pixels",
+        ),
     ]
 
 
@@ -65,4 +70,9 @@ def _pixels(scale: dict[str, Any]) -> str:
 
 
 def _method(name: str) -> str:
-    return {"split": "split conformal", "cross": "cross-conformal (CV+)"}.get(name, name)
+    known = {
+        "split": "split conformal",
+        "parts": "half-spaces by parts, each image scored by those of the other parts",
+        "cross": "cross-conformal (CV+)",
+    }
+    return known.get(name, name)

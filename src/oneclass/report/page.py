@@ -194,7 +194,7 @@ def _distributions(detector: Detector, run: Run) -> str:
     histogram = plots.score_histogram(
         detector.normal_scores, scores, verdicts, detector.score_threshold
     )
-    exact = card["calibration"]["method"] == "split"
+    exact = card["calibration"]["method"] != "cross"
     figures = figure("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
     if len(scores) > 1:
         p_values = np.array([p.p_value for p in run.predictions])

@@ -1,0 +1,148 @@
+"""Whole images and patches in one model, chosen by the size of the pictures; patches learn more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import stripes, write_images
+from numpy.typing import NDArray
+from PIL import Image
+
+from oneclass import Detector, Explanation, InputError, load
+from oneclass.detector.views import choose_view, patch_size
+from oneclass.images import Header
+from oneclass.representations import WholeAndPatches
+from oneclass.statistics import auroc
+
+SMALL = {"rows": "both", "size": (64, 64), "layer": "block_2+block_4", "n_halfspaces": 20}
+
+
+def scratched(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    marked = images.copy()
+    marked[:, 10:14, 8:20] = 255
+    return marked
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(**SMALL).fit(stripes(40, seed=1, side=48))
+
+
+def header(height: int, width: int) -> Header:
+    return Header(width, height, "uint8", 1, 1, "PNG")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "view"),
+    [
+        ([(255, 400)], "image"),
+        ([(256, 256)], "both"),
+        ([(28, 28)], "image"),
+        ([(100, 100), (300, 300), (300, 500)], "both"),
+        ([(4000, 3000)], "both"),
+    ],
+)
+def test_the_size_of_the_pictures_decides(sizes: list[tuple[int, int]], view: str) -> None:
+    assert choose_view([header(*size) for size in sizes]) == view
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((300, 300), (288, 288)),
+        ((640, 640), (640, 640)),
+        ((3000, 4000), (640, 864)),
+        ((4000, 3000), (864, 640)),
+        ((28, 28), (224, 224)),
+        ((300, 3000), (288, 576)),
+        ((264, 236), (256, 224)),
+    ],
+)
+def test_patches_keep_the_shape_and_never_see_more_than_there_is(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert patch_size([header(*size)]) == expected
+
+
+def test_settings_of_whole_images_mean_whole_images() -> None:
+    images = stripes(12, seed=1, side=260)
+    card = Detector(layer="block_4@2").fit(images).card
+    assert card["representation"]["kind"] == "pretrained_layers"
+    assert Detector(size=64).fit(images).card["representation"]["kind"] == "pretrained_layers"
+
+
+def test_the_score_is_its_parts(detector: Detector) -> None:
+    for image in (*stripes(3, seed=2, side=48), *scratched(stripes(2, seed=3, side=48))):
+        (e,) = detector.explain([image])
+        assert isinstance(e, Explanation)
+        assert e.prediction == detector.score([image])[0]
+        worst = np.sort(e.anomaly_map.ravel())[::-1][: e.n_worst]
+        assert worst.mean() + e.offset == pytest.approx(e.prediction.score, abs=1e-12)
+        assert (e.prediction.score > detector.score_threshold) == e.prediction.is_anomaly
+
+
+def test_odd_ones_are_found_at_the_promised_rate(detector: Detector) -> None:
+    normal = detector.score(stripes(60, seed=5, side=48))
+    odd = detector.score(scratched(stripes(30, seed=6, side=48)))
+    assert auroc(normal.scores, odd.scores) > 0.95
+    assert sum(p.is_anomaly for p in normal) <= 9
+    assert "weight between whole images and patches" in detector.card["calibration"]["guarantee"]
+
+
+def test_a_file_gives_it_back(detector: Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m.oneclass")
+    loaded = load(tmp_path / "m.oneclass")
+    images = stripes(5, seed=7, side=48)
+    np.testing.assert_array_equal(loaded.score(images).scores, detector.score(images).scores)
+    assert loaded.card == detector.card
+    assert loaded.fit(stripes(40, seed=1, side=48)).save(tmp_path / "again") == detector.save(
+        tmp_path / "once more"
+    )
+
+
+@pytest.mark.parametrize("rows", ["patches", "both"])
+def test_update_is_a_fresh_fit(rows: str, tmp_path: Path) -> None:
+    images = stripes(30, seed=1, side=48)
+    given = {**SMALL, "rows": rows}
+    Detector(**given).fit(images[:25]).save(tmp_path / "m", rows=True)
+    detector = load(tmp_path / "m")
+    did = detector.update(images[25:], forget=images[:5])
+    assert (did.added, did.forgotten) == (5, 5)
+    fresh = Detector(**given).fit(images[5:])
+    assert detector.save(tmp_path / "a") == fresh.save(tmp_path / "b")
+
+
+def test_without_rows_an_update_says_what_to_do(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=1, side=48))
+    Detector(**SMALL).fit(tmp_path / "good").save(tmp_path / "m")
+    with pytest.raises(Exception, match="not there, and without them it can only score"):
+        load(tmp_path / "m").update(stripes(2, seed=2, side=48))
+
+
+def test_the_rate_can_be_set_after_the_fit(detector: Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "m")
+    images = stripes(40, seed=9, side=48)
+    strict, easy = (load(tmp_path / "m", false_alarms=rate) for rate in (0.03, 0.5))
+    assert strict.score_threshold > easy.score_threshold
+    called = [sum(p.is_anomaly for p in one.score(images)) for one in (strict, easy)]
+    assert called[0] < called[1]
+    assert strict.score(images).scores.tolist() == easy.score(images).scores.tolist()
+    assert "one in 2 (50 %)" in easy.card["calibration"]["promise"]
+    with pytest.raises(InputError, match=r"support no rate below 0\.0244.*at least 99"):
+        load(tmp_path / "m", false_alarms=0.01)
+    with pytest.raises(InputError, match="false_alarms is 2"):
+        load(tmp_path / "m", false_alarms=2)
+
+
+def test_other_networks_have_no_default_for_whole_images(tmp_path: Path) -> None:
+    representation = Detector(**SMALL).fit(stripes(6, seed=1, side=48))._model.representation
+    assert isinstance(representation, WholeAndPatches)
+    with pytest.raises(InputError, match="greyscale has none"):
+        Detector(rows="both", backbone="greyscale").fit(stripes(6, seed=1))
+
+
+def test_a_picture_of_another_shape_is_scored(detector: Detector, tmp_path: Path) -> None:
+    Image.fromarray(stripes(1, seed=2, side=96)[0][:50]).save(tmp_path / "flat.png")
+    assert np.isfinite(detector.score(tmp_path / "flat.png").scores).all()

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 _EXACT_RIDGE = 1e-10  # relative to squared lengths of rows
 _BLURRED_RIDGE = 1e-6
 _ROUNDS = 30
-_HARDER = 100.0  # more ridge where the active set runs in a circle
-_ATTEMPTS = 20
+_DESCENTS = 20  # for each row, where the rounds did not end
 _EDGE = 1e-9  # a weight so near to its bound is at it
 
 
@@ -68,19 +68,9 @@ def minimise(
     if mass >= len(weights) * (1 - 1e-12):
         return Face(np.ones(len(weights)), scores + (1.0 - weights) @ gram, 0, True)
     slack = 8 * np.finfo(float).eps * max(mass, 1.0) * float(np.mean(np.diagonal(gram)))
-    best = Face(weights, scores, n_free, False)
-    harder = 0
-    for _ in range(_ATTEMPTS):
-        sides = _by_rank(best.scores, mass, n_free)
-        raised = ridge * _HARDER**harder
-        face = _exchange(gram, best.scores, best.weights, mass, sides, raised, slack)
-        if face.settled and not harder:
-            return face
-        # Where rounds run in a circle, a larger ridge ends them; from there the smaller may work.
-        if face.settled:
-            best, n_free = face, face.n_free
-        harder += -1 if face.settled else 1
-    return best if best.settled else face
+    program = _Program(gram, weights, ridge, mass, slack)
+    face = _exchange(program, scores, _by_rank(scores, mass, n_free))
+    return face if face.settled else _descend(program, scores, into_box(face.weights, mass))
 
 
 def ridge_for(gram: Array, *, exact: bool) -> Array:
@@ -128,33 +118,58 @@ def _by_rank(scores: Array, mass: float, n_free: int) -> _Sides:
     return _Sides(free, upper)
 
 
-def _exchange(
-    gram: Array,
-    scores: Array,
-    weights: Array,
-    mass: float,
-    sides: _Sides,
-    ridge: Array,
-    slack: float,
-) -> Face:
+@dataclass(frozen=True)
+class _Program:
+    gram: Array
+    centre: Array
+    ridge: Array
+    mass: float
+    slack: float
+
+    def moved(self, scores: Array, now: Array, goal: Array) -> Array:
+        """The scores after a move of the weights; only rows that move cost anything."""
+        step = goal - now
+        moving = np.flatnonzero(step)
+        if 2 * len(moving) > len(step):
+            return np.asarray(scores + step @ self.gram)
+        return np.asarray(scores + step[moving] @ self.gram[moving])
+
+    def pull(self, scores: Array, weights: Array) -> Array:
+        """The gradient, the ridge's part included."""
+        return np.asarray(scores + self.ridge * (weights - self.centre))
+
+    def step(self, ids: Ints, pull: Array, missing: float) -> tuple[Array, float]:
+        """The step of the rows ``ids`` to their best weights, and the score they then share.
+
+        Args:
+            ids: (f,) rows that may move.
+            pull: (n,) the gradient.
+            missing: what their weights are to gain together.
+        """
+        system = self.gram[np.ix_(ids, ids)]
+        system.flat[:: len(ids) + 1] += self.ridge[ids]
+        solved = np.linalg.solve(system, np.stack([pull[ids], np.ones(len(ids))], axis=1))
+        rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
+        return rho * solved[:, 1] - solved[:, 0], rho
+
+
+def _exchange(program: _Program, scores: Array, sides: _Sides) -> Face:
     """The primal-dual active set method: solve for the free rows; all who break their condition
-    change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002)."""
-    centre = weights
+    change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). A few rounds, or a circle.
+    """
+    weights, slack = program.centre, program.slack
     for _ in range(_ROUNDS):
-        sides = _able(scores, mass, sides)
+        sides = _able(scores, program.mass, sides)
         free, upper = sides.free, sides.upper
-        at_bounds = np.where(free, weights, upper.astype(np.float64))
-        scores, weights = _moved(gram, scores, weights, at_bounds), at_bounds
+        goal = np.where(free, weights, upper.astype(np.float64))
+        scores, weights = program.moved(scores, weights, goal), goal
         ids = np.flatnonzero(free)
-        system = gram[np.ix_(ids, ids)]
-        system.flat[:: len(ids) + 1] += ridge[ids]
-        pull = scores[ids] + ridge[ids] * (weights[ids] - centre[ids])
-        solved = np.linalg.solve(system, np.stack([pull, np.ones(len(ids))], axis=1))
-        rho = (mass - weights.sum() + solved[:, 0].sum()) / solved[:, 1].sum()
-        stepped = weights.copy()
-        stepped[ids] += rho * solved[:, 1] - solved[:, 0]
-        scores, weights = _moved(gram, scores, weights, stepped), stepped
-        seen = scores + ridge * (weights - centre)
+        missing = program.mass - float(weights.sum())
+        step, rho = program.step(ids, program.pull(scores, weights), missing)
+        goal = weights.copy()
+        goal[ids] += step
+        scores, weights = program.moved(scores, weights, goal), goal
+        seen = program.pull(scores, weights)
         under, over = free & (weights < -_EDGE), free & (weights > 1 + _EDGE)
         enter = ~free & ~upper & (seen < rho - slack)
         leave = upper & (seen > rho + slack)
@@ -164,13 +179,54 @@ def _exchange(
     return Face(weights, scores, int(sides.free.sum()), False)
 
 
-def _moved(gram: Array, scores: Array, now: Array, goal: Array) -> Array:
-    """The scores after a move of the weights; only rows that move cost anything."""
-    step = goal - now
-    moving = np.flatnonzero(step)
-    if 2 * len(moving) > len(step):
-        return np.asarray(scores + step @ gram)
-    return np.asarray(scores + step[moving] @ gram[moving])
+def _descend(program: _Program, scores: Array, weights: Array) -> Face:
+    """The primal active set method, for programs on which exchanges run in a circle: a row at a
+    time, never uphill (Nocedal, Wright, Numerical Optimization, 16.5).
+
+    Args:
+        program: the program.
+        scores: (n,) the gradient at its centre.
+        weights: (n,) feasible, to start from.
+    """
+    scores = program.moved(scores, program.centre, weights)
+    free = (weights > 0) & (weights < 1)
+    for _ in range(_DESCENTS * len(weights)):
+        seen, rho = program.pull(scores, weights), np.nan
+        ids = np.flatnonzero(free)
+        if len(ids):
+            step, rho = program.step(ids, seen, 0.0)
+            room = np.where(step > 0, 1.0 - weights[ids], weights[ids])
+            reach = np.divide(room, np.abs(step), out=np.full(len(ids), np.inf), where=step != 0)
+            share = min(float(reach.min()), 1.0)
+            goal = weights.copy()
+            goal[ids] = np.clip(goal[ids] + share * step, 0.0, 1.0)
+            stopped = ids[reach <= share] if share < 1 else ids[:0]
+            goal[stopped] = np.round(goal[stopped])
+            scores, weights = program.moved(scores, weights, goal), goal
+            free[stopped] = False
+            if len(stopped):
+                continue
+            seen = program.pull(scores, weights)
+        entering = _worst(seen, weights, free, rho, program.slack)
+        if not len(entering):
+            return Face(weights, scores, len(ids), True)
+        free[entering] = True
+    return Face(weights, scores, len(ids), False)
+
+
+def _worst(seen: Array, weights: Array, free: Mask, rho: float, slack: float) -> Ints:
+    """The row at a bound that gains most by leaving it; without free rows, the pair that does."""
+    upper = ~free & (weights >= 0.5)
+    lowest = int(np.argmin(np.where(free | upper, np.inf, seen)))
+    highest = int(np.argmax(np.where(upper, seen, -np.inf)))
+    low = seen[lowest] if not (free | upper)[lowest] else np.inf
+    high = seen[highest] if upper[highest] else -np.inf
+    if not free.any():
+        gains = low < high - slack
+        return np.array([lowest, highest] if gains else [], dtype=np.intp)
+    if max(rho - low, high - rho) <= slack:
+        return np.zeros(0, np.intp)
+    return np.array([lowest if rho - low >= high - rho else highest], dtype=np.intp)
 
 
 def _able(scores: Array, mass: float, sides: _Sides) -> _Sides:
@@ -189,7 +245,7 @@ def _able(scores: Array, mass: float, sides: _Sides) -> _Sides:
     return _Sides(free, upper)
 
 
-def _extreme(scores: Array, among: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+def _extreme(scores: Array, among: Ints, count: int) -> Ints:
     """Those of the rows ``among`` that have the lowest scores."""
     if count >= len(among):
         return among

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.svm._active_set import into_box, lowest_first, minimise, ridge_for
+from oneclass.svm._choice import band_width
 from oneclass.svm._hull import Hull
 from oneclass.svm._passes import Gathered
 from oneclass.svm._scores import Cut
 
 Array = NDArray[np.float64]
 
-NARROWEST = 64
-_ROOMY = 6  # rows of a band for each that is free in it
 _STEPS = 2  # the second corrects what the products of float32 rows and the ridge have blurred
 
 
@@ -46,7 +45,7 @@ def _next_width(cut: Cut, weights: Array, n_free: int) -> int:
     order = np.argsort(cut.scores, kind="stable")
     edge = len(order) // 8
     low, high = weights[order[:edge]], weights[order[len(order) - edge :]]
-    wanted = max(NARROWEST, _ROOMY * n_free)
+    wanted = band_width(n_free)
     if (low < 1).any() or (high > 0).any():
         return max(2 * len(order), wanted)
     return max(wanted, len(order) // 2)

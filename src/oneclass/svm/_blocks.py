@@ -38,8 +38,8 @@ class HeldRows:
 
     def __init__(self, rows: RowBlocks) -> None:
         self.n_rows, self.n_columns, self.dtype = rows.n_rows, rows.n_columns, rows.dtype
-        keep = isinstance(rows, ArrayRows)
-        self._blocks = [block if keep else block.copy() for block in rows.blocks()]
+        reused = not isinstance(rows, ArrayRows | HeldRows | WideRows)
+        self._blocks = [block.copy() if reused else block for block in rows.blocks()]
 
     def blocks(self) -> Iterator[Floats]:
         return iter(self._blocks)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from oneclass.rows import RowBlocks
 from oneclass.svm._active_set import into_box, minimise, ridge_for
-from oneclass.svm._blocks import WideRows, map_blocks
+from oneclass.svm._blocks import HeldRows, WideRows, map_blocks
 from oneclass.svm._certificate import Certified, certify, held_by
 from oneclass.svm._outcome import Solved, at_origin, nothing, outcome
 
@@ -40,9 +40,18 @@ class _Problem:
     best: Certified | None = None
 
 
+@dataclass(frozen=True)
+class GramSolution:
+    """The finished problems in order, the rows that were free in each, and the reads it took."""
+
+    solved: list[Solved]
+    n_free: list[int]
+    n_passes: int
+
+
 def solve_by_gram(
     rows: RowBlocks, nus: Sequence[float], lengths: Floats, *, tol: float, max_passes: int
-) -> tuple[list[Solved], int]:
+) -> GramSolution:
     """Solve one problem for every nu over all rows.
 
     Args:
@@ -51,15 +60,16 @@ def solve_by_gram(
         lengths: (l,) of the rows.
         tol: relative gap to reach.
         max_passes: reads of all rows to spend, at least `FEWEST_PASSES`.
-
-    Returns:
-        The finished problems, and the reads that they took.
     """
-    dtype, wide = rows.dtype, WideRows(rows)
-    multiplied = wide if rows.n_rows**2 * rows.n_columns <= _WIDE_WORK else rows
+    dtype = rows.dtype
+    wide: RowBlocks = WideRows(rows)
+    small = rows.n_rows**2 * rows.n_columns <= _WIDE_WORK
+    wide = HeldRows(wide) if small else wide
+    multiplied = wide if small else rows
     gram = gram_matrix(multiplied)
     ridge = ridge_for(gram, exact=multiplied.dtype == np.float64)
-    problems = _walk(gram, np.maximum(np.asarray(nus) * rows.n_rows, 1.0), ridge)
+    masses = np.maximum(np.asarray(nus) * rows.n_rows, 1.0)
+    problems = _walk(gram, masses, ridge, rows.n_columns)
     mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
     solved: dict[int, Solved] = {}
     n_passes = 1
@@ -83,7 +93,8 @@ def solve_by_gram(
                 solved[i] = end
             else:
                 _improve(gram, problem, problem.mass * scores, ridge)
-    return [solved[i] for i in range(len(problems))], n_passes
+    in_order = [solved[i] for i in range(len(problems))]
+    return GramSolution(in_order, [problem.n_free for problem in problems], n_passes)
 
 
 def gram_matrix(rows: RowBlocks) -> Array:
@@ -115,11 +126,13 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
     return scores
 
 
-def _walk(gram: Array, masses: Array, ridge: Array) -> list[_Problem]:
+def _walk(gram: Array, masses: Array, ridge: Array, n_columns: int) -> list[_Problem]:
     """From the largest nu to the smallest, each from the scores of the last."""
     n_rows = len(gram)
     problems: list[_Problem | None] = [None] * len(masses)
-    weights, scores, n_free = np.ones(n_rows), gram.sum(axis=0), 0
+    weights, scores = np.ones(n_rows), gram.sum(axis=0)
+    largest = float(masses.max())
+    n_free = int(min(largest, n_rows - largest, n_columns) / 2)  # a guess, to begin with
     for i in np.argsort(-masses, kind="stable"):
         mass = float(masses[i])
         face = minimise(gram, scores, weights, mass, n_free, ridge)

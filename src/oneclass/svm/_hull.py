@@ -48,6 +48,10 @@ class Hull:
     _gram: Array = field(default_factory=lambda: np.zeros((0, 0)))
     _weights: Array = field(default_factory=lambda: np.zeros(0))
 
+    def start(self, coef: Array) -> None:
+        """Look from this point first; it need not lie in the hull, so it is never certified."""
+        self.coef, self.feasible = coef, False
+
     def look(self, lowest: float) -> None:
         """Note the gap that a pass showed for the present w, where it counts."""
         if not self.feasible:

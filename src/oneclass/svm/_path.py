@@ -22,9 +22,9 @@ class NuPath:
 
     Attributes:
         nus: (m,) as given.
-        coef: (m, d) float64. The weights of the rows sum to 1 and none exceeds 1/(nu l): the
-            paper's scale (libsvm's is nu l times that).
-        offset: (m,) float64, the paper's rho.
+        coef: (m, d) float64, for float32 rows numbers that float32 holds. The weights of the rows
+            sum to 1 and none exceeds 1/(nu l): the paper's scale (libsvm's is nu l times that).
+        offset: (m,) float64, the paper's rho: at most nu l rows score lower, however summed.
         objective: (m,) ``coef @ coef / 2``, the dual's value.
         dual_gap: (m,) primal minus dual value of this very (coef, offset), divided by ``coef @
             coef``; from a pass over all rows. For status "origin_inside" it is 0.
@@ -60,8 +60,8 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
 
     Args:
         X: (n, d) array, memory-mapped array, or an object with the protocol of
-            `oneclass.rows.RowBlocks`. float16 and float32 rows are multiplied in float32, others in
-            float64; sums are float64.
+            `oneclass.rows.RowBlocks`. float16 and float32 rows are multiplied in float32 on the
+            way and in float64 for the certificate, others in float64 throughout.
         nus: values in (0, 1], any order.
         tol: relative duality gap to reach, > 0. With float32 rows rounding allows about 1e-7.
         max_passes: reads of all rows to spend, at least 2.

@@ -1,9 +1,8 @@
 """Solve every nu of a grid over the same rows, the way that costs least.
 
-Where the matrix of scalar products is small, through it (`_gram`). Else by passes, two a round for
-all problems together: one scores the rows, one sums those below each problem's threshold and copies
-those near it, the band, which is solved exactly. A random sample, solved first through its matrix,
-gives the passes their start.
+Through the matrix of scalar products (`_gram`) or by passes over the rows (`_rounds`). A random
+sample, solved first through its matrix, says which is better (`_choice`) and gives the passes their
+start.
 """
 
 from __future__ import annotations
@@ -17,25 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
-from oneclass.svm._band import NARROWEST, improve
-from oneclass.svm._blocks import HeldRows, WideRows
-from oneclass.svm._certificate import certify, held_by
-from oneclass.svm._gram import FEWEST_PASSES, solve_by_gram
+from oneclass.svm._blocks import HeldRows
+from oneclass.svm._choice import NARROWEST, band_width, matrix_pays
+from oneclass.svm._gram import FEWEST_PASSES, GramSolution, solve_by_gram
 from oneclass.svm._hull import Hull
-from oneclass.svm._outcome import Solved, at_origin, nothing, outcome
-from oneclass.svm._passes import Survey, gather, score_rows, survey
-from oneclass.svm._scores import Cut, ScoreTable, cut_scores
+from oneclass.svm._outcome import Solved
+from oneclass.svm._passes import Survey, survey
+from oneclass.svm._rounds import solve_by_passes
 
-Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
 _GRAM_BYTES = 512 << 20
 _HELD_BYTES = 512 << 20
-_ALL_BANDS_BYTES = 256 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
 _SAMPLE_TOL = 1e-3
-_ONE_ROUND = 2
 
 
 class Way(StrEnum):
@@ -75,46 +70,39 @@ def solve(
     Raises:
         InputError: a row is not finite.
     """
-    way = Way.PASSES
-    sampled = None
-    if max_passes > FEWEST_PASSES and _matrix_pays(rows, nus):
-        way, rows = Way.GRAM, HeldRows(rows)
-    elif start is None and max_passes > 3:
-        sampled = _sample(rows)
+    n, d = rows.n_rows, rows.n_columns
+    fits = max_passes > FEWEST_PASSES and _matrix_fits(rows) and min(nus) < 1.0
+    by_gram = fits and matrix_pays(n, d, len(nus), 0)
+    if max_passes <= 3:
+        start = None
+    known = by_gram or start is not None or max_passes <= 3 or min(nus) == 1.0
+    sampled = None if known else _sample(rows)
+    rows = HeldRows(rows) if fits else rows
     found = survey(rows, sampled)
-    if way is Way.GRAM:
-        solved, n_passes = solve_by_gram(
-            rows, nus, found.lengths, tol=tol, max_passes=max_passes - 1
-        )
-        return Solution(solved, found, 1 + n_passes, way)
-    hulls = _hulls(rows, nus, found, start if max_passes > 3 else None)
-    solved, n_passes = _by_passes(rows, hulls, found, tol, max_passes)
-    return Solution(solved, found, n_passes, way)
-
-
-def _hulls(
-    rows: RowBlocks, nus: Sequence[float], found: Survey, start: Floats | None
-) -> dict[int, Hull]:
-    """Every problem at the mean row, which is in its hull, or at a better point to look from."""
-    mean = found.total / rows.n_rows
-    hulls = {i: Hull(max(nu * rows.n_rows, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
-    if len(found.sample):
-        _start_from(ArrayRows(found.sample), nus, hulls)
+    first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
+    if first is not None and fits:
+        by_gram = matrix_pays(n, d, len(nus), float(np.mean(first.n_free)))
+    if by_gram:
+        done = solve_by_gram(rows, nus, found.lengths, tol=tol, max_passes=max_passes - 1)
+        return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
+    mean = found.total / n
+    hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
+    if first is not None:
+        _start_from(first, n, hulls)
     elif start is not None:
         for i, hull in hulls.items():
-            hull.coef, hull.feasible = np.asarray(start[i], dtype=np.float64), False
-    return hulls
+            hull.start(np.asarray(start[i], dtype=np.float64))
+    solved, n_passes = solve_by_passes(rows, hulls, found, tol=tol, max_passes=max_passes)
+    return Solution(solved, found, n_passes, Way.PASSES)
 
 
-def _matrix_pays(rows: RowBlocks, nus: Sequence[float]) -> bool:
-    """Whether the matrix of scalar products fits, and takes less time than passes would."""
-    n, d = rows.n_rows, rows.n_columns
-    fits = 8 * n * n <= _GRAM_BYTES and n * d * rows.dtype.itemsize <= _HELD_BYTES
-    return fits and min(nus) < 1.0
+def _matrix_fits(rows: RowBlocks) -> bool:
+    held = rows.n_rows * rows.n_columns * rows.dtype.itemsize
+    return 8 * rows.n_rows**2 <= _GRAM_BYTES and held <= _HELD_BYTES
 
 
 def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
-    """Positions of the rows to solve first, or None where a sample would hardly be smaller."""
+    """Positions of the rows to solve first, or None where they would be very few."""
     fitting = _SAMPLE_BYTES // (rows.n_columns * rows.dtype.itemsize)
     size = min(fitting, _SAMPLE_ROWS, rows.n_rows // 4)
     if size < NARROWEST:
@@ -122,80 +110,14 @@ def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
     return np.sort(np.random.default_rng(0).choice(rows.n_rows, size, replace=False))
 
 
-def _start_from(sample: ArrayRows, nus: Sequence[float], hulls: dict[int, Hull]) -> None:
+def _solve_sample(sample: ArrayRows, nus: Sequence[float]) -> GramSolution:
     lengths = survey(sample).lengths
-    solved, _ = solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
-    for hull, one in zip(hulls.values(), solved, strict=True):
-        if one.point.coef.any() and hull.mass < len(lengths):
-            hull.coef, hull.feasible = one.point.coef, False
+    return solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
 
 
-def _by_passes(
-    rows: RowBlocks, hulls: dict[int, Hull], found: Survey, tol: float, max_passes: int
-) -> tuple[list[Solved], int]:
-    """Rounds in the rows' dtype while they help, then in float64, where points are certified."""
-    solved: dict[int, Solved] = {}
-    stored, in_memory, n_passes = rows.dtype, isinstance(rows, ArrayRows), 1
-    looking = dict(hulls) if stored != np.float64 else {}
-    while looking and n_passes + _ONE_ROUND + 1 <= max_passes:
-        n_passes += 1
-        with ScoreTable(len(looking), rows.n_rows, rows.dtype, in_memory=in_memory) as table:
-            score_rows(rows, np.stack([hull.coef for hull in looking.values()]), table)
-            cuts = _cuts(looking, table, rows)
-            for i, cut in list(cuts.items()):
-                looking[i].look(cut.lowest)
-                if looking[i].gap <= 0.9 * tol or looking[i].stalled:
-                    looking[i].park()
-                    del looking[i], cuts[i]
-            if cuts:
-                n_passes += 1
-                _improve(rows, looking, cuts, table)
-    rows = WideRows(rows)
-    while hulls:
-        n_passes += 1
-        last = n_passes + _ONE_ROUND > max_passes
-        with ScoreTable(len(hulls), rows.n_rows, rows.dtype, in_memory=in_memory) as table:
-            coefs = held_by(np.stack([hull.coef for hull in hulls.values()]), stored)
-            score_rows(rows, coefs, table)
-            cuts = _cuts(hulls, table, rows)
-            for (i, cut), coef in zip(list(cuts.items()), coefs, strict=True):
-                scores = table.column(cut.column).astype(np.float64, copy=False)
-                end = _judge(hulls[i], coef, scores, found, tol, last=last)
-                if end is not None:
-                    solved[i] = end
-                    del hulls[i], cuts[i]
-            if cuts:
-                n_passes += 1
-                _improve(rows, hulls, cuts, table)
-    return [solved[i] for i in range(len(solved))], n_passes
-
-
-def _cuts(hulls: dict[int, Hull], table: ScoreTable, rows: RowBlocks) -> dict[int, Cut]:
-    fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * rows.dtype.itemsize)
-    return {
-        i: cut_scores(table.column(column), hull.mass, max(min(fitting, hull.width), 16), column)
-        for column, (i, hull) in enumerate(hulls.items())
-    }
-
-
-def _improve(
-    rows: RowBlocks, hulls: dict[int, Hull], cuts: dict[int, Cut], table: ScoreTable
-) -> None:
-    gathered = gather(rows, cuts, table)
-    for i, cut in cuts.items():
-        improve(hulls[i], cut, gathered.pop(i))
-
-
-def _judge(
-    hull: Hull, coef: Array, scores: Array, found: Survey, tol: float, *, last: bool
-) -> Solved | None:
-    """Certify the present point; the finished problem, or None while there is reason to go on."""
-    if not hull.feasible:
-        return None
-    dual = float(hull.coef @ hull.coef)
-    if at_origin(dual, found.mean_square):
-        return nothing(len(coef))
-    point = certify(scores, found.lengths, coef, dual, hull.mass)
-    if hull.best is None or point.dual_gap < hull.best.dual_gap:
-        hull.best = point
-    return outcome(hull.best, tol, last=last)
+def _start_from(first: GramSolution, n_rows: int, hulls: dict[int, Hull]) -> None:
+    """Look from the sample's points first and expect its free rows. At nu = 1 the mean is known."""
+    for hull, one, n_free in zip(hulls.values(), first.solved, first.n_free, strict=True):
+        if one.point.coef.any() and hull.mass < n_rows:
+            hull.start(one.point.coef)
+            hull.n_free, hull.width = n_free, band_width(n_free)

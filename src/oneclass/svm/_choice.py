@@ -1,0 +1,44 @@
+"""Which way costs less: the matrix of scalar products, or passes over the rows.
+
+The estimates are in seconds of two cores of 2023; only their ratio is used. What decides is the
+number of free rows, those with a weight strictly between the bounds: a band has six rows for each,
+and costs the square of that for every nu and every round. A sample tells it.
+"""
+
+from __future__ import annotations
+
+_FLOPS = 1.5e11  # float32, a large product
+_BAND_FLOPS = 1e11
+_THIN_FLOPS = 4e10  # rows times as many columns as there are nu
+_ELEMENT = 8e-9  # to make, convert and read one number of the matrix
+_SORTED = 3e-8  # to find a threshold, for each row
+_PROGRAM = 1e-3  # a band's exchanges
+_ROUNDS = 3
+_GROWS = 1.5  # free rows of all rows, over those of the sample
+BAND_PER_FREE = 6
+NARROWEST = 64  # rows of a band
+
+
+def band_width(n_free: float) -> int:
+    """Rows of a band in which so many are free."""
+    return max(NARROWEST, int(BAND_PER_FREE * n_free))
+
+
+def matrix_pays(n_rows: int, n_columns: int, n_nus: int, n_free: float) -> bool:
+    """Whether the matrix takes less time than passes would.
+
+    Args:
+        n_rows: of the problem.
+        n_columns: of the rows.
+        n_nus: values of nu.
+        n_free: rows of a sample that were free, for a typical nu; 0 for the fewest possible.
+    """
+    matrix = n_rows**2 * (n_columns / _FLOPS + _ELEMENT)
+    width = min(band_width(_GROWS * n_free), n_rows)
+    one_round = (
+        4 * n_rows * n_columns / _THIN_FLOPS
+        + n_rows * _SORTED
+        + width**2 * n_columns / _BAND_FLOPS
+        + _PROGRAM
+    )
+    return matrix < n_nus * _ROUNDS * one_round

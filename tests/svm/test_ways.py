@@ -1,0 +1,126 @@
+"""Every way to the answer is a way to the same answer, and each is certified."""
+
+import numpy as np
+import pytest
+
+from oneclass.svm import _active_set, _clustered, _rounds, _solve, fit_halfspaces, nu_path
+from oneclass.svm._active_set import into_box, minimise, ridge_for
+from oneclass.svm._choice import matrix_pays
+from svm.oracles import Pieces, libsvm_coef, make_rows
+
+GRID = [0.005, 0.05, 0.3, 0.7, 1.0]
+
+
+def awkward(kind, n_rows=700, seed=0):
+    rng = np.random.default_rng(seed)
+    if kind == "spread out":  # nearly half of the rows are free at small nu
+        rows = np.maximum(rng.standard_normal((n_rows, 500)), 0)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    if kind == "repeated":
+        return make_rows(seed, 40, 30)[rng.integers(40, size=n_rows)]
+    if kind == "dependent":
+        return np.abs(rng.random((n_rows, 7)) @ rng.random((7, 90)))
+    if kind == "far":
+        rows = rng.random((n_rows, 40))
+        rows[: n_rows // 50] += 50
+        return rows
+    if kind == "columns of any scale":
+        return rng.random((n_rows, 40)) * 10.0 ** rng.uniform(-4, 3, 40)
+    if kind == "heavy tails":
+        return np.abs(rng.standard_t(2, (n_rows, 30)))
+    return make_rows(seed, n_rows, 25)
+
+
+KINDS = [
+    "spread out",
+    "repeated",
+    "dependent",
+    "far",
+    "columns of any scale",
+    "heavy tails",
+    "mild",
+]
+
+
+def by(way, rows, monkeypatch, tol):
+    with monkeypatch.context() as patch:
+        patch.setattr(_solve, "matrix_pays", lambda *_: way == "gram")
+        if way in ("passes", "stream"):
+            patch.setattr(_solve, "_GRAM_BYTES", 0)
+        if way == "stream":
+            patch.setattr("oneclass.svm._scores._KEEP_BYTES", 0)
+            rows = Pieces(rows, [1, 99, 400])
+        path = nu_path(rows, GRID, tol=tol)
+    assert path.way == ("gram" if way == "gram" else "passes")
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_matrix_band_and_stream_agree(kind, dtype, monkeypatch):
+    rows, tol = awkward(kind).astype(dtype), 1e-6 if dtype == np.float32 else 1e-8
+    paths = [by(way, rows, monkeypatch, tol) for way in ("gram", "passes", "stream")]
+    for path in paths:
+        assert set(path.status) == {"converged"}
+        assert path.dual_gap.max() <= tol
+        np.testing.assert_allclose(path.objective, paths[0].objective, rtol=2.1 * tol)
+    np.testing.assert_array_equal(paths[1].coef, paths[2].coef)
+
+
+@pytest.mark.parametrize("kind", ["spread out", "far", "mild"])
+def test_libsvm_agrees_to_one_part_in_a_billion(kind):
+    rows = awkward(kind, 300)
+    path = nu_path(rows, GRID, tol=1e-10)
+    for nu, objective in zip(GRID[1:-1], path.objective[1:-1], strict=True):
+        coef, _ = libsvm_coef(rows, nu)
+        assert objective == pytest.approx(0.5 * coef @ coef, rel=1e-9)
+
+
+@pytest.mark.parametrize("fitting", [1, 120, 10**6])
+def test_clusters_brought_together_or_read_alone_agree(fitting, monkeypatch):
+    rows = awkward("mild").astype(np.float32)
+    labels = np.random.default_rng(0).permutation(np.arange(700) % 6)
+    labels[labels == 5] = 4  # one twice as large
+    labels[0] = 5  # one of one row
+    expected = fit_halfspaces(rows, labels=labels, nu=0.2)
+    monkeypatch.setattr(_clustered, "_TOGETHER_BYTES", fitting * 25 * 4)
+    found = fit_halfspaces(Pieces(rows, [10]), labels=labels, nu=0.2)
+    assert set(found.status) == {"converged"}
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=0, atol=1e-4)
+    for j in range(6):
+        alone = nu_path(rows[labels == j], [0.2])
+        assert 0.5 * found.coef[j] @ found.coef[j] == pytest.approx(alone.objective[0], rel=3e-6)
+
+
+def test_a_band_takes_no_more_memory_than_it_may(monkeypatch):
+    rows = awkward("spread out").astype(np.float32)
+    monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(_rounds, "_ALL_BANDS_BYTES", 40 * len(GRID) * 500 * 4)
+    path = nu_path(rows, GRID, tol=1e-4)
+    assert set(path.status) == {"converged"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_exchanges_run_in_a_circle_descent_ends_at_the_same_point(kind, monkeypatch):
+    rows = awkward(kind, 120)
+    gram = rows @ rows.T
+    ridge, start, mass = ridge_for(gram, exact=True), np.full(120, 0.2), 24.0
+
+    def solve():
+        weights = start
+        for _ in range(3):
+            face = minimise(gram, gram @ weights, weights, mass, 0, ridge)
+            assert face.settled
+            weights = into_box(face.weights, mass)
+        return weights @ gram @ weights
+
+    expected = solve()
+    monkeypatch.setattr(_active_set, "_ROUNDS", 1)
+    assert solve() == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_matrix_is_for_few_rows_with_many_of_them_free():
+    assert matrix_pays(2048, 9216, 21, 200)
+    assert not matrix_pays(5000, 200, 21, 40)
+    assert not matrix_pays(8000, 20, 21, 0)
+    assert matrix_pays(150, 31360, 21, 0)

@@ -239,7 +239,9 @@ def test_one_stray_zero_at_the_end_of_a_proper_list(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "list.txt") == ["c\nd.png"]
 
 
-@pytest.mark.parametrize("junk", [b"a.png\n\0b.png\n", b"a\0\0b", bytes(range(256)) * 40])
+@pytest.mark.parametrize(
+    "junk", [b"a.png\n\0b.png\n", b"a\0\0b", b"\0a.png", bytes(range(256)) * 40]
+)
 def test_junk_with_zeros_is_refused_whole(tmp_path: Path, junk: bytes) -> None:
     touch(tmp_path, "a.png", "a", "b")
     (tmp_path / "list.txt").write_bytes(junk)

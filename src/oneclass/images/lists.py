@@ -48,7 +48,7 @@ def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool
 
 
 def _between_zeros(text: bytes) -> Iterator[str]:
-    if b"\0\0" in text or b"\0\n" in text or b"\n\0" in text:
+    if text.startswith(b"\0") or b"\0\0" in text or b"\0\n" in text or b"\n\0" in text:
         raise ValueError(
             "it has zero bytes beside each other or beside line ends, so it is no list of paths; "
             "write one path a line, in UTF-8"

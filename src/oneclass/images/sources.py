@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import MAX_BYTES, Header
 from oneclass.images.scale import DEPTHS
+from oneclass.system.memory import ROOM
 from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]
+BYTES_A_BYTE = 4
+"""What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
+NO_MEMORY = (
+    "there was not enough memory for it; use --threads 1, a machine or container with more memory, "
+    "or scale it down"
+)
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
 
 
@@ -54,6 +62,22 @@ class Sources:
         if isinstance(item, Path):
             return reading.read(item, at_least=at_least)
         return _checked_array(item, self.names[index])
+
+    @contextmanager
+    def room(self, index: int) -> Iterator[None]:
+        """Wait until the memory has room for reading item `index` and working with its pixels.
+
+        Raises:
+            ImageError: inside, the memory did not suffice after all.
+        """
+        needed = 0
+        with suppress(ImageError):
+            needed = BYTES_A_BYTE * self.header(index).nbytes
+        try:
+            with ROOM.of(needed):
+                yield
+        except MemoryError:
+            raise ImageError(self.names[index], "too_large", NO_MEMORY) from None
 
     def key(self, index: int) -> bytes | None:
         """SHA-256 of item `index` as it is: of a file's bytes, undecoded, or of an array's content.

@@ -195,7 +195,7 @@ def _check_size(header: Header, file_bytes: int, max_pixels: int) -> None:
     if header.pixels > max_pixels:
         raise RefusedError(
             "too_large", f"it has {header.width} x {header.height} pixels, more than the limit of "
-            f"{max_pixels}; scale it down, cut it up or raise max_pixels"
+            f"{max_pixels}; scale it down or cut it up"
         )  # fmt: skip
     if max(header.nbytes, file_bytes) > MAX_BYTES:
         raise RefusedError(

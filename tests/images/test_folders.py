@@ -265,6 +265,7 @@ def test_between_zeros_nothing_is_a_pattern(tmp_path: Path) -> None:
         ("s\\a.png", "write / instead"),
         ("https://example.org/a.png", "fetch it first"),
         ("straße.png".encode("latin-1"), "save the list as UTF-8"),
+        ("~/a.png", "write the folder out"),
         ("no.png", "check the path"),
     ],
 )
@@ -275,6 +276,8 @@ def test_what_to_do_about_an_entry_that_leads_nowhere(
     (error,) = expand([tmp_path / "list.txt"]).errors
     assert error.reason == "missing"
     assert advice in error.detail
+    if isinstance(entry, str):
+        assert advice in expand([entry]).errors[0].detail
 
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])

@@ -50,6 +50,11 @@ def saved_array() -> bytes:
         (gzip.compress(b"x" * 99), "not_an_image", "a gzip file", "unpack"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "not_an_image", "LFS", "git lfs pull"),
         (b"\n <!DOCTYPE HTML><html>", "not_an_image", "a web page", "fetch the image again"),
+        (b"\0" * 999, "not_an_image", "zeros alone", "never written whole"),
+        (b"\x89PNG\n\x1a\n", "not_an_image", "line ends were changed", "binary mode"),
+        (b"iVBORw0KGgoAAAANSUhEUg", "not_an_image", "base64", "decode it first"),
+        (b'<?xml version="1.0"?><Error>', "not_an_image", "XML", "look at it"),
+        (b'{"error": "not found"}', "not_an_image", "JSON", "look at it"),
         (b"\0\5\x16\7\0\2", "not_an_image", "macOS metadata", "without ._"),
     ],
 )

@@ -112,10 +112,11 @@ class _Walk:
             kept.append(index)
         return self._paths.kept(kept)
 
-    def take(
-        self, given: str | Path, *, literal: bool = False, advice: str = "check the path"
-    ) -> None:
-        """One input: what exists as it stands, else a pattern unless it is `literal`."""
+    def take(self, given: str | Path, *, literal: bool = False, entry: str | None = None) -> None:
+        """One input: what exists as it stands, else a pattern unless it is `literal`.
+
+        An `entry` of a list is what the list itself says.
+        """
         self._n_taken += 1
         try:
             path = as_spelt_here(Path(given))
@@ -128,6 +129,7 @@ class _Walk:
             elif _MAGIC.search(str(given)) and not literal:
                 self._glob(str(given))
             else:
+                advice = lists.advice(str(given) if entry is None else entry)
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}")
         except (OSError, ValueError) as problem:
             self.refuse(given, "unreadable", f"it cannot be looked at ({problem})")
@@ -148,7 +150,7 @@ class _Walk:
                     "there is; name a folder or a file, or give the folder itself as the input"
                 )  # fmt: skip
             else:
-                self.take(base / entry, literal=literal, advice=lists.advice(entry))
+                self.take(base / entry, literal=literal, entry=entry)
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))

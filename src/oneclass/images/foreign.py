@@ -132,16 +132,26 @@ KINDS = (
         "fetch what it stands for with 'git lfs pull'",
         ("a Git LFS pointer", b"version https://git-lfs"),
     ),
+    *_others("fetch it again in binary mode", ("a PNG whose line ends were changed", b"\x89PNG\n")),
+    *_others(
+        "decode it first",
+        ("a PNG written as base64", b"iVBORw0KGgo"),
+        ("a JPEG written as base64", b"/9j/"),
+    ),
+    *_others("look at it: it may say why there is no image", ("XML", b"<?xml"), ("JSON", b'{"')),
     *_others(
         "remove it; the picture has the same name without ._", ("macOS metadata", b"\0\5\x16\7")
     ),
     *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
 )
 PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")
+ZEROS = Foreign("a file that begins with zeros alone", "it was never written whole", False, b"\0")
 
 
 def recognise(start: bytes) -> Foreign | None:
     """What a file is whose first `HEAD_BYTES` bytes these are, where that is known."""
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return PAGE
+    if not start.strip(b"\0"):
+        return ZEROS
     return next((kind for kind in KINDS if start[kind.at :].startswith(kind.magic)), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,35 @@ def test_bytes_that_are_no_mat_file(tmp_path_factory: pytest.TempPathFactory, ju
     except ValueError:
         return
     assert isinstance(found, dict)
+
+
+def _element(kind: int, body: bytes) -> bytes:
+    return struct.pack("<2I", kind, len(body)) + body + bytes(-len(body) % 8)
+
+
+def _matrix(kind: int, sides: bytes, *rest: bytes) -> bytes:
+    flags = _element(6, struct.pack("<2I", kind, 0))
+    return b"MATLAB".ljust(126) + b"IM" + _element(14, flags + sides + b"".join(rest))
+
+
+HUGE = _element(5, struct.pack("<2i", 2**31 - 1, 1))
+NONE = _element(5, struct.pack("<2i", 2**31 - 1, 0))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        _matrix(2, HUGE, _element(1, b"x"), _element(5, struct.pack("<i", 4)), _element(1, b"")),
+        _matrix(4, NONE, _element(1, b"x"), _element(4, b"")),
+        _matrix(6, _element(9, struct.pack("<2d", np.inf, 1)), _element(1, b"x")),
+        _matrix(1, HUGE, _element(1, b"x")),
+    ],
+    ids=["structs without fields", "lines without text", "an infinite side", "cells"],
+)
+def test_a_small_file_takes_no_time_and_no_memory(tmp_path: Path, content: bytes) -> None:
+    """Found by a fuzzer: a shape that nothing in the file bounds."""
+    (tmp_path / "x.mat").write_bytes(content)
+    start = time.perf_counter()
+    with suppress(ValueError):
+        read_mat(tmp_path / "x.mat")
+    assert time.perf_counter() - start < 2

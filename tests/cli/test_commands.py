@@ -13,6 +13,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from commands import oneclass
@@ -253,6 +254,27 @@ def test_files_that_are_no_images_are_counted(place: Path, tmp_path: Path) -> No
     (tmp_path / "n/photo.heic").touch()
     done = oneclass("score", place / "m.oneclass", "n", cwd=tmp_path)
     assert "1 file in folders not taken for images: 1 .heic." in done.stderr
+
+
+def test_results_inside_the_input_are_left_out_and_said(place: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "inc", stripes(5, seed=2))
+    np.save(tmp_path / "inc/000000_a.npy", np.zeros(3))
+    (tmp_path / "inc/000.png").rename(tmp_path / "inc/000000_a.png")  # the user's own pair
+    words = ("score", place / "m.oneclass", "inc", "--heatmaps", "inc/heat", "-o", "inc/run")
+    for time in range(3):
+        done = oneclass(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert len(rows_of(tmp_path / "inc/run/predictions.csv")) == 5
+        assert ("5 heatmaps of oneclass" in done.stderr) == (time > 0)
+    (tmp_path / "inc/heat/index.csv").unlink()  # as after a kill
+    listed = oneclass("check", "inc/**/*.png", "--json", cwd=tmp_path)
+    assert json.loads(listed.stdout)["images"] == 5
+    assert json.loads(listed.stdout)["ignored"]["heatmaps of oneclass"] == 5
+    here = oneclass("score", place / "m.oneclass", "inc", "--heatmaps", "inc", cwd=tmp_path)
+    assert "5 images" in here.stderr
+    again = oneclass("score", place / "m.oneclass", "inc", cwd=tmp_path)
+    assert "5 images" in again.stderr
+    assert "10 heatmaps of oneclass" in again.stderr
 
 
 def test_names_send_no_escapes_to_the_terminal(place: Path, tmp_path: Path) -> None:

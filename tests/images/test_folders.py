@@ -239,7 +239,9 @@ def test_one_stray_zero_at_the_end_of_a_proper_list(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "list.txt") == ["c\nd.png"]
 
 
-@pytest.mark.parametrize("junk", [b"a.png\n\0b.png\n", b"a\0\0b", bytes(range(256)) * 40])
+@pytest.mark.parametrize(
+    "junk", [b"a.png\n\0b.png\n", b"a\0\0b", b"\0a.png", bytes(range(256)) * 40]
+)
 def test_junk_with_zeros_is_refused_whole(tmp_path: Path, junk: bytes) -> None:
     touch(tmp_path, "a.png", "a", "b")
     (tmp_path / "list.txt").write_bytes(junk)
@@ -263,6 +265,7 @@ def test_between_zeros_nothing_is_a_pattern(tmp_path: Path) -> None:
         ("s\\a.png", "write / instead"),
         ("https://example.org/a.png", "fetch it first"),
         ("straße.png".encode("latin-1"), "save the list as UTF-8"),
+        ("~/a.png", "write the folder out"),
         ("no.png", "check the path"),
     ],
 )
@@ -273,6 +276,8 @@ def test_what_to_do_about_an_entry_that_leads_nowhere(
     (error,) = expand([tmp_path / "list.txt"]).errors
     assert error.reason == "missing"
     assert advice in error.detail
+    if isinstance(entry, str):
+        assert advice in expand([entry]).errors[0].detail
 
 
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])

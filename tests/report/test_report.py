@@ -307,6 +307,8 @@ class TestLabels:
         assert list(truth.values()) == [False, True, False]
         with pytest.raises(InputError, match=r"none of the 3 scored images lies there"):
             labels.from_folders(found, [str(tmp_path / "go")])
+        with pytest.raises(InputError, match=r"/gut: none of the 3 scored images lies there"):
+            labels.from_folders(found, [str(tmp_path / "good"), str(tmp_path / "gut")])
 
     def test_a_table(self, tmp_path: Path) -> None:
         table = tmp_path / "labels.csv"
@@ -323,6 +325,7 @@ class TestLabels:
             ("file,label\na,ok\n", "found file, label. Expected a header with path"),
             ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),
             ("path,label\nnowhere.png,ok\n", "names none of the 3 scored images"),
+            ("path,label\nnow\0here.png,ok\n", "names none of the 3 scored images"),
         ],
     )
     def test_bad_tables(self, tmp_path: Path, text: str, message: str) -> None:

@@ -25,13 +25,13 @@ TAIL = """
 sys.argv = ["oneclass"]
 sys.exit(console.run(work))
 """
-READY = "    print('ready', flush=True)\n"
+READY = "print('ready', flush=True)"
 
 
 def started(body: str, *before: str) -> subprocess.Popen[str]:
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     process = subprocess.Popen(
-        [*before, sys.executable, "-c", HEAD + READY + lines + TAIL],
+        [*before, sys.executable, "-c", HEAD + lines + TAIL],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -43,7 +43,7 @@ def started(body: str, *before: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_ends_with_its_exit_code(number: signal.Signals) -> None:
-    process = started("time.sleep(60)")
+    process = started(f"{READY}; time.sleep(60)")
     process.send_signal(number)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 128 + number
@@ -52,7 +52,8 @@ def test_the_first_signal_ends_with_its_exit_code(number: signal.Signals) -> Non
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_ends_at_once(second: signal.Signals) -> None:
-    stubborn = "try:\n    time.sleep(60)\nfinally:\n    print('still', flush=True); time.sleep(60)"
+    stubborn = f"try:\n    {READY}; time.sleep(60)\nfinally:\n    print('still', flush=True)"
+    stubborn += "\n    time.sleep(60)"
     process = started(stubborn)
     process.send_signal(signal.SIGTERM)
     assert process.stdout is not None
@@ -65,7 +66,9 @@ def test_the_second_ends_at_once(second: signal.Signals) -> None:
 
 def test_the_same_signal_sent_twice_at_once_is_one() -> None:
     """As `timeout` does: to its child, and to the group that the child is in."""
-    process = started("try:\n    time.sleep(60)\nfinally:\n    time.sleep(0.5); print('done')")
+    process = started(
+        f"try:\n    {READY}; time.sleep(60)\nfinally:\n    time.sleep(0.5); print('done')"
+    )
     for _ in range(2):
         process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=20)
@@ -74,7 +77,8 @@ def test_the_same_signal_sent_twice_at_once_is_one() -> None:
 
 
 def test_what_is_being_written_is_written_whole() -> None:
-    body = """\
+    body = f"""\
+{READY}
 with signals.shielded():
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(0.2)
@@ -86,7 +90,7 @@ print('never')"""
 
 
 def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:
-    process = started("time.sleep(0.5); print('done')", "nohup")
+    process = started(f"{READY}; time.sleep(0.5); print('done')", "nohup")
     process.send_signal(signal.SIGHUP)
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "done\n")

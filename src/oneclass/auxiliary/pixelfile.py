@@ -132,11 +132,12 @@ def _prepared(
 
     def one(index: int) -> tuple[Bytes, bytes] | ImageError:
         try:
-            pixels: NDArray[Any] = sources.pixels(index)
-            check_depth(pixels, scale.depth, sources.names[index])
+            with sources.room(index):
+                pixels: NDArray[Any] = sources.pixels(index)
+                check_depth(pixels, scale.depth, sources.names[index])
+                values = prepare(pixels, scale, as_bytes)
+                return np.rint(values).clip(0, 255).astype(np.uint8), content_digest(pixels)
         except ImageError as error:
             return error
-        values = prepare(pixels, scale, as_bytes)
-        return np.rint(values).clip(0, 255).astype(np.uint8), content_digest(pixels)
 
     return ordered_map(one, range(len(sources)), workers)

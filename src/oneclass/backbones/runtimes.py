@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from oneclass.backbones.expected import Input
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Planes
@@ -65,10 +66,12 @@ class Engine(Protocol):
     Attributes:
         together: how many images a call should have at best.
         version: of what computes; the last bits may depend on it.
+        inputs: what the network takes.
     """
 
     together: int
     version: str
+    inputs: tuple[Input, ...]
 
     def run(self, images: Planes) -> list[Planes]:
         """(n, channels, height, width) to one array for each output."""
@@ -152,11 +155,16 @@ class _OnnxRuntime:
         if CUDA in ort.get_available_providers():
             providers.insert(0, (CUDA, {"use_tf32": 0}))  # else float32 keeps 10 bits of 23
         self._session = ort.InferenceSession(model, options, providers=providers)
-        self._input = self._session.get_inputs()[0].name
+        self.inputs = tuple(
+            Input(one.name, _plain_type(one.type), _sides(one.shape))
+            for one in self._session.get_inputs()
+        )
+        self._input = self.inputs[0].name if self.inputs else ""
         provider = self._session.get_providers()[0]
         self.version = f"{provider} {ort.__version__}"
         together = TOGETHER_CUDA if provider == CUDA else _together(model, 1)
-        self.together = 1 if self._session.get_inputs()[0].shape[0] == 1 else together
+        one = any(one.shape[:1] == (1,) for one in self.inputs)
+        self.together = 1 if one else together
 
     def run(self, images: Planes) -> list[Planes]:
         outputs: list[Planes] = self._session.run(None, {self._input: images})
@@ -180,8 +188,12 @@ class _OpenVino:
         }
         self._compiled: dict[tuple[int, ...], tuple[Any, deque[Any]]] = {}
         self.version = f"openvino {metadata.version(OPENVINO)}"
-        batch = self._core.read_model(model).inputs[0].partial_shape[0]
-        one = batch.is_static and batch.get_length() == 1
+        read = self._core.read_model(model)
+        self.inputs = tuple(
+            Input(i.any_name, i.element_type.to_dtype().name, _sides_of(i.partial_shape))
+            for i in read.inputs
+        )
+        one = any(i.shape[:1] == (1,) for i in self.inputs)
         self.together = 1 if one else _together(model, TOGETHER_OPENVINO)
 
     def run(self, images: Planes) -> list[Planes]:
@@ -207,6 +219,22 @@ class _OpenVino:
                 compiled = self._core.compile_model(model, "CPU", self._settings)
                 self._compiled[shape] = compiled, deque()
             return self._compiled[shape]
+
+
+def _plain_type(told: str) -> str:
+    """`tensor(float)` in numpy's words."""
+    name = told.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+def _sides(shape: Any) -> tuple[int | None, ...]:
+    return tuple(side if isinstance(side, int) and side > 0 else None for side in shape or ())
+
+
+def _sides_of(shape: Any) -> tuple[int | None, ...]:
+    if shape.rank.is_dynamic:
+        return (None,) * 4
+    return tuple(side.get_length() if side.is_static else None for side in shape)
 
 
 def _together(model: bytes, least: int) -> int:

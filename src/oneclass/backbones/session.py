@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
+from oneclass.backbones.expected import misfit
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
@@ -31,6 +32,8 @@ EMBEDDED_SHA256 = {
     DEFAULT: "61107e0c622e89eb3ac9448fc9f74645674b0f40326fb0400da5b30a2b5b3c2e",
 }
 METADATA_KEY = "oneclass"
+MOST_LINES, MOST_LETTERS = 4, 500
+"""Of a runtime's message: the dimension that is wrong comes in its second line."""
 
 
 class Backbone:
@@ -140,6 +143,8 @@ class Backbone:
         height, width = self.spec.preprocessing.size
         blank = np.zeros((1, *self.spec.preprocessing.shape), np.float32)
         session = self.session(wanted)
+        if wrong := misfit(session.inputs, self.spec.preprocessing.shape):
+            raise ModelFileError(f"backbone {self.spec.name}: {wrong}.")
         try:
             found = session(blank)
         except OneclassError:
@@ -147,7 +152,8 @@ class Backbone:
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise ModelFileError(
                 f"backbone {self.spec.name}: cannot run on {height} x {width} pixels, the size in "
-                f"its preprocessing ({first_line(error)}). Give the size that it was made for."
+                f"its preprocessing ({first_line(error)}). Give the size that it was made for, or "
+                "export it for such images."
             ) from error
         return {name: values.shape[1:] for name, values in zip(wanted, found, strict=True)}
 
@@ -195,11 +201,13 @@ class LayerSession:
     Attributes:
         together: how many images a call should have at best, where other threads call, too.
         version: of what computes; the last bits may depend on it.
+        inputs: what the network takes.
     """
 
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine, self._threads = engine, threads
         self.together, self.version = engine.together, engine.version
+        self.inputs = engine.inputs
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
@@ -230,8 +238,9 @@ class LayerSession:
 
 
 def first_line(error: Exception) -> str:
-    """What a runtime says, without the pages behind it."""
-    return str(error).strip().partition("\n")[0][:200]
+    """What a runtime says, in one line and without the pages behind it."""
+    lines = (line.strip() for line in str(error).strip().splitlines()[:MOST_LINES])
+    return "; ".join(line for line in lines if line)[:MOST_LETTERS]
 
 
 def open_recorded(

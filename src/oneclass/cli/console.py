@@ -158,7 +158,7 @@ def _run(command: click.Command) -> int:
         say(f"error: {plain(str(error))}")
         return error.exit_code
     except MemoryError:
-        say("error: out of memory. Use a pooling grid, a smaller layer, or fewer images.")
+        say("error: out of memory. Use --threads 1, a pooling grid, or a smaller layer.")
         return StorageError.exit_code
     except Exception as error:
         if signals.received():  # in the middle of an import, one comes out as another error

@@ -90,9 +90,10 @@ def choose_pixel_scale(
         return choose_scale(depth, 0, 255), ()
 
     def measure(index: int) -> PixelRange:
-        pixels = sources.pixels(index)
-        check_depth(pixels, depth, sources.names[index])
-        return PixelRange.of(pixels)
+        with sources.room(index):
+            pixels = sources.pixels(index)
+            check_depth(pixels, depth, sources.names[index])
+            return PixelRange.of(pixels)
 
     store = None if cache is None else RowStore(cache, {"kind": "ranges of pixels", "depth": depth})
     found = _of_readable(

@@ -124,7 +124,8 @@ def without_some(
 
     def digest_of(index: int) -> bytes | ImageError:
         try:
-            digest = content_digest(sources.pixels(index, at_least))
+            with sources.room(index):
+                digest = content_digest(sources.pixels(index, at_least))
         except ImageError as error:
             return error
         if digest in learnt:

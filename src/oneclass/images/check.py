@@ -16,6 +16,8 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale
+from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
+from oneclass.system.memory import ROOM
 from oneclass.system.names import plain
 from oneclass.system.workers import ordered_map, worker_count
 
@@ -216,9 +218,16 @@ class _Facts:
 def _look(path: Path) -> _Facts | ImageError:
     try:
         header = reading.probe(path)
-        pixels = reading.read(path)
+        with ROOM.of(BYTES_A_BYTE * header.nbytes):
+            return _facts(path, header)
     except ImageError as error:
         return error
+    except MemoryError:
+        return ImageError(path, "too_large", NO_MEMORY)
+
+
+def _facts(path: Path, header: Header) -> _Facts:
+    pixels = reading.read(path)
     shape = f"{pixels.dtype.str} {pixels.shape}".encode()
     digest = hashlib.blake2b(pixels.data, digest_size=16, person=b"pixels", key=shape).digest()
     constant = bool((pixels == pixels[0, 0]).all())

@@ -1,6 +1,6 @@
 """What the user names -> image files: folders, globs, lists and standard input.
 
-Nothing is opened here but lists, and neither numpy nor Pillow is loaded.
+Nothing is opened here but lists and heatmaps of our own, and neither numpy nor Pillow is loaded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ SUFFIXES = frozenset(
 
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MAGIC = re.compile(r"[*?\[]")
+_DRAWN = re.compile(r"\d{6,}_.*\.png$", re.DOTALL)
 _RUN = 1024
+HEATMAP_MARK, HEATMAPS = "oneclass heatmap", "heatmaps of oneclass"
+"""What a drawn heatmap says of itself, and what those left out are counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Listing:
 
     Attributes:
         paths: each file once, in the order of the inputs; inside a folder in natural order.
-        ignored: suffix -> number of files that folders and globs passed over (``""``: no suffix).
+        ignored: suffix -> number of files that folders and globs passed over (``""``: no suffix;
+            `HEATMAPS`: pictures that ``score --heatmaps`` drew).
         errors: one per input that leads nowhere, with reason ``missing`` or ``unreadable``.
     """
 
@@ -108,10 +112,11 @@ class _Walk:
             kept.append(index)
         return self._paths.kept(kept)
 
-    def take(
-        self, given: str | Path, *, literal: bool = False, advice: str = "check the path"
-    ) -> None:
-        """One input: what exists as it stands, else a pattern unless it is `literal`."""
+    def take(self, given: str | Path, *, literal: bool = False, entry: str | None = None) -> None:
+        """One input: what exists as it stands, else a pattern unless it is `literal`.
+
+        An `entry` of a list is what the list itself says.
+        """
         self._n_taken += 1
         try:
             path = as_spelt_here(Path(given))
@@ -124,6 +129,7 @@ class _Walk:
             elif _MAGIC.search(str(given)) and not literal:
                 self._glob(str(given))
             else:
+                advice = lists.advice(str(given) if entry is None else entry)
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}")
         except (OSError, ValueError) as problem:
             self.refuse(given, "unreadable", f"it cannot be looked at ({problem})")
@@ -144,7 +150,7 @@ class _Walk:
                     "there is; name a folder or a file, or give the folder itself as the input"
                 )  # fmt: skip
             else:
-                self.take(base / entry, literal=literal, advice=lists.advice(entry))
+                self.take(base / entry, literal=literal, entry=entry)
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))
@@ -162,7 +168,9 @@ class _Walk:
 
     def _add_known(self, folder: str, name: str) -> None:
         suffix = Path(name).suffix.lower()
-        if suffix in SUFFIXES:
+        if _is_ours(folder, name):
+            self.ignored[HEATMAPS] += 1
+        elif suffix in SUFFIXES:
             self._paths.append(folder, name)
         else:
             self.ignored[suffix] += 1
@@ -245,6 +253,17 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
         and fnmatch.fnmatchcase(parts[0], pattern[0])
         and _matches(parts[1:], pattern[1:])
     )
+
+
+def _is_ours(folder: str, name: str) -> bool:
+    """Whether this is a heatmap drawn here: by its name, its numbers beside it, its mark."""
+    if not _DRAWN.match(name) or not os.path.exists(f"{folder}/{name[:-4]}.npy"):  # noqa: PTH110
+        return False
+    try:
+        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
+            return HEATMAP_MARK.encode() in file.read(256)
+    except OSError:
+        return False
 
 
 def _hidden(name: str) -> bool:

@@ -48,7 +48,7 @@ def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool
 
 
 def _between_zeros(text: bytes) -> Iterator[str]:
-    if b"\0\0" in text or b"\0\n" in text or b"\n\0" in text:
+    if text.startswith(b"\0") or b"\0\0" in text or b"\0\n" in text or b"\n\0" in text:
         raise ValueError(
             "it has zero bytes beside each other or beside line ends, so it is no list of paths; "
             "write one path a line, in UTF-8"
@@ -66,10 +66,12 @@ def advice(entry: str) -> str:
     """What to do about an entry that leads nowhere."""
     if _ADDRESS.match(entry):
         return "only files of this machine are read; fetch it first"
+    if entry.startswith("~"):
+        return "only a shell knows what ~ stands for; write the folder out"
     if entry.strip()[:1] in "\"'" and entry.strip()[:1] == entry.strip()[-1:]:
         return "write it without the quotes"
     if "\\" in entry and os.sep == "/":
         return "write / instead of \\"
     if not entry.isprintable() and any("\udc80" <= c <= "\udcff" for c in entry):
-        return "its bytes are no UTF-8; save the list as UTF-8"
+        return "its bytes are no UTF-8; if a list names it, save the list as UTF-8"
     return "check the path"

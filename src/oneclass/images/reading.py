@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from oneclass.errors import ImageError
+from oneclass.images import foreign
 from oneclass.images.formats import arithmetic, bmp, gif, jpeg, png, pnm, tiff, webp
 from oneclass.images.formats.source import (
     MAX_BYTES,
@@ -47,6 +48,7 @@ REASONS = (
 )
 """The closed set of ``ImageError.reason``."""
 
+CANON_RAW = b"CR"
 _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
     (png.MAGIC, png.inspect),
     (jpeg.MAGIC, jpeg.inspect),
@@ -58,25 +60,6 @@ _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
     (b"GIF89a", gif.inspect),
     (b"BM", bmp.inspect),
     *((b"P%d" % kind, pnm.inspect) for kind in range(1, 7)),
-)
-
-_FOREIGN = (
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"8BPS", "Photoshop"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"v/1\x01", "OpenEXR"),
-    (b"#?RADIANCE", "Radiance HDR"),
-    (b"DDS ", "DirectDraw"),
-    (b"\0\0\1\0", "icon"),
-    (b"SIMPLE  =", "FITS"),
-    (b"PF\n", "PFM"),
-    (b"Pf\n", "PFM"),
-    (b"P7\n", "PAM"),
-    (b"\x93NUMPY", "numpy array"),
 )
 
 
@@ -150,19 +133,17 @@ def _check_regular(path: str | Path) -> None:
 
 def _inspect(file: BinaryIO) -> Source:
     """Tell the format by the first bytes and read the header."""
-    start = file.read(16)
+    start = file.read(foreign.HEAD_BYTES)
     if not start:
         raise RefusedError("empty", "the file has no bytes; it was never written whole")
-    for magic, inspect in _MAGICS:
-        if start.startswith(magic):
-            return inspect(file)
+    known = next((inspect for magic, inspect in _MAGICS if start.startswith(magic)), None)
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return webp.inspect(file)
-    foreign = next((name for magic, name in _FOREIGN if start.startswith(magic)), None)
-    if start[4:8] == b"ftyp":
-        foreign = "HEIC, AVIF or video"
-    if foreign:
-        raise RefusedError("unsupported", f"{foreign} files cannot be read; convert it to PNG")
+        known = webp.inspect
+    if known is not None and start[8:10] != CANON_RAW:
+        return known(file)
+    if kind := foreign.recognise(start):
+        reason = "unsupported" if kind.is_image else "not_an_image"
+        raise RefusedError(reason, f"this is {kind.name}, which cannot be read; {kind.advice}")
     raise RefusedError(
         "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
         "PNG, JPEG, TIFF, BMP, WebP, GIF, PBM, PGM and PPM can be read"
@@ -195,7 +176,7 @@ def _check_size(header: Header, file_bytes: int, max_pixels: int) -> None:
     if header.pixels > max_pixels:
         raise RefusedError(
             "too_large", f"it has {header.width} x {header.height} pixels, more than the limit of "
-            f"{max_pixels}; scale it down, cut it up or raise max_pixels"
+            f"{max_pixels}; scale it down or cut it up"
         )  # fmt: skip
     if max(header.nbytes, file_bytes) > MAX_BYTES:
         raise RefusedError(

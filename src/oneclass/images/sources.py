@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +18,16 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import MAX_BYTES, Header
 from oneclass.images.scale import DEPTHS
+from oneclass.system.memory import ROOM
 from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]
+BYTES_A_BYTE = 4
+"""What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
+NO_MEMORY = (
+    "there was not enough memory for it; use --threads 1, a machine or container with more memory, "
+    "or scale it down"
+)
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
 
 
@@ -54,6 +64,22 @@ class Sources:
         if isinstance(item, Path):
             return reading.read(item, at_least=at_least)
         return _checked_array(item, self.names[index])
+
+    @contextmanager
+    def room(self, index: int) -> Iterator[None]:
+        """Wait until the memory has room for reading item `index` and working with its pixels.
+
+        Raises:
+            ImageError: inside, the memory did not suffice after all.
+        """
+        needed = 0
+        with suppress(ImageError):
+            needed = BYTES_A_BYTE * self.header(index).nbytes
+        try:
+            with ROOM.of(needed):
+                yield
+        except MemoryError:
+            raise ImageError(self.names[index], "too_large", NO_MEMORY) from None
 
     def key(self, index: int) -> bytes | None:
         """SHA-256 of item `index` as it is: of a file's bytes, undecoded, or of an array's content.
@@ -97,22 +123,18 @@ def gather(given: Images) -> Sources:
     Raises:
         InputError: neither paths nor arrays.
     """
-    if isinstance(given, (str, Path)):
-        given = [given]
-    if not isinstance(given, Iterable) or isinstance(given, np.ma.MaskedArray):
-        kind = type(given).__name__
-        raise InputError(f"images of type {kind}: expected paths, or numpy arrays without a mask.")
-    if isinstance(given, np.ndarray) and given.ndim not in (3, 4):
+    held = _one_dimension(given)
+    if isinstance(held, np.ndarray) and held.ndim not in (3, 4):
         raise InputError(
-            f"an array of shape {given.shape}: expected (n, H, W) or (n, H, W, 3). "
+            f"an array of shape {held.shape}: expected (n, H, W) or (n, H, W, 3). "
             "For one image, give a list that holds it."
         )
-    if isinstance(given, np.ndarray) and given.ndim == 3 and given.shape[2] == 3:
+    if isinstance(held, np.ndarray) and held.ndim == 3 and held.shape[2] == 3:
         raise InputError(
-            f"an array of shape {given.shape} is one colour image, or {len(given)} grey ones of "
+            f"an array of shape {held.shape} is one colour image, or {len(held)} grey ones of "
             "width 3. Give a list of images to say which."
         )
-    items = list(given)
+    items = [_plain(item) for item in held]
     paths = [item for item in items if isinstance(item, (str, Path))]
     if "" in paths:
         raise InputError("an empty path: expected a file, a folder, a glob, a list.txt, or -.")
@@ -123,7 +145,39 @@ def gather(given: Images) -> Sources:
     if len(arrays) == len(items):
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
-    raise InputError(f"images of type {kinds}: expected paths, or numpy arrays.")
+    raise InputError(
+        f"images of type {kinds}: expected paths, or numpy arrays. numpy.asarray(image) makes one "
+        "of a picture of PIL or a tensor."
+    )
+
+
+def _one_dimension(given: Any) -> Any:
+    """Paths and arrays in whatever holds them, as something to go through.
+
+    Raises:
+        InputError: a kind whose items are something else than images.
+    """
+    if isinstance(given, (str, bytes, os.PathLike)):
+        return [given]
+    wrong = {
+        "a numpy array without a mask": isinstance(given, np.ma.MaskedArray),
+        "one column of this table": hasattr(given, "columns"),
+        "the path of this file": isinstance(given, io.IOBase),
+        "a list of its keys or of its values": isinstance(given, Mapping),
+        "paths, or numpy arrays": not isinstance(given, Iterable),
+    }
+    for expected in (expected for expected, holds in wrong.items() if holds):
+        raise InputError(f"images of type {type(given).__name__}: expected {expected}.")
+    if isinstance(given, np.ndarray) and given.dtype.kind in "OUS":
+        return given.reshape(-1).tolist()
+    return given
+
+
+def _plain(item: Any) -> Any:
+    """A path as str or Path, whatever kind of path it is."""
+    if isinstance(item, (str, Path)):
+        return item
+    return os.fsdecode(item) if isinstance(item, (bytes, os.PathLike)) else item
 
 
 def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from oneclass.detector.predictions import Prediction
@@ -40,18 +41,21 @@ def from_folders(predictions: Sequence[Prediction], normal: Sequence[str]) -> Tr
         For each path whether it is an anomaly.
 
     Raises:
-        InputError: none of the images lies in one of the folders.
+        InputError: none of the images lies in one of these folders.
     """
-    places = [Path(os.path.realpath(place)) for place in normal]
+    places = [Path(_real(place)) for place in normal]
     truth = Truth()
     for prediction in predictions:
-        path = Path(os.path.realpath(prediction.path))
+        path = Path(_real(prediction.path))
         truth[prediction.path] = not any(path.is_relative_to(place) for place in places)
-    if all(truth.values()):
-        raise InputError(
-            f"--normal {', '.join(normal)}: none of the {len(predictions)} scored images lies "
-            "there. Give a folder that was scored and holds normal images alone."
-        )
+    paths = [_real(prediction.path) for prediction in predictions]
+    for given in normal:
+        place = Path(_real(given))
+        if not any(Path(path).is_relative_to(place) for path in paths):
+            raise InputError(
+                f"--normal {given}: none of the {len(predictions)} scored images lies there. "
+                "Give a folder that was scored and holds normal images alone."
+            )
     return truth
 
 
@@ -143,7 +147,9 @@ def _scored(
 
 def _real(path: str) -> str:
     """Where a path leads; bytes that are no UTF-8 as predictions.csv writes them."""
-    return os.path.realpath(path).encode("utf-8", "backslashreplace").decode()
+    with suppress(ValueError):  # a zero byte, which no path holds
+        path = os.path.realpath(path)
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _word(is_anomaly: bool) -> str:

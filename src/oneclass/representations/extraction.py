@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, StorageError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Sources, check_depth, content_digest
+from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_digest
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Planes, Rows
@@ -156,14 +156,16 @@ class _Work:
 
     def rows(self, indices: Sequence[int]) -> list[tuple[bool, Extracted | ImageError]]:
         """The rows of some images, and of each whether the store should keep it."""
-        planes = self.rooms.take()
+        try:
+            planes = self.rooms.take()
+        except MemoryError:
+            return [(False, self._no_memory(index)) for index in indices]
         found: list[tuple[bool, _Prepared | Extracted | ImageError]] = []
         n_prepared = 0
         for index in indices:
             found.append(self._look(index, planes[n_prepared]))
             n_prepared += isinstance(found[-1][1], _Prepared)
-        with self.stages.measure("network"):
-            rows = iter(self.representation.rows(planes[:n_prepared]) if n_prepared else ())
+        rows = iter(self._network(planes[:n_prepared]))
         self.rooms.give_back(planes)
         return [
             (new, self._result(item, next(rows)) if isinstance(item, _Prepared) else item)
@@ -179,11 +181,15 @@ class _Work:
                 if key is not None and (found := self.store.get(key)):
                     return False, Extracted(index, *found, key)
         try:
-            with self.stages.measure("read and decode"):
-                pixels = self.sources.pixels(index, self.representation.preprocessing.at_least)
-            check_depth(pixels, self.scale.depth, self.sources.names[index])
+            with self.sources.room(index):
+                return True, self._prepare(index, key, out)
         except ImageError as error:
             return False, error
+
+    def _prepare(self, index: int, key: bytes | None, out: Planes) -> _Prepared:
+        with self.stages.measure("read and decode"):
+            pixels = self.sources.pixels(index, self.representation.preprocessing.at_least)
+        check_depth(pixels, self.scale.depth, self.sources.names[index])
         if key is not None:
             with self.stages.measure("cache"):
                 if self.sources.key(index) != key:
@@ -191,10 +197,26 @@ class _Work:
         with self.stages.measure("resize"):
             self.representation.prepare(pixels, self.scale, out)
         with self.stages.measure("digest"):
-            return True, _Prepared(index, content_digest(pixels), key)
+            return _Prepared(index, content_digest(pixels), key)
 
-    def _result(self, item: _Prepared, row: Rows) -> Extracted | ImageError:
+    def _network(self, planes: Planes) -> list[Rows | None]:
+        """The row of each image; None for one that does not fit into memory even alone."""
+        if not len(planes):
+            return []
+        try:
+            with self.stages.measure("network"):
+                return list(self.representation.rows(planes))
+        except (MemoryError, StorageError):
+            ones = [planes[i : i + 1] for i in range(len(planes))]
+            return [None] if len(ones) == 1 else [r for one in ones for r in self._network(one)]
+
+    def _no_memory(self, index: int) -> ImageError:
+        return ImageError(self.sources.names[index], "too_large", NO_MEMORY)
+
+    def _result(self, item: _Prepared, row: Rows | None) -> Extracted | ImageError:
         name = self.sources.names[item.index]
+        if row is None:
+            return self._no_memory(item.index)
         if not np.isfinite(row).all():
             why = (
                 "the network's output for it is not finite; are its pixel values far out of range?"

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from oneclass.detector.heat import Explanation
+from oneclass.images.folders import HEATMAP_MARK
 from oneclass.results.runs import csv_text, make_folder
 from oneclass.system.files import translated_errors, whole_file
 
@@ -43,7 +45,9 @@ class HeatmapFolder:
         prediction = explanation.prediction
         name = f"{len(self._rows) + 1:06}_{_safe(prediction.path)}"
         buffer = io.BytesIO()
-        drawn.save(buffer, "PNG")
+        mark = PngInfo()
+        mark.add_text("Software", HEATMAP_MARK)  # so that no later run takes it for an image
+        drawn.save(buffer, "PNG", pnginfo=mark)
         with whole_file(self.folder / f"{name}.png") as file:
             file.write(buffer.getvalue())
         with whole_file(self.folder / f"{name}.npy") as file:

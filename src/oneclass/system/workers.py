@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from oneclass.system.groups import ROOT, groups
+from oneclass.system.memory import available
+
 T = TypeVar("T")
 R = TypeVar("R")
 AHEAD = 4
 """For each worker: enough that none waits where items differ in size."""
-ROOT = Path("/")
+A_WORKER = 128 << 20
+"""Bytes that a worker needs for ordinary images."""
 
 
 def worker_count(threads: int | None = None) -> int:
@@ -24,11 +28,13 @@ def worker_count(threads: int | None = None) -> int:
 
     Args:
         threads: what the user gave; None for one on each core that this process may use, of which
-            a container's share of the processor may allow fewer: 1.5 cores are two threads.
+            a container's share of the processor may allow fewer: 1.5 cores are two threads. Where
+            memory is scarce there are fewer in either case.
     """
-    if threads is not None:
-        return threads
-    return max(1, min([_cores(), *(math.ceil(quota) for quota in quotas(ROOT))]))
+    free = available()
+    fitting = [] if free is None else [free // A_WORKER]
+    wanted = [_cores(), *map(math.ceil, quotas(ROOT))] if threads is None else [threads]
+    return max(1, min([*wanted, *fitting]))
 
 
 def quotas(root: Path) -> list[float]:
@@ -38,7 +44,7 @@ def quotas(root: Path) -> list[float]:
         root: of the file system with `proc` and `sys`.
     """
     found: list[float] = []
-    for version, mount, group in _groups(root):
+    for version, mount, group in groups(root, "cpu"):
         for folder in (mount / group, *(mount / group).parents):
             if folder.is_relative_to(mount):
                 with suppress(OSError, ValueError, ZeroDivisionError):
@@ -65,7 +71,7 @@ def ordered_map(
         ahead: the most items that are begun, or done and not yet taken; None for four a worker.
     """
     rest, most = iter(items), ahead or AHEAD * workers
-    with ThreadPoolExecutor(workers) as pool:
+    with _Pool(workers) as pool:
         begun = deque(pool.submit(function, item) for item in islice(rest, most))
         try:
             while begun:
@@ -77,6 +83,17 @@ def ordered_map(
                 future.cancel()
 
 
+class _Pool(ThreadPoolExecutor):
+    """Goes on with the threads that it has where the system grants no more."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:  # can't start new thread
+            if not self._threads:
+                raise MemoryError("not even one thread can be started") from None
+
+
 def _cores() -> int:
     """Cores that this process may run on."""
     if told := getattr(os, "process_cpu_count", None):  # from Python 3.13 on
@@ -84,23 +101,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _groups(root: Path) -> Iterator[tuple[int, Path, str]]:
-    """(version, where its tree is mounted, path in the tree) of each group with a share."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        number, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        tree = root / "sys/fs/cgroup"
-        if number == "0" and not controllers:
-            yield 2, tree, group.strip("/")
-        elif "cpu" in controllers.split(","):
-            places = [tree / controllers, tree / "cpu"]
-            yield 1, next((p for p in places if p.is_dir()), places[-1]), group.strip("/")
 
 
 def _quota(version: int, folder: Path) -> list[float]:

@@ -33,6 +33,9 @@ CLASSES = {
 COMPLEX = 0x08
 MOST_BYTES = 1 << 32
 """Of one variable, unpacked; the format itself has no larger ones."""
+FREE_BYTES, PACKED = 1 << 28, 16
+"""What is compressed further than that, but for so many bytes, is no network's weights."""
+MOST_EMPTY = 1 << 10
 DEEPEST = 32
 
 
@@ -78,7 +81,7 @@ def read_mat(file: Path) -> dict[str, Any]:
 def _unpacked(body: memoryview) -> bytes:
     unpacker = zlib.decompressobj()
     try:
-        content = unpacker.decompress(body, MOST_BYTES)
+        content = unpacker.decompress(body, min(MOST_BYTES, FREE_BYTES + PACKED * len(body)))
     except zlib.error as error:
         raise ValueError(f"a compressed element cannot be unpacked: {error}") from error
     if not unpacker.eof:
@@ -127,7 +130,8 @@ class _Reader:
         kind, bits = int(flags[0]) & 0xFF, int(flags[0]) >> 8 & 0xFF
         if kind not in (CELL, STRUCT, CHAR, *CLASSES):
             return "", Unread(kind)
-        shape = tuple(int(n) for n in self._numbers(_next(parts)))
+        sides = self._numbers(_next(parts))
+        shape = tuple(int(n) for n in sides) if sides.dtype.kind in "iu" else ()
         if len(shape) < 2 or min(shape) < 0:
             raise ValueError(f"an array says that its shape is {shape}")
         name = bytes(_next(parts)[1]).decode("latin-1")
@@ -172,6 +176,8 @@ class _Reader:
         names = bytes(_next(parts)[1])
         if len(width) != 1 or width[0] < 1 or len(names) % int(width[0]):
             raise ValueError("the field names of a struct are malformed")
+        if not names and math.prod(shape) > MOST_EMPTY:  # nothing in the file bounds these
+            raise ValueError(f"an array of shape {shape} holds structs without fields")
         step = int(width[0])
         fields = [
             names[i : i + step].partition(b"\0")[0].decode("latin-1")
@@ -190,7 +196,7 @@ class _Reader:
             text = bytes(body).decode(TEXTS[kind] + order)
         else:
             text = "".join(chr(code) for code in self._numbers(element).astype(np.uint16))
-        if shape[0] <= 1:
+        if shape[0] <= 1 or not text:
             return text
         if len(text) != math.prod(shape):
             raise ValueError(f"a text of shape {shape} has {len(text)} characters")

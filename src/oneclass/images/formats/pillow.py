@@ -47,7 +47,9 @@ def decode(
             return np.asarray(decoded)
     except MemoryError:
         raise RefusedError(
-            "too_large", "there was not enough memory to decode it; scale it down"
+            "too_large",
+            "there was not enough memory to decode it; use --threads 1, a machine or "
+            "container with more memory, or scale it down",
         ) from None
     except Exception as problem:
         # Hostile bytes make plugins raise almost anything (SyntaxError, struct.error, KeyError...).

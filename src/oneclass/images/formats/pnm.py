@@ -42,7 +42,13 @@ def inspect(file: BinaryIO) -> Source:
     if not width or not height or not 1 <= maximum <= 65535:
         raise damaged(f"its header says {width} x {height} pixels with maximum {maximum}")
     depth: Depth = "uint8" if maximum <= 255 else "uint16"
-    header = Header(width, height, depth, 3 if kind in (3, 6) else 1, 1, "PNM")
+    channels = 3 if kind in (3, 6) else 1
+    frames = 1
+    if kind >= 4:  # a binary file may hold several, one behind the other
+        row = (width + 7) // 8 if kind == 4 else width * channels * (1 if maximum <= 255 else 2)
+        file.seek(found.end() + row * height)
+        frames += bool(re.match(rb"\s?P[456]\s", file.read(4)))
+    header = Header(width, height, depth, channels, frames, "PNM")
     return Source(header, lambda: _decode(file, found.end(), kind, header, maximum))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -16,7 +15,6 @@ from oneclass.images.formats.source import (
     Source,
     damaged,
     exactly,
-    jump,
     truncated,
     unsupported,
 )
@@ -30,120 +28,38 @@ from oneclass.images.formats.tiff_layout import (
     Layout,
     check_compression,
 )
+from oneclass.images.formats.tiff_pages import NO_DATA, Shape, Tags, directory, find_picture
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 273, 274, 277, 278, 279
 PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP = 284, 292, 293, 317, 320
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS = 322, 323, 324, 325
 EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING = 338, 339, 347, 530
-SUBFILE_TYPE = 254
-NO_DATA = 42113  # GDAL's, a number as text
 WANTED = {
     WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES,
     ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, T4_OPTIONS, T6_OPTIONS, PREDICTOR, COLOUR_MAP, TILE_WIDTH,
     TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, EXTRA_SAMPLES, SAMPLE_FORMAT, JPEG_TABLES, SUBSAMPLING,
     NO_DATA,
 }  # fmt: skip
-TYPES = {1: "u1", 2: "u1", 3: "u2", 4: "u4", 7: "u1", 13: "u4", 16: "u8"}
-MAX_VALUES = 2**20
-MAX_PAGES = 10_000
-REDUCED_OR_MASK = 1 | 4
 
 INTEGER = 1
 GREYS = (0, 1)
-
-Tags = dict[int, list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How this file spells numbers: byte order, and classic or big offsets."""
-
-    order: str
-    big: bool
-
-    @property
-    def offset(self) -> str:
-        return self.order + ("Q" if self.big else "I")
-
-    @property
-    def count(self) -> str:
-        return self.order + ("Q" if self.big else "H")
-
-    @property
-    def entry_bytes(self) -> int:
-        return 20 if self.big else 12
+CAMERA_RAW = (32803, 34892)
 
 
 def inspect(file: BinaryIO) -> Source:
-    """Read the first directory of a TIFF and count the pages; raises ``RefusedError``."""
+    """Find the picture's directory, count the pages, read its tags; raises ``RefusedError``."""
     file.seek(0)
     start = exactly(file, 8, "header")
-    shape = _Shape("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
+    shape = Shape("<" if start[:2] == b"II" else ">", 43 in (start[2], start[3]))
     if shape.big:
         start = exactly(file, 8, "header")
     first = struct.unpack(shape.offset, start[0 if shape.big else 4 :])[0]
-    tags = _directory(file, shape, first)
-    frames = _pages(file, shape, first)
+    at, frames = find_picture(file, shape, first)
+    tags, _ = directory(file, shape, at, WANTED)
     layout = _layout(file, tags, shape.order)
     turned = tags.get(ORIENTATION, [1])[0]
     return Source(_header(layout, frames), lambda: tiff_data.decode(file, layout), turned)
-
-
-def _directory(file: BinaryIO, shape: _Shape, at: int) -> Tags:
-    """The wanted tags of one directory."""
-    count = _entries(file, shape, at)
-    table = exactly(file, count * shape.entry_bytes, "list of tags")
-    inline = 8 if shape.big else 4
-    tags: Tags = {}
-    for i in range(0, len(table), shape.entry_bytes):
-        tag, kind = struct.unpack_from(shape.order + "HH", table, i)
-        if tag not in WANTED:
-            continue
-        length = struct.unpack_from(shape.offset, table, i + 4)[0]
-        if kind not in TYPES or not 1 <= length <= MAX_VALUES:
-            raise damaged(f"its tag {tag} has type {kind} and {length} values")
-        value = np.dtype(shape.order + TYPES[kind])
-        data = table[i + 4 + inline : i + 4 + 2 * inline]
-        if length * value.itemsize > inline:
-            jump(file, struct.unpack(shape.offset, data)[0], f"tag {tag}")
-            data = exactly(file, length * value.itemsize, f"tag {tag}")
-        tags[tag] = np.frombuffer(data, value, length).tolist()
-    return tags
-
-
-def _entries(file: BinaryIO, shape: _Shape, at: int) -> int:
-    """The number of entries of the directory at this offset; the file stands at the first."""
-    jump(file, at, "list of tags")
-    size = struct.calcsize(shape.count)
-    count: int = struct.unpack(shape.count, exactly(file, size, "list of tags"))[0]
-    if not 1 <= count <= 65535:
-        raise damaged(f"a directory has {count} tags")
-    return count
-
-
-def _pages(file: BinaryIO, shape: _Shape, at: int) -> int:
-    """Pictures in the chain of directories; smaller copies and masks of a picture are none."""
-    seen: set[int] = set()
-    pages = 0
-    while at:
-        if at in seen:
-            raise damaged("its list of pages runs in a circle")
-        seen.add(at)
-        count = _entries(file, shape, at)
-        entries = file.tell()
-        tag, _, _, value = struct.unpack(
-            shape.order + ("HHQI" if shape.big else "HHII"),
-            exactly(file, 16 if shape.big else 12, "list of tags"),
-        )
-        # Tags are sorted, so the subfile type can only come first.
-        copy = pages and tag == SUBFILE_TYPE and value & REDUCED_OR_MASK
-        pages += not copy
-        if len(seen) >= MAX_PAGES:
-            break
-        file.seek(entries + count * shape.entry_bytes)
-        at = struct.unpack(shape.offset, exactly(file, struct.calcsize(shape.offset), "pages"))[0]
-    return pages
 
 
 def _layout(file: BinaryIO, tags: Tags, order: str) -> Layout:
@@ -202,6 +118,8 @@ def _check_readable(layout: Layout) -> None:
     """Refuse what neither numpy nor libtiff can be asked for."""
     colours = {0: 1, 1: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3}.get(layout.photometric)
     if colours is None:
+        if layout.photometric in CAMERA_RAW:
+            raise unsupported("raw data of a camera", "develop it into a plain TIFF or PNG")
         raise unsupported(f"TIFF with photometric interpretation {layout.photometric}")
     if layout.samples - colours not in (0, 1):
         raise unsupported(f"TIFF with {layout.samples} samples a pixel", "export three bands of it")

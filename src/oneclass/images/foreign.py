@@ -1,0 +1,157 @@
+"""Files that are no images here but that people have: what they are, and what to do with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEAD_BYTES = 400
+PNG = "convert it to PNG"
+DEVELOP = "develop it into TIFF or PNG (dcraw, darktable, rawpy)"
+SLICES = "save each slice as a picture of its own"
+UNPACK = "unpack it first"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A kind of file that is not read.
+
+    Attributes:
+        name: of the kind.
+        advice: what to do with it.
+        is_image: whether it is an image at all.
+        magic: bytes that it has ...
+        at: ... at this offset.
+    """
+
+    name: str
+    advice: str
+    is_image: bool
+    magic: bytes
+    at: int = 0
+
+
+def _images(advice: str, *kinds: tuple[str, bytes], at: int = 0) -> tuple[Foreign, ...]:
+    return tuple(Foreign(name, advice, True, magic, at) for name, magic in kinds)
+
+
+def _others(advice: str, *kinds: tuple[str, bytes], at: int = 0) -> tuple[Foreign, ...]:
+    return tuple(Foreign(name, advice, False, magic, at) for name, magic in kinds)
+
+
+KINDS = (
+    *_images(
+        "write its pixels as 16-bit PNG or TIFF (dcm2pnm --write-16-bit-png of DCMTK, or pydicom)",
+        ("a DICOM file", b"DICM"),
+        at=128,
+    ),
+    *_images(
+        "write its pixels as 16-bit PNG or TIFF (dcm2pnm --write-16-bit-png of DCMTK, or pydicom)",
+        ("a DICOM file without a preamble", b"\x08\0\0\0"),
+        ("a DICOM file without a preamble", b"\x08\0\5\0"),
+        ("a DICOM file without a preamble", b"\x02\0\0\0"),
+    ),
+    *_images(
+        f"{SLICES} (nibabel in Python)",
+        ("a NIfTI volume", b"n+1\0"),
+        ("a NIfTI header", b"ni1\0"),
+        at=344,
+    ),
+    *_images(f"{SLICES} (pynrrd in Python)", ("an NRRD volume", b"NRRD000")),
+    *_images(f"{SLICES} (mrcfile in Python)", ("an MRC volume", b"MAP "), at=208),
+    *_images(
+        "export it as TIFF (Fiji with Bio-Formats, or bfconvert)",
+        ("a Zeiss CZI file", b"ZISRAWFILE"),
+        ("a Nikon ND2 file", b"\xda\xce\xbe\x0a"),
+        ("a Leica LIF file", b"\x70\0\0\0"),
+        ("an OLE file, such as Olympus OIB or old Office", b"\xd0\xcf\x11\xe0"),
+    ),
+    *_images(
+        DEVELOP,
+        ("a Fujifilm raw file", b"FUJIFILMCCD-RAW"),
+        ("an Olympus raw file", b"IIRO"),
+        ("a Panasonic raw file", b"IIU\0"),
+        ("a Sigma raw file", b"FOVb"),
+    ),
+    *_images(DEVELOP, ("a Canon raw file", b"CR\x02"), at=8),
+    *_images(DEVELOP, ("a Canon raw file", b"ftypcrx"), at=4),
+    *_images(f"{PNG} (pillow-heif in Python, or heif-convert)", ("HEIC", b"ftyphei"), at=4),
+    *_images(f"{PNG} (pillow-heif in Python, or heif-convert)", ("HEIC", b"ftypmif"), at=4),
+    *_images(f"{PNG} (avifdec)", ("AVIF", b"ftypavi"), at=4),
+    *_images("take single frames out of it (ffmpeg)", ("a video", b"ftyp"), at=4),
+    *_images(
+        "take single frames out of it (ffmpeg)",
+        ("a Matroska or WebM video", b"\x1aE\xdf\xa3"),
+        ("an MPEG video", b"\0\0\1\xba"),
+    ),
+    *_images("take single frames out of it (ffmpeg)", ("an AVI video", b"AVI "), at=8),
+    *_images(
+        PNG,
+        ("JPEG 2000", b"\0\0\0\x0cjP  "),
+        ("JPEG 2000", b"\xff\x4f\xff\x51"),
+        ("JPEG XL", b"\xff\x0a"),
+        ("JPEG XL", b"\0\0\0\x0cJXL "),
+        ("JPEG XR", b"II\xbc\1"),
+        ("Photoshop", b"8BPS"),
+        ("GIMP", b"gimp xcf"),
+        ("PDF", b"%PDF"),
+        ("PostScript", b"%!PS"),
+        ("SVG", b"<svg"),
+        ("OpenEXR", b"v/1\x01"),
+        ("Radiance HDR", b"#?RADIANCE"),
+        ("DirectDraw", b"DDS "),
+        ("an icon", b"\0\0\1\0"),
+        ("a FITS file", b"SIMPLE  ="),
+        ("PFM", b"PF\n"),
+        ("PFM", b"Pf\n"),
+        ("PAM", b"P7\n"),
+        ("QOI", b"qoif"),
+        ("DjVu", b"AT&TFORM"),
+        ("SGI", b"\x01\xda"),
+        ("FLIF", b"FLIF"),
+    ),
+    *_images(
+        "load it with numpy and give the arrays (in Python), or save them as PNG or TIFF",
+        ("a numpy array", b"\x93NUMPY"),
+        ("a MATLAB file", b"MATLAB"),
+        ("an HDF5 or MATLAB file", b"\x89HDF"),
+        ("a NetCDF file", b"CDF\1"),
+        ("a NetCDF file", b"CDF\2"),
+    ),
+    *_others(
+        UNPACK,
+        ("a ZIP archive", b"PK\3\4"),
+        ("a gzip file", b"\x1f\x8b"),
+        ("a bzip2 file", b"BZh"),
+        ("an xz file", b"\xfd7zXZ"),
+        ("a 7z archive", b"7z\xbc\xaf"),
+        ("a RAR archive", b"Rar!"),
+        ("a Zstandard file", b"\x28\xb5\x2f\xfd"),
+    ),
+    *_others(UNPACK, ("a tar archive", b"ustar"), at=257),
+    *_others(
+        "fetch what it stands for with 'git lfs pull'",
+        ("a Git LFS pointer", b"version https://git-lfs"),
+    ),
+    *_others("fetch it again in binary mode", ("a PNG whose line ends were changed", b"\x89PNG\n")),
+    *_others(
+        "decode it first",
+        ("a PNG written as base64", b"iVBORw0KGgo"),
+        ("a JPEG written as base64", b"/9j/"),
+    ),
+    *_others("look at it: it may say why there is no image", ("XML", b"<?xml"), ("JSON", b'{"')),
+    *_others(
+        "remove it; the picture has the same name without ._", ("macOS metadata", b"\0\5\x16\7")
+    ),
+    *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
+)
+PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")
+ZEROS = Foreign("a file that begins with zeros alone", "it was never written whole", False, b"\0")
+
+
+def recognise(start: bytes) -> Foreign | None:
+    """What a file is whose first `HEAD_BYTES` bytes these are, where that is known."""
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        return PAGE
+    if not start.strip(b"\0"):
+        return ZEROS
+    return next((kind for kind in KINDS if start[kind.at :].startswith(kind.magic)), None)

@@ -1,0 +1,75 @@
+"""Files that people of the trade have and that are not read: named, and what to do."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from oneclass import images
+from oneclass.errors import ImageError
+from oneclass.images.foreign import HEAD_BYTES, KINDS
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.png", b"x" * 500)
+    return out.getvalue()
+
+
+def saved_array() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.zeros(9))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "name", "advice"),
+    [
+        (b"\0" * 128 + b"DICM\2\0\0\0", "unsupported", "a DICOM file", "dcm2pnm"),
+        (b"\x08\0\5\0CS\n\0ISO_IR 100", "unsupported", "a DICOM file", "pydicom"),
+        (
+            b"\x5c\1\0\0".ljust(344, b"\0") + b"n+1\0" + b"\0" * 99,
+            "unsupported",
+            "NIfTI",
+            "nibabel",
+        ),
+        (b"ZISRAWFILE\0\0", "unsupported", "Zeiss CZI", "Bio-Formats"),
+        (b"II*\0\x10\0\0\0CR\x02\0" + b"\0" * 99, "unsupported", "Canon raw", "develop"),
+        (b"\0\0\0\x18ftypcrx ", "unsupported", "Canon raw", "develop"),
+        (b"\0\0\0\x18ftypheic", "unsupported", "HEIC", "pillow-heif"),
+        (b"\0\0\0\x18ftypisom", "unsupported", "a video", "ffmpeg"),
+        (b"RIFF\0\0\0\0AVI LIST", "unsupported", "an AVI video", "ffmpeg"),
+        (saved_array(), "unsupported", "a numpy array", "give the arrays"),
+        (zipped(), "not_an_image", "a ZIP archive", "unpack"),
+        (gzip.compress(b"x" * 99), "not_an_image", "a gzip file", "unpack"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "not_an_image", "LFS", "git lfs pull"),
+        (b"\n <!DOCTYPE HTML><html>", "not_an_image", "a web page", "fetch the image again"),
+        (b"\0" * 999, "not_an_image", "zeros alone", "never written whole"),
+        (b"\x89PNG\n\x1a\n", "not_an_image", "line ends were changed", "binary mode"),
+        (b"iVBORw0KGgoAAAANSUhEUg", "not_an_image", "base64", "decode it first"),
+        (b'<?xml version="1.0"?><Error>', "not_an_image", "XML", "look at it"),
+        (b'{"error": "not found"}', "not_an_image", "JSON", "look at it"),
+        (b"\0\5\x16\7\0\2", "not_an_image", "macOS metadata", "without ._"),
+    ],
+)
+def test_each_is_named_with_what_to_do(
+    tmp_path: Path, data: bytes, reason: str, name: str, advice: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(data)
+    for look in (images.read, images.probe):
+        with pytest.raises(ImageError) as caught:
+            look(tmp_path / "a.png")
+        assert caught.value.reason == reason
+        assert name in caught.value.detail
+        assert advice in caught.value.detail
+
+
+def test_every_mark_lies_in_what_is_read() -> None:
+    assert all(kind.at + len(kind.magic) <= HEAD_BYTES for kind in KINDS)
+    assert all(kind.advice and kind.name for kind in KINDS)

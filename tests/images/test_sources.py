@@ -1,0 +1,81 @@
+"""What may hold images: whatever people have their paths and pixels in."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import stripes, write_images
+from oneclass.errors import InputError
+from oneclass.images.sources import gather
+
+
+class Series:
+    """As pandas' in what matters: it is gone through, and its items are its values."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __iter__(self) -> Any:
+        return iter(self.items)
+
+
+@pytest.mark.parametrize("kind", [str, Path, os.fsencode])
+@pytest.mark.parametrize(
+    "hold",
+    [list, tuple, iter, np.array, lambda x: np.array(x, object), Series,
+     lambda x: np.array(x, object)[:, None], lambda x: (item for item in x)],
+    ids=["list", "tuple", "iterator", "array", "objects", "series", "column", "generator"],
+)  # fmt: skip
+def test_paths_in_whatever_holds_them(tmp_path: Path, hold: Any, kind: Any) -> None:
+    paths = write_images(tmp_path / "a", stripes(3, seed=1))
+    found = gather(hold([kind(path) for path in paths]))
+    assert [*found.items] == paths
+    assert found.errors == ()
+
+
+def test_one_path_of_any_kind(tmp_path: Path) -> None:
+    (path,) = write_images(tmp_path / "a", stripes(1, seed=1))
+    with os.scandir(tmp_path / "a") as entries:
+        (entry,) = entries
+    for given in (path, str(path), os.fsencode(path), np.str_(path), entry, [entry]):
+        assert [*gather(given).items] == [path]
+
+
+def test_an_object_array_of_arrays() -> None:
+    ragged = np.empty(2, object)
+    ragged[:] = [stripes(1, seed=1)[0], stripes(1, seed=2, side=30)[0]]
+    assert [item.shape for item in gather(ragged).items] == [(24, 24), (30, 30)]
+
+
+class Table:
+    columns = ("path",)
+
+    def __iter__(self) -> Any:
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Table(), "one column of this table"),
+        (io.StringIO("a.png"), "the path of this file"),
+        (io.BytesIO(b"x"), "the path of this file"),
+        ({"a": "a.png"}, "its keys or of its values"),
+        (7, "paths, or numpy arrays"),
+        (None, "paths, or numpy arrays"),
+        (np.ma.masked_array([1, 2], [0, 1]), "without a mask"),
+        ([Image.new("L", (3, 3))], "numpy.asarray"),
+        (["a.png", float("nan")], "images of type float, str"),
+        (np.zeros(5), "an array of shape"),
+    ],
+)
+def test_one_sentence_for_everything_else(given: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        gather(given)

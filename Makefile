@@ -15,7 +15,7 @@ help:
 	@echo "make test        install into .venv and run the tests"
 	@echo "make test-train  the tests of training (installs torch)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
-	@echo "make lint        ruff and mypy"
+	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
 	@echo "make size        measure what an installation takes on disk"
 	@echo "make bench       measure the solver and the way from files to scores, with peers"
 	@echo "make clean       remove .venv and everything that was built"
@@ -47,6 +47,8 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 
 size:
 	rm -rf build/size && mkdir -p build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from PIL import Image
 
 # Read by scipy when it is first imported: without it scikit-learn skips one of its own checks.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Elsewhere than on Linux, leave out what needs its pipes, signals, links or /proc."""
+    if sys.platform != "linux":
+        for item in items:
+            if item.get_closest_marker("linux"):
+                item.add_marker(pytest.mark.skip(reason="needs Linux"))
 
 
 def stripes(n: int, seed: int, *, upright: bool = True, side: int = 24) -> NDArray[np.uint8]:

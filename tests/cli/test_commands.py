@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -177,6 +176,7 @@ def test_a_refused_model(place: Path, tmp_path: Path) -> None:
     assert oneclass("score", "nowhere", ".", cwd=tmp_path).returncode == 4
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -215,10 +215,13 @@ def test_wrong_usage_is_told_in_one_sentence(place: Path, words: list[str], mess
 
 def limit_file_size() -> None:
     """Let every write beyond a few bytes fail, as on a full disk."""
+    import resource  # only Linux and macOS have it
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("command", ["fit", "score"])
 def test_a_full_disk(place: Path, tmp_path: Path, command: str) -> None:
     words = {
@@ -239,6 +242,7 @@ def test_a_failed_run_leaves_no_older_run_that_looks_whole(place: Path, tmp_path
     assert not (tmp_path / "run/run.json").exists()
 
 
+@pytest.mark.linux
 def test_a_link_is_followed_and_a_long_name_is_fine(place: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link.oneclass").symlink_to(tmp_path / "real/m.oneclass")
@@ -285,6 +289,7 @@ def test_names_send_no_escapes_to_the_terminal(place: Path, tmp_path: Path) -> N
     assert "\\x1b[31mred.png" in done.stderr
 
 
+@pytest.mark.linux
 def test_a_pipe_as_model_is_refused_at_once(place: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for model in (tmp_path / "pipe", "/dev/zero"):
@@ -381,6 +386,7 @@ def test_stdout_closed_early_is_no_bug(place: Path) -> None:
     assert len(rows_of(place / "closed/predictions.csv")) == 12
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("redirection", "code"),
     [(">/dev/full", 5), (">&-", 0), ("2>&-", 0), ("2>/dev/full", 0), ("- <&-", 3)],
@@ -417,6 +423,7 @@ def test_importing_oneclass_loads_nothing_heavy() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.linux
 def test_completion_script() -> None:
     done = oneclass(env={**os.environ, "_ONECLASS_COMPLETE": "bash_source"})
     assert done.returncode == 0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import stripes, write_images
 from numpy.typing import NDArray
 from PIL import Image
 
+from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.detector.views import choose_view, patch_size
 from oneclass.images import Header

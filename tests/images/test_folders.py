@@ -59,6 +59,7 @@ def test_a_named_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
     assert names(tmp_path, tmp_path / "scan.xyz", tmp_path / ".hidden") == ["scan.xyz", ".hidden"]
 
 
+@pytest.mark.linux
 def test_each_file_once_and_inputs_in_their_order(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png", "c/d.png")
     (tmp_path / "link.png").symlink_to("a.png")
@@ -71,6 +72,7 @@ def test_a_lone_path_is_a_list_of_one(tmp_path: Path) -> None:
     assert [*expand(tmp_path).paths] == [*expand(str(tmp_path)).paths] == [tmp_path / "a.png"]
 
 
+@pytest.mark.linux
 def test_links_in_circles_end(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.png", "b/2.png")
     (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
@@ -81,6 +83,7 @@ def test_links_in_circles_end(tmp_path: Path) -> None:
     assert names(tmp_path, f"{tmp_path}/**/*.png") == ["a/1.png", "a/b/2.png"]
 
 
+@pytest.mark.linux
 def test_a_broken_link_is_listed_so_that_reading_it_reports_it(tmp_path: Path) -> None:
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     assert names(tmp_path, tmp_path) == ["gone.png"]

@@ -146,6 +146,7 @@ def test_not_finite_says_how_many(tmp_path: Path) -> None:
     assert refusal(put(tmp_path, damage.tiff(np.array([[1e300]])))).reason == "not_finite"
 
 
+@pytest.mark.linux
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
     assert refusal(tmp_path / "nothing.png").reason == "missing"
     assert refusal("zero\0byte.png").reason == "missing"

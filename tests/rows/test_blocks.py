@@ -107,6 +107,7 @@ def test_a_map_is_read_as_it_was_mapped_whatever_has_its_name(when, what, number
     np.testing.assert_array_equal(np.concatenate(read(rows)), numbers[2:])
 
 
+@pytest.mark.linux
 def test_reading_a_map_keeps_no_more_than_a_block_in_memory(tmp_path, monkeypatch):
     status = Path("/proc/self/status")
     if not status.exists() or not hasattr(mmap, "MADV_DONTNEED"):

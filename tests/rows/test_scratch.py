@@ -59,6 +59,7 @@ def test_rows_come_back_in_any_order(seed: int, patches: bool, dtype: str) -> No
     assert [type(given_back) for given_back in found] == [ArrayRows, FileRows]
 
 
+@pytest.mark.linux
 @pytest.mark.usefixtures("tiny_memory")
 def test_a_file_is_read_as_one_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,6 +111,7 @@ def test_a_disk_without_room_is_found_out_before_the_work(
         ScratchRows(10**9, (10**6,), np.dtype(np.float32))
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("write", range(1, 9))
 def test_a_disk_that_fills_up_at_any_write_is_named_and_left_clean(
     tmp_path: Path, write: int, monkeypatch: pytest.MonkeyPatch

@@ -416,6 +416,7 @@ def test_writers_see_each_others_rows_and_readers_take_the_union(tmp_path: Path)
     assert check(tmp_path, range(12)) == 10
 
 
+@pytest.mark.linux
 def test_what_is_not_ours_is_left_alone_and_does_no_harm(tmp_path: Path) -> None:
     filled(tmp_path, range(8))
     kind = tmp_path / store.folder_name(RECORD)

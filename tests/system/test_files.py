@@ -23,6 +23,7 @@ def test_the_file_appears_and_nothing_else(tmp_path: Path) -> None:
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"new"}
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
 def test_permissions_are_those_of_any_new_file(tmp_path: Path, mask: int) -> None:
     before = os.umask(mask)
@@ -34,6 +35,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path, mask: int) -> Non
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.linux
 def test_files_of_other_threads_keep_their_permissions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_merged_runs_are_sorted(names: list[str], run: int) -> None:
         assert list(folders._in_order(iter(names))) == sorted(names, key=natural_key)
 
 
+@pytest.mark.linux
 def test_a_file_met_twice_counts_once_in_the_first_place(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for name in ("1.png", "2.png"):
@@ -86,6 +87,7 @@ def test_predictions_come_back() -> None:
     assert isinstance(scored[0].is_anomaly, bool)
 
 
+@pytest.mark.linux
 def test_a_hundred_thousand_files_take_few_megabytes(tmp_path: Path) -> None:
     program = """
 import re, sys

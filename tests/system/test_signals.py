@@ -12,6 +12,8 @@ import pytest
 
 from conftest import stripes, write_images
 
+pytestmark = pytest.mark.linux  # signals as other processes send them
+
 HEAD = """\
 import os, signal, sys, time
 import click

@@ -9,7 +9,8 @@ import pytest
 
 from conftest import stripes
 from oneclass import Detector
-from oneclass.system.stages import Stages, process_age
+from oneclass.system.portable import process_age
+from oneclass.system.stages import Stages
 
 
 def test_times_of_a_stage_are_added_up_over_threads() -> None:
@@ -33,6 +34,7 @@ def test_a_stage_that_fails_counts() -> None:
     assert "a" in stages.seconds
 
 
+@pytest.mark.linux
 def test_a_process_grows_older() -> None:
     first = process_age()
     time.sleep(0.05)

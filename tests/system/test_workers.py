@@ -89,6 +89,7 @@ def test_who_stops_early_leaves_nothing_behind(how: str) -> None:
     assert len(done) < 40
 
 
+@pytest.mark.linux
 def test_an_interrupt_ends_it_at_once() -> None:
     code = (
         "import os, signal, threading, time\n"

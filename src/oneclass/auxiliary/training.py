@@ -129,7 +129,9 @@ def train_backbone(
             )  # fmt: skip
         finally:
             if rank == 0:
-                (folder / PIXELS).unlink(missing_ok=True)
+                del pixel_file
+                with suppress(PermissionError):  # Windows, where something still maps it
+                    (folder / PIXELS).unlink(missing_ok=True)
                 with suppress(OSError):  # torch makes it even where nothing is compiled
                     (folder / COMPILED).rmdir()
 

@@ -16,6 +16,7 @@ from oneclass.errors import ImageError, OneclassError, StorageError
 from oneclass.system import signals
 from oneclass.system.files import FULL
 from oneclass.system.names import plain
+from oneclass.system.portable import is_broken_pipe, use_unicode
 
 if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
@@ -34,7 +35,9 @@ def print_data(text: str) -> bool:
     """One line of data on stdout; False once nobody reads it any more, as behind `| head`."""
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
+        if not is_broken_pipe(error):
+            raise
         # From here on into nothing, so that Python's own flush at the end does not fail either.
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, sys.stdout.fileno())
@@ -134,7 +137,7 @@ def run(command: click.Command) -> int:
     """Run the command line; every way to fail ends in one sentence and its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name may hold any bytes
+            use_unicode(stream)
     signals.forget()
     with signals.handled(_interrupt):
         return _run(command)

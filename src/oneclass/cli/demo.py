@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import click
 
 from oneclass.cli.console import say
 from oneclass.errors import OneclassError
+from oneclass.system.portable import as_typed
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -85,7 +85,7 @@ def summary(predictions: Sequence[Prediction]) -> str:
 def run_command(*words: str | Path) -> None:
     """Print a command as a user would type it, and run it as a program of its own."""
     arguments = [str(word) for word in words]
-    say(f"$ oneclass {shlex.join(arguments)}")
+    say(f"$ oneclass {as_typed(arguments)}")
     code = subprocess.run([sys.executable, "-m", "oneclass", *arguments], check=False).returncode
     if code != 0:
         raise OneclassError(f"the command above ended with exit code {code}; see its message.")

@@ -27,7 +27,7 @@ from oneclass.cli.console import (
 from oneclass.cli.parameters import Share, machine_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system import signals
-from oneclass.system.stages import process_age
+from oneclass.system.portable import process_age
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector

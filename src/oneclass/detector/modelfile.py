@@ -19,7 +19,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 
 from oneclass.errors import ModelFileError
 from oneclass.rows import ArrayRows, FileRows, RowSource
+from oneclass.system import portable
 from oneclass.system.files import whole_file
 
 MAGIC = b"ONECLASS"
@@ -144,11 +144,14 @@ def open_rows(path: Path) -> tuple[dict[str, Any], dict[str, FileRows]]:
     """
     with _opened(path) as file:
         card, entries, _ = _checked(path, file)
-        same = file.fileno()
-        return card, {
-            name: FileRows(os.fdopen(os.dup(same), "rb"), entry.shape, entry.dtype, entry.start)
-            for name, entry in entries.items()
-        }
+        return card, {name: _kept(file, entry) for name, entry in entries.items()}
+
+
+def _kept(file: IO[bytes], entry: Entry) -> FileRows:
+    """An array that stays readable when another file takes the name."""
+    length = math.prod(entry.shape) * entry.dtype.itemsize
+    own, start = portable.kept_open(file, entry.start, length)
+    return FileRows(own, entry.shape, entry.dtype, start)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ _DRAWN = re.compile(r"\d{6,}_.*\.png$", re.DOTALL)
 _RUN = 1024
 HEATMAP_MARK, HEATMAPS = "oneclass heatmap", "heatmaps of oneclass"
 """What a drawn heatmap says of itself, and what those left out are counted as."""
+SEPARATORS = os.sep + (os.altsep or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class _Walk:
             files = self._files(hit) if hit.is_dir() else [(str(hit.parent), hit.name)]
             for folder, name in files:
                 inner = Path(folder, name).relative_to(hit).parts
-                if not stars or _matches(inner, ("**", *Path(rest.lstrip("/")).parts)):
+                if not stars or _matches(inner, ("**", *Path(rest.lstrip(SEPARATORS)).parts)):
                     count += 1
                     self._add_known(folder, name)
         if not count:
@@ -250,7 +251,7 @@ def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
         return any(_matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
     return (
         bool(parts)
-        and fnmatch.fnmatchcase(parts[0], pattern[0])
+        and fnmatch.fnmatch(parts[0], pattern[0])  # Windows tells no capitals from small letters
         and _matches(parts[1:], pattern[1:])
     )
 

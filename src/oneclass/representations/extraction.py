@@ -21,7 +21,8 @@ from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_dig
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Planes, Rows
-from oneclass.system.machine import cpu_name, versions
+from oneclass.system.machine import versions
+from oneclass.system.portable import cpu_name
 from oneclass.system.stages import Stages
 from oneclass.system.workers import AHEAD, ordered_map
 

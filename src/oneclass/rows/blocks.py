@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
+from oneclass.system import portable
 
 Floats = NDArray[np.floating[Any]]
 
@@ -202,11 +203,7 @@ class FileRows:
 
     def _read(self, view: memoryview, at: int) -> int:
         """Several threads may read at once."""
-        if hasattr(os, "preadv"):
-            return os.preadv(self._file.fileno(), [view], at)
-        with self._lock:  # the file has one position
-            self._file.seek(at)
-            return int(self._file.readinto(view))  # type: ignore[attr-defined]
+        return portable.read_at(self._file, view, at, self._lock)
 
     def __reduce__(self) -> tuple[type[ArrayRows], tuple[NDArray[Any]]]:
         return ArrayRows, (self.take(range(self.n_rows)),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +20,7 @@ from oneclass.rows.blocks import (
     block_length,
     working_dtype,
 )
+from oneclass.system import portable
 
 
 class MappedRows:
@@ -65,10 +65,7 @@ class MappedRows:
 
     def _give_back(self, start: int, n_bytes: int) -> None:
         low = self._first + start * (self._array.nbytes // self.n_rows)
-        page = low - low % mmap.PAGESIZE
-        # Not every system offers this, and a user may have locked the pages.
-        with contextlib.suppress(AttributeError, OSError):
-            self._mapping.madvise(mmap.MADV_DONTNEED, page, low + n_bytes - page)
+        portable.give_back(self._mapping, low, n_bytes)
 
 
 def as_rows(X: Any) -> RowBlocks:

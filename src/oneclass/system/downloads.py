@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import http
 import http.client
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from oneclass.errors import DownloadError
+from oneclass.system import portable
 from oneclass.system.files import translated_errors
 
 ATTEMPTS, PAUSE = 4, 1.0
@@ -28,9 +28,8 @@ GONE_FOR_GOOD = range(400, 500)
 
 
 def user_folder(kind: str) -> Path:
-    """Where downloads of a kind are kept for this user: `$XDG_CACHE_HOME/oneclass/<kind>`."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "oneclass" / kind
+    """Where downloads of a kind are kept for this user, such as `~/.cache/oneclass/<kind>`."""
+    return portable.user_caches() / "oneclass" / kind
 
 
 def download(
@@ -65,6 +64,7 @@ def download(
             _fetch(url, out, progress)
         found = _md5(part)
         if found != md5:
+            portable.release(out)
             part.unlink()
             raise DownloadError(
                 f"{url}: what came has MD5 {found}, expected {md5}. It was thrown away: the file "
@@ -73,7 +73,8 @@ def download(
         with translated_errors(file):
             out.flush()
             os.fsync(out.fileno())
-            part.replace(file)
+            portable.release(out)
+            portable.replace(part, file)
 
 
 @contextmanager
@@ -82,12 +83,10 @@ def _alone(part: Path) -> Iterator[IO[bytes]]:
     with translated_errors(part):
         out = part.open("ab")
     with out:
-        try:
-            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not portable.lock(out):
             raise DownloadError(
                 f"{part}: another process is downloading it. Wait for that one, or end it."
-            ) from error
+            )
         yield out
 
 

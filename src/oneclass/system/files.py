@@ -12,6 +12,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from oneclass.errors import InputError, StorageError
+from oneclass.system import portable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -36,11 +37,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            portable.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        portable.sync_folder(path.parent)
 
 
 def check_writable(path: Path) -> None:
@@ -69,22 +70,14 @@ def translated_errors(path: Path) -> Iterator[None]:
             ) from error
         raise InputError(
             f"cannot write {path}: {reason}. Give a place that exists and may be written to."
+            f"{portable.advice_on(path)}"
         ) from error
 
 
 def _final_place(path: Path) -> Path:
     """Where a link leads; a folder, a device or a pipe is no place for a file."""
     final = path.resolve()
+    portable.check_name(final)
     if final.exists() and not final.is_file():
         raise OSError(errno.EEXIST, "a folder or a device has that name")
     return final
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from oneclass import __version__
+from oneclass.system.portable import cpu_name
 from oneclass.system.workers import worker_count
 
 PACKAGES = ("numpy", "onnxruntime", "pillow")
@@ -16,16 +16,6 @@ PACKAGES = ("numpy", "onnxruntime", "pillow")
 def versions() -> dict[str, str]:
     """The installed versions of the packages that compute."""
     return {name: metadata.version(name) for name in PACKAGES}
-
-
-def cpu_name() -> str:
-    """The processor's own name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def environment() -> dict[str, Any]:

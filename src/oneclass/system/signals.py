@@ -1,6 +1,7 @@
 """Being told to stop: at the first signal what is finished gets written, the second ends at once.
 
-Ctrl-C sends SIGINT; `docker stop`, systemd and batch systems SIGTERM; a closed terminal SIGHUP.
+Ctrl-C sends SIGINT; `docker stop`, systemd and batch systems SIGTERM; a closed terminal SIGHUP,
+or SIGBREAK on Windows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 NUMBERS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
 )
 ONE = 0.1
 """Seconds in which a signal is the same as the last: `timeout` sends it to us and to our group."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 
 
@@ -40,13 +38,3 @@ class Stages:
         """Add a time that was measured elsewhere."""
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-
-def process_age() -> float | None:
-    """Seconds since this process began, to a hundredth; None where the system does not tell."""
-    try:
-        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
-        started = int(fields.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
-    except (OSError, ValueError, IndexError, AttributeError):
-        return None

@@ -1,0 +1,7 @@
+"""Graphs need onnx, which an installation for tests may lack."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("onnx")

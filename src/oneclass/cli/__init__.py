@@ -12,6 +12,7 @@ from oneclass import __version__
 from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
 from oneclass.cli.demo import demo
+from oneclass.cli.export import export
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
 from oneclass.cli.paper import paper
@@ -45,5 +46,18 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, train, backbone, cache, info, check, paper, demo):
+for command in (
+    fit,
+    score,
+    report,
+    export,
+    update,
+    train,
+    backbone,
+    cache,
+    info,
+    check,
+    paper,
+    demo,
+):
     cli.add_command(command)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import helper
 
 from oneclass.export.graph import IR_VERSION, OPSET, Graph
+from oneclass.system import offline
 
 Write = Callable[..., str | tuple[str, ...]]
 
@@ -55,8 +55,9 @@ def run(write: Write, inputs: Mapping[str, np.ndarray], **how: Any) -> Any:
     return ready(write, inputs, **how)(inputs)
 
 
-def session_of(model: bytes) -> ort.InferenceSession:
+def session_of(model: bytes) -> Any:
     """An ONNX file, ready to run, on one thread and without warnings."""
+    ort = offline.onnxruntime()
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
     return ort.InferenceSession(model, options)

@@ -20,6 +20,7 @@ from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.train import train
 from oneclass.cli.update import update
+from oneclass.cli.verify import verify
 
 EXIT_CODES = """\b
 Exit codes:
@@ -31,6 +32,7 @@ Exit codes:
     5  disk or memory full
     6  a download failed
    10  anomaly found (only with --fail-on-anomaly)
+   11  an exported model differs (only from verify)
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 
@@ -51,6 +53,7 @@ for command in (
     score,
     report,
     export,
+    verify,
     update,
     train,
     backbone,

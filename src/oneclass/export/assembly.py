@@ -110,6 +110,7 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
         },
         "outputs": {name: MEANINGS[name] for name in outputs},
         "resized": takes.resized,
+        "size": list(representation.preprocessing.size) if takes.resized else takes.size,
         "heat_scale": float(model.heat.heat_scale[0]) if "anomaly_map" in outputs else None,
     }
     opset = network.opset if network else OPSET

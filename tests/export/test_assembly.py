@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,7 @@ import pytest
 
 from conftest import stripes
 from graphs import session_of
-from oneclass import Detector, Explanation, InputError
-from oneclass.conformal import calibration
+from oneclass import Detector, Explanation, InputError, load
 from oneclass.export.assembly import INPUT, MEANINGS, METADATA_KEY, Input, onnx_model
 from oneclass.export.graph import OPSET
 
@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "greyscale": {"backbone": "greyscale", "size": (12, 10)},
     "float16": {"row_dtype": "float16"},
 }
+OLD = Path(__file__).parents[1] / "data" / "models"
 CLOSE = 5e-7
 """Rows have unit length and are of float32: a score is not known better."""
 CLOSE_OF_HALVES = 1e-5
@@ -77,12 +78,13 @@ def test_16_bit_images(scale: int) -> None:
     np.testing.assert_allclose(found["score"], expected, atol=1e-6)
 
 
-def test_a_split_needs_no_sisters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibration, "SPLIT_FROM", 100)
-    monkeypatch.setattr(calibration, "FEWEST_BELOW", 1)
-    detector = Detector(size=(64, 64)).fit(list(images(140, 1, colour=False)))
-    assert detector.card["calibration"]["method"] == "split"
-    new = images(9, 2, colour=False)
+@pytest.mark.parametrize("file", sorted(OLD.glob("*.oneclass")), ids=lambda file: file.stem)
+def test_models_of_before_keep_what_they_say(file: Path) -> None:
+    detector = load(file)
+    dtype = detector.pixel_scale.depth
+    random = np.random.default_rng(0)
+    high = np.where(np.arange(8) % 2, detector.pixel_scale.high, detector.pixel_scale.high / 3)
+    new = (random.uniform(0, 1, (8, 40, 52)) * high[:, None, None]).astype(dtype)
     assert_same(ask(onnx_model(detector), new[..., None]), detector, new)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from oneclass.conformal.calibration import TIE, Calibration
+from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import Union
 from oneclass.detector.model import FittedModel
 from oneclass.export.graph import Graph
@@ -24,12 +25,12 @@ def write_outputs(g: Graph, model: FittedModel, rows: str) -> dict[str, list[int
     Args:
         g: the graph to write to.
         model: whose.
-        rows: (n, d) or (n, p, d) float64, from `write_rows`.
+        rows: (n, d) or (n, p, d) float32, from `write_rows`.
 
     Returns:
         The outputs' names, and the length of their axes behind that of the images.
     """
-    distances, winner = outside(g, rows, model.union.coef, model.union.offset)
+    distances, winner = outside(g, rows, model.union)
     score = _of_image(g, distances, model.union)
     g.cast(score, np.float32, name="score")
     count = _count(g, rows, score, model.calibration)
@@ -51,14 +52,14 @@ def write_outputs(g: Graph, model: FittedModel, rows: str) -> dict[str, list[int
 
 def _count(g: Graph, rows: str, score: str, calibration: Calibration) -> str:
     """(n,) int64: how many normal images are at least as odd."""
-    normal, fold = calibration.normal_scores, calibration.fold
-    by_fold = [normal[fold == k] for k in np.unique(fold)]
+    normal = calibration.normal_scores
+    if not isinstance(calibration, SisterCalibration):
+        return at_least_as_odd(g, [score], [normal], calibration.slack)
+    by_fold = [normal[calibration.fold == k] for k in np.unique(calibration.fold)]
     scores = [
-        _of_image(g, outside(g, rows, sister.coef, sister.offset)[0], sister)
-        for sister in calibration.sisters
+        _of_image(g, outside(g, rows, sister)[0], sister) for sister in calibration.sisters
     ] or [score]
-    slack = TIE * max(1.0, float(np.abs(normal).max()))
-    return at_least_as_odd(g, scores, by_fold, slack)
+    return at_least_as_odd(g, scores, by_fold, calibration.slack)
 
 
 def _of_image(g: Graph, distances: str, union: Union) -> str:

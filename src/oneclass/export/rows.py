@@ -76,7 +76,7 @@ def write_rows(g: Graph, representation: Representation, entries: Sequence[str])
         entries: for each layer, what the network makes; or the intensities, where there is none.
 
     Returns:
-        (n, d) or, of patches, (n, p, d) float64.
+        (n, d) or, of patches, (n, p, d) float32.
     """
     if not isinstance(representation, NetworkLayers):
         made = flatten(g, entries[0])
@@ -96,8 +96,8 @@ def write_rows(g: Graph, representation: Representation, entries: Sequence[str])
             parts.append(positions(g, maps) if patches else flatten(g, maps))
         made = units(g, parts, zero_stays=patches)
     if representation.row_dtype == "float16":
-        made = g.cast(made, np.float16)
-    return g.cast(made, np.float64)
+        made = g.cast(g.cast(made, np.float16), np.float32)
+    return made
 
 
 def _shapes(representation: NetworkLayers) -> list[tuple[int, ...]]:

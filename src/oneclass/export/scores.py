@@ -1,7 +1,7 @@
 """From rows to score, p-value, verdict and map, as a graph.
 
-`conformal.calibration` and `detector.heat` are the model of it. Products of rows with half-spaces
-are summed in float64, as there; normal images are counted in whole numbers, so that no verdict
+`conformal` and `detector.heat` are the model of it. Products of rows with half-spaces are summed in
+float64, or in float32, as there; normal images are counted in whole numbers, so that no verdict
 hangs on a last digit.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.conformal.union import Union
 from oneclass.detector.heat import spread
 from oneclass.export.graph import Graph, Value
 from oneclass.representations import MapShape
@@ -19,23 +20,25 @@ from oneclass.representations import MapShape
 Floats = NDArray[np.float64]
 
 
-def outside(g: Graph, rows: str, coef: NDArray[np.floating], offset: Floats) -> tuple[str, str]:
-    """How far rows lie outside a union of half-spaces.
+def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
+    """How far rows lie outside a union of half-spaces, which are kept as they are.
 
     Args:
         g: the graph to write to.
-        rows: (..., d) float64.
-        coef: (k, d), kept as it is and widened in the graph.
-        offset: (k,).
+        rows: (..., d) float32.
+        union: of half-spaces.
 
     Returns:
         (...) float64 and (...) int64, the half-space that is nearest.
     """
-    turned = np.ascontiguousarray(coef.T)
-    wide = turned if turned.dtype == np.float64 else g.cast(turned, np.float64)
-    margins = g.op("Sub", g.op("MatMul", rows, wide), offset)
+    kind = np.float32 if union.narrow else np.float64
+    coef = np.ascontiguousarray(union.coef.T)
+    columns = coef if coef.dtype == kind else g.cast(coef, kind)
+    product = g.op("MatMul", rows if union.narrow else g.cast(rows, kind), columns)
+    margins = g.op("Sub", product, union.offset.astype(kind))
     best, winner = g.ops("TopK", margins, np.array([1]), outputs=2, axis=-1)
-    return g.op("Neg", g.op("Squeeze", best, LAST)), g.op("Squeeze", winner, LAST)
+    far = g.op("Neg", g.op("Squeeze", best, LAST))
+    return g.cast(far, np.float64), g.op("Squeeze", winner, LAST)
 
 
 def worst_mean(g: Graph, scores: str, n_worst: int) -> str:
@@ -92,14 +95,14 @@ def terms_map(
 
     Args:
         g: the graph to write to.
-        row: (n, d) float64.
+        row: (n, d) float32.
         winner: (n,) int64, each image's half-space.
         coef: (k, d).
         calm: (k, h, w) of the model's `Heat`.
         maps: the shape of each layer's map in the row.
     """
     own = g.cast(g.op("Gather", coef, winner, axis=0), np.float64)
-    products = g.op("Mul", row, own)
+    products = g.op("Mul", g.cast(row, np.float64), own)
     sizes = np.array([c * h * w for c, h, w in maps])
     parts = (
         g.ops("Split", products, sizes, outputs=len(maps), axis=1) if len(maps) > 1 else [products]

@@ -12,6 +12,7 @@ from oneclass import __version__
 from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
 from oneclass.cli.demo import demo
+from oneclass.cli.export import export
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
 from oneclass.cli.paper import paper
@@ -19,6 +20,7 @@ from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.train import train
 from oneclass.cli.update import update
+from oneclass.cli.verify import verify
 
 EXIT_CODES = """\b
 Exit codes:
@@ -30,6 +32,7 @@ Exit codes:
     5  disk or memory full
     6  a download failed
    10  anomaly found (only with --fail-on-anomaly)
+   11  an exported model differs (only from verify)
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 
@@ -45,5 +48,19 @@ def cli() -> None:
     """
 
 
-for command in (fit, score, report, update, train, backbone, cache, info, check, paper, demo):
+for command in (
+    fit,
+    score,
+    report,
+    export,
+    verify,
+    update,
+    train,
+    backbone,
+    cache,
+    info,
+    check,
+    paper,
+    demo,
+):
     cli.add_command(command)

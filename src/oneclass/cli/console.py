@@ -21,7 +21,7 @@ from oneclass.system.portable import is_broken_pipe, use_unicode
 if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
 
-BUG, USAGE, UNREADABLE, ANOMALY = 1, 2, 3, 10
+BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
 SHOWN_ERRORS = 3
 
 

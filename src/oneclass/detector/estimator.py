@@ -317,6 +317,15 @@ class Detector:
         return None if self._store is None else self._store.use
 
     @property
+    def model(self) -> FittedModel:
+        """What the fit has left behind, whole.
+
+        Raises:
+            InputError: not fitted yet.
+        """
+        return self._model
+
+    @property
     def _model(self) -> FittedModel:
         return self._require_fit().model
 

@@ -19,7 +19,7 @@ def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
     Returns:
         (n, channels, grid, grid) float32.
     """
-    down, across = (_averages(side, grid) for side in maps.shape[2:])
+    down, across = (averages(side, grid) for side in maps.shape[2:])
     pooled: NDArray[np.float32] = np.matmul(np.matmul(down, maps), across.T)
     return pooled
 
@@ -44,7 +44,7 @@ def interpolation(n: int, to: int) -> NDArray[np.float32]:
     return weights
 
 
-def _averages(side: int, grid: int) -> NDArray[np.float32]:
+def averages(side: int, grid: int) -> NDArray[np.float32]:
     weights = np.zeros((grid, side), np.float32)
     for cell in range(grid):
         start, stop = cell * side // grid, -(-(cell + 1) * side // grid)

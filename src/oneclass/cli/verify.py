@@ -1,0 +1,111 @@
+"""`oneclass verify`: how far an exported model is from the one that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from oneclass.cli.console import DIFFERENT, UNREADABLE, count, print_data, progress, say_errors
+from oneclass.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from oneclass.export.verifying import Difference
+
+COLUMNS = ("path", "score", "p_value", "exported_is_anomaly", "is_anomaly", "anomaly_map")
+
+
+@click.command(short_help="Compare an exported model with its own, on images.")
+@click.argument("exported")
+@click.argument("model")
+@click.argument("inputs", nargs=-1, required=True, metavar="IMAGES...")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Of scores, in standard deviations of the normal images' scores.",
+)
+@click.option("--csv", "table", metavar="FILE", help="File for the differences of every image.")
+@click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+def verify(
+    exported: str,
+    model: str,
+    inputs: Sequence[str],
+    tolerance: float,
+    table: str | None,
+    backbone: str | None,
+    threads: int | None,
+) -> int:
+    """Judge IMAGES by an EXPORTED model and by the MODEL that it was made from.
+
+    Prints how far scores, p-values, verdicts and maps are apart. Ends with exit code 11 if a score
+    differs by more than the tolerance, or a verdict of an image that is not so near to the
+    threshold.
+    """
+    from oneclass.detector.loading import load
+    from oneclass.export.running import open_exported
+    from oneclass.export.verifying import check_origin, compare
+    from oneclass.images.sources import gather
+    from oneclass.system.files import check_writable
+
+    detector = load(model, backbone=backbone, threads=threads)
+    other = open_exported(Path(exported))
+    check_origin(other, detector)
+    if table is not None:
+        check_writable(Path(table))
+    sources = gather(list(inputs))
+    with progress("verify") as show:
+        found = list(compare(other, detector, sources, tolerance=tolerance, progress=show))
+    errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
+    differences = [item for item in found if not isinstance(item, ImageError)]
+    say_errors(errors)
+    if not differences:
+        raise InputError(f"no image of {', '.join(inputs)} could be judged. Give some that can.")
+    if table is not None:
+        _write(Path(table), differences)
+    print_data(_summary(differences, tolerance))
+    if not all(d.within(tolerance) for d in differences):
+        return DIFFERENT
+    return UNREADABLE if errors else 0
+
+
+def _summary(differences: Sequence[Difference], tolerance: float) -> str:
+    """Medians and extremes, a line a quantity, and a sentence."""
+    scores = np.abs([d.score for d in differences])
+    kinds = {
+        "score, standard deviations": scores,
+        "p-value": np.abs([d.p_value for d in differences]),
+        "map, shares of its scale": np.array(
+            [d.anomaly_map for d in differences if d.anomaly_map is not None]
+        ),
+    }
+    lines = [f"{'difference':<28}{'median':>12}{'largest':>12}"]
+    for name, values in kinds.items():
+        if len(values):
+            lines.append(f"{name:<28}{np.median(values):>12.2g}{values.max():>12.2g}")
+    other = [d for d in differences if d.verdicts[0] != d.verdicts[1]]
+    near = sum(d.near for d in other)
+    beyond = sum(not d.within(tolerance) for d in differences)
+    lines.append(
+        f"{count(len(differences), 'image')}: {count(len(other), 'verdict')} differ"
+        f"{'s' if len(other) == 1 else ''} ({near} of them within the tolerance of the threshold); "
+        f"{beyond} beyond the tolerance of {tolerance:g}."
+    )
+    return "\n".join(lines)
+
+
+def _write(file: Path, differences: Sequence[Difference]) -> None:
+    from oneclass.results.runs import csv_text
+    from oneclass.system.files import whole_file
+
+    rows = [
+        (d.path, repr(d.score), repr(d.p_value), *map(str, d.verdicts), repr(d.anomaly_map))
+        for d in differences
+    ]
+    with whole_file(file) as target:
+        target.write(csv_text(COLUMNS, rows))

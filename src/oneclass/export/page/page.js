@@ -1,0 +1,177 @@
+// The page: an image in, verdict and heatmap out. Everything is computed here.
+import * as ort from "./ort.wasm.bundle.min.mjs";
+
+// As in results/overlay.py, in units of the model's heat scale.
+const CALM = 0.5;
+const HOT = 2;
+const RAMP = [[0, 255, 176, 0, 0], [0.2, 255, 176, 0, 0.35], [0.55, 254, 97, 0, 0.6], [1, 220, 38, 127, 0.8]];
+const PAUSE_MS = 200; // between two images of the camera
+const MOST_ROWS = 100; // of the list; what fell off it is forgotten
+
+const by = (id) => document.getElementById(id);
+const kept = [];
+let session, record, stream;
+let queue = Promise.resolve(); // a session computes one image at a time
+
+async function start() {
+  say("Loading the model ...", "");
+  ort.env.wasm.numThreads = 1; // more would need headers that a simple server does not send
+  ort.env.wasm.wasmPaths = { wasm: new URL("ort-wasm-simd-threaded.wasm", import.meta.url).href };
+  record = await (await fetch("model.json")).json();
+  session = await ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] });
+  const { fit, false_alarms: rate } = record.card;
+  by("about").textContent = `oneclass · learnt from ${fit.n_images} normal images`;
+  say("How odd is this image?", `Choose, drop or film one. ${percent(rate)} of normal images will be called anomalies.`);
+  by("heat-switch").hidden = !record.outputs.anomaly_map;
+}
+
+// Judge the pixels of a canvas: RGBA in, {score, p, odd, map} out.
+async function judge(canvas) {
+  const { width, height } = canvas;
+  const rgba = canvas.getContext("2d", { willReadFrequently: true }).getImageData(0, 0, width, height).data;
+  const rgb = new Uint8Array(width * height * 3);
+  for (let from = 0, to = 0; from < rgba.length; from += 4) {
+    rgb[to++] = rgba[from];
+    rgb[to++] = rgba[from + 1];
+    rgb[to++] = rgba[from + 2];
+  }
+  const images = new ort.Tensor("uint8", rgb, [1, height, width, 3]);
+  const found = await session.run({ images });
+  const map = found.anomaly_map;
+  return {
+    score: found.score.data[0],
+    p: found.p_value.data[0],
+    odd: Boolean(found.is_anomaly.data[0]),
+    map: map && { values: map.data, height: map.dims[1], width: map.dims[2] },
+  };
+}
+
+function drawn(bitmap, width, height) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height];
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.fillStyle = "#fff";
+  pen.fillRect(0, 0, width, height);
+  pen.drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+async function judgeFile(file) {
+  try {
+    const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+    const bitmap = await createImageBitmap(file, options);
+    const canvas = drawn(bitmap, bitmap.width, bitmap.height);
+    say("Judging ...", file.name);
+    const result = { name: file.name, canvas, ...(await judge(canvas)) };
+    kept.unshift(result);
+    kept.length = Math.min(kept.length, MOST_ROWS);
+    show(result);
+    list();
+  } catch (problem) {
+    say("This one cannot be judged", `${file.name}: ${problem.message}`);
+  }
+}
+
+function judgeFiles(files) {
+  stopCamera();
+  for (const file of files) queue = queue.then(() => judgeFile(file));
+}
+
+function show({ canvas, score, p, odd, map, name }) {
+  const image = by("image");
+  [image.width, image.height] = [canvas.width, canvas.height];
+  image.getContext("2d").drawImage(canvas, 0, 0);
+  image.classList.toggle("small", canvas.width < 200);
+  image.hidden = false;
+  by("hint").hidden = true;
+  by("stage").classList.add("full");
+  if (map) paint(map, canvas);
+  by("map").hidden = !map || !by("heat").checked;
+  by("verdict").className = odd ? "anomaly" : "normal";
+  const share = p <= 0.5 ? `${percent(p)} of normal images look at least as odd` : "normal images look odder than this every other time";
+  say(odd ? "An anomaly" : "Normal", `${name}: ${share} (score ${score.toPrecision(4)}).`, true);
+}
+
+// The map in colour, over the image; smoothed by the browser, its numbers never are.
+function paint(map, canvas) {
+  const small = document.createElement("canvas");
+  [small.width, small.height] = [map.width, map.height];
+  const pixels = new ImageData(map.width, map.height);
+  map.values.forEach((value, i) => {
+    const heat = Math.min(1, Math.max(0, (value / record.heat_scale - CALM) / (HOT - CALM)));
+    const above = Math.max(1, RAMP.findIndex(([place]) => place >= heat));
+    const [low, high] = [RAMP[above - 1], RAMP[above]];
+    const share = (heat - low[0]) / (high[0] - low[0]);
+    const colour = low.map((v, k) => v + share * (high[k] - v));
+    pixels.data.set([colour[1], colour[2], colour[3], 255 * colour[4]], 4 * i);
+  });
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  const over = by("map");
+  const grow = Math.max(1, 512 / Math.max(canvas.width, canvas.height));
+  [over.width, over.height] = [Math.round(canvas.width * grow), Math.round(canvas.height * grow)];
+  const pen = over.getContext("2d");
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(small, 0, 0, over.width, over.height);
+}
+
+function list() {
+  by("list").hidden = kept.length < 2;
+  by("list").tBodies[0].replaceChildren(...kept.map((result) => {
+    const row = document.createElement("tr");
+    row.tabIndex = 0;
+    const cells = [result.name, result.odd ? "anomaly" : "normal", result.p.toPrecision(2), result.score.toPrecision(4)];
+    row.append(...cells.map((text, k) => {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      cell.className = k > 1 ? "n" : k && result.odd ? "anomaly" : "";
+      return cell;
+    }));
+    row.onclick = () => show(result);
+    row.onkeydown = (event) => { if (event.key === "Enter") show(result); };
+    return row;
+  }));
+}
+
+async function film() {
+  if (stream) return stopCamera();
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  } catch (problem) {
+    return say("There is no camera here", `${problem.message}. Browsers allow it on https and on localhost.`);
+  }
+  by("camera").textContent = "Stop the camera";
+  const video = by("video");
+  video.srcObject = stream;
+  await video.play();
+  while (stream) {
+    const canvas = drawn(video, video.videoWidth, video.videoHeight);
+    show({ name: "camera", canvas, ...(await judge(canvas)) });
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+  }
+}
+
+function stopCamera() {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = undefined;
+  by("camera").textContent = "Use the camera";
+}
+
+function say(verdict, sentence, judged = false) {
+  if (!judged) by("verdict").className = "";
+  by("verdict").textContent = verdict;
+  by("sentence").textContent = sentence;
+}
+
+const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")} %`;
+
+by("files").onchange = (event) => judgeFiles(event.target.files);
+by("camera").onclick = () => film().catch((problem) => say("The camera stopped", problem.message));
+by("heat").onchange = (event) => { by("map").hidden = !event.target.checked || by("image").hidden; };
+addEventListener("dragover", (event) => { event.preventDefault(); by("stage").classList.add("over"); });
+addEventListener("dragleave", () => by("stage").classList.remove("over"));
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  by("stage").classList.remove("over");
+  judgeFiles(event.dataTransfer.files);
+});
+start().catch((problem) => say("The model cannot be loaded", problem.message));

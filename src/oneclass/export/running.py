@@ -1,0 +1,101 @@
+"""Run an exported model here, to compare it with the model that it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.backbones import first_line
+from oneclass.errors import InputError, MissingDependencyError, ModelFileError
+from oneclass.export.assembly import INPUT, METADATA_KEY
+from oneclass.system import offline
+
+OPENVINO_ENDINGS = (".xml",)
+WEB_MODEL = "model.onnx"
+"""The graph's name in a folder with a page."""
+
+Outputs = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported model that is ready to run.
+
+    Attributes:
+        record: what its metadata says; see `onnx_model`.
+        compute: a batch of images, in the layout that the record names, to the outputs.
+    """
+
+    record: dict[str, Any]
+    compute: Callable[[NDArray[Any]], Outputs]
+
+    def __call__(self, pixels: NDArray[Any]) -> Outputs:
+        """The outputs for one image, (H, W) grey or (H, W, 3) RGB, without their first axis."""
+        image = pixels[..., None] if pixels.ndim == 2 else pixels
+        if self.record["input"]["layout"] == "NCHW":
+            image = np.ascontiguousarray(image.transpose(2, 0, 1))
+        return {name: values[0] for name, values in self.compute(image[None]).items()}
+
+
+def open_exported(place: Path) -> Exported:
+    """Make an exported model ready: an ONNX file, OpenVINO's .xml, or a folder with a page.
+
+    Raises:
+        InputError: there is no such file or folder.
+        MissingDependencyError: OpenVINO is needed and not installed.
+        ModelFileError: it cannot be run, or oneclass did not make it.
+    """
+    file = place / WEB_MODEL if place.is_dir() else place
+    if not file.is_file():
+        raise InputError(f"{file}: there is no such file. Give what 'oneclass export' wrote.")
+    try:
+        open_it = _openvino if file.suffix in OPENVINO_ENDINGS else _onnxruntime
+        text, compute = open_it(file)
+        record = json.loads(text)
+        record["input"]["layout"], record["model_sha256"]
+    except MissingDependencyError:
+        raise
+    except Exception as error:  # a runtime's errors share no base class of their own
+        raise ModelFileError(
+            f"{file}: cannot be run as an exported model ({first_line(error)}). "
+            "Give what 'oneclass export' wrote, or export again."
+        ) from error
+    return Exported(record, compute)
+
+
+def _onnxruntime(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
+    ort = offline.onnxruntime()
+    options = ort.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, 1
+    session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def compute(images: NDArray[Any]) -> Outputs:
+        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
+
+    return session.get_modelmeta().custom_metadata_map[METADATA_KEY], compute
+
+
+def _openvino(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
+    try:
+        ov = offline.openvino()
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{file}: the package openvino cannot be imported ({error}). "
+            'pip install "oneclass[openvino]"'
+        ) from error
+    core = ov.Core()
+    model = core.read_model(file)
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def compute(images: NDArray[Any]) -> Outputs:
+        found = compiled({INPUT: images})
+        return {output.any_name: np.array(found[output]) for output in compiled.outputs}
+
+    return str(model.get_rt_info([METADATA_KEY]).value), compute

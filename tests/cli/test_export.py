@@ -1,0 +1,109 @@
+"""`oneclass export` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from commands import oneclass
+from conftest import stripes
+from graphs import session_of
+from oneclass import Detector, load
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("models") / "parts.oneclass"
+    Detector(size=(64, 64)).fit(stripes(30, seed=1)).save(file)
+    return file
+
+
+def test_a_file_that_runs_elsewhere(model: Path, tmp_path: Path) -> None:
+    done = oneclass("export", model, "-o", tmp_path / "parts.onnx", "--layout", "nchw")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "parts.onnx" in done.stderr
+    new = stripes(5, seed=2)
+    session = session_of((tmp_path / "parts.onnx").read_bytes())
+    found = session.run(["score"], {"images": new[:, None]})[0]
+    np.testing.assert_allclose(found, load(model).score(new).scores, atol=1e-6)
+
+
+def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(
+    model: Path, tmp_path: Path
+) -> None:
+    done = oneclass("export", model, "-o", tmp_path / "missing" / "parts.onnx")
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr
+    done = oneclass("export", model, "-o", tmp_path / "a.onnx", "--size", "9", "--without-resize")
+    assert done.returncode == 2
+    assert "Leave the size out" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def exported(model: Path) -> Path:
+    file = model.with_suffix(".onnx")
+    assert oneclass("export", model, "-o", file).returncode == 0
+    return file
+
+
+def test_verify_finds_no_difference_on_a_users_own_images(
+    model: Path, exported: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = image_folder("new", 6, seed=2)
+    (folder / "broken.png").write_bytes(b"no image")
+    done = oneclass("verify", exported, model, folder, "--csv", tmp_path / "all.csv")
+    assert done.returncode == 3, done.stderr
+    assert "6 images: 0 verdicts differ (0 of them within" in done.stdout
+    assert "broken.png" in done.stderr
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 7
+
+
+def test_verify_tells_a_changed_graph_by_its_exit_code(
+    model: Path, exported: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    changed = onnx.load_model(exported)
+    for node in changed.graph.node:
+        if node.output[0] == "score":
+            node.output[0] = "true_score"
+    one = onnx.helper.make_tensor("one", onnx.TensorProto.FLOAT, [], [1.0])
+    changed.graph.initializer.append(one)
+    changed.graph.node.append(onnx.helper.make_node("Add", ["true_score", "one"], ["score"]))
+    onnx.save_model(changed, tmp_path / "changed.onnx")
+    done = oneclass("verify", tmp_path / "changed.onnx", model, image_folder("new", 3, seed=2))
+    assert done.returncode == 11
+    assert "3 beyond the tolerance of 0.1" in done.stdout
+
+
+def test_verify_refuses_what_was_made_from_another_model(
+    exported: Path, model: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = image_folder("new", 2, seed=2)
+    Detector(size=(64, 64)).fit(stripes(30, seed=9)).save(tmp_path / "other.oneclass")
+    done = oneclass("verify", exported, tmp_path / "other.oneclass", folder)
+    assert done.returncode == 2
+    assert "made from a model of SHA-256" in done.stderr
+    (tmp_path / "cut.onnx").write_bytes(exported.read_bytes()[:1000])
+    for file, code in ((tmp_path / "cut.onnx", 4), (tmp_path / "none.onnx", 2)):
+        done = oneclass("verify", file, model, folder)
+        assert done.returncode == code, done.stderr
+        assert "oneclass export" in done.stderr
+
+
+def test_verify_resizes_itself_where_the_graph_does_not(
+    model: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "parts.onnx"
+    assert oneclass("export", model, "-o", file, "--without-resize").returncode == 0
+    done = oneclass("verify", file, model, image_folder("new", 5, seed=2), "--tolerance", "1e-3")
+    assert done.returncode == 0, done.stdout
+
+    assert oneclass("export", model, "-o", file, "--size", "30x30").returncode == 0
+    done = oneclass("verify", file, model, image_folder("new", 5, seed=2))
+    assert done.returncode == 2
+    assert "has 24 x 24 pixels, and the exported model takes 30 x 30" in done.stderr

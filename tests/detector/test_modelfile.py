@@ -133,7 +133,9 @@ def test_another_format_version_says_so(tmp_path: Path) -> None:
     body = bytearray(path.read_bytes()[:-32])
     body[8:12] = struct.pack("<I", 99)
     path.write_bytes(resealed(bytes(body)))
-    with pytest.raises(ModelFileError, match="format version 99; this oneclass reads version 3"):
+    with pytest.raises(
+        ModelFileError, match="format version 99; this oneclass reads versions 3 and 4"
+    ):
         modelfile.read(path)
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclass.svm._active_set import into_box, lowest_first, minimise, ridge_for
-from oneclass.svm._minnorm import nearest_weights
-from oneclass.svm._scores import ScoreTable, cut_scores
+from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
+from oneclass.svm.solving.minnorm import nearest_weights
+from oneclass.svm.solving.scores import ScoreTable, cut_scores
 
 seeds = st.integers(0, 10**6)
 
@@ -114,7 +114,7 @@ def test_the_cut_is_the_one_of_a_full_sort_ties_included(seed, n_rows, nu, width
 
 @pytest.mark.parametrize("keep", [0, 1 << 20])
 def test_the_table_keeps_scores_in_memory_or_in_a_file(keep, monkeypatch):
-    monkeypatch.setattr("oneclass.svm._scores._KEEP_BYTES", keep)
+    monkeypatch.setattr("oneclass.svm.solving.scores._KEEP_BYTES", keep)
     values = np.random.default_rng(0).random((3, 50)).astype(np.float32)
     with ScoreTable(3, 50, values.dtype, in_memory=False) as table:
         table.write(0, values[:, :20])

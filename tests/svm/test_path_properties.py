@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclass.svm import _solve, nu_path
+from oneclass.svm import nu_path
+from oneclass.svm.solving import solve
 from svm.oracles import Pieces, make_rows
 
 GRID = [0.05, 0.2, 0.5, 0.8, 1.0]
@@ -99,9 +100,9 @@ def test_small_budgets_take_the_same_way_as_big_data(monkeypatch):
     """With tiny budgets a few thousand rows go through sample, wide bands and the score file."""
     rows = make_rows(2, 8000, 8, np.float32)
     plain = nu_path(rows, GRID, tol=1e-5)
-    monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
-    monkeypatch.setattr(_solve, "_SAMPLE_BYTES", 500 * 8 * 4)
-    monkeypatch.setattr("oneclass.svm._scores._KEEP_BYTES", 0)
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(solve, "_SAMPLE_BYTES", 500 * 8 * 4)
+    monkeypatch.setattr("oneclass.svm.solving.scores._KEEP_BYTES", 0)
     monkeypatch.setattr("oneclass.rows.blocks.BLOCK_BYTES", 700 * 8 * 4)
     streamed = nu_path(Pieces(rows, [1, 10, 4000]), GRID, tol=1e-5)
     assert set(streamed.status) == {"converged"}
@@ -118,8 +119,8 @@ def test_passes_are_counted_as_they_are_read(way, monkeypatch):
             return super().blocks()
 
     if way == "passes":
-        monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
-    monkeypatch.setattr(_solve, "matrix_pays", lambda *_: way == "gram")
+        monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(solve, "matrix_pays", lambda *_: way == "gram")
     rows = Counting(make_rows(0, 2000, 30), [])
     path = nu_path(rows, GRID)
     assert path.way == way

@@ -9,11 +9,11 @@ from oneclass.conformal.union import Union
 from oneclass.svm import (
     HalfspaceUnion,
     LinearOneClassSVM,
-    _solve,
     fit_halfspaces,
     halfspace_scores,
     nu_path,
 )
+from oneclass.svm.solving import solve
 from svm.oracles import make_rows
 
 KINDS = ["plain", "repeated", "long", "dependent", "far"]
@@ -51,7 +51,7 @@ def test_no_cluster_has_more_than_nu_of_its_rows_outside(seed, kind, shape, dtyp
     rows = rows_of(kind, seed, shape, dtype)
     with pytest.MonkeyPatch.context() as patch:
         if way == "passes":
-            patch.setattr(_solve, "_GRAM_BYTES", 0)
+            patch.setattr(solve, "_GRAM_BYTES", 0)
         fitted = fit_halfspaces(rows, min(k, len(rows)), nu=nu)
     # A model file keeps float32 coefficients, and rows are scored in float64 there.
     kept = fitted.coef.astype(np.float32) if dtype != np.float64 else fitted.coef

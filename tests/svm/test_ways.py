@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from oneclass.svm import _active_set, _clustered, _rounds, _solve, fit_halfspaces, nu_path
-from oneclass.svm._active_set import into_box, minimise, ridge_for
-from oneclass.svm._choice import matrix_pays
+from oneclass.svm import _clustered, fit_halfspaces, nu_path
+from oneclass.svm.solving import active_set, rounds, solve
+from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
+from oneclass.svm.solving.choice import matrix_pays
 from svm.oracles import Pieces, libsvm_coef, make_rows
 
 GRID = [0.005, 0.05, 0.3, 0.7, 1.0]
@@ -44,11 +45,11 @@ KINDS = [
 
 def by(way, rows, monkeypatch, tol):
     with monkeypatch.context() as patch:
-        patch.setattr(_solve, "matrix_pays", lambda *_: way == "gram")
+        patch.setattr(solve, "matrix_pays", lambda *_: way == "gram")
         if way in ("passes", "stream"):
-            patch.setattr(_solve, "_GRAM_BYTES", 0)
+            patch.setattr(solve, "_GRAM_BYTES", 0)
         if way == "stream":
-            patch.setattr("oneclass.svm._scores._KEEP_BYTES", 0)
+            patch.setattr("oneclass.svm.solving.scores._KEEP_BYTES", 0)
             rows = Pieces(rows, [1, 99, 400])
         path = nu_path(rows, GRID, tol=tol)
     assert path.way == ("gram" if way == "gram" else "passes")
@@ -94,8 +95,8 @@ def test_clusters_brought_together_or_read_alone_agree(fitting, monkeypatch):
 
 def test_a_band_takes_no_more_memory_than_it_may(monkeypatch):
     rows = awkward("spread out").astype(np.float32)
-    monkeypatch.setattr(_solve, "_GRAM_BYTES", 0)
-    monkeypatch.setattr(_rounds, "_ALL_BANDS_BYTES", 40 * len(GRID) * 500 * 4)
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(rounds, "_ALL_BANDS_BYTES", 40 * len(GRID) * 500 * 4)
     path = nu_path(rows, GRID, tol=1e-4)
     assert set(path.status) == {"converged"}
 
@@ -115,7 +116,7 @@ def test_where_exchanges_run_in_a_circle_descent_ends_at_the_same_point(kind, mo
         return weights @ gram @ weights
 
     expected = solve()
-    monkeypatch.setattr(_active_set, "_ROUNDS", 1)
+    monkeypatch.setattr(active_set, "_ROUNDS", 1)
     assert solve() == pytest.approx(expected, rel=1e-9)
 
 

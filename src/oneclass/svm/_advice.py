@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from oneclass.svm._outcome import Solved, Status
-from oneclass.svm._passes import Survey
+from oneclass.svm.solving.outcome import Solved, Status
+from oneclass.svm.solving.passes import Survey
 
 
 def _sentence(solved: Solved, nu: float, n_rows: int, tol: float, max_passes: int) -> str:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import PickedRows, map_blocks
-from oneclass.svm._certificate import certify
-from oneclass.svm._outcome import Solved, Status, nothing
-from oneclass.svm._passes import Survey, survey
-from oneclass.svm._solve import solve
+from oneclass.svm.solving.certificate import certify
+from oneclass.svm.solving.outcome import Solved, Status, nothing
+from oneclass.svm.solving.passes import Survey, survey
+from oneclass.svm.solving.solve import solve
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.intp]

@@ -13,12 +13,12 @@ from oneclass.errors import InputError
 from oneclass.rows import RowBlocks, as_rows
 from oneclass.svm._advice import sentences, warnings_of
 from oneclass.svm._blocks import map_blocks
-from oneclass.svm._certificate import held_by, rounding
 from oneclass.svm._clustered import solve_clusters
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._path import check_limits, check_nu
 from oneclass.svm._seed import as_seed
-from oneclass.svm._solve import solve
+from oneclass.svm.solving.certificate import held_by, rounding
+from oneclass.svm.solving.solve import solve
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from oneclass.errors import InputError
 from oneclass.rows import as_rows
 from oneclass.svm._advice import sentences, warnings_of
-from oneclass.svm._solve import solve
+from oneclass.svm.solving.solve import solve
 
 Array = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
-from oneclass.svm._band import improve
 from oneclass.svm._blocks import HeldRows, WideRows
-from oneclass.svm._certificate import certify, held_by
-from oneclass.svm._hull import Hull
-from oneclass.svm._outcome import Solved, at_origin, nothing, outcome
-from oneclass.svm._passes import Survey, gather, score_rows
-from oneclass.svm._scores import Cut, ScoreTable, cut_scores
+from oneclass.svm.solving.band import improve
+from oneclass.svm.solving.certificate import certify, held_by
+from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
+from oneclass.svm.solving.passes import Survey, gather, score_rows
+from oneclass.svm.solving.scores import Cut, ScoreTable, cut_scores
 
 Array = NDArray[np.float64]
 

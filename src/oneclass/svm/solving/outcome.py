@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from oneclass.svm._certificate import Certified
+from oneclass.svm.solving.certificate import Certified
 
 _ORIGIN = 1e-10  # w.w relative to the mean squared row length under which the hull holds the origin
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import HeldRows
-from oneclass.svm._choice import NARROWEST, band_width, matrix_pays
-from oneclass.svm._gram import FEWEST_PASSES, GramSolution, solve_by_gram
-from oneclass.svm._hull import Hull
-from oneclass.svm._outcome import Solved
-from oneclass.svm._passes import Survey, survey
-from oneclass.svm._rounds import solve_by_passes
+from oneclass.svm.solving.choice import NARROWEST, band_width, matrix_pays
+from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
+from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.outcome import Solved
+from oneclass.svm.solving.passes import Survey, survey
+from oneclass.svm.solving.rounds import solve_by_passes
 
 Floats = NDArray[np.floating[Any]]
 

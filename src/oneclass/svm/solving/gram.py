@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.rows import RowBlocks
-from oneclass.svm._active_set import into_box, minimise, ridge_for
 from oneclass.svm._blocks import HeldRows, WideRows, map_blocks
-from oneclass.svm._certificate import Certified, certify, held_by
-from oneclass.svm._outcome import Solved, at_origin, nothing, outcome
+from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
+from oneclass.svm.solving.certificate import Certified, certify, held_by
+from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]

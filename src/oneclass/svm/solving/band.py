@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.svm._active_set import into_box, lowest_first, minimise, ridge_for
-from oneclass.svm._choice import band_width
-from oneclass.svm._hull import Hull
-from oneclass.svm._passes import Gathered
-from oneclass.svm._scores import Cut
+from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
+from oneclass.svm.solving.choice import band_width
+from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.passes import Gathered
+from oneclass.svm.solving.scores import Cut
 
 Array = NDArray[np.float64]
 

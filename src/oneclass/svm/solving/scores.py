@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.svm._certificate import threshold_rank
+from oneclass.svm.solving.certificate import threshold_rank
 
 Scores = NDArray[np.floating[Any]]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.svm._certificate import Certified
-from oneclass.svm._minnorm import nearest_weights
+from oneclass.svm.solving.certificate import Certified
+from oneclass.svm.solving.minnorm import nearest_weights
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from oneclass.errors import InputError
 from oneclass.rows import RowBlocks
 from oneclass.svm._blocks import map_blocks
-from oneclass.svm._scores import Cut, ScoreTable
+from oneclass.svm.solving.scores import Cut, ScoreTable
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]

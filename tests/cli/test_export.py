@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,28 @@ def test_verify_resizes_itself_where_the_graph_does_not(
     done = oneclass("verify", file, model, image_folder("new", 5, seed=2))
     assert done.returncode == 2
     assert "has 24 x 24 pixels, and the exported model takes 30 x 30" in done.stderr
+
+
+def test_openvinos_form_says_the_same(
+    model: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("openvino")
+    done = oneclass("export", model, "-o", tmp_path / "parts.onnx", "--format", "openvino")
+    assert done.returncode == 2
+    assert "end in .xml" in done.stderr
+    done = oneclass("export", model, "-o", tmp_path / "parts.xml", "--format", "openvino")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.glob("parts.*")} == {"parts.xml", "parts.bin"}
+    folder = image_folder("new", 3, seed=2)
+    done = oneclass("verify", tmp_path / "parts.xml", model, folder, "--tolerance", "0.5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 images: 0 verdicts differ" in done.stdout
+
+
+def test_what_openvino_needs_is_said(model: Path, tmp_path: Path) -> None:
+    if find_spec("openvino"):
+        pytest.skip("it is installed")
+    done = oneclass("export", model, "-o", tmp_path / "parts.xml", "--format", "openvino")
+    assert done.returncode == 2
+    assert 'pip install "oneclass[export,openvino]"' in done.stderr
+    assert list(tmp_path.iterdir()) == []

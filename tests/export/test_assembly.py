@@ -21,13 +21,14 @@ KINDS: dict[str, dict[str, Any]] = {
     "one layer": {"layer": "block_14", "size": (96, 64)},
     "no map": {"layer": "pool"},
     "patches": {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96)},
+    "both": {"rows": "both", "size": (96, 96)},
     "greyscale": {"backbone": "greyscale", "size": (12, 10)},
     "float16": {"row_dtype": "float16"},
 }
 OLD = Path(__file__).parents[1] / "data" / "models"
 CLOSE = 5e-7
 """Rows have unit length and are of float32: a score is not known better."""
-CLOSE_OF_HALVES = 1e-5
+CLOSE_OF_HALVES = 1e-4
 """A last digit of float32 may decide to which of two halves a value is rounded."""
 
 
@@ -137,6 +138,19 @@ def test_an_image_of_which_nothing_can_be_said_has_no_score_and_is_an_anomaly() 
     found = ask(onnx_model(bright), np.full((1, 41, 48, 1), np.nan, np.float32))
     assert np.isnan(found["score"]).all()
     assert found["is_anomaly"].all()
+
+
+def test_both_views_share_the_networks_weights_and_cannot_be_resized_by_others() -> None:
+    normal = list(images(24, 1, colour=False))
+    settings = {"rows": "both", "size": (96, 96), "n_halfspaces": 3}
+    both = Detector(**settings).fit(normal)
+    views = [
+        onnx_model(Detector(**{**settings, "rows": rows}).fit(normal))
+        for rows in ("image", "patches")
+    ]
+    assert len(onnx_model(both)) < max(map(len, views)) + min(map(len, views)) / 2
+    with pytest.raises(InputError, match="each in a size of its own"):
+        onnx_model(both, Input(resized=True))
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from oneclass.errors import InputError
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["onnx", "web"]),
+    type=click.Choice(["onnx", "openvino", "web"]),
     default="onnx",
     show_default=True,
-    help="One ONNX file, or a folder with a page that judges images in the browser.",
+    help="One ONNX file, OpenVINO's two, or a folder with a page that judges in the browser.",
 )
 @click.option(
     "--layout",
@@ -72,10 +72,22 @@ def export(
     detector = load(model, backbone=backbone)
     check_writable(place)
     content = onnx_model(detector, takes)
-    with whole_file(place) as target:
-        target.write(content)
-    say(f"{place}: {len(content) / 1e6:.1f} MB. 'oneclass verify {place} {model} IMAGES' compares.")
+    n_bytes = len(content)
+    if kind == "openvino":
+        n_bytes = _openvino(place, content)
+    else:
+        with whole_file(place) as target:
+            target.write(content)
+    say(f"{place}: {n_bytes / 1e6:.1f} MB. 'oneclass verify {place} {model} IMAGES' compares.")
     return 0
+
+
+def _openvino(file: Path, content: bytes) -> int:
+    from oneclass.backbones.onnx_file import metadata
+    from oneclass.export.assembly import METADATA_KEY
+    from oneclass.export.openvino import write_openvino
+
+    return write_openvino(file, content, metadata(content, METADATA_KEY) or "{}")
 
 
 def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) -> int:

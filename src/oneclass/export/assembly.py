@@ -11,17 +11,24 @@ import numpy as np
 from oneclass import __version__
 from oneclass.backbones import FP32
 from oneclass.detector.estimator import Detector
+from oneclass.detector.model import FittedModel
 from oneclass.errors import InputError
 from oneclass.export.graph import IR_VERSION, OPSET, Graph, require_onnx
 from oneclass.export.network import Network
 from oneclass.export.outputs import write_outputs
 from oneclass.export.pixels import LAYOUTS, prepare
 from oneclass.export.rows import write_rows
-from oneclass.representations import Greyscale, PatchLayers, PretrainedLayers, Representation
+from oneclass.representations import (
+    Greyscale,
+    PatchLayers,
+    PretrainedLayers,
+    Representation,
+    WholeAndPatches,
+)
 from oneclass.representations.layers import NetworkLayers
 
 INPUT = "images"
-KEPT = (Greyscale, PretrainedLayers, PatchLayers)
+KEPT = (Greyscale, PretrainedLayers, PatchLayers, WholeAndPatches)
 METADATA_KEY = "oneclass_model"
 MEANINGS = {
     "score": "anomaly score, (n,): larger is odder; above 0 the image lies outside every "
@@ -78,10 +85,40 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
     representation = model.representation
     _refuse(representation, takes)
     g = Graph()
-    network, licence = None, None
+    made = [_rows(g, model, one, takes, f"network_{i}") for i, one in enumerate(_parts(model))]
+    outputs = write_outputs(g, model, [rows for rows, _ in made])
+    networks = [network for _, network in made if network is not None]
+    batch: int | str = 1 if any(network.one_image for network in networks) else "batch"
+    shape = takes.shape(batch, representation.preprocessing.size)
+    backbone = representation.backbone
+    record = {
+        "oneclass": __version__,
+        "card": model.card,
+        "model_sha256": detector.digest,
+        "licence": None if backbone is None else backbone.spec.licence,
+        "input": {"name": INPUT, "type": model.scale.depth, "layout": takes.layout, "shape": shape},
+        "outputs": {name: MEANINGS[name] for name in outputs},
+        "resized": takes.resized,
+        "size": list(representation.preprocessing.size) if takes.resized else takes.size,
+        "heat_scale": float(model.heat.heat_scale[0]) if "anomaly_map" in outputs else None,
+    }
+    opset = max([OPSET, *(network.opset for network in networks)])
+    return _file(g, model.scale.depth, shape, outputs, opset, record)
+
+
+def _parts(model: FittedModel) -> tuple[Representation, ...]:
+    """What makes the rows; two where whole images and patches are looked at."""
+    one = model.representation
+    return (one.whole, one.patches) if isinstance(one, WholeAndPatches) else (one,)
+
+
+def _rows(
+    g: Graph, model: FittedModel, representation: Representation, takes: Input, name: str
+) -> tuple[str, Network | None]:
+    """From the input to the rows of one representation, and its network."""
+    network = None
     if isinstance(representation, NetworkLayers):
-        network = Network(representation.backbone, representation.layers.names)
-        licence = representation.backbone.spec.licence
+        network = Network(representation.backbone, representation.layers.names, name)
     entry = prepare(
         g,
         INPUT,
@@ -91,30 +128,10 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
         resized=takes.resized,
         name=network.entry if network else None,
     )
-    if network:
-        network.join(g)
-    made = write_rows(g, representation, network.layers if network else (entry,))
-    outputs = write_outputs(g, model, made)
-    batch: int | str = 1 if network and network.one_image else "batch"
-    shape = takes.shape(batch, representation.preprocessing.size)
-    record = {
-        "oneclass": __version__,
-        "card": model.card,
-        "model_sha256": detector.digest,
-        "licence": licence,
-        "input": {
-            "name": INPUT,
-            "type": model.scale.depth,
-            "layout": takes.layout,
-            "shape": shape,
-        },
-        "outputs": {name: MEANINGS[name] for name in outputs},
-        "resized": takes.resized,
-        "size": list(representation.preprocessing.size) if takes.resized else takes.size,
-        "heat_scale": float(model.heat.heat_scale[0]) if "anomaly_map" in outputs else None,
-    }
-    opset = network.opset if network else OPSET
-    return _file(g, model.scale.depth, shape, outputs, opset, record)
+    if network is None:
+        return write_rows(g, representation, (entry,)), None
+    network.join(g)
+    return write_rows(g, representation, network.layers), network
 
 
 def _refuse(representation: Representation, takes: Input) -> None:
@@ -131,6 +148,11 @@ def _refuse(representation: Representation, takes: Input) -> None:
         raise InputError(
             f"representation {representation.kind}: an exported graph cannot keep it, only "
             f"{', '.join(kind.kind for kind in KEPT)}. Fit a model of one of these."
+        )
+    if takes.resized and isinstance(representation, WholeAndPatches):
+        raise InputError(
+            "without resizing: the model looks at whole images and at patches, each in a size of "
+            "its own, so the graph has to resize. Export it with resizing, or fit a model of one."
         )
     precision = representation.runtime.precision if representation.runtime else FP32
     if precision != FP32:

@@ -7,6 +7,7 @@ Only operations of the standard set, and only forms of them that are the same in
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class Graph:
         self.constants: list[Any] = []
         self._made = 0
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._tensors: dict[bytes, str] = {}
 
     def constant(self, values: NDArray[Any] | np.generic) -> str:
         """The name of some numbers; the same numbers are kept once."""
@@ -63,6 +65,14 @@ class Graph:
             self._known[key] = self._name("constant")
             self.constants.append(self._onnx.numpy_helper.from_array(array, self._known[key]))
         return self._known[key]
+
+    def shared(self, tensor: Any) -> str:
+        """The name of the first tensor of a network that held the same numbers as this one."""
+        anonymous = type(tensor)()
+        anonymous.CopyFrom(tensor)
+        anonymous.ClearField("name")
+        content = sha256(anonymous.SerializeToString(deterministic=True)).digest()
+        return self._tensors.setdefault(content, str(tensor.name))
 
     def op(self, kind: str, *inputs: Value, name: str | None = None, **attributes: Any) -> str:
         """Compute one operation; returns the name of its only output.

@@ -10,8 +10,6 @@ from oneclass.backbones.onnx_file import cut
 from oneclass.errors import InputError
 from oneclass.export.graph import NEWEST_OPSET, OPSET, Graph, require_onnx
 
-PREFIX = "network/"
-
 
 class Network:
     """A network that can be joined to a graph.
@@ -23,8 +21,8 @@ class Network:
         one_image: whether it takes one image at a time, no more.
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str]) -> None:
-        """Cut a network and rename what is in it.
+    def __init__(self, backbone: Backbone, layers: Sequence[str], name: str = "network") -> None:
+        """Cut a network and put its name before all names in it.
 
         Raises:
             InputError: it is of an opset that cannot be joined with ours.
@@ -42,19 +40,31 @@ class Network:
                     f"to {OPSET} ({first_line(error)}). Export the network again, as opset "
                     f"{OPSET} or newer, and fit with that."
                 ) from error
-        model = onnx.compose.add_prefix(model, PREFIX)
+        model = onnx.compose.add_prefix(model, f"{name}/")
         self._graph = model.graph
         stored = {tensor.name for tensor in model.graph.initializer}
         entry = next(value for value in model.graph.input if value.name not in stored)
         batch = entry.type.tensor_type.shape.dim[0]
         self.entry: str = entry.name
-        self.layers = tuple(PREFIX + name for name in layers)
+        self.layers = tuple(f"{name}/{layer}" for layer in layers)
         self.opset, self.one_image = max(opset, OPSET), bool(batch.dim_value == 1)
 
     def join(self, g: Graph) -> None:
-        """Add the network's nodes and weights behind what the graph has already."""
-        g.nodes.extend(self._graph.node)
-        g.constants.extend(self._graph.initializer)
+        """Add the network's nodes behind what the graph has already, and weights that it lacks."""
+        nodes = list(self._graph.node)
+        shared = {}
+        if not any(attribute.HasField("g") for node in nodes for attribute in node.attribute):
+            shared = {tensor.name: g.shared(tensor) for tensor in self._graph.initializer}
+        g.constants.extend(
+            tensor
+            for tensor in self._graph.initializer
+            if shared.get(tensor.name, tensor.name) == tensor.name
+        )
+        for node in nodes:
+            names = [shared.get(name, name) for name in node.input]
+            del node.input[:]
+            node.input.extend(names)
+        g.nodes.extend(nodes)
 
 
 def _opset(model: Any, name: str) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from oneclass.conformal.calibration import Calibration
 from oneclass.conformal.sisters import SisterCalibration
-from oneclass.conformal.union import Union
+from oneclass.conformal.union import Joined, Union
 from oneclass.detector.model import FittedModel
 from oneclass.export.graph import Graph
 from oneclass.export.scores import (
@@ -19,22 +21,25 @@ from oneclass.export.scores import (
 )
 
 
-def write_outputs(g: Graph, model: FittedModel, rows: str) -> dict[str, list[int]]:
+def write_outputs(g: Graph, model: FittedModel, rows: Sequence[str]) -> dict[str, list[int]]:
     """Write the outputs of a model.
 
     Args:
         g: the graph to write to.
         model: whose.
-        rows: (n, d) or (n, p, d) float32, from `write_rows`.
+        rows: (n, d) or (n, p, d) float32, from `write_rows`; of a model of both, both in turn.
 
     Returns:
         The outputs' names, and the length of their axes behind that of the images.
     """
-    distances, winner = outside(g, rows, model.union)
-    score = _of_image(g, distances, model.union)
+    distances, winner = outside(g, rows[-1], model.last)
+    score = _of_image(g, distances, model.last)
+    if isinstance(model.union, Joined):
+        whole = outside(g, rows[0], model.union.whole)[0]
+        score = g.op("Add", score, g.op("Mul", whole, np.array(model.union.weight)))
     g.cast(score, np.float32, name="score")
-    count = _count(g, rows, score, model.calibration)
-    n_normal = len(model.calibration.normal_scores)
+    count = _count(g, rows[-1], score, model.calibration)
+    n_normal = model.calibration.n_held_out
     g.cast(p_value(g, count, n_normal), np.float32, name="p_value")
     verdict(g, count, n_normal, model.false_alarms, name="is_anomaly")
     outputs: dict[str, list[int]] = {"score": [], "p_value": [], "is_anomaly": []}
@@ -42,10 +47,10 @@ def write_outputs(g: Graph, model: FittedModel, rows: str) -> dict[str, list[int
     if len(shapes) < len(model.representation.map_shapes):
         return outputs
     height, width = max(s[1] for s in shapes), max(s[2] for s in shapes)
-    if model.union.n_worst:
+    if model.last.n_worst:
         made = g.reshape(distances, 0, height, width)
     else:
-        made = terms_map(g, rows, winner, model.union.coef, model.heat.calm, shapes)
+        made = terms_map(g, rows[-1], winner, model.last.coef, model.heat.calm, shapes)
     g.cast(made, np.float32, name="anomaly_map")
     return {**outputs, "anomaly_map": [height, width]}
 

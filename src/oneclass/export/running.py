@@ -92,10 +92,12 @@ def _openvino(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
         ) from error
     core = ov.Core()
     model = core.read_model(file)
+    text = str(model.get_rt_info([METADATA_KEY]).value)
+    names = list(json.loads(text)["outputs"])
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def compute(images: NDArray[Any]) -> Outputs:
         found = compiled({INPUT: images})
-        return {output.any_name: np.array(found[output]) for output in compiled.outputs}
+        return {name: np.array(found[name]) for name in names}
 
-    return str(model.get_rt_info([METADATA_KEY]).value), compute
+    return text, compute

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import stripes, write_images
 
+pytestmark = pytest.mark.linux
 QUICK = ("--size", "16x16", "--grey", "--epochs", "1", "--device", "cpu")
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 TELLTALE = {"CI", "TF_BUILD", "JENKINS_URL", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY"}

@@ -228,6 +228,7 @@ def test_a_list_never_asks_for_everything(tmp_path: Path, entry: str, end: str) 
     assert repr(entry) in listing.errors[0].detail
 
 
+@pytest.mark.linux
 def test_one_stray_zero_at_the_end_of_a_proper_list(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png", "c\nd.png")
     for data in (
@@ -261,6 +262,7 @@ def test_between_zeros_nothing_is_a_pattern(tmp_path: Path) -> None:
     assert [error.reason for error in listing.errors] == ["missing"]
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("entry", "advice"),
     [
@@ -283,6 +285,7 @@ def test_what_to_do_about_an_entry_that_leads_nowhere(
         assert advice in expand([entry]).errors[0].detail
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 def test_two_spellings_of_one_letter_are_one_name(tmp_path: Path, on_disk: str) -> None:
     """macOS takes an ü apart into two characters; lists made elsewhere do not."""

@@ -293,6 +293,15 @@ def test_what_is_no_run_is_refused(model: Path, tmp_path: Path, damage: str) -> 
         page_of(model, run)
 
 
+def test_files_of_two_runs_do_not_pass_for_one(model: Path, tmp_path: Path) -> None:
+    """As where two runs write to one folder at the same time."""
+    run = scored(model, tmp_path, stripes(4, seed=2))
+    first = (run / "predictions.jsonl").read_text()
+    (run / "predictions.jsonl").write_text(first.replace("0.", "1.", 1))
+    with pytest.raises(InputError, match=r"predictions.jsonl was changed, or is of another run"):
+        page_of(model, run)
+
+
 class TestLabels:
     def predictions(self, folder: Path) -> list[Prediction]:
         return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import threading
 import time
 from pathlib import Path
@@ -114,9 +113,12 @@ def test_an_error_inside_gives_the_room_back() -> None:
 
 
 def few_bytes() -> None:
+    import resource  # only Linux and macOS have it
+
     resource.setrlimit(resource.RLIMIT_AS, (900_000 << 10, 900_000 << 10))
 
 
+@pytest.mark.linux
 def test_many_threads_on_large_images_in_little_memory(tmp_path: Path) -> None:
     """99 megapixels each: one after the other they fit, side by side they do not."""
     write_images(tmp_path / "normal", stripes(20, seed=1))
@@ -135,6 +137,7 @@ def test_many_threads_on_large_images_in_little_memory(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/run.json").read_text())["scored"] == 3
 
 
+@pytest.mark.linux
 def test_more_threads_than_the_memory_grants_are_no_bug(tmp_path: Path) -> None:
     write_images(tmp_path / "normal", stripes(300, seed=1))
     words = ("fit", "normal", "-o", "m.oneclass", "--threads", "64", "--size", "64")

@@ -14,6 +14,8 @@ from conftest import stripes, write_images
 
 pytestmark = pytest.mark.linux  # signals as other processes send them
 
+pytestmark = pytest.mark.linux
+NUMBERS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 HEAD = """\
 import os, signal, sys, time
 import click
@@ -43,7 +45,7 @@ def started(body: str, *before: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_the_first_signal_ends_with_its_exit_code(number: signal.Signals) -> None:
     process = started(f"{READY}; time.sleep(60)")
     process.send_signal(number)

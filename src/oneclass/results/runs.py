@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -28,7 +29,8 @@ def write_run(
 ) -> None:
     """Write predictions.csv, predictions.jsonl, errors.csv and, last, run.json.
 
-    Each file appears whole or not at all; where run.json stands, the others are complete.
+    Each file appears whole or not at all; where run.json stands, the others are complete. It names
+    their digests: of two runs that write to one folder at the same time, neither passes for whole.
 
     Raises:
         InputError: the folder cannot be made or written to.
@@ -37,13 +39,15 @@ def write_run(
     make_folder(folder)
     with translated_errors(folder):
         (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
-    lines = chain([",".join(COLUMNS)], map(csv_line, predictions))
-    _write(folder / "predictions.csv", lines)
-    _write(folder / "predictions.jsonl", map(json_line, predictions))
     rows = ((str(e.path), e.reason, e.detail) for e in errors)
-    with whole_file(folder / "errors.csv") as file:
-        file.write(csv_text(ERROR_COLUMNS, rows))
-    _write(folder / "run.json", [json.dumps(record, indent=2, sort_keys=True)])
+    content = {
+        "predictions.csv": map(_line, chain([",".join(COLUMNS)], map(csv_line, predictions))),
+        "predictions.jsonl": map(_line, map(json_line, predictions)),
+        "errors.csv": [csv_text(ERROR_COLUMNS, rows)],
+    }
+    digests = {name: _write(folder / name, pieces) for name, pieces in content.items()}
+    told = json.dumps({**record, "sha256": digests}, indent=2, sort_keys=True)
+    _write(folder / "run.json", [_line(told)])
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ def read_run(folder: Path) -> Run:
     """
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        for name in ("predictions.jsonl", "errors.csv"):
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            if digest != record.get("sha256", {}).get(name, digest):
+                raise ValueError(f"{name} was changed, or is of another run than run.json")
         lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
         predictions = tuple(Prediction(**json.loads(line)) for line in lines)
         with (folder / "errors.csv").open(encoding="utf-8", newline="") as file:
@@ -123,8 +131,16 @@ def _csv(cells: Iterable[str]) -> str:
     return buffer.getvalue().removesuffix("\r\n")
 
 
-def _write(path: Path, lines: Iterable[str]) -> None:
+def _line(text: str) -> bytes:
+    # A file name may hold bytes that are no UTF-8; the files stay valid UTF-8 all the same.
+    return f"{text}\n".encode("utf-8", "backslashreplace")
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> str:
+    """Write a file whole; its SHA-256."""
+    digest = hashlib.sha256()
     with whole_file(path) as file:
-        for line in lines:
-            # A file name may hold bytes that are no UTF-8; the files stay valid UTF-8 all the same.
-            file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+        for piece in pieces:
+            file.write(piece)
+            digest.update(piece)
+    return digest.hexdigest()

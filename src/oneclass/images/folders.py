@@ -26,7 +26,7 @@ from oneclass.system.paths import Names, Paths
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
-    | {".pgm", ".ppm", ".pbm", ".pnm", ".apng"}
+    | {".pgm", ".ppm", ".pbm", ".pnm", ".apng", ".dcm", ".avif", ".heic", ".heif"}
 )
 """Suffixes (lower case) that a walk through a folder takes for images."""
 

@@ -40,12 +40,7 @@ def _others(advice: str, *kinds: tuple[str, bytes], at: int = 0) -> tuple[Foreig
 
 KINDS = (
     *_images(
-        "write its pixels as 16-bit PNG or TIFF (dcm2pnm --write-16-bit-png of DCMTK, or pydicom)",
-        ("a DICOM file", b"DICM"),
-        at=128,
-    ),
-    *_images(
-        "write its pixels as 16-bit PNG or TIFF (dcm2pnm --write-16-bit-png of DCMTK, or pydicom)",
+        "write it with its preamble (dcmconv +F of DCMTK)",
         ("a DICOM file without a preamble", b"\x08\0\0\0"),
         ("a DICOM file without a preamble", b"\x08\0\5\0"),
         ("a DICOM file without a preamble", b"\x02\0\0\0"),
@@ -74,9 +69,6 @@ KINDS = (
     ),
     *_images(DEVELOP, ("a Canon raw file", b"CR\x02"), at=8),
     *_images(DEVELOP, ("a Canon raw file", b"ftypcrx"), at=4),
-    *_images(f"{PNG} (pillow-heif in Python, or heif-convert)", ("HEIC", b"ftyphei"), at=4),
-    *_images(f"{PNG} (pillow-heif in Python, or heif-convert)", ("HEIC", b"ftypmif"), at=4),
-    *_images(f"{PNG} (avifdec)", ("AVIF", b"ftypavi"), at=4),
     *_images("take single frames out of it (ffmpeg)", ("a video", b"ftyp"), at=4),
     *_images(
         "take single frames out of it (ffmpeg)",

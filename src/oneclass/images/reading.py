@@ -18,7 +18,7 @@ import numpy as np
 
 from oneclass.errors import ImageError
 from oneclass.images import foreign
-from oneclass.images.formats import arithmetic, bmp, gif, jpeg, png, pnm, tiff, webp
+from oneclass.images.formats import arithmetic, bmp, dicom, gif, heif, jpeg, png, pnm, tiff, webp
 from oneclass.images.formats.source import (
     MAX_BYTES,
     Header,
@@ -137,6 +137,10 @@ def _inspect(file: BinaryIO) -> Source:
     if not start:
         raise RefusedError("empty", "the file has no bytes; it was never written whole")
     known = next((inspect for magic, inspect in _MAGICS if start.startswith(magic)), None)
+    if dicom.begins(file):  # whatever stands before its mark: it may be a TIFF's beginning
+        known = dicom.inspect
+    if heif.begins(start):
+        known = heif.inspect
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         known = webp.inspect
     if known is not None and start[8:10] != CANON_RAW:
@@ -146,7 +150,7 @@ def _inspect(file: BinaryIO) -> Source:
         raise RefusedError(reason, f"this is {kind.name}, which cannot be read; {kind.advice}")
     raise RefusedError(
         "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        "PNG, JPEG, TIFF, BMP, WebP, GIF, PBM, PGM and PPM can be read"
+        "PNG, JPEG, TIFF, BMP, WebP, GIF, AVIF, HEIC, DICOM, PBM, PGM and PPM can be read"
     )  # fmt: skip
 
 

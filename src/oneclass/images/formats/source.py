@@ -29,7 +29,8 @@ class Header:
         depth: the dtype that ``read`` returns: ``"uint8"``, ``"uint16"`` or ``"float32"``.
         channels: 1 (grey) or 3 (RGB), as ``read`` returns them.
         frames: 1 for a still picture; more for an animation or several pages.
-        format: ``"PNG"``, ``"JPEG"``, ``"TIFF"``, ``"BMP"``, ``"WebP"``, ``"PNM"`` or ``"GIF"``.
+        format: ``"PNG"``, ``"JPEG"``, ``"TIFF"``, ``"BMP"``, ``"WebP"``, ``"PNM"``, ``"GIF"``,
+            ``"AVIF"``, ``"HEIC"`` or ``"DICOM"``.
     """
 
     width: int

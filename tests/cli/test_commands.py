@@ -54,7 +54,7 @@ def test_fit_says_what_it_learnt(place: Path) -> None:
     done = oneclass("fit", "normal", "-o", "again.oneclass", *SMALL, cwd=place)
     assert done.returncode == 0
     assert done.stdout == ""
-    assert "learnt 40 normal images as 3 half-spaces" in done.stderr
+    assert "learnt 40 normal images (" in done.stderr
     assert (place / "again.oneclass").read_bytes() == (place / "m.oneclass").read_bytes()
 
 
@@ -443,3 +443,50 @@ def test_a_bug_is_told_as_one(
     monkeypatch.setattr(sys, "argv", ["oneclass"])
     assert console.run(broken) == 1
     assert "bug of oneclass" in capsys.readouterr().err
+
+
+def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> None:
+    model, kept = tmp_path / "m.oneclass", tmp_path / "m.oneclass.previous"
+    first = oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)
+    assert "kept" not in first.stderr
+    old = model.read_bytes()
+    again = oneclass("fit", "new/upright", "-o", model, *SMALL, cwd=place)
+    assert f"the model that was in {model} is kept as {kept}" in again.stderr
+    assert kept.read_bytes() == old
+    done = oneclass("update", kept, "new/upright/000.png", "-o", tmp_path / "n.oneclass", cwd=place)
+    assert done.returncode == 0, done.stderr
+    last = model.read_bytes()
+    done = oneclass("update", model, "normal/001.png", "--no-backup", "--yes", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert model.read_bytes() != last
+    assert kept.read_bytes() == old
+
+
+def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.oneclass"
+    oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    done = oneclass("update", model, "new", cwd=place)
+    assert done.returncode == 2
+    assert "6 images to learn are far odder than any normal one so far" in done.stderr
+    assert "new/lying/003.png" in done.stderr
+    assert "upright" not in done.stderr
+    assert "was not written" in done.stderr
+    assert "--yes" in done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert oneclass("update", model, "new/upright", cwd=place).returncode == 0
+    done = oneclass("update", model, "new", "--yes", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "6 images added (6 known already)" in done.stderr
+
+
+def test_fit_names_the_folders_that_look_amiss(place: Path, tmp_path: Path) -> None:
+    done = oneclass("fit", "normal", "new", "-o", tmp_path / "m", *SMALL, cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "learnt from 3 folders:" in done.stderr
+    line = next(line for line in done.stderr.splitlines() if "new/lying" in line)
+    assert line.split()[0] == "6"
+    assert line.endswith("<- looks unlike the rest")
+    assert "note: 6 images marked above were learnt as normal." in done.stderr
+    alone = oneclass("fit", "normal", "-o", tmp_path / "n", *SMALL, cwd=place)
+    assert "learnt from" not in alone.stderr

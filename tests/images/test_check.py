@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import damage
+from oneclass.images.alike import fingerprint
 from oneclass.images.check import CheckReport, check
 
 
@@ -121,3 +122,32 @@ def test_jpeg_among_other_formats_is_pointed_out(tmp_path: Path) -> None:
     for i, pixels in enumerate(images):
         Image.fromarray(pixels).save(tmp_path / f"{i}.{'jpg' if i % 2 else 'png'}")
     assert any("JPEG is mixed with PNG" in sentence for sentence in check([tmp_path]).advice())
+
+
+def test_near_copies_are_found_and_different_pictures_are_not(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(30):
+        small = Image.fromarray(random.integers(40, 200, (9, 9), dtype=np.uint8))
+        picture = small.resize((96, 80), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / f"{number}.png")
+        if number < 3:
+            picture.save(tmp_path / f"{number}_0.jpg", quality=60)
+            picture.point([int(1.1 * v) for v in range(256)]).save(tmp_path / f"{number}_1.png")
+    report = check(tmp_path)
+    assert [[path.name for path in group] for group in report.near] == [
+        [f"{n}.png", f"{n}_0.jpg", f"{n}_1.png"] for n in range(3)
+    ]
+    assert report.duplicates == ()
+    assert any(
+        "3 pictures are shown more than once, or nearly, by 9 images" in a for a in report.advice()
+    )
+    assert "Nearly the same picture, 3 files:" in report.text()
+    assert len(report.to_json()["near_copies"]) == 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (16, 16), (37, 41, 3)])
+def test_a_fingerprint_does_not_depend_on_brightness(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 100, shape, dtype=np.uint8)
+    a, b = fingerprint(pixels), fingerprint(2 * pixels + 20)
+    assert a.shape == (256,)
+    np.testing.assert_allclose(a, b, atol=2e-3)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from oneclass.cli.console import (
     UNREADABLE,
-    count,
     progress,
-    say,
     say_cache,
     say_errors,
     say_ignored,
 )
 from oneclass.cli.parameters import setting_options
-
-if TYPE_CHECKING:
-    from oneclass.detector.estimator import Detector
+from oneclass.cli.writing import no_backup, save, say_folders, say_learnt
 
 
 @click.command(short_help="Learn from normal images.")
@@ -33,8 +29,14 @@ if TYPE_CHECKING:
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep; of "
     "patches, which take about 1 MB an image, drop]",
 )
+@no_backup
 def fit(
-    normal: Sequence[str], out: str, halfspaces: int | None, keep_rows: bool | None, **settings: Any
+    normal: Sequence[str],
+    out: str,
+    halfspaces: int | None,
+    keep_rows: bool | None,
+    no_backup: bool,
+    **settings: Any,
 ) -> int:
     """Learn from NORMAL images and write a model file.
 
@@ -50,21 +52,11 @@ def fit(
     with progress("fit") as show:
         detector.fit(list(normal), progress=show)
     patches = detector.card["representation"]["kind"] in VIEWS
-    detector.save(out, rows=not patches if keep_rows is None else keep_rows)
+    rows = not patches if keep_rows is None else keep_rows
+    save(detector, Path(out), rows=rows, no_backup=no_backup)
     say_ignored(detector.ignored)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
+    say_folders(detector.folders)
     say_learnt(detector, Path(out))
     return UNREADABLE if detector.errors else 0
-
-
-def say_learnt(detector: Detector, file: Path) -> None:
-    """Tell what a model file holds and what its verdicts are worth."""
-    card = detector.card
-    for warning in card["fit"]["warnings"]:
-        say(f"note: {warning}")
-    say(
-        f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} as "
-        f"{count(card['fit']['n_halfspaces'], 'half-space')} ({file.stat().st_size / 1e3:.0f} kB)."
-    )
-    say(card["calibration"].get("promise", card["calibration"]["guarantee"]))

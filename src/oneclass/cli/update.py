@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from oneclass.cli.console import (
     UNREADABLE,
     count,
+    is_terminal,
     progress,
     say,
     say_cache,
     say_errors,
     say_ignored,
 )
-from oneclass.cli.fit import say_learnt
 from oneclass.cli.parameters import machine_options
+from oneclass.cli.writing import no_backup, save, say_learnt
 from oneclass.errors import InputError
+from oneclass.system.names import plain
+
+if TYPE_CHECKING:
+    from oneclass.detector.predictions import Prediction
+
+SHOWN = 8
 
 
 @click.command(short_help="Learn more normal images, or forget some.")
@@ -32,6 +41,8 @@ from oneclass.errors import InputError
 )
 @click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@click.option("--yes", is_flag=True, help="Learn images that look like no normal one, unasked.")
+@no_backup
 @machine_options
 def update(
     model: str,
@@ -39,6 +50,8 @@ def update(
     forget: Sequence[str],
     out: str | None,
     backbone: str | None,
+    yes: bool,
+    no_backup: bool,
     threads: int | None,
     runtime: str,
     precision: str,
@@ -66,9 +79,31 @@ def update(
     say_cache(detector.cache_use)
     known = f" ({did.known} known already)" if did.known else ""
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
+    if did.odd and not yes:
+        _ask(did.odd, file)
     if did.added or did.forgotten:
-        detector.save(file, rows=True)
+        save(detector, file, rows=True, no_backup=no_backup)
         say_learnt(detector, file)
     else:
         say(f"nothing has changed; {file} was not written.")
     return UNREADABLE if did.errors else 0
+
+
+def _ask(odd: Sequence[Prediction], file: Path) -> None:
+    """Ask whether images that look like no normal one are to be learnt as normal.
+
+    Raises:
+        InputError: they are not, or there is nobody to ask.
+    """
+    are = "is" if len(odd) == 1 else "are"
+    say(f"{count(len(odd), 'image')} to learn {are} far odder than any normal one so far (score):")
+    for prediction in odd[:SHOWN]:
+        say(f"  {prediction.score:.3f}  {plain(prediction.path)}")
+    if len(odd) > SHOWN:
+        say(f"  ... and {len(odd) - SHOWN} more")
+    if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):
+        return
+    raise InputError(
+        f"{file} was not written. Look at these images; give the others alone, or --yes if all "
+        "of them are normal."
+    )

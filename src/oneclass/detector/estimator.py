@@ -17,6 +17,7 @@ from oneclass.detector import settings
 from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
 from oneclass.detector.model import FittedModel
+from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Prediction, Predictions
 from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
@@ -259,6 +260,11 @@ class Detector:
     def ignored(self) -> Mapping[str, int]:
         """After `fit` or `update`, how many files in folders were no images, by their suffix."""
         return self._state.ignored if self._state else {}
+
+    @property
+    def folders(self) -> tuple[Folder, ...]:
+        """After `fit`, the folders of the images, how many of each, and which look amiss."""
+        return self._state.folders if self._state else ()
 
     @property
     def digest(self) -> str | None:

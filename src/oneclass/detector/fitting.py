@@ -14,6 +14,7 @@ from oneclass.detector.collecting import (
 )
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
+from oneclass.detector.origins import Folder, origins
 from oneclass.detector.settings import Settings
 from oneclass.detector.training_rows import TrainingRows, rows_file
 from oneclass.detector.views import choose_representation
@@ -34,7 +35,7 @@ class State:
         training: what it learnt from; None where that lies beside its file.
         file: that holds it, if any does.
         digest: of the file's content; None while no file holds this model.
-        errors, ignored: of the images that it learnt from.
+        errors, ignored, folders: of the images that it learnt from.
     """
 
     model: FittedModel
@@ -43,6 +44,7 @@ class State:
     digest: str | None = None
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    folders: tuple[Folder, ...] = ()
 
     def with_rows(self) -> State:
         """With the rows that the model learnt from, read from beside its file if need be.
@@ -83,7 +85,8 @@ def fit(
     training = TrainingRows(collected.rows, collected.digests)
     model = learn(training, representation, scale, asked, notes=notes)
     errors = tuple(collected.errors)
-    return State(model, training, errors=errors, ignored=sources.ignored), store
+    folders = origins(sources, collected.indices, collected.rows)
+    return State(model, training, errors=errors, ignored=sources.ignored, folders=folders), store
 
 
 def store_for(

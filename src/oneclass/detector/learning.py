@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__
-from oneclass.conformal.calibration import Calibration, make_plan
+from oneclass.conformal.calibration import Calibration, Plan, make_plan
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.parts import FittedUnion, deal, fit_union, weight_of_whole
 from oneclass.conformal.union import Joined, Union
@@ -22,6 +22,7 @@ from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
 from oneclass.representations import Representation, WholeAndPatches
 from oneclass.rows import RowSource, SlicedRows
+from oneclass.rows.near_copies import near_copies
 
 ALIKE, FEW = 1e-6, 10
 Floats = NDArray[np.float64]
@@ -68,13 +69,14 @@ def learn(
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
     copies = training.copies()
-    plan = make_plan(int(copies.max()) + 1, asked.false_alarms, asked.n_halfspaces)
-    folds = deal(copies, plan, asked.seed, asked.n_halfspaces)
+    pictures = near_copies(training.rows, copies)
+    plan = _plan(pictures, asked)
+    folds = deal(pictures, plan, asked.seed, asked.n_halfspaces)
     if isinstance(representation, WholeAndPatches):
         learnt = _fit_both(training.rows, folds, representation, asked)
     else:
         learnt = _fit_one(training.rows, folds, representation, asked, start)
-    calibration = Calibration(one_of_each(learnt.held_out, copies))
+    calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
     card = {
         "oneclass": __version__,
@@ -85,9 +87,14 @@ def learn(
             "n_halfspaces": sum(len(one.union.coef) for one in learnt.fits),
             "seed": asked.seed,
             "n_images": training.rows.n_rows,
+            "n_pictures": int(pictures.max()) + 1,
             "images_sha256": training.sha256,
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
-            "warnings": [*notes, *(w for one in learnt.fits for w in one.warnings)],
+            "warnings": [
+                *notes,
+                *_said(pictures),
+                *(w for one in learnt.fits for w in one.warnings),
+            ],
         },
         "calibration": guarantee(
             plan.method,
@@ -101,6 +108,36 @@ def learn(
     # The card as it is read back: lists, no tuples.
     card = json.loads(json.dumps(card))
     return FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
+
+
+def _plan(pictures: Ints, asked: Settings) -> Plan:
+    """How the pictures will be used; copies of one are no further evidence.
+
+    Raises:
+        InputError: a rate that so many pictures cannot support.
+    """
+    n_pictures = int(pictures.max()) + 1
+    try:
+        return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces)
+    except InputError as error:
+        if n_pictures == len(pictures):
+            raise
+        raise InputError(
+            f"{error} Of the {len(pictures)} images {len(pictures) - n_pictures} are copies or "
+            "near-copies of others, and those count once."
+        ) from error
+
+
+def _said(pictures: Ints) -> list[str]:
+    """A sentence where images are copies or near-copies of others."""
+    n_pictures = int(pictures.max()) + 1
+    if n_pictures == len(pictures):
+        return []
+    return [
+        f"{len(pictures)} images show about {n_pictures} different pictures: the others are copies "
+        "or near-copies (compressed, brightened or shifted anew). Copies stay together when images "
+        "are held out, and count once in what is promised."
+    ]
 
 
 def _fit_one(

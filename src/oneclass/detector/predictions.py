@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
@@ -63,6 +64,9 @@ class Scored(Made[Prediction]):
 class Predictions(Sequence[Prediction]):
     """The predictions in the order of the images, and what could not be scored.
 
+    Going through them to the end warns once (UserWarning) where images are missing: a gate must not
+    take an image that it never saw for a good one. `errors` has them.
+
     Attributes:
         predictions: one for each image that could be read.
         errors: one for each that could not.
@@ -72,6 +76,20 @@ class Predictions(Sequence[Prediction]):
     predictions: tuple[Prediction, ...]
     errors: tuple[ImageError, ...] = ()
     drift: str | None = None
+    _told: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        yield from self.predictions
+        if self.errors and not self._told:
+            self._told.append(True)
+            n = len(self.errors)
+            were, are = ("images were", "are") if n > 1 else ("image was", "is")
+            warnings.warn(
+                f"{n} {were} not scored and {are} not among these predictions; see .errors. "
+                f"The first: {self.errors[0]}",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def __len__(self) -> int:
         return len(self.predictions)

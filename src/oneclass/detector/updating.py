@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from oneclass.conformal.union import Union
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
+from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import ImageError, InputError
@@ -30,12 +32,15 @@ class Update:
         known: images that it had, by their pixels; they count once.
         forgotten: images taken out.
         errors: images that could not be read, and images to forget that were never learnt.
+        odd: of the images added, those that the model before found far odder than any that it had
+            learnt, the oddest first. Are they normal?
     """
 
     added: int
     known: int
     forgotten: int
     errors: tuple[ImageError, ...]
+    odd: tuple[Prediction, ...] = ()
 
 
 def update(
@@ -61,16 +66,31 @@ def update(
         training, fewer, at_least=at_least, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
-    training, added, known, errors = with_more(
+    training, new, known, errors = with_more(
         training, more, model, workers=asked.workers, progress=progress, store=store
     )
     start = None
     if isinstance(model.union, Union) and len(model.union.coef) == 1:
         start = model.union.coef
     learnt = learn(training, model.representation, model.scale, asked, start=start)
-    did = Update(added, known, forgotten, (*errors, *unknown))
+    did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
     after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
     return after, did, store
+
+
+def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:
+    """Images beyond the oddest held-out normal one by as much as that lies beyond the middle one.
+
+    Args:
+        new: what the model says of them.
+        model: before it learns them.
+
+    Returns:
+        The oddest first.
+    """
+    normal = model.calibration.normal_scores
+    limit = 2 * normal[-1] - np.median(normal)
+    return tuple(sorted((p for p in new if p.score > limit), key=lambda p: -p.score))
 
 
 def with_more(
@@ -81,11 +101,12 @@ def with_more(
     workers: int,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[TrainingRows, int, int, list[ImageError]]:
-    """Add the rows of images: the rows, how many were new and known, and the errors."""
+) -> tuple[TrainingRows, list[Prediction], int, list[ImageError]]:
+    """Add the rows of images: the rows, the new images, how many were known, and the errors."""
     errors = list(sources.errors)
     known = set(training.digests)
     new: dict[bytes, np.ndarray] = {}
+    judged: list[Prediction] = []
     n_read = 0
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
@@ -93,13 +114,14 @@ def with_more(
             errors.append(result)
         else:
             n_read += 1
-            if result.digest not in known:
+            if result.digest not in known and result.digest not in new:
                 new[result.digest] = result.row
+                judged.append(model.judge(sources.names[result.index], result.row))
         if progress:
             progress(done, len(sources))
     if new:
         training = training.joined(list(new.values()), list(new))
-    return training, len(new), n_read - len(new), errors
+    return training, judged, n_read - len(new), errors
 
 
 def without_some(

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
+from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
@@ -45,6 +47,7 @@ class CheckReport:
         colours: ``"grey"``, ``"RGB"`` -> number of images.
         duplicates: groups of files with the same pixels (same shape, depth and values; the format
             and the bytes of the files may differ), each group in the order of the inputs.
+        near: groups of files that show nearly the same: compressed, brightened or shifted anew.
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
         ignored: suffix -> number of files in folders that were not taken for images.
@@ -57,6 +60,7 @@ class CheckReport:
     depths: Mapping[str, int]
     colours: Mapping[str, int]
     duplicates: tuple[tuple[Path, ...], ...]
+    near: tuple[tuple[Path, ...], ...]
     constant: tuple[Path, ...]
     far: tuple[Path, ...]
     ignored: Mapping[str, int]
@@ -92,7 +96,14 @@ class CheckReport:
             (
                 self.copies,
                 f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of "
-                "another: copies count twice in training and flatter the held-out scores.",
+                "another: 'fit' counts copies once in what it promises; they teach nothing new.",
+            ),
+            (
+                self.near,
+                f"{_of(len(self.near), 'picture')} {_be(len(self.near), 'is', 'are')} shown more "
+                f"than once, or nearly, by {sum(map(len, self.near))} images: near-copies are no "
+                "further evidence, and where its rows show them, 'fit' counts them once in what it "
+                "promises. Give more different pictures rather than altered copies.",
             ),
             (
                 self.constant,
@@ -125,6 +136,7 @@ class CheckReport:
             "depths": dict(self.depths),
             "colours": dict(self.colours),
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
+            "near_copies": [[str(path) for path in group] for group in self.near],
             "constant": [str(path) for path in self.constant],
             "far": [str(path) for path in self.far],
             "ignored": dict(self.ignored),
@@ -149,6 +161,9 @@ class CheckReport:
         for group in self.duplicates[:SHOWN]:
             lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
         lines += _more(len(self.duplicates), "groups of copies")
+        for group in self.near[:SHOWN]:
+            lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
+        lines += _more(len(self.near), "groups of near-copies")
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:
@@ -198,6 +213,7 @@ def check(
         depths=_tally(h.depth for h in headers),
         colours=_tally("grey" if h.channels == 1 else "RGB" for h in headers),
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
+        near=_near(facts),
         constant=tuple(fact.path for fact in facts if fact.constant),
         far=_far(facts),
         ignored=listing.ignored,
@@ -211,6 +227,7 @@ class _Facts:
     path: Path
     header: Header
     digest: bytes
+    print: NDArray[np.float16]
     constant: bool
     range: PixelRange | None
 
@@ -232,7 +249,14 @@ def _facts(path: Path, header: Header) -> _Facts:
     digest = hashlib.blake2b(pixels.data, digest_size=16, person=b"pixels", key=shape).digest()
     constant = bool((pixels == pixels[0, 0]).all())
     deep = None if pixels.dtype == np.uint8 else PixelRange.of(pixels)
-    return _Facts(path, header, digest, constant, deep)
+    return _Facts(path, header, digest, fingerprint(pixels), constant, deep)
+
+
+def _near(facts: list[_Facts]) -> tuple[tuple[Path, ...], ...]:
+    """Groups of files that show nearly the same, but for those of one single colour."""
+    some = [fact for fact in facts if not fact.constant]
+    groups = alike([fact.print for fact in some], [fact.digest for fact in some])
+    return tuple(tuple(some[i].path for i in group) for group in groups)
 
 
 def _far(facts: list[_Facts]) -> tuple[Path, ...]:
@@ -269,6 +293,10 @@ def _more(count: int, what: str, shown: int = SHOWN) -> list[str]:
 
 def _images(count: int) -> str:
     return f"{count} {_be(count, 'image is', 'images are')}"
+
+
+def _of(count: int, one: str) -> str:
+    return f"{count} {_be(count, one, one + 's')}"
 
 
 def _be(count: int, one: str, many: str) -> str:

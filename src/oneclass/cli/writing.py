@@ -1,0 +1,79 @@
+"""How `fit` and `update` write a model over another, and what they say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oneclass.cli.console import count, say
+from oneclass.system.names import plain
+
+if TYPE_CHECKING:
+    from oneclass.detector.estimator import Detector
+    from oneclass.detector.origins import Folder
+
+SHOWN_FOLDERS = 8
+
+no_backup = click.option(
+    "--no-backup",
+    is_flag=True,
+    help="Keep no FILE.previous where a model is written over another.",
+)
+
+
+def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
+    """Write a model file; what was there before is kept beside it, unless that is not wanted."""
+    from oneclass.detector.training_rows import rows_file
+    from oneclass.system.previous import kept_previous, previous
+
+    if no_backup:
+        detector.save(file, rows=rows)
+        return
+    pairs = [(file, previous(file)), (rows_file(file), rows_file(previous(file)))]
+    with kept_previous(pairs) as kept:
+        detector.save(file, rows=rows)
+    if kept:
+        say(f"the model that was in {file} is kept as {kept[0]} (--no-backup: do not keep it).")
+
+
+def say_learnt(detector: Detector, file: Path) -> None:
+    """Tell what a model file holds and what its verdicts are worth."""
+    card = detector.card
+    for warning in card["fit"]["warnings"]:
+        say(f"note: {warning}")
+    say(
+        f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
+        f"({file.stat().st_size / 1e3:.0f} kB)."
+    )
+    say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
+
+
+def say_folders(folders: tuple[Folder, ...]) -> None:
+    """Tell which folders were learnt from, and which of them had better be looked at."""
+    amiss = [folder for folder in folders if folder.sounds_bad or folder.unlike]
+    if len(folders) > 1:
+        say(f"learnt from {count(len(folders), 'folder')}:")
+        for folder in folders[:SHOWN_FOLDERS]:
+            say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
+        if len(folders) > SHOWN_FOLDERS:
+            say(f"         ... and {len(folders) - SHOWN_FOLDERS} more")
+    for folder in amiss:
+        if folder not in folders[:SHOWN_FOLDERS] or len(folders) == 1:
+            say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
+    if amiss:
+        n = sum(folder.n_images for folder in amiss)
+        say(
+            f"note: {count(n, 'image')} marked above {'was' if n == 1 else 'were'} learnt as "
+            "normal. If they are not, give the folder of the good ones alone."
+        )
+
+
+def _marks(folder: Folder) -> str:
+    marks = []
+    if folder.sounds_bad:
+        marks.append("its name speaks of defects")
+    if folder.unlike:
+        marks.append("looks unlike the rest")
+    return f"   <- {' and '.join(marks)}" if marks else ""

@@ -1,0 +1,115 @@
+"""Which folders the normal images came from, and which of them look unlike the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.images.sources import Sources
+from oneclass.rows import RowSource
+from oneclass.rows.near_copies import folded
+
+FEWEST_IMAGES, FEWEST_OTHERS = 3, 10
+MOST_COMPARED = 2000
+FAR = 0.95
+"""Half of a folder's images lie further from the others than this share of the others do."""
+BAD = re.compile(
+    r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
+    r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
+)
+"""Names of folders that do not sound like good parts."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where normal images came from.
+
+    Attributes:
+        path: of the folder.
+        n_images: learnt from it.
+        sounds_bad: whether its name speaks of defects, masks or the like.
+        unlike: whether its images look unlike those of the other folders.
+    """
+
+    path: Path
+    n_images: int
+    sounds_bad: bool
+    unlike: bool
+
+
+def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[Folder, ...]:
+    """The folders of the images that were learnt, those with the most images first.
+
+    Args:
+        sources: files or arrays.
+        indices: (n,) of the images that were learnt, in the order of the rows.
+        rows: (n, d) or (n, p, d).
+    """
+    parents = [item.parent for i in indices if isinstance(item := sources.items[i], Path)]
+    if not parents:
+        return ()
+    names, of, counts = np.unique(
+        np.array(list(map(str, parents))), return_inverse=True, return_counts=True
+    )
+    unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
+    tops = [Path(name) for name in names]
+    common = _common(tops)
+    found = [
+        Folder(path, int(n), _sounds_bad(path, common), bool(odd))
+        for path, n, odd in zip(tops, counts, unlike, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda folder: -folder.n_images))
+
+
+def unlike_the_rest(rows: RowSource, of: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which groups of images lie apart from all the others.
+
+    A group does where half of its images are further from their nearest neighbour among the others
+    than nearly all others are from theirs. Where that holds of the greater part, these are simply
+    the kinds that there are, and none is named.
+
+    Args:
+        rows: (n, d) or (n, p, d).
+        of: (n,) the group of each, 0, 1, ...
+    """
+    chosen = np.arange(len(of))
+    if len(chosen) > MOST_COMPARED:
+        chosen = np.sort(np.random.default_rng(0).choice(len(of), MOST_COMPARED, replace=False))
+    some, group = folded(rows, chosen), of[chosen]
+    far = _distances(some)
+    apart = np.zeros(int(of.max()) + 1, bool)
+    for number in range(len(apart)):
+        mine, others = np.flatnonzero(group == number), np.flatnonzero(group != number)
+        if len(mine) >= FEWEST_IMAGES and len(others) >= FEWEST_OTHERS:
+            usual = far[np.ix_(others, others)].min(axis=1)
+            away = far[np.ix_(mine, others)].min(axis=1)
+            apart[number] = np.median(away) > np.quantile(usual, FAR)
+    return apart if 2 * apart[of].sum() < len(of) else np.zeros_like(apart)
+
+
+def _distances(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """(n, n) squared distances; none of a row from itself."""
+    square = np.einsum("ij,ij->i", rows, rows)
+    far = square[:, None] + square[None] - 2 * (rows @ rows.T)
+    np.fill_diagonal(far, np.inf)
+    return np.asarray(far)
+
+
+def _common(folders: Sequence[Path]) -> int:
+    """How many parts all the paths share, the last folder's own name not counted."""
+    shared = 0
+    for parts in zip(*(folder.parts[:-1] for folder in folders), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def _sounds_bad(folder: Path, common: int) -> bool:
+    return any(BAD.search(part) for part in folder.parts[common:])

@@ -1,0 +1,57 @@
+"""Near-copies among files, by a small picture of each: no network is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.rows.near_copies import group
+
+SIDE = 16
+FAR_BELOW = 0.25
+"""Of the distance of different pictures; docs/copies.md has the table."""
+
+
+def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:
+    """(256,) a picture of 16 x 16 grey means, of mean 0 and unit length: brightness does not count.
+
+    Args:
+        pixels: (H, W) or (H, W, 3), finite.
+    """
+    grey = pixels if pixels.ndim == 2 else pixels[..., 1]
+    across = _means(grey, 1)
+    small = _means(across, 0)
+    small -= small.mean()
+    length = np.linalg.norm(small)
+    return np.asarray((small / length if length > 0 else small).ravel(), np.float16)
+
+
+def alike(prints: Sequence[NDArray[np.float16]], contents: Sequence[bytes]) -> list[list[int]]:
+    """Groups of near-copies: the indices of one image of each content.
+
+    Args:
+        prints: of n images, from `fingerprint`.
+        contents: n digests; images with the same one are copies, and no news.
+    """
+    first = list({content: i for i, content in reversed(list(enumerate(contents)))}.values())[::-1]
+    if not first:
+        return []
+    numbers = group(np.array([prints[i] for i in first], np.float32), far_below=FAR_BELOW, many=2)
+    groups: dict[int, list[int]] = {}
+    for index, number in zip(first, numbers, strict=True):
+        groups.setdefault(int(number), []).append(index)
+    return [found for found in groups.values() if len(found) > 1]
+
+
+def _means(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
+    """Means of `SIDE` stretches along an axis; of fewer values some count twice."""
+    n = values.shape[axis]
+    edges = np.arange(SIDE + 1) * n // SIDE
+    starts, counts = np.minimum(edges[:-1], n - 1), np.maximum(np.diff(edges), 1)
+    sums = np.add.reduceat(values, starts, axis=axis, dtype=np.float64)
+    shape = [1, 1]
+    shape[axis] = SIDE
+    return np.asarray(sums / counts.reshape(shape))

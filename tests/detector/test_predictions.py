@@ -1,0 +1,43 @@
+"""An image that was not scored does not pass without a word."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+
+import pytest
+
+from oneclass.detector.predictions import Prediction, Predictions
+from oneclass.errors import ImageError
+
+GOOD = tuple(Prediction(f"{n}.png", -0.1 * n, 0.5, False) for n in range(3))
+BROKEN = (ImageError("broken.png", "damaged", "it ends too early"), ImageError("b", "empty", "no"))
+
+
+def test_a_loop_to_its_end_warns_once_and_names_the_first() -> None:
+    predictions = Predictions(GOOD, BROKEN)
+    with pytest.warns(UserWarning, match=r"2 images were not scored.*broken\.png") as caught:
+        assert [p.path for p in predictions] == ["0.png", "1.png", "2.png"]
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tuple(predictions) == GOOD
+
+
+def test_one_that_is_missing() -> None:
+    with pytest.warns(UserWarning, match="1 image was not scored and is not among"):
+        list(Predictions((), BROKEN[:1]))
+
+
+def test_what_is_whole_or_not_gone_through_says_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tuple(Predictions(GOOD)) == GOOD
+        predictions = Predictions(GOOD, BROKEN)
+        assert predictions[0] == next(iter(predictions))
+        assert len(predictions) == len(predictions.scores) == 3
+        assert predictions == Predictions(GOOD, BROKEN)
+        assert pickle.loads(pickle.dumps(predictions)).predictions == GOOD
+        assert len(copy.deepcopy(predictions).errors) == 2

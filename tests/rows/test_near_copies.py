@@ -1,0 +1,145 @@
+"""Copies of a picture are told from other pictures by how far apart pictures lie."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageFilter
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
+
+from oneclass.rows import ArrayRows
+from oneclass.rows import near_copies as near
+
+Floats = NDArray[np.float32]
+
+
+def unit(rows: NDArray[np.floating]) -> Floats:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def pictures(n: int, seed: int, d: int = 60) -> Floats:
+    """(n, d) rows as spread out as those of photographs: round a common mean."""
+    random = np.random.default_rng(seed)
+    return unit(1 + random.normal(0, 1, (n, d)))
+
+
+def groups_of(rows: Floats) -> NDArray[np.int64]:
+    return near.near_copies(ArrayRows(rows), np.arange(len(rows)))
+
+
+def same_parts(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
+    return bool(((a[:, None] == a) == (b[:, None] == b)).all())
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("n", "copies"), [(34, 6), (20, 2), (100, 3)])
+def test_multiplied_pictures_are_found(n: int, copies: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    true = random.permutation(np.repeat(np.arange(n), copies))
+    rows = unit(pictures(n, seed)[true] + random.normal(0, 0.01, (n * copies, 60)))
+    assert same_parts(groups_of(rows), true)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", [20, 34, 300])
+@pytest.mark.parametrize("d", [8, 60, 700])
+def test_different_pictures_stay_apart(n: int, d: int, seed: int) -> None:
+    found = groups_of(pictures(n, seed, d))
+    assert len(np.unique(found)) >= (n if d > 8 else 0.93 * n)
+
+
+def test_one_pair_among_many_is_found_and_nothing_else() -> None:
+    rows = pictures(200, 1)
+    rows[77] = unit(rows[13] + 0.01 * pictures(1, 2)[0])
+    true = np.arange(200)
+    true[77] = 13
+    assert same_parts(groups_of(rows), true)
+
+
+def test_numbers_run_in_the_order_of_the_images_and_copies_share_theirs() -> None:
+    rows = np.repeat(pictures(40, 3), 2, axis=0)
+    rows[1::4] += 0.002 * pictures(20, 4)
+    contents = np.arange(80)
+    found = near.near_copies(ArrayRows(unit(rows)), contents)
+    assert found.tolist() == np.repeat(np.arange(40), 2).tolist()
+    exact = np.repeat(np.arange(40), 2)
+    assert near.near_copies(ArrayRows(np.repeat(pictures(40, 3), 2, axis=0)), exact).tolist() == (
+        exact.tolist()
+    ), "copies of all pictures do not make different pictures near"
+
+
+def test_a_few_images_and_images_all_alike_are_left_as_they_are() -> None:
+    assert groups_of(np.repeat(pictures(1, 0), 5, axis=0)).tolist() == [0, 1, 2, 3, 4]
+    alike = unit(np.ones((30, 60)) + 1e-9 * pictures(30, 0))
+    assert len(groups_of(alike)) == 30
+    assert groups_of(alike).max() >= 1, "a fit needs two"
+
+
+def test_positions_and_wide_rows_are_folded_and_distances_stay() -> None:
+    rows = pictures(50, 5, d=4000)
+    folded = near.folded(ArrayRows(rows), np.arange(0, 50, 2))
+    assert folded.shape == (25, near.WIDTH)
+    true, kept = cdist(rows[::2], rows[::2]), cdist(folded, folded)
+    off = ~np.eye(25, dtype=bool)
+    assert np.abs(kept[off] / true[off] - 1).max() < 0.25
+    patches = near.folded(ArrayRows(rows.reshape(50, 40, 100)), np.arange(0, 50, 2))
+    np.testing.assert_allclose(patches, folded, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_tree_is_the_shortest(seed: int) -> None:
+    rows = pictures(60, seed).astype(np.float64)
+    a, b, length = near.tree(rows)
+    oracle = minimum_spanning_tree(cdist(rows, rows))
+    assert length.sum() == pytest.approx(oracle.sum(), rel=1e-5)
+    np.testing.assert_allclose(length, np.linalg.norm(rows[a] - rows[b], axis=1), atol=1e-5)
+    assert len({0, *b.tolist()}) == 60
+
+
+def test_many_rows_are_compared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    true = random.permutation(np.repeat(np.arange(100), 4))
+    rows = unit(pictures(100, 0)[true] + random.normal(0, 0.003, (400, 60)))
+    monkeypatch.setattr(near, "SLICE", 100)
+    found = groups_of(rows)
+    together = (found[:, None] == found) & ~np.eye(400, dtype=bool)
+    really = (true[:, None] == true) & ~np.eye(400, dtype=bool)
+    assert not (together & ~really).any()
+    assert (together & really).sum() > 0.9 * really.sum(), "few copies lie across a border"
+
+
+def drawn(random: np.random.Generator) -> Image.Image:
+    """A picture like no other: soft blobs."""
+    small = Image.fromarray(random.integers(0, 256, (9, 9), dtype=np.uint8))
+    return small.resize((96, 96), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(1))
+
+
+def altered(image: Image.Image) -> list[Image.Image]:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=60)
+    return [
+        Image.open(file).convert("L"),
+        ImageEnhance.Brightness(image).enhance(1.1),
+        image.rotate(2, Image.Resampling.BILINEAR).crop((3, 3, 93, 93)).resize((96, 96)),
+        image.transform((96, 96), Image.Transform.AFFINE, (1, 0, 1, 0, 1, 1)),
+    ]
+
+
+def test_compressed_brightened_turned_and_shifted_pictures_are_copies() -> None:
+    from oneclass.detector.estimator import Detector
+
+    random = np.random.default_rng(0)
+    originals = [drawn(random) for _ in range(20)]
+    every = [np.asarray(one) for image in originals for one in (image, *altered(image))]
+    card = Detector().fit(every).card
+    assert card["fit"]["n_images"] == 100
+    assert 18 <= card["fit"]["n_pictures"] <= 22
+    assert card["calibration"]["n_held_out"] == card["fit"]["n_pictures"]
+    assert "near-copies" in " ".join(card["fit"]["warnings"])
+    alone = Detector().fit([np.asarray(image) for image in originals]).card
+    assert alone["fit"]["n_pictures"] == 20
+    assert not alone["fit"]["warnings"]

@@ -29,6 +29,12 @@ class Place:
             headers={**RAW, "X-File-Name": file.name, **headers},
         )
 
+    def page(self, address: str) -> str:
+        """A page, without becoming a browser that has its cookie."""
+        text = self.client.get(address).text
+        self.client.cookies.clear()
+        return text
+
     def job(self, number: int) -> dict[str, Any]:
         """Wait for a job to end."""
         for _ in range(600):

@@ -25,9 +25,11 @@ def files_of(images: Path) -> list[Path]:
 
 
 def test_the_lines_are_those_of_the_command(place: Place, images: Path, model_file: Path) -> None:
-    for file in files_of(images):
-        done = oneclass("score", model_file, file.name, "--json", cwd=file.parent)
-        assert place.score(file, **LINES).text == done.stdout
+    for folder in ("normal", "odd"):
+        files = sorted((images / folder).iterdir())
+        names = [file.name for file in files]
+        done = oneclass("score", model_file, *names, "--json", cwd=images / folder)
+        assert "".join(place.score(file, **LINES).text for file in files) == done.stdout
 
 
 def test_multipart_and_paths_give_the_same_as_raw_bytes(place: Place, images: Path) -> None:
@@ -200,10 +202,16 @@ def test_pictures_and_maps_of_a_prediction(place: Place, images: Path, model_fil
     address = f"/api/v1/predictions/{number}"
     [explained] = load(model_file).explain([file])
     assert isinstance(explained, Explanation)
-    array = np.load(io.BytesIO(place.client.get(f"{address}/heatmap.npy").content))
+    array = np.load(
+        io.BytesIO(place.client.get(f"/api/v1/predictions/{number}/heatmap.npy").content)
+    )
     assert (array == explained.anomaly_map).all()
-    for name, mode in (("picture.png", "RGB"), ("heatmap.png", "RGB"), ("heat.png", "RGBA")):
-        answer = place.client.get(f"{address}/{name}")
+    for drawn, mode in (
+        (f"/api/v1/predictions/{number}/picture.png", "RGB"),
+        (f"/api/v1/predictions/{number}/heatmap.png", "RGB"),
+        (f"/api/v1/predictions/{number}/heat.png", "RGBA"),
+    ):
+        answer = place.client.get(drawn)
         assert answer.headers["content-type"] == "image/png"
         assert Image.open(io.BytesIO(answer.content)).mode == mode
     assert place.client.get(f"{address}/picture.png?large=true").status_code == 200

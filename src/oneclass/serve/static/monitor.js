@@ -48,13 +48,15 @@ if (monitor) {
 
   const drawTime = () => {
     const c = colours();
-    const at = facts.counts.map((count) => count.at);
-    const share = (key) => facts.counts.map((count) => 100 * count[key] / count.images);
+    const now = Date.now() / 1000, first = now - 86400 * Number(page.byId("days").value);
+    const at = [first, ...facts.counts.map((count) => Math.min(now, count.at + facts.step / 2)), now + 1];
+    const share = (key) => [null, ...facts.counts.map((count) => 100 * count[key] / count.images), null];
     const promise = at.map(() => 100 * facts.false_alarms);
+    page.byId("point").textContent = facts.step < 86400 ? "hour" : "day";
     const points = { show: true, size: 7 };
     const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
     draw("time", {
-      scales: { x: { range: (_, low, high) => (low === high ? [low - 43200, high + 43200] : [low, high]) }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
+      scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
       axes: [axis(c), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
       series: [{}, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);

@@ -41,6 +41,10 @@ class Connection(H11Protocol):
         if self._answering:
             self._received()
 
+    def send_400_response(self, msg: str) -> None:
+        """What makes no sense as HTTP."""
+        self._refuse(400, "Bad Request")
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY:  # the rest of a body that nobody wants

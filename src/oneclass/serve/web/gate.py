@@ -101,6 +101,7 @@ class Gate:
         host = check_host(headers.getlist("host"), settings.names)
         path = scope["path"][len(settings.prefix) :]
         check_length(headers, self._service.limits.body_bytes)
+        check_head(scope, self._service.limits.header_bytes)
         cookies = cookies_of(headers)
         holder = await self._holder(headers, cookies)
         if scope["method"] not in SAFE:
@@ -225,6 +226,18 @@ def check_length(headers: Headers, most: int) -> None:
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length[:18]) > most:
         raise too_large(most)
+
+
+def check_head(scope: Scope, most: int) -> None:
+    """Refuse headers that came at once, so that the parser had no time to find them too long."""
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    if fields + len(scope.get("raw_path", b"")) + len(scope["query_string"]) > most:
+        raise ProblemError(
+            431,
+            WORDS[431],
+            f"the address and headers have more than {most} bytes.",
+            {"Connection": "close"},
+        )
 
 
 def check_host(hosts: list[str], names: frozenset[str]) -> str:

@@ -54,6 +54,7 @@ WORDS = {
     421: "wrong_host",
     422: "unusable",
     429: "too_many_requests",
+    431: "too_large",
     500: "bug",
     501: "not_installed",
     503: "busy",

@@ -65,7 +65,7 @@ def make_server(settings: Settings) -> Server:
         timeout_keep_alive=int(limits.idle_seconds),
         timeout_graceful_shutdown=int(limits.stop_seconds),
         h11_max_incomplete_event_size=limits.header_bytes,
-        backlog=limits.connections,
+        backlog=2 * limits.connections + 128,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return Server(config, service)
@@ -89,7 +89,7 @@ def bound(settings: Settings) -> Iterator[socket.socket]:
                 f"cannot listen at {settings.host}, port {settings.port}: {error.strerror}. Does "
                 "it run already? Give another --port."
             ) from error
-        made.listen(settings.limits.connections)
+        made.listen(2 * settings.limits.connections + 128)
         yield made
     finally:
         made.close()

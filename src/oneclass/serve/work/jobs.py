@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,28 +153,24 @@ class JobRunner:
 
     def _program(self, number: int, request: dict[str, Any]) -> dict[str, Any] | None:
         """Run it, and record how far it is; what it said last, None if it was stopped."""
-        program = subprocess.Popen(
-            PROGRAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._running = (number, program)
         last: dict[str, Any] = {}
         told = 0.0
-        try:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, text=True) as program:
+            self._running = (number, program)
             assert program.stdin is not None
             assert program.stdout is not None
-            json.dump(request, program.stdin)
-            program.stdin.close()
+            with suppress(BrokenPipeError):  # it was stopped before it had read what to do
+                json.dump(request, program.stdin)
+                program.stdin.close()
             for line in program.stdout:
                 last = json.loads(line)
                 if "done" in last and time.monotonic() - told > EVERY:
                     told = time.monotonic()
                     self.jobs.progress(number, last["done"], last["total"])
                     self._tell(number)
-        except BrokenPipeError:
-            pass  # it was stopped before it had read what to do
-        finally:
             code = program.wait()
-            self._running = None
+        self._running = None
         if "result" in last or "error" in last:
             return last
         if code == 0 or self._stopping or self._cancelled(number):

@@ -54,7 +54,7 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
         really = Path(f"/proc/self/fd/{handle}").readlink()
         if not _within(really, roots) or not S_ISREG(os.fstat(handle).st_mode):
             raise refused
-        with open(handle, "rb", closefd=False) as file:  # noqa: PTH123 - it is no path
+        with open(handle, "rb", closefd=False) as file:
             yield file
     finally:
         os.close(handle)

@@ -66,7 +66,7 @@ async def score(
 
     With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
     """
-    chosen = await asyncio.to_thread(version_of, service, name, version)
+    chosen = version_of(service, name, version)  # nearly always known without the disk
     arrived = await _arrived(request, service)
     source = "page" if from_browser(request.headers) else "api"
     results = await _scored(service, chosen, source, arrived)
@@ -76,8 +76,8 @@ async def score(
     if LINES in request.headers.get("accept", ""):
         lines = [json_line(_prediction(r)) for r in results if isinstance(r, Scored)]
         return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
-    out = await asyncio.to_thread(_answer, service, chosen, results)
-    return JSONResponse(out.model_dump())
+    drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
+    return JSONResponse(_answer(chosen, results, drift).model_dump())
 
 
 async def _arrived(request: Request, service: Service) -> list[Arrived]:
@@ -184,9 +184,13 @@ def _prediction(scored: Scored) -> Prediction:
     return Prediction(made.path, made.score, made.p_value, made.is_anomaly)
 
 
-def _answer(service: Service, version: Version, results: list[Scored | ImageError]) -> ScoredOut:
+def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
+    predictions = [_prediction(result) for result in results if isinstance(result, Scored)]
+    return service.library.detector(version).drift(predictions)
+
+
+def _answer(version: Version, results: list[Scored | ImageError], drift: str | None) -> ScoredOut:
     scored = [result for result in results if isinstance(result, Scored)]
-    detector = service.library.detector(version)
     return ScoredOut(
         model=version.name,
         version=version.number,
@@ -207,5 +211,5 @@ def _answer(service: Service, version: Version, results: list[Scored | ImageErro
             for e in results
             if isinstance(e, ImageError)
         ],
-        drift=detector.drift([_prediction(one) for one in scored]),
+        drift=drift,
     )

@@ -76,8 +76,7 @@ def _watch(service: Service, number: int) -> Row:
 
 def watch_out(service: Service, row: Row) -> WatchOut:
     """A watch as JSON, with what came of it."""
-    counts, deliveries = service.watches.counts(row["id"]), service.watches.deliveries(row["id"])
-    assert counts is not None
+    deliveries = service.watches.deliveries(row["id"])
     assert deliveries is not None
     return WatchOut(
         id=row["id"],
@@ -86,10 +85,10 @@ def watch_out(service: Service, row: Row) -> WatchOut:
         state=row["state"],
         webhook=row["webhook"],
         only_anomalies=bool(row["only_odd"]),
-        images=counts["images"],
-        anomalies=counts["anomalies"],
-        failures=counts["failures"],
-        last=counts["last"],
+        images=row["images"],
+        anomalies=row["anomalies"],
+        failures=row["failures"],
+        last=row["last"],
         problem=service.watcher.problems.get(row["id"]),
         deliveries=dict(deliveries),
     )

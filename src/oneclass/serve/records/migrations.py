@@ -117,7 +117,11 @@ CREATE TABLE watch (
     webhook TEXT,
     secret TEXT NOT NULL,
     only_odd INTEGER NOT NULL DEFAULT 0,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    images INTEGER NOT NULL DEFAULT 0,
+    anomalies INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    last REAL
 );
 CREATE TABLE seen (
     watch_id INTEGER NOT NULL REFERENCES watch(id) ON DELETE CASCADE,

@@ -65,6 +65,8 @@ class Versions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[tuple[str, int | None], Version] = {}
+        """Asked for with every image; one process writes them, and then forgets these."""
 
     def serving(self) -> list[Version]:
         """The version in use of each model, by name."""
@@ -78,12 +80,17 @@ class Versions:
 
     def named(self, name: str, number: int | None = None) -> Version | None:
         """A version of a model; without a number the one that serves."""
+        known = self._known.get((name, number))
+        if known is not None:
+            return known
         if number is None:
             where, values = "WHERE name = ? AND serves", (name,)
             row = self._database.row(f"SELECT * FROM ({SELECT}) {where}", values)
         else:
             row = self._database.row(f"{SELECT} WHERE name = ? AND number = ?", (name, number))
-        return None if row is None else _version(row)
+        if row is None:
+            return None
+        return self._known.setdefault((name, number), _version(row))
 
     def by_id(self, number: int) -> Version | None:
         """A version by its id."""
@@ -124,6 +131,7 @@ class Versions:
                 "n_learnt, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
+        self._known.clear()
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -134,6 +142,7 @@ class Versions:
                 "INSERT INTO taken (name, version_id, at, who) VALUES (?, ?, ?, ?)",
                 (version.name, version.id, time.time(), who),
             )
+        self._known.clear()
 
     def taken(self, name: str) -> list[Row]:
         """When which version was taken, and by whom; the newest first."""
@@ -159,6 +168,7 @@ class Versions:
             connection.execute(
                 "UPDATE version SET false_alarms = ? WHERE id = ?", (rate, version.id)
             )
+        self._known.clear()
 
 
 def _version(row: Row) -> Version:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
 
 from oneclass.serve.records.database import Database, Row
 
@@ -37,7 +36,7 @@ class Watches:
         return cursor.lastrowid
 
     def all(self) -> list[Row]:
-        """Every watch with how many images it scored and called anomalies."""
+        """Every watch with its counts."""
         return self._database.rows("SELECT * FROM watch ORDER BY id")
 
     def one(self, number: int) -> Row | None:
@@ -54,17 +53,6 @@ class Watches:
         with self._database.write() as connection:
             connection.execute("DELETE FROM watch WHERE id = ?", (number,))
 
-    def counts(self, number: int) -> Row | None:
-        """How many images were scored, how many called anomalies, how many could not be used."""
-        source = f"watch:{number}"
-        return self._database.row(
-            "SELECT count(*) AS images, coalesce(sum(is_anomaly), 0) AS anomalies, "
-            "max(at) AS last, "
-            "(SELECT count(*) FROM failure WHERE source = ?) AS failures "
-            "FROM prediction WHERE source = ?",
-            (source, source),
-        )
-
     def seen(self, number: int) -> dict[str, tuple[int, int]]:
         """Path -> (bytes, nanoseconds of its last change) of all files that were dealt with."""
         query = "SELECT path, bytes, changed FROM seen WHERE watch_id = ?"
@@ -73,16 +61,35 @@ class Watches:
             for row in self._database.each(query, (number,))
         }
 
-    def mark_seen(
+    def dealt_with(
         self,
         number: int,
-        files: Iterable[tuple[str, int, int]],
+        file: tuple[str, int, int],
+        is_anomaly: bool | None,
         connection: sqlite3.Connection,
     ) -> None:
-        """Remember (path, bytes, nanoseconds) of files, inside a transaction."""
-        connection.executemany(
+        """Count a file, (path, bytes, nanoseconds), and remember it, inside a transaction.
+
+        Args:
+            number: of the watch.
+            file: what was seen.
+            is_anomaly: its verdict; None if it could not be scored.
+            connection: of the transaction.
+        """
+        connection.execute(
             "INSERT OR REPLACE INTO seen SELECT id, ?, ?, ? FROM watch WHERE id = ?",
-            ((*file, number) for file in files),
+            (*file, number),
+        )
+        connection.execute(
+            "UPDATE watch SET images = images + ?, anomalies = anomalies + ?, "
+            "failures = failures + ?, last = coalesce(?, last) WHERE id = ?",
+            (
+                is_anomaly is not None,
+                bool(is_anomaly),
+                is_anomaly is None,
+                None if is_anomaly is None else time.time(),
+                number,
+            ),
         )
 
     def tell(self, number: int, body: str, connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from oneclass import __version__
 from oneclass.serve.api import health, learning, models, monitor, predictions, scoring, watches
 from oneclass.serve.web import pages, sessions
 from oneclass.serve.web.gate import Gate
-from oneclass.serve.web.problems import translate
+from oneclass.serve.web.problems import told
 from oneclass.serve.work.service import Service
 
 API = "/api/v1"
@@ -48,11 +48,11 @@ def inner_app(service: Service) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
     )
     app.state.service = service
-    translate(app)
+    app.add_exception_handler(Exception, told)
     app.include_router(health.router)
     app.include_router(health.events, prefix=API)
     for part in (models, monitor, scoring, predictions, learning, watches):
         app.include_router(part.router, prefix=API)
     app.include_router(sessions.router)
-    pages.add(app)
+    pages.add(app, told)
     return app

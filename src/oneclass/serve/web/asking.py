@@ -17,6 +17,11 @@ def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
+async def _service(request: Request) -> Service:
+    """As a dependency: async, so that no thread is woken for it."""
+    return service_of(request)
+
+
 def holder_of(request: Request) -> Holder:
     """Who asks; the gate has found out."""
     holder: Holder | None = request.scope["state"]["holder"]
@@ -28,7 +33,7 @@ def holder_of(request: Request) -> Holder:
 def needs(scope: str) -> Any:
     """A dependency that lets only holders of a scope in."""
 
-    def check(request: Request) -> Holder:
+    async def check(request: Request) -> Holder:
         holder = holder_of(request)
         if scope not in holder.scopes:
             raise ProblemError(
@@ -39,7 +44,7 @@ def needs(scope: str) -> Any:
     return Depends(check)
 
 
-TheService = Annotated[Service, Depends(service_of)]
+TheService = Annotated[Service, Depends(_service)]
 Reader = Annotated[Holder, needs("read")]
 Sender = Annotated[Holder, needs("score")]
 Reviewer = Annotated[Holder, needs("review")]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from oneclass import __version__
-from oneclass.errors import InputError
+from oneclass.errors import InputError, OneclassError
 from oneclass.serve.api.learning import job_out
 from oneclass.serve.api.models import version_out
 from oneclass.serve.api.predictions import found, record
@@ -57,8 +61,26 @@ def environment() -> Environment:
 TEMPLATES = environment()
 
 
-def add(app: FastAPI) -> None:
-    """Add the pages and their files to an app."""
+def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+    """Add the pages and their files to an app.
+
+    Args:
+        app: to add them to.
+        tell: what a program is told of an error; a person is told the same on a page.
+    """
+
+    async def explain(request: Request, error: Exception) -> Response:
+        told = await tell(request, error)
+        path = request.url.path[len(service_of(request).settings.prefix) :]
+        if "text/html" not in request.headers.get("accept", "") or path.startswith("/api/"):
+            return told
+        message = json.loads(bytes(told.body))["message"]
+        shown = page(request, "problem.html", tab="", message=message)
+        shown.status_code = told.status_code
+        return shown
+
+    for kind in (HTTPException, OneclassError, RequestValidationError):
+        app.add_exception_handler(kind, explain)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -83,29 +83,23 @@ def answer(
     return JSONResponse({"error": error, "message": message}, status, headers=dict(headers or {}))
 
 
-def translate(app: FastAPI) -> None:
-    """Let an app answer with problems."""
-
-    @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        word = getattr(error, "error", WORDS.get(error.status_code, "error"))
-        return answer(error.status_code, word, str(error.detail), error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+async def told(request: Request, error: Exception) -> JSONResponse:
+    """What a program is told of an error."""
+    if isinstance(error, OneclassError):
+        return of_error(error)
+    if isinstance(error, RequestValidationError):
         found = [
             f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
             for problem in error.errors()
         ]
         return answer(422, WORDS[422], "; ".join(found)[:1000] + ".")
-
-    @app.exception_handler(OneclassError)
-    async def _own(request: Request, error: OneclassError) -> Response:
-        return of_error(error)
-
-    @app.exception_handler(Exception)
-    async def _bug(request: Request, error: Exception) -> Response:
-        return answer(500, WORDS[500], "this is a bug of oneclass; the server's log has more.")
+    if isinstance(error, HTTPException):
+        word = getattr(error, "error", WORDS.get(error.status_code, "error"))
+        message = str(error.detail)
+        if message == "Not Found":
+            message = "there is no such page or endpoint."
+        return answer(error.status_code, word, message, error.headers)
+    return answer(500, WORDS[500], "this is a bug of oneclass; the server's log has more.")
 
 
 def of_error(error: OneclassError) -> JSONResponse:

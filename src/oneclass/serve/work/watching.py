@@ -145,7 +145,8 @@ class Watcher:
 
         def write(answer: Scored | ImageError, connection: sqlite3.Connection) -> None:
             file = (path, state.bytes, state.changed)
-            self.watches.mark_seen(watch["id"], [file], connection)
+            odd = None if isinstance(answer, ImageError) else answer.made.is_anomaly
+            self.watches.dealt_with(watch["id"], file, odd, connection)
             if isinstance(answer, ImageError):
                 return
             if watch["webhook"] and (answer.made.is_anomaly or not watch["only_odd"]):

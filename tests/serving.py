@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +21,22 @@ if TYPE_CHECKING:
 
 HERE = "http://127.0.0.1:8717"
 RAW = {"Content-Type": "application/octet-stream"}
+
+
+PROGRAM = """
+import sys, json
+from pathlib import Path
+from oneclass.serve.settings import Limits, Settings
+from oneclass.serve.web.server import bound, make_server
+given = json.loads(sys.argv[1])
+limits = Limits(**given["limits"])
+folders = tuple(Path(folder) for folder in given["folders"])
+settings = Settings(Path(given["data"]), port=0, threads=1, limits=limits, folders=folders)
+server = make_server(settings)
+with bound(settings) as socket:
+    print(socket.getsockname()[1], flush=True)
+    server.run([socket])
+"""
 
 
 class Place:
@@ -51,3 +74,62 @@ def until(holds: Callable[[], Any], seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.05)
+
+
+class Running:
+    """A server process."""
+
+    def __init__(self, data: Path, folders: Sequence[str] = (), **limits: Any) -> None:
+        given = json.dumps({"data": str(data), "folders": folders, "limits": limits})
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        until(self.ready)
+
+    def ready(self) -> bool:
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(self.at(path), timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def score(self, content: bytes, timeout: float = 20) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self.at("/api/v1/models/stripes/score"),
+            data=content,
+            headers={"Content-Type": "image/png"},
+        )
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            said: dict[str, Any] = json.load(answer)
+        return said
+
+    def at(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def raw(self, data: bytes, *, wait: float = 5) -> bytes:
+        """What comes back to bytes, until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as line:
+            came = b""
+            try:
+                line.sendall(data)
+                while piece := line.recv(65536):
+                    came += piece
+            except ConnectionError:
+                pass
+            return came
+
+    def end(self, how: int = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(40)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from starlette.testclient import TestClient
 
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.serve.records.versions import Versions
 from oneclass.serve.settings import Limits, Settings
 from oneclass.serve.web.app import make_app
+from oneclass.serve.work.library import Library
 from oneclass.serve.work.service import Service
-from serving import HERE, Place
+from serving import HERE, Place, Running
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +81,31 @@ def start(tmp_path: Path, model_file: Path) -> Iterator[Callable[..., Place]]:
 @pytest.fixture
 def place(start: Callable[..., Place]) -> Place:
     return start()
+
+
+@pytest.fixture
+def data(tmp_path: Path, model_file: Path) -> Path:
+    """A data folder with the model."""
+    service = Service(Settings(tmp_path / "data", threads=1))
+    copy = tmp_path / "copy.oneclass"
+    copy.write_bytes(model_file.read_bytes())
+    version = Library(tmp_path / "data/models", Versions(service.database), 1).take_in(
+        copy, "stripes", origin="fit"
+    )
+    service.versions.take(version, who="test")
+    service.database.close()
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(data: Path) -> Iterator[Callable[..., Running]]:
+    began: list[Running] = []
+
+    def begin(**limits: Any) -> Running:
+        began.append(Running(data, **limits))
+        return began[-1]
+
+    yield begin
+    for one in began:
+        if one.process.poll() is None:
+            one.end(signal.SIGKILL)

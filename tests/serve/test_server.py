@@ -8,13 +8,11 @@ import random
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -22,112 +20,8 @@ from typing import Any
 
 import pytest
 
-from oneclass.serve.records.versions import Versions
-from oneclass.serve.settings import Limits, Settings
-from oneclass.serve.work.library import Library
-from oneclass.serve.work.service import Service
-from serving import until
-
-PROGRAM = """
-import sys, json
-from pathlib import Path
-from oneclass.serve.settings import Limits, Settings
-from oneclass.serve.web.server import bound, make_server
-given = json.loads(sys.argv[1])
-limits = Limits(**given["limits"])
-settings = Settings(Path(given["data"]), port=given["port"], threads=1, limits=limits)
-server = make_server(settings)
-with bound(settings) as socket:
-    print(socket.getsockname()[1], flush=True)
-    server.run([socket])
-"""
-
-
-class Running:
-    """A server process."""
-
-    def __init__(self, data: Path, port: int = 0, **limits: Any) -> None:
-        given = json.dumps({"data": str(data), "port": port, "limits": limits})
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-        until(self.ready)
-
-    def ready(self) -> bool:
-        try:
-            return self.get("/readyz")[0] == 200
-        except OSError:
-            return False
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        try:
-            with urllib.request.urlopen(self.at(path), timeout=10) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-
-    def score(self, content: bytes, timeout: float = 20) -> dict[str, Any]:
-        request = urllib.request.Request(
-            self.at("/api/v1/models/stripes/score"),
-            data=content,
-            headers={"Content-Type": "image/png"},
-        )
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            said: dict[str, Any] = json.load(answer)
-        return said
-
-    def at(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
-
-    def raw(self, data: bytes, *, wait: float = 5) -> bytes:
-        """What comes back to bytes, until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as line:
-            came = b""
-            try:
-                line.sendall(data)
-                while piece := line.recv(65536):
-                    came += piece
-            except ConnectionError:
-                pass
-            return came
-
-    def end(self, how: int = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        code = self.process.wait(40)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
-
-
-@pytest.fixture
-def data(tmp_path: Path, model_file: Path) -> Path:
-    """A data folder with the model."""
-    service = Service(Settings(tmp_path / "data", threads=1))
-    copy = tmp_path / "copy.oneclass"
-    copy.write_bytes(model_file.read_bytes())
-    version = Library(tmp_path / "data/models", Versions(service.database), 1).take_in(
-        copy, "stripes", origin="fit"
-    )
-    service.versions.take(version, who="test")
-    service.database.close()
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def run(data: Path) -> Iterator[Callable[..., Running]]:
-    began: list[Running] = []
-
-    def begin(**limits: Any) -> Running:
-        began.append(Running(data, **limits))
-        return began[-1]
-
-    yield begin
-    for one in began:
-        if one.process.poll() is None:
-            one.end(signal.SIGKILL)
+from oneclass.serve.settings import Limits
+from serving import Running, until
 
 
 def a_png(images: Path) -> bytes:

@@ -8,12 +8,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-all lint size bench clean
+.PHONY: help demo test test-train test-browser test-all lint size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
 	@echo "make test        install into .venv and run the tests"
 	@echo "make test-train  the tests of training (installs torch)"
+	@echo "make test-browser  the pages in a browser (needs chromium and npm)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
 	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
 	@echo "make size        measure what an installation takes on disk"
@@ -39,6 +40,10 @@ test: $(VENV)/installed-test
 
 test-train: $(VENV)/installed-test $(VENV)/installed-train
 	$(BIN)/python -m pytest tests/auxiliary
+
+test-browser: $(VENV)/installed-test-browser
+	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4.14.1
+	$(BIN)/python -m pytest tests/serve/test_browser.py -m slow
 
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'

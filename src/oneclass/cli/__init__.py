@@ -18,6 +18,7 @@ from oneclass.cli.look import check, info
 from oneclass.cli.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
+from oneclass.cli.serve import serve
 from oneclass.cli.train import train
 from oneclass.cli.update import update
 from oneclass.cli.verify import verify
@@ -55,6 +56,7 @@ for command in (
     export,
     verify,
     update,
+    serve,
     train,
     backbone,
     cache,

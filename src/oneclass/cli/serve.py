@@ -1,0 +1,187 @@
+"""`oneclass serve`: a page and a service over HTTP."""
+
+from __future__ import annotations
+
+import webbrowser
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oneclass.cli.console import print_data, say
+from oneclass.cli.parameters import BYTES, DURATION
+from oneclass.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from oneclass.serve.records.database import Database
+    from oneclass.serve.settings import Settings
+
+NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart")
+DATA = click.option(
+    "--data",
+    default="oneclass-data",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of all that the server keeps.",
+)
+
+
+@click.group(invoke_without_command=True, short_help="Open a page to learn and score in a browser.")
+@DATA
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", default=8717, show_default=True, help="Port to listen at; 0 for any.")
+@click.option("--url", help="Address by which a proxy shows it, such as https://line.example/odd.")
+@click.option("--allow-host", "hosts", multiple=True, help="Another name that it is reached by.")
+@click.option(
+    "--folder",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder whose files may be scored by path, and watched.",
+)
+@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@click.option(
+    "--keep-images", type=BYTES, default="10GB", show_default=True, help="Room for images."
+)
+@click.option("--keep", type=DURATION, help="Age at which predictions go.  [default: never]")
+@click.option("--max-pixels", type=int, default=24_000_000, show_default=True, help="Of one image.")
+@click.option("--open/--no-open", "open_page", default=None, help="Open the page in a browser.")
+@click.pass_context
+def serve(
+    context: click.Context,
+    data: Path,
+    host: str,
+    port: int,
+    url: str | None,
+    hosts: tuple[str, ...],
+    folders: tuple[Path, ...],
+    threads: int | None,
+    keep_images: float,
+    keep: float | None,
+    max_pixels: int,
+    open_page: bool | None,
+) -> int | None:
+    """Open a page to learn and score in a browser, and a service for programs.
+
+    Only this machine can reach it, unless --host or --url says otherwise; then everybody needs a
+    token. Ctrl-C ends it, after what it is doing.
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    require_packages()
+    from oneclass.serve.settings import Limits, Settings
+
+    settings = Settings(
+        data,
+        host,
+        port,
+        url,
+        hosts,
+        folders,
+        threads,
+        keep_images,
+        keep,
+        replace(Limits(), pixels=max_pixels),
+    )
+    return run(settings, open_page=open_page)
+
+
+@serve.command(short_help="Write all predictions as a table.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@DATA
+def export(file: Path, data: Path) -> int:
+    """Write all predictions, with model, time and review, to FILE: .csv, or .parquet (pyarrow)."""
+    from oneclass.serve.records import export as exports
+
+    n = exports.export(open_database(data), file)
+    say(f"{n} predictions are in {file}.")
+    return 0
+
+
+@serve.group(short_help="Say who may use a server that others can reach.")
+def token() -> None:
+    """Say who may use a server that others can reach."""
+
+
+@token.command("add")
+@click.argument("name")
+@DATA
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["read", "score", "review", "learn"]),
+    help="What it may do, several times if need be.  [default: all]",
+)
+@click.option("--expires", type=DURATION, help="When it ends.  [default: never]")
+def add_token(name: str, data: Path, scopes: tuple[str, ...], expires: float | None) -> int:
+    """Make a token for NAME, and print it: this once, since only its digest is kept."""
+    from oneclass.serve.records.tokens import SCOPES, Tokens
+
+    print_data(Tokens(open_database(data)).make(name, scopes or SCOPES, expires))
+    return 0
+
+
+@token.command("list")
+@DATA
+def list_tokens(data: Path) -> int:
+    """List the names of tokens, what they may do, and when they were last used."""
+    from oneclass.serve.records.tokens import Tokens
+    from oneclass.serve.web.words import when
+
+    for row in Tokens(open_database(data)).all():
+        until = "" if row["until"] is None else f", until {when(row['until'])}"
+        print_data(f"{row['name']}: {row['scopes']}; last used {when(row['used'])}{until}")
+    return 0
+
+
+@token.command("remove")
+@click.argument("name")
+@DATA
+def remove_token(name: str, data: Path) -> int:
+    """Make the token of NAME worthless, at once."""
+    from oneclass.serve.records.tokens import Tokens
+
+    Tokens(open_database(data)).remove(name)
+    say(f"the token of {name} is good for nothing any more.")
+    return 0
+
+
+def open_database(data: Path) -> Database:
+    """The database of a data folder, which a server may have open, too."""
+    from oneclass.serve.records.database import Database
+
+    return Database(data)
+
+
+def run(settings: Settings, *, open_page: bool | None) -> int:
+    """Serve until somebody ends it."""
+    from oneclass.serve.web.server import bound, make_server
+
+    server = make_server(settings)
+    with bound(settings) as socket:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = settings.url or f"http://{host}:{socket.getsockname()[1]}/"
+        say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
+        if open_page:
+            webbrowser.open(address)
+        server.run([socket])
+    say("ended; nothing is lost.")
+    return 0
+
+
+def require_packages() -> None:
+    """Say what to install, rather than what could not be imported.
+
+    Raises:
+        MissingDependencyError: a package of the extra `serve` is not there.
+    """
+    from importlib.util import find_spec
+
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"oneclass serve needs {', '.join(missing)}. Install the extra: "
+            "pip install 'oneclass[serve]'."
+        )

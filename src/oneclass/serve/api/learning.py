@@ -1,0 +1,133 @@
+"""Sets of good images, and the jobs that learn from them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+
+from oneclass.serve.api.schemas import CheckIn, Done, FitIn, JobOut, JobsOut, SetOut, UpdateIn
+from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
+from oneclass.serve.web.gate import too_large
+from oneclass.serve.web.problems import WORDS, ProblemError, not_found, responses
+from oneclass.serve.work.library import check_name
+from oneclass.serve.work.service import Service
+
+router = APIRouter(tags=["learning"])
+RAW = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.post("/sets", responses=responses(507))
+def make_set(service: TheService, holder: Teacher) -> SetOut:
+    """Make an empty set for good images."""
+    service.keeping.check_room()
+    return SetOut(id=service.sets.make(), images=0)
+
+
+@router.post("/sets/{number}/images", responses=responses(408, 507), openapi_extra=RAW)
+async def add_to_set(number: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
+    """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
+    name = unquote(request.headers.get("x-file-name", "image"))[:500]
+    await asyncio.to_thread(service.sets.folder, number)
+    with service.keeping.arriving() as file:
+        left = service.limits.image_bytes
+        async for piece in request.stream():
+            left -= len(piece)
+            if left < 0:
+                raise too_large(service.limits.image_bytes)
+            file.write(piece)
+        file.flush()
+        count = await asyncio.to_thread(service.sets.add, number, name, Path(str(file.name)))
+    return SetOut(id=number, images=count)
+
+
+@router.delete("/sets/{number}", responses=responses())
+def remove_set(number: str, service: TheService, holder: Teacher) -> Done:
+    """Remove a set and its images."""
+    service.sets.remove(number)
+    return Done()
+
+
+@router.post("/jobs/check", responses=responses())
+def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
+    """Look at a set, as `oneclass check` does: sizes, kinds, copies, what to mend."""
+    folder = service.sets.folder(asked.set)
+    return _queued(service, "check", "", {"folder": str(folder)})
+
+
+@router.post("/jobs/fit", responses=responses())
+def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
+    """Learn a model, or a new version of one, from a set; the set is used up."""
+    check_name(asked.name)
+    folder = service.sets.folder(asked.set)
+    settings = {"false_alarms": asked.false_alarms, "rows": asked.rows}
+    return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
+
+
+@router.post("/models/{name}/update", responses=responses(404, 409))
+def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teacher) -> JobOut:
+    """Learn reviewed false alarms into a new version, compared with the one in use on all reviews.
+
+    The new version does not serve until it is taken.
+    """
+    version = version_of(service, name)
+    if not service.library.can_learn(version):
+        raise ProblemError(
+            409,
+            "cannot_learn",
+            "this version keeps no rows of what it learnt (a model of patches, or one that was "
+            "uploaded): learn a new one from all good images.",
+        )
+    rows = service.reviews.not_learnt(name)
+    if asked.predictions is not None:
+        chosen = set(asked.predictions)
+        rows = [row for row in rows if row["id"] in chosen]
+    if not rows:
+        raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
+    images = sorted({row["image"] for row in rows})
+    return _queued(service, "update", name, {"version_id": version.id, "learn": images})
+
+
+@router.get("/jobs", responses=responses())
+def list_jobs(service: TheService, holder: Reader, limit: int = Query(50, ge=1, le=200)) -> JobsOut:
+    """List jobs, the newest first."""
+    return JobsOut(jobs=[job_out(job) for job in service.jobs.listed(limit)])
+
+
+@router.get("/jobs/{number}", responses=responses(404))
+def get_job(number: int, service: TheService, holder: Reader) -> JobOut:
+    """A job: how far it is, and what came of it."""
+    return _job(service, number)
+
+
+@router.delete("/jobs/{number}", responses=responses(404, 409))
+def cancel_job(number: int, service: TheService, holder: Teacher) -> JobOut:
+    """Cancel a job that waits or runs."""
+    _job(service, number)
+    if not service.runner.cancel(number):
+        raise ProblemError(409, WORDS[409], f"job {number} has ended already.")
+    return _job(service, number)
+
+
+def _queued(service: Service, kind: str, name: str, request: dict[str, Any]) -> JobOut:
+    return _job(service, service.runner.add(kind, name, request))
+
+
+def _job(service: Service, number: int) -> JobOut:
+    job = service.jobs.one(number) if 0 <= number < 2**62 else None
+    if job is None:
+        raise not_found(f"job {number}")
+    return job_out(job)
+
+
+def job_out(job: dict[str, Any]) -> JobOut:
+    """A job as JSON."""
+    return JobOut(**{name: job[name] for name in JobOut.model_fields})

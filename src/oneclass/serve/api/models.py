@@ -1,0 +1,104 @@
+"""Models: versions, cards, download, upload, which one serves, and the rate of false alarms."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut
+from oneclass.serve.records.versions import Version
+from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
+from oneclass.serve.web.problems import not_found, responses
+from oneclass.serve.work.library import check_name
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models", responses=responses())
+def list_models(service: TheService, holder: Reader) -> ModelsOut:
+    """List the versions that serve, one for each model."""
+    return ModelsOut(models=[version_out(v) for v in service.versions.serving()])
+
+
+@router.get("/models/{name}", responses=responses(404))
+def get_model(name: str, service: TheService, holder: Reader) -> ModelOut:
+    """A model with all its versions."""
+    versions = service.versions.of(name)
+    if not versions:
+        raise not_found(f"model named {name[:60]!r}")
+    return ModelOut(name=name, versions=[version_out(v) for v in versions])
+
+
+@router.get(
+    "/models/{name}/versions/{number}/file", response_class=Response, responses=responses(404)
+)
+def download_model(name: str, number: int, service: TheService, holder: Reader) -> Response:
+    """The model file of a version; `oneclass score` takes it."""
+    version = version_of(service, name, number)
+    file = service.library.file(version)
+    return FileResponse(file, filename=version.file, media_type="application/octet-stream")
+
+
+@router.put(
+    "/models/{name}/file",
+    responses=responses(408, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+            },
+        }
+    },
+)
+async def upload_model(
+    name: str, request: Request, service: TheService, holder: Teacher
+) -> VersionOut:
+    """Take a model file in as a new version; it serves if it is the model's first."""
+    check_name(name)
+    with service.keeping.arriving() as file:
+        async for piece in request.stream():
+            file.write(piece)
+        file.flush()
+        version = await asyncio.to_thread(
+            service.library.take_in, Path(str(file.name)), name, origin="upload"
+        )
+    if version.number == 1:
+        await asyncio.to_thread(service.versions.take, version, who=holder.name)
+    return version_out(version_of(service, name, version.number))
+
+
+@router.post("/models/{name}/take", responses=responses(404))
+def take_version(name: str, which: TakeIn, service: TheService, holder: Teacher) -> VersionOut:
+    """Let a version serve from now on: a newer one, or an older one again."""
+    version = version_of(service, name, which.version)
+    service.library.detector(version)  # refuses a damaged file before it serves
+    service.versions.take(version, who=holder.name)
+    service.events.tell("model", name=name)
+    return version_out(version_of(service, name))
+
+
+@router.put("/models/{name}/rate", responses=responses(404))
+def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> VersionOut:
+    """Let verdicts of the version that serves go by another rate of false alarms from now on."""
+    service.versions.set_rate(version_of(service, name), given.false_alarms)
+    service.events.tell("model", name=name)
+    return version_out(version_of(service, name))
+
+
+def version_out(version: Version) -> VersionOut:
+    """A version as JSON."""
+    return VersionOut(
+        model=version.name,
+        version=version.number,
+        model_sha256=version.digest,
+        origin=version.origin,
+        at=version.at,
+        serves=version.serves,
+        false_alarms=version.false_alarms,
+        n_learnt=version.n_learnt,
+        card=version.card,
+    )

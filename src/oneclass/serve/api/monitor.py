@@ -1,0 +1,122 @@
+"""How a model does over time, and what other rates of false alarms would have called."""
+
+from __future__ import annotations
+
+from math import floor
+
+import numpy as np
+from fastapi import APIRouter, Query
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from oneclass.detector.predictions import Prediction
+from oneclass.serve.records import summaries
+from oneclass.serve.web.asking import Reader, TheService, version_of
+from oneclass.serve.web.problems import responses
+
+router = APIRouter(tags=["monitoring"])
+LAST = 20_000
+FOR_DRIFT = 500
+BINS = 48
+STEPS = 60
+HIGHEST = 0.5
+Floats = NDArray[np.float64]
+
+
+class CountOut(BaseModel):
+    """What happened in one hour or day."""
+
+    at: int = Field(description="When it began, in seconds since 1970.")
+    images: int
+    anomalies: int
+    false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
+    real: int = Field(description="Anomalies that somebody called real.")
+    seconds: float = Field(description="From an image's arrival to its answer, on average.")
+    slowest: float
+
+
+class RateOut(BaseModel):
+    """What one rate of false alarms means for the last images."""
+
+    false_alarms: float
+    threshold: float = Field(description="The score that so many held-out normal images reach.")
+    called: int = Field(description="How many of the last images would have been called anomalies.")
+
+
+class MonitorOut(BaseModel):
+    """How a model does."""
+
+    model: str
+    version: int
+    false_alarms: float
+    step: int = Field(description="Seconds that one count covers.")
+    counts: list[CountOut]
+    drift: str | None
+    last: int = Field(description="Images behind the histogram and the rates.")
+    edges: list[float]
+    normal: list[int] = Field(description="Held-out normal images between the edges.")
+    scored: list[int] = Field(description="The last images between the edges.")
+    rates: list[RateOut]
+
+
+@router.get("/models/{name}/monitor", responses=responses(404))
+def get_monitor(
+    name: str, service: TheService, holder: Reader, days: int = Query(7, ge=1, le=3660)
+) -> MonitorOut:
+    """Counts over time, drift, and what each rate of false alarms would have called."""
+    version = version_of(service, name)
+    detector = service.library.detector(version)
+    step, counts = summaries.over_time(service.database, name, days)
+    scores, p_values = summaries.last(service.database, version.id, LAST)
+    recent = [
+        Prediction("", float(score), float(p), bool(p <= version.false_alarms))
+        for score, p in zip(scores[:FOR_DRIFT], p_values[:FOR_DRIFT], strict=True)
+    ]
+    normal_scores = detector.normal_scores
+    edges, normal, scored = histograms(normal_scores, scores)
+    return MonitorOut(
+        model=name,
+        version=version.number,
+        false_alarms=version.false_alarms,
+        step=step,
+        counts=[CountOut(**count) for count in counts],
+        drift=detector.drift(recent),
+        last=len(scores),
+        edges=edges,
+        normal=normal,
+        scored=scored,
+        rates=rates(normal_scores, p_values, version.false_alarms),
+    )
+
+
+def histograms(normal: Floats, scores: Floats) -> tuple[list[float], list[int], list[int]]:
+    """Common edges, and how many of each lie between them; what is far out is in the last bin."""
+    both = np.concatenate([normal, scores])
+    low, high = float(both.min()), float(both.max())
+    reach = float(np.quantile(normal, 0.99) - np.quantile(normal, 0.01)) or 1.0
+    high = min(high, float(normal.max()) + 3 * reach)
+    edges = np.linspace(low, max(high, low + 1e-9), BINS + 1)
+    counts = [np.histogram(values.clip(low, edges[-1]), edges)[0] for values in (normal, scores)]
+    return edges.tolist(), counts[0].tolist(), counts[1].tolist()
+
+
+def rates(normal: Floats, p_values: Floats, current: float) -> list[RateOut]:
+    """What each rate would have called of the last images, the lowest rate first.
+
+    A verdict is a p-value at or below the rate, so the counts are exact for images that were
+    scored already.
+    """
+    n = len(normal)
+    lowest = 1 / (n + 1)
+    grid = np.geomspace(lowest, max(HIGHEST, lowest), STEPS)
+    ranks = sorted({max(1, floor(rate * (n + 1) * (1 + 1e-12))) for rate in grid})
+    values = sorted({current, *(rank / (n + 1) for rank in ranks)})
+    ordered, below = np.sort(normal)[::-1], np.sort(p_values)
+    return [
+        RateOut(
+            false_alarms=rate,
+            threshold=float(ordered[max(1, floor(rate * (n + 1) * (1 + 1e-12))) - 1]),
+            called=int(np.searchsorted(below, rate, side="right")),
+        )
+        for rate in values
+    ]

@@ -1,0 +1,142 @@
+"""Predictions as they are kept: lists, pictures, heat, and what people say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Query, Response
+
+from oneclass.detector.estimator import Detector
+from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn
+from oneclass.serve.records.database import Row
+from oneclass.serve.records.predictions import MOST, Filter
+from oneclass.serve.web.asking import Reader, Reviewer, TheService
+from oneclass.serve.web.problems import ProblemError, not_found, responses
+from oneclass.serve.work import drawing
+from oneclass.serve.work.service import Service
+
+router = APIRouter(tags=["predictions"])
+PNG, NPY = "image/png", "application/octet-stream"
+UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable"}
+LARGEST_ID = 2**62
+
+
+@router.get("/predictions", responses=responses())
+def list_predictions(
+    service: TheService,
+    holder: Reader,
+    model: str | None = None,
+    source: str | None = None,
+    only_anomalies: bool = False,
+    review: str | None = Query(None, pattern="^(none|real|false_alarm|unsure)$"),
+    before: int | None = Query(None, ge=0, le=LARGEST_ID),
+    limit: int = Query(60, ge=1, le=MOST),
+) -> RecordsOut:
+    """List predictions, the newest first."""
+    rows = service.predictions.listed(Filter(model, source, only_anomalies, review, before, limit))
+    return RecordsOut(
+        predictions=[record(row) for row in rows],
+        next=rows[-1]["id"] if len(rows) == limit else None,
+    )
+
+
+@router.get("/predictions/{number}", responses=responses(404))
+def get_prediction(number: int, service: TheService, holder: Reader) -> RecordOut:
+    """One prediction."""
+    return record(found(service, number))
+
+
+@router.get("/predictions/{number}/picture.png", response_class=Response, responses=responses(404))
+def get_picture(number: int, service: TheService, holder: Reader, large: bool = False) -> Response:
+    """The image as people look at it; PNG of at most 512 pixels, or larger and then JPEG or PNG."""
+
+    def draw(file: Path, name: str, detector: Detector) -> bytes:
+        return drawing.picture_of(file, name, detector, large=large)
+
+    drawn = _drawn(service, number, draw)
+    kind = PNG if drawn.startswith(b"\x89PNG") else "image/jpeg"
+    return Response(drawn, media_type=kind, headers=UNCHANGING)
+
+
+@router.get("/predictions/{number}/heatmap.png", response_class=Response, responses=responses(404))
+def get_heatmap(number: int, service: TheService, holder: Reader) -> Response:
+    """Where the image is odd, drawn over it, as `oneclass score --heatmaps` does it."""
+    return Response(_drawn(service, number, drawing.overlay_of), media_type=PNG, headers=UNCHANGING)
+
+
+@router.get("/predictions/{number}/heat.png", response_class=Response, responses=responses(404))
+def get_heat(number: int, service: TheService, holder: Reader) -> Response:
+    """The heat alone, transparent where nothing is odd, to be laid over the picture."""
+    return Response(_drawn(service, number, drawing.heat_of), media_type=PNG, headers=UNCHANGING)
+
+
+@router.get("/predictions/{number}/heatmap.npy", response_class=Response, responses=responses(404))
+def get_heatmap_npy(number: int, service: TheService, holder: Reader) -> Response:
+    """The anomaly map as numbers: (h, w) float64, as `oneclass score --heatmaps` writes it."""
+
+    def draw(file: Path, name: str, detector: Detector) -> bytes:
+        return drawing.npy_of(drawing.map_of(file, name, detector))
+
+    return Response(_drawn(service, number, draw), media_type=NPY, headers=UNCHANGING)
+
+
+@router.post("/predictions/{number}/review", responses=responses(404))
+def review_prediction(
+    number: int, said: ReviewIn, service: TheService, holder: Reviewer
+) -> RecordOut:
+    """Say whether what was called an anomaly is real, a false alarm, or neither for sure."""
+    found(service, number)
+    service.reviews.add(number, said.verdict, who=holder.name)
+    service.events.tell("review", id=number)
+    return record(found(service, number))
+
+
+def found(service: Service, number: int) -> Row:
+    """A prediction.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    row = service.predictions.one(number) if 0 <= number <= LARGEST_ID else None
+    if row is None:
+        raise not_found(f"prediction {number}")
+    return row
+
+
+def record(row: Row) -> RecordOut:
+    """A row as JSON."""
+    return RecordOut(
+        id=row["id"],
+        path=row["path"],
+        score=row["score"],
+        p_value=row["p_value"],
+        is_anomaly=bool(row["is_anomaly"]),
+        at=row["at"],
+        model=row["name"],
+        version=row["number"],
+        model_sha256=row["digest"],
+        image_sha256=row["image"],
+        image_kept=bool(row["kept"]),
+        source=row["source"],
+        false_alarms=row["false_alarms"],
+        seconds=row["seconds"],
+        review=row["review"],
+    )
+
+
+def _drawn(service: Service, number: int, draw: Callable[[Path, str, Detector], Any]) -> bytes:
+    row = found(service, number)
+    file = service.keeping.place(row["image"])
+    version = service.versions.by_id(row["version_id"])
+    assert version is not None, "versions are never removed"
+    if not file.exists():
+        raise ProblemError(
+            404,
+            "image_gone",
+            "the image is no longer kept; the numbers are. --keep-images says how many bytes of "
+            "images a server keeps.",
+        )
+    drawn: bytes = draw(file, row["path"], service.library.detector(version))
+    return drawn

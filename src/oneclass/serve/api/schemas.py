@@ -1,0 +1,228 @@
+"""What goes in and comes out as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Nothing that is not known is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PredictionOut(BaseModel):
+    """What `oneclass score` says of an image, and where to find it again."""
+
+    path: str
+    score: float = Field(description="The anomaly score; larger is odder.")
+    p_value: float = Field(description="The share of normal images that look at least as odd.")
+    is_anomaly: bool
+    id: int
+
+
+class FailureOut(BaseModel):
+    """An image that could not be scored."""
+
+    path: str
+    reason: str
+    detail: str
+
+
+class ScoredOut(BaseModel):
+    """The answer to a request to score."""
+
+    model: str
+    version: int
+    model_sha256: str
+    false_alarms: float = Field(description="The rate that verdicts go by.")
+    predictions: list[PredictionOut]
+    errors: list[FailureOut]
+    drift: str | None = Field(description="A warning where the batch looks odd as a whole.")
+
+
+class Paths(Strict):
+    """Files on the server."""
+
+    paths: list[str] = Field(min_length=1, max_length=256)
+
+
+class RecordOut(PredictionOut):
+    """A prediction as it is kept."""
+
+    at: float = Field(description="Seconds since 1970.")
+    model: str
+    version: int
+    model_sha256: str
+    image_sha256: str
+    image_kept: bool
+    source: str
+    false_alarms: float
+    seconds: float
+    review: str | None
+
+
+class RecordsOut(BaseModel):
+    """Predictions, the newest first."""
+
+    predictions: list[RecordOut]
+    next: int | None = Field(description="For `before`, to go on; None at the end.")
+
+
+class ReviewIn(Strict):
+    """What a person says of a prediction."""
+
+    verdict: Literal["real", "false_alarm", "unsure"] | None = Field(
+        description="None takes a verdict back."
+    )
+
+
+class VersionOut(BaseModel):
+    """One version of a model."""
+
+    model: str
+    version: int
+    model_sha256: str
+    origin: str
+    at: float
+    serves: bool
+    false_alarms: float
+    n_learnt: int
+    card: dict[str, Any]
+
+
+class ModelOut(BaseModel):
+    """A model and its versions, the newest first."""
+
+    name: str
+    versions: list[VersionOut]
+
+
+class ModelsOut(BaseModel):
+    """The versions that serve."""
+
+    models: list[VersionOut]
+
+
+class TakeIn(Strict):
+    """Which version is to serve from now on."""
+
+    version: int = Field(ge=1, le=1_000_000)
+
+
+class RateIn(Strict):
+    """The rate of false alarms that verdicts go by from now on."""
+
+    false_alarms: float = Field(gt=0, lt=1)
+
+
+class SetOut(BaseModel):
+    """A set of good images."""
+
+    id: str
+    images: int
+
+
+class FitIn(Strict):
+    """Learn a model from a set."""
+
+    name: str = Field(min_length=1, max_length=60)
+    set: str = Field(min_length=1, max_length=60)
+    false_alarms: float | None = Field(default=None, gt=0, lt=1)
+    rows: Literal["image", "patches"] = "image"
+
+
+class UpdateIn(Strict):
+    """Learn reviewed false alarms into a new version."""
+
+    predictions: list[int] | None = Field(
+        default=None, max_length=10_000, description="None for all that are not learnt yet."
+    )
+
+
+class CheckIn(Strict):
+    """Look at a set."""
+
+    set: str = Field(min_length=1, max_length=60)
+
+
+class JobOut(BaseModel):
+    """A job."""
+
+    id: int
+    kind: Literal["check", "fit", "update"]
+    name: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    done: int
+    total: int
+    at: float
+    started: float | None
+    ended: float | None
+    result: dict[str, Any] | None
+    error: str | None
+
+
+class JobsOut(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[JobOut]
+
+
+class WatchIn(Strict):
+    """A folder to watch."""
+
+    folder: str = Field(min_length=1, max_length=4096)
+    model: str = Field(min_length=1, max_length=60)
+    webhook: str | None = Field(default=None, max_length=2000)
+    only_anomalies: bool = Field(default=False, description="What the webhook is told of.")
+
+
+class WatchChange(Strict):
+    """Pause a watch, or let it go on."""
+
+    state: Literal["on", "paused"]
+
+
+class WatchOut(BaseModel):
+    """A watched folder."""
+
+    id: int
+    folder: str
+    model: str
+    state: str
+    webhook: str | None
+    only_anomalies: bool
+    images: int
+    anomalies: int
+    failures: int
+    last: float | None
+    problem: str | None
+    deliveries: dict[str, Any]
+
+
+class WatchMade(WatchOut):
+    """A new watch, with the secret that signs its webhook: shown this once."""
+
+    secret: str
+
+
+class WatchesOut(BaseModel):
+    """The watched folders."""
+
+    watches: list[WatchOut]
+    folders: list[str] = Field(description="Within these, folders may be watched.")
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: str
+    version: str
+
+
+class Done(BaseModel):
+    """It was done."""
+
+    done: Literal[True] = True

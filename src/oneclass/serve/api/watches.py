@@ -1,0 +1,94 @@
+"""Watched folders."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from oneclass.serve.api.schemas import Done, WatchChange, WatchesOut, WatchIn, WatchMade, WatchOut
+from oneclass.serve.records import export
+from oneclass.serve.records.database import Row
+from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
+from oneclass.serve.web.problems import not_found, responses
+from oneclass.serve.work.places import folder_within
+from oneclass.serve.work.service import Service
+from oneclass.serve.work.webhooks import check_address
+
+router = APIRouter(tags=["watching"])
+
+
+@router.get("/watches", responses=responses())
+def list_watches(service: TheService, holder: Reader) -> WatchesOut:
+    """List the watched folders, and those within which folders may be watched."""
+    watches = [watch_out(service, row) for row in service.watches.all()]
+    return WatchesOut(watches=watches, folders=[str(root) for root in service.roots])
+
+
+@router.post("/watches", responses=responses(404))
+def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade:
+    """Score the images of a folder on the server as they arrive, those that lie there first."""
+    version_of(service, asked.model)
+    folder = folder_within(asked.folder, service.roots)
+    webhook = check_address(asked.webhook) if asked.webhook else None
+    number = service.watches.add(
+        str(folder), asked.model, webhook=webhook, only_odd=asked.only_anomalies
+    )
+    row = _watch(service, number)
+    return WatchMade(**watch_out(service, row).model_dump(), secret=row["secret"])
+
+
+@router.patch("/watches/{number}", responses=responses(404))
+def change_watch(number: int, asked: WatchChange, service: TheService, holder: Teacher) -> WatchOut:
+    """Pause a watch, or let it go on with what came meanwhile."""
+    _watch(service, number)
+    service.watches.set_state(number, asked.state)
+    service.events.tell("watch", id=number)
+    return watch_out(service, _watch(service, number))
+
+
+@router.delete("/watches/{number}", responses=responses(404))
+def remove_watch(number: int, service: TheService, holder: Teacher) -> Done:
+    """Watch no longer; the predictions stay."""
+    _watch(service, number)
+    service.watches.remove(number)
+    return Done()
+
+
+@router.get(
+    "/watches/{number}/results.csv", response_class=StreamingResponse, responses=responses(404)
+)
+def watch_results(number: int, service: TheService, holder: Reader) -> StreamingResponse:
+    """All that a watch found, as a table."""
+    _watch(service, number)
+    return StreamingResponse(
+        export.of_source(service.database, f"watch:{number}"),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="watch-{number}.csv"'},
+    )
+
+
+def _watch(service: Service, number: int) -> Row:
+    row = service.watches.one(number) if 0 <= number < 2**62 else None
+    if row is None:
+        raise not_found(f"watch {number}")
+    return row
+
+
+def watch_out(service: Service, row: Row) -> WatchOut:
+    """A watch as JSON, with what came of it."""
+    deliveries = service.watches.deliveries(row["id"])
+    assert deliveries is not None
+    return WatchOut(
+        id=row["id"],
+        folder=row["folder"],
+        model=row["name"],
+        state=row["state"],
+        webhook=row["webhook"],
+        only_anomalies=bool(row["only_odd"]),
+        images=row["images"],
+        anomalies=row["anomalies"],
+        failures=row["failures"],
+        last=row["last"],
+        problem=service.watcher.problems.get(row["id"]),
+        deliveries=dict(deliveries),
+    )

@@ -1,0 +1,138 @@
+"""The SQLite file: brought up to date, read by many threads, written by one at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from oneclass.errors import InputError, StorageError
+from oneclass.serve.records.migrations import MIGRATIONS
+
+FILE = "oneclass.sqlite3"
+PATIENCE = 10.0
+"""Seconds to wait for another process that is writing."""
+Values = Sequence[Any] | Mapping[str, Any]
+Row = sqlite3.Row
+
+
+class Database:
+    """Connections to one file, one for each thread; what `write` returned from is on the disk.
+
+    Args:
+        folder: that holds the file, or will.
+
+    Raises:
+        InputError: the file is no database of this program, or a newer version's.
+        StorageError: the disk is full or failing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._writing = threading.RLock()
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        with translated(self.path):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._migrate()
+
+    def rows(self, query: str, values: Values = ()) -> list[Row]:
+        """All rows that a query finds."""
+        with translated(self.path):
+            return self._connection().execute(query, values).fetchall()
+
+    def row(self, query: str, values: Values = ()) -> Row | None:
+        """The first row that a query finds, or None."""
+        with translated(self.path):
+            found: Row | None = self._connection().execute(query, values).fetchone()
+        return found
+
+    def value(self, query: str, values: Values = ()) -> Any:
+        """The first value of the first row, or None."""
+        found = self.row(query, values)
+        return None if found is None else found[0]
+
+    def each(self, query: str, values: Values = ()) -> Iterator[Row]:
+        """Rows one at a time, by a connection of their own, however many there are."""
+        connection = self._open()
+        try:
+            yield from connection.execute(query, values)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it is on the disk afterwards, or none of it."""
+        with translated(self.path), self._writing:
+            connection = self._connection()
+            if connection.in_transaction:  # inside another one: that one commits
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close all connections; the last one tidies the file up."""
+        for connection in self._all:
+            connection.close()
+        self._all.clear()
+        self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+            self._all.append(connection)
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a commit outlives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    def _migrate(self) -> None:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        at = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if at > len(MIGRATIONS):
+            connection.execute("ROLLBACK")
+            raise InputError(
+                f"{self.path}: was written by a newer oneclass (its tables are of version {at}, "
+                f"this one knows {len(MIGRATIONS)}). Install that version, or use another --data."
+            )
+        for number, script in enumerate(MIGRATIONS[at:], at + 1):
+            for statement in script.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's refusals into errors that say what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StorageError(
+            f"cannot use {path}: {error}. Nothing was left half-written: free some space, or see "
+            "whether another program holds the file, and try again."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"{path}: is no database of oneclass, or damaged ({error}). Give another --data, or "
+            "put a copy back."
+        ) from error

@@ -1,0 +1,104 @@
+"""All predictions as a table: CSV, or Parquet with the package pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from oneclass.errors import MissingDependencyError
+from oneclass.results.runs import csv_text
+from oneclass.serve.records.database import Database, Row
+from oneclass.system.files import whole_file
+
+COLUMNS = (
+    "path",
+    "score",
+    "p_value",
+    "is_anomaly",
+    "id",
+    "at",
+    "model",
+    "version",
+    "model_sha256",
+    "image_sha256",
+    "source",
+    "false_alarms",
+    "seconds",
+    "review",
+)
+QUERY = (
+    "SELECT p.path, p.score, p.p_value, p.is_anomaly, p.id, p.at, v.name, v.number, v.digest, "
+    "p.image, p.source, p.false_alarms, p.seconds, p.review "
+    "FROM prediction p JOIN version v ON v.id = p.version_id"
+)
+AT_A_TIME = 5000
+PARQUET = ".parquet"
+
+
+def export(database: Database, file: Path) -> int:
+    """Write all predictions with their last review, whole or not at all; how many.
+
+    Args:
+        database: that holds them.
+        file: Parquet where it ends in .parquet, else CSV.
+
+    Raises:
+        InputError: the place cannot be written to.
+        MissingDependencyError: Parquet needs pyarrow.
+        StorageError: the disk is full.
+    """
+    rows = database.each(f"{QUERY} ORDER BY p.id")
+    if file.suffix.lower() == PARQUET:
+        return _parquet(rows, file)
+    n_lines = 0
+    with whole_file(file) as out:
+        for piece in csv_lines(rows):
+            out.write(piece)
+            n_lines += 1
+    return n_lines - 1
+
+
+def of_source(database: Database, source: str) -> Iterator[bytes]:
+    """The predictions of one source as CSV, a line at a time, the oldest first."""
+    yield from csv_lines(database.each(f"{QUERY} WHERE p.source = ? ORDER BY p.id", (source,)))
+
+
+def csv_lines(rows: Iterator[Row]) -> Iterator[bytes]:
+    """The header and a line for each row; numbers with all digits, no cell a formula."""
+    header = csv_text(COLUMNS, [])
+    yield header
+    for row in rows:
+        yield csv_text(COLUMNS, [_cells(row)])[len(header) :]
+
+
+def _cells(row: Row) -> list[str]:
+    path, score, p_value, odd, number, at, *rest = row
+    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    numbers = [repr(score), repr(p_value), "true" if odd else "false", str(number), when]
+    return [path, *numbers, *("" if cell is None else str(cell) for cell in rest)]
+
+
+def _parquet(rows: Iterator[Row], file: Path) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{file}: Parquet needs the package pyarrow: pip install pyarrow. Or write a CSV."
+        ) from error
+    kinds: dict[str, Any] = {"at": pyarrow.timestamp("us", "UTC"), "is_anomaly": pyarrow.bool_()}
+    kinds |= dict.fromkeys(("score", "p_value", "false_alarms", "seconds"), pyarrow.float64())
+    kinds |= dict.fromkeys(("id", "version"), pyarrow.int64())
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
+    n = 0
+    with whole_file(file) as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
+        while some := [dict(zip(COLUMNS, row, strict=True)) for row in islice(rows, AT_A_TIME)]:
+            for values in some:
+                values["is_anomaly"] = bool(values["is_anomaly"])
+                values["at"] = datetime.fromtimestamp(values["at"], UTC)
+            writer.write_table(pyarrow.Table.from_pylist(some, schema))
+            n += len(some)
+    return n

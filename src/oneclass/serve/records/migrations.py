@@ -1,0 +1,160 @@
+"""How the tables came to be what they are: each step is run once, in order, and never changed."""
+
+FIRST = """
+CREATE TABLE version (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    parent_id INTEGER REFERENCES version(id),
+    card TEXT NOT NULL,
+    false_alarms REAL NOT NULL,
+    n_learnt INTEGER NOT NULL DEFAULT 0,
+    note TEXT NOT NULL DEFAULT '',
+    at REAL NOT NULL,
+    UNIQUE (name, number)
+);
+CREATE TABLE taken (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    at REAL NOT NULL,
+    who TEXT NOT NULL
+);
+CREATE INDEX taken_by_name ON taken (name, id);
+
+CREATE TABLE image (
+    sha256 TEXT PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    at REAL NOT NULL,
+    odd INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX image_by_age ON image (odd, at);
+
+CREATE TABLE prediction (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    image TEXT NOT NULL,
+    score REAL NOT NULL,
+    p_value REAL NOT NULL,
+    is_anomaly INTEGER NOT NULL,
+    false_alarms REAL NOT NULL,
+    seconds REAL NOT NULL,
+    review TEXT
+);
+CREATE INDEX prediction_by_version ON prediction (version_id, id);
+CREATE INDEX prediction_by_source ON prediction (source, id);
+CREATE INDEX prediction_by_age ON prediction (at);
+CREATE INDEX prediction_odd ON prediction (version_id, id) WHERE is_anomaly = 1;
+CREATE INDEX prediction_waiting ON prediction (id) WHERE is_anomaly = 1 AND review IS NULL;
+CREATE INDEX prediction_reviewed ON prediction (review, id) WHERE review IS NOT NULL;
+
+CREATE TABLE failure (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    source TEXT NOT NULL,
+    path TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+
+CREATE TABLE hour (
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    hour INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    anomalies INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    slowest REAL NOT NULL,
+    false_alarms INTEGER NOT NULL DEFAULT 0,
+    real INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (version_id, hour)
+) WITHOUT ROWID;
+
+CREATE TABLE review (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    prediction_id INTEGER NOT NULL REFERENCES prediction(id) ON DELETE CASCADE,
+    verdict TEXT,
+    at REAL NOT NULL,
+    who TEXT NOT NULL
+);
+CREATE INDEX review_by_prediction ON review (prediction_id, id);
+
+CREATE TABLE compared (
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    prediction_id INTEGER NOT NULL REFERENCES prediction(id) ON DELETE CASCADE,
+    score REAL NOT NULL,
+    p_value REAL NOT NULL,
+    learnt INTEGER NOT NULL,
+    PRIMARY KEY (version_id, prediction_id)
+) WITHOUT ROWID;
+
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    request TEXT NOT NULL,
+    state TEXT NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0,
+    at REAL NOT NULL,
+    started REAL,
+    ended REAL,
+    result TEXT,
+    error TEXT
+);
+CREATE INDEX job_by_state ON job (state, id);
+
+CREATE TABLE watch (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folder TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    webhook TEXT,
+    secret TEXT NOT NULL,
+    only_odd INTEGER NOT NULL DEFAULT 0,
+    at REAL NOT NULL,
+    images INTEGER NOT NULL DEFAULT 0,
+    anomalies INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    last REAL
+);
+CREATE TABLE seen (
+    watch_id INTEGER NOT NULL REFERENCES watch(id) ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
+    PRIMARY KEY (watch_id, path)
+) WITHOUT ROWID;
+CREATE TABLE delivery (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    watch_id INTEGER NOT NULL REFERENCES watch(id) ON DELETE CASCADE,
+    body TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    next REAL,
+    done REAL,
+    error TEXT
+);
+CREATE INDEX delivery_due ON delivery (next) WHERE next IS NOT NULL;
+
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    sha256 TEXT NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,
+    at REAL NOT NULL,
+    until REAL,
+    used REAL
+);
+CREATE TABLE session (
+    sha256 TEXT PRIMARY KEY,
+    token_id INTEGER NOT NULL REFERENCES token(id) ON DELETE CASCADE,
+    until REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (FIRST,)

@@ -1,0 +1,172 @@
+"""Every prediction and every failure, with the version that made it; counted by the hour."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oneclass.serve.records.database import Database, Row
+
+VERDICTS = ("real", "false_alarm", "unsure")
+MOST = 200
+"""Rows that one page of a list has at most."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One prediction on its way into the database; `Detector.score` gave the numbers.
+
+    Attributes:
+        version_id: of the model.
+        source: "page", "api" or "watch:ID".
+        path: the image as the client named it.
+        image: SHA-256 of the file's bytes, in hex.
+        score: the anomaly score.
+        p_value: in (0, 1].
+        is_anomaly: whether the p-value is at most `false_alarms`.
+        false_alarms: the rate in force.
+        at: when, in seconds since 1970.
+        seconds: from its arrival to its answer.
+    """
+
+    version_id: int
+    source: str
+    path: str
+    image: str
+    score: float
+    p_value: float
+    is_anomaly: bool
+    false_alarms: float
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which predictions to list, the newest first.
+
+    Attributes:
+        name: of a model.
+        source: where they came from.
+        only_odd: those called anomalies.
+        review: a verdict of a person; "none" for those without one.
+        before: only those with a lower id.
+        after: only those with a higher one.
+        limit: how many at most.
+    """
+
+    name: str | None = None
+    source: str | None = None
+    only_odd: bool = False
+    review: str | None = None
+    before: int | None = None
+    limit: int = 60
+    after: int | None = None
+
+
+class Predictions:
+    """Reads and writes them.
+
+    Args:
+        database: that holds them.
+    """
+
+    SELECT = (
+        "SELECT p.*, v.name, v.number, v.digest, EXISTS (SELECT 1 FROM image i "
+        "WHERE i.sha256 = p.image) AS kept FROM prediction p JOIN version v ON v.id = p.version_id"
+    )
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, made: Made, connection: sqlite3.Connection) -> int:
+        """Add one inside a transaction; its id."""
+        cursor = connection.execute(
+            "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
+            "is_anomaly, false_alarms, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                made.at,
+                made.version_id,
+                made.source,
+                made.path,
+                made.image,
+                made.score,
+                made.p_value,
+                made.is_anomaly,
+                made.false_alarms,
+                made.seconds,
+            ),
+        )
+        connection.execute(
+            "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest) "
+            "VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET images = images + 1, "
+            "anomalies = anomalies + excluded.anomalies, seconds = seconds + excluded.seconds, "
+            "slowest = max(slowest, excluded.slowest)",
+            (made.version_id, int(made.at // 3600), made.is_anomaly, made.seconds, made.seconds),
+        )
+        if made.is_anomaly:
+            connection.execute("UPDATE image SET odd = 1 WHERE sha256 = ?", (made.image,))
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def add_failure(
+        self,
+        version_id: int,
+        source: str,
+        path: str,
+        reason: str,
+        detail: str,
+        at: float,
+        connection: sqlite3.Connection,
+    ) -> None:
+        """Add an image that could not be scored, inside a transaction."""
+        connection.execute(
+            "INSERT INTO failure (at, version_id, source, path, reason, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (at, version_id, source, path, reason, detail),
+        )
+
+    def one(self, number: int) -> Row | None:
+        """A prediction with its version's name, number and digest."""
+        return self._database.row(f"{self.SELECT} WHERE p.id = ?", (number,))
+
+    def listed(self, chosen: Filter) -> list[Row]:
+        """Predictions, the newest first."""
+        where, values = _conditions(chosen)
+        limit = max(1, min(chosen.limit, MOST))
+        query = f"{self.SELECT} WHERE {where} ORDER BY p.id DESC LIMIT ?"
+        return self._database.rows(query, (*values, limit))
+
+    def waiting(self, name: str | None) -> int:
+        """How many called anomalies nobody has looked at."""
+        query = "SELECT count(*) FROM prediction p WHERE p.is_anomaly = 1 AND p.review IS NULL"
+        if name is None:
+            return int(self._database.value(query))
+        ids = "p.version_id IN (SELECT id FROM version WHERE name = ?)"
+        return int(self._database.value(f"{query} AND {ids}", (name,)))
+
+    def failures(self, source: str | None, limit: int = 20) -> list[Row]:
+        """The last images that could not be scored."""
+        where, values = ("WHERE source = ?", (source,)) if source else ("", ())
+        query = f"SELECT * FROM failure {where} ORDER BY id DESC LIMIT ?"
+        return self._database.rows(query, (*values, limit))
+
+
+def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
+    found: list[tuple[str, Sequence[object]]] = [("1", ())]
+    if chosen.name is not None:
+        found.append(("p.version_id IN (SELECT id FROM version WHERE name = ?)", (chosen.name,)))
+    if chosen.source is not None:
+        found.append(("p.source = ?", (chosen.source,)))
+    if chosen.only_odd:
+        found.append(("p.is_anomaly = 1", ()))
+    if chosen.review == "none":
+        found.append(("p.review IS NULL", ()))
+    elif chosen.review is not None:
+        found.append(("p.review = ?", (chosen.review,)))
+    if chosen.before is not None:
+        found.append(("p.id < ?", (chosen.before,)))
+    if chosen.after is not None:
+        found.append(("p.id > ?", (chosen.after,)))
+    return " AND ".join(text for text, _ in found), [v for _, values in found for v in values]

@@ -1,0 +1,110 @@
+"""What people said of what was called an anomaly, and what a new version says of the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from oneclass.errors import InputError
+from oneclass.serve.records.database import Database, Row
+from oneclass.serve.records.predictions import VERDICTS
+
+COUNTED = {"false_alarm": "false_alarms", "real": "real"}
+"""Verdicts that the hours count, and the columns that they do so in."""
+
+
+class Reviews:
+    """Reads and writes them; no verdict is ever overwritten, the last one counts.
+
+    Args:
+        database: that holds them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, prediction_id: int, verdict: str | None, *, who: str) -> None:
+        """Record what a person says of a prediction; None takes a verdict back.
+
+        Raises:
+            InputError: no such verdict.
+        """
+        if verdict is not None and verdict not in VERDICTS:
+            raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
+        with self._database.write() as connection:
+            row = connection.execute(
+                "SELECT version_id, at, review FROM prediction WHERE id = ?", (prediction_id,)
+            ).fetchone()
+            connection.execute(
+                "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, ?, ?)",
+                (prediction_id, verdict, time.time(), who),
+            )
+            connection.execute(
+                "UPDATE prediction SET review = ? WHERE id = ?", (verdict, prediction_id)
+            )
+            for said, change in ((row["review"], -1), (verdict, 1)):
+                if said in COUNTED:
+                    column = COUNTED[said]
+                    connection.execute(
+                        f"UPDATE hour SET {column} = {column} + ? "
+                        "WHERE version_id = ? AND hour = ?",
+                        (change, row["version_id"], int(row["at"] // 3600)),
+                    )
+
+    def of(self, prediction_id: int) -> list[Row]:
+        """All that was said of a prediction, the newest first."""
+        query = "SELECT verdict, at, who FROM review WHERE prediction_id = ? ORDER BY id DESC"
+        return self._database.rows(query, (prediction_id,))
+
+    def reviewed(self, name: str) -> list[Row]:
+        """Predictions of a model that somebody called real or a false alarm, images still kept."""
+        return self._database.rows(
+            "SELECT p.id, p.image, p.path, p.review, p.score, p.p_value, p.is_anomaly "
+            "FROM prediction p JOIN image i ON i.sha256 = p.image "
+            "WHERE p.review IN ('real', 'false_alarm') "
+            "AND p.version_id IN (SELECT id FROM version WHERE name = ?) ORDER BY p.id",
+            (name,),
+        )
+
+    def not_learnt(self, name: str) -> list[Row]:
+        """False alarms that neither the version in use nor any that it grew from has learnt."""
+        return self._database.rows(
+            "WITH RECURSIVE grown (id) AS ("
+            "SELECT version_id FROM (SELECT version_id FROM taken WHERE name = :name "
+            "ORDER BY id DESC LIMIT 1) UNION "
+            "SELECT v.parent_id FROM version v JOIN grown g ON v.id = g.id "
+            "WHERE v.parent_id IS NOT NULL) "
+            "SELECT p.id, p.image, p.path FROM prediction p JOIN image i ON i.sha256 = p.image "
+            "WHERE p.review = 'false_alarm' "
+            "AND p.version_id IN (SELECT id FROM version WHERE name = :name) "
+            "AND p.id NOT IN (SELECT prediction_id FROM compared WHERE learnt = 1 "
+            "AND version_id IN (SELECT id FROM grown)) ORDER BY p.id",
+            {"name": name},
+        )
+
+    def counts(self, name: str) -> dict[str, int]:
+        """How many predictions of a model have each verdict."""
+        rows = self._database.rows(
+            "SELECT review, count(*) AS n FROM prediction WHERE review IS NOT NULL "
+            "AND version_id IN (SELECT id FROM version WHERE name = ?) GROUP BY review",
+            (name,),
+        )
+        return dict.fromkeys(VERDICTS, 0) | {row["review"]: row["n"] for row in rows}
+
+    def compare(self, version_id: int, results: Iterable[tuple[int, float, float, bool]]) -> None:
+        """Record what a version says of reviewed predictions: (id, score, p-value, learnt)."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO compared VALUES (?, ?, ?, ?, ?)",
+                ((version_id, *result) for result in results),
+            )
+
+    def compared(self, version_id: int) -> list[Row]:
+        """What a version says of reviewed predictions, beside what was said then."""
+        return self._database.rows(
+            "SELECT p.id, p.path, p.review, p.is_anomaly, p.score, p.p_value, c.learnt, "
+            "c.score AS new_score, c.p_value AS new_p_value, c.p_value <= v.false_alarms AS odd "
+            "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
+            "JOIN version v ON v.id = c.version_id WHERE c.version_id = ? ORDER BY p.id",
+            (version_id,),
+        )

@@ -1,0 +1,41 @@
+"""Counts over time, and the last predictions as numbers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.serve.records.database import Database
+
+HOUR, DAY = 3600, 86_400
+BY_THE_HOUR = 8
+"""Days up to which counts are by the hour, beyond by the day."""
+
+
+def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many seconds one count covers, and the counts of a model's versions, the oldest first."""
+    step = HOUR if days <= BY_THE_HOUR else DAY
+    rows = database.rows(
+        "SELECT (h.hour * 3600) / :step * :step AS at, sum(h.images) AS images, "
+        "sum(h.anomalies) AS anomalies, sum(h.false_alarms) AS false_alarms, "
+        "sum(h.real) AS real, sum(h.seconds) / sum(h.images) AS seconds, "
+        "max(h.slowest) AS slowest FROM hour h JOIN version v ON v.id = h.version_id "
+        "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
+        {"step": step, "name": name, "first": int((time.time() - days * DAY) // HOUR)},
+    )
+    return step, [dict(row) for row in rows]
+
+
+def last(
+    database: Database, version_id: int, most: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) scores and (n,) p-values of a version's last predictions, the newest first."""
+    rows = database.rows(
+        "SELECT score, p_value FROM prediction WHERE version_id = ? ORDER BY id DESC LIMIT ?",
+        (version_id, most),
+    )
+    pairs = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]

@@ -1,0 +1,178 @@
+"""Models and their versions: which there are, and which one serves."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from oneclass.errors import InputError
+from oneclass.serve.records.database import Database, Row
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model.
+
+    Attributes:
+        id: in the database.
+        name: of the model.
+        number: of the version, from 1.
+        digest: SHA-256 of the model file's content.
+        origin: "fit", "update" or "upload".
+        parent_id: of an update, the version that it grew from.
+        card: as `Detector.card`.
+        false_alarms: the rate that verdicts go by.
+        n_learnt: of an update, how many images it learnt.
+        note: what somebody wrote about it.
+        at: when it came, in seconds since 1970.
+        serves: whether it is the one that scores now.
+    """
+
+    id: int
+    name: str
+    number: int
+    digest: str
+    origin: str
+    parent_id: int | None
+    card: dict[str, Any]
+    false_alarms: float
+    n_learnt: int
+    note: str
+    at: float
+    serves: bool
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.name}-{self.number}.oneclass"
+
+
+SELECT = """
+SELECT v.*, v.id IS (
+    SELECT version_id FROM taken t WHERE t.name = v.name ORDER BY t.id DESC LIMIT 1
+) AS serves FROM version v
+"""
+
+
+class Versions:
+    """Reads and writes them.
+
+    Args:
+        database: that holds them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[tuple[str, int | None], Version] = {}
+        """Asked for with every image; one process writes them, and then forgets these."""
+
+    def serving(self) -> list[Version]:
+        """The version in use of each model, by name."""
+        rows = self._database.rows(f"SELECT * FROM ({SELECT}) WHERE serves ORDER BY name")
+        return [_version(row) for row in rows]
+
+    def of(self, name: str) -> list[Version]:
+        """All versions of a model, the newest first."""
+        rows = self._database.rows(f"{SELECT} WHERE name = ? ORDER BY number DESC", (name,))
+        return [_version(row) for row in rows]
+
+    def named(self, name: str, number: int | None = None) -> Version | None:
+        """A version of a model; without a number the one that serves."""
+        known = self._known.get((name, number))
+        if known is not None:
+            return known
+        if number is None:
+            where, values = "WHERE name = ? AND serves", (name,)
+            row = self._database.row(f"SELECT * FROM ({SELECT}) {where}", values)
+        else:
+            row = self._database.row(f"{SELECT} WHERE name = ? AND number = ?", (name, number))
+        if row is None:
+            return None
+        return self._known.setdefault((name, number), _version(row))
+
+    def by_id(self, number: int) -> Version | None:
+        """A version by its id."""
+        row = self._database.row(f"{SELECT} WHERE id = ?", (number,))
+        return None if row is None else _version(row)
+
+    def next_number(self, name: str) -> int:
+        """The number that a new version would get."""
+        query = "SELECT coalesce(max(number), 0) + 1 FROM version WHERE name = ?"
+        return int(self._database.value(query, (name,)))
+
+    def add(
+        self,
+        name: str,
+        number: int,
+        digest: str,
+        card: dict[str, Any],
+        *,
+        origin: str,
+        parent_id: int | None = None,
+        n_learnt: int = 0,
+    ) -> int:
+        """Record a version whose file is in its place; its id."""
+        values = (
+            name,
+            number,
+            digest,
+            origin,
+            parent_id,
+            json.dumps(card),
+            card["false_alarms"],
+            n_learnt,
+            time.time(),
+        )
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO version (name, number, digest, origin, parent_id, card, false_alarms, "
+                "n_learnt, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        self._known.clear()
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def take(self, version: Version, *, who: str) -> None:
+        """From now on this version scores."""
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT INTO taken (name, version_id, at, who) VALUES (?, ?, ?, ?)",
+                (version.name, version.id, time.time(), who),
+            )
+        self._known.clear()
+
+    def taken(self, name: str) -> list[Row]:
+        """When which version was taken, and by whom; the newest first."""
+        return self._database.rows(
+            "SELECT t.at, t.who, v.number FROM taken t JOIN version v ON v.id = t.version_id "
+            "WHERE t.name = ? ORDER BY t.id DESC LIMIT 50",
+            (name,),
+        )
+
+    def set_rate(self, version: Version, rate: float) -> None:
+        """Let verdicts go by another rate of false alarms from now on.
+
+        Raises:
+            InputError: a rate that its held-out images cannot support.
+        """
+        lowest = float(version.card["calibration"]["lowest_false_alarms"])
+        if not lowest <= rate < 1:
+            raise InputError(
+                f"the rate of false alarms is {rate:g}: this model's held-out images support "
+                f"{lowest:.3g} to below 1. Give such a rate, or learn from more images."
+            )
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE version SET false_alarms = ? WHERE id = ?", (rate, version.id)
+            )
+        self._known.clear()
+
+
+def _version(row: Row) -> Version:
+    values = dict(row)
+    return Version(
+        **{**values, "card": json.loads(values["card"]), "serves": bool(values["serves"])}
+    )

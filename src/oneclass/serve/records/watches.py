@@ -1,0 +1,137 @@
+"""Watched folders, the files seen in them, and what is still to be told to whom."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+
+from oneclass.serve.records.database import Database, Row
+
+ON, PAUSED = "on", "paused"
+TRIES = 12
+FIRST_WAIT = 2.0
+"""Seconds before a failed delivery is tried again; doubled each time, two hours at the end."""
+
+
+class Watches:
+    """Reads and writes them.
+
+    Args:
+        database: that holds them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, folder: str, name: str, *, webhook: str | None, only_odd: bool) -> int:
+        """Watch a folder with a model; its id."""
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO watch (folder, name, state, webhook, secret, only_odd, at) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (folder, name, ON, webhook, secrets.token_hex(24), only_odd, time.time()),
+            )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def all(self) -> list[Row]:
+        """Every watch with its counts."""
+        return self._database.rows("SELECT * FROM watch ORDER BY id")
+
+    def one(self, number: int) -> Row | None:
+        """A watch."""
+        return self._database.row("SELECT * FROM watch WHERE id = ?", (number,))
+
+    def set_state(self, number: int, state: str) -> None:
+        """Pause one, or let it go on."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE watch SET state = ? WHERE id = ?", (state, number))
+
+    def remove(self, number: int) -> None:
+        """Watch no longer; the predictions stay."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM watch WHERE id = ?", (number,))
+
+    def seen(self, number: int) -> dict[str, tuple[int, int]]:
+        """Path -> (bytes, nanoseconds of its last change) of all files that were dealt with."""
+        query = "SELECT path, bytes, changed FROM seen WHERE watch_id = ?"
+        return {
+            row["path"]: (row["bytes"], row["changed"])
+            for row in self._database.each(query, (number,))
+        }
+
+    def dealt_with(
+        self,
+        number: int,
+        file: tuple[str, int, int],
+        is_anomaly: bool | None,
+        connection: sqlite3.Connection,
+    ) -> None:
+        """Count a file, (path, bytes, nanoseconds), and remember it, inside a transaction.
+
+        Args:
+            number: of the watch.
+            file: what was seen.
+            is_anomaly: its verdict; None if it could not be scored.
+            connection: of the transaction.
+        """
+        connection.execute(
+            "INSERT OR REPLACE INTO seen SELECT id, ?, ?, ? FROM watch WHERE id = ?",
+            (*file, number),
+        )
+        connection.execute(
+            "UPDATE watch SET images = images + ?, anomalies = anomalies + ?, "
+            "failures = failures + ?, last = coalesce(?, last) WHERE id = ?",
+            (
+                is_anomaly is not None,
+                bool(is_anomaly),
+                is_anomaly is None,
+                None if is_anomaly is None else time.time(),
+                number,
+            ),
+        )
+
+    def tell(self, number: int, body: str, connection: sqlite3.Connection) -> None:
+        """Queue a delivery to the webhook of a watch, inside a transaction."""
+        connection.execute(
+            "INSERT INTO delivery (watch_id, body, next) SELECT id, ?, ? FROM watch "
+            "WHERE id = ? AND webhook IS NOT NULL",
+            (body, time.time(), number),
+        )
+
+    def due(self, now: float, limit: int = 20) -> list[Row]:
+        """Deliveries whose time has come, with their watch's address and secret."""
+        return self._database.rows(
+            "SELECT d.*, w.webhook, w.secret FROM delivery d JOIN watch w ON w.id = d.watch_id "
+            "WHERE d.next IS NOT NULL AND d.next <= ? ORDER BY d.next LIMIT ?",
+            (now, limit),
+        )
+
+    def delivered(self, number: int) -> None:
+        """A delivery arrived."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE delivery SET done = ?, next = NULL, tries = tries + 1, error = NULL "
+                "WHERE id = ?",
+                (time.time(), number),
+            )
+
+    def failed(self, number: int, tries: int, error: str) -> None:
+        """A delivery did not arrive: try again later, or give up after `TRIES`."""
+        again = None if tries + 1 >= TRIES else time.time() + FIRST_WAIT * 2**tries
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE delivery SET tries = tries + 1, next = ?, error = ? WHERE id = ?",
+                (again, error, number),
+            )
+
+    def deliveries(self, number: int) -> Row | None:
+        """How many deliveries of a watch arrived, wait, and were given up; the last error."""
+        return self._database.row(
+            "SELECT count(done) AS arrived, count(next) AS waiting, "
+            "count(*) - count(done) - count(next) AS given_up, "
+            "(SELECT error FROM delivery WHERE watch_id = :id AND error IS NOT NULL "
+            "ORDER BY id DESC LIMIT 1) AS error FROM delivery WHERE watch_id = :id",
+            {"id": number},
+        )

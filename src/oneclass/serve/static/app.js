@@ -1,0 +1,185 @@
+/* What all pages share: requests with the page's token, words for people, dropped files, events. */
+"use strict";
+
+const page = {
+  prefix: document.body.dataset.prefix,
+  csrf: document.querySelector("meta[name=csrf]").content,
+  byId: (id) => document.getElementById(id),
+  IMAGES: /\.(png|jpe?g|tiff?|bmp|webp|gif|p[bgpn]m)$/i,
+
+  /* One request to the service; its JSON, or an Error whose message is for people. */
+  async ask(method, path, body, headers = {}) {
+    const plain = body === undefined || body instanceof Blob;
+    let answer;
+    try {
+      answer = await fetch(page.prefix + path, {
+        method,
+        body: plain ? body : JSON.stringify(body),
+        headers: { "X-CSRF-Token": page.csrf, ...(plain ? {} : { "Content-Type": "application/json" }), ...headers },
+        signal: page.stopper ? page.stopper.signal : undefined,
+      });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Error("The server does not answer. Is it still running?");
+    }
+    const said = await answer.json().catch(() => ({}));
+    if (answer.ok) return said;
+    const problem = new Error(said.message || `The server answered ${answer.status}.`);
+    problem.status = answer.status;
+    problem.retry = Number(answer.headers.get("Retry-After")) || 0;
+    throw problem;
+  },
+
+  /* The same, patient while the server is busy. */
+  async askPatiently(method, path, body, headers) {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await page.ask(method, path, body, headers);
+      } catch (problem) {
+        if (![429, 503].includes(problem.status) || tries > 30) throw problem;
+        await new Promise((done) => setTimeout(done, 1000 * (problem.retry || 1)));
+      }
+    }
+  },
+
+  say(text) {
+    const place = page.byId("say");
+    const line = document.createElement("p");
+    line.textContent = text;
+    place.replaceChildren(line);
+    clearTimeout(page.saying);
+    page.saying = setTimeout(() => place.replaceChildren(), 6000);
+  },
+
+  count: (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`,
+
+  span(seconds) {
+    if (seconds < 90) return page.count(Math.max(1, Math.round(seconds)), "second");
+    return seconds < 5400 ? page.count(Math.round(seconds / 60), "minute") : page.count(Math.round(seconds / 3600), "hour");
+  },
+
+  /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
+  async walk(entry, found) {
+    if (entry.isFile) {
+      found.push(await new Promise((done, failed) => entry.file(done, failed)));
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+      if (!some.length) return;
+      for (const inner of some) await page.walk(inner, found);
+    }
+  },
+
+  onFiles(use) {
+    const drop = page.byId("drop");
+    const choose = (files) => {
+      const images = [...files].filter((f) => page.IMAGES.test(f.name) && !f.name.startsWith("."));
+      images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
+      const other = files.length - images.length;
+      if (other && images.length) page.say(`${page.count(other, "file")} left out: not an image by name.`);
+      if (!images.length) page.say("There is no image among these files.");
+      else use(images);
+    };
+    for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
+      page.byId(button).addEventListener("click", () => page.byId(input).click());
+      page.byId(input).addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
+    }
+    for (const kind of ["dragenter", "dragover"])
+      drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    for (const kind of ["dragleave", "drop"])
+      drop.addEventListener(kind, () => drop.classList.remove("over"));
+    drop.addEventListener("drop", async (event) => {
+      event.preventDefault();
+      const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+      const found = [];
+      try {
+        for (const entry of entries) await page.walk(entry, found);
+      } catch { page.say("Some of these files cannot be read."); }
+      choose(entries.length ? found : event.dataTransfer.files);
+    });
+    for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+  },
+
+  /* Send files, a few at a time, with progress and a way to stop; true if none was left out. */
+  async sendAll(files, verb, send) {
+    const [box, bar, text, left, errors] = ["uploading", "upload-bar", "upload-text", "upload-left", "upload-errors"].map(page.byId);
+    page.stopper = new AbortController();
+    page.byId("upload-stop").onclick = () => page.stopper.abort();
+    errors.replaceChildren();
+    errors.hidden = true;
+    box.hidden = false;
+    bar.max = files.length;
+    const began = performance.now();
+    let next = 0, done = 0;
+    const show = () => {
+      bar.value = done;
+      text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}`;
+      left.textContent = done > 3 && done < files.length ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
+    };
+    show();
+    const worker = async () => {
+      while (next < files.length && !page.stopper.signal.aborted) {
+        const file = files[next++];
+        try {
+          await send(file);
+        } catch (problem) {
+          if (problem.name === "AbortError") return;
+          page.complain(file.name, problem.message);
+        }
+        done++;
+        show();
+      }
+    };
+    await Promise.all([worker(), worker(), worker(), worker()]);
+    const whole = !page.stopper.signal.aborted;
+    page.stopper = null;
+    box.hidden = true;
+    return whole;
+  },
+
+  complain(name, message) {
+    const errors = page.byId("upload-errors");
+    errors.hidden = false;
+    if (errors.children.length > 30) return;
+    const line = document.createElement("li");
+    const bold = document.createElement("b");
+    bold.textContent = name;
+    line.append(bold, " ", message.replace(/^[^:]*: /, ""));
+    errors.append(line);
+  },
+
+  /* Events of the server, as long as the page is open. */
+  on(kinds) {
+    const events = new EventSource(`${page.prefix}/api/v1/events`);
+    for (const [kind, use] of Object.entries(kinds))
+      events.addEventListener(kind, (event) => use(JSON.parse(event.data)));
+    return events;
+  },
+
+  /* Call at most every so many milliseconds, and once more at the end. */
+  calmly(wait, use) {
+    let timer = null;
+    return () => { timer ??= setTimeout(() => { timer = null; use(); }, wait); };
+  },
+};
+
+document.body.addEventListener("htmx:afterSwap", () => {
+  const target = document.querySelector("[data-focus]");
+  if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }
+});
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.submit();
+});
+document.addEventListener("click", async (event) => {
+  const cancel = event.target.closest("[data-cancel]");
+  const take = event.target.closest("[data-take]");
+  try {
+    if (cancel) await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
+    if (take) {
+      await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+      location.reload();
+    }
+  } catch (problem) { page.say(problem.message); }
+});

@@ -1,0 +1,32 @@
+/* Good images in: sent into a set, looked at, learnt from. */
+"use strict";
+
+let set = null;
+
+page.onFiles(async (files) => {
+  try {
+    page.byId("checked").replaceChildren();
+    set ??= (await page.ask("POST", "/api/v1/sets")).id;
+    const whole = await page.sendAll(files, "sent", (file) =>
+      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(file.webkitRelativePath || file.name), "Content-Type": "application/octet-stream" }));
+    if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
+    const job = await page.ask("POST", "/api/v1/jobs/check", { set });
+    await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
+  } catch (problem) { page.say(problem.message); }
+});
+
+document.addEventListener("submit", async (event) => {
+  if (event.target.id !== "fit") return;
+  event.preventDefault();
+  const form = new FormData(event.target);
+  const rate = form.get("false_alarms");
+  try {
+    const job = await page.ask("POST", "/api/v1/jobs/fit", {
+      name: form.get("name").trim(), set: event.target.dataset.set, rows: form.get("rows"), false_alarms: rate ? Number(rate) : null,
+    });
+    set = null;
+    page.byId("checked").replaceChildren();
+    page.byId("step-images").hidden = true;
+    await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#learning", swap: "innerHTML" });
+  } catch (problem) { page.say(problem.message); }
+});

@@ -1,0 +1,23 @@
+/* Colour and boxes over an image, on and off. */
+"use strict";
+
+const layers = { heat: true, boxes: false };
+const showLayers = () => {
+  const stage = document.querySelector("[data-stage]");
+  if (!stage) return;
+  stage.classList.toggle("hide-heat", !layers.heat);
+  stage.classList.toggle("show-boxes", layers.boxes);
+  for (const button of document.querySelectorAll("[data-layer]"))
+    button.setAttribute("aria-pressed", layers[button.dataset.layer]);
+};
+const toggleLayer = (name) => { layers[name] = !layers[name]; showLayers(); };
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-layer]");
+  if (button) toggleLayer(button.dataset.layer);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  if (event.key.toLowerCase() === "h") toggleLayer("heat");
+  if (event.key.toLowerCase() === "b") toggleLayer("boxes");
+});
+document.body.addEventListener("htmx:afterSwap", showLayers);

@@ -1,0 +1,19 @@
+/* A model file in. */
+"use strict";
+
+const upload = page.byId("upload-model");
+if (upload) {
+  page.byId("model-file").addEventListener("change", (event) => {
+    const file = event.target.files[0];
+    const name = page.byId("model-name");
+    if (file && !name.value) name.value = file.name.replace(/\.oneclass$/, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60);
+  });
+  upload.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const name = page.byId("model-name").value.trim();
+    try {
+      const made = await page.ask("PUT", `/api/v1/models/${encodeURIComponent(name)}/file`, page.byId("model-file").files[0], { "Content-Type": "application/octet-stream" });
+      location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
+    } catch (problem) { page.say(problem.message); }
+  });
+}

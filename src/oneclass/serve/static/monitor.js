@@ -1,0 +1,134 @@
+/* Counts over time, and the line between good and odd, to be moved. */
+"use strict";
+
+const monitor = page.byId("monitor");
+if (monitor) {
+  const name = encodeURIComponent(monitor.dataset.model);
+  const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+  const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })} %`;
+  const oneIn = (share) => `${percent(share)} (1 in ${Math.round(1 / share).toLocaleString("en")})`;
+  const charts = {};
+  let facts = null;
+
+  const figure = (number, what, alarm) => {
+    const item = document.createElement("li");
+    const bold = document.createElement("b");
+    const text = document.createElement("span");
+    [bold.textContent, text.textContent] = [number, what];
+    if (alarm) item.className = "alarm";
+    item.append(bold, text);
+    return item;
+  };
+
+  const showFigures = () => {
+    const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
+    const images = sum("images"), odd = sum("anomalies"), reviewed = sum("false_alarms") + sum("real");
+    const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
+    const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
+    const normal = images - sum("real");
+    page.byId("monitor-figures").replaceChildren(
+      figure(images.toLocaleString("en"), "images scored"),
+      figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
+      figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),
+      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `false alarms, by ${page.count(reviewed, "review")}` : "false alarms: nothing is reviewed yet"),
+      figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
+    );
+    const drift = page.byId("drift");
+    drift.hidden = !facts.drift;
+    drift.textContent = facts.drift || "";
+  };
+
+  const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
+  const axis = (c, more) => ({ stroke: c.axis, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line }, font: "13px system-ui", ...more });
+  const draw = (key, options, data) => {
+    const place = page.byId(`chart-${key}`);
+    if (charts[key]) charts[key].destroy();
+    charts[key] = new uPlot({ width: place.clientWidth, height: 260, cursor: { drag: { x: false, y: false } }, ...options }, data, place);
+  };
+
+  const drawTime = () => {
+    const c = colours();
+    const now = Date.now() / 1000, first = now - 86400 * Number(page.byId("days").value);
+    const at = [first, ...facts.counts.map((count) => Math.min(now, count.at + facts.step / 2)), now + 1];
+    const share = (key) => [null, ...facts.counts.map((count) => 100 * count[key] / count.images), null];
+    const promise = at.map(() => 100 * facts.false_alarms);
+    page.byId("point").textContent = facts.step < 86400 ? "hour" : "day";
+    const points = { show: true, size: 7 };
+    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
+    draw("time", {
+      scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
+      axes: [axis(c), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
+      series: [{}, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
+    }, [at, share("anomalies"), share("false_alarms"), promise]);
+    const table = page.byId("table-time");
+    table.replaceChildren();
+    const row = (cells, tag) => { const line = table.insertRow(); for (const cell of cells) { const made = document.createElement(tag); made.textContent = cell; if (tag === "th") made.scope = "col"; line.append(made); } };
+    row(["From", "Images", "Called odd", "False alarms", "Really odd"], "th");
+    for (const count of [...facts.counts].reverse())
+      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, count.false_alarms, count.real], "td");
+  };
+
+  const chosen = () => facts.rates[Number(page.byId("rate").value)];
+  const drawScores = () => {
+    const c = colours();
+    const middle = facts.edges.slice(1).map((edge, i) => (edge + facts.edges[i]) / 2);
+    const share = (counts) => { const all = counts.reduce((a, b) => a + b, 0) || 1; return counts.map((n) => 100 * n / all); };
+    const bars = uPlot.paths.bars({ size: [1, 100], align: 0 });
+    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
+    draw("scores", {
+      scales: { x: { time: false } },
+      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
+      series: [{ label: "Score", value: (_, number) => (number == null ? "–" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
+      hooks: { draw: [(u) => {
+        const x = Math.round(u.valToPos(chosen().threshold, "x", true));
+        u.ctx.save();
+        u.ctx.strokeStyle = c.odd;
+        u.ctx.lineWidth = 2.5 * devicePixelRatio;
+        u.ctx.beginPath();
+        u.ctx.moveTo(x, u.bbox.top);
+        u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+        u.ctx.stroke();
+        u.ctx.restore();
+      }] },
+    }, [middle, share(facts.normal), share(facts.scored)]);
+  };
+
+  const showRate = () => {
+    const rate = chosen();
+    page.byId("rate-text").textContent = oneIn(rate.false_alarms);
+    page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
+    page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : "Nothing has been scored yet, so nothing can be said of what it would call odd.";
+    const use = page.byId("rate-use");
+    if (use) use.disabled = rate.false_alarms === facts.false_alarms;
+    if (charts.scores) charts.scores.redraw(false);
+  };
+
+  const load = async () => {
+    try {
+      facts = await page.ask("GET", `/api/v1/models/${name}/monitor?days=${page.byId("days").value}`);
+    } catch (problem) { page.say(problem.message); return; }
+    const slider = page.byId("rate");
+    slider.max = facts.rates.length - 1;
+    slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd.`;
+    showFigures();
+    drawTime();
+    drawScores();
+    showRate();
+  };
+  page.byId("days").addEventListener("change", load);
+  page.byId("rate").addEventListener("input", showRate);
+  if (page.byId("rate-use"))
+    page.byId("rate-use").addEventListener("click", async () => {
+      try {
+        await page.ask("PUT", `/api/v1/models/${name}/rate`, { false_alarms: chosen().false_alarms });
+        page.say("From now on verdicts go by this.");
+        await load();
+      } catch (problem) { page.say(problem.message); }
+    });
+  const redraw = page.calmly(200, () => { if (facts) { drawTime(); drawScores(); } });
+  window.addEventListener("resize", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load) });
+  load();
+}

@@ -1,0 +1,66 @@
+/* The queue, made for the keyboard: R, F, U, S, and Z to go back. */
+"use strict";
+
+const queue = page.byId("queue");
+if (queue) {
+  const history = [];
+  let before = null;
+  let busy = false;
+  const model = encodeURIComponent(queue.dataset.model);
+  const current = () => queue.querySelector("[data-id]");
+
+  const show = async (more) => {
+    await htmx.ajax("GET", `${page.prefix}/parts/review?model=${model}${more}`, { target: "#queue", swap: "innerHTML" });
+    for (const button of queue.querySelectorAll("[data-undo]")) button.disabled = !history.length;
+    const title = page.byId("review-title");
+    if (title) title.focus({ preventScroll: true });
+  };
+  const onwards = () => show(before === null ? "" : `&before=${before}`);
+
+  const act = async (what) => {
+    const card = current();
+    if (busy || (!card && what !== "undo")) return;
+    busy = true;
+    try {
+      if (what === "undo") {
+        const last = history.pop();
+        if (last === undefined) return;
+        before = last.before;
+        if (!last.skipped) await page.ask("POST", `/api/v1/predictions/${last.id}/review`, { verdict: null });
+        await show(`&at=${last.id}`);
+        page.say("Taken back.");
+      } else {
+        const id = Number(card.dataset.id);
+        history.push({ id, before, skipped: what === "skip" });
+        if (what === "skip") before = id;
+        else await page.ask("POST", `/api/v1/predictions/${id}/review`, { verdict: what });
+        await onwards();
+      }
+      htmx.trigger(document.body, "reviewed");
+    } catch (problem) {
+      page.say(problem.message);
+    } finally { busy = false; }
+  };
+
+  const KEYS = { r: "real", f: "false_alarm", u: "unsure", s: "skip", z: "undo" };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, select, textarea")) return;
+    const what = KEYS[event.key.toLowerCase()];
+    if (what) { event.preventDefault(); act(what); }
+  });
+  queue.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-say], [data-skip], [data-undo]");
+    if (!button) return;
+    act(button.dataset.say || ("skip" in button.dataset ? "skip" : "undo"));
+  });
+
+  page.byId("lessons").addEventListener("click", async (event) => {
+    const button = event.target.closest("#learn-more");
+    if (!button) return;
+    button.disabled = true;
+    try {
+      await page.ask("POST", `/api/v1/models/${model}/update`, {});
+      htmx.trigger(document.body, "reviewed");
+    } catch (problem) { page.say(problem.message); button.disabled = false; }
+  });
+}

@@ -1,0 +1,88 @@
+/* Images in, verdicts out; what others send appears, too. */
+"use strict";
+
+const tiles = page.byId("tiles");
+if (tiles) {
+  const model = tiles.dataset.model;
+  const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
+  const seen = { normal: 0, odd: 0 };
+  let only = false;
+
+  const newest = () => Math.max(0, ...[...tiles.querySelectorAll("[data-id]")].map((tile) => Number(tile.dataset.id)));
+  const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${more}`;
+  const fetchTiles = async (more) => {
+    const answer = await fetch(address(more));
+    const holder = document.createElement("ul");
+    holder.innerHTML = answer.ok ? await answer.text() : "";
+    return [...holder.children];
+  };
+  let busy = false;
+  const refresh = page.calmly(400, async () => {
+    if (busy) { refresh(); return; }
+    busy = true;
+    const have = new Set([...tiles.children].map((tile) => tile.dataset.id));
+    const fresh = (await fetchTiles(`&after=${newest()}`)).filter((tile) => !have.has(tile.dataset.id));
+    fresh.forEach((tile) => tile.classList.add("new"));
+    tiles.prepend(...fresh);
+    htmx.process(tiles);
+    page.byId("nothing").hidden = tiles.children.length > 0;
+    for (const old of [...tiles.querySelectorAll("[data-id]")].slice(240)) old.remove();
+    busy = false;
+  });
+  page.on({ prediction: (event) => { if (event.model === model) refresh(); } });
+
+  const summary = (last) => {
+    const n = seen.normal + seen.odd;
+    if (!n) return;
+    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.odd ? page.count(seen.odd, "is odd", "are odd") : "none is odd"}.${last && last.drift ? " " + last.drift : ""}`;
+  };
+  const send = async (file, name) => {
+    const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });
+    for (const one of said.predictions) seen[one.is_anomaly ? "odd" : "normal"]++;
+    summary(said);
+    refresh();
+  };
+  if (page.byId("drop"))
+    page.onFiles((files) => page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name)));
+
+  page.byId("only").addEventListener("click", async (event) => {
+    only = !only;
+    event.currentTarget.setAttribute("aria-pressed", only);
+    tiles.replaceChildren(...await fetchTiles(""));
+    htmx.process(tiles);
+    page.byId("nothing").hidden = tiles.children.length > 0;
+  });
+  page.byId("heat").addEventListener("click", (event) => {
+    const off = document.body.classList.toggle("no-heat");
+    event.currentTarget.setAttribute("aria-pressed", !off);
+  });
+
+  /* A picture of the browser's camera, as a PNG: no compression that the model never saw. */
+  const video = page.byId("camera-video");
+  const close = () => {
+    for (const track of video.srcObject ? video.srcObject.getTracks() : []) track.stop();
+    video.srcObject = null;
+    page.byId("camera").hidden = true;
+    page.byId("camera-open").hidden = false;
+  };
+  if (page.byId("camera-open")) {
+    page.byId("camera-open").addEventListener("click", async () => {
+      try {
+        if (!navigator.mediaDevices) throw new Error("A browser lends its camera only to https pages and to this machine itself.");
+        video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } }, audio: false });
+        await video.play();
+        page.byId("camera").hidden = false;
+        page.byId("camera-open").hidden = true;
+        page.byId("camera-shoot").focus();
+      } catch (problem) { page.say(`No camera: ${problem.message}`); }
+    });
+    page.byId("camera-close").addEventListener("click", close);
+    page.byId("camera-shoot").addEventListener("click", async () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+      canvas.getContext("2d").drawImage(video, 0, 0);
+      const picture = await new Promise((done) => canvas.toBlob(done, "image/png"));
+      try { await send(picture, `camera ${new Date().toLocaleTimeString("en-GB")}.png`); } catch (problem) { page.say(problem.message); }
+    });
+  }
+}

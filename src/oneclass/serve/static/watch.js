@@ -1,0 +1,27 @@
+/* Watched folders: new ones, pausing, and no more. */
+"use strict";
+
+const newWatch = page.byId("new-watch");
+if (newWatch)
+  newWatch.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const form = new FormData(newWatch);
+    try {
+      const made = await page.ask("POST", "/api/v1/watches", {
+        folder: form.get("folder"), model: form.get("model"), webhook: form.get("webhook") || null, only_anomalies: form.get("only_anomalies") === "on",
+      });
+      page.byId("secret").hidden = !made.webhook;
+      page.byId("secret-text").textContent = made.secret;
+      page.say("It is watched from now on.");
+      htmx.trigger(document.body, "watch-changed");
+    } catch (problem) { page.say(problem.message); }
+  });
+page.byId("watches").addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-watch], [data-unwatch]");
+  if (!button) return;
+  try {
+    if (button.dataset.watch) await page.ask("PATCH", `/api/v1/watches/${button.dataset.watch}`, { state: button.dataset.state });
+    else await page.ask("DELETE", `/api/v1/watches/${button.dataset.unwatch}`);
+    htmx.trigger(document.body, "watch-changed");
+  } catch (problem) { page.say(problem.message); }
+});

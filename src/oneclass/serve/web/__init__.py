@@ -1,0 +1,1 @@
+"""HTTP: what is let in, how errors are told, the pages, and the server."""

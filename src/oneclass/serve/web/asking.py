@@ -1,0 +1,64 @@
+"""What every endpoint asks for: the service, who is there, a model by its name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request
+
+from oneclass.serve.records.tokens import Holder
+from oneclass.serve.records.versions import Version
+from oneclass.serve.web.problems import WORDS, ProblemError, not_found
+from oneclass.serve.work.service import Service
+
+
+def service_of(request: Request) -> Service:
+    """The one service of the app."""
+    return cast(Service, request.app.state.service)
+
+
+async def _service(request: Request) -> Service:
+    """As a dependency: async, so that no thread is woken for it."""
+    return service_of(request)
+
+
+def holder_of(request: Request) -> Holder:
+    """Who asks; the gate has found out."""
+    holder: Holder | None = request.scope["state"]["holder"]
+    if holder is None:
+        raise ProblemError(401, WORDS[401], "a token is needed.")
+    return holder
+
+
+def needs(scope: str) -> Any:
+    """A dependency that lets only holders of a scope in."""
+
+    async def check(request: Request) -> Holder:
+        holder = holder_of(request)
+        if scope not in holder.scopes:
+            raise ProblemError(
+                403, WORDS[403], f"the token of {holder.name} is not for this: it lacks {scope!r}."
+            )
+        return holder
+
+    return Depends(check)
+
+
+TheService = Annotated[Service, Depends(_service)]
+Reader = Annotated[Holder, needs("read")]
+Sender = Annotated[Holder, needs("score")]
+Reviewer = Annotated[Holder, needs("review")]
+Teacher = Annotated[Holder, needs("learn")]
+
+
+def version_of(service: Service, name: str, number: int | None = None) -> Version:
+    """A version of a model; without a number the one that serves.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    version = service.versions.named(name, number)
+    if version is None:
+        which = f"model named {name[:60]!r}" if number is None else f"version {number} of {name!r}"
+        raise not_found(which)
+    return version

@@ -1,0 +1,85 @@
+"""Connections that do not cost more than they may: how many, and how slow.
+
+uvicorn waits for ever for a first request, and for headers that come a byte at a time; a connection
+that it may not serve gets no word of when to come back. This mends both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from oneclass.serve.settings import Limits
+
+
+class Connection(H11Protocol):
+    """One connection; `limits` is set by `limited`."""
+
+    limits = Limits()
+    _hurry: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(503, "Service Unavailable", "Retry-After: 2\r\n")
+        else:
+            self._wait_for_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._received()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if not self._answering and self._hurry is None:
+            self._wait_for_headers()
+        super().data_received(data)
+        if self._answering:
+            self._received()
+
+    def send_400_response(self, msg: str) -> None:
+        """What makes no sense as HTTP."""
+        self._refuse(400, "Bad Request")
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:  # the rest of a body that nobody wants
+            self._wait_for_headers()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait_for_headers(self) -> None:
+        self._received()
+        self._hurry = self.loop.call_later(self.limits.header_seconds, self._too_slow)
+
+    def _received(self) -> None:
+        if self._hurry is not None:
+            self._hurry.cancel()
+            self._hurry = None
+
+    def _too_slow(self) -> None:
+        self._hurry = None
+        if not self._answering:
+            self._refuse(408, "Request Timeout")
+
+    def _refuse(self, status: int, phrase: str, more: str = "") -> None:
+        body = f'{{"error":"{phrase.lower().replace(" ", "_")}","message":"{phrase}."}}'
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{more}"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        if not self.transport.is_closing():
+            self.transport.write((head + body).encode())
+            self.transport.close()
+
+
+def limited(limits: Limits) -> type[Connection]:
+    """The kind of connection that has these limits."""
+    made: dict[str, Any] = {"limits": limits}
+    return type("LimitedConnection", (Connection,), made)

@@ -1,0 +1,298 @@
+"""What is let in: by host, origin, token and size; and what browsers are to be careful about."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import time
+from collections import Counter
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oneclass.serve.records.tokens import THIS_MACHINE, Holder
+from oneclass.serve.settings import MEGABYTE
+from oneclass.serve.web.problems import WORDS, ProblemError, answer
+from oneclass.serve.work.service import Service
+
+SESSION, CSRF, CSRF_HEADER = "oneclass_session", "oneclass_csrf", "x-csrf-token"
+OPEN_PATHS = ("/healthz", "/readyz", "/login", "/static/")
+SAFE = {"GET", "HEAD", "OPTIONS"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; media-src 'self' blob:; font-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+CAREFUL = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+class Gate:
+    """Stands before the app.
+
+    Args:
+        app: what is behind it.
+        service: knows the tokens and the limits.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+        self._under_way: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        scope = self._placed(scope)
+        headers = Headers(scope=scope)
+        started: list[int] = []
+
+        async def careful_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                started.append(message["status"])
+                self._dress(scope, message)
+            await send(message)
+
+        try:
+            client = await self._let_in(scope, headers)
+        except ProblemError as refused:
+            await self._refuse(refused, scope, receive, careful_send)
+            self._count(started)
+            return
+        self._under_way[client] += 1
+        try:
+            body = Body(receive, headers, self._service)
+            await self._app(scope, body.receive, careful_send)
+        finally:
+            self._under_way[client] -= 1
+            if not self._under_way[client]:
+                del self._under_way[client]
+            self._count(started)
+
+    def _placed(self, scope: Scope) -> Scope:
+        """With the proxy's prefix before the path, whether the proxy left it there or not."""
+        prefix, path = self._service.settings.prefix, scope["path"]
+        if not prefix:
+            return scope
+        if path != prefix and not path.startswith(prefix + "/"):
+            path = prefix + path
+        return {**scope, "path": path, "root_path": prefix}
+
+    async def _let_in(self, scope: Scope, headers: Headers) -> str:
+        """Who asks, for counting; the holder goes into the scope.
+
+        Raises:
+            ProblemError: the request is refused.
+        """
+        settings = self._service.settings
+        host = check_host(headers.getlist("host"), settings.names)
+        path = scope["path"][len(settings.prefix) :]
+        check_length(headers, self._service.limits.body_bytes)
+        check_head(scope, self._service.limits.header_bytes)
+        cookies = cookies_of(headers)
+        holder = await self._holder(headers, cookies)
+        if scope["method"] not in SAFE:
+            check_origin(headers, host, settings.url)
+            by_browser = holder is not None and (holder.by_cookie or holder is THIS_MACHINE)
+            if by_browser and path != "/login" and from_browser(headers):
+                check_csrf(headers, cookies)
+        if holder is None and not path.startswith(OPEN_PATHS):
+            raise ProblemError(
+                401,
+                WORDS[401],
+                "a token is needed: send it as 'Authorization: Bearer TOKEN', or enter it on the "
+                "page /login. 'oneclass serve token' makes one.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        scope["state"] = {**scope.get("state", {}), "holder": holder}
+        scope["state"]["csrf"] = cookies.get(CSRF) or secrets.token_urlsafe(24)
+        scope["state"]["new_csrf"] = CSRF not in cookies
+        peer = scope["client"][0] if scope.get("client") else "?"
+        client = peer if holder in (None, THIS_MACHINE) else f"token {holder.name}"
+        if self._under_way[client] >= self._service.limits.requests:
+            raise ProblemError(
+                429,
+                WORDS[429],
+                f"{self._under_way[client]} of your requests are under way; wait for some.",
+                {"Retry-After": "1"},
+            )
+        return client
+
+    async def _holder(self, headers: Headers, cookies: dict[str, str]) -> Holder | None:
+        tokens = self._service.tokens
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return await asyncio.to_thread(tokens.holder, token.strip())
+        if SESSION in cookies:
+            found = await asyncio.to_thread(tokens.of_session, cookies[SESSION])
+            if found is not None:
+                return found
+        return THIS_MACHINE if self._service.settings.open else None
+
+    async def _refuse(
+        self, refused: ProblemError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        prefix = self._service.settings.prefix
+        path = scope["path"][len(prefix) :]
+        page = "text/html" in Headers(scope=scope).get("accept", "")
+        if refused.status_code == 401 and page and not path.startswith("/api/"):
+            reply: Response = RedirectResponse(f"{prefix}/login?next={quote(path)}", 303)
+        else:
+            close = {"Connection": "close"} if scope["method"] not in SAFE else {}
+            headers = {**(refused.headers or {}), **close}
+            reply = answer(refused.status_code, refused.error, refused.detail, headers)
+        await reply(scope, receive, send)
+
+    def _dress(self, scope: Scope, message: Message) -> None:
+        headers = MutableHeaders(scope=message)
+        for name, value in CAREFUL.items():
+            headers.setdefault(name, value)
+        headers.setdefault("Cache-Control", "no-store")
+        state = scope.get("state", {})
+        if state.get("new_csrf") and headers.get("content-type", "").startswith("text/html"):
+            settings = self._service.settings
+            secure = "; Secure" if settings.secure else ""
+            path = settings.prefix or "/"
+            headers.append(
+                "Set-Cookie",
+                f"{CSRF}={state['csrf']}; Path={path}; HttpOnly; SameSite=Strict{secure}",
+            )
+
+    def _count(self, started: list[int]) -> None:
+        status = f"{started[0] // 100}xx" if started else "none"
+        self._service.metrics.count("oneclass_requests_total", status=status)
+
+
+class Body:
+    """The body of a request, as long as it is neither too large nor too slow."""
+
+    def __init__(self, receive: Receive, headers: Headers, service: Service) -> None:
+        self._receive, self._limits = receive, service.limits
+        self._bytes, self._ended = 0, False
+        self._began = time.monotonic()
+
+    async def receive(self) -> Message:
+        """The next part.
+
+        Raises:
+            ProblemError: too much came, or too slowly.
+        """
+        if self._ended:  # the app listens whether the client is still there
+            return await self._receive()
+        limits = self._limits
+        allowed = limits.body_seconds * (1 + self._bytes / MEGABYTE)
+        left = self._began + allowed - time.monotonic()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0.001))
+        except TimeoutError:
+            raise ProblemError(
+                408,
+                WORDS[408],
+                f"the body came too slowly: {self._bytes} bytes in {allowed:.0f} seconds.",
+                {"Connection": "close"},
+            ) from None
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > limits.body_bytes:
+            raise too_large(limits.body_bytes)
+        self._ended = not message.get("more_body", False)
+        return message
+
+
+def too_large(most: int) -> ProblemError:
+    """A body has more bytes than may be."""
+    return ProblemError(
+        413,
+        WORDS[413],
+        f"the body has more than {most / 1e6:g} MB; send less at a time.",
+        {"Connection": "close"},
+    )
+
+
+def check_length(headers: Headers, most: int) -> None:
+    """Refuse what says itself that it is too long."""
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:18]) > most:
+        raise too_large(most)
+
+
+def check_head(scope: Scope, most: int) -> None:
+    """Refuse headers that came at once, so that the parser had no time to find them too long."""
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    if fields + len(scope.get("raw_path", b"")) + len(scope["query_string"]) > most:
+        raise ProblemError(
+            431,
+            WORDS[431],
+            f"the address and headers have more than {most} bytes.",
+            {"Connection": "close"},
+        )
+
+
+def check_host(hosts: list[str], names: frozenset[str]) -> str:
+    """The one host that a request is addressed to; a page elsewhere may call itself anything."""
+    host = hosts[0].lower() if len(hosts) == 1 else ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        good = name in names or _is_address(name)
+    except ValueError:
+        good = False
+    if not good or "@" in host or "/" in host:
+        raise ProblemError(
+            421,
+            WORDS[421],
+            f"this server is not {host[:100] or 'nameless'}; start it with --allow-host if it is.",
+        )
+    return host
+
+
+def check_origin(headers: Headers, host: str, url: str | None) -> None:
+    """Refuse what a page of another server sends."""
+    site = headers.get("sec-fetch-site", "same-origin")
+    origin = headers.get("origin")
+    allowed = {f"http://{host}", f"https://{host}"}
+    if url is not None:
+        parts = urlsplit(url)
+        allowed = {f"{parts.scheme}://{parts.netloc}".lower()}
+    if site not in ("same-origin", "none") or (origin and origin.lower() not in allowed):
+        raise ProblemError(403, WORDS[403], "a page of another server may not do this.")
+
+
+def from_browser(headers: Headers) -> bool:
+    """Whether a browser sent it, for whom somebody else may have written it."""
+    return any(name in headers for name in ("origin", "sec-fetch-site", "cookie", "referer"))
+
+
+def check_csrf(headers: Headers, cookies: dict[str, str]) -> None:
+    """Refuse what does not come from a page of ours."""
+    given, kept = headers.get(CSRF_HEADER, ""), cookies.get(CSRF, "")
+    if not kept or not secrets.compare_digest(given.encode(), kept.encode()):
+        raise ProblemError(403, "stale_page", "this page is out of date; load it again.")
+
+
+def cookies_of(headers: Headers) -> dict[str, str]:
+    """The cookies of a request; none if they make no sense."""
+    try:
+        return {k: morsel.value for k, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+    except CookieError:
+        return {}
+
+
+def _is_address(name: str) -> bool:
+    """Whether it is in digits: such a host can't be made to point elsewhere."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

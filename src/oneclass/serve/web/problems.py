@@ -1,0 +1,120 @@
+"""Every way to fail, as a status, a short word, and a sentence that says what to do next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from oneclass.errors import (
+    ImageError,
+    InputError,
+    MissingDependencyError,
+    ModelFileError,
+    OneclassError,
+    StorageError,
+)
+from oneclass.serve.work.scoring import BusyError
+
+
+class Problem(BaseModel):
+    """Why a request was not done."""
+
+    error: str = Field(description="One short word out of a closed set.")
+    message: str = Field(description="What was wrong, and what to do next.")
+
+
+class ProblemError(HTTPException):
+    """A request that is not done; the status, a word for programs, a sentence for people."""
+
+    def __init__(
+        self, status: int, error: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, message, headers)
+        self.error = error
+
+
+WORDS = {
+    400: "bad_request",
+    401: "no_token",
+    403: "not_allowed",
+    404: "not_found",
+    405: "wrong_method",
+    408: "too_slow",
+    409: "conflict",
+    411: "length_required",
+    413: "too_large",
+    415: "unsupported",
+    421: "wrong_host",
+    422: "unusable",
+    429: "too_many_requests",
+    431: "too_large",
+    500: "bug",
+    501: "not_installed",
+    503: "busy",
+    507: "disk_full",
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint may answer instead, for the OpenAPI document."""
+    always = (400, 401, 403, 413, 421, 422, 429, 503)
+    return {
+        status: {"model": Problem, "description": WORDS[status].replace("_", " ")}
+        for status in sorted({*always, *statuses})
+    }
+
+
+def not_found(what: str) -> ProblemError:
+    """There is no such thing."""
+    return ProblemError(404, WORDS[404], f"there is no {what}.")
+
+
+def answer(
+    status: int, error: str, message: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem as it is sent."""
+    return JSONResponse({"error": error, "message": message}, status, headers=dict(headers or {}))
+
+
+async def told(request: Request, error: Exception) -> JSONResponse:
+    """What a program is told of an error."""
+    if isinstance(error, OneclassError):
+        return of_error(error)
+    if isinstance(error, RequestValidationError):
+        found = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        return answer(422, WORDS[422], "; ".join(found)[:1000] + ".")
+    if isinstance(error, HTTPException):
+        word = getattr(error, "error", WORDS.get(error.status_code, "error"))
+        message = str(error.detail)
+        if message == "Not Found":
+            message = "there is no such page or endpoint."
+        return answer(error.status_code, word, message, error.headers)
+    return answer(500, WORDS[500], "this is a bug of oneclass; the server's log has more.")
+
+
+def of_error(error: OneclassError) -> JSONResponse:
+    """What a client is told of an error of the package's own."""
+    text = json.loads(json.dumps(str(error).encode("utf-8", "backslashreplace").decode()))
+    if isinstance(error, BusyError):
+        return answer(503, WORDS[503], text, {"Retry-After": str(error.retry)})
+    if isinstance(error, ImageError):
+        return answer(422, error.reason, text)
+    for kind, status in (
+        (InputError, 422),
+        (ModelFileError, 422),
+        (MissingDependencyError, 501),
+        (StorageError, 507),
+    ):
+        if isinstance(error, kind):
+            return answer(status, WORDS[status], text)
+    return answer(500, WORDS[500], text)

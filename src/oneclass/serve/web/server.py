@@ -1,0 +1,95 @@
+"""From settings to a server that listens, and ends well."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+
+from oneclass.errors import InputError
+from oneclass.serve.settings import Settings
+from oneclass.serve.web.app import make_app
+from oneclass.serve.web.connections import limited
+from oneclass.serve.work.service import Service
+
+
+class Server(uvicorn.Server):
+    """Ends without a traceback, and lets those go who only listen."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM and Ctrl-C finish what runs; a second one does not."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the listeners go, then the rest."""
+        self._service.events.end()
+        await super().shutdown(sockets)
+
+
+def make_server(settings: Settings) -> Server:
+    """A server that is ready to `run`.
+
+    Raises:
+        InputError: it would be open to others without a token, or the data cannot be used.
+    """
+    service = Service(settings)
+    if not settings.open and not service.tokens.all():
+        service.database.close()
+        raise InputError(
+            f"others can reach {settings.url or settings.host}, and there is no token yet. Make "
+            f"one first: 'oneclass serve token add NAME --data {settings.data}'. Or listen at "
+            "127.0.0.1 without --url."
+        )
+    limits = settings.limits
+    config = uvicorn.Config(
+        make_app(service),
+        host=settings.host,
+        port=settings.port,
+        http=limited(limits),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(limits.idle_seconds),
+        timeout_graceful_shutdown=int(limits.stop_seconds),
+        h11_max_incomplete_event_size=limits.header_bytes,
+        backlog=2 * limits.connections + 128,
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    return Server(config, service)
+
+
+@contextmanager
+def bound(settings: Settings) -> Iterator[socket.socket]:
+    """A socket at the address of the settings.
+
+    Raises:
+        InputError: it cannot be had; another server may have it.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((settings.host, settings.port))
+        except OSError as error:
+            raise InputError(
+                f"cannot listen at {settings.host}, port {settings.port}: {error.strerror}. Does "
+                "it run already? Give another --port."
+            ) from error
+        made.listen(2 * settings.limits.connections + 128)
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,89 @@
+"""Numbers in plain words, for people who have never heard of a p-value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from oneclass.serve.records.versions import Version
+
+VERDICTS = {
+    "real": "really odd",
+    "false_alarm": "false alarm",
+    "unsure": "unsure",
+}
+ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
+
+
+def odds(p_value: float, n_normal: int) -> str:
+    """How odd an image is, beside normal ones.
+
+    Args:
+        p_value: in (0, 1].
+        n_normal: the held-out normal images behind it.
+    """
+    if p_value <= 1.5 / (n_normal + 1):
+        return f"odder than all {n_normal:,} good images that it was compared with"
+    if p_value < 0.095:
+        return f"about 1 in {round(1 / p_value)} good images looks this odd"
+    if p_value < 0.95:
+        return f"about {max(1, round(10 * p_value))} in 10 good images look this odd"
+    return "nearly every good image looks this odd or odder"
+
+
+def percent(share: float) -> str:
+    """`5 %`, `0.25 %`."""
+    return f"{100 * share:.3g} %"
+
+
+def promise(version: Version) -> str:
+    """What a model promises, in one sentence."""
+    one_in = round(1 / version.false_alarms)
+    return (
+        f"Of 100 good images, about {100 * version.false_alarms:.3g} are called odd by mistake "
+        f"(1 in {one_in})."
+    )
+
+
+def when(at: float | None) -> str:
+    """`today 14:05`, `3 March 14:05`."""
+    if at is None:
+        return "never"
+    then, now = time.localtime(at), time.localtime()
+    clock = time.strftime("%H:%M", then)
+    if then[:3] == now[:3]:
+        return f"today {clock}"
+    year = "" if then.tm_year == now.tm_year else f" {then.tm_year}"
+    return f"{then.tm_mday} {time.strftime('%B', then)}{year} {clock}"
+
+
+def left(job: Mapping[str, Any]) -> str:
+    """How long a job will still take."""
+    done, total, started = job["done"], job["total"], job["started"]
+    if not done or not started or done >= total:
+        return "almost done" if done and done >= total else "starting"
+    seconds = (time.time() - started) / done * (total - done)
+    return f"about {span(seconds)} left"
+
+
+def span(seconds: float) -> str:
+    """`20 seconds`, `3 minutes`, `2 hours`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} second{'s' if round(seconds) > 1 else ''}"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{round(seconds / 3600)} hours"
+
+
+def size(n_bytes: float) -> str:
+    """`1.2 MB`."""
+    for unit, worth in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= worth:
+            return f"{n_bytes / worth:.3g} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
+def short(path: str) -> str:
+    """The last part of a path."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path

@@ -1,0 +1,1 @@
+"""What the server does besides talking: keep, score, learn, watch, tell."""

@@ -1,0 +1,207 @@
+"""Jobs run one after the other, each as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from oneclass.errors import OneclassError
+from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
+from oneclass.serve.records.reviews import Reviews
+from oneclass.serve.records.versions import Version, Versions
+from oneclass.serve.work.keeping import Keeping
+from oneclass.serve.work.library import Library
+from oneclass.serve.work.scoring import BusyError
+
+PROGRAM = (sys.executable, "-m", "oneclass.serve.work.learning")
+EVERY = 0.3
+"""Seconds between two records of progress."""
+
+
+class JobRunner:
+    """The queue of jobs and its thread; what a stop interrupts begins again at the next start.
+
+    Args:
+        jobs: the queue.
+        library: takes new models in.
+        versions: which there are.
+        reviews: what updates learn from, and are compared on.
+        keeping: the images.
+        folder: for files on their way.
+        threads: of a detector; None for all cores.
+        most: jobs that may wait.
+        tell: called with a job's id when it moves on.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        library: Library,
+        versions: Versions,
+        reviews: Reviews,
+        keeping: Keeping,
+        folder: Path,
+        threads: int | None,
+        most: int,
+        tell: Callable[[int], None],
+    ) -> None:
+        self.jobs, self._library, self._versions = jobs, library, versions
+        self._reviews, self._keeping, self._folder = reviews, keeping, folder
+        self._threads, self._most, self._tell = threads, most, tell
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._running: tuple[int, subprocess.Popen[str]] | None = None
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin, with what was running when the server last ended."""
+        self.jobs.begin_again()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether somebody runs jobs."""
+        return self._thread.is_alive()
+
+    def add(self, kind: str, name: str, request: dict[str, Any]) -> int:
+        """Queue a job; its id.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        if self.jobs.waiting() >= self._most:
+            raise BusyError(f"{self._most} jobs wait already", 30)
+        number = self.jobs.add(kind, name, request)
+        with self._changed:
+            self._changed.notify()
+        return number
+
+    def cancel(self, number: int) -> bool:
+        """Stop a job that waits or runs; False if it has ended."""
+        ended = self.jobs.end(number, CANCELLED)
+        running = self._running
+        if running and running[0] == number:
+            running[1].terminate()
+        self._tell(number)
+        return ended
+
+    def stop(self, seconds: float) -> None:
+        """Let the running job finish if it does so in time; else it begins again next time."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        if self._running:
+            self._running[1].kill()
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            job = self.jobs.next()
+            if job is None:
+                with self._changed:
+                    if not self._stopping:
+                        self._changed.wait(timeout=1.0)
+                continue
+            self._tell(job["id"])
+            try:
+                self._one(job)
+            except OneclassError as error:
+                self.jobs.end(job["id"], FAILED, error=str(error))
+            except Exception as error:
+                self.jobs.end(job["id"], FAILED, error=f"a bug of oneclass: {error!r}")
+            self._tell(job["id"])
+
+    def _one(self, job: dict[str, Any]) -> None:
+        out = self._folder / f"job-{job['id']}.oneclass"
+        request = self._request(job, out)
+        said = self._program(job["id"], request)
+        if said is None:  # cancelled, or the server stops
+            return
+        if "error" in said:
+            self.jobs.end(job["id"], FAILED, error=said["error"])
+            return
+        result = said["result"]
+        if job["kind"] == "fit":
+            result["number"] = self._learnt(job, out).number
+        elif job["kind"] == "update":
+            compared = result.pop("compared")
+            result["number"] = self._updated(job, out, result, compared).number
+        self.jobs.end(job["id"], DONE, result=result)
+        if job["kind"] == "fit":
+            shutil.rmtree(job["request"]["folder"], ignore_errors=True)
+
+    def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
+        request = {**job["request"], "kind": job["kind"], "threads": self._threads}
+        if job["kind"] == "update":
+            parent = self._parent(job)
+            place = self._keeping.place
+            request["model"] = str(self._library.file(parent))
+            request["images"] = [str(place(image)) for image in request["learn"]]
+            reviewed = self._reviews.reviewed(job["name"])
+            request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
+        return {**request, "out": str(out)}
+
+    def _program(self, number: int, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Run it, and record how far it is; what it said last, None if it was stopped."""
+        last: dict[str, Any] = {}
+        told = 0.0
+        pipe = subprocess.PIPE
+        with subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, text=True) as program:
+            self._running = (number, program)
+            assert program.stdin is not None
+            assert program.stdout is not None
+            with suppress(BrokenPipeError):  # it was stopped before it had read what to do
+                json.dump(request, program.stdin)
+                program.stdin.close()
+            for line in program.stdout:
+                last = json.loads(line)
+                if "done" in last and time.monotonic() - told > EVERY:
+                    told = time.monotonic()
+                    self.jobs.progress(number, last["done"], last["total"])
+                    self._tell(number)
+            code = program.wait()
+        self._running = None
+        if "result" in last or "error" in last:
+            return last
+        if code == 0 or self._stopping or self._cancelled(number):
+            return None
+        return {"error": f"learning ended with exit code {code}: was the memory enough?"}
+
+    def _cancelled(self, number: int) -> bool:
+        job = self.jobs.one(number)
+        return job is not None and job["state"] == CANCELLED
+
+    def _learnt(self, job: dict[str, Any], out: Path) -> Version:
+        version = self._library.take_in(out, job["name"], origin="fit")
+        if version.number == 1 or job["request"].get("take", True):
+            self._versions.take(version, who="learning")
+        return version
+
+    def _updated(
+        self, job: dict[str, Any], out: Path, result: dict[str, Any], compared: list[list[Any]]
+    ) -> Version:
+        parent = self._parent(job)
+        version = self._library.take_in(
+            out, job["name"], origin="update", parent_id=parent.id, n_learnt=result["added"]
+        )
+        learnt = set(job["request"]["learn"])
+        images = {row["id"]: row["image"] for row in self._reviews.reviewed(job["name"])}
+        self._reviews.compare(
+            version.id, [(i, score, p, images.get(i) in learnt) for i, score, p in compared]
+        )
+        return version
+
+    def _parent(self, job: dict[str, Any]) -> Version:
+        version = self._versions.by_id(job["request"]["version_id"])
+        assert version is not None, "versions are never removed"
+        return version

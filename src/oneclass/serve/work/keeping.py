@@ -1,0 +1,155 @@
+"""Image files, kept under the digest of their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from oneclass.errors import ImageError, StorageError
+from oneclass.images import probe
+from oneclass.serve.settings import Limits
+from oneclass.system.files import translated_errors
+
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An image in its place.
+
+    Attributes:
+        name: what the client calls it.
+        sha256: of the file's bytes, in hex.
+        bytes: of the file.
+        pixels: of the picture.
+        file: where it lies.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    pixels: int
+    file: Path
+
+
+class Keeping:
+    """The folder of images.
+
+    Args:
+        folder: for the images.
+        limits: what is taken.
+    """
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.folder, self._limits = folder, limits
+        self._arriving = folder / "arriving"
+        with translated_errors(folder):
+            shutil.rmtree(self._arriving, ignore_errors=True)  # of a server that was killed
+            self._arriving.mkdir(parents=True)
+
+    def place(self, sha256: str) -> Path:
+        """Where an image lies, if it is kept."""
+        return self.folder / sha256[:2] / sha256[2:]
+
+    @contextmanager
+    def arriving(self) -> Iterator[BinaryIO]:
+        """A file for bytes that come; gone afterwards unless it was moved.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        self.check_room()
+        with translated_errors(self._arriving):
+            handle, name = tempfile.mkstemp(dir=self._arriving)
+            os.close(handle)
+            try:
+                with Path(name).open("w+b") as file:  # which knows its own name
+                    yield file
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def check_room(self) -> None:
+        """Refuse what would fill the disk to its brim.
+
+        Raises:
+            StorageError: too little room is left.
+        """
+        free = shutil.disk_usage(self.folder).free
+        if free < self._limits.disk_bytes:
+            most = self._limits.disk_bytes
+            raise StorageError(
+                f"the disk is full: {free / 1e6:.0f} MB are free, and {most / 1e6:.0f} MB must "
+                "stay so. Free some space, or let fewer images be kept with --keep-images."
+            )
+
+    def keep(self, file: Path, name: str) -> Kept:
+        """Move a file that has arrived to its place, if it is an image that can be scored.
+
+        The database hears of it together with its prediction.
+
+        Args:
+            file: to move.
+            name: what the client calls it.
+
+        Raises:
+            ImageError: it is no image, or too large to be decoded here.
+        """
+        pixels = self.check_image(file, name)
+        with file.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            size = os.fstat(opened.fileno()).st_size
+        place = self.place(sha256)
+        with translated_errors(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+        return Kept(name, sha256, size, pixels, place)
+
+    def check_image(self, file: Path, name: str) -> int:
+        """The number of pixels; refuse what is no image, by its first bytes and its header alone.
+
+        Raises:
+            ImageError: called `name`.
+        """
+        try:
+            header = probe(file)
+        except ImageError as error:
+            raise ImageError(name, error.reason, error.detail) from None
+        if header.pixels > self._limits.pixels:
+            raise ImageError(
+                name,
+                "too_large",
+                f"it has {header.width} x {header.height} pixels, more than the "
+                f"{self._limits.pixels / 1e6:g} million that this server decodes; scale it down, "
+                "or start the server with a larger --max-pixels",
+            )
+        return header.pixels
+
+    def copy(self, opened: BinaryIO, name: str) -> Kept:
+        """Keep a copy of an open file's bytes.
+
+        Raises:
+            ImageError: it is no image, too large, or changed meanwhile.
+        """
+        with self.arriving() as file:
+            left = self._limits.image_bytes
+            while piece := opened.read(CHUNK):
+                left -= len(piece)
+                if left < 0:
+                    raise too_many_bytes(name, self._limits.image_bytes)
+                file.write(piece)
+            file.flush()
+            return self.keep(Path(str(file.name)), name)
+
+
+def too_many_bytes(name: str, limit: int) -> ImageError:
+    """Why an image file of so many bytes is not taken."""
+    return ImageError(
+        name, "too_large", f"the file has more than {limit / 1e6:g} MB; scale it down or cut it up"
+    )

@@ -1,0 +1,111 @@
+"""Learning as a program of its own: it can be stopped at any time, and its memory goes with it.
+
+    python -m oneclass.serve.work.learning < request.json
+
+One line of JSON comes out for each step: {"done", "total"}, and at the end {"result"} or {"error"}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from oneclass.detector.estimator import Detector
+from oneclass.detector.loading import load
+from oneclass.errors import ImageError, OneclassError
+from oneclass.images.check import check
+from oneclass.images.sources import Sources
+
+NICE = 5
+"""Scoring goes first."""
+Result = dict[str, Any]
+
+
+def run(request: dict[str, Any]) -> Result:
+    """Do what a job asks for.
+
+    Args:
+        request: `kind` "check", "fit" or "update", and what that needs.
+
+    Raises:
+        OneclassError: it cannot be done; the message says why.
+    """
+    kinds = {"check": _check, "fit": _fit, "update": _update}
+    return kinds[request["kind"]](request)
+
+
+def _check(request: dict[str, Any]) -> Result:
+    return check(request["folder"], progress=_show).to_json()
+
+
+def _fit(request: dict[str, Any]) -> Result:
+    detector = Detector(threads=request["threads"], **request["settings"])
+    detector.fit(request["folder"], progress=_show)
+    detector.save(request["out"], rows=True)
+    return {"images": detector.card["fit"]["n_images"], "errors": _errors(detector.errors)}
+
+
+def _update(request: dict[str, Any]) -> Result:
+    detector = load(request["model"], threads=request["threads"])
+    n_learning, n_reviewed = len(request["images"]), len(request["reviewed"])
+
+    def show(done: int, total: int) -> None:
+        _show(done, n_learning + n_reviewed)
+
+    update = detector.update(request["images"], progress=show)
+    detector.save(request["out"], rows=True)
+    return {
+        "added": update.added,
+        "known": update.known,
+        "errors": _errors(update.errors),
+        "compared": _compare(detector, request["reviewed"], n_learning),
+    }
+
+
+def _compare(
+    detector: Detector, reviewed: list[tuple[int, str]], already: int
+) -> list[tuple[int, float, float]]:
+    """(id, score, p-value) by the new version for what was reviewed."""
+    sources = Sources([Path(file) for _, file in reviewed], [str(i) for i, _ in reviewed])
+    results = detector.score_each(
+        sources, progress=lambda done, total: _show(already + done, already + total)
+    )
+    return [
+        (int(result.path), result.score, result.p_value)
+        for result in results
+        if not isinstance(result, ImageError)
+    ]
+
+
+def _errors(errors: tuple[ImageError, ...]) -> list[dict[str, str]]:
+    return [
+        {"path": error.path.name, "reason": error.reason, "detail": error.detail}
+        for error in errors
+    ]
+
+
+def _show(done: int, total: int) -> None:
+    _say({"done": done, "total": total})
+
+
+def _say(fact: Result) -> None:
+    sys.stdout.write(json.dumps(fact) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Read a request, do it, and say what came of it."""
+    os.nice(NICE)
+    try:
+        _say({"result": run(json.load(sys.stdin))})
+    except OneclassError as error:
+        _say({"error": str(error)})
+    except MemoryError:
+        _say({"error": "the memory did not suffice. Learn from fewer or smaller images."})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Model files in the data folder, and the detectors that were loaded from them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from oneclass.detector.estimator import Detector
+from oneclass.detector.loading import load
+from oneclass.errors import InputError, ModelFileError
+from oneclass.serve.records.versions import Version, Versions
+from oneclass.system.files import translated_errors
+
+MOST_LOADED = 4
+ROWS = ".rows"
+
+
+class Library:
+    """Finds detectors, and takes new model files in.
+
+    Args:
+        folder: of model files.
+        versions: which there are.
+        threads: of each detector; None for all cores.
+    """
+
+    def __init__(self, folder: Path, versions: Versions, threads: int | None) -> None:
+        self.folder, self._versions, self._threads = folder, versions, threads
+        self._loaded: OrderedDict[str, Detector] = OrderedDict()
+        self._lock = threading.Lock()
+        with translated_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def file(self, version: Version) -> Path:
+        """The model file of a version."""
+        return self.folder / version.file
+
+    def detector(self, version: Version) -> Detector:
+        """The detector of a version, loaded at most once while it is in use.
+
+        Raises:
+            ModelFileError: its file is damaged, or no longer the one that was recorded.
+        """
+        with self._lock:
+            detector = self._loaded.get(version.digest)
+            if detector is None:
+                detector = load(self.file(version), threads=self._threads)
+                if detector.digest != version.digest:
+                    raise ModelFileError(
+                        f"model {self.file(version)}: its SHA-256 is {detector.digest}, but "
+                        f"{version.digest} was recorded. Put the right file back."
+                    )
+                self._loaded[version.digest] = detector
+            self._loaded.move_to_end(version.digest)
+            while len(self._loaded) > MOST_LOADED:
+                self._loaded.popitem(last=False)
+        return detector
+
+    def can_learn(self, version: Version) -> bool:
+        """Whether the rows that an update needs lie beside the model file."""
+        file = self.file(version)
+        return file.with_name(file.name + ROWS).exists()
+
+    def take_in(
+        self,
+        file: Path,
+        name: str,
+        *,
+        origin: str,
+        parent_id: int | None = None,
+        n_learnt: int = 0,
+    ) -> Version:
+        """Move a model file, and the rows beside it, to where the name's versions lie.
+
+        Raises:
+            ModelFileError: it is no model file, or a damaged one.
+        """
+        detector = load(file, threads=self._threads)
+        assert detector.digest is not None, "loaded detectors have a digest"
+        with self._lock:
+            number = self._versions.next_number(name)
+            place = self.folder / f"{name}-{number}.oneclass"
+            rows = file.with_name(file.name + ROWS)
+            with translated_errors(place):
+                if rows.exists():
+                    shutil.move(rows, place.with_name(place.name + ROWS))
+                shutil.move(file, place)
+            added = self._versions.add(
+                name,
+                number,
+                detector.digest,
+                detector.card,
+                origin=origin,
+                parent_id=parent_id,
+                n_learnt=n_learnt,
+            )
+        version = self._versions.by_id(added)
+        assert version is not None, "it was added"
+        return version
+
+
+def check_name(name: str) -> str:
+    """A model's name as it may stand in an address and in a file's name.
+
+    Raises:
+        InputError: it may not.
+    """
+    allowed = all(c.isalnum() or c in "-_ ." for c in name) and name.isascii()
+    if not allowed or not 1 <= len(name) <= 60 or name != name.strip(" ."):
+        raise InputError(
+            f"the name {name!r}: expected 1 to 60 letters, digits, spaces, points, - or _, with a "
+            "letter or a digit at its ends."
+        )
+    return name

@@ -1,0 +1,64 @@
+"""Files on the server that a client names: only within folders that were given at the start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
+
+from oneclass.errors import ImageError, InputError
+
+
+def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
+    """A folder that a client names, links resolved.
+
+    Raises:
+        InputError: it is no folder, or not within one of `roots`.
+    """
+    try:
+        place = Path(path).resolve()
+        allowed = _within(place, roots) and place.is_dir()
+    except (OSError, ValueError):  # a zero byte, a name too long
+        allowed = False
+    if not allowed:
+        known = ", ".join(map(str, roots)) or "none: start it with --folder"
+        raise InputError(f"{path[:200]!r} is no folder that this server may read ({known}).")
+    return place
+
+
+@contextmanager
+def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
+    """Open a regular file that lies within one of `roots`, wherever links may lead meanwhile.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ImageError: it lies elsewhere, or is no regular file.
+    """
+    refused = ImageError(path, "missing", "there is no such file in the folders of this server")
+    try:
+        place = path.resolve()
+        if not _within(place, roots):
+            raise refused
+        # Without waiting, since a pipe may have that name.
+        handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:
+        raise refused from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ImageError(path, "unreadable", f"it cannot be read ({error.strerror})") from None
+    try:
+        really = Path(f"/proc/self/fd/{handle}").readlink()
+        if not _within(really, roots) or not S_ISREG(os.fstat(handle).st_mode):
+            raise refused
+        with open(handle, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
+
+
+def _within(place: Path, roots: tuple[Path, ...]) -> bool:
+    return any(place.is_relative_to(root.resolve()) for root in roots)

@@ -1,0 +1,141 @@
+"""Everything that runs behind the pages, put together once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+from oneclass.errors import ImageError, OneclassError
+from oneclass.serve.records import retention
+from oneclass.serve.records.database import Database
+from oneclass.serve.records.jobs import Jobs
+from oneclass.serve.records.predictions import Predictions
+from oneclass.serve.records.reviews import Reviews
+from oneclass.serve.records.tokens import Tokens
+from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.watches import Watches
+from oneclass.serve.settings import Settings
+from oneclass.serve.work.events import Events
+from oneclass.serve.work.jobs import JobRunner
+from oneclass.serve.work.keeping import Keeping
+from oneclass.serve.work.library import Library
+from oneclass.serve.work.metrics import Metrics
+from oneclass.serve.work.scoring import Asked, Scored, Scorer
+from oneclass.serve.work.sets import Sets
+from oneclass.serve.work.watching import Watcher
+from oneclass.serve.work.webhooks import Webhooks
+
+TIDY_EVERY = 60.0
+
+
+class Service:
+    """What the endpoints and pages use.
+
+    Args:
+        settings: what the server may do.
+
+    Raises:
+        InputError: the data folder cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.limits = settings, settings.limits
+        data = settings.data.resolve()
+        self.roots = tuple(folder.resolve() for folder in settings.folders)
+        self.database = Database(data)
+        self.versions, self.jobs = Versions(self.database), Jobs(self.database)
+        self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)
+        self.tokens, self.watches = Tokens(self.database), Watches(self.database)
+        self.events, self.metrics = Events(), Metrics()
+        self.keeping = Keeping(data / "images", self.limits)
+        self.library = Library(data / "models", self.versions, settings.threads)
+        self.sets = Sets(data / "sets", self.keeping)
+        self.scorer = Scorer(self.library, self.database, self.limits.queue, self._scored)
+        self.runner = self._runner(data)
+        self.watcher = Watcher(
+            self.watches,
+            self.versions,
+            self.keeping,
+            self.scorer,
+            self.roots,
+            lambda number: self.events.tell("watch", id=number),
+        )
+        self.webhooks = Webhooks(self.watches)
+        self._stop = threading.Event()
+        self._tidying = threading.Thread(target=self._tidy_often, name="tidying", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        for part in (self.scorer, self.runner, self.watcher, self.webhooks, self._tidying):
+            part.start()
+
+    def stop(self) -> None:
+        """Finish what runs, as far as the time allows, and close the database."""
+        until = time.monotonic() + self.limits.stop_seconds
+        self._stop.set()
+        self.watcher.stop()
+        self.webhooks.stop()
+        self.scorer.stop(max(1.0, until - time.monotonic()))
+        self.runner.stop(max(1.0, until - time.monotonic()))
+        self._tidying.join(5)
+        self.database.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether images would be scored."""
+        return self.scorer.alive and self.runner.alive
+
+    def ask(self, asked: list[Asked]) -> list[Future[Scored | ImageError]]:
+        """Queue images; their answers.
+
+        Raises:
+            BusyError: too many wait already.
+        """
+        self.scorer.ask(asked)
+        return [one.answer for one in asked]
+
+    def tidy(self) -> None:
+        """Remove what need not be kept any longer."""
+        if self.settings.keep_seconds is not None:
+            retention.forget_predictions(self.database, time.time() - self.settings.keep_seconds)
+        retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
+        retention.forget_orphans(self.database, self.keeping.folder)
+        waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
+        self.sets.tidy({Path(job["request"].get("folder", "")).name for job in waiting})
+
+    def _tidy_often(self) -> None:
+        while not self._stop.wait(TIDY_EVERY):
+            try:
+                self.tidy()
+            except (OneclassError, OSError) as error:
+                self.metrics.count("oneclass_tidying_failures_total", reason=type(error).__name__)
+
+    def _scored(self, asked: Asked, answer: Scored | ImageError) -> None:
+        if isinstance(answer, ImageError):
+            self.metrics.count("oneclass_images_total", verdict="unusable")
+            return
+        verdict = "anomaly" if answer.made.is_anomaly else "normal"
+        self.metrics.count("oneclass_images_total", verdict=verdict)
+        self.metrics.took(answer.made.seconds)
+        self.events.tell(
+            "prediction",
+            id=answer.id,
+            model=answer.version.name,
+            source=answer.made.source,
+            is_anomaly=answer.made.is_anomaly,
+        )
+
+    def _runner(self, data: Path) -> JobRunner:
+        return JobRunner(
+            self.jobs,
+            self.library,
+            self.versions,
+            self.reviews,
+            self.keeping,
+            data / "models",
+            self.settings.threads,
+            self.limits.jobs,
+            lambda number: self.events.tell("job", id=number),
+        )

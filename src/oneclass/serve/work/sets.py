@@ -1,0 +1,88 @@
+"""Sets of good images on their way to a model: a folder each."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import time
+from pathlib import Path, PurePosixPath
+
+from oneclass.errors import InputError
+from oneclass.serve.work.keeping import Keeping
+from oneclass.system.files import translated_errors
+
+FORGOTTEN = 7 * 86_400.0
+"""Seconds after which a set that nobody learnt from is removed."""
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class Sets:
+    """Makes, fills and removes them.
+
+    Args:
+        folder: for the sets.
+        keeping: says what is an image.
+        most: images in one set.
+    """
+
+    def __init__(self, folder: Path, keeping: Keeping, most: int = 100_000) -> None:
+        self._folder, self._keeping, self._most = folder, keeping, most
+        with translated_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def make(self) -> str:
+        """A new, empty set; its id."""
+        number = secrets.token_hex(8)
+        with translated_errors(self._folder):
+            (self._folder / number).mkdir()
+        return number
+
+    def folder(self, number: str) -> Path:
+        """Where a set lies.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        place = self._folder / number
+        if not _ID.fullmatch(number) or not place.is_dir():
+            raise InputError(f"there is no set {number[:40]!r}: make one first.")
+        return place
+
+    def add(self, number: str, name: str, file: Path) -> int:
+        """Move a file that has arrived into a set; how many the set then has.
+
+        Raises:
+            ImageError: it is no image, or too large to be decoded here.
+            InputError: no such set, or it is full.
+        """
+        folder = self.folder(number)
+        count = self.count(number)
+        if count >= self._most:
+            raise InputError(f"the set is full: it holds {count} images.")
+        self._keeping.check_image(file, name)
+        stem = re.sub(r"[^\w.\-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
+        suffix = PurePosixPath(stem).suffix or ".png"
+        with translated_errors(folder):
+            file.replace(
+                folder / f"{count:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
+            )
+        return count + 1
+
+    def count(self, number: str) -> int:
+        """How many images a set has."""
+        return sum(1 for _ in self.folder(number).iterdir())
+
+    def remove(self, number: str) -> None:
+        """Remove a set and its images.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        shutil.rmtree(self.folder(number), ignore_errors=True)
+
+    def tidy(self, in_use: set[str]) -> None:
+        """Remove sets that nobody came back to."""
+        for place in self._folder.iterdir():
+            if place.name not in in_use and time.time() - place.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(place, ignore_errors=True)

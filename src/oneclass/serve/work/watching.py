@@ -1,0 +1,201 @@
+"""Folders whose images are scored as they arrive; asked again and again, so network drives work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oneclass.errors import ImageError, OneclassError
+from oneclass.images import SUFFIXES
+from oneclass.serve.records.database import Row
+from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.watches import ON, Watches
+from oneclass.serve.work.keeping import Keeping, Kept
+from oneclass.serve.work.places import open_within
+from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer
+
+EVERY = 1.0
+SETTLED = 2.0
+"""Seconds that a file must not have changed for, before it counts as whole."""
+GROWING = 30.0
+"""Seconds for which a file that looks cut off is looked at again: slow writers pause."""
+AT_A_TIME = 64
+HALF = {"truncated", "empty", "damaged", "not_an_image"}
+"""Reasons that a file which is still being written may give."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A file as it was seen: size, and nanoseconds of its last change."""
+
+    bytes: int
+    changed: int
+
+
+class Watcher:
+    """One thread looks at all watched folders in turn.
+
+    Args:
+        watches: which there are.
+        versions: of the models.
+        keeping: copies the images.
+        scorer: scores them.
+        roots: folders that may be watched.
+        tell: called with a watch's id when something came.
+    """
+
+    def __init__(
+        self,
+        watches: Watches,
+        versions: Versions,
+        keeping: Keeping,
+        scorer: Scorer,
+        roots: tuple[Path, ...],
+        tell: Callable[[int], None],
+    ) -> None:
+        self.watches, self._versions, self._keeping = watches, versions, keeping
+        self._scorer, self._roots, self._tell = scorer, roots, tell
+        self._seen: dict[int, dict[str, tuple[int, int]]] = {}
+        self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
+        self.problems: dict[int, str] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the files in hand."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY):
+            for watch in self.watches.all():
+                if watch["state"] != ON or self._stop.is_set():
+                    continue
+                try:
+                    self._look(watch)
+                    self.problems.pop(watch["id"], None)
+                except (OneclassError, OSError) as error:
+                    self.problems[watch["id"]] = str(error)
+
+    def _look(self, watch: Row) -> None:
+        number = watch["id"]
+        seen = self._seen.setdefault(number, self.watches.seen(number))
+        before = self._arriving.get(number, {})
+        now = time.monotonic()
+        arriving: dict[str, tuple[State, float]] = {}
+        whole: list[tuple[str, State]] = []
+        for path, state in files_in(Path(watch["folder"])):
+            if seen.get(path) == (state.bytes, state.changed):
+                continue
+            known = before.get(path)
+            since = known[1] if known and known[0] == state else now
+            arriving[path] = (state, since)
+            if now - since >= SETTLED and len(whole) < AT_A_TIME:
+                whole.append((path, state))
+        self._arriving[number] = arriving
+        if whole:
+            self._score(watch, whole, {path: now - arriving[path][1] for path, _ in whole})
+            self._tell(number)
+
+    def _score(self, watch: Row, whole: list[tuple[str, State]], quiet: dict[str, float]) -> None:
+        version = self._versions.named(watch["name"])
+        if version is None:
+            raise OneclassError(f"the model {watch['name']} is not there any more.")
+        seen = self._seen[watch["id"]]
+        asked: list[tuple[str, State, Asked]] = []
+        for path, state in whole:
+            try:
+                kept = self._kept(path)
+            except ImageError as error:
+                if error.reason not in HALF or quiet[path] >= GROWING:
+                    self._failed(watch, version.id, path, state, error)
+                continue
+            one = Asked(version, f"watch:{watch['id']}", kept, self._also(watch, path, state))
+            asked.append((path, state, one))
+        try:
+            self._scorer.ask([one for _, _, one in asked])
+        except BusyError:
+            return  # they are still there a second later
+        for path, state, one in asked:
+            one.answer.result()
+            seen[path] = (state.bytes, state.changed)
+
+    def _kept(self, path: str) -> Kept:
+        try:
+            with open_within(Path(path), self._roots) as file:
+                return self._keeping.copy(file, path)
+        except FileNotFoundError:
+            raise ImageError(path, "missing", "it was gone before it could be read") from None
+
+    def _also(
+        self, watch: Row, path: str, state: State
+    ) -> Callable[[Scored | ImageError, sqlite3.Connection], None]:
+        """With the prediction: that the file was seen, and what to tell the webhook."""
+
+        def write(answer: Scored | ImageError, connection: sqlite3.Connection) -> None:
+            file = (path, state.bytes, state.changed)
+            odd = None if isinstance(answer, ImageError) else answer.made.is_anomaly
+            self.watches.dealt_with(watch["id"], file, odd, connection)
+            if isinstance(answer, ImageError):
+                return
+            if watch["webhook"] and (answer.made.is_anomaly or not watch["only_odd"]):
+                self.watches.tell(watch["id"], message(watch, answer), connection)
+
+        return write
+
+    def _failed(
+        self, watch: Row, version_id: int, path: str, state: State, error: ImageError
+    ) -> None:
+        self._scorer.fail(version_id, f"watch:{watch['id']}", error, self._also(watch, path, state))
+        self._seen[watch["id"]][path] = (state.bytes, state.changed)
+
+
+def files_in(folder: Path) -> Iterator[tuple[str, State]]:
+    """Images in a folder and below; hidden ones, links, and those of no image's name left out.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.is_symlink():
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from files_in(Path(entry.path))
+            elif Path(entry.name).suffix.lower() in SUFFIXES:
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                yield entry.path, State(facts.st_size, facts.st_mtime_ns)
+
+
+def message(watch: Row, scored: Scored) -> str:
+    """What a webhook is told of one image."""
+    made, version = scored.made, scored.version
+    return json.dumps(
+        {
+            "event": "prediction",
+            "id": scored.id,
+            "watch": watch["id"],
+            "at": made.at,
+            "model": version.name,
+            "version": version.number,
+            "model_sha256": version.digest,
+            "path": made.path,
+            "score": made.score,
+            "p_value": made.p_value,
+            "is_anomaly": made.is_anomaly,
+        }
+    )

@@ -1,0 +1,253 @@
+"""The pages in a browser: by the keyboard alone, wide and narrow, with nothing for axe to find.
+
+    apt-get install chromium; make test-browser
+
+Each test is skipped, with the reason, where one of these is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from conftest import stripes, write_images
+from serving import Running, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra test-browser")
+CHROMIUM = os.environ.get("ONECLASS_CHROMIUM") or shutil.which("chromium")
+AXE = Path(
+    os.environ.get("ONECLASS_AXE")
+    or Path(__file__).parents[2] / "build/axe/node_modules/axe-core/axe.min.js"
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium"),
+]
+WIDTHS = (1440, 820, 390)
+FIRST_VERDICT = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]
+        made = driver.chromium.launch(
+            executable_path=CHROMIUM, args=[*arguments, "--use-fake-ui-for-media-stream"]
+        )
+        yield made
+        made.close()
+
+
+class Person:
+    """Somebody with a keyboard before a page; keeps what goes wrong and where requests go."""
+
+    def __init__(self, page: Page, server: Running) -> None:
+        self.page, self.server = page, server
+        self.problems: list[str] = []
+        page.on("filechooser", lambda chooser: None)  # from now on, not only when one is expected
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", lambda request: self._asked(request.url))
+        page.on(
+            "response", lambda a: a.status >= 400 and self.problems.append(f"{a.status} {a.url}")
+        )
+
+    def _answered(self, status: int, url: str) -> None:
+        if status >= 400:
+            self.problems.append(f"{status} {url}")
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.server.at("/"), "blob:")):
+            self.problems.append(f"a request left the server: {url}")
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.server.at(path))
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until an element has the focus."""
+        self.page.locator(selector).first.wait_for()
+        self.page.wait_for_load_state()
+        for _ in range(80):
+            if self.page.evaluate("s => !!document.activeElement.matches(s)", selector):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"the keyboard does not reach {selector}")
+
+    def press(self, selector: str, key: str = "Enter") -> None:
+        self.tab_to(selector)
+        self.page.keyboard.press(key)
+
+    def give(self, files: list[Path]) -> None:
+        """Choose files, by the keyboard, too."""
+        self.tab_to("#choose-files")
+        with self.page.expect_file_chooser() as chooser:
+            self.page.keyboard.press("Enter")
+        chooser.value.set_files([str(file) for file in files])
+
+    def shown(self) -> str | None:
+        """Which prediction is being reviewed."""
+        return self.page.locator(".reviewing").get_attribute("data-id")
+
+    def see(self, selector: str) -> None:
+        self.page.locator(selector).first.wait_for(timeout=FIRST_VERDICT)
+        self.page.wait_for_load_state()
+
+
+@pytest.fixture
+def person(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Person]]:
+    ends: list[Callable[[], Any]] = []
+
+    def begin(width: int, **more: Any) -> Person:
+        (tmp_path / "in").mkdir(exist_ok=True)
+        server = Running(tmp_path / "data", folders=[str(tmp_path / "in")])
+        context = browser.new_context(viewport={"width": width, "height": 900}, **more)
+        ends.extend((context.close, server.end))
+        return Person(context.new_page(), server)
+
+    yield begin
+    for end in ends:
+        end()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    write_images(folder / "good", stripes(40, seed=1, side=64))
+    write_images(folder / "new", stripes(4, seed=2, side=64))
+    noise = np.random.default_rng(3).integers(0, 2, (5, 64, 64)) * 255
+    write_images(folder / "odd", noise.astype(np.uint8))
+    return folder
+
+
+def learn(person: Person, pictures: Path) -> None:
+    person.go("/")
+    assert person.page.url.endswith("/learn")
+    person.give(sorted((pictures / "good").iterdir()))
+    person.see("#fit")
+    person.tab_to("#fit-name")
+    person.page.keyboard.press("Control+A")
+    person.page.keyboard.type("stripes")
+    person.press("#fit button[type=submit]")
+    person.see(".card.done .button.main")
+
+
+def score(person: Person, pictures: Path) -> None:
+    person.press(".card.done .button.main")
+    person.give([*sorted((pictures / "new").iterdir()), *sorted((pictures / "odd").iterdir())])
+    person.page.locator("#tiles .tile").nth(8).wait_for()
+    assert person.page.locator("#tiles .tile.odd").count() >= 5
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path, width: int
+) -> None:
+    one = person(width)
+    learn(one, pictures)
+    score(one, pictures)
+
+    one.press("#tiles .tile.odd a")
+    one.see("[data-stage] .heat")
+    assert not one.page.locator(".boxes").is_visible()
+    one.page.keyboard.press("b")
+    assert one.page.locator("[data-stage].show-boxes").count() == 1
+    one.page.keyboard.press("h")
+    assert one.page.locator("[data-stage].hide-heat").count() == 1
+
+    one.press("nav a[href='/review']")
+    one.see(".reviewing")
+    for key in "frf":
+        before = one.shown()
+        one.page.keyboard.press(key)
+        until(lambda before=before: one.shown() != before)
+    one.page.keyboard.press("z")
+    one.page.locator("#say p").filter(has_text="Taken back").wait_for()
+    one.page.keyboard.press("f")
+    one.page.locator("#learn-more").filter(has_text="Learn 2").wait_for()
+    one.press("#learn-more")
+    one.see(".compare [data-take]")
+    with one.page.expect_navigation():
+        one.press(".compare [data-take]")
+    one.page.locator("#lessons p").filter(has_text="are learnt").wait_for()
+
+    one.press("nav a[href='/models']")
+    one.press(".cards h2 a")
+    assert "Version 2 is in use" in one.page.locator(".lead").inner_text()
+    with one.page.expect_navigation():
+        one.press("[data-take='1']")
+    one.page.locator(".lead").filter(has_text="Version 1 is in use").wait_for()
+
+    one.press("nav a[href='/monitor']")
+    one.see("#chart-scores canvas")
+    one.tab_to("#rate")
+    one.page.keyboard.press("End")
+    one.press("#rate-use")
+    one.page.locator("#say p").filter(has_text="From now on").wait_for()
+
+    one.press("nav a[href='/watch']")
+    one.press("#new-watch button[type=submit]")
+    one.see("#watches .card")
+    shutil.copy(next((pictures / "odd").iterdir()), tmp_path / "in")
+    one.page.locator("#watches .figures li.alarm").first.wait_for(timeout=20_000)
+    one.press("[data-state=paused]")
+    one.see("[data-state=on]")
+    assert one.problems == []
+
+
+def test_a_camera_gives_a_picture(person: Callable[..., Person], pictures: Path) -> None:
+    one = person(390, permissions=["camera"])
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.press("#camera-open")
+    one.see("#camera-shoot")
+    one.press("#camera-shoot")
+    one.see("#tiles .tile")
+    assert "camera" in one.page.locator("#tiles .tile bdi").first.inner_text()
+    one.press("#camera-close")
+    assert one.problems == []
+
+
+def test_learning_is_cancelled(person: Callable[..., Person], pictures: Path) -> None:
+    one = person(1440)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()) * 5)
+    one.see("#fit")
+    one.press("#fit button[type=submit]")
+    one.press("[data-cancel]")
+    one.page.locator(".banner").filter(has_text="was cancelled").wait_for()
+    assert one.problems == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason=f"needs axe-core at {AXE}")
+def test_axe_finds_nothing(person: Callable[..., Person], pictures: Path, browser: Browser) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    score(one, pictures)
+    script = AXE.read_text(encoding="utf-8")
+    found = []
+    number = one.page.locator("#tiles .tile.odd").first.get_attribute("data-id")
+    paths = ["learn", "score", "review", "monitor", "watch", "models", "models/stripes", "login"]
+    for width in WIDTHS:
+        for scheme in ("light", "dark"):
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+            )
+            page = context.new_page()
+            for path in [*paths, f"p/{number}", "no-such-page"]:
+                page.goto(one.server.at(f"/{path}"))
+                page.wait_for_timeout(400)
+                page.evaluate(script)
+                said = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+                found += [(width, scheme, path, v["id"]) for v in said["violations"]]
+                if page.evaluate("document.documentElement.scrollWidth") > width:
+                    found.append((width, scheme, path, "wider than the screen"))
+            context.close()
+    assert found == []

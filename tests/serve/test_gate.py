@@ -1,0 +1,219 @@
+"""Who gets in, and who does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oneclass import InputError
+from oneclass.serve.records.tokens import SCOPES
+from oneclass.serve.settings import Limits, Settings
+from oneclass.serve.web.server import make_server
+from serving import HERE, RAW, Place
+
+OUTSIDE = {"url": "https://line.example/odd"}
+AT = "https://line.example/odd"
+
+
+def csrf_of(place: Place, address: str = "/learn", **headers: str) -> str:
+    text = place.client.get(address, headers=headers).text
+    found = re.search(r'<meta name="csrf" content="([^"]+)">', text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "", "127.0.0.1.evil.example", "a@localhost", "localhost/x", "[", "..."]
+)
+def test_requests_to_another_host_are_refused(place: Place, host: str) -> None:
+    answer = place.client.get("/api/v1/models", headers={"Host": host})
+    assert (answer.status_code, answer.json()["error"]) == (421, "wrong_host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8717", "127.0.0.1:1", "[::1]:8717"])
+def test_its_own_names_are_fine(place: Place, host: str) -> None:
+    assert place.client.get("/api/v1/models", headers={"Host": host}).status_code == 200
+
+
+def test_a_page_of_another_server_can_do_nothing(place: Place) -> None:
+    token = csrf_of(place)
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        answer = place.client.post("/api/v1/sets", headers={**headers, "X-CSRF-Token": token})
+        assert (answer.status_code, answer.json()["error"]) == (403, "not_allowed"), headers
+
+
+def test_a_browser_needs_the_token_of_a_page(place: Place) -> None:
+    own = {"Origin": HERE, "Sec-Fetch-Site": "same-origin"}
+    token = csrf_of(place)
+    for wrong in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": "x" * 32}, {"X-CSRF-Token": "é"}):
+        given = {name.encode(): value.encode() for name, value in {**own, **wrong}.items()}
+        answer = place.client.post("/api/v1/sets", headers=given)
+        assert (answer.status_code, answer.json()["error"]) == (403, "stale_page")
+    answer = place.client.post("/api/v1/sets", headers={**own, "X-CSRF-Token": token})
+    assert answer.status_code == 200
+
+
+def test_browsers_are_told_to_be_careful(place: Place) -> None:
+    for address in ("/learn", "/static/app.js", "/api/v1/models", "/no", "/healthz"):
+        headers = place.client.get(address).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "server" not in headers
+    cookie = place.client.get("/learn").headers.get("set-cookie", "")
+    assert not cookie or ("HttpOnly" in cookie and "SameSite=Strict" in cookie)
+
+
+def test_no_page_names_another_server(place: Place) -> None:
+    folder = Path(make_server.__code__.co_filename).parents[1]
+    for file in [*folder.glob("templates/*"), *folder.glob("static/*.*")]:
+        text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.findall(r"(?:src|href|url|fetch)[=(]+[\"']?https?:", text), file
+        assert "style=" not in text, file
+        assert not re.findall(r"\son[a-z]+=", text) or file.suffix == ".js", file
+        if file.suffix == ".html":
+            assert not re.findall(r"<script(?![^>]*src=)", text), file
+
+
+def test_outside_nothing_is_open_without_a_token(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    for address in ("/api/v1/models", "/metrics", "/api/v1/openapi.json", "/score", "/api/v1/jobs"):
+        answer = place.client.get(AT + address)
+        assert (answer.status_code, answer.json()["error"]) == (401, "no_token")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    for wrong in ("Bearer x", "Bearer ", "Basic eDp4", "oneclass_x"):
+        answer = place.client.get(f"{AT}/api/v1/models", headers={"Authorization": wrong})
+        assert answer.status_code == 401
+    for address in ("/healthz", "/readyz", "/login", "/static/style.css"):
+        assert place.client.get(AT + address).status_code == 200
+    page = place.client.get(f"{AT}/score", headers={"Accept": "text/html"})
+    assert page.headers["location"] == "/odd/login?next=/score"
+
+
+def test_a_token_is_good_for_its_scopes_alone(start: Callable[..., Place], images: Path) -> None:
+    place = start(**OUTSIDE)
+    file = next((images / "odd").iterdir()).read_bytes()
+    calls = {
+        "read": ("GET", "/api/v1/models", None),
+        "score": ("POST", "/api/v1/models/stripes/score", file),
+        "review": ("POST", "/api/v1/predictions/1/review", b'{"verdict": "real"}'),
+        "learn": ("POST", "/api/v1/sets", b""),
+    }
+    tokens = {scope: place.service.tokens.make(scope, [scope]) for scope in SCOPES}
+    for own, token in tokens.items():
+        for scope in ("score", "read", "review", "learn"):
+            method, address, body = calls[scope]
+            kind = "application/json" if scope == "review" else RAW["Content-Type"]
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+            answer = place.client.request(method, AT + address, content=body, headers=headers)
+            if scope != own:
+                assert (answer.status_code, answer.json()["error"]) == (403, "not_allowed")
+            else:
+                assert answer.status_code in (200, 404)
+
+
+def test_tokens_end(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    tokens = place.service.tokens
+    expired, removed = tokens.make("old", ["read"], -1), tokens.make("gone", ["read"])
+    tokens.remove("gone")
+    for token in (expired, removed):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert place.client.get(f"{AT}/api/v1/models", headers=headers).status_code == 401
+    data = place.service.database.path
+    for file in data.parent.glob(f"{data.name}*"):
+        assert expired.encode() not in file.read_bytes()
+    with pytest.raises(InputError, match="gone"):
+        tokens.remove("gone")
+    with pytest.raises(InputError, match="another name"):
+        tokens.make("old", ["read"])
+    with pytest.raises(InputError, match="expected some of"):
+        tokens.make("x", ["all"])
+
+
+def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    token = place.service.tokens.make("ann", SCOPES)
+    form = {"csrf": csrf_of(place, f"{AT}/login"), "token": "wrong", "next": "/review"}
+    assert place.client.post(f"{AT}/login", data=form).status_code == 401
+    forged = place.client.post(f"{AT}/login", data={**form, "csrf": "x", "token": token})
+    assert forged.status_code == 403
+    answer = place.client.post(f"{AT}/login", data={**form, "token": token})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/odd/review")
+    cookie = answer.headers["set-cookie"]
+    for word in ("HttpOnly", "SameSite=strict", "Secure", "Path=/odd"):
+        assert word in cookie
+    assert token not in cookie
+    page = place.client.get(f"{AT}/score").text
+    assert 'href="/odd/learn"' in page
+    assert not re.findall(r'(?:href|src|action)="/(?!odd/)', page)
+    own = {"Origin": "https://line.example"}
+    assert place.client.post(f"{AT}/api/v1/sets", headers=own).status_code == 403
+    own["X-CSRF-Token"] = csrf_of(place, f"{AT}/learn")
+    assert place.client.post(f"{AT}/api/v1/sets", headers=own).status_code == 200
+    place.client.post(f"{AT}/logout", headers=own)
+    assert place.client.get(f"{AT}/api/v1/models").status_code == 401
+
+
+@pytest.mark.parametrize("onwards", ["https://evil.example", "//evil.example", "/\\evil.example"])
+def test_a_login_leads_to_no_other_server(start: Callable[..., Place], onwards: str) -> None:
+    place = start(**OUTSIDE)
+    form = {
+        "csrf": csrf_of(place, f"{AT}/login"),
+        "token": place.service.tokens.make("ann", SCOPES),
+        "next": onwards,
+    }
+    assert place.client.post(f"{AT}/login", data=form).headers["location"] == "/odd/"
+
+
+def test_a_proxy_may_strip_its_prefix_or_not(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    headers = {"Authorization": f"Bearer {place.service.tokens.make('x', ['read'])}"}
+    for address in ("/odd/api/v1/models", "/api/v1/models"):
+        answer = place.client.get(f"https://line.example{address}", headers=headers)
+        assert answer.status_code == 200
+
+
+def test_it_does_not_start_open_to_others(tmp_path: Path) -> None:
+    for more in ({"host": "0.0.0.0"}, OUTSIDE):
+        with pytest.raises(InputError, match="token add"):
+            make_server(Settings(tmp_path / "data", **more))
+    for url in ("line.example", "ftp://x", "https://", "https://x/?y=1"):
+        with pytest.raises(InputError, match="--url"):
+            Settings(tmp_path, url=url)
+
+
+def test_a_client_has_only_so_many_requests_under_way(start: Callable[..., Place]) -> None:
+    place = start(limits=Limits(requests=0))
+    answer = place.client.get("/api/v1/models")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_only_so_many_images_wait(start: Callable[..., Place], images: Path) -> None:
+    place = start(limits=Limits(queue=0))
+    place.service.scorer._stopping = True
+    answer = place.score(next((images / "odd").iterdir()))
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    place.service.scorer._stopping = False
+
+
+def test_a_full_disk_is_told_of_before_anything_is_written(
+    start: Callable[..., Place], images: Path
+) -> None:
+    place = start(limits=Limits(disk_bytes=10**18))
+    answer = place.score(next((images / "odd").iterdir()))
+    assert (answer.status_code, answer.json()["error"]) == (507, "disk_full")
+    assert place.client.get("/readyz").status_code == 507
+    assert place.client.get("/score").status_code == 200

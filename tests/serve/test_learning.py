@@ -1,0 +1,237 @@
+"""From a folder of images to a model, from reviews to a new version, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import stripes, write_images
+from oneclass import Detector
+from oneclass.serve.settings import Limits
+from serving import RAW, Place, until
+
+
+def filled_set(place: Place, folder: Path) -> str:
+    number: str = place.client.post("/api/v1/sets").json()["id"]
+    for i, file in enumerate(sorted(folder.iterdir()), 1):
+        answer = place.client.post(
+            f"/api/v1/sets/{number}/images",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": file.name},
+        )
+        assert answer.json() == {"id": number, "images": i}
+    return number
+
+
+def review_all(place: Place, folder: Path, verdict: str) -> list[int]:
+    numbers = []
+    for file in sorted(folder.iterdir()):
+        number = place.score(file).json()["predictions"][0]["id"]
+        said = {"verdict": verdict}
+        answer = place.client.post(f"/api/v1/predictions/{number}/review", json=said)
+        assert answer.json()["review"] == verdict
+        numbers.append(number)
+    return numbers
+
+
+def test_a_folder_becomes_the_model_of_the_same_fit(
+    start: Callable[..., Place], tmp_path: Path, images: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(24, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    found = place.job(check["id"])
+    assert (found["state"], found["result"]["images"]) == ("done", 24)
+    asked = {"name": "new", "set": number, "false_alarms": 0.1}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert (job["state"], job["error"]) == ("done", None)
+    [model] = place.client.get("/api/v1/models").json()["models"]
+    assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
+    own = Detector(false_alarms=0.1).fit(tmp_path / "good")
+    assert model["model_sha256"] == own.save(tmp_path / "own.oneclass")
+    address = "/api/v1/models/new/versions/1/file"
+    assert place.client.get(address).content == (tmp_path / "own.oneclass").read_bytes()
+    assert not list((place.service.settings.data / "sets").iterdir())
+
+
+def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "one", stripes(1, seed=5))
+    number = filled_set(place, tmp_path / "one")
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": number}).json()
+    ended = place.job(job["id"])
+    assert ended["state"] == "failed"
+    assert "two" in ended["error"] or "2" in ended["error"]
+    assert place.client.get("/api/v1/models").json() == {"models": []}
+
+
+def test_only_images_come_into_a_set(place: Place) -> None:
+    number = place.client.post("/api/v1/sets").json()["id"]
+    answer = place.client.post(f"/api/v1/sets/{number}/images", content=b"no", headers=RAW)
+    assert (answer.status_code, answer.json()["error"]) == (422, "not_an_image")
+    for wrong in ("0" * 16, "..", "%2e%2e%2fmodels", "x"):
+        answer = place.client.post(f"/api/v1/sets/{wrong}/images", content=b"no", headers=RAW)
+        assert answer.status_code in (404, 422)
+    assert place.client.delete(f"/api/v1/sets/{number}").json() == {"done": True}
+
+
+def test_a_name_of_an_image_leads_nowhere_else(place: Place, images: Path) -> None:
+    number = place.client.post("/api/v1/sets").json()["id"]
+    content = next((images / "normal").iterdir()).read_bytes()
+    for name in ("../../x.png", "..", "/etc/passwd", "%2e%2e%2fy.png", "a%00b", "x" * 400, ""):
+        headers = {**RAW, "X-File-Name": name}
+        answer = place.client.post(
+            f"/api/v1/sets/{number}/images", content=content, headers=headers
+        )
+        assert answer.status_code == 200
+    folder = place.service.sets.folder(number)
+    assert len(list(folder.iterdir())) == 7
+    assert all(file.is_file() for file in folder.iterdir())
+
+
+def test_a_running_job_is_cancelled(start: Callable[..., Place], tmp_path: Path) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "many", stripes(30, seed=5))
+    number = filled_set(place, tmp_path / "many")
+    asked = {"name": "x", "set": number}
+    first, second = (place.client.post("/api/v1/jobs/fit", json=asked).json() for _ in range(2))
+    assert place.client.delete(f"/api/v1/jobs/{second['id']}").json()["state"] == "cancelled"
+    until(lambda: place.client.get(f"/api/v1/jobs/{first['id']}").json()["state"] == "running")
+    assert place.client.delete(f"/api/v1/jobs/{first['id']}").json()["state"] == "cancelled"
+    assert place.job(first["id"])["state"] == "cancelled"
+    assert place.client.delete(f"/api/v1/jobs/{first['id']}").status_code == 409
+    until(lambda: place.service.runner._running is None)
+    assert place.client.get("/api/v1/models").json() == {"models": []}
+
+
+def test_jobs_wait_only_so_long(start: Callable[..., Place], tmp_path: Path) -> None:
+    place = start(limits=Limits(jobs=0))
+    number = place.client.post("/api/v1/sets").json()["id"]
+    answer = place.client.post("/api/v1/jobs/check", json={"set": number})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
+def test_false_alarms_are_learnt_compared_taken_and_taken_back(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "false", stripes(3, seed=11, upright=False))
+    review_all(place, tmp_path / "false", "false_alarm")
+    review_all(place, images / "odd", "real")
+    lessons = place.page("/parts/lessons?model=stripes")
+    assert "Learn 3 false alarms" in lessons
+    job = place.client.post("/api/v1/models/stripes/update", json={}).json()
+    assert "id" in job, job
+    ended = place.job(job["id"])
+    assert (ended["state"], ended["error"]) == ("done", None)
+    assert (ended["result"]["added"], ended["result"]["number"]) == (3, 2)
+
+    versions = place.client.get("/api/v1/models/stripes").json()["versions"]
+    assert [(v["version"], v["serves"], v["n_learnt"]) for v in versions] == [
+        (2, False, 3),
+        (1, True, 0),
+    ]
+    compared = {row["id"]: row for row in place.service.reviews.compared(2)}
+    assert len(compared) == 9
+    assert sum(row["learnt"] for row in compared.values()) == 3
+    lessons = place.page("/parts/lessons?model=stripes")
+    assert "A new version is ready" in lessons
+
+    def in_use() -> Any:
+        return place.score(next((images / "normal").iterdir())).json()["version"]
+
+    assert in_use() == 1
+    for version in (2, 1):
+        answer = place.client.post("/api/v1/models/stripes/take", json={"version": version})
+        assert answer.json()["version"] == version
+        assert in_use() == version
+    # Taken back: what version 2 had learnt can be learnt again.
+    assert len(place.service.reviews.not_learnt("stripes")) == 3
+    place.client.post("/api/v1/models/stripes/take", json={"version": 2})
+    assert place.service.reviews.not_learnt("stripes") == []
+    answer = place.client.post("/api/v1/models/stripes/update", json={})
+    assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
+    taken = [row["number"] for row in place.service.versions.taken("stripes")]
+    assert taken == [2, 1, 2, 1]
+
+
+def test_the_new_version_is_that_of_the_command(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    from oneclass import load
+
+    write_images(tmp_path / "false", stripes(3, seed=11, upright=False))
+    review_all(place, tmp_path / "false", "false_alarm")
+    place.job(place.client.post("/api/v1/models/stripes/update", json={}).json()["id"])
+    own = load(model_file, threads=1)
+    own.update(tmp_path / "false")
+    served = place.client.get("/api/v1/models/stripes").json()["versions"][0]
+    assert served["model_sha256"] == own.save(tmp_path / "own.oneclass")
+
+
+def test_a_verdict_is_taken_back_and_nothing_is_overwritten(place: Place, images: Path) -> None:
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    for verdict in ("false_alarm", "real", None):
+        place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": verdict})
+    assert place.client.get(f"/api/v1/predictions/{number}").json()["review"] is None
+    said = [row["verdict"] for row in place.service.reviews.of(number)]
+    assert said == [None, "real", "false_alarm"]
+    [count] = place.client.get("/api/v1/models/stripes/monitor").json()["counts"]
+    assert (count["images"], count["false_alarms"], count["real"]) == (1, 0, 0)
+    wrong = place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": "yes"})
+    assert wrong.status_code == 422
+    assert (
+        place.client.post("/api/v1/predictions/99/review", json={"verdict": None}).status_code
+        == 404
+    )
+
+
+def test_a_model_without_rows_cannot_learn_more(
+    start: Callable[..., Place], model_file: Path, images: Path
+) -> None:
+    place = start(model=False)
+    content = model_file.read_bytes()
+    made = place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW)
+    assert made.json()["serves"]
+    review_all(place, images / "odd", "false_alarm")
+    answer = place.client.post("/api/v1/models/stripes/update", json={})
+    assert (answer.status_code, answer.json()["error"]) == (409, "cannot_learn")
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense" * 100])
+def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
+    answer = place.client.put("/api/v1/models/other/file", content=content, headers=RAW)
+    assert (answer.status_code, answer.json()["error"]) == (422, "unusable")
+    assert place.client.get("/api/v1/models/other").status_code == 404
+
+
+def test_a_damaged_model_is_refused(place: Place, model_file: Path) -> None:
+    content = bytearray(model_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    answer = place.client.put("/api/v1/models/other/file", content=bytes(content), headers=RAW)
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("name", ["..", "a%2Fb", "%00", "-%20", "é", "x" * 61])
+def test_names_of_models_are_plain(place: Place, model_file: Path, name: str) -> None:
+    content = model_file.read_bytes()
+    answer = place.client.put(f"/api/v1/models/{name}/file", content=content, headers=RAW)
+    assert answer.status_code in (404, 405, 422)
+    assert len(list(place.service.library.folder.glob("*.oneclass"))) == 1
+
+
+def test_the_monitor_counts_what_each_rate_would_have_called(place: Place, images: Path) -> None:
+    p_values = [
+        place.score(file).json()["predictions"][0]["p_value"] for file in images.glob("*/*.png")
+    ]
+    said = place.client.get("/api/v1/models/stripes/monitor").json()
+    assert said["last"] == len(p_values) == sum(said["scored"])
+    assert sum(said["normal"]) == 40
+    assert said["false_alarms"] in [rate["false_alarms"] for rate in said["rates"]]
+    for rate in said["rates"]:
+        assert rate["called"] == sum(p <= rate["false_alarms"] for p in p_values)
+    thresholds = [rate["threshold"] for rate in said["rates"]]
+    assert thresholds == sorted(thresholds, reverse=True)

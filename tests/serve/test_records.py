@@ -1,0 +1,201 @@
+"""The database: migrations, what is kept for how long, the table of it all, and many rows."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands import oneclass
+from oneclass.errors import InputError, MissingDependencyError, StorageError
+from oneclass.serve.records import export, retention
+from oneclass.serve.records.database import FILE, Database
+from oneclass.serve.records.migrations import MIGRATIONS
+from oneclass.serve.records.predictions import Filter, Made, Predictions
+from oneclass.serve.records.versions import Versions
+from serving import Place
+
+CARD = {"false_alarms": 0.05, "calibration": {"lowest_false_alarms": 0.01}}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    made = Database(tmp_path)
+    Versions(made).add("parts", 1, "ab", CARD, origin="fit")
+    return made
+
+
+def made(i: int, **more: object) -> Made:
+    one = Made(1, "api", f"{i}.png", f"{i:064x}", i / 7, 0.5, False, 0.05, time.time(), 0.01)
+    return replace(one, **more)  # type: ignore[arg-type]
+
+
+def test_a_file_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        database = Database(tmp_path)
+        assert database.value("PRAGMA user_version") == len(MIGRATIONS)
+        assert database.value("PRAGMA journal_mode") == "wal"
+        database.close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(InputError, match="newer oneclass"):
+        Database(tmp_path)
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database at all, but long enough" * 100)
+    with pytest.raises(InputError, match="put a copy back"):
+        Database(tmp_path)
+
+
+def test_a_transaction_is_all_or_nothing(database: Database) -> None:
+    predictions = Predictions(database)
+
+    def fail() -> None:
+        with database.write() as connection:
+            predictions.add(made(1), connection)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert database.value("SELECT count(*) FROM prediction") == 0
+    assert database.value("SELECT count(*) FROM hour") == 0
+
+
+def test_a_full_disk_damages_nothing(database: Database) -> None:
+    predictions = Predictions(database)
+    with database.write() as connection:
+        predictions.add(made(0), connection)
+    pages = database.value("PRAGMA page_count")
+    with database.write() as connection:
+        pass
+    connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+
+    def fill() -> None:
+        for i in range(10_000):
+            with database.write() as connection:
+                predictions.add(made(i), connection)
+
+    with pytest.raises(StorageError, match="full"):
+        fill()
+    n = database.value("SELECT count(*) FROM prediction")
+    assert n == database.value("SELECT sum(images) FROM hour") > 1
+    assert database.value("PRAGMA integrity_check") == "ok"
+    connection.execute("PRAGMA max_page_count = 1000000")
+    with database.write() as connection:
+        predictions.add(made(1), connection)
+    assert database.value("SELECT count(*) FROM prediction") == n + 1
+
+
+def test_old_predictions_go(database: Database) -> None:
+    predictions = Predictions(database)
+    with database.write() as connection:
+        for i in range(50):
+            predictions.add(made(i, at=1000.0 + i), connection)
+    assert retention.forget_predictions(database, 1030.0) == 30
+    assert [row["at"] for row in predictions.listed(Filter())][-1] == 1030.0
+
+
+def test_old_normal_images_go_before_odd_ones(place: Place, images: Path) -> None:
+    for folder in ("odd", "normal"):
+        for file in sorted((images / folder).iterdir()):
+            place.score(file)
+    database, keeping = place.service.database, place.service.keeping
+    total = database.value("SELECT sum(bytes) FROM image")
+    assert retention.forget_images(database, keeping.place, total) == 0
+    odd = database.value("SELECT sum(bytes) FROM image WHERE odd = 1")
+    retention.forget_images(database, keeping.place, odd)
+    left = {row["image"]: row for row in database.rows("SELECT * FROM prediction")}
+    for sha256, row in left.items():
+        assert keeping.place(sha256).exists() == bool(row["is_anomaly"])
+    assert place.client.get("/api/v1/predictions").json()["predictions"][0]["image_kept"] is False
+    assert place.client.get("/score").status_code == 200
+    stray = keeping.folder / "ab" / ("c" * 62)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x")
+    assert retention.forget_orphans(database, keeping.folder) == 0  # it may be on its way
+    retention.ORPHAN, before = -1.0, retention.ORPHAN
+    try:
+        assert retention.forget_orphans(database, keeping.folder) == 1
+    finally:
+        retention.ORPHAN = before
+
+
+def test_the_table_holds_every_prediction(place: Place, images: Path, tmp_path: Path) -> None:
+    answers = [place.score(file).json() for file in sorted(images.glob("*/*.png"))]
+    done = oneclass("serve", "export", tmp_path / "all.csv", "--data", place.service.settings.data)
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == export.COLUMNS
+    for row, answer in zip(rows, answers, strict=True):
+        one = answer["predictions"][0]
+        assert float(row["score"]) == one["score"]
+        assert float(row["p_value"]) == one["p_value"]
+        assert row["is_anomaly"] == str(one["is_anomaly"]).lower()
+        assert row["model_sha256"] == answer["model_sha256"]
+
+
+def test_parquet_needs_its_package_or_holds_the_same(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    place.score(next((images / "odd").iterdir()))
+    file = tmp_path / "all.parquet"
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
+            export.export(place.service.database, file)
+        assert not file.exists()
+        return
+    assert export.export(place.service.database, file) == 1
+    [row] = pyarrow.parquet.read_table(file).to_pylist()
+    assert row["is_anomaly"] is True
+
+
+def test_tokens_are_made_on_the_command_line(tmp_path: Path) -> None:
+    data = ("--data", tmp_path / "data")
+    made = oneclass("serve", "token", "add", "line 3", "--scope", "score", *data)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("oneclass_")
+    listed = oneclass("serve", "token", "list", *data)
+    assert listed.stdout == "line 3: score; last used never\n"
+    assert oneclass("serve", "token", "remove", "line 3", *data).returncode == 0
+    assert oneclass("serve", "token", "list", *data).stdout == ""
+    assert oneclass("serve", "token", "remove", "line 3", *data).returncode == 2
+
+
+@pytest.mark.slow
+def test_five_million_predictions_stay_quick_to_browse(
+    tmp_path: Path, database: Database, start: Callable[..., Place]
+) -> None:
+    n = 5_000_000
+    with database.write() as connection:
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
+            "is_anomaly, false_alarms, seconds, review) SELECT i * 10.0, 1, "
+            "CASE i % 3 WHEN 0 THEN 'api' ELSE 'watch:1' END, i || '.png', printf('%064x', i), "
+            "i / 7.0, 0.5, i % 20 = 0, 0.05, 0.01, CASE WHEN i % 40 = 0 THEN 'real' END FROM n",
+            (n,),
+        )
+    predictions = Predictions(database)
+    for chosen in (
+        Filter(),
+        Filter(name="parts"),
+        Filter(name="parts", before=n // 2),
+        Filter(name="parts", only_odd=True),
+        Filter(name="parts", only_odd=True, review="none", limit=1),
+        Filter(source="watch:1", before=1000),
+        Filter(review="real"),
+        Filter(name="parts", after=n - 5),
+    ):
+        began = time.monotonic()
+        assert predictions.listed(chosen)
+        assert time.monotonic() - began < 0.1, chosen

@@ -1,0 +1,239 @@
+"""Watched folders: whole files, each once, told to those who asked."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import hmac
+import io
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneclass.serve.records import watches as records
+from oneclass.serve.work import watching, webhooks
+from serving import Place, until
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "EVERY", 0.05)
+    monkeypatch.setattr(watching, "SETTLED", 0.3)
+    monkeypatch.setattr(watching, "GROWING", 1.0)
+    monkeypatch.setattr(webhooks, "EVERY", 0.05)
+    monkeypatch.setattr(records, "FIRST_WAIT", 0.05)
+
+
+def watch(place: Place, **more: Any) -> dict[str, Any]:
+    asked = {"folder": str(place.roots), "model": "stripes", **more}
+    answer = place.client.post("/api/v1/watches", json=asked)
+    assert answer.status_code == 200, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def found(place: Place) -> dict[str, Any]:
+    [one] = place.client.get("/api/v1/watches").json()["watches"]
+    return dict(one)
+
+
+def results(place: Place, number: int) -> list[dict[str, str]]:
+    text = place.client.get(f"/api/v1/watches/{number}/results.csv").text
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_files_are_scored_once_wherever_they_come_from(place: Place, images: Path) -> None:
+    files = sorted(images.glob("*/*.png"))
+    shutil.copy(files[0], place.roots / "before.png")
+    number = watch(place)["id"]
+    shutil.copy(files[1], place.roots / "copied.png")
+    shutil.copy(files[2], place.roots / ".hidden.png")
+    (place.roots / "deep/er").mkdir(parents=True)
+    shutil.copy(files[3], place.roots / "part.tmp")
+    (place.roots / "part.tmp").rename(place.roots / "deep/er/moved.png")
+    (place.roots / "notes.txt").write_text("no image")
+    until(lambda: found(place)["images"] == 3)
+    time.sleep(0.6)
+    rows = results(place, number)
+    assert sorted(Path(row["path"]).name for row in rows) == [
+        "before.png",
+        "copied.png",
+        "moved.png",
+    ]
+    shutil.copy(files[4], place.roots / "copied.png")  # another image of the same name
+    until(lambda: found(place)["images"] == 4)
+
+
+def test_a_file_that_is_being_written_waits_until_it_is_whole(place: Place, images: Path) -> None:
+    watch(place)
+    content = next((images / "odd").iterdir()).read_bytes()
+    with (place.roots / "slow.png").open("wb") as file:
+        for at in range(0, len(content), len(content) // 8):
+            file.write(content[at : at + len(content) // 8])
+            file.flush()
+            time.sleep(0.12)
+    until(lambda: found(place)["images"] == 1)
+    assert found(place)["failures"] == 0
+
+
+def test_a_cut_file_is_told_of_in_the_end_and_its_mending_scored(
+    place: Place, images: Path
+) -> None:
+    watch(place)
+    content = next((images / "odd").iterdir()).read_bytes()
+    (place.roots / "cut.png").write_bytes(content[: len(content) // 2])
+    until(lambda: found(place)["failures"] == 1)
+    (place.roots / "cut.png").write_bytes(content)
+    until(lambda: found(place)["images"] == 1)
+
+
+def test_a_paused_watch_goes_on_with_what_came_meanwhile(place: Place, images: Path) -> None:
+    number = watch(place)["id"]
+    paused = place.client.patch(f"/api/v1/watches/{number}", json={"state": "paused"})
+    assert paused.json()["state"] == "paused"
+    time.sleep(0.2)
+    shutil.copy(next((images / "odd").iterdir()), place.roots)
+    time.sleep(0.8)
+    assert found(place)["images"] == 0
+    place.client.patch(f"/api/v1/watches/{number}", json={"state": "on"})
+    until(lambda: found(place)["images"] == 1)
+    assert place.client.delete(f"/api/v1/watches/{number}").json() == {"done": True}
+    assert place.client.get("/api/v1/watches").json()["watches"] == []
+    assert place.client.patch(f"/api/v1/watches/{number}", json={"state": "on"}).status_code == 404
+
+
+def test_a_folder_that_goes_away_is_told_of(place: Place, images: Path) -> None:
+    (place.roots / "inner").mkdir()
+    watch(place, folder=str(place.roots / "inner"))
+    (place.roots / "inner").rmdir()
+    until(lambda: found(place)["problem"])
+    (place.roots / "inner").mkdir()
+    until(lambda: not found(place)["problem"])
+
+
+def test_only_folders_that_were_given_are_watched(place: Place, tmp_path: Path) -> None:
+    (place.roots / "link").symlink_to(tmp_path)
+    for folder in (
+        tmp_path,
+        "/",
+        place.roots / "..",
+        place.roots / "link",
+        "no",
+        "a\0b",
+        "x" * 4000,
+    ):
+        asked = {"folder": str(folder), "model": "stripes"}
+        answer = place.client.post("/api/v1/watches", json=asked)
+        assert answer.status_code == 422, folder
+
+
+def test_a_link_in_a_watched_folder_leads_nowhere(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    watch(place)
+    shutil.copy(next((images / "odd").iterdir()), tmp_path / "secret.png")
+    (place.roots / "link.png").symlink_to(tmp_path / "secret.png")
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "own.png")
+    until(lambda: found(place)["images"] == 1)
+    time.sleep(0.5)
+    assert found(place)["images"] == 1
+
+
+class Listener(HTTPServer):
+    """A webhook that refuses the first so many calls."""
+
+    def __init__(self, refuse: int) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.refuse = refuse
+        self.calls: list[tuple[dict[str, str], bytes]] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Listener
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.calls.append((dict(self.headers), body))
+        self.send_response(503 if len(self.server.calls) <= self.server.refuse else 204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listener() -> Iterator[Callable[[int], Listener]]:
+    made: list[Listener] = []
+
+    def make(refuse: int) -> Listener:
+        made.append(Listener(refuse))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.shutdown()
+        one.server_close()
+
+
+def test_a_webhook_is_signed_and_tried_again(
+    place: Place, images: Path, listener: Callable[[int], Listener]
+) -> None:
+    hook = listener(2)
+    made = watch(place, webhook=hook.address, only_anomalies=True)
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "odd.png")
+    shutil.copy(next((images / "normal").iterdir()), place.roots / "normal.png")
+    until(lambda: found(place)["deliveries"]["arrived"] == 1)
+    time.sleep(0.3)
+    assert len(hook.calls) == 3
+    assert len({headers[webhooks.DELIVERY] for headers, _ in hook.calls}) == 1
+    headers, body = hook.calls[-1]
+    signed = headers[webhooks.TIMESTAMP].encode() + b"." + body
+    own = hmac.new(made["secret"].encode(), signed, hashlib.sha256).hexdigest()
+    assert headers[webhooks.SIGNATURE] == f"sha256={own}"
+    said = json.loads(body)
+    assert said["path"] == str(place.roots / "odd.png")
+    assert said["is_anomaly"] is True
+    [kept] = place.client.get(
+        f"/api/v1/predictions?source=watch:{made['id']}&only_anomalies=1"
+    ).json()["predictions"]
+    assert (said["id"], said["score"]) == (kept["id"], kept["score"])
+    assert "secret" not in found(place)
+
+
+def test_what_waits_to_be_told_outlives_a_restart(
+    start: Callable[..., Place], images: Path, listener: Callable[[int], Listener]
+) -> None:
+    place = start()
+    hook = listener(0)
+    port = hook.server_port
+    hook.shutdown()
+    hook.server_close()
+    watch(place, webhook=f"http://127.0.0.1:{port}/hook")
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "odd.png")
+    until(lambda: found(place)["deliveries"]["error"])
+    place.client.__exit__(None, None, None)
+    again = start()
+    assert found(again)["deliveries"]["waiting"] == 1
+    assert found(again)["images"] == 1
+    time.sleep(0.7)
+    assert found(again)["images"] == 1  # seen is remembered
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://x/", "file:///etc/passwd", "no", "http://", "http://a b"]
+)
+def test_addresses_that_are_none(place: Place, address: str) -> None:
+    asked = {"folder": str(place.roots), "model": "stripes", "webhook": address}
+    assert place.client.post("/api/v1/watches", json=asked).status_code == 422

@@ -1,0 +1,135 @@
+"""A server in a test's own process, and waiting for it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from oneclass.serve.work.service import Service
+
+HERE = "http://127.0.0.1:8717"
+RAW = {"Content-Type": "application/octet-stream"}
+
+
+PROGRAM = """
+import sys, json
+from pathlib import Path
+from oneclass.serve.settings import Limits, Settings
+from oneclass.serve.web.server import bound, make_server
+given = json.loads(sys.argv[1])
+limits = Limits(**given["limits"])
+folders = tuple(Path(folder) for folder in given["folders"])
+settings = Settings(Path(given["data"]), port=0, threads=1, limits=limits, folders=folders)
+server = make_server(settings)
+with bound(settings) as socket:
+    print(socket.getsockname()[1], flush=True)
+    server.run([socket])
+"""
+
+
+class Place:
+    """A service, its app, and a client of it."""
+
+    def __init__(self, service: Service, client: TestClient, roots: Path) -> None:
+        self.service, self.client, self.roots = service, client, roots
+
+    def score(self, file: Path, **headers: str) -> Any:
+        return self.client.post(
+            "/api/v1/models/stripes/score",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": file.name, **headers},
+        )
+
+    def page(self, address: str) -> str:
+        """A page, without becoming a browser that has its cookie."""
+        text = self.client.get(address).text
+        self.client.cookies.clear()
+        return text
+
+    def job(self, number: int) -> dict[str, Any]:
+        """Wait for a job to end."""
+        for _ in range(600):
+            job: dict[str, Any] = self.client.get(f"/api/v1/jobs/{number}").json()
+            if job["state"] not in ("queued", "running"):
+                return job
+            time.sleep(0.05)
+        raise AssertionError("the job does not end")
+
+
+def until(holds: Callable[[], Any], seconds: float = 20) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
+
+
+class Running:
+    """A server process."""
+
+    def __init__(self, data: Path, folders: Sequence[str] = (), **limits: Any) -> None:
+        given = json.dumps({"data": str(data), "folders": folders, "limits": limits})
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        until(self.ready)
+
+    def ready(self) -> bool:
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(self.at(path), timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def score(self, content: bytes, timeout: float = 20) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self.at("/api/v1/models/stripes/score"),
+            data=content,
+            headers={"Content-Type": "image/png"},
+        )
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            said: dict[str, Any] = json.load(answer)
+        return said
+
+    def at(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def raw(self, data: bytes, *, wait: float = 5) -> bytes:
+        """What comes back to bytes, until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=wait) as line:
+            came = b""
+            try:
+                line.sendall(data)
+                while piece := line.recv(65536):
+                    came += piece
+            except ConnectionError:
+                pass
+            return came
+
+    def end(self, how: int = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        code = self.process.wait(40)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code

@@ -32,14 +32,14 @@ import speed_parts as parts
 from oneclass import Detector, load
 from oneclass.backbones import DEFAULT, DEFAULT_RUNTIME, Backbone, Runtime
 from oneclass.datasets.mnist import load_mnist_5k, mnist_5k
-from oneclass.detector.collecting import DEFAULT_LAYER
+from oneclass.detector.views import DEFAULT_LAYER
 from oneclass.paper.protocol import draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
 from oneclass.representations import PretrainedLayers
-from oneclass.results.runs import environment
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
+from oneclass.system.machine import environment
 from photographs import write_photographs
 from speed_tables import render
 

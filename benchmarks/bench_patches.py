@@ -28,11 +28,11 @@ from PIL import Image
 
 from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.calibration import some_patches
+from oneclass.conformal.parts import some_patches
 from oneclass.conformal.union import Union, worst_mean
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.detector.collecting import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 from oneclass.detector.heat import _calm, _maps
+from oneclass.detector.views import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 from oneclass.representations import PatchLayers, PretrainedLayers
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration_schemes import p_values
+from calibration_parts import p_values
 from choose_defaults import data_sets
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from oneclass.maps import interpolation, neighbourhoods, pool
 
+from oneclass.representations.maps import interpolation, neighbourhoods, pool
 from oneclass.svm import fit_halfspaces
 from patch_sets import Maps
 

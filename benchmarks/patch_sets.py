@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from oneclass.pixels import prepare
 from PIL import Image
 
 from choose_defaults import SCALE
 from oneclass.backbones import DEFAULT, Backbone
+from oneclass.representations.preparation import prepare
 
 LAYERS = ("block_2", "block_4", "block_7", "block_10", "block_14", "block_15")
 LONGEST_MASK = 320

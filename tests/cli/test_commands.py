@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = oneclass("fit", "normal", "-o", "m.oneclass", *SMALL, cwd=place)
     assert done.returncode == 0, done.stderr
     (place / "hollow").mkdir()
-    (place / "hollow/photo.heic").touch()
+    (place / "hollow/photo.psd").touch()
     black = stripes(10, seed=1)
     black[::2] = 0
     write_images(place / "black", black)
@@ -255,9 +255,9 @@ def test_a_link_is_followed_and_a_long_name_is_fine(place: Path, tmp_path: Path)
 
 def test_files_that_are_no_images_are_counted(place: Path, tmp_path: Path) -> None:
     write_images(tmp_path / "n", stripes(3, seed=2))
-    (tmp_path / "n/photo.heic").touch()
+    (tmp_path / "n/photo.psd").touch()
     done = oneclass("score", place / "m.oneclass", "n", cwd=tmp_path)
-    assert "1 file in folders not taken for images: 1 .heic." in done.stderr
+    assert "1 file in folders not taken for images: 1 .psd." in done.stderr
 
 
 def test_results_inside_the_input_are_left_out_and_said(place: Path, tmp_path: Path) -> None:
@@ -489,4 +489,4 @@ def test_fit_names_the_folders_that_look_amiss(place: Path, tmp_path: Path) -> N
     assert line.endswith("<- looks unlike the rest")
     assert "note: 6 images marked above were learnt as normal." in done.stderr
     alone = oneclass("fit", "normal", "-o", tmp_path / "n", *SMALL, cwd=place)
-    assert "learnt from" not in alone.stderr
+    assert "learnt from 1 folder" not in alone.stderr

@@ -178,7 +178,7 @@ def test_damaged_files_change_no_good_score(fitted: Detector, tmp_path: Path) ->
     damaged = write_damaged(tmp_path / "bad", 60, seed=0)
     mixed = [*list(damaged)[:30], *paths[:5], *list(damaged)[30:], *paths[5:]]
     result = fitted.score(mixed)
-    scores = {p.path: p.score for p in result}
+    scores = {p.path: p.score for p in result.predictions}
     assert {path: scores[path] for path in alone} == alone
     assert len(result) + len(result.errors) == len(mixed)
 

@@ -47,7 +47,7 @@ def test_the_documentation_says_the_same_sentence(setting: settings.Setting) -> 
 def test_no_option_and_no_argument_is_left_over() -> None:
     names = {s.name for s in settings.SETTINGS}
     assert set(inspect.signature(Detector).parameters) == names
-    own = {"normal", "out", "keep_rows", "help"}
+    own = {"normal", "out", "keep_rows", "no_backup", "help"}
     assert set(FIT) - own == {s.option or s.name for s in settings.SETTINGS}
 
 

@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 
 from conftest import stripes, write_images
 from oneclass import Detector, StorageError, load
-from oneclass.conformal import calibration
-from oneclass.conformal.union import Union
-from oneclass.rows import ArrayRows, FileRows, RowSource, scratch
+from oneclass.rows import ArrayRows, FileRows, scratch
 from oneclass.rows.scratch import ScratchRows
 
 SETTINGS: dict[str, Any] = {"layer": "block_2", "grid": 2, "size": (32, 32)}
@@ -140,22 +138,6 @@ except StorageError as error:
     assert "told the rows of the images do not fit" in done.stdout
     assert "TMPDIR" in done.stdout
     assert list(tmp_path.iterdir()) == []
-
-
-def test_held_out_scores_do_not_depend_on_where_the_rows_are(tmp_path: Path) -> None:
-    rng = np.random.default_rng(6)
-    rows, coef = rng.standard_normal((300, 5)).astype(np.float32), rng.standard_normal((4, 5))
-    rows.tofile(tmp_path / "rows")
-    chosen, offset = rng.random(300) < 0.7, rng.standard_normal(4)
-    union = Union(coef, offset)
-    expected = union.image_scores(rows[chosen])
-    sources: list[RowSource] = [
-        ArrayRows(rows),
-        FileRows(tmp_path / "rows", rows.shape, rows.dtype),
-    ]
-    for some in sources:
-        found = calibration.scores_of(union, some, chosen)
-        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_command_line_fits_rows_that_memory_does_not_hold(tmp_path: Path) -> None:

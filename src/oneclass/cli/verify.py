@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from oneclass.cli.console import DIFFERENT, UNREADABLE, count, print_data, progress, say_errors
 from oneclass.errors import ImageError, InputError
@@ -76,6 +75,8 @@ def verify(
 
 def _summary(differences: Sequence[Difference], tolerance: float) -> str:
     """Medians and extremes, a line a quantity, and a sentence."""
+    import numpy as np
+
     scores = np.abs([d.score for d in differences])
     kinds = {
         "score, standard deviations": scores,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from oneclass.errors import InputError
 
 SPLIT_FROM = 2000
-"""Images from which a quarter is held back; benchmarks/calibration_schemes.py has the table."""
+"""Images from which a quarter is held back; benchmarks/calibration_parts.py has the table."""
 HELD_BACK, MOST_HELD_BACK = 0.25, 4000
 FEWEST_BELOW = 5
 """A split needs a threshold that so many held-back images lie beyond; else it would be a gamble."""

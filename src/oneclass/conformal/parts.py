@@ -26,7 +26,7 @@ from oneclass.rows import ArrayRows, RowSource, as_source
 from oneclass.svm import Halfspaces, fit_halfspaces
 
 PARTS = 10
-"""benchmarks/calibration_schemes.py has the table."""
+"""benchmarks/calibration_parts.py has the table."""
 MOST_PATCHES = 50_000
 NEAR = 0.07
 Floats = NDArray[np.float64]

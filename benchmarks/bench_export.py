@@ -44,6 +44,7 @@ N_TRAIN, N_TEST, N_TIMED = 100, 25, 6
 N_CONVERTED = 30, 8
 FORMATS = ("png", "rgb.png", "16.png", "float.tiff", "jpg", "bmp", "webp")
 SIDES = (48, 640)
+SIDE = 224
 WAYS = {"resized in the graph": False, "resized before": True}
 
 
@@ -206,7 +207,7 @@ SAVE: dict[str, Callable[[Image.Image, Path], None]] = {
 
 def of(one: Set, rows: str) -> list[Line]:
     """Fit, export in each way, compare."""
-    detector = Detector(rows=rows, threads=1).fit(list(map(str, one.train)))
+    detector = Detector(rows=rows, size=(SIDE, SIDE), threads=1).fit(list(map(str, one.train)))
     with tempfile.TemporaryDirectory() as place:
         detector.save(Path(place) / "model.oneclass")
         return [

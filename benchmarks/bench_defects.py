@@ -36,8 +36,8 @@ def measure(name: str, rows: str | None, seed: int, threads: int) -> dict[str, A
     detector = Detector(rows=rows, threads=threads).fit([files[i] for i in np.sort(some)])
     fitted = time.process_time() - start
     start = time.process_time()
-    normal = [one for one in detector.explain([files[i] for i in found.normal])]
-    odd = [one for one in detector.explain([files[i] for i in found.odd])]
+    normal = list(detector.explain([files[i] for i in found.normal]))
+    odd = list(detector.explain([files[i] for i in found.odd]))
     scored = time.process_time() - start
     assert all(isinstance(one, Explanation) for one in (*normal, *odd))
     scores = [np.array([one.prediction.score for one in part]) for part in (normal, odd)]
@@ -72,7 +72,7 @@ def _au_pro(found: Pictures, normal: list[Any], odd: list[Any]) -> float | None:
 
 def table(results: list[dict[str, Any]]) -> str:
     head = (
-        "| set | looked at | learnt from | AUROC (95 %) | false alarms | found | AU-PRO | fit, CPU s | "
+        "| set | looked at | learnt from | AUROC (95 %) | false alarms | found | AU-PRO | fit, s | "
         "ms an image, with map | kB |\n|" + "---|" * 10
     )
     lines = [

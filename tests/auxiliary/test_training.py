@@ -334,4 +334,5 @@ def test_without_torch_the_error_says_what_to_install(place: Path) -> None:
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    assert 'pip install "oneclass[train]"' in done.stderr
+    assert 'pip install "onnx>=' in done.stderr
+    assert '"torch==' in done.stderr

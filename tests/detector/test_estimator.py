@@ -379,3 +379,28 @@ def test_public_names_are_importable_and_listed() -> None:
     assert set(dir(oneclass)) == set(oneclass.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = oneclass.nonsense
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1", "P", "RGBA", "LA"])
+def test_pictures_of_pil_are_images(mode: str) -> None:
+    arrays = stripes(20, seed=1)
+    pictures = [Image.fromarray(array).convert(mode) for array in arrays]
+    detector = Detector(size=(32, 32), layer="block_2").fit(pictures)
+    one, several = detector.score(pictures[0]), detector.score(pictures[:2])
+    assert one[0].score == several[0].score
+    kept = [np.asarray(p.convert("L" if mode in ("L", "1", "LA") else "RGB")) for p in pictures]
+    assert detector.score(kept[:2]).scores.tolist() == several.scores.tolist()
+
+
+def test_deep_pictures_of_pil_keep_their_depth() -> None:
+    deep = [Image.fromarray(a.astype(np.uint16) * 200) for a in stripes(20, seed=1)]
+    assert Detector(size=(32, 32), layer="block_2").fit(deep).pixel_scale.depth == "uint16"
+
+
+@pytest.mark.parametrize(
+    ("habit", "ours"), [("predict", "score"), ("decision_function", "score"), ("load", "load")]
+)
+def test_habits_from_elsewhere_are_told_what_to_use(habit: str, ours: str) -> None:
+    assert not hasattr(Detector(), habit)
+    with pytest.raises(AttributeError, match=rf"no attribute '{habit}'.*{ours}"):
+        getattr(Detector(), habit)

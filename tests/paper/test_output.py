@@ -264,7 +264,7 @@ class TestPage:
         content = results_page(results([cell(1, "greyscale", 0.5)]))
         assert "<svg" not in content
         assert "There are no plots on this page" in content
-        assert "pip install &quot;oneclass[report]&quot;" in content
+        assert "pip install &quot;matplotlib&gt;=" in content
         assert "0.5000 ± 0.0000" in Page(content).cells
 
     def test_a_line_goes_through_every_nu(self) -> None:

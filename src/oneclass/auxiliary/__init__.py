@@ -22,6 +22,7 @@ or exported.
 from __future__ import annotations
 
 from oneclass.errors import MissingDependencyError
+from oneclass.system.extras import pip_install
 
 
 def require_torch(what: str) -> None:
@@ -36,6 +37,5 @@ def require_torch(what: str) -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
-            f"{what} needs the package {error.name}, which is not installed: "
-            'pip install "oneclass[train]"'
+            f"{what} needs the package {error.name}, which is not installed: {pip_install('train')}"
         ) from error

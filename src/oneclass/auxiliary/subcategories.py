@@ -22,7 +22,7 @@ from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
 from oneclass.system.names import as_spelt_here, natural_key
-from oneclass.system.texts import read_table
+from oneclass.system.texts import read_table, why
 from oneclass.system.workers import worker_count
 
 PATH_COLUMN = "path"
@@ -80,7 +80,7 @@ def from_csv(file: Path, folder: Path) -> Labelled:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"labels {file}: cannot be read ({error}). Expected a CSV file."
+            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file."
         ) from error
     found = [name for name in NAME_COLUMNS if name in columns]
     if not found or PATH_COLUMN not in columns:

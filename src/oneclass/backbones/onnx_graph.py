@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import MissingDependencyError
+from oneclass.system.extras import pip_install
 
 OPSET, IR_VERSION = 17, 8
 INPUT = "images"
@@ -24,8 +25,7 @@ def require_onnx(what: str) -> Any:
         import onnx
     except ImportError as error:
         raise MissingDependencyError(
-            f"{what} needs the package onnx, which is not installed: "
-            'pip install "oneclass[matconvnet]"'
+            f"{what} needs the package onnx, which is not installed: {pip_install('matconvnet')}"
         ) from error
     return onnx
 

@@ -18,6 +18,7 @@ from oneclass.backbones.expected import Input
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Planes
+from oneclass.system.extras import pip_install
 
 AUTO = "auto"
 ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"
@@ -260,5 +261,5 @@ def _openvino() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             f"runtime openvino: the package openvino cannot be imported ({error}). "
-            'pip install "oneclass[openvino]"; models fitted in fp32 run on onnxruntime, too.'
+            f"{pip_install('openvino')}; models fitted in fp32 run on onnxruntime, too."
         ) from error

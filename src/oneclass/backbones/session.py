@@ -25,6 +25,8 @@ from oneclass.errors import (
     OneclassError,
     StorageError,
 )
+from oneclass.system.names import did_you_mean
+from oneclass.system.texts import why
 from oneclass.system.workers import ordered_map, worker_count
 
 DEFAULT = "efficientnet-lite0"
@@ -180,8 +182,8 @@ class Backbone:
         for layer in layers:
             if not self.has_layer(layer):
                 raise InputError(
-                    f"layer {layer!r}: backbone {self.spec.name} has no such layer. "
-                    f"Its layers are: {', '.join(self.layers)}."
+                    f"layer {layer!r}: backbone {self.spec.name} has no such layer."
+                    f"{did_you_mean(layer, self.layers)} Its layers are: {', '.join(self.layers)}."
                 )
         threads = worker_count(threads)
         try:
@@ -290,7 +292,7 @@ def _embedded(name: str) -> Backbone:
         model = file.read_bytes()
     except OSError as error:
         raise ModelFileError(
-            f"backbone {name}: its file is missing from the installation ({error}). "
+            f"backbone {name}: its file is missing from the installation ({why(error)}). "
             "Install oneclass again."
         ) from error
     digest = hashlib.sha256(model).hexdigest()

@@ -37,7 +37,28 @@ Exit codes:
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+OTHER_WORDS = {
+    **dict.fromkeys(("predict", "infer", "detect", "test", "run", "evaluate", "inspect"), "score"),
+    **dict.fromkeys(("learn", "calibrate"), "fit"),
+    **dict.fromkeys(("explain", "heatmap", "heatmaps"), "score --heatmaps DIR"),
+    **dict.fromkeys(("show", "version"), "info"),
+}
+"""What other programs call our commands."""
+
+
+class Commands(click.Group):
+    """The commands, with a hint for those who know them by another name."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        found = super().get_command(ctx, name)
+        if found is None and name in OTHER_WORDS:
+            ctx.fail(f"No such command {name!r}. It is called {OTHER_WORDS[name]!r} here.")
+        return found
+
+
+@click.group(
+    cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="oneclass")
 def cli() -> None:
     """Learn what normal images look like, and say how odd a new image is.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from oneclass.detector import settings
+from oneclass.errors import InputError
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -149,3 +151,20 @@ def _with(command: Callable[..., Any], names: Sequence[str]) -> Callable[..., An
     for name in reversed(names):
         command = setting_option(name)(command)
     return command
+
+
+def check_order(command: str, model: str, others: Sequence[str]) -> None:
+    """Refuse arguments that were given the wrong way round, and show the right one.
+
+    Raises:
+        InputError: MODEL is a folder or a picture, and another argument is a model file.
+    """
+    from oneclass.detector.modelfile import is_model
+
+    models = [other for other in others if is_model(Path(other))]
+    if models and not is_model(Path(model)):
+        rest = [model, *(other for other in others if other not in models[:1])]
+        raise InputError(
+            f"{model} is no model file, but {models[0]} is: the model comes first. "
+            f"Try: oneclass {command} {models[0]} {' '.join(rest)}"
+        )

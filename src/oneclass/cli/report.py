@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.console import count, progress, say
-from oneclass.cli.parameters import setting_option
+from oneclass.cli.parameters import check_order, setting_option
 from oneclass.errors import InputError
 from oneclass.system.names import plain
 
@@ -55,6 +55,7 @@ def report(
     from oneclass.report.labels import told_unmatched
     from oneclass.system.files import check_writable
 
+    check_order("report", model, [run_dir])
     file = Path(out) if out is not None else Path(run_dir) / "report.html"
     detector = load(model, backbone=backbone, threads=threads)
     truth = _truth(labels, normal)

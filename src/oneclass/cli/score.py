@@ -24,7 +24,7 @@ from oneclass.cli.console import (
     say_ignored,
     say_times,
 )
-from oneclass.cli.parameters import Share, machine_options
+from oneclass.cli.parameters import Share, check_order, machine_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system import signals
 from oneclass.system.portable import process_age
@@ -88,6 +88,7 @@ def score(
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
+    check_order("score", model, inputs)
     detector = load(
         model,
         backbone=backbone,
@@ -116,7 +117,7 @@ def score(
             runs.write_run(Path(out), predictions, errors, record)
 
     say_ignored(sources.ignored)
-    say_errors(errors, listed_in=f"{out}/errors.csv" if out is not None else None)
+    say_errors(errors, listed_in=str(Path(out) / "errors.csv") if out is not None else None)
     say_cache(detector.cache_use)
     if verbose:
         done = {
@@ -158,8 +159,8 @@ def _say_found(
     n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
     if heatmaps is not None:
-        say(f"Heatmaps are in {heatmaps}; {heatmaps}/index.csv lists them.")
-    where = f"; the list is {out}/predictions.csv" if out is not None else ""
+        say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
+    where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if drift := detector.drift(predictions):
         say(drift)

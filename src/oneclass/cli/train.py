@@ -93,6 +93,10 @@ def train(
     """
     from oneclass.auxiliary import require_torch
 
+    first = os.environ.get("RANK", "0") == "0"
+    # What is given comes before what is to be installed: a wrong folder is no reason to get torch.
+    with progress("read", quiet=not first) as reading:
+        labelled = _labelled(Path(normal), labels, auto_subcategories, settings["seed"], reading)
     require_torch("training")
     from oneclass.auxiliary.training import train_backbone
 
@@ -103,10 +107,7 @@ def train(
     options = _options(**settings)
     file = Path(out)
     folder = file.with_name(file.name + ".run")
-    first = os.environ.get("RANK", "0") == "0"
     tell = say if first else lambda sentence: None
-    with progress("read", quiet=not first) as reading:
-        labelled = _labelled(Path(normal), labels, auto_subcategories, options.seed, reading)
     with (
         progress("prepare", quiet=not first) as preparing,
         progress("train", quiet=not first) as show,

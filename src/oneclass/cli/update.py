@@ -19,7 +19,7 @@ from oneclass.cli.console import (
     say_errors,
     say_ignored,
 )
-from oneclass.cli.parameters import machine_options
+from oneclass.cli.parameters import check_order, machine_options
 from oneclass.cli.writing import no_backup, save, say_learnt
 from oneclass.errors import InputError
 from oneclass.system.names import plain
@@ -67,6 +67,7 @@ def update(
 
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
+    check_order("update", model, normal)
     file = Path(out or model)
     check_writable(file)
     detector = load(

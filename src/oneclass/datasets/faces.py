@@ -8,7 +8,7 @@ from oneclass.datasets import DataSet
 from oneclass.datasets.folders_of import read_classes, two_folders
 from oneclass.errors import InputError
 from oneclass.images import folders
-from oneclass.system.texts import read_text
+from oneclass.system.texts import read_text, why
 
 SIZE = (100, 100)
 CLASSES = ("male", "female")
@@ -66,7 +66,7 @@ def read_sexes(file: Path) -> dict[str, str]:
     try:
         lines = read_text(file).splitlines()
     except (OSError, ValueError) as error:
-        raise InputError(f"sexes {file}: cannot be read as text ({error}).") from error
+        raise InputError(f"sexes {file}: cannot be read as text ({why(error)}).") from error
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         fields = [f.strip().strip('"') for f in (line.split(",") if "," in line else line.split())]

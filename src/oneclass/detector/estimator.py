@@ -28,6 +28,19 @@ from oneclass.representations.extraction import Extracted, extract
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
 
+HABITS = {
+    "predict": "Use score(images): each prediction has is_anomaly.",
+    "fit_predict": "Use fit(images), then score(others): each prediction has is_anomaly.",
+    "predict_proba": "Use score(images): each prediction has a p_value.",
+    "decision_function": "Use score(images).scores; larger is odder.",
+    "score_samples": "Use score(images).scores; larger is odder.",
+    "transform": "It makes no rows for others to use; score(images) says how odd images are.",
+    "load": "Use oneclass.load(file).",
+    "threshold": "Use score_threshold.",
+    "threshold_": "Use score_threshold.",
+}
+"""What those who know scikit-learn try, and what to use instead."""
+
 
 class Detector:
     """Finds images that are not like the normal ones it was fitted to.
@@ -102,7 +115,8 @@ class Detector:
     def __getattr__(self, name: str) -> Any:
         if name in settings.BY_NAME and "settings" in self.__dict__:
             return getattr(self.settings, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        hint = f" {HABITS[name]}" if name in HABITS else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
 
     def __repr__(self) -> str:
         shown = [name for name in settings.BY_NAME if name not in settings.OF_THIS_MACHINE]

@@ -118,6 +118,15 @@ class Entry:
     start: int
 
 
+def is_model(path: Path) -> bool:
+    """Whether a file begins as model files do."""
+    try:
+        with path.open("rb") as file:
+            return path.is_file() and file.read(len(MAGIC)) == MAGIC
+    except (OSError, ValueError):
+        return False
+
+
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
     """Read and check a model file.
 

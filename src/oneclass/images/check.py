@@ -89,6 +89,12 @@ class CheckReport:
                 "Grey and colour images are mixed: if the colour means nothing, save all as grey.",
             ),
             (
+                len(self.sizes) > 1,
+                f"{len(self.sizes)} sizes, from {_size(self.sizes, min)} to "
+                f"{_size(self.sizes, max)}: all are resized to one, so parts of the same size must "
+                "look the same size. Crop alike, or take one camera.",
+            ),
+            (
                 "JPEG" in self.formats and len(self.formats) > 1,
                 f"JPEG is mixed with {', '.join(f for f in self.formats if f != 'JPEG')}: the "
                 "traces of its compression may count as odd. Keep to one format.",
@@ -293,6 +299,12 @@ def _more(count: int, what: str, shown: int = SHOWN) -> list[str]:
 
 def _images(count: int) -> str:
     return f"{count} {_be(count, 'image is', 'images are')}"
+
+
+def _size(sizes: Iterable[tuple[int, int]], end: Callable[..., tuple[int, int]]) -> str:
+    """The smallest or the largest size, by area; 0 x 0 where there is none."""
+    width, height = end(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return f"{width} x {height}"
 
 
 def _of(count: int, one: str) -> str:

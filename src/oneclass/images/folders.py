@@ -23,6 +23,7 @@ from oneclass.errors import ImageError
 from oneclass.images import lists
 from oneclass.system.names import as_spelt_here, natural_key
 from oneclass.system.paths import Names, Paths
+from oneclass.system.texts import why
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
@@ -133,7 +134,7 @@ class _Walk:
                 advice = lists.advice(str(given) if entry is None else entry)
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}")
         except (OSError, ValueError) as problem:
-            self.refuse(given, "unreadable", f"it cannot be looked at ({problem})")
+            self.refuse(given, "unreadable", f"it cannot be looked at ({why(problem)})")
 
     def entries(
         self, data: bytes, source: str | Path, base: Path, *, comments: bool = False
@@ -208,7 +209,7 @@ class _Walk:
                 with os.scandir(folder) as entries:
                     files = _in_order(self._names(entries, folders))
             except OSError as problem:
-                self.refuse(folder, "unreadable", f"the folder cannot be opened ({problem})")
+                self.refuse(folder, "unreadable", f"the folder cannot be opened ({why(problem)})")
                 continue
             yield from ((str(folder), name) for name in files)
             waiting.extend(folder / name for name in sorted(folders, key=natural_key, reverse=True))

@@ -118,7 +118,7 @@ def gather(given: Images) -> Sources:
 
     Args:
         given: a file, folder, glob or list.txt; several of them; or arrays: (n, H, W) or
-            (n, H, W, 3), or a sequence of (H, W) and (H, W, 3).
+            (n, H, W, 3), or a sequence of (H, W) and (H, W, 3), or of PIL's images.
 
     Raises:
         InputError: neither paths nor arrays.
@@ -146,8 +146,8 @@ def gather(given: Images) -> Sources:
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
     kinds = ", ".join(sorted({type(item).__name__ for item in items}))
     raise InputError(
-        f"images of type {kinds}: expected paths, or numpy arrays. numpy.asarray(image) makes one "
-        "of a picture of PIL or a tensor."
+        f"images of type {kinds}: expected paths, numpy arrays, or pictures of PIL's. "
+        "numpy.asarray(image) makes an array of a tensor."
     )
 
 
@@ -157,7 +157,7 @@ def _one_dimension(given: Any) -> Any:
     Raises:
         InputError: a kind whose items are something else than images.
     """
-    if isinstance(given, (str, bytes, os.PathLike)):
+    if isinstance(given, (str, bytes, os.PathLike)) or _of_pil(given):
         return [given]
     wrong = {
         "a numpy array without a mask": isinstance(given, np.ma.MaskedArray),
@@ -174,10 +174,24 @@ def _one_dimension(given: Any) -> Any:
 
 
 def _plain(item: Any) -> Any:
-    """A path as str or Path, whatever kind of path it is."""
+    """A path as str or Path, whatever kind of path it is, and a picture of PIL's as an array."""
     if isinstance(item, (str, Path)):
         return item
+    if _of_pil(item):
+        return _as_array(item)
     return os.fsdecode(item) if isinstance(item, (bytes, os.PathLike)) else item
+
+
+def _of_pil(item: Any) -> bool:
+    """Whether it is a picture of PIL's, which need not be imported to see that."""
+    return hasattr(item, "getbands") and hasattr(item, "convert")
+
+
+def _as_array(item: Any) -> NDArray[Any]:
+    """A picture of PIL's as an array, grey or RGB, transparency left out."""
+    deep = item.mode in ("I", "F") or item.mode.startswith("I;16")
+    grey = item.mode in ("1", "L", "LA")
+    return np.asarray(item if deep else item.convert("L" if grey else "RGB"))
 
 
 def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:

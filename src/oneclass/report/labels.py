@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.system.texts import read_table, same_name
+from oneclass.system.texts import read_table, same_name, why
 
 NORMAL_WORDS = frozenset({"normal", "good", "ok", "0", "false", "no", "negative"})
 ANOMALY_WORDS = frozenset(
@@ -112,8 +112,8 @@ def _rows(file: Path) -> Iterator[tuple[int, str, bool]]:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"labels {file}: cannot be read ({error}). Expected a CSV file with the columns path "
-            "and label."
+            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file with the columns "
+            "path and label."
         ) from error
     found = [name for name in COLUMNS if name in columns]
     if not found or "path" not in columns:

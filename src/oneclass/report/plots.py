@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from oneclass.errors import MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Array
+from oneclass.system.extras import pip_install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,7 +201,7 @@ def _svg(draw: Callable[[Axes], None], name: str, *, taller: float = 0.0) -> str
     except ImportError as error:
         raise MissingDependencyError(
             "the report's plots need the package matplotlib, which is not installed: "
-            'pip install "oneclass[report]"'
+            f"{pip_install('report')}"
         ) from error
     nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.StringIO()

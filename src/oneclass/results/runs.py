@@ -15,6 +15,7 @@ from typing import Any
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
 ERROR_COLUMNS = ("path", "reason", "detail")
@@ -85,7 +86,7 @@ def read_run(folder: Path) -> Run:
             raise ValueError("the numbers of lines are not those of run.json")
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
-            f"{folder}: holds no complete scoring run ({error}). Expected a folder that "
+            f"{folder}: holds no complete scoring run ({why(error)}). Expected a folder that "
             "'oneclass score MODEL IMAGES -o FOLDER' wrote."
         ) from error
     return Run(record, predictions, errors[1:])

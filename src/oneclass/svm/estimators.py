@@ -13,6 +13,7 @@ from oneclass.rows import RowBlocks, as_rows, check_dense
 from oneclass.svm._blocks import WideRows
 from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
 from oneclass.svm._seed import as_seed
+from oneclass.system.extras import pip_install
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin
@@ -21,7 +22,7 @@ try:
 except ImportError as error:
     raise MissingDependencyError(
         "LinearOneClassSVM and HalfspaceUnion need scikit-learn, which is not installed. Run "
-        'pip install "oneclass[sklearn]", or use oneclass.svm.nu_path and fit_halfspaces without it'
+        f"{pip_install('sklearn')}, or use oneclass.svm.nu_path and fit_halfspaces without it"
     ) from error
 
 Array = NDArray[np.float64]

@@ -1,10 +1,12 @@
-"""Names of files: in the order that people expect, and as a terminal may show them."""
+"""Names: in the order that people expect, as a terminal may show them, and near-misses of them."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 _NUMBER = re.compile(r"(\d+)")
@@ -28,3 +30,9 @@ def as_spelt_here(path: Path) -> Path:
         return path
     others = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
     return next((other for other in others if os.path.lexists(other)), path)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean block_2?`, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f" Did you mean {near[0]}?" if near else ""

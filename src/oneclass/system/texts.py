@@ -110,3 +110,8 @@ def same_name(path: str) -> str:
         return unicodedata.normalize("NFC", os.path.normpath(path))
     except ValueError:
         return path
+
+
+def why(error: Exception) -> str:
+    """What an error says to people: of the system's ones the words, without number and path."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

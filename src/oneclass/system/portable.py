@@ -135,6 +135,27 @@ def kept_open(file: IO[bytes], start: int, length: int) -> tuple[IO[bytes], int]
     return copy, 0
 
 
+def open_at_once(path: Path) -> int:
+    """Open a file to read its bytes, without waiting where a pipe has that name; its descriptor.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    flags = ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+    return os.open(path, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+
+
+def place_of(handle: int, path: Path) -> Path:
+    """Where an open file really lies, whatever links led to it.
+
+    Args:
+        handle: its descriptor.
+        path: by which it was opened; asked once more where the system does not tell.
+    """
+    link = Path(f"/proc/self/fd/{handle}")
+    return link.readlink() if link.exists() else path.resolve()
+
+
 def give_back(mapping: mmap.mmap, first: int, n_bytes: int) -> None:
     """Let the system take back pages of a memory map that were read; where it can't, nothing."""
     if sys.platform != "win32":

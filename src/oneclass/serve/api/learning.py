@@ -44,7 +44,7 @@ async def add_to_set(number: str, request: Request, service: TheService, holder:
             if left < 0:
                 raise too_large(service.limits.image_bytes)
             file.write(piece)
-        file.flush()
+        file.close()
         count = await asyncio.to_thread(service.sets.add, number, name, Path(str(file.name)))
     return SetOut(id=number, images=count)
 

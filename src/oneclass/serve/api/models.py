@@ -62,7 +62,7 @@ async def upload_model(
     with service.keeping.arriving() as file:
         async for piece in request.stream():
             file.write(piece)
-        file.flush()
+        file.close()
         version = await asyncio.to_thread(
             service.library.take_in, Path(str(file.name)), name, origin="upload"
         )

@@ -107,7 +107,7 @@ async def receive(request: Request, service: Service, name: str) -> Arrived:
             if left < 0:
                 raise too_large(service.limits.image_bytes)
             file.write(piece)
-        file.flush()
+        file.close()
         return await asyncio.to_thread(_keep, service, Path(str(file.name)), name)
 
 

@@ -144,7 +144,7 @@ class Keeping:
                 if left < 0:
                     raise too_many_bytes(name, self._limits.image_bytes)
                 file.write(piece)
-            file.flush()
+            file.close()
             return self.keep(Path(str(file.name)), name)
 
 

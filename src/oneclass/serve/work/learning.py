@@ -98,7 +98,8 @@ def _say(fact: Result) -> None:
 
 def main() -> None:
     """Read a request, do it, and say what came of it."""
-    os.nice(NICE)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     try:
         _say({"result": run(json.load(sys.stdin))})
     except OneclassError as error:

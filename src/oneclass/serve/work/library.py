@@ -28,7 +28,7 @@ class Library:
 
     def __init__(self, folder: Path, versions: Versions, threads: int | None) -> None:
         self.folder, self._versions, self._threads = folder, versions, threads
-        self._loaded: OrderedDict[str, Detector] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, float], Detector] = OrderedDict()
         self._lock = threading.Lock()
         with translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,19 +43,25 @@ class Library:
         Raises:
             ModelFileError: its file is damaged, or no longer the one that was recorded.
         """
+        key = (version.digest, version.false_alarms)
         with self._lock:
-            detector = self._loaded.get(version.digest)
+            detector = self._loaded.get(key)
             if detector is None:
-                detector = load(self.file(version), threads=self._threads)
-                if detector.digest != version.digest:
-                    raise ModelFileError(
-                        f"model {self.file(version)}: its SHA-256 is {detector.digest}, but "
-                        f"{version.digest} was recorded. Put the right file back."
-                    )
-                self._loaded[version.digest] = detector
-            self._loaded.move_to_end(version.digest)
+                detector = self._loaded[key] = self._load(version)
+            self._loaded.move_to_end(key)
             while len(self._loaded) > MOST_LOADED:
                 self._loaded.popitem(last=False)
+        return detector
+
+    def _load(self, version: Version) -> Detector:
+        own = version.false_alarms == version.card["false_alarms"]
+        rate = None if own else version.false_alarms
+        detector = load(self.file(version), threads=self._threads, false_alarms=rate)
+        if detector.digest != version.digest:
+            raise ModelFileError(
+                f"model {self.file(version)}: its SHA-256 is {detector.digest}, but "
+                f"{version.digest} was recorded. Put the right file back."
+            )
         return detector
 
     def can_learn(self, version: Version) -> bool:

@@ -10,6 +10,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from oneclass.errors import ImageError, InputError
+from oneclass.system import portable
 
 
 def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
@@ -42,8 +43,7 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
         place = path.resolve()
         if not _within(place, roots):
             raise refused
-        # Without waiting, since a pipe may have that name.
-        handle = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = portable.open_at_once(place)
     except ValueError:
         raise refused from None
     except FileNotFoundError:
@@ -51,7 +51,7 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
     except OSError as error:
         raise ImageError(path, "unreadable", f"it cannot be read ({error.strerror})") from None
     try:
-        really = Path(f"/proc/self/fd/{handle}").readlink()
+        really = portable.place_of(handle, place)
         if not _within(really, roots) or not S_ISREG(os.fstat(handle).st_mode):
             raise refused
         with open(handle, "rb", closefd=False) as file:

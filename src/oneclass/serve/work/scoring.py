@@ -8,15 +8,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images.sources import Sources
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.predictions import Made, Predictions
-from oneclass.serve.records.versions import Version
+from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.keeping import Kept
-from oneclass.serve.work.library import Library
+from oneclass.serve.work.library import MOST_LOADED, Library
 
 BATCH = 32
 LARGE = 8_000_000
@@ -144,6 +145,7 @@ class Scorer:
             self._thread.join(seconds)
 
     def _run(self) -> None:
+        self._get_ready()
         while batch := self._next():
             try:
                 results = self._score(batch)
@@ -157,6 +159,12 @@ class Scorer:
             for asked, answer in zip(batch, answers, strict=True):
                 asked.answer.set_result(answer)
                 self._tell(asked, answer)
+
+    def _get_ready(self) -> None:
+        """Load what serves, so that the first image need not wait for it."""
+        for version in Versions(self._database).serving()[:MOST_LOADED]:
+            with suppress(OneclassError):  # whoever asks for it will hear of it
+                self._library.detector(version)
 
     def _next(self) -> list[Asked]:
         """Images of one model, in the order in which they came; none at the end."""
@@ -191,7 +199,7 @@ class Scorer:
                     asked.image.sha256,
                     result.score,
                     result.p_value,
-                    result.p_value <= version.false_alarms,
+                    result.is_anomaly,
                     version.false_alarms,
                     asked.arrived,
                     0.0,

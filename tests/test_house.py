@@ -36,7 +36,7 @@ ROOMS = (
     "__main__",
 )
 AT_THE_ROOT = {"__init__", "__main__", "errors", "statistics"}
-MOST_FILES = 16
+MOST_FILES = 17
 ONLY_IN = {
     "sklearn": {"svm/estimators.py"},
     "scipy": set(),

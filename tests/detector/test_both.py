@@ -137,7 +137,7 @@ def test_the_rate_can_be_set_after_the_fit(detector: Detector, tmp_path: Path) -
 
 
 def test_other_networks_have_no_default_for_whole_images(tmp_path: Path) -> None:
-    representation = Detector(**SMALL).fit(stripes(6, seed=1, side=48))._model.representation
+    representation = Detector(**SMALL).fit(stripes(6, seed=1, side=48)).model.representation
     assert isinstance(representation, WholeAndPatches)
     with pytest.raises(InputError, match="greyscale has none"):
         Detector(rows="both", backbone="greyscale").fit(stripes(6, seed=1))

@@ -161,8 +161,8 @@ def test_memory_that_does_not_suffice_costs_that_image_alone(
             raise MemoryError
         return rows(self, planes)
 
-    wanted = np.empty(detector._model.representation.prepared_shape, np.float32)
-    detector._model.representation.prepare(bad, detector._model.scale, wanted)
+    wanted = np.empty(detector.model.representation.prepared_shape, np.float32)
+    detector.model.representation.prepare(bad, detector.model.scale, wanted)
     monkeypatch.setattr(layers.PretrainedLayers, "rows", hungry)
     results = list(
         detector.score_each(__import__("oneclass.images.sources", fromlist=["x"]).gather(images))

@@ -116,15 +116,10 @@ def score(
             record = _record(detector, predictions, errors, started=started, finished=finished)
             runs.write_run(Path(out), predictions, errors, record)
 
-    say_ignored(sources.ignored)
-    say_errors(errors, listed_in=str(Path(out) / "errors.csv") if out is not None else None)
-    say_cache(detector.cache_use)
+    _say_left_out(detector, sources, errors, out)
     if verbose:
-        done = {
-            "imports": imported - began,
-            "model and network": loaded - imported,
-            "images": time.perf_counter() - loaded,
-        }
+        done = {"imports": imported - began, "model and network": loaded - imported}
+        done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, out)
     if not finished:
@@ -133,6 +128,14 @@ def score(
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
+
+
+def _say_left_out(
+    detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
+) -> None:
+    say_ignored(sources.ignored)
+    say_errors(errors, listed_in=str(Path(out) / "errors.csv") if out is not None else None)
+    say_cache(detector.cache_use)
 
 
 def _sources(inputs: Sequence[str]) -> Sources:

@@ -192,7 +192,7 @@ class Detector:
 
         None where all is well or the images are too few to say.
         """
-        model = self._model
+        model = self.model
         return drift(
             np.fromiter((p.p_value for p in predictions), np.float64, len(predictions)),
             model.false_alarms,
@@ -207,7 +207,7 @@ class Detector:
         Args:
             sources: what `gather` made of the images.
         """
-        model = self._model
+        model = self.model
         for result in self._rows_of(model, sources, progress):
             yield result if isinstance(result, ImageError) else self._judge(model, sources, result)
 
@@ -226,7 +226,7 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
-        _ = self._model.maps  # refuses before any image is read
+        _ = self.model.maps  # refuses before any image is read
         sources = gather(images)
         return chain(sources.errors, self.explain_each(sources, progress=progress))
 
@@ -238,7 +238,7 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
-        model = self._model
+        model = self.model
         _ = model.maps  # refuses before any image is read
         for result in self._rows_of(model, sources, progress):
             if isinstance(result, ImageError):
@@ -288,7 +288,7 @@ class Detector:
     @property
     def normal_scores(self) -> NDArray[np.float64]:
         """(n,) the anomaly scores of held-out normal images."""
-        return self._model.calibration.normal_scores.copy()
+        return self.model.calibration.normal_scores.copy()
 
     @property
     def score_threshold(self) -> float:
@@ -296,7 +296,7 @@ class Detector:
 
         Of models with sister models, fitted before there was one number, about.
         """
-        return self._model.threshold
+        return self.model.threshold
 
     @property
     def heat_scale(self) -> float:
@@ -305,31 +305,31 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
-        model = self._model
+        model = self.model
         _ = model.maps  # refuses layers without one
         return float(model.heat.heat_scale[0])
 
     @property
     def network(self) -> Backbone | None:
         """The frozen network; None for grey-scale."""
-        return self._model.representation.backbone
+        return self.model.representation.backbone
 
     @property
     def computed_by(self) -> dict[str, str]:
         """The runtime with its version, and the precision, that make rows here."""
-        representation = self._model.representation
+        representation = self.model.representation
         precision = representation.runtime.precision if representation.runtime else FP32
         return {"runtime": representation.version, "precision": precision}
 
     @property
     def pixel_scale(self) -> PixelScale:
         """The rule that makes intensities of pixel values."""
-        return self._model.scale
+        return self.model.scale
 
     @property
     def card(self) -> dict[str, Any]:
         """What the model is made of: representation, pixel scale, fit, rate of false alarms."""
-        return copy.deepcopy(self._model.card)
+        return copy.deepcopy(self.model.card)
 
     @property
     def cache_use(self) -> CacheUse | None:
@@ -338,15 +338,7 @@ class Detector:
 
     @property
     def model(self) -> FittedModel:
-        """What the fit has left behind, whole.
-
-        Raises:
-            InputError: not fitted yet.
-        """
-        return self._model
-
-    @property
-    def _model(self) -> FittedModel:
+        """What the fit has left behind, whole."""
         return self._require_fit().model
 
     def _rows_of(

@@ -54,6 +54,19 @@ def test_slow_clients_are_let_go_and_others_served(
     assert server.score(a_png(images))["predictions"]
 
 
+def test_slow_bodies_do_not_use_up_the_turns_of_others(
+    run: Callable[..., Running], images: Path
+) -> None:
+    server = run(requests=4, body_seconds=3)
+    lines = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(30)]
+    for line in lines:
+        line.sendall(head(1000) + b"x")
+    time.sleep(0.2)
+    assert server.score(a_png(images))["predictions"]
+    for line in lines:
+        line.close()
+
+
 def test_a_byte_at_a_time_does_not_hold_a_connection(run: Callable[..., Running]) -> None:
     server = run(header_seconds=0.6, body_seconds=0.6)
     for start in (b"GET / HTTP/1.1\r\nHost: localhost\r\n", head(10_000)):

@@ -25,7 +25,7 @@ class Limits:
         queue: images that wait to be scored.
         jobs: that wait to run.
         connections: open at a time.
-        requests: under way at a time, for one client.
+        requests: that have arrived whole and are under way at a time, for one client.
         header_bytes: of one request's headers.
         header_seconds: for them to arrive.
         body_seconds: for a body to arrive, and as much again for each 1 MB of it.
@@ -40,7 +40,7 @@ class Limits:
     pixels: int = 24 * MEGABYTE
     queue: int = 512
     jobs: int = 32
-    connections: int = 256
+    connections: int = 512
     requests: int = 48
     header_bytes: int = 16_384
     header_seconds: float = 10.0

@@ -72,14 +72,12 @@ class Gate:
             await self._refuse(refused, scope, receive, careful_send)
             self._count(started)
             return
-        self._under_way[client] += 1
+        turn = Turn(self._under_way, client, self._service.limits.requests)
+        body = Body(receive, headers, self._service, turn)
         try:
-            body = Body(receive, headers, self._service)
             await self._app(scope, body.receive, careful_send)
         finally:
-            self._under_way[client] -= 1
-            if not self._under_way[client]:
-                del self._under_way[client]
+            turn.end()
             self._count(started)
 
     def _placed(self, scope: Scope) -> Scope:
@@ -122,13 +120,8 @@ class Gate:
         scope["state"]["new_csrf"] = CSRF not in cookies
         peer = scope["client"][0] if scope.get("client") else "?"
         client = peer if holder in (None, THIS_MACHINE) else f"token {holder.name}"
-        if self._under_way[client] >= self._service.limits.requests:
-            raise ProblemError(
-                429,
-                WORDS[429],
-                f"{self._under_way[client]} of your requests are under way; wait for some.",
-                {"Retry-After": "1"},
-            )
+        if not has_body(headers) and self._under_way[client] >= self._service.limits.requests:
+            raise too_many(self._under_way[client])
         return client
 
     async def _holder(self, headers: Headers, cookies: dict[str, str]) -> Holder | None:
@@ -176,13 +169,52 @@ class Gate:
         self._service.metrics.count("oneclass_requests_total", status=status)
 
 
-class Body:
-    """The body of a request, as long as it is neither too large nor too slow."""
+class Turn:
+    """One request among those of a client that are being worked on.
 
-    def __init__(self, receive: Receive, headers: Headers, service: Service) -> None:
-        self._receive, self._limits = receive, service.limits
+    Args:
+        under_way: of each client.
+        client: whose it is.
+        most: of them at a time.
+    """
+
+    def __init__(self, under_way: Counter[str], client: str, most: int) -> None:
+        self._under_way, self._client, self._most = under_way, client, most
+        self._taken = False
+
+    def take(self) -> None:
+        """Begin to be worked on.
+
+        Raises:
+            ProblemError: too many of the client's are.
+        """
+        if self._taken:
+            return
+        if self._under_way[self._client] >= self._most:
+            raise too_many(self._under_way[self._client])
+        self._under_way[self._client] += 1
+        self._taken = True
+
+    def end(self) -> None:
+        """Make room for the next one."""
+        if self._taken:
+            self._under_way[self._client] -= 1
+            if not self._under_way[self._client]:
+                del self._under_way[self._client]
+
+
+class Body:
+    """The body of a request, as long as it is neither too large nor too slow.
+
+    A request takes its turn when all of it is there: slow clients do not use up those of others.
+    """
+
+    def __init__(self, receive: Receive, headers: Headers, service: Service, turn: Turn) -> None:
+        self._receive, self._limits, self._turn = receive, service.limits, turn
         self._bytes, self._ended = 0, False
         self._began = time.monotonic()
+        if not has_body(headers):
+            turn.take()
 
     async def receive(self) -> Message:
         """The next part.
@@ -208,7 +240,24 @@ class Body:
         if self._bytes > limits.body_bytes:
             raise too_large(limits.body_bytes)
         self._ended = not message.get("more_body", False)
+        if self._ended and message["type"] == "http.request":
+            self._turn.take()
         return message
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether there is more to come than the headers."""
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def too_many(under_way: int) -> ProblemError:
+    """A client asks for more at a time than it may."""
+    return ProblemError(
+        429,
+        WORDS[429],
+        f"{under_way} of your requests are under way; wait for some.",
+        {"Retry-After": "1"},
+    )
 
 
 def too_large(most: int) -> ProblemError:

@@ -67,7 +67,8 @@ def make_server(settings: Settings) -> Server:
         h11_max_incomplete_event_size=limits.header_bytes,
         backlog=2 * limits.connections + 128,
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong they are told
+        logging.getLogger(name).setLevel(logging.ERROR)
     return Server(config, service)
 
 

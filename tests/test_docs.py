@@ -49,6 +49,7 @@ def check_option(parameter: click.Parameter, section: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(oneclass.__all__) - {"__version__"}))
 def test_every_public_name_is_documented(name: str) -> None:
     assert f"`{name}" in text_of("docs/python.md")
+    assert f"::: oneclass.{name}\n" in text_of("docs/reference.md")
     assert getattr(oneclass, name).__doc__
 
 

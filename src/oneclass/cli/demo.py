@@ -18,16 +18,28 @@ if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
 
 
-@click.command(short_help="Try it all on real handwritten digits.")
-@click.argument("folder", default="oneclass-demo")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
-def demo(folder: str, seed: int) -> int:
-    """Run the main job on real handwritten digits, in FOLDER (under a minute).
+KINDS = ("digits", "textures")
 
-    Writes PNG files of the digit 5 as normal images and a mixed folder of incoming ones, then
-    runs the very commands that you would run, and says what they found.
+
+@click.command(short_help="Try it all on real handwritten digits, or on textures.")
+@click.argument("what", nargs=-1, metavar="[digits|textures] [FOLDER]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
+def demo(what: tuple[str, ...], seed: int) -> int:
+    """Run the main job on real images, in FOLDER (oneclass-demo without it; a minute or two).
+
+    digits: the handwritten digit 5 as normal images, other digits among the incoming ones.
+    textures: parts of brick, gravel and grass; scratches and stains on some of the incoming ones.
+
+    Writes PNG files, then runs the very commands that you would run, and says what they found.
     """
-    run_demo(Path(folder), seed=seed)
+    kind, *rest = what if what and what[0] in KINDS else ("digits", *what)
+    if len(rest) > 1:
+        raise click.UsageError(f"{' '.join(rest)}: give one folder.")
+    folder = Path(rest[0] if rest else "oneclass-demo")
+    if kind == "textures":
+        run_textures(folder, seed=seed)
+    else:
+        run_demo(folder, seed=seed)
     return 0
 
 
@@ -53,6 +65,45 @@ def run_demo(folder: Path, *, seed: int) -> None:
     say(summary(read_run(run).predictions))
     say("")
     run_command("report", model, run, "--normal", folder / "incoming" / str(NORMAL_DIGIT))
+    say_next()
+
+
+def run_textures(folder: Path, *, seed: int) -> None:
+    """The same with parts of textures, judged by their patches, and with heatmaps.
+
+    Raises:
+        MissingDependencyError: matplotlib, for the report, is not installed.
+        OneclassError: one of the commands failed.
+    """
+    import numpy as np
+
+    from oneclass.datasets.textures import KINDS, N_INCOMING, N_NORMAL, TEXTURES, write_textures
+    from oneclass.results.runs import read_run
+    from oneclass.statistics import auroc
+
+    write_textures(folder, seed=seed)
+    say(
+        f"{folder}/normal holds {N_NORMAL} parts each of {', '.join(TEXTURES)}; {folder}/incoming "
+        f"holds {N_INCOMING} others of each that are {', '.join(KINDS)}. The photographs are real, "
+        "the damage is drawn.\n"
+    )
+    model, run = folder / "textures.oneclass", folder / "run"
+    run_command("fit", folder / "normal", "-o", model, "--rows", "patches")
+    run_command("score", model, folder / "incoming", "-o", run, "--heatmaps", folder / "heatmaps")
+    predictions = read_run(run).predictions
+    kinds = np.array([Path(p.path).parent.name for p in predictions])
+    scores = np.array([p.score for p in predictions])
+    for kind in KINDS:
+        called = [p.is_anomaly for p, name in zip(predictions, kinds, strict=True) if name == kind]
+        say(f"  {kind + ':':8} {sum(called):3} of {len(called):3} called anomalies")
+    found = auroc(scores[kinds == "good"], scores[kinds != "good"])
+    say(f"AUROC {found:.3f}: the chance that a random damaged part looks odder than a good one.\n")
+    run_command("report", model, run, "--normal", folder / "incoming" / "good")
+    say_next()
+
+
+def say_next() -> None:
+    """The same commands, for the user's own images."""
     say("Now try it on your own images:\n")
     say("    oneclass fit MY_NORMAL_IMAGES/ -o my.oneclass")
     say("    oneclass score my.oneclass MY_NEW_IMAGES/ -o my_run/")

@@ -4,6 +4,7 @@ mnist           handwritten digits
 mnist_download  these, from the network
 xray            freight containers under X-ray, empty and not
 xray_simulated  such images, computed
+textures        parts of textures for the demo, some of them damaged
 faces           faces with identities, male and female
 """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.datasets.mnist import mnist_5k
@@ -31,6 +33,15 @@ def write_digits(folder: Path, *, seed: int) -> None:
     places = [(i, folder / "normal") for i in fives[:N_NORMAL]]
     places += [(i, folder / "incoming" / str(labels[i])) for i in incoming]
     files = {place / f"{index:04}.png": images[index] for index, place in places}
+    write_demo(folder, files)
+
+
+def write_demo(folder: Path, files: Mapping[Path, NDArray[np.uint8]]) -> None:
+    """Write images into `normal/` and `incoming/`, unless other files are there.
+
+    Raises:
+        InputError: other files are in the way, or the folder cannot be written to.
+    """
     there = {path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()}
     if strange := sorted(there - files.keys()):
         raise InputError(

@@ -490,3 +490,22 @@ def test_fit_names_the_folders_that_look_amiss(place: Path, tmp_path: Path) -> N
     assert "note: 6 images marked above were learnt as normal." in done.stderr
     alone = oneclass("fit", "normal", "-o", tmp_path / "n", *SMALL, cwd=place)
     assert "learnt from 1 folder" not in alone.stderr
+
+
+def test_info_begins_with_plain_words(place: Path) -> None:
+    first = oneclass("info", "m.oneclass", cwd=place).stdout.split("In detail:")[0]
+    assert "It has learnt 40 normal images" in first
+    assert (
+        "It looks at whole images, resized to 64 x 64 pixels, through efficientnet-lite0." in first
+    )
+    assert "An image is called an anomaly if its score is above" in first
+    for word in ("half-space", "nu ", "row", "layer", "grid", "gap", "conformal"):
+        assert word not in first
+
+
+def test_fit_says_what_it_chose_and_what_it_did_not_try(place: Path, tmp_path: Path) -> None:
+    done = oneclass("fit", "normal", "-o", tmp_path / "m", *SMALL, cwd=place)
+    assert "It looks at whole images" in done.stderr
+    assert "Not tried: patches (--rows patches) and both together (--rows both)." in done.stderr
+    for word in ("half-space", "nu ", "rows ", "layer", "grid", "gap", "conformal"):
+        assert word not in done.stderr.replace("--rows ", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oneclass.system.previous import kept_previous, previous
+from oneclass.system.files import kept_previous, previous
 
 
 def names(folder: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import click
 from oneclass import __version__
 from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
+from oneclass.cli.compare import compare
 from oneclass.cli.demo import demo
 from oneclass.cli.export import export
 from oneclass.cli.fit import fit
@@ -67,11 +68,19 @@ def cli() -> None:
     oneclass check good_parts/                         what is in a folder?
     oneclass fit good_parts/ -o parts.oneclass         learn from normal images alone
     oneclass score parts.oneclass new_parts/ -o run/   score others
+    oneclass report parts.oneclass run/                see them on a page
+
+    \b
+    Small defects in large pictures:  fit --rows patches, or both
+    Which of these?                   compare good_parts/
+    A page in a browser:              serve
+    The words (nu, row, half-space):  docs/glossary.md
     """
 
 
 for command in (
     fit,
+    compare,
     score,
     report,
     export,

@@ -16,10 +16,15 @@ from oneclass.cli.console import UNREADABLE, print_data, progress
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(model: str | None, as_json: bool) -> int:
     """Show what a MODEL file is made of; without one, this installation and its backbones."""
-    from oneclass.detector.information import installation, model_card, outline
+    from oneclass.detector.information import installation, model_card, outline, plainly
 
     facts = installation() if model is None else model_card(Path(model))
-    print_data(json.dumps(facts, indent=2) if as_json else outline(facts))
+    if as_json:
+        print_data(json.dumps(facts, indent=2))
+        return 0
+    if model is not None:
+        print_data("\n".join([*plainly(Path(model)), "", "In detail:", ""]))
+    print_data(outline(facts))
     return 0
 
 

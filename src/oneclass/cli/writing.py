@@ -26,7 +26,7 @@ no_backup = click.option(
 def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted."""
     from oneclass.detector.training_rows import rows_file
-    from oneclass.system.previous import kept_previous, previous
+    from oneclass.system.files import kept_previous, previous
 
     if no_backup:
         detector.save(file, rows=rows)
@@ -40,6 +40,8 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
 def say_learnt(detector: Detector, file: Path) -> None:
     """Tell what a model file holds and what its verdicts are worth."""
+    from oneclass.detector.information import looks_at, not_tried
+
     card = detector.card
     for warning in card["fit"]["warnings"]:
         say(f"note: {warning}")
@@ -47,6 +49,9 @@ def say_learnt(detector: Detector, file: Path) -> None:
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
         f"({file.stat().st_size / 1e3:.0f} kB)."
     )
+    for sentence in (looks_at(card), not_tried(card)):
+        if sentence:
+            say(sentence)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
 
 

@@ -44,15 +44,14 @@ def guarantee(method: str, n: int, rate: float, *, joined: bool = False) -> dict
         text = (
             f"Of new normal images like these, at most {_percent(rate)} are called anomalies, on "
             f"average over the choice of the {n} held-out images; with {CONFIDENCE:.0%} confidence "
-            f"at most {_percent(own)} by this very model (split conformal)."
+            f"at most {_percent(own)} by this very model."
         )
         record |= {"rate_at_most": rate, "own_rate_at_most": own}
     else:
         bound = cross_bound(n, rate, parts=PARTS if method == Method.PARTS else FOLDS)
         text = (
             f"Of new normal images like these, about {_percent(rate)} or fewer are called "
-            f"anomalies; proven is at most {_percent(bound)}, on average over sets of {n} images "
-            "(the bound of cross-conformal prediction, CV+)."
+            f"anomalies; proven is at most {_percent(bound)}, on average over sets of {n} images."
         )
         record["rate_at_most"] = bound
     if joined:

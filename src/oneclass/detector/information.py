@@ -1,14 +1,27 @@
-"""What `oneclass info` tells: of a model, and of this installation."""
+"""What `oneclass info` tells: of a model, plainly and in detail, and of this installation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
+from oneclass.conformal.calibration import Calibration
 from oneclass.detector import modelfile
 from oneclass.rows.layers import Layer
 from oneclass.system.machine import environment
+
+VIEWS = {
+    "both": "whole images and their patches",
+    "patches": "patches of the images",
+    "greyscale": "raw pixels",
+}
+"""Kinds of representation; every other one looks at whole images."""
+OTHERS = {"image": "whole images", "patches": "patches", "both": "both together"}
+"""What `--rows` may be, in words."""
 
 
 def model_card(file: Path) -> dict[str, Any]:
@@ -31,6 +44,20 @@ def model_card(file: Path) -> dict[str, Any]:
         },
         "environment": environment(),
     }
+
+
+def plainly(file: Path) -> list[str]:
+    """What a model is, in a few sentences.
+
+    Raises:
+        ModelFileError: the file is refused.
+    """
+    card, arrays, _ = modelfile.read(file)
+    try:
+        scores = Calibration(np.sort(np.asarray(arrays["normal_scores"], np.float64)))
+        return summary(card, scores.threshold(card["false_alarms"]))
+    except (KeyError, TypeError, ValueError, IndexError):
+        return []  # of a version that wrote other cards: the details have what there is
 
 
 def installation() -> dict[str, Any]:
@@ -62,3 +89,51 @@ def _figure(value: Any) -> str:
     if isinstance(value, dict):  # a layer and its grid, written as --layer takes it
         return str(Layer(**value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def looks_at(card: Mapping[str, Any]) -> str:
+    """A sentence on what the model looks at, and how large."""
+    made = card["representation"]
+    view = VIEWS.get(made["kind"], "whole images")
+    preprocessing = made.get("preprocessing", made)
+    height, width = preprocessing["size"]
+    network = made.get("backbone")
+    through = f", through {network['name']}" if network else ""
+    return f"It looks at {view}, resized to {width} x {height} pixels{through}."
+
+
+def not_tried(card: Mapping[str, Any]) -> str | None:
+    """A sentence on the ways of looking that the fit left aside; None for raw pixels."""
+    kind = card["representation"]["kind"]
+    if kind == "greyscale":
+        return None
+    chosen = kind if kind in OTHERS else "image"
+    rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
+    return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
+
+
+def summary(card: Mapping[str, Any], threshold: float) -> list[str]:
+    """The sentences with which `oneclass info` begins.
+
+    Args:
+        card: of the model.
+        threshold: of its scores.
+    """
+    fit, calibration = card["fit"], card["calibration"]
+    n_images, n_pictures = fit["n_images"], fit.get("n_pictures", fit["n_images"])
+    learnt = f"It has learnt {n_images:,} normal images"
+    if n_pictures < n_images:
+        learnt += f" of about {n_pictures:,} different pictures"
+    promise = calibration.get("promise") or calibration["guarantee"]
+    lowest = calibration["lowest_false_alarms"]
+    return [
+        learnt + f", {_depth(card['pixel_scale']['depth'])}.",
+        looks_at(card),
+        f"An image is called an anomaly if its score is above {threshold:.4g}. {promise}",
+        f"The lowest rate of false alarms that so many images support is {100 * lowest:.2g} %.",
+    ]
+
+
+def _depth(depth: str) -> str:
+    words = {"uint8": "8 bits a pixel", "uint16": "16 bits a pixel"}
+    return words.get(depth, "with fractions as pixels")

@@ -1,9 +1,11 @@
-"""What computes here: figures and the last bits of rows may depend on it."""
+"""What is installed and computes here, on which last bits may depend; and what is not."""
 
 from __future__ import annotations
 
 import platform
+import re
 from importlib import metadata
+from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
 from oneclass import __version__
@@ -28,3 +30,30 @@ def environment() -> dict[str, Any]:
         "cores": worker_count(),
         "versions": versions(),
     }
+
+
+def pip_install(extra: str) -> str:
+    """The line that installs the packages of an extra by their own names.
+
+    The package itself may come from a folder, a wheel or an index, and pip need not find it again.
+
+    Args:
+        extra: of pyproject.toml, such as "train".
+    """
+    packages = _packages(extra)
+    return f"pip install {' '.join(packages)}" if packages else f'pip install "oneclass[{extra}]"'
+
+
+def _packages(extra: str) -> list[str]:
+    try:
+        lines = requires("oneclass") or []
+    except PackageNotFoundError:
+        return []
+    found: list[str] = []
+    for line in lines:
+        requirement, _, marker = line.partition(";")
+        if re.search(rf"extra\s*==\s*[\"']{extra}[\"']", marker):
+            own = re.fullmatch(r"oneclass\[(.+)\]", requirement.strip())
+            names = _packages(own[1]) if own else [f'"{requirement.strip()}"']
+            found += [name for name in names if name not in found]
+    return found

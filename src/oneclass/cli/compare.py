@@ -1,0 +1,97 @@
+"""`oneclass compare`: ways of looking at your own images, side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from oneclass.cli.console import print_data, progress, say
+from oneclass.cli.parameters import setting_option
+
+if TYPE_CHECKING:
+    from oneclass.results.comparing import Compared
+
+HEADERS = (
+    "rows", "false alarms", "promised", "found", "AUROC", "spread", "ms/image", "kB", "fit s",
+)  # fmt: skip
+
+
+@click.command(short_help="Compare ways of looking at your images.")
+@click.argument("normal", nargs=-1, required=True)
+@click.option(
+    "--rows",
+    "views",
+    multiple=True,
+    type=click.Choice(["image", "patches", "both"]),
+    help="What to compare; repeatable.  [default: all three]",
+)
+@click.option(
+    "--test-normal",
+    multiple=True,
+    metavar="INPUT",
+    help="Other normal images, to count false alarms on.  [default: a fifth of NORMAL]",
+)
+@click.option(
+    "--test-odd",
+    multiple=True,
+    metavar="INPUT",
+    help="Odd images, if you have any: how many are found?",
+)
+@setting_option("seed")
+@setting_option("threads")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def compare(
+    normal: Sequence[str],
+    views: tuple[str, ...],
+    test_normal: Sequence[str],
+    test_odd: Sequence[str],
+    seed: int,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Fit NORMAL images once for each way of looking, and show how each does on images left out.
+
+    Whole images suit parts that fill the picture; patches suit small defects; both together take
+    longest. Without odd images it shows false alarms, time and size, but not what would be found.
+    """
+    from oneclass.results.comparing import compare as side_by_side
+
+    if not as_json:
+        print_data("".join(f"{name:>13}" for name in HEADERS))
+    with progress("compare") as show:
+        for one in side_by_side(
+            list(normal),
+            views=views or ("image", "patches", "both"),
+            normal=list(test_normal) or None,
+            odd=list(test_odd) or None,
+            seed=seed,
+            threads=threads,
+            progress=show,
+        ):
+            print_data(json.dumps(one.to_json()) if as_json else line(one))
+    say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")
+    return 0
+
+
+def line(one: Compared) -> str:
+    """One way of looking as a line of the table."""
+    cells = [
+        one.rows,
+        _percent(one.false_alarms),
+        _percent(one.promised),
+        "-" if one.found is None else _percent(one.found),
+        "-" if one.auroc is None else f"{one.auroc:.3f}",
+        f"{one.spread:.2f}",
+        f"{one.milliseconds:.0f}",
+        f"{one.kilobytes:.0f}",
+        f"{one.seconds:.1f}",
+    ]
+    return "".join(f"{cell:>13}" for cell in cells)
+
+
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"

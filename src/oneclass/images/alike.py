@@ -12,7 +12,7 @@ from oneclass.rows.near_copies import group
 
 SIDE = 16
 FAR_BELOW = 0.25
-"""Of the distance of different pictures; docs/copies.md has the table."""
+"""Of the distance of different pictures; docs/copies.md says what comes of it."""
 
 
 def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:

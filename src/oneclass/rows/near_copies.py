@@ -19,7 +19,7 @@ from oneclass.rows.blocks import RowSource
 LONG = 0.9
 """The share of the tree's branches below what counts as the distance of different pictures."""
 FAR_BELOW, BELOW = 0.4, 0.9
-"""Of that distance; docs/calibration.md has the table that chose them."""
+"""Of that distance; benchmarks/near_copies.py measures what comes of them."""
 MANY = 0.16
 """A share of images with a copy from which pictures were multiplied on purpose."""
 FEWEST = 20

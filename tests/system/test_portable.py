@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import stripes, write_images
@@ -254,6 +254,7 @@ def test_a_pipe_that_broke_is_told_from_other_errors(system: str) -> None:
     assert not portable.is_broken_pipe(OSError(errno.ENOSPC, "No space left"))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=20))
 def test_redirected_output_takes_any_name(name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -300,6 +301,7 @@ def test_the_command_line_runs_under_cp1252(tmp_path: Path) -> None:
 WINDOWS_NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=80)
 
 
+@settings(deadline=None)
 @given(WINDOWS_NAMES)
 def test_a_name_without_fault_is_one_for_windows(name: str) -> None:
     if portable.windows_fault(name) or set(name) & set("/\\"):
@@ -322,6 +324,7 @@ def test_names_that_windows_does_not_have(
     assert not list(tmp_path.iterdir())
 
 
+@settings(deadline=None)
 @given(st.lists(WINDOWS_NAMES, min_size=2, max_size=5))
 def test_files_of_heatmaps_are_named_for_every_system(names: list[str]) -> None:
     made = [f"{number:06}_{_safe(name)}.png" for number, name in enumerate(names)]

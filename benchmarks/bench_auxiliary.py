@@ -42,7 +42,7 @@ from oneclass.representations.extraction import extract
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 from oneclass.svm import nu_path
-from oneclass.system.machine import cpu_name
+from oneclass.system.host.machine import cpu_name
 from svm_rows import idx
 
 ROOT = Path(__file__).parent

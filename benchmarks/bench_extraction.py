@@ -39,7 +39,7 @@ from oneclass.paper.tables import TABLE_1
 from oneclass.representations import PretrainedLayers
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
-from oneclass.system.machine import environment
+from oneclass.system.host.machine import environment
 from photographs import write_photographs
 from speed_tables import render
 
@@ -215,7 +215,7 @@ MEMORY = """
 import re, sys
 from pathlib import Path
 from oneclass.cli import cli
-from oneclass.cli.console import run
+from oneclass.cli.talk.console import run
 
 code = run(cli)
 told = Path("/proc/self/status").read_text()

@@ -19,7 +19,7 @@ import atheris
 
 with atheris.instrument_imports(include=["oneclass", "PIL"]):
     from oneclass.backbones.matconvnet.matfile import read_mat
-    from oneclass.detector import modelfile
+    from oneclass.detector.files import modelfile
     from oneclass.detector.predictions import Prediction
     from oneclass.errors import ImageError, InputError, ModelFileError
     from oneclass.images import reading

@@ -13,8 +13,8 @@ from oneclass.system.lazy import load_on_use
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
+    from oneclass.detector.files.loading import load
     from oneclass.detector.heat import Explanation
-    from oneclass.detector.loading import load
     from oneclass.detector.predictions import Prediction, Predictions
     from oneclass.detector.updating import Update
     from oneclass.errors import (
@@ -45,7 +45,7 @@ _HOMES = {
     "Predictions": "detector.predictions",
     "StorageError": "errors",
     "Update": "detector.updating",
-    "load": "detector.loading",
+    "load": "detector.files.loading",
     "nu_path": "svm",
 }
 

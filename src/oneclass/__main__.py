@@ -10,7 +10,7 @@ def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     try:
         from oneclass.cli import cli
-        from oneclass.cli.console import run
+        from oneclass.cli.talk.console import run
     except KeyboardInterrupt:  # Ctrl-C before anything began
         sys.exit(130)
     sys.exit(run(cli))

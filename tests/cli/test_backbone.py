@@ -18,7 +18,7 @@ import matconvnet_files as mcn
 from oneclass.backbones import Backbone, catalogue
 from oneclass.backbones.anatomy import shorthand, take_apart
 from oneclass.cli import cli
-from oneclass.cli.console import run
+from oneclass.cli.talk.console import run
 
 SIZE = (33, 33, 3)
 

@@ -434,7 +434,7 @@ def test_a_bug_is_told_as_one(
 ) -> None:
     import click
 
-    from oneclass.cli import console
+    from oneclass.cli.talk import console
 
     @click.command()
     def broken() -> None:

@@ -18,7 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 import oneclass
-from oneclass.system.portable import cpu_name
+from oneclass.system.host.portable import cpu_name
 
 FOLDER = Path(__file__).parents[1] / "data" / "models"
 SMALL: dict[str, Any] = {"size": (32, 32), "n_halfspaces": 2}

@@ -20,7 +20,7 @@ from damage import write_damaged
 from oneclass import Detector, InputError, ModelFileError, load
 from oneclass.backbones import DEFAULT, EMBEDDED_SHA256, onnx_file
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.detector import modelfile
+from oneclass.detector.files import modelfile
 from oneclass.statistics import auroc
 
 Folder = Callable[..., Path]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from oneclass.detector import modelfile
+from oneclass.detector.files import modelfile
 from oneclass.errors import ModelFileError
 
 CARD = {"name": "parts", "nu": 0.1, "list": [1, 2, 3], "nested": {"umlaut": "ä"}}
@@ -178,7 +178,7 @@ def test_missing_file_and_other_files(tmp_path: Path) -> None:
 def test_reading_needs_numpy_alone(tmp_path: Path) -> None:
     path = written(tmp_path)
     program = (
-        "import sys, pathlib; from oneclass.detector import modelfile\n"
+        "import sys, pathlib; from oneclass.detector.files import modelfile\n"
         "modelfile.read(pathlib.Path(sys.argv[1]))\n"
         "print([m for m in ('torch', 'onnxruntime', 'sklearn', 'PIL') if m in sys.modules])"
     )

@@ -10,8 +10,8 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load
-from oneclass.detector import modelfile
-from oneclass.detector.training_rows import rows_file
+from oneclass.detector.files import modelfile
+from oneclass.detector.files.training_rows import rows_file
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 

@@ -216,7 +216,7 @@ def test_damage_ends_in_a_reason(data: st.DataObject) -> None:
 
 
 def test_nothing_of_the_patient_is_kept_or_told(tmp_path: Path) -> None:
-    from oneclass.cli.console import run
+    from oneclass.cli.talk.console import run
 
     normal, incoming = tmp_path / "normal", tmp_path / "incoming"
     for folder, seed, upright in ((normal, 1, True), (incoming, 2, False)):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from oneclass import Detector, ImageError, images, load
 from oneclass.backbones import DEFAULT, Backbone, Preprocessing
-from oneclass.detector import modelfile
+from oneclass.detector.files import modelfile
 from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
 from oneclass.representations import JPEG_MARGIN, Greyscale, PretrainedLayers, from_record

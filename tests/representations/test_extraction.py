@@ -24,7 +24,7 @@ from oneclass.representations import (
     extraction,
 )
 from oneclass.representations.extraction import Extracted, extract, open_store
-from oneclass.system.workers import AHEAD
+from oneclass.system.host.workers import AHEAD
 
 SCALE = choose_scale("uint8", 0, 255)
 BACKBONE = Backbone.open(DEFAULT)

@@ -148,7 +148,7 @@ def test_the_command_line_fits_rows_that_memory_does_not_hold(tmp_path: Path) ->
 import sys
 from oneclass.rows import scratch
 from oneclass.cli import cli
-from oneclass.cli.console import run
+from oneclass.cli.talk.console import run
 scratch.IN_MEMORY_BYTES = int(sys.argv.pop(1))
 sys.exit(run(cli))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oneclass.system import machine as extras
+from oneclass.system.host import machine as extras
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from commands import oneclass
 from conftest import stripes, write_images
-from oneclass.system import memory, workers
-from oneclass.system.memory import Room, available
+from oneclass.system.host import memory, workers
+from oneclass.system.host.memory import Room, available
 
 GIB = 2**30
 MEMINFO = "MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable:   8388608 kB\n"

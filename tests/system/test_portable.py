@@ -25,8 +25,9 @@ from oneclass import Detector, load
 from oneclass.errors import DownloadError, InputError
 from oneclass.results.heatmaps import _safe
 from oneclass.rows.blocks import FileRows
-from oneclass.system import downloads, portable
+from oneclass.system import downloads
 from oneclass.system.files import whole_file
+from oneclass.system.host import portable
 
 SYSTEMS = ("linux", "darwin", "win32")
 CONTENT = np.random.default_rng(0).bytes(100_000)
@@ -68,7 +69,7 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def test_no_other_module_asks_for_the_system() -> None:
-    source = Path(portable.__file__).parents[1]
+    source = Path(portable.__file__).parents[2]
     words = (
         "sys.platform",
         "os.name",

@@ -19,8 +19,8 @@ NUMBERS = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasatt
 HEAD = """\
 import os, signal, sys, time
 import click
-from oneclass.cli import console
-from oneclass.system import signals
+from oneclass.cli.talk import console
+from oneclass.system.host import signals
 
 @click.command()
 def work():

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import stripes
 from oneclass import Detector
-from oneclass.system.portable import process_age
+from oneclass.system.host.portable import process_age
 from oneclass.system.stages import Stages
 
 

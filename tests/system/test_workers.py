@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oneclass.system import workers
-from oneclass.system.workers import ordered_map, quotas, worker_count
+from oneclass.system.host import workers
+from oneclass.system.host.workers import ordered_map, quotas, worker_count
 
 
 @given(st.lists(st.integers(0, 3), max_size=40), st.integers(1, 5), st.integers(1, 9))
@@ -93,7 +93,7 @@ def test_who_stops_early_leaves_nothing_behind(how: str) -> None:
 def test_an_interrupt_ends_it_at_once() -> None:
     code = (
         "import os, signal, threading, time\n"
-        "from oneclass.system.workers import ordered_map\n"
+        "from oneclass.system.host.workers import ordered_map\n"
         "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "try:\n"
         "    list(ordered_map(lambda _: time.sleep(0.1), range(10**6), 2, ahead=10**4))\n"

@@ -22,7 +22,7 @@ or exported.
 from __future__ import annotations
 
 from oneclass.errors import MissingDependencyError
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 
 def require_torch(what: str) -> None:

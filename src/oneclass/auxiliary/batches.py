@@ -16,7 +16,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from oneclass.auxiliary.machine import Machine
 from oneclass.auxiliary.recipes import Recipe
-from oneclass.system.workers import ordered_map
+from oneclass.system.host.workers import ordered_map
 
 
 @dataclass(frozen=True)

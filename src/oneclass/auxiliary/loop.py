@@ -27,8 +27,8 @@ from oneclass.auxiliary.machine import Machine
 from oneclass.auxiliary.networks import head_of
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.errors import InputError, OneclassError, StorageError
-from oneclass.system import signals
 from oneclass.system.files import whole_file
+from oneclass.system.host import signals
 
 METRICS = "metrics.jsonl"
 Show = Callable[[int, int, str], None]

@@ -23,7 +23,7 @@ from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources, check_depth, content_digest, gather
 from oneclass.representations.preparation import prepare
 from oneclass.system.files import translated_errors
-from oneclass.system.workers import ordered_map, worker_count
+from oneclass.system.host.workers import ordered_map, worker_count
 
 Bytes = NDArray[np.uint8]
 

@@ -21,9 +21,9 @@ from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
+from oneclass.system.host.workers import worker_count
 from oneclass.system.names import as_spelt_here, natural_key
 from oneclass.system.texts import read_table, why
-from oneclass.system.workers import worker_count
 
 PATH_COLUMN = "path"
 NAME_COLUMNS = ("subcategory", "sub-category", "label", "class", "identity")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import MissingDependencyError
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 OPSET, IR_VERSION = 17, 8
 INPUT = "images"

@@ -18,7 +18,7 @@ from oneclass.backbones.expected import Input
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Planes
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 AUTO = "auto"
 ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"

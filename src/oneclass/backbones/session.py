@@ -25,9 +25,9 @@ from oneclass.errors import (
     OneclassError,
     StorageError,
 )
+from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import did_you_mean
 from oneclass.system.texts import why
-from oneclass.system.workers import ordered_map, worker_count
 
 DEFAULT = "efficientnet-lite0"
 EMBEDDED_SHA256 = {

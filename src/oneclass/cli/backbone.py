@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from oneclass.cli.console import print_data, progress, say
-from oneclass.cli.parameters import Numbers, Size
+from oneclass.cli.talk.console import print_data, progress, say
+from oneclass.cli.talk.parameters import Numbers, Size
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

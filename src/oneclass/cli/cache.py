@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from oneclass.cli.console import count, print_data, say
-from oneclass.cli.parameters import BYTES, DURATION
+from oneclass.cli.talk.console import count, print_data, say
+from oneclass.cli.talk.parameters import BYTES, DURATION
 
 folder = click.argument("folder", metavar="DIR", envvar="ONECLASS_CACHE")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import print_data, progress, say
-from oneclass.cli.parameters import setting_option
+from oneclass.cli.talk.console import print_data, progress, say
+from oneclass.cli.talk.parameters import setting_option
 
 if TYPE_CHECKING:
     from oneclass.results.comparing import Compared

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import say
+from oneclass.cli.talk.console import say
 from oneclass.errors import OneclassError
-from oneclass.system.portable import as_typed
+from oneclass.system.host.portable import as_typed
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction

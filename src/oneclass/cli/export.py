@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from oneclass.cli.console import say
-from oneclass.cli.parameters import Size
+from oneclass.cli.talk.console import say
+from oneclass.cli.talk.parameters import Size
 from oneclass.errors import InputError
 
 
@@ -55,7 +55,7 @@ def export(
 
     It runs wherever ONNX runs, without oneclass and without Python. Needs the extra export.
     """
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.export.assembly import Input, onnx_model
     from oneclass.system.files import check_writable, whole_file
 
@@ -92,7 +92,7 @@ def _openvino(file: Path, content: bytes) -> int:
 
 def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) -> int:
     from oneclass.backbones.onnx_file import metadata
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.export.assembly import METADATA_KEY, onnx_model
     from oneclass.export.web import VERSION, read_runtime, write_page
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from oneclass.cli.console import (
+from oneclass.cli.talk.console import (
     UNREADABLE,
     progress,
     say_cache,
     say_errors,
     say_ignored,
 )
-from oneclass.cli.parameters import setting_options
-from oneclass.cli.writing import no_backup, save, say_folders, say_learnt
+from oneclass.cli.talk.parameters import setting_options
+from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
 
 
 @click.command(short_help="Learn from normal images.")

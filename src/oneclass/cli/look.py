@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from oneclass.cli.console import UNREADABLE, print_data, progress
+from oneclass.cli.talk.console import UNREADABLE, print_data, progress
 
 
 @click.command(short_help="Show what a model, or this installation, is made of.")
@@ -16,7 +16,7 @@ from oneclass.cli.console import UNREADABLE, print_data, progress
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(model: str | None, as_json: bool) -> int:
     """Show what a MODEL file is made of; without one, this installation and its backbones."""
-    from oneclass.detector.information import installation, model_card, outline, plainly
+    from oneclass.detector.files.information import installation, model_card, outline, plainly
 
     facts = installation() if model is None else model_card(Path(model))
     if as_json:

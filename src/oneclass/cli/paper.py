@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import progress, say, say_cache
-from oneclass.cli.parameters import setting_option
+from oneclass.cli.talk.console import progress, say, say_cache
+from oneclass.cli.talk.parameters import setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.names import plain
 

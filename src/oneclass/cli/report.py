@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import count, progress, say
-from oneclass.cli.parameters import check_order, setting_option
+from oneclass.cli.talk.console import count, progress, say
+from oneclass.cli.talk.parameters import check_order, setting_option
 from oneclass.errors import InputError
 from oneclass.system.names import plain
 
@@ -50,7 +50,7 @@ def report(
     Run it from the folder in which you scored, so that it finds the images. Needs the extra
     report.
     """
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.report import write_report
     from oneclass.report.labels import told_unmatched
     from oneclass.system.files import check_writable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.console import (
+from oneclass.cli.talk.console import (
     ANOMALY,
     UNREADABLE,
     count,
@@ -24,10 +24,10 @@ from oneclass.cli.console import (
     say_ignored,
     say_times,
 )
-from oneclass.cli.parameters import Share, check_order, machine_options
+from oneclass.cli.talk.parameters import Share, check_order, machine_options
 from oneclass.errors import ImageError, InputError
-from oneclass.system import signals
-from oneclass.system.portable import process_age
+from oneclass.system.host import signals
+from oneclass.system.host.portable import process_age
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -83,7 +83,7 @@ def score(
     asks for that.
     """
     began, age = time.perf_counter(), process_age()
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.results import runs
 
     imported = time.perf_counter()
@@ -246,7 +246,7 @@ def _record(
     finished: bool,
 ) -> dict[str, Any]:
     """What run.json says of a scoring run."""
-    from oneclass.system.machine import environment
+    from oneclass.system.host.machine import environment
 
     return {
         "command": sys.argv[1:],

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import print_data, say
-from oneclass.cli.parameters import BYTES, DURATION
+from oneclass.cli.talk.console import print_data, say
+from oneclass.cli.talk.parameters import BYTES, DURATION
 from oneclass.errors import MissingDependencyError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.console import UNREADABLE, progress, say, say_errors
-from oneclass.cli.parameters import Size, setting_option
+from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
+from oneclass.cli.talk.parameters import Size, setting_option
 from oneclass.errors import InputError
 
 if TYPE_CHECKING:

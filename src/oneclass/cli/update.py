@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import (
+from oneclass.cli.talk.console import (
     UNREADABLE,
     count,
     is_terminal,
@@ -19,8 +19,8 @@ from oneclass.cli.console import (
     say_errors,
     say_ignored,
 )
-from oneclass.cli.parameters import check_order, machine_options
-from oneclass.cli.writing import no_backup, save, say_learnt
+from oneclass.cli.talk.parameters import check_order, machine_options
+from oneclass.cli.talk.writing import no_backup, save, say_learnt
 from oneclass.errors import InputError
 from oneclass.system.names import plain
 
@@ -62,7 +62,7 @@ def update(
     The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
     wrote. The result is that of a fresh fit to all images.
     """
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.system.files import check_writable
 
     if not normal and not forget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import DIFFERENT, UNREADABLE, count, print_data, progress, say_errors
+from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, count, print_data, progress, say_errors
 from oneclass.errors import ImageError, InputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def verify(
     differs by more than the tolerance, or a verdict of an image that is not so near to the
     threshold.
     """
-    from oneclass.detector.loading import load
+    from oneclass.detector.files.loading import load
     from oneclass.export.running import open_exported
     from oneclass.export.verifying import check_origin, compare
     from oneclass.images.sources import gather

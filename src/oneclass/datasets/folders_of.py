@@ -14,7 +14,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
 from oneclass.images.scale import choose_scale
 from oneclass.representations.preparation import prepare
-from oneclass.system.workers import ordered_map, worker_count
+from oneclass.system.host.workers import ordered_map, worker_count
 
 
 def read_grey(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError, MissingDependencyError
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 FILES = {  # MD5 of the gzipped files, as published
     "train-images-idx3-ubyte": "f68b3c2dcbeaaa9fbdd348bbdeb94873",

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from oneclass.detector.training_rows import content_order
+from oneclass.detector.files.training_rows import content_order
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import (
@@ -27,7 +27,7 @@ from oneclass.representations.extraction import extract
 from oneclass.rows import RowSource
 from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
-from oneclass.system.workers import ordered_map
+from oneclass.system.host.workers import ordered_map
 
 ALIKE = 1e-6
 SHOWN = 3

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oneclass.detector import modelfile
 from oneclass.detector.collecting import (
     choose_pixel_scale,
     collect_rows,
     read_headers,
 )
+from oneclass.detector.files import modelfile
+from oneclass.detector.files.training_rows import TrainingRows, rows_file
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, origins
 from oneclass.detector.settings import Settings
-from oneclass.detector.training_rows import TrainingRows, rows_file
 from oneclass.detector.views import choose_representation
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale

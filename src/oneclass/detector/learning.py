@@ -13,10 +13,10 @@ from oneclass.conformal.calibration import Calibration, Plan, make_plan
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.parts import FittedUnion, deal, fit_union, weight_of_whole
 from oneclass.conformal.union import Joined, Union
+from oneclass.detector.files.training_rows import TrainingRows
 from oneclass.detector.heat import Heat, learn_heat
 from oneclass.detector.model import FittedModel
 from oneclass.detector.settings import Settings
-from oneclass.detector.training_rows import TrainingRows
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
-from oneclass.system.workers import worker_count
+from oneclass.system.host.workers import worker_count
 
 if TYPE_CHECKING:
     from oneclass.backbones import Backbone

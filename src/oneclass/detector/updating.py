@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from oneclass.conformal.union import Union
+from oneclass.detector.files.training_rows import TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
-from oneclass.detector.training_rows import TrainingRows
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, content_digest, gather
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
-from oneclass.system.workers import ordered_map
+from oneclass.system.host.workers import ordered_map
 
 NOT_LEARNT = "not_learnt"
 

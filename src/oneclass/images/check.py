@@ -19,9 +19,9 @@ from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
-from oneclass.system.memory import ROOM
+from oneclass.system.host.memory import ROOM
+from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import plain
-from oneclass.system.workers import ordered_map, worker_count
 
 FEW = 20
 """Below this many images no threshold can promise a false-alarm rate under 5 %."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from oneclass.errors import ImageError
 from oneclass.images import foreign
-from oneclass.images.formats import arithmetic, bmp, dicom, gif, heif, jpeg, png, pnm, tiff, webp
+from oneclass.images.formats import arithmetic, bmp, dicom, gif, heif, jpeg, png, pnm, webp
 from oneclass.images.formats.source import (
     MAX_BYTES,
     Header,
@@ -26,6 +26,7 @@ from oneclass.images.formats.source import (
     RefusedError,
     Source,
 )
+from oneclass.images.formats.tiffs import container as tiff
 
 DEFAULT_MAX_PIXELS = 10**8
 """100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""

@@ -18,7 +18,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
 from oneclass.images.formats.source import MAX_BYTES, Header
 from oneclass.images.scale import DEPTHS
-from oneclass.system.memory import ROOM
+from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]

@@ -16,7 +16,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import NO_DIRECTION, extract, open_store
 from oneclass.rows.store import CacheUse
 from oneclass.system.arrays import Indices, Planes
-from oneclass.system.workers import worker_count
+from oneclass.system.host.workers import worker_count
 
 SCALE = PixelScale("uint8", 0, 255)
 

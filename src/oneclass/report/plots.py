@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oneclass.errors import MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Array
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

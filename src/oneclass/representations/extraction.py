@@ -21,10 +21,10 @@ from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_dig
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Planes, Rows
-from oneclass.system.machine import versions
-from oneclass.system.portable import cpu_name
+from oneclass.system.host.machine import versions
+from oneclass.system.host.portable import cpu_name
+from oneclass.system.host.workers import AHEAD, ordered_map
 from oneclass.system.stages import Stages
-from oneclass.system.workers import AHEAD, ordered_map
 
 BATCH = 16
 """For those who make rows of whole batches."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.system import portable
+from oneclass.system.host import portable
 
 Floats = NDArray[np.floating[Any]]
 

@@ -20,7 +20,7 @@ from oneclass.rows.blocks import (
     block_length,
     working_dtype,
 )
-from oneclass.system import portable
+from oneclass.system.host import portable
 
 
 class MappedRows:

@@ -13,7 +13,7 @@ from oneclass.rows import RowBlocks, as_rows, check_dense
 from oneclass.svm._blocks import WideRows
 from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
 from oneclass.svm._seed import as_seed
-from oneclass.system.machine import pip_install
+from oneclass.system.host.machine import pip_install
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from oneclass.errors import DownloadError
-from oneclass.system import portable
 from oneclass.system.files import translated_errors
+from oneclass.system.host import portable
 
 ATTEMPTS, PAUSE = 4, 1.0
 """How often a broken connection is taken up again, and after how many seconds."""

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from oneclass.errors import InputError, StorageError
-from oneclass.system import portable
+from oneclass.system.host import portable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 

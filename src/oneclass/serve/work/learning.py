@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.detector.estimator import Detector
-from oneclass.detector.loading import load
+from oneclass.detector.files.loading import load
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images.check import check
 from oneclass.images.sources import Sources

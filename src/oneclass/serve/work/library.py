@@ -8,7 +8,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from oneclass.detector.estimator import Detector
-from oneclass.detector.loading import load
+from oneclass.detector.files.loading import load
 from oneclass.errors import InputError, ModelFileError
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.system.files import translated_errors

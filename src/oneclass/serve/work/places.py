@@ -10,7 +10,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from oneclass.errors import ImageError, InputError
-from oneclass.system import portable
+from oneclass.system.host import portable
 
 
 def folder_within(path: str, roots: tuple[Path, ...]) -> Path:

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from oneclass.system.groups import ROOT, groups
-from oneclass.system.memory import available
+from oneclass.system.host.groups import ROOT, groups
+from oneclass.system.host.memory import available
 
 T = TypeVar("T")
 R = TypeVar("R")

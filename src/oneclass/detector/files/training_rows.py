@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.detector import modelfile
+from oneclass.detector.files import modelfile
 from oneclass.errors import ModelFileError
 from oneclass.rows import RowSource
 from oneclass.rows.scratch import ScratchRows

@@ -159,7 +159,7 @@ def check_order(command: str, model: str, others: Sequence[str]) -> None:
     Raises:
         InputError: MODEL is a folder or a picture, and another argument is a model file.
     """
-    from oneclass.detector.modelfile import is_model
+    from oneclass.detector.files.modelfile import is_model
 
     models = [other for other in others if is_model(Path(other))]
     if models and not is_model(Path(model)):

@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import click
 
 from oneclass.errors import ImageError, OneclassError, StorageError
-from oneclass.system import signals
 from oneclass.system.files import FULL
+from oneclass.system.host import signals
+from oneclass.system.host.portable import is_broken_pipe, use_unicode
 from oneclass.system.names import plain
-from oneclass.system.portable import is_broken_pipe, use_unicode
 
 if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from oneclass.errors import ModelFileError
 from oneclass.rows import ArrayRows, FileRows, RowSource
-from oneclass.system import portable
 from oneclass.system.files import whole_file
+from oneclass.system.host import portable
 
 MAGIC = b"ONECLASS"
 VERSION, READABLE = 4, (3, 4)

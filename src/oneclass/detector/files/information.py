@@ -10,9 +10,9 @@ import numpy as np
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
-from oneclass.detector import modelfile
+from oneclass.detector.files import modelfile
 from oneclass.rows.layers import Layer
-from oneclass.system.machine import environment
+from oneclass.system.host.machine import environment
 
 VIEWS = {
     "both": "whole images and their patches",

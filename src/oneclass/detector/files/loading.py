@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from oneclass.backbones import AUTO, Runtime, open_recorded, runtime_as_fitted
-from oneclass.detector import modelfile, settings
+from oneclass.detector import settings
 from oneclass.detector.estimator import Detector
+from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.images.scale import PixelScale

@@ -31,7 +31,7 @@ from oneclass.images.formats.source import (
     truncated,
     unsupported,
 )
-from oneclass.images.formats.tiff_layout import (
+from oneclass.images.formats.tiffs.layout import (
     CMYK,
     DEFLATE,
     FAX,

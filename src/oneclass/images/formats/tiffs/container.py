@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from oneclass.images.formats import tiff_data
 from oneclass.images.formats.arithmetic import is_grey
 from oneclass.images.formats.source import (
     Depth,
@@ -18,7 +17,8 @@ from oneclass.images.formats.source import (
     truncated,
     unsupported,
 )
-from oneclass.images.formats.tiff_layout import (
+from oneclass.images.formats.tiffs import data as tiff_data
+from oneclass.images.formats.tiffs.layout import (
     CMYK,
     FLOAT,
     PALETTE,
@@ -28,7 +28,7 @@ from oneclass.images.formats.tiff_layout import (
     Layout,
     check_compression,
 )
-from oneclass.images.formats.tiff_pages import NO_DATA, Shape, Tags, directory, find_picture
+from oneclass.images.formats.tiffs.pages import NO_DATA, Shape, Tags, directory, find_picture
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS = 273, 274, 277, 278, 279

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
 from oneclass import __version__
-from oneclass.system.portable import cpu_name
-from oneclass.system.workers import worker_count
+from oneclass.system.host.portable import cpu_name
+from oneclass.system.host.workers import worker_count
 
 PACKAGES = ("numpy", "onnxruntime", "pillow")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.console import count, say
+from oneclass.cli.talk.console import count, say
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ no_backup = click.option(
 
 def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted."""
-    from oneclass.detector.training_rows import rows_file
+    from oneclass.detector.files.training_rows import rows_file
     from oneclass.system.files import kept_previous, previous
 
     if no_backup:
@@ -40,7 +40,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
 def say_learnt(detector: Detector, file: Path) -> None:
     """Tell what a model file holds and what its verdicts are worth."""
-    from oneclass.detector.information import looks_at, not_tried
+    from oneclass.detector.files.information import looks_at, not_tried
 
     card = detector.card
     for warning in card["fit"]["warnings"]:

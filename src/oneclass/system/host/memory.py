@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition
 
-from oneclass.system.groups import ROOT, groups
-from oneclass.system.portable import address_limit
+from oneclass.system.host.groups import ROOT, groups
+from oneclass.system.host.portable import address_limit
 
 SMALL = 32 << 20
 """What takes no more is not waited for."""

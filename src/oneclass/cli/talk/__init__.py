@@ -1,0 +1,1 @@
+"""How the commands talk: sentences, progress, errors, and the options that several share."""

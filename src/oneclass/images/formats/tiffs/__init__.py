@@ -1,0 +1,1 @@
+"""TIFF: the container, where its pictures lie, and their pixels."""

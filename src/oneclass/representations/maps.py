@@ -45,6 +45,7 @@ def interpolation(n: int, to: int) -> NDArray[np.float32]:
 
 
 def averages(side: int, grid: int) -> NDArray[np.float32]:
+    """(grid, side) weights that average a side of a map over cells as even as can be (`pool`)."""
     weights = np.zeros((grid, side), np.float32)
     for cell in range(grid):
         start, stop = cell * side // grid, -(-(cell + 1) * side // grid)

@@ -12,6 +12,7 @@ from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows.layers import unit
+from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Rows
 
 PATCHES = "patches"
@@ -43,6 +44,10 @@ class PatchLayers(NetworkLayers):
             flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
             parts.append(unit(flat, len(self.layers)))
         return np.concatenate(parts, axis=2).astype(self.row_dtype, copy=False)
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(0, math.prod(self.grid), self.n_columns)
 
     def require_maps(self) -> tuple[MapShape, ...]:
         return ((1, *self.grid),)

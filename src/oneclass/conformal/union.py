@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_TOGETHER = 8192
+"""Rows that are multiplied at a time, where they are many more."""
 Floats = NDArray[np.float64]
 
 
@@ -61,7 +63,10 @@ class Union:
 
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """(n,) float64 anomaly scores of (n, d) rows."""
-        return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
+        step = len(rows) if len(rows) <= 2 * MOST_TOGETHER else MOST_TOGETHER
+        parts = (rows[start : start + step] for start in range(0, len(rows), max(1, step)))
+        best = [self.margins(part).max(axis=1) for part in parts]
+        return -np.concatenate([np.empty(0), *best]).astype(np.float64)
 
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:
         """With some of the half-spaces alone."""

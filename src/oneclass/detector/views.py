@@ -17,6 +17,7 @@ from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
     Representation,
+    TiledPatches,
     WholeAndPatches,
 )
 from oneclass.rows.layers import Layers
@@ -49,6 +50,12 @@ def patch_size(headers: list[Header]) -> tuple[int, int]:
     return (longer, shorter) if aspect > 1 else (shorter, longer)
 
 
+def picture_size(headers: list[Header]) -> tuple[int, int]:
+    """(height, width) at which tiles are cut: what most images have, in multiples of `STEP`."""
+    sides = (np.median([h.height for h in headers]), np.median([h.width for h in headers]))
+    return (max(1, round(sides[0] / STEP)) * STEP, max(1, round(sides[1] / STEP)) * STEP)
+
+
 def _shorter_side(headers: list[Header]) -> int:
     """The median of the images, rounded down to a multiple of `STEP`."""
     return int(np.median([min(h.height, h.width) for h in headers])) // STEP * STEP
@@ -68,6 +75,8 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     if asked.backbone == GREYSCALE:
         if asked.rows in (PATCHES, BOTH):
             raise InputError("patches are positions of a network's layers: greyscale has none.")
+        if asked.tiles is not None:
+            raise InputError("tiles are for patches of a network's layers: greyscale has none.")
         if layer is not None or asked.grid is not None:
             raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
         size = asked.size or _common_size(headers)
@@ -80,14 +89,22 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
         )
     given = layer is not None or asked.grid is not None or asked.size is not None
     view = asked.rows or (IMAGE if given else choose_view(headers))
-
+    if asked.tiles is not None:
+        view = asked.rows or (BOTH if network.spec.name == DEFAULT else PATCHES)
     runtime = choose_runtime(asked.runtime, asked.precision)
     made_by = _Network(network, asked.threads, runtime, asked.grid)
     if view == IMAGE:
+        if asked.tiles is not None:
+            raise InputError(
+                "tiles are for patches, and rows is 'image': leave one of them out, or use rows "
+                "'patches' or 'both'."
+            )
         dtype = dtype or ROW_DTYPES[0]
         return made_by.whole(layer or DEFAULT_LAYER, asked.size, dtype)
     dtype = dtype or ROW_DTYPES[1]
-    patches = made_by.patches(layer or DEFAULT_PATCHES, asked.size or patch_size(headers), dtype)
+    own_size = patch_size if asked.tiles is None else picture_size
+    size = asked.size or own_size(headers)
+    patches = made_by.patches(layer or DEFAULT_PATCHES, size, asked.tiles, dtype)
     if view == PATCHES:
         return patches
     if network.spec.name != DEFAULT:
@@ -118,15 +135,19 @@ class _Network:
             row_dtype=dtype,
         )
 
-    def patches(self, layer: str, size: tuple[int, int], dtype: str) -> PatchLayers:
-        return PatchLayers(
+    def patches(
+        self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
+    ) -> PatchLayers | TiledPatches:
+        seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
+        patches = PatchLayers(
             self.backbone,
             Layers.parse(layer, self.backbone.has_layer, self.grid),
-            size=size,
+            size=seen,
             threads=self.threads,
             runtime=self.runtime,
             row_dtype=dtype,
         )
+        return patches if tiles is None else TiledPatches(patches, size)
 
 
 def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:

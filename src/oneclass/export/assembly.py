@@ -23,6 +23,7 @@ from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
     Representation,
+    TiledPatches,
     WholeAndPatches,
 )
 from oneclass.representations.layers import NetworkLayers
@@ -143,6 +144,11 @@ def _refuse(representation: Representation, takes: Input) -> None:
         raise InputError(
             f"size {takes.size}: without resizing, images have the network's own size, {own}. "
             "Leave the size out, or let the graph resize."
+        )
+    if isinstance(getattr(representation, "patches", representation), TiledPatches):
+        raise InputError(
+            "tiles: an exported graph sees a picture whole, and this model sees it in tiles. Fit "
+            "one without tiles; patches then see pictures up to 640 pixels on the shorter side."
         )
     if not isinstance(representation, KEPT):
         raise InputError(

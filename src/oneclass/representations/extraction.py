@@ -30,6 +30,8 @@ BATCH = 16
 """For those who make rows of whole batches."""
 WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
+LARGE_BYTES = 2**29
+"""For all workers: of images that are so large that few fit."""
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
@@ -106,6 +108,7 @@ def extract(
         store: of `open_store`: rows in it are not made again, others are added to it.
         stages: where to add up the time that each stage takes.
     """
+    workers = max(1, min(workers, LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))

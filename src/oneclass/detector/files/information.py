@@ -99,7 +99,9 @@ def looks_at(card: Mapping[str, Any]) -> str:
     height, width = preprocessing["size"]
     network = made.get("backbone")
     through = f", through {network['name']}" if network else ""
-    return f"It looks at {view}, resized to {width} x {height} pixels{through}."
+    tiles = made.get("tiles")
+    cut = f", in tiles of {tiles[1]} x {tiles[0]}" if tiles else ""
+    return f"It looks at {view}, resized to {width} x {height} pixels{cut}{through}."
 
 
 def not_tried(card: Mapping[str, Any]) -> str | None:

@@ -148,3 +148,15 @@ def test_the_matrix_is_for_few_rows_with_many_of_them_free():
     assert not matrix_pays(5000, 200, 21, 40)
     assert not matrix_pays(8000, 20, 21, 0)
     assert matrix_pays(150, 31360, 21, 0)
+
+
+def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):
+    rows = awkward("spread out", 900)
+    widths = []
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(rounds, "_WIDEST_BAND", 100)
+    cut = rounds.cut_scores
+    monkeypatch.setattr(rounds, "cut_scores", lambda *a: widths.append(a[2]) or cut(*a))
+    path = nu_path(rows, GRID, tol=1e-3)
+    assert max(widths) == 100
+    assert set(path.status) == {"converged"}

@@ -221,20 +221,14 @@ def _results(
     if heat is None:
         yield from detector.score_each(sources, progress=show)
         return
-    from oneclass.results.overlay import overlay, picture
+    from oneclass.results.heatmaps import draw_each
 
-    scale, heat_scale = detector.pixel_scale, detector.heat_scale
-    for index, result in enumerate(detector.explain_each(sources, progress=show)):
+    for result in draw_each(detector, sources, show):
         if isinstance(result, ImageError):
             yield result
-            continue
-        try:
-            pixels = sources.pixels(index)
-        except ImageError as gone:  # between scoring and drawing
-            yield gone
-            continue
-        heat.add(result, overlay(picture(pixels, scale), result.anomaly_map, heat_scale))
-        yield result.prediction
+        else:
+            heat.add(result)
+            yield result.prediction
 
 
 def _record(

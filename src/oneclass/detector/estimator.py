@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,11 @@ from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, gather
-from oneclass.representations.extraction import Extracted, extract
+from oneclass.representations.extraction import Extracted, extract_and
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
 
+R = TypeVar("R")
 HABITS = {
     "predict": "Use score(images): each prediction has is_anomaly.",
     "fit_predict": "Use fit(images), then score(others): each prediction has is_anomaly.",
@@ -208,8 +209,12 @@ class Detector:
             sources: what `gather` made of the images.
         """
         model = self.model
-        for result in self._rows_of(model, sources, progress):
-            yield result if isinstance(result, ImageError) else self._judge(model, sources, result)
+
+        def judge(image: Extracted) -> Prediction:
+            with self.stages.measure("score"):
+                return model.judge(sources.names[image.index], image.row)
+
+        return self._each(model, sources, judge, progress)
 
     def explain(
         self, images: Images, *, progress: Progress | None = None
@@ -238,13 +243,37 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
+        return self.explain_and(lambda explanation, _: explanation, sources, progress=progress)
+
+    def explain_and(
+        self,
+        finish: Callable[[Explanation, Any], R],
+        sources: Sources,
+        *,
+        glance: Callable[[NDArray[Any]], Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[R | ImageError]:
+        """Like `explain_each`, and what is made of each explanation: in the workers.
+
+        Args:
+            finish: called with each explanation and what `glance` returned; threads share it.
+            sources: what `gather` made of the images.
+            glance: called with each image's pixels as they were read: (H, W) or (H, W, 3), of a
+                large JPEG at a part of its size. None where nobody needs them.
+            progress: called with (images done, images in all).
+
+        Raises:
+            InputError: not fitted yet, or the model's layers have no map.
+        """
         model = self.model
         _ = model.maps  # refuses before any image is read
-        for result in self._rows_of(model, sources, progress):
-            if isinstance(result, ImageError):
-                yield result
-            else:
-                yield model.explain(self._judge(model, sources, result), result.row)
+
+        def explain(image: Extracted) -> R:
+            with self.stages.measure("score"):
+                explanation = model.explain(sources.names[image.index], image.row)
+            return finish(explanation, image.glance)
+
+        return self._each(model, sources, explain, progress, glance)
 
     def save(self, file: str | Path, *, rows: bool = False) -> str:
         """Write the model file, whole or not at all.
@@ -341,16 +370,23 @@ class Detector:
         """What the fit has left behind, whole."""
         return self._require_fit().model
 
-    def _rows_of(
-        self, model: FittedModel, sources: Sources, progress: Progress | None
-    ) -> Iterator[Extracted | ImageError]:
+    def _each(
+        self,
+        model: FittedModel,
+        sources: Sources,
+        finish: Callable[[Extracted], R],
+        progress: Progress | None,
+        glance: Callable[[NDArray[Any]], Any] | None = None,
+    ) -> Iterator[R | ImageError]:
         asked = self.settings
         self._store = store = store_for(asked, model.representation, model.scale)
-        results = extract(
+        results = extract_and(
+            finish,
             sources,
             model.representation,
             model.scale,
             workers=asked.workers,
+            glance=glance,
             store=store,
             stages=self.stages,
         )
@@ -358,10 +394,6 @@ class Detector:
             yield result
             if progress:
                 progress(done, len(sources))
-
-    def _judge(self, model: FittedModel, sources: Sources, result: Extracted) -> Prediction:
-        with self.stages.measure("score"):
-            return model.judge(sources.names[result.index], result.row)
 
     def _require_fit(self) -> State:
         if self._state is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Calibration, check_rate
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
-from oneclass.conformal.union import Joined, Union
+from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
 from oneclass.images.scale import DEPTHS, PixelScale
@@ -146,17 +146,27 @@ class FittedModel:
             name: of the image.
             row: (d,) its row, or (p, d), its positions.
         """
-        score = self.union.image_score(row)
-        p = self.calibration.p_value(score, row)
-        return Prediction(name, score, p, p <= self.false_alarms)
+        return self._prediction(name, row, self.union.look(row))
 
-    def explain(self, prediction: Prediction, row: NDArray[np.floating[Any]]) -> Explanation:
-        """Take a score apart over the image.
+    def explain(self, name: str, row: NDArray[np.floating[Any]]) -> Explanation:
+        """Score, p-value and verdict of an image, and its score taken apart over the image.
+
+        Args:
+            name: of the image.
+            row: (d,) its row, or (p, d), its positions.
 
         Raises:
             InputError: a layer has no map.
         """
-        return explain_row(prediction, row, self.union, self.heat, self.maps)
+        seen = self.union.look(row)
+        prediction = self._prediction(name, row, seen)
+        return explain_row(prediction, row, seen, self.union, self.heat, self.maps)
+
+    def _prediction(
+        self, name: str, row: NDArray[np.floating[Any]], seen: ImageScore
+    ) -> Prediction:
+        p = self.calibration.p_value(seen.score, row)
+        return Prediction(name, seen.score, p, p <= self.false_alarms)
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

@@ -282,7 +282,7 @@ class Detector:
             file: by custom it ends in .oneclass.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
-                each.
+                each, and up to about 4 GB.
 
         Returns:
             The SHA-256 of the model file's content, in hex.

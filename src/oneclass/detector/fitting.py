@@ -82,10 +82,11 @@ def fit(
     collected = collect_rows(
         sources, representation, scale, workers=asked.workers, progress=progress, store=store
     )
-    training = TrainingRows(collected.rows, collected.digests)
+    training = collected.training
     model = learn(training, representation, scale, asked, notes=notes)
     errors = tuple(collected.errors)
-    folders = origins(sources, collected.indices, collected.rows)
+    outlines = training.views(representation.layout).outlines
+    folders = origins(sources, collected.indices, outlines)
     return State(model, training, errors=errors, ignored=sources.ignored, folders=folders), store
 
 

@@ -81,7 +81,7 @@ def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representat
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
     if representation.n_worst:
-        return Heat(flat, _positive_quantile(fitted.peaks[fitted.folds >= 0]))
+        return Heat(flat, _positive_quantile(fitted.peaks[np.isfinite(fitted.peaks)]))
     maps = representation.require_maps()
     learnt = np.isin(fitted.folds, fitted.part)
     calm = _calm(rows.chosen(learnt), union, maps)

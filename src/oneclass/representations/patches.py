@@ -12,6 +12,7 @@ from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows.layers import unit
+from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Rows
 
 PATCHES = "patches"
@@ -46,6 +47,10 @@ class PatchLayers(NetworkLayers):
             unit(flat, len(self.layers), made[..., start:stop])
             start = stop
         return made
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(0, math.prod(self.grid), self.n_columns)
 
     def require_maps(self) -> tuple[MapShape, ...]:
         return ((1, *self.grid),)

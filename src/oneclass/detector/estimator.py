@@ -23,7 +23,7 @@ from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Sources, gather
+from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.representations.extraction import Extracted, extract_and
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
@@ -127,20 +127,24 @@ class Detector:
         """Copies and pickles open a cache of their own."""
         return {**self.__dict__, "_store": None}
 
-    def fit(self, images: Images, *, progress: Progress | None = None) -> Self:
+    def fit(
+        self, images: Images, *, progress: Progress | None = None, stage: Stage | None = None
+    ) -> Self:
         """Learn what normal images look like.
 
         Args:
             images: a folder, file, glob or list.txt, or several of them; or arrays of (H, W) or
                 (H, W, 3), in uint8, uint16 or float. Unreadable ones end in `errors`.
             progress: called with (images done, images in all).
+            stage: called with a few words where something begins that is not counted: what is left
+                to do when all images are read may take longer than that.
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
-        self._state, self._store = fit(self.settings, images, progress)
+        self._state, self._store = fit(self.settings, images, progress, stage)
         return self
 
     def update(
@@ -149,6 +153,7 @@ class Detector:
         *,
         forget: Images = (),
         progress: Progress | None = None,
+        stage: Stage | None = None,
     ) -> Update:
         """Learn more normal images, or forget some; the old ones are not looked at again.
 
@@ -159,6 +164,7 @@ class Detector:
             images: as for `fit`; one that was learnt before counts once.
             forget: images, found again by their pixels.
             progress: called with (images done, images in all).
+            stage: called with a few words where something begins that is not counted.
 
         Raises:
             InputError: not fitted yet; fewer than two images would be left.
@@ -166,7 +172,9 @@ class Detector:
                 damaged, or another model's.
         """
         state = self._require_fit().with_rows()
-        self._state, did, self._store = update(self.settings, state, images, forget, progress)
+        self._state, did, self._store = update(
+            self.settings, state, images, forget, progress, stage
+        )
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:

@@ -14,6 +14,7 @@ from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
+from oneclass.errors import InputError
 from oneclass.images.scale import DEPTHS, PixelScale
 from oneclass.representations import MapShape, Representation, WholeAndPatches
 
@@ -127,17 +128,40 @@ class FittedModel:
         """
         return self.representation.require_maps()
 
-    def with_rate(self, rate: float) -> Self:
-        """With another rate of false alarms; nothing is fitted again.
+    @property
+    def unclear(self) -> float | None:
+        """The rate up to which a verdict is unclear; None where there are two verdicts only."""
+        rate = self.card.get("unclear")
+        return None if rate is None else float(rate)
+
+    def at_rates(self, false_alarms: float | None, unclear: float | None) -> Self:
+        """With other rates; nothing is fitted again.
+
+        Args:
+            false_alarms: up to this p-value an image is an anomaly; None for the same as now.
+            unclear: from there up to this one it is unclear; None for the same as now.
 
         Raises:
-            InputError: so many normal images support no rate as low as that.
+            InputError: so many normal images support no rate as low as that; an unclear rate that
+                is not the higher one.
         """
         n, fit = self.calibration.n_held_out, self.card["fit"]
-        check_rate(rate, n, fit["n_images"])
+        rate = self.false_alarms if false_alarms is None else false_alarms
+        if false_alarms is not None:
+            check_rate(rate, n, fit["n_images"])
+        unclear = self.unclear if unclear is None else unclear
+        if unclear is not None and unclear <= rate:
+            raise InputError(
+                f"unclear is {unclear:g}, but the rate of false alarms is {rate:g}: expected a "
+                "higher one. Images between the two are unclear. Give a higher rate, or a lower "
+                "rate of false alarms."
+            )
         method = self.card["calibration"]["method"]
-        promised = guarantee(method, n, rate, joined=isinstance(self.union, Joined))
-        return replace(self, card={**self.card, "false_alarms": rate, "calibration": promised})
+        joined = isinstance(self.union, Joined)
+        card = {**self.card, "false_alarms": rate}
+        if rate != self.false_alarms or unclear is not None:
+            card["calibration"] = guarantee(method, n, rate, joined=joined, unclear=unclear)
+        return replace(self, card=card if unclear is None else {**card, "unclear": unclear})
 
     def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
         """Score, p-value and verdict of an image.
@@ -166,7 +190,8 @@ class FittedModel:
         self, name: str, row: NDArray[np.floating[Any]], seen: ImageScore
     ) -> Prediction:
         p = self.calibration.p_value(seen.score, row)
-        return Prediction(name, seen.score, p, p <= self.false_alarms)
+        unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
+        return Prediction(name, seen.score, p, p <= self.false_alarms, unclear)
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
 from oneclass.svm.solving.minnorm import nearest_weights
 from oneclass.svm.solving.scores import ScoreTable, cut_scores
+from oneclass.svm.solving.smoothing import Point, around_threshold, newton
 
 seeds = st.integers(0, 10**6)
 
@@ -70,6 +71,28 @@ def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
     scores = linear + gram @ weights
     gap = scores @ (weights - lowest_first(scores, mass))
     assert gap <= 1e-8 * (np.abs(scores).max() * mass + np.abs(gram).max() * 0.1)
+
+
+@given(
+    seeds,
+    st.floats(0.02, 0.98),
+    st.sampled_from([(30, 6), (80, 12), (80, 120), (200, 5)]),
+    st.integers(8, 100),
+)
+@settings(max_examples=100, deadline=None)
+def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, shape, count):
+    gram, linear = program(seed, *shape, "plain")
+    mass = share * shape[0]
+    start = lowest_first(linear + gram @ np.random.default_rng(seed).random(shape[0]), mass)
+    scores = linear + gram @ start
+    width, rho = around_threshold(scores, mass, count)
+    here = newton(gram, linear, Point(start, scores, rho), mass, width, shape[0])
+    width /= 6
+    found = newton(gram, linear, here, mass, width, shape[0])
+    weights = np.clip(found.called_for(width), 0, 1)  # the optimality conditions, and nothing else
+    assert weights.sum() == pytest.approx(mass, rel=1e-7)
+    scale = np.abs(linear).max() + np.abs(gram).max() * mass
+    np.testing.assert_allclose(found.scores, linear + gram @ weights, atol=1e-8 * scale)
 
 
 @given(seeds, st.floats(0.05, 0.95), st.integers(1, 30))

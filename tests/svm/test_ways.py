@@ -102,7 +102,7 @@ def test_a_band_takes_no_more_memory_than_it_may(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_where_exchanges_run_in_a_circle_descent_ends_at_the_same_point(kind, monkeypatch):
+def test_whatever_settles_a_program_ends_at_the_same_point(kind, monkeypatch):
     rows = awkward(kind, 120)
     gram = rows @ rows.T
     ridge, start, mass = ridge_for(gram, exact=True), np.full(120, 0.2), 24.0
@@ -116,8 +116,31 @@ def test_where_exchanges_run_in_a_circle_descent_ends_at_the_same_point(kind, mo
         return weights @ gram @ weights
 
     expected = solve()
-    monkeypatch.setattr(active_set, "_ROUNDS", 1)
+    with monkeypatch.context() as patch:  # the smoothed program's guess, instead of exchanges
+        patch.setattr(active_set, "_PATIENCE", 1)
+        assert solve() == pytest.approx(expected, rel=1e-9)
+    monkeypatch.setattr(active_set, "_ROUNDS", 1)  # and descent, where no guess is good
+    monkeypatch.setattr(
+        active_set, "between_bounds", lambda *_: (np.ones(120) > 0, np.ones(120) < 0)
+    )
     assert solve() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["dependent", "patches"])
+def test_rows_of_low_rank_take_few_linear_systems(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    if kind == "dependent":
+        rows = np.abs(rng.standard_normal((3000, 20)) @ rng.standard_normal((20, 200)))
+    else:  # few ways to vary, and noise that makes every row its own
+        rows = np.maximum(rng.standard_normal((3000, 12)) @ rng.standard_normal((12, 150)), 0)
+        rows += 0.02 * rng.random(rows.shape)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    systems = []
+    solve_system = np.linalg.solve
+    monkeypatch.setattr(np.linalg, "solve", lambda a, b: systems.append(1) or solve_system(a, b))
+    path = nu_path(rows.astype(np.float32), np.linspace(0.01, 0.99, 21))
+    assert set(path.status) == {"converged"}
+    assert len(systems) < 2500
 
 
 def test_the_matrix_is_for_few_rows_with_many_of_them_free():
@@ -125,3 +148,15 @@ def test_the_matrix_is_for_few_rows_with_many_of_them_free():
     assert not matrix_pays(5000, 200, 21, 40)
     assert not matrix_pays(8000, 20, 21, 0)
     assert matrix_pays(150, 31360, 21, 0)
+
+
+def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):
+    rows = awkward("spread out", 900)
+    widths = []
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(rounds, "_WIDEST_BAND", 100)
+    cut = rounds.cut_scores
+    monkeypatch.setattr(rounds, "cut_scores", lambda *a: widths.append(a[2]) or cut(*a))
+    path = nu_path(rows, GRID, tol=1e-3)
+    assert max(widths) == 100
+    assert set(path.status) == {"converged"}

@@ -20,6 +20,7 @@ from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Stage
 from oneclass.representations import Representation, WholeAndPatches
 from oneclass.rows.near_copies import near_copies
 from oneclass.rows.samples import Views
@@ -27,6 +28,10 @@ from oneclass.rows.samples import Views
 ALIKE, FEW = 1e-6, 10
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+def silent(stage: str) -> None:
+    """For those who do not want to hear what a fit is doing."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def learn(
     *,
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
+    stage: Stage = silent,
 ) -> FittedModel:
     """Fit the half-spaces, calibrate them, and write the card.
 
@@ -64,19 +70,21 @@ def learn(
         asked: the settings.
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
+        stage: called with a few words where a part of it begins.
 
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
+    stage("looking for near-copies")
     views = training.views(representation.layout)
     pictures = near_copies(views.outlines, training.copies())
     n_whole = int(pictures[: views.scored.n_rows].max()) + 1
     plan = _plan(pictures, n_whole, asked)
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
     if isinstance(representation, WholeAndPatches):
-        learnt = _fit_both(views, folds, representation, asked)
+        learnt = _fit_both(views, folds, representation, asked, stage)
     else:
-        learnt = _fit_one(views, folds, representation, asked, start)
+        learnt = _fit_one(views, folds, representation, asked, start, stage)
     calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
     card = {
@@ -152,8 +160,10 @@ def _fit_one(
     representation: Representation,
     asked: Settings,
     start: NDArray[np.floating] | None,
+    stage: Stage,
 ) -> _Learnt:
     positions = views.learnt.shape[1] if representation.n_worst else None
+    stage("learning from patches" if positions else "learning from whole images")
     fitted = fit_union(
         views.learnt,
         folds,
@@ -165,6 +175,7 @@ def _fit_one(
         n_worst=representation.n_worst,
         start=start,
     )
+    stage("measuring how odd normal images are")
     heat = learn_heat(views.learnt, fitted, representation)
     return _Learnt(fitted.union, fitted.held_out, heat, (fitted,))
 
@@ -174,9 +185,11 @@ def _fit_both(
     folds: Ints,
     representation: WholeAndPatches,
     asked: Settings,
+    stage: Stage,
 ) -> _Learnt:
     """Whole images and patches, each by itself; then their scores on one scale, added."""
     assert views.as_a_whole is not None, "the layout says so"
+    stage("learning from whole images")
     whole = fit_union(
         views.as_a_whole,
         folds,
@@ -185,7 +198,7 @@ def _fit_both(
         seed=asked.seed,
         one_scale=True,
     )
-    patches = _fit_one(views, folds, representation.patches, asked, None)
+    patches = _fit_one(views, folds, representation.patches, asked, None, stage)
     weight = weight_of_whole(whole, patches.fits[0])
     assert isinstance(patches.union, Union), "patches have one"
     joined = Joined(whole.union, patches.union, weight)

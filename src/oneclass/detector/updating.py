@@ -10,12 +10,12 @@ import numpy as np
 from oneclass.conformal.union import Union
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
-from oneclass.detector.learning import learn
+from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
-from oneclass.images.sources import Images, Progress, Sources, content_digest, gather
+from oneclass.images.sources import Images, Progress, Sources, Stage, content_digest, gather
 from oneclass.representations import Representation
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
@@ -50,6 +50,7 @@ def update(
     images: Images,
     forget: Images,
     progress: Progress | None,
+    stage: Stage | None = None,
 ) -> tuple[State, Update, RowStore | None]:
     """Learn more normal images, or forget some; arguments and errors as for `Detector.update`.
 
@@ -72,7 +73,9 @@ def update(
     start = None
     if isinstance(model.union, Union) and len(model.union.coef) == 1:
         start = model.union.coef
-    learnt = learn(training, model.representation, model.scale, asked, start=start)
+    learnt = learn(
+        training, model.representation, model.scale, asked, start=start, stage=stage or silent
+    )
     did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
     after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
     return after, did, store

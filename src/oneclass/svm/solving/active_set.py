@@ -14,15 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm.solving.smoothing import between_bounds
+
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 _EXACT_RIDGE = 1e-10  # relative to squared lengths of rows
 _BLURRED_RIDGE = 1e-6
-_ROUNDS, _BOLD = 80, 12
-"""Of exchanges, and how many of them let all change sides that want to."""
-_SHARE = 4  # of those that want to, one in so many may, once they run in a circle
+_ROUNDS = 40  # of exchanges
+_MORE_FREE, _FEW_FREE = 8, 16  # so many times more are free than were expected: they will not stay
+_PATIENCE = 3  # of those in a row that leave as many rows wanting to change: they run in a circle
 _DESCENTS = 20  # for each row, where the rounds did not end
 _EDGE = 1e-9  # a weight so near to its bound is at it
 
@@ -51,7 +53,7 @@ class _Sides:
 
 
 def minimise(
-    gram: Array, scores: Array, weights: Array, mass: float, n_free: int, ridge: Array
+    gram: Array, scores: Array, weights: Array, mass: float, n_free: int | None, ridge: Array
 ) -> Face:
     """Minimise the program plus 1/2 (a - weights)' diag(ridge) (a - weights).
 
@@ -64,14 +66,22 @@ def minimise(
         scores: (n,) the gradient at ``weights``; this is what defines c.
         weights: (n,) any weights, feasible or not.
         mass: the sum to reach, 0 < mass <= n.
-        n_free: how many rows may be expected between the bounds.
+        n_free: how many rows may be expected between the bounds, those nearest the threshold;
+            None where ``weights`` say which.
         ridge: (n,) positive.
     """
     if mass >= len(weights) * (1 - 1e-12):
         return Face(np.ones(len(weights)), scores + (1.0 - weights) @ gram, 0, True)
     slack = 8 * np.finfo(float).eps * max(mass, 1.0) * float(np.mean(np.diagonal(gram)))
     program = _Program(gram, weights, ridge, mass, slack)
-    face = _exchange(program, scores, _by_rank(scores, mass, n_free))
+    sides = _by_weight(weights) if n_free is None else _by_rank(scores, mass, n_free)
+    expected = int(np.count_nonzero(sides.free)) if n_free is None else n_free
+    most = _MORE_FREE * max(expected, _FEW_FREE)
+    face = _exchange(program, scores, sides, most)
+    if face.settled:
+        return face
+    free, upper = between_bounds(gram, scores, weights, mass, expected, float(ridge.mean()))
+    face = _exchange(program, scores, _Sides(free, upper), len(weights))
     if face.settled:
         return face
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
@@ -111,6 +121,11 @@ def lowest_first(scores: Array, mass: float) -> Array:
     return weights
 
 
+def _by_weight(weights: Array) -> _Sides:
+    """Guess that the rows stay where they are."""
+    return _Sides((weights > _EDGE) & (weights < 1 - _EDGE), weights >= 1 - _EDGE)
+
+
 def _by_rank(scores: Array, mass: float, n_free: int) -> _Sides:
     """Guess that the rows around the mass-th lowest score are free."""
     n_rows = len(scores)
@@ -148,29 +163,34 @@ class _Program:
 
         Args:
             ids: (f,) rows that may move.
-            pull: (n,) the gradient.
+            pull: (f,) their gradient.
             missing: what their weights are to gain together.
         """
-        system = self.gram[np.ix_(ids, ids)]
+        system = self.gram[ids[:, None], ids]
         system.flat[:: len(ids) + 1] += self.ridge[ids]
-        solved = np.linalg.solve(system, np.stack([pull[ids], np.ones(len(ids))], axis=1))
+        sides = np.ones((len(ids), 2))
+        sides[:, 0] = pull
+        solved = np.linalg.solve(system, sides)
         rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
         return rho * solved[:, 1] - solved[:, 0], rho
 
 
-def _exchange(program: _Program, scores: Array, sides: _Sides) -> Face:
+def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Face:
     """The primal-dual active set method: solve for the free rows; all who break their condition
     change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). A few rounds, or a circle.
     """
     weights, slack = program.centre, program.slack
-    for done in range(_ROUNDS):
+    fewest, idle = len(weights), 0
+    for _ in range(_ROUNDS):
         sides = _able(scores, program.mass, sides)
         free, upper = sides.free, sides.upper
+        ids = np.flatnonzero(free)
+        if len(ids) > most:
+            break
         goal = np.where(free, weights, upper.astype(np.float64))
         scores, weights = program.moved(scores, weights, goal), goal
-        ids = np.flatnonzero(free)
         missing = program.mass - float(weights.sum())
-        step, rho = program.step(ids, program.pull(scores, weights), missing)
+        step, rho = program.step(ids, program.pull(scores, weights)[ids], missing)
         goal = weights.copy()
         goal[ids] += step
         scores, weights = program.moved(scores, weights, goal), goal
@@ -178,21 +198,15 @@ def _exchange(program: _Program, scores: Array, sides: _Sides) -> Face:
         under, over = free & (weights < -_EDGE), free & (weights > 1 + _EDGE)
         enter = ~free & ~upper & (seen < rho - slack)
         leave = upper & (seen > rho + slack)
-        if not (under | over | enter | leave).any():
+        wanting = int(np.count_nonzero(under | over | enter | leave))
+        if not wanting:
             return Face(weights, scores, len(ids), True)
-        if done >= _BOLD:
-            under, over = _strongest(under, -weights), _strongest(over, weights - 1)
-            enter, leave = _strongest(enter, rho - seen), _strongest(leave, seen - rho)
+        idle = idle + 1 if wanting >= fewest else 0
+        fewest = min(fewest, wanting)
+        if idle == _PATIENCE:
+            break
         sides = _Sides((free & ~under & ~over) | enter | leave, (upper & ~leave) | over)
     return Face(weights, scores, int(sides.free.sum()), False)
-
-
-def _strongest(wanting: Mask, by: Array) -> Mask:
-    """One in `_SHARE` of some rows, those that break their condition by most."""
-    rows = np.flatnonzero(wanting)
-    few = np.zeros(len(wanting), bool)
-    few[_extreme(-by, rows, -(-len(rows) // _SHARE))] = True
-    return few
 
 
 def _descend(program: _Program, scores: Array, weights: Array) -> Face:
@@ -210,7 +224,7 @@ def _descend(program: _Program, scores: Array, weights: Array) -> Face:
         seen, rho = program.pull(scores, weights), np.nan
         ids = np.flatnonzero(free)
         if len(ids):
-            step, rho = program.step(ids, seen, 0.0)
+            step, rho = program.step(ids, seen[ids], 0.0)
             room = np.where(step > 0, 1.0 - weights[ids], weights[ids])
             reach = np.divide(room, np.abs(step), out=np.full(len(ids), np.inf), where=step != 0)
             share = min(float(reach.min()), 1.0)

@@ -28,10 +28,11 @@ def improve(hull: Hull, cut: Cut, gathered: Gathered) -> None:
     gram = (gathered.band @ gathered.band.T).astype(np.float64)
     ridge = ridge_for(gram, exact=gathered.band.dtype == np.float64)
     weights, points = vertex, [(fixed + vertex @ band) / hull.mass]
+    expected: int | None = hull.n_free
     for _ in range(_STEPS):
         scores = band @ (fixed + weights @ band)
-        face = minimise(gram, scores, weights, mass, hull.n_free, ridge)
-        weights, hull.n_free = into_box(face.weights, mass), face.n_free
+        face = minimise(gram, scores, weights, mass, expected, ridge)
+        weights, hull.n_free, expected = into_box(face.weights, mass), face.n_free, None
     points.append((fixed + weights @ band) / hull.mass)
     hull.width = _next_width(cut, weights, face.n_free)
     hull.add(points)

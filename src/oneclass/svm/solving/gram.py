@@ -142,7 +142,7 @@ def _walk(gram: Array, masses: Array, ridge: Array, n_columns: int) -> list[_Pro
 
 
 def _improve(gram: Array, problem: _Problem, scores: Array, ridge: Array) -> None:
-    face = minimise(gram, scores, problem.weights, problem.mass, problem.n_free, ridge)
+    face = minimise(gram, scores, problem.weights, problem.mass, None, ridge)
     problem.weights, problem.n_free = into_box(face.weights, problem.mass), face.n_free
 
 

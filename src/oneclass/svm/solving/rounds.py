@@ -20,7 +20,8 @@ from oneclass.svm.solving.scores import Cut, ScoreTable, cut_scores
 
 Array = NDArray[np.float64]
 
-_ALL_BANDS_BYTES = 256 << 20
+_ALL_BANDS_BYTES = 192 << 20
+_WIDEST_BAND = 2896  # rows: their matrix of scalar products then takes 64 MB
 _FEWEST_IN_BAND = 16  # however little memory there is
 _ONE_ROUND = 2
 
@@ -78,9 +79,10 @@ def solve_by_passes(
 
 def _cuts(hulls: dict[int, Hull], table: ScoreTable, rows: RowBlocks) -> dict[int, Cut]:
     fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * rows.dtype.itemsize)
+    widest = min(fitting, _WIDEST_BAND)
     return {
         i: cut_scores(
-            table.column(column), hull.mass, max(min(fitting, hull.width), _FEWEST_IN_BAND), column
+            table.column(column), hull.mass, max(min(widest, hull.width), _FEWEST_IN_BAND), column
         )
         for column, (i, hull) in enumerate(hulls.items())
     }

@@ -89,6 +89,10 @@ def test_updates_are_fresh_fits_across_the_border(rows: str, tmp_path: Path) -> 
     few = sorted(known)[:11]
     detector.update(forget=images[sorted(known)[11:]])
     assert detector.card["fit"]["n_images"] == len(few)
+    assert detector.update(stripes(2, seed=9, side=48)).added == 2
+    assert detector.card["fit"]["n_images"] == len(few) + 2
+    training = training_of(detector)
+    assert training.rows.n_rows == len(few) + 2 or training.thin is not None
     assert np.isfinite(detector.score(images[:3]).scores).all()
 
 

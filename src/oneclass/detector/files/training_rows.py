@@ -130,7 +130,7 @@ class RowCollector:
         most: how many images there may be.
         shape, dtype: of one row.
         layout: of rows with patches; None of those without, which are all kept.
-        quota: patches in a thin row, at most.
+        quota: patches in the thin rows that there are already; None where there are none.
 
     Raises:
         StorageError: the disk has no room for them.
@@ -147,7 +147,8 @@ class RowCollector:
         self._layout, self.digests = layout, list[bytes]()
         self._place, self._largest = dict[int, int](), list[tuple[int, int]]()
         self._most_whole, self._thin = most, None
-        if layout is not None and (used := layout.most_whole(most, dtype.itemsize)) < most:
+        used = most if layout is None else layout.most_whole(most, dtype.itemsize)
+        if layout is not None and (used < most or quota is not None):
             self._most_whole = min(most, int(used * RESERVE))
             twice = min(layout.positions, 2 * layout.quota(most, dtype.itemsize))
             self._quota = twice if quota is None else min(twice, quota)

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import HeldRows, WideRows
-from oneclass.svm.solving.band import improve
+from oneclass.svm.solving.band import improve, leap
 from oneclass.svm.solving.certificate import certify, held_by
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
 from oneclass.svm.solving.passes import Survey, gather, score_rows
-from oneclass.svm.solving.scores import Cut, ScoreTable, cut_scores
+from oneclass.svm.solving.scores import Cut, ScoreTable, cut_scores, cut_thinly
 
 Array = NDArray[np.float64]
 
 _ALL_BANDS_BYTES = 192 << 20
 _WIDEST_BAND = 2896  # rows: their matrix of scalar products then takes 64 MB
+_DRAWN = 1500  # rows of a wider band, to leap by
 _FEWEST_IN_BAND = 16  # however little memory there is
 _ONE_ROUND = 2
 
@@ -79,13 +80,20 @@ def solve_by_passes(
 
 def _cuts(hulls: dict[int, Hull], table: ScoreTable, rows: RowBlocks) -> dict[int, Cut]:
     fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * rows.dtype.itemsize)
-    widest = min(fitting, _WIDEST_BAND)
-    return {
-        i: cut_scores(
-            table.column(column), hull.mass, max(min(widest, hull.width), _FEWEST_IN_BAND), column
-        )
-        for column, (i, hull) in enumerate(hulls.items())
-    }
+    most = max(min(fitting, _WIDEST_BAND), _FEWEST_IN_BAND)
+    cuts = {}
+    for column, (i, hull) in enumerate(hulls.items()):
+        scores = table.column(column)
+        if _leaps(hull, most, len(scores)):
+            cuts[i] = cut_thinly(scores, hull.mass, hull.width, min(most, _DRAWN), column)
+        else:
+            cuts[i] = cut_scores(scores, hull.mass, min(most, hull.width), column)
+    return cuts
+
+
+def _leaps(hull: Hull, most: int, n_rows: int) -> bool:
+    """Whether the rows that may change sides are too many for a band."""
+    return hull.leaps > 0 and most < hull.width < n_rows // 2
 
 
 def _improve(
@@ -93,7 +101,10 @@ def _improve(
 ) -> None:
     gathered = gather(rows, cuts, table)
     for i, cut in cuts.items():
-        improve(hulls[i], cut, gathered.pop(i))
+        if cut.thin:
+            leap(hulls[i], cut, gathered.pop(i))
+        else:
+            improve(hulls[i], cut, gathered.pop(i))
 
 
 def _judge(

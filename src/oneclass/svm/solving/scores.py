@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -78,6 +78,7 @@ class Cut:
         tie: rows at the edge with a smaller index are fixed.
         band: (b,) indices of the rows in the band, ascending.
         scores: (b,) their scores.
+        thin: whether the band is a sample.
     """
 
     column: int
@@ -88,6 +89,7 @@ class Cut:
     tie: int
     band: NDArray[np.intp]
     scores: NDArray[np.float64]
+    thin: bool = False
 
     def fixes(self, scores: Scores, start: int) -> NDArray[np.bool_]:
         """Which of the rows from ``start`` on, with these scores, lie below the band."""
@@ -127,3 +129,26 @@ def cut_scores(scores: Scores, mass: float, width: int, column: int) -> Cut:
         band=near,
         scores=scores[near].astype(np.float64),
     )
+
+
+def cut_thinly(scores: Scores, mass: float, width: int, drawn: int, column: int) -> Cut:
+    """Cut at the threshold itself; the band is the row there, and some of the many around it, at
+    random.
+
+    Args:
+        scores: (l,) scores of all rows.
+        mass: nu l, at least 1.
+        width: rows around the threshold, from which the band's are drawn.
+        drawn: rows of the band.
+        column: where the scores stand in the table.
+    """
+    at = cut_scores(scores, mass, 1, column)
+    n_rows = len(scores)
+    low = max(min(int(mass) - width // 2, n_rows - width), 0)
+    high = min(low + width, n_rows) - 1
+    ordered = np.partition(scores, sorted({low, high}))
+    near = np.flatnonzero((scores >= ordered[low]) & (scores <= ordered[high]))
+    if len(near) > drawn:
+        near = np.random.default_rng(0).choice(near, drawn, replace=False)
+    near = np.union1d(near, at.band)
+    return replace(at, band=near, scores=scores[near].astype(np.float64), thin=True)

@@ -31,6 +31,7 @@ _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
 _SAMPLE_TOL = 1e-3
+_LEAPS, _UNSURE = 3, 10
 
 
 class Way(StrEnum):
@@ -88,7 +89,7 @@ def solve(
     mean = found.total / n
     hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
     if first is not None:
-        _start_from(first, n, hulls)
+        _start_from(first, n, len(found.sample), hulls, leaps=_is_long(rows))
     elif start is not None:
         for i, hull in hulls.items():
             hull.start(np.asarray(start[i], dtype=np.float64))
@@ -99,6 +100,11 @@ def solve(
 def _matrix_fits(rows: RowBlocks) -> bool:
     held = rows.n_rows * rows.n_columns * rows.dtype.itemsize
     return 8 * rows.n_rows**2 <= _GRAM_BYTES and held <= _HELD_BYTES
+
+
+def _is_long(rows: RowBlocks) -> bool:
+    """Whether a pass costs more than what is done with a band."""
+    return rows.n_rows * rows.n_columns * rows.dtype.itemsize > _HELD_BYTES
 
 
 def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
@@ -115,9 +121,18 @@ def _solve_sample(sample: ArrayRows, nus: Sequence[float]) -> GramSolution:
     return solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
 
 
-def _start_from(first: GramSolution, n_rows: int, hulls: dict[int, Hull]) -> None:
-    """Look from the sample's points first and expect its free rows. At nu = 1 the mean is known."""
+def _start_from(
+    first: GramSolution, n_rows: int, n_sampled: int, hulls: dict[int, Hull], *, leaps: bool
+) -> None:
+    """Look from the sample's points first and expect its free rows. At nu = 1 the mean is known.
+
+    Where leaps are worth their while, the rows that may still change sides are so many times the
+    sample's free ones as there are more rows than in the sample.
+    """
     for hull, one, n_free in zip(hulls.values(), first.solved, first.n_free, strict=True):
         if one.point.coef.any() and hull.mass < n_rows:
             hull.start(one.point.coef)
             hull.n_free, hull.width = n_free, band_width(n_free)
+            if leaps:
+                hull.leaps = _LEAPS
+                hull.width = max(hull.width, int(_UNSURE * n_free * n_rows / n_sampled))

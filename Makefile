@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-all lint docs size bench clean
+.PHONY: help demo test test-train test-browser test-all test-lowest lint docs release size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
@@ -16,8 +16,10 @@ help:
 	@echo "make test-train  the tests of training (installs torch)"
 	@echo "make test-browser  the pages in a browser (needs chromium and npm)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
+	@echo "make test-lowest the tests with the lowest version that pyproject.toml allows of each package"
 	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
 	@echo "make docs        build the documentation as a site into build/site"
+	@echo "make release     wheel, sdist and bill of materials in dist/, checked"
 	@echo "make size        measure what an installation takes on disk"
 	@echo "make bench       measure the solver and the way from files to scores, with peers"
 	@echo "make clean       remove .venv and everything that was built"
@@ -49,6 +51,16 @@ test-browser: $(VENV)/installed-test-browser
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'
 
+# Training, and what OpenVINO does, are tested in the versions that their extras pin or bring.
+LOWEST := demo dicom heif serve sklearn export
+test-lowest:
+	rm -rf build/lowest && mkdir -p build
+	$(PYTHON) -m venv build/lowest
+	$(PYTHON) tools/lowest_versions.py $(LOWEST) > build/lowest.txt
+	build/lowest/bin/pip --disable-pip-version-check --quiet install --requirement build/lowest.txt \
+	  --editable . httpx2 hypothesis pytest scipy threadpoolctl
+	build/lowest/bin/python -m pytest --ignore tests/auxiliary
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +70,12 @@ lint: $(VENV)/installed-test
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+release: $(VENV)/installed-release
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python tools/sbom.py dist/*.whl -o dist/oneclass.cdx.json
 
 size:
 	rm -rf build/size && mkdir -p build

@@ -59,7 +59,7 @@ ONLY_IN = {
     "pydantic": {"serve/api/*", "serve/web/*"},
     "uvicorn": {"serve/web/*"},
     "h11": {"serve/web/connections.py"},
-    "jinja2": {"serve/web/pages.py"},
+    "jinja2": {"serve/web/rendering.py"},
     "sqlite3": {"serve/*"},
     "pyarrow": {"serve/records/export.py"},
 }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Detector": "detector.estimator",

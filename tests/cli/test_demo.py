@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import import_module, resources
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from oneclass import InputError, OneclassError
 from oneclass.cli.demo import run_command, run_demo, run_textures
 from oneclass.datasets.demonstration import write_digits
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.datasets.textures import TEXTURES, damaged, texture, write_textures
+from oneclass.datasets.textures import (
+    TEXTURES,
+    damaged,
+    squares,
+    texture,
+    texture_parts,
+    write_textures,
+)
 
 
 def test_the_digits_are_mnist() -> None:
@@ -64,7 +73,7 @@ def test_the_textures_are_those_that_the_notice_names() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_damage_is_small_and_where_it_can_be_seen(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    part = texture("gravel")[:160, :160]
+    part = squares(texture("gravel"))[seed]
     assert damaged(part, "good", rng) is part
     for kind in ("scratch", "stain"):
         changed = np.abs(damaged(part, kind, rng).astype(int) - part) > 20
@@ -74,12 +83,42 @@ def test_damage_is_small_and_where_it_can_be_seen(seed: int) -> None:
 
 
 def test_textures_are_written_as_ever_and_share_no_pixel(tmp_path: Path) -> None:
-    write_textures(tmp_path / "a", seed=3)
-    write_textures(tmp_path / "b", seed=3)
-    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.png"))
-    assert len(files) == 3 * 40 + 3 * 3 * 12
-    for file in files:
-        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    write_textures(tmp_path, seed=3)
+    parts = texture_parts(seed=3)
+    assert len(parts) == 3 * 24 + 3 * 3 * 12
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")} == set(parts)
+    for name, part in parts.items():
+        with Image.open(tmp_path / name) as image:
+            assert (np.array(image) == part).all()
+    for name in TEXTURES:
+        good = [f"normal/{name}", f"incoming/good/{name}"]
+        places = [place_of(parts[k], name) for k in parts if k.rpartition("-")[0] in good]
+        assert sorted(places) == list(range(36))
+
+
+def place_of(part: np.ndarray, name: str) -> int:
+    """Which square of a texture a part is; exactly one is."""
+    (place,) = np.flatnonzero((squares(texture(name)) == part).all((1, 2)))
+    return int(place)
+
+
+def test_squares_tile_a_picture() -> None:
+    picture = np.arange(180 * 260).reshape(180, 260).astype(np.uint16)
+    parts = squares(picture)
+    assert parts.shape == (6, 85, 85)
+    assert (parts[4] == picture[85:170, 85:170]).all()
+    assert len(np.unique(parts)) == parts.size
+
+
+def test_chance_alone_says_which_part_is_learnt() -> None:
+    """Good parts are such as the promise is about: exchangeable with those learnt from."""
+    learnt = np.zeros(36)
+    for seed in range(30):
+        for name, part in texture_parts(seed=seed).items():
+            if name.startswith("normal/brick"):
+                learnt[place_of(part, "brick")] += 1
+    assert learnt.sum() == 30 * 24
+    assert (abs(learnt - 20) < 10).all()  # as if each were drawn with a chance of 2 in 3
 
 
 def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +145,8 @@ def test_the_demo_finds_scratches_and_stains(
 ) -> None:
     run_textures(tmp_path / "demo", seed=0)
     said = capfd.readouterr().err
-    assert float(said.split("AUROC ")[1][:5]) > 0.75
+    assert float(said.split("AUROC ")[1][:5]) > 0.85
+    assert "5% promised" in said
+    assert int(re.search(r"good: +(\d+) of  36", said)[1]) <= 5
     assert (tmp_path / "demo/heatmaps/index.csv").exists()
     assert (tmp_path / "demo/run/report.html").exists()

@@ -138,7 +138,34 @@ def test_a_joined_score_is_the_sum_of_its_parts() -> None:
     patches = Union(rng.standard_normal((5, 2)).astype(np.float32), rng.standard_normal(5), 2)
     joined, row = Joined(whole, patches, 0.3), rng.standard_normal(4 + 6 * 2).astype(np.float32)
     alone = whole.image_score(row[:4]), patches.image_score(row[4:].reshape(6, 2))
-    assert joined.image_score(row) == pytest.approx(0.3 * alone[0] + alone[1], abs=1e-12)
-    assert joined.rest(row) + worst_mean(joined.position_scores(row), 2) == joined.image_score(row)
+    seen = joined.look(row)
+    assert seen.score == pytest.approx(0.3 * alone[0] + alone[1], abs=1e-12)
+    assert seen.rest + worst_mean(seen.positions, 2) == seen.score
+    assert seen.winner == -1
     with pytest.raises(ValueError, match="weight"):
         Joined(whole, patches, float("nan"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_union_sees_of_a_row_is_its_score_and_the_half_space_that_gave_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    union = Union(rng.standard_normal((7, 5)).astype(np.float32), rng.standard_normal(7))
+    row = rng.standard_normal(5).astype(np.float32)
+    by_hand = [union.offset[j] - np.dot(union.coef[j].astype(float), row) for j in range(7)]
+    seen = union.look(row)
+    assert seen.score == pytest.approx(min(by_hand), abs=1e-12)
+    assert seen.winner == int(np.argmin(by_hand)) == union.winners(row[None])[0]
+    assert seen.positions.tolist() == [seen.score]
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 1000])
+@pytest.mark.parametrize("offsets", ["one", "own"])
+def test_scores_of_positions_do_not_depend_on_how_they_are_cut(n: int, offsets: str) -> None:
+    rng = np.random.default_rng(n)
+    own = np.full(40, 0.25) if offsets == "one" else rng.uniform(size=40)
+    union = Union(rng.standard_normal((40, 12)).astype(np.float32), own, 3, narrow=True)
+    row = rng.standard_normal((n, 12)).astype(np.float32)
+    whole = -(row @ union.coef.T - own.astype(np.float32)).max(axis=1)
+    np.testing.assert_allclose(union.row_scores(row), whole, rtol=0, atol=1e-5)
+    exact = (own - row.astype(float) @ union.coef.T.astype(float)).min(axis=1)
+    np.testing.assert_allclose(union.row_scores(row), exact, rtol=0, atol=1e-5)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ from PIL import Image
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, ImageError, InputError, load
-from oneclass.cli.score import _results, score
+from oneclass.cli.score import score
 from oneclass.detector.heat import spread
-from oneclass.detector.predictions import Prediction
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import gather
-from oneclass.results.heatmaps import HeatmapFolder
-from oneclass.results.overlay import overlay, picture
+from oneclass.images.sources import Sources, gather
+from oneclass.results.heatmaps import Drawn, HeatmapFolder, draw_each
+from oneclass.results.overlay import heat_layer, overlay, picture
+from oneclass.results.png import png
 
 BYTES = PixelScale("uint8", 0, 255)
+HEATS = (-3.0, 0.5, 0.6, 0.9, 1.5, 2.0, 7.0)
 SETTINGS = (
     {"layer": "block_2@7", "size": (64, 64)},
     {"layer": "block_2@5+block_8@2", "size": (64, 64)},
@@ -166,6 +168,22 @@ def test_deep_pixels_are_drawn_by_the_rule_of_the_model() -> None:
     assert [drawn.getpixel((x, 0))[0] for x in (0, 64, 128, 192)] == [0, 128, 255, 255]
 
 
+@given(st.tuples(st.integers(1, 20), st.integers(1, 20)), st.integers(0, 2**32 - 1))
+def test_a_png_holds_what_it_was_given(shape: tuple[int, int], seed: int) -> None:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+    with Image.open(io.BytesIO(png(pixels, ("Software", "a remark")))) as opened:
+        assert (opened.mode, opened.info["Software"]) == ("RGB", "a remark")
+        np.testing.assert_array_equal(opened, pixels)
+
+
+def test_colour_grows_with_heat_from_nothing_to_full() -> None:
+    flat = [heat_layer(np.full((3, 3), heat), 1.0, (4, 4)).getpixel((1, 1)) for heat in HEATS]
+    opacity = [pixel[3] for pixel in flat]
+    assert opacity[0] == opacity[1] == 0
+    assert opacity == sorted(opacity)
+    assert flat[-1] == flat[-2] == (220, 38, 127, 204)
+
+
 class TestCommand:
     @pytest.fixture(scope="class")
     @classmethod
@@ -220,25 +238,45 @@ class TestCommand:
         HeatmapFolder(place / "again")
         assert not (place / "again/index.csv").exists()
 
-    def test_an_image_that_goes_between_scoring_and_drawing_is_an_error(
+    def test_an_image_is_read_once_and_looked_at_in_the_workers(
         self, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        paths = write_images(place / "going", stripes(3, seed=5))
-        sources = gather(place / "going")
-        detector = load(place / "m.oneclass")
-        maps = detector.explain_each
+        write_images(place / "once", stripes(5, seed=5))
+        detector = load(place / "m.oneclass", threads=2)
+        read, drawn = [], []
 
-        def explain_each(*args: Any, **kwargs: Any) -> Iterator[Explanation | ImageError]:
-            for index, explanation in enumerate(maps(*args, **kwargs)):
-                if index == 1:
-                    paths[1].unlink()
-                yield explanation
+        def pixels(self: Sources, index: int, *args: Any) -> NDArray[Any]:
+            read.append((index, threading.current_thread()))
+            return pixels_of(self, index, *args)
 
-        monkeypatch.setattr(detector, "explain_each", explain_each)
-        heat = HeatmapFolder(place / "some")
-        kinds = [type(r) for r in _results(detector, sources, heat, lambda *_: None)]
-        assert kinds == [Prediction, ImageError, Prediction]
-        assert len(list((place / "some").glob("*.npy"))) == 2
+        pixels_of = Sources.pixels
+        monkeypatch.setattr(Sources, "pixels", pixels)
+        drawn = list(draw_each(detector, gather(place / "once")))
+        assert [type(one) for one in drawn] == [Drawn] * 5
+        assert sorted(index for index, _ in read) == list(range(5))
+        assert threading.main_thread() not in {thread for _, thread in read}
+
+    def test_rows_from_a_cache_are_drawn_too_and_what_is_gone_is_an_error(
+        self, place: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        paths = write_images(place / "kept", stripes(4, seed=6))
+        fresh, kept = (load(place / "m.oneclass", cache=c) for c in (None, place / "cache"))
+        expected = list(draw_each(fresh, gather(place / "kept")))
+        assert list(draw_each(kept, gather(place / "kept"))) == expected
+        assert list(draw_each(kept, gather(place / "kept"))) == expected
+        assert kept.cache_use is not None
+        assert kept.cache_use.found == 4
+        key_of = Sources.key
+
+        def key(self: Sources, index: int) -> bytes | None:
+            known = key_of(self, index)
+            if index == 1:
+                paths[1].unlink()  # between the look into the cache and the reading
+            return known
+
+        monkeypatch.setattr(Sources, "key", key)
+        kinds = [type(one) for one in draw_each(kept, gather(place / "kept"))]
+        assert kinds == [Drawn, ImageError, Drawn, Drawn]
 
     def test_ctrl_c_keeps_the_heatmaps_that_are_done(
         self, place: Path, monkeypatch: pytest.MonkeyPatch

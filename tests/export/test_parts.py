@@ -147,5 +147,6 @@ def test_the_map_is_the_detectors_own() -> None:
     heat = Heat(calm, np.ones(1))
     nobody = Prediction("", 0.0, 1.0, False)
     for image, made in zip(images, found, strict=True):
-        expected = explain_row(nobody, image, Union(coef, offset), heat, shapes)
+        union = Union(coef, offset)
+        expected = explain_row(nobody, image, union.look(image), union, heat, shapes)
         np.testing.assert_allclose(made, expected.anomaly_map, atol=1e-12)

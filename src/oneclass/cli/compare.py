@@ -71,6 +71,7 @@ def compare(
             seed=seed,
             threads=threads,
             progress=show,
+            stage=show.stage,
         ):
             print_data(json.dumps(one.to_json()) if as_json else line(one))
     say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")

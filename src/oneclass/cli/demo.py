@@ -84,18 +84,21 @@ def run_textures(folder: Path, *, seed: int) -> None:
     write_textures(folder, seed=seed)
     say(
         f"{folder}/normal holds {N_NORMAL} parts each of {', '.join(TEXTURES)}; {folder}/incoming "
-        f"holds {N_INCOMING} others of each that are {', '.join(KINDS)}. The photographs are real, "
-        "the damage is drawn.\n"
+        f"holds {N_INCOMING} others of each, good and with a scratch and with a stain. The "
+        "photographs are real, the damage is drawn.\n"
     )
     model, run = folder / "textures.oneclass", folder / "run"
     run_command("fit", folder / "normal", "-o", model, "--rows", "patches")
     run_command("score", model, folder / "incoming", "-o", run, "--heatmaps", folder / "heatmaps")
-    predictions = read_run(run).predictions
+    judged = read_run(run)
+    predictions = judged.predictions
+    promised = judged.record["model"]["false_alarms"]
     kinds = np.array([Path(p.path).parent.name for p in predictions])
     scores = np.array([p.score for p in predictions])
     for kind in KINDS:
         called = [p.is_anomaly for p, name in zip(predictions, kinds, strict=True) if name == kind]
-        say(f"  {kind + ':':8} {sum(called):3} of {len(called):3} called anomalies")
+        beside = f"  <- {promised:.0%} promised, as a mean" if kind == "good" else ""
+        say(f"  {kind + ':':8} {sum(called):3} of {len(called):3} called anomalies{beside}")
     found = auroc(scores[kinds == "good"], scores[kinds != "good"])
     say(f"AUROC {found:.3f}: the chance that a random damaged part looks odder than a good one.\n")
     run_command("report", model, run, "--normal", folder / "incoming" / "good")

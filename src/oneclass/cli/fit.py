@@ -50,7 +50,7 @@ def fit(
     check_writable(Path(out))
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
-        detector.fit(list(normal), progress=show)
+        detector.fit(list(normal), progress=show, stage=show.stage)
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
     save(detector, Path(out), rows=rows, no_backup=no_backup)

@@ -179,7 +179,9 @@ def _jobs(
     problems: list[OneclassError] = []
     for name in dict.fromkeys(task.data for task in TABLE_1 if task.number in numbers):
         try:
-            data = loaders[name]()
+            with progress(name, quiet=loaders[name] is _download_mnist) as show:
+                show.stage("getting the images")
+                data = loaders[name]()
             say(data.found)
         except OneclassError as error:
             problems.append(error)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="The truth, from folders: images in these are normal, all others anomalies.",
 )
+@click.option(
+    "--without-pictures", is_flag=True, help="A page of the numbers alone; no image is read."
+)
 @click.option("--title", help="Headline of the page.  [default: what was found]")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @setting_option("threads")
@@ -41,40 +44,49 @@ def report(
     out: str | None,
     labels: str | None,
     normal: Sequence[str],
+    without_pictures: bool,
     title: str | None,
     backbone: str | None,
     threads: int | None,
 ) -> int:
     """Make one self-contained HTML page of what `oneclass score MODEL ... -o RUN_DIR` found.
 
-    Run it from the folder in which you scored, so that it finds the images. Needs the extra
-    report.
+    The images are read again, from where they lay when they were scored. Needs the extra report.
     """
     from oneclass.detector.files.loading import load
     from oneclass.report import write_report
     from oneclass.report.labels import told_unmatched
+    from oneclass.results.runs import PAGE
     from oneclass.system.files import check_writable
 
     check_order("report", model, [run_dir])
-    file = Path(out) if out is not None else Path(run_dir) / "report.html"
+    file = Path(out) if out is not None else Path(run_dir) / PAGE
     detector = load(model, backbone=backbone, threads=threads)
     truth = _truth(labels, normal)
     if Path(run_dir).is_dir():
         check_writable(file)
     with progress("report") as show:
         made = write_report(
-            detector, Path(model), Path(run_dir), file, labels=truth, title=title, progress=show
+            detector,
+            Path(model),
+            Path(run_dir),
+            file,
+            labels=truth,
+            title=title,
+            pictures=not without_pictures,
+            progress=show,
         )
     if made.n_missing:
         say(
             f"note: {count(made.n_missing, 'image')} could not be shown: gone, unreadable or "
-            "changed since. Run the command from the folder in which you scored."
+            "changed since. The page says which."
         )
     if made.truth is not None and made.truth.unmatched:
         say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
     if made.truth is not None and made.n_scored > len(made.truth):
         say(f"note: {made.n_scored - len(made.truth)} of {made.n_scored} images have no label.")
-    say(f"{file}: {count(made.n_tiles, 'image')}, {made.size / 1e6:.1f} MB. Open it in a browser.")
+    shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
+    say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
 
 

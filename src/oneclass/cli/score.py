@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,13 @@ if TYPE_CHECKING:
     help="Share of normal images that may be called anomalies, such as 0.01 or 1%.  "
     "[default: that of the fit]",
 )
+@click.option(
+    "--unclear",
+    type=Share(),
+    metavar="SHARE",
+    help="A second, higher share: images between the two are unclear; fine, unclear and anomaly "
+    "are the verdicts then.  [default: two verdicts]",
+)
 @machine_options
 def score(
     model: str,
@@ -68,6 +76,7 @@ def score(
     backbone: str | None,
     fail_on_anomaly: bool,
     false_alarms: float | None,
+    unclear: float | None,
     threads: int | None,
     verbose: bool,
     runtime: str,
@@ -97,15 +106,20 @@ def score(
         precision=precision,
         cache=cache,
         false_alarms=false_alarms,
+        unclear=unclear,
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)
     heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
     if out is not None:
         runs.make_folder(Path(out))
-    to_line = runs.json_line if as_json else runs.csv_line if out is None else None
-    if to_line is runs.csv_line:
-        print_data(",".join(runs.COLUMNS))
+    verdict = detector.model.unclear is not None
+    to_line: Callable[[Prediction], str] | None = None
+    if as_json:
+        to_line = partial(runs.json_line, verdict=verdict)
+    elif out is None:
+        to_line = partial(runs.csv_line, verdict=verdict)
+        print_data(runs.header(verdict=verdict))
     predictions, errors, finished = _score_all(
         detector, sources, to_line, heat, keep=out is not None or heat is not None
     )
@@ -159,12 +173,18 @@ def _say_found(
     detector: Detector, predictions: Sequence[Prediction], heatmaps: str | None, out: str | None
 ) -> int:
     """Say what was found and where it lies; the number of anomalies."""
+    from oneclass.results.runs import PAGE
+
     n_anomalies = sum(p.is_anomaly for p in predictions)
     found = count(n_anomalies, "anomaly", "anomalies")
+    if detector.model.unclear is not None:
+        found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
         say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
     where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
+    if out is not None and (page := Path(out) / PAGE).exists():
+        say(f"{page} is of an earlier run: 'oneclass report' makes it anew.")
     if drift := detector.drift(predictions):
         say(drift)
     return n_anomalies
@@ -221,20 +241,14 @@ def _results(
     if heat is None:
         yield from detector.score_each(sources, progress=show)
         return
-    from oneclass.results.overlay import overlay, picture
+    from oneclass.results.heatmaps import draw_each
 
-    scale, heat_scale = detector.pixel_scale, detector.heat_scale
-    for index, result in enumerate(detector.explain_each(sources, progress=show)):
+    for result in draw_each(detector, sources, show):
         if isinstance(result, ImageError):
             yield result
-            continue
-        try:
-            pixels = sources.pixels(index)
-        except ImageError as gone:  # between scoring and drawing
-            yield gone
-            continue
-        heat.add(result, overlay(picture(pixels, scale), result.anomaly_map, heat_scale))
-        yield result.prediction
+        else:
+            heat.add(result)
+            yield result.prediction
 
 
 def _record(
@@ -248,8 +262,10 @@ def _record(
     """What run.json says of a scoring run."""
     from oneclass.system.host.machine import environment
 
+    three = detector.model.unclear is not None
     return {
         "command": sys.argv[1:],
+        "folder": str(Path.cwd()),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
         "complete": finished,
@@ -260,6 +276,7 @@ def _record(
         "images": len(predictions) + len(errors),
         "scored": len(predictions),
         "anomalies": sum(p.is_anomaly for p in predictions),
+        **({"unclear": sum(p.is_unclear for p in predictions)} if three else {}),
         "errors": len(errors),
         "drift": detector.drift(predictions),
         "environment": environment(),

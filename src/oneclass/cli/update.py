@@ -74,7 +74,7 @@ def update(
         model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
     )
     with progress("update") as show:
-        did = detector.update(list(normal), forget=list(forget), progress=show)
+        did = detector.update(list(normal), forget=list(forget), progress=show, stage=show.stage)
     say_ignored(detector.ignored)
     say_errors(did.errors)
     say_cache(detector.cache_use)

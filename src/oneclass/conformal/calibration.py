@@ -109,7 +109,9 @@ class Plan:
     false_alarms: float
 
 
-def make_plan(n: int, rate: float | None, n_halfspaces: int | None = None) -> Plan:
+def make_plan(
+    n: int, rate: float | None, n_halfspaces: int | None = None, most: int | None = None
+) -> Plan:
     """Choose between split and parts, and check the rate that is asked for.
 
     Args:
@@ -117,32 +119,40 @@ def make_plan(n: int, rate: float | None, n_halfspaces: int | None = None) -> Pl
         rate: the promised share of false alarms, above 0; None for `DEFAULT_FALSE_ALARMS`, or for
             the lowest rate that so many images support.
         n_halfspaces: how many are asked for; a single one cannot be learnt in parts.
+        most: how many of the images can be scored; None for all.
 
     Raises:
         InputError: a rate that n images cannot support.
     """
-    held_back = min(max(1, int(n * HELD_BACK)), MOST_HELD_BACK)
+    most = n if most is None else most
+    held_back = min(max(1, int(n * HELD_BACK)), MOST_HELD_BACK, most)
     wanted = DEFAULT_FALSE_ALARMS if rate is None else rate
     many = n >= SPLIT_FROM and threshold_rank(held_back, wanted) >= FEWEST_BELOW
     method = Method.SPLIT if many or n_halfspaces == 1 else Method.PARTS
-    n_scored = held_back if method is Method.SPLIT else n
+    n_scored = held_back if method is Method.SPLIT else min(n, most)
     lowest = 1 / (n_scored + 1)
     if rate is None:
         rate = max(DEFAULT_FALSE_ALARMS, lowest)
-    check_rate(rate, n_scored, n)
+    check_rate(rate, n_scored, n, most)
     return Plan(method, n, n_scored, rate)
 
 
-def check_rate(rate: float, n_scored: int, n: int) -> None:
+def check_rate(rate: float, n_scored: int, n: int, most: int = MOST_HELD_BACK) -> None:
     """Raise InputError for a rate of false alarms that is too low for the images that there are.
 
     Args:
         rate: of false alarms.
         n_scored: normal images with a held-out score.
         n: normal images in all.
+        most: of them that can be scored, however many there are.
     """
     lowest = 1 / (n_scored + 1)
     if rate < lowest:
+        if n_scored in (most, MOST_HELD_BACK) and n_scored < n:
+            raise InputError(
+                f"false_alarms is {rate:g}, but of {n} normal images {n_scored} can be scored, and "
+                f"those support no rate below {lowest:.3g}. Give a higher rate."
+            )
         needed = -(-(int(np.ceil(1 / rate)) - 1) * n // n_scored)
         raise InputError(
             f"false_alarms is {rate:g}, but {n} normal images can support no rate below "

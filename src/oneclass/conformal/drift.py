@@ -51,15 +51,20 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
     if max(low, high) <= limit:
         return None
     if low >= high:
+        at = int(ahead.argmax())
+        share, expected = 100 * (at + 1) / len(rest), max(1.0, 100 * float(rest[at]))
         return (
             f"drift: the {len(rest)} images that were not called anomalies look odder as a whole "
-            f"than the normal ones did (their p-values are {low:.2f} from an even spread; up to "
-            f"{limit:.2f} is chance). Other camera, lighting or file format? Or many small "
-            "anomalies? The rate of false alarms may no longer hold: fit again with such images if "
-            "they are normal."
+            f"than the normal ones did: {share:.0f} % of them are as odd as the oddest "
+            f"{expected:.0f} % of those (up to {expected + 100 * limit:.0f} % may be chance). "
+            "Other camera, lighting or file format? Or many small anomalies? The rate of false "
+            "alarms may no longer hold: fit again with such images if they are normal."
         )
+    at = int(ahead.argmin())
+    share, expected = 100 * (1 - at / len(rest)), max(1.0, 100 * (1 - float(rest[at])))
     return (
         f"drift: the {len(rest)} images that were not called anomalies look more normal than "
-        f"held-out normal ones did (their p-values are {high:.2f} from an even spread; up to "
-        f"{limit:.2f} is chance). Are they among the images that the model learnt from?"
+        f"held-out normal ones did: {share:.0f} % of them look as normal as the most normal "
+        f"{expected:.0f} % of those (up to {expected + 100 * limit:.0f} % may be chance). Are they "
+        "among the images that the model learnt from?"
     )

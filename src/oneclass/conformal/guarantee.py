@@ -15,7 +15,9 @@ FOLDS = 5
 """Of models with sister models."""
 
 
-def guarantee(method: str, n: int, rate: float, *, joined: bool = False) -> dict[str, Any]:
+def guarantee(
+    method: str, n: int, rate: float, *, joined: bool = False, unclear: float | None = None
+) -> dict[str, Any]:
     """The record of a calibration: method, counts, lowest rate, what is promised and what proven.
 
     Args:
@@ -23,6 +25,7 @@ def guarantee(method: str, n: int, rate: float, *, joined: bool = False) -> dict
         n: normal images with a held-out score, copies counted once.
         rate: the promised share of false alarms.
         joined: whether a score is a sum whose weight came from the held-out scores themselves.
+        unclear: the higher rate up to which images are called unclear, if one was asked for.
 
     Returns:
         `method`, `n_held_out`, `lowest_false_alarms` (the smallest rate that so many images can
@@ -39,6 +42,10 @@ def guarantee(method: str, n: int, rate: float, *, joined: bool = False) -> dict
             f"({_percent(rate)}) is called an anomaly."
         ),
     }
+    if unclear is not None:
+        record["promise"] += (
+            f" About {_in_words(unclear)} ({_percent(unclear)}) is called an anomaly or unclear."
+        )
     if method == Method.SPLIT:
         own = own_rate_bound(n, rate)
         text = (

@@ -41,7 +41,7 @@ class FittedUnion:
         part: (k,) the part whose images each half-space learnt from; all -1 for a split.
         folds: (n,) the part of each image; for a split 0 where it was held back, else -1.
         held_out: (n,) float64 scores by half-spaces that did not learn from the image; NaN where
-            all did.
+            all did, or where not all of its positions are known.
         peaks: (n,) the largest score of an image's positions, likewise; an image's own score where
             it is one row.
         dual_gap: the largest relative gap of all half-spaces.
@@ -62,7 +62,9 @@ class FittedUnion:
             yield int(fold), self.part != fold
 
 
-def deal(copies: NDArray[np.int64], plan: Plan, seed: int, most: int | None) -> NDArray[np.int64]:
+def deal(
+    copies: NDArray[np.int64], plan: Plan, seed: int, most: int | None, n_whole: int | None = None
+) -> NDArray[np.int64]:
     """The part of each image; for a split 0 for those held back and -1 for the others.
 
     Args:
@@ -71,9 +73,13 @@ def deal(copies: NDArray[np.int64], plan: Plan, seed: int, most: int | None) -> 
         plan: from `make_plan`.
         seed: of the dealing.
         most: parts, where half-spaces are fewer than `PARTS`; or None.
+        n_whole: of which numbers, the first ones, images can be held back; None for all.
     """
     n_different = int(copies.max()) + 1
-    shuffled = np.random.default_rng(seed).permutation(n_different)[copies]
+    n_whole = n_different if n_whole is None else n_whole
+    random = np.random.default_rng(seed)
+    first, others = random.permutation(n_whole), random.permutation(n_different - n_whole)
+    shuffled = np.concatenate([first, n_whole + others])[copies]
     if plan.method is Method.PARTS:
         return shuffled % min(PARTS, n_different, most or PARTS)
     return np.where(shuffled < min(plan.n_scored, n_different - 1), 0, -1)
@@ -88,18 +94,21 @@ def fit_union(
     seed: int,
     one_scale: bool,
     n_worst: int = 0,
+    scored: RowSource | None = None,
     start: NDArray[np.floating[Any]] | None = None,
 ) -> FittedUnion:
     """Fit half-spaces to the parts, and score every image by those that have not seen it.
 
     Args:
-        rows: (n, d) with n >= 2; or (n, p, d), the p positions of each image.
+        rows: (n, d) with n >= 2; or (n, p, d), p positions of each image, all or some.
         folds: (n,) from `deal`.
         nu: of every half-space.
         n_halfspaces: of all parts together; each part has one at least, and no more than rows.
         seed: of the clustering, and of the sample of positions.
         one_scale: give all half-spaces unit length and one offset, so that they can be compared.
         n_worst: of positions, as in `Union`.
+        scored: (m, d) or (m, p, d) of the first m images, with all positions: these get a held-out
+            score; None where they are `rows`.
         start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
 
     Raises:
@@ -124,7 +133,7 @@ def fit_union(
     union = Union(coef.astype(np.float32), offset, n_worst, narrow=n_worst > 0)
     if one_scale and len(coef) > 1:
         union = _with_one_offset(union, samples, nu)
-    held_out, peaks = _held_out(union, part, rows, folds)
+    held_out, peaks = _held_out(union, part, scored or rows, folds)
     gap = max(float(fit.dual_gap.max()) for fit in fits)
     warnings = tuple(dict.fromkeys(w for fit in fits for w in fit.warnings))
     return FittedUnion(union, part, folds, held_out, peaks, gap, warnings)
@@ -161,6 +170,7 @@ def _held_out(
     union: Union, part: NDArray[np.int64], rows: RowSource, folds: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
     scores, peaks = np.full(len(folds), np.nan), np.full(len(folds), np.nan)
+    folds = folds[: rows.n_rows]
     for fold in np.unique(folds[folds >= 0]):
         judge = union.only(part != fold)
         members = np.flatnonzero(folds == fold)
@@ -182,7 +192,7 @@ def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
     by min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out image and the
     nearest half-space. benchmarks/choose_patches.py has the table.
     """
-    known = np.isfinite(whole.held_out)
+    known = np.isfinite(whole.held_out) & np.isfinite(patches.held_out)
     apart, near = whole.held_out[known], patches.held_out[known]
     spread = float(apart.std())
     if spread == 0:

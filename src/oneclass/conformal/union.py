@@ -15,7 +15,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 256
+"""Rows whose products fit into a core's cache: the largest are found before they leave it."""
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """An image's anomaly score, and what it was made of: its map needs no second product.
+
+    Attributes:
+        score: of the image.
+        positions: (p,) float64, the scores of its positions; (1,), its own, where it is one row.
+        rest: what the score holds besides the mean of the worst positions: nothing but where whole
+            images and patches are joined.
+        winner: the half-space whose score it is, where the image is one row; of positions -1.
+    """
+
+    score: float
+    positions: Floats
+    rest: float = 0.0
+    winner: int = -1
 
 
 @dataclass(frozen=True)
@@ -61,14 +81,20 @@ class Union:
 
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """(n,) float64 anomaly scores of (n, d) rows."""
-        return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
+        if not self.narrow:
+            return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
+        best = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), BLOCK):
+            block = slice(start, start + BLOCK)
+            self.margins(rows[block]).max(axis=1, out=best[block])
+        return np.asarray(-best.astype(np.float64))
 
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:
         """With some of the half-spaces alone."""
         return replace(self, coef=self.coef[halfspaces], offset=self.offset[halfspaces])
 
-    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
-        """An image's anomaly score.
+    def look(self, row: NDArray[np.floating[Any]]) -> ImageScore:
+        """Score an image.
 
         It does not depend on other images: a product over several would differ in its last bits
         with their number.
@@ -76,17 +102,17 @@ class Union:
         Args:
             row: (d,); or (p, d), its positions.
         """
-        if row.ndim == 1:
-            return float(self.row_scores(row[None])[0])
-        return worst_mean(self.row_scores(row), self.n_worst)
+        if row.ndim > 1:
+            positions = self.row_scores(row)
+            return ImageScore(worst_mean(positions, self.n_worst), positions)
+        margins = self.margins(row[None])[0]
+        winner = int(margins.argmax())
+        own = np.array([-margins[winner]], np.float64)
+        return ImageScore(float(own[0]), own, winner=winner)
 
-    def position_scores(self, row: NDArray[np.floating[Any]]) -> Floats:
-        """(p,) float64: the scores of an image's (p, d) positions."""
-        return self.row_scores(row)
-
-    def rest(self, row: NDArray[np.floating[Any]]) -> float:
-        """What an image's score holds besides the mean of its worst positions: nothing."""
-        return 0.0
+    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
+        """The anomaly score alone of an image's (d,) row or (p, d) positions."""
+        return self.look(row).score
 
     def image_scores(self, images: Iterable[NDArray[np.floating[Any]]]) -> Floats:
         """(n,) float64: the scores of several images, each by itself."""
@@ -123,18 +149,12 @@ class Joined:
         """Of the patches."""
         return self.patches.n_worst
 
-    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
-        """An image's anomaly score, of its (n,) row."""
-        return worst_mean(self.position_scores(row), self.n_worst) + self.rest(row)
-
-    def position_scores(self, row: NDArray[np.floating[Any]]) -> Floats:
-        """(p,) float64: the scores of the positions."""
-        behind = row[self.whole.coef.shape[1] :]
-        return self.patches.row_scores(behind.reshape(-1, self.patches.coef.shape[1]))
-
-    def rest(self, row: NDArray[np.floating[Any]]) -> float:
-        """What the whole image adds to the score."""
-        return self.weight * self.whole.image_score(row[: self.whole.coef.shape[1]])
+    def look(self, row: NDArray[np.floating[Any]]) -> ImageScore:
+        """Score an image, of its (n,) row."""
+        width, depth = self.whole.coef.shape[1], self.patches.coef.shape[1]
+        seen = self.patches.look(row[width:].reshape(-1, depth))
+        rest = self.weight * self.whole.image_score(row[:width])
+        return ImageScore(seen.score + rest, seen.positions, rest)
 
 
 def worst_mean(scores: Floats, n_worst: int) -> float:

@@ -1,4 +1,9 @@
-"""The textures of `oneclass demo textures`: parts of real pictures, some of them damaged."""
+"""The textures of `oneclass demo textures`: parts of real pictures, some of them damaged.
+
+A promise about false alarms is one about new images that are like those learnt from, and no copies
+of them. So each photograph is cut into squares that share no pixel, and chance says which of them
+are learnt from: in every other respect the good incoming parts are like those.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,10 @@ from oneclass.datasets.demonstration import write_demo
 
 TEXTURES = ("brick", "gravel", "grass")
 """512 x 512 grey photographs, public domain (CC0), as scikit-image carries them; see NOTICE."""
-SIDE = 160
-"""Pixels of a part's sides."""
-SEEN = 304
-"""Normal parts lie left of this column, incoming ones right of it: no pixel is in both."""
-N_NORMAL, N_INCOMING = 40, 12
-"""Of each texture; of the incoming ones as many again have a scratch, and a stain."""
+SIDE = 85
+"""Pixels of a part's sides; six by six fit into a photograph."""
+N_NORMAL, N_INCOMING = 24, 12
+"""Parts of each texture, all different; each incoming one is there good, scratched and stained."""
 KINDS = ("good", "scratch", "stain")
 
 Picture = NDArray[np.uint8]
@@ -30,17 +33,21 @@ def write_textures(folder: Path, *, seed: int) -> None:
     Raises:
         InputError: other files are in the way, or the folder cannot be written to.
     """
+    write_demo(folder, {folder / name: part for name, part in texture_parts(seed=seed).items()})
+
+
+def texture_parts(*, seed: int) -> dict[str, Picture]:
+    """(SIDE, SIDE) uint8 by the names that `write_textures` gives them."""
     rng = np.random.default_rng(seed)
-    files: dict[Path, Picture] = {}
+    files: dict[str, Picture] = {}
     for name in TEXTURES:
-        whole = texture(name)
-        for i in range(N_NORMAL):
-            files[folder / "normal" / f"{name}-{i:02}.png"] = _part(whole[:, :SEEN], rng)
+        parts = rng.permutation(squares(texture(name)))
+        for i, part in enumerate(parts[:N_NORMAL]):
+            files[f"normal/{name}-{i:02}.png"] = part
         for kind in KINDS:
-            for i in range(N_INCOMING):
-                part = damaged(_part(whole[:, SEEN:], rng), kind, rng)
-                files[folder / "incoming" / kind / f"{name}-{i:02}.png"] = part
-    write_demo(folder, files)
+            for i, part in enumerate(parts[N_NORMAL : N_NORMAL + N_INCOMING]):
+                files[f"incoming/{kind}/{name}-{i:02}.png"] = damaged(part, kind, rng)
+    return files
 
 
 def texture(name: str) -> Picture:
@@ -48,6 +55,13 @@ def texture(name: str) -> Picture:
     file = resources.files("oneclass.datasets") / "data" / f"{name}.png"
     with file.open("rb") as opened, Image.open(opened) as image:
         return np.array(image)
+
+
+def squares(picture: Picture) -> Picture:
+    """(n, SIDE, SIDE): the squares of a picture, row by row; what is left at its edges is lost."""
+    down, across = (n // SIDE for n in picture.shape)
+    inner = picture[: down * SIDE, : across * SIDE]
+    return inner.reshape(down, SIDE, across, SIDE).swapaxes(1, 2).reshape(-1, SIDE, SIDE)
 
 
 def damaged(part: Picture, kind: str, rng: np.random.Generator) -> Picture:
@@ -80,9 +94,3 @@ def damaged(part: Picture, kind: str, rng: np.random.Generator) -> Picture:
     weight = np.asarray(mask.filter(ImageFilter.GaussianBlur(blur)), np.float64) / 255
     mixed: NDArray[np.float64] = part * (1 - weight) + colour * weight
     return np.rint(mixed).astype(np.uint8)
-
-
-def _part(picture: Picture, rng: np.random.Generator) -> Picture:
-    """A piece at a random place."""
-    top, left = (int(rng.integers(0, n - SIDE + 1)) for n in picture.shape)
-    return picture[top : top + SIDE, left : left + SIDE].copy()

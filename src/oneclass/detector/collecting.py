@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from oneclass.detector.files.training_rows import content_order
+from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import (
@@ -24,8 +24,6 @@ from oneclass.representations import (
     Representation,
 )
 from oneclass.representations.extraction import extract
-from oneclass.rows import RowSource
-from oneclass.rows.scratch import ScratchRows
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
 
@@ -39,14 +37,12 @@ class Collected:
     """The normal images' rows, in an order that their content decides.
 
     Attributes:
-        rows: (n, d), or (n, p, d) for patches.
-        digests: n of the images' content, ascending.
+        training: the rows.
         indices: n of the images among the sources.
         errors: of the images that could not be used.
     """
 
-    rows: RowSource
-    digests: list[bytes]
+    training: TrainingRows
     indices: list[int]
     errors: list[ImageError]
 
@@ -130,8 +126,7 @@ def collect_rows(
         InputError: fewer than two images can be read, or nothing tells them apart.
         StorageError: the rows fit neither into memory nor on the disk.
     """
-    collected: ScratchRows | None = None
-    digests: list[bytes] = []
+    collected: RowCollector | None = None
     indices: list[int] = []
     errors = list(sources.errors)
     results = extract(sources, representation, scale, workers=workers, store=store)
@@ -140,26 +135,24 @@ def collect_rows(
             errors.append(result)
         else:
             if collected is None:
-                collected = ScratchRows(len(sources), result.row.shape, result.row.dtype)
+                shape, dtype = result.row.shape, result.row.dtype
+                collected = RowCollector(len(sources), shape, dtype, representation.layout)
                 lowest, highest = result.row.copy(), result.row.copy()
-            collected.add(result.row)
+            collected.add(result.digest, result.row)
             np.minimum(lowest, result.row, out=lowest)
             np.maximum(highest, result.row, out=highest)
-            digests.append(result.digest)
             indices.append(result.index)
         if progress:
-            progress(len(digests) + len(errors) - len(sources.errors), len(sources))
-    check_enough(len(digests), len(sources), errors)
+            progress(len(indices) + len(errors) - len(sources.errors), len(sources))
+    check_enough(len(indices), len(sources), errors)
     assert collected is not None, "there are rows"
     if (highest - lowest).max() <= ALIKE * max(highest.max(), -lowest.min()):
         raise InputError(
-            f"all {len(digests)} normal images look the same once they are prepared: what is "
+            f"all {len(indices)} normal images look the same once they are prepared: what is "
             "normal cannot be learnt from one picture. Give images that differ as normal ones do."
         )
-    order = content_order(digests)
-    return Collected(
-        collected.ordered(order), [digests[i] for i in order], [indices[i] for i in order], errors
-    )
+    training, order = collected.finish()
+    return Collected(training, [indices[i] for i in order], errors)
 
 
 def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,12 @@ from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Sources, gather
-from oneclass.representations.extraction import Extracted, extract
+from oneclass.images.sources import Images, Progress, Sources, Stage, gather
+from oneclass.representations.extraction import Extracted, extract_and
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.stages import Stages
 
+R = TypeVar("R")
 HABITS = {
     "predict": "Use score(images): each prediction has is_anomaly.",
     "fit_predict": "Use fit(images), then score(others): each prediction has is_anomaly.",
@@ -126,20 +127,24 @@ class Detector:
         """Copies and pickles open a cache of their own."""
         return {**self.__dict__, "_store": None}
 
-    def fit(self, images: Images, *, progress: Progress | None = None) -> Self:
+    def fit(
+        self, images: Images, *, progress: Progress | None = None, stage: Stage | None = None
+    ) -> Self:
         """Learn what normal images look like.
 
         Args:
             images: a folder, file, glob or list.txt, or several of them; or arrays of (H, W) or
                 (H, W, 3), in uint8, uint16 or float. Unreadable ones end in `errors`.
             progress: called with (images done, images in all).
+            stage: called with a few words where something begins that is not counted: what is left
+                to do when all images are read may take longer than that.
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
-        self._state, self._store = fit(self.settings, images, progress)
+        self._state, self._store = fit(self.settings, images, progress, stage)
         return self
 
     def update(
@@ -148,6 +153,7 @@ class Detector:
         *,
         forget: Images = (),
         progress: Progress | None = None,
+        stage: Stage | None = None,
     ) -> Update:
         """Learn more normal images, or forget some; the old ones are not looked at again.
 
@@ -158,6 +164,7 @@ class Detector:
             images: as for `fit`; one that was learnt before counts once.
             forget: images, found again by their pixels.
             progress: called with (images done, images in all).
+            stage: called with a few words where something begins that is not counted.
 
         Raises:
             InputError: not fitted yet; fewer than two images would be left.
@@ -165,7 +172,9 @@ class Detector:
                 damaged, or another model's.
         """
         state = self._require_fit().with_rows()
-        self._state, did, self._store = update(self.settings, state, images, forget, progress)
+        self._state, did, self._store = update(
+            self.settings, state, images, forget, progress, stage
+        )
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -208,8 +217,12 @@ class Detector:
             sources: what `gather` made of the images.
         """
         model = self.model
-        for result in self._rows_of(model, sources, progress):
-            yield result if isinstance(result, ImageError) else self._judge(model, sources, result)
+
+        def judge(image: Extracted) -> Prediction:
+            with self.stages.measure("score"):
+                return model.judge(sources.names[image.index], image.row)
+
+        return self._each(model, sources, judge, progress)
 
     def explain(
         self, images: Images, *, progress: Progress | None = None
@@ -238,13 +251,37 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
+        return self.explain_and(lambda explanation, _: explanation, sources, progress=progress)
+
+    def explain_and(
+        self,
+        finish: Callable[[Explanation, Any], R],
+        sources: Sources,
+        *,
+        glance: Callable[[NDArray[Any]], Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[R | ImageError]:
+        """Like `explain_each`, and what is made of each explanation: in the workers.
+
+        Args:
+            finish: called with each explanation and what `glance` returned; threads share it.
+            sources: what `gather` made of the images.
+            glance: called with each image's pixels as they were read: (H, W) or (H, W, 3), of a
+                large JPEG at a part of its size. None where nobody needs them.
+            progress: called with (images done, images in all).
+
+        Raises:
+            InputError: not fitted yet, or the model's layers have no map.
+        """
         model = self.model
         _ = model.maps  # refuses before any image is read
-        for result in self._rows_of(model, sources, progress):
-            if isinstance(result, ImageError):
-                yield result
-            else:
-                yield model.explain(self._judge(model, sources, result), result.row)
+
+        def explain(image: Extracted) -> R:
+            with self.stages.measure("score"):
+                explanation = model.explain(sources.names[image.index], image.row)
+            return finish(explanation, image.glance)
+
+        return self._each(model, sources, explain, progress, glance)
 
     def save(self, file: str | Path, *, rows: bool = False) -> str:
         """Write the model file, whole or not at all.
@@ -253,7 +290,7 @@ class Detector:
             file: by custom it ends in .oneclass.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
-                each.
+                each, and up to about 4 GB.
 
         Returns:
             The SHA-256 of the model file's content, in hex.
@@ -341,16 +378,23 @@ class Detector:
         """What the fit has left behind, whole."""
         return self._require_fit().model
 
-    def _rows_of(
-        self, model: FittedModel, sources: Sources, progress: Progress | None
-    ) -> Iterator[Extracted | ImageError]:
+    def _each(
+        self,
+        model: FittedModel,
+        sources: Sources,
+        finish: Callable[[Extracted], R],
+        progress: Progress | None,
+        glance: Callable[[NDArray[Any]], Any] | None = None,
+    ) -> Iterator[R | ImageError]:
         asked = self.settings
         self._store = store = store_for(asked, model.representation, model.scale)
-        results = extract(
+        results = extract_and(
+            finish,
             sources,
             model.representation,
             model.scale,
             workers=asked.workers,
+            glance=glance,
             store=store,
             stages=self.stages,
         )
@@ -358,10 +402,6 @@ class Detector:
             yield result
             if progress:
                 progress(done, len(sources))
-
-    def _judge(self, model: FittedModel, sources: Sources, result: Extracted) -> Prediction:
-        with self.stages.measure("score"):
-            return model.judge(sources.names[result.index], result.row)
 
     def _require_fit(self) -> State:
         if self._state is None:

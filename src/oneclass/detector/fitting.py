@@ -13,14 +13,14 @@ from oneclass.detector.collecting import (
 )
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import TrainingRows, rows_file
-from oneclass.detector.learning import learn
+from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, origins
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_representation
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, gather
+from oneclass.images.sources import Images, Progress, Stage, gather
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
@@ -67,13 +67,15 @@ class State:
 
 
 def fit(
-    asked: Settings, images: Images, progress: Progress | None
+    asked: Settings, images: Images, progress: Progress | None, stage: Stage | None = None
 ) -> tuple[State, RowStore | None]:
     """Learn what normal images look like; arguments and errors as for `Detector.fit`.
 
     Returns:
         The state, and the store of rows that was used, if one was.
     """
+    begin = stage or silent
+    begin("looking at the images' sizes")
     sources = gather(images)
     headers = read_headers(sources, workers=asked.workers)
     representation = choose_representation(headers, asked)
@@ -82,10 +84,12 @@ def fit(
     collected = collect_rows(
         sources, representation, scale, workers=asked.workers, progress=progress, store=store
     )
-    training = TrainingRows(collected.rows, collected.digests)
-    model = learn(training, representation, scale, asked, notes=notes)
+    training = collected.training
+    model = learn(training, representation, scale, asked, notes=notes, stage=begin)
+    begin("comparing folders")
     errors = tuple(collected.errors)
-    folders = origins(sources, collected.indices, collected.rows)
+    outlines = training.views(representation.layout).outlines
+    folders = origins(sources, collected.indices, outlines)
     return State(model, training, errors=errors, ignored=sources.ignored, folders=folders), store
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.parts import FittedUnion
-from oneclass.conformal.union import Joined, Union
+from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.predictions import Prediction
 from oneclass.representations import MapShape, Representation
 from oneclass.rows import RowBlocks, RowSource, as_rows
@@ -81,7 +81,7 @@ def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representat
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
     if representation.n_worst:
-        return Heat(flat, _positive_quantile(fitted.peaks[fitted.folds >= 0]))
+        return Heat(flat, _positive_quantile(fitted.peaks[np.isfinite(fitted.peaks)]))
     maps = representation.require_maps()
     learnt = np.isin(fitted.folds, fitted.part)
     calm = _calm(rows.chosen(learnt), union, maps)
@@ -96,6 +96,7 @@ def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representat
 def explain_row(
     prediction: Prediction,
     row: NDArray[np.floating[Any]],
+    seen: ImageScore,
     union: Union | Joined,
     heat: Heat,
     maps: tuple[MapShape, ...],
@@ -105,15 +106,16 @@ def explain_row(
     Args:
         prediction: of the image.
         row: (d,) its row, or (p, d) its patches.
+        seen: what the union found when it scored the row.
         union: the model's half-spaces.
         heat: of the model.
         maps: of the representation.
     """
     if union.n_worst:
-        scores = union.position_scores(row).reshape(maps[0][1:])
-        return Explanation(prediction, scores, union.rest(row), union.n_worst)
+        scores = seen.positions.reshape(maps[0][1:])
+        return Explanation(prediction, scores, seen.rest, union.n_worst)
     assert isinstance(union, Union), "positions are scored above"
-    winner = int(union.winners(row[None])[0])
+    winner = seen.winner
     calm = heat.calm[winner].astype(np.float64)
     there = _terms(row[None].astype(np.float64), union.wide[winner][None], maps)[0]
     return Explanation(prediction, calm - there, float(union.offset[winner] - calm.sum()))

@@ -20,13 +20,18 @@ from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Stage
 from oneclass.representations import Representation, WholeAndPatches
-from oneclass.rows import RowSource, SlicedRows
 from oneclass.rows.near_copies import near_copies
+from oneclass.rows.samples import Views
 
 ALIKE, FEW = 1e-6, 10
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+def silent(stage: str) -> None:
+    """For those who do not want to hear what a fit is doing."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def learn(
     *,
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
+    stage: Stage = silent,
 ) -> FittedModel:
     """Fit the half-spaces, calibrate them, and write the card.
 
@@ -64,18 +70,21 @@ def learn(
         asked: the settings.
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
+        stage: called with a few words where a part of it begins.
 
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
     """
-    copies = training.copies()
-    pictures = near_copies(training.rows, copies)
-    plan = _plan(pictures, asked)
-    folds = deal(pictures, plan, asked.seed, asked.n_halfspaces)
+    stage("looking for near-copies")
+    views = training.views(representation.layout)
+    pictures = near_copies(views.outlines, training.copies())
+    n_whole = int(pictures[: views.scored.n_rows].max()) + 1
+    plan = _plan(pictures, n_whole, asked)
+    folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
     if isinstance(representation, WholeAndPatches):
-        learnt = _fit_both(training.rows, folds, representation, asked)
+        learnt = _fit_both(views, folds, representation, asked, stage)
     else:
-        learnt = _fit_one(training.rows, folds, representation, asked, start)
+        learnt = _fit_one(views, folds, representation, asked, start, stage)
     calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
     card = {
@@ -86,7 +95,7 @@ def learn(
             "nu": asked.nu,
             "n_halfspaces": sum(len(one.union.coef) for one in learnt.fits),
             "seed": asked.seed,
-            "n_images": training.rows.n_rows,
+            "n_images": len(training.digests),
             "n_pictures": int(pictures.max()) + 1,
             "images_sha256": training.sha256,
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
@@ -110,15 +119,20 @@ def learn(
     return FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
 
 
-def _plan(pictures: Ints, asked: Settings) -> Plan:
+def _plan(pictures: Ints, n_whole: int, asked: Settings) -> Plan:
     """How the pictures will be used; copies of one are no further evidence.
+
+    Args:
+        pictures: (n,) a number for each picture.
+        n_whole: the first ones, which can be scored.
+        asked: the settings.
 
     Raises:
         InputError: a rate that so many pictures cannot support.
     """
     n_pictures = int(pictures.max()) + 1
     try:
-        return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces)
+        return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces, n_whole)
     except InputError as error:
         if n_pictures == len(pictures):
             raise
@@ -141,16 +155,19 @@ def _said(pictures: Ints) -> list[str]:
 
 
 def _fit_one(
-    rows: RowSource,
+    views: Views,
     folds: Ints,
     representation: Representation,
     asked: Settings,
     start: NDArray[np.floating] | None,
+    stage: Stage,
 ) -> _Learnt:
-    positions = rows.shape[1] if representation.n_worst else None
+    positions = views.learnt.shape[1] if representation.n_worst else None
+    stage("learning from patches" if positions else "learning from whole images")
     fitted = fit_union(
-        rows,
+        views.learnt,
         folds,
+        scored=views.scored,
         nu=asked.nu,
         n_halfspaces=choose_n_halfspaces(asked.n_halfspaces, _n_learnt(folds), positions),
         seed=asked.seed,
@@ -158,29 +175,30 @@ def _fit_one(
         n_worst=representation.n_worst,
         start=start,
     )
-    heat = learn_heat(rows, fitted, representation)
+    stage("measuring how odd normal images are")
+    heat = learn_heat(views.learnt, fitted, representation)
     return _Learnt(fitted.union, fitted.held_out, heat, (fitted,))
 
 
 def _fit_both(
-    rows: RowSource,
+    views: Views,
     folds: Ints,
     representation: WholeAndPatches,
     asked: Settings,
+    stage: Stage,
 ) -> _Learnt:
     """Whole images and patches, each by itself; then their scores on one scale, added."""
-    width, depth = representation.whole.n_columns, representation.patches.n_columns
-    as_a_whole = SlicedRows(rows, 0, (width,))
-    positions = SlicedRows(rows, width, (representation.patches.values_per_image // depth, depth))
+    assert views.as_a_whole is not None, "the layout says so"
+    stage("learning from whole images")
     whole = fit_union(
-        as_a_whole,
+        views.as_a_whole,
         folds,
         nu=asked.nu,
         n_halfspaces=choose_n_halfspaces(None, _n_learnt(folds)),
         seed=asked.seed,
         one_scale=True,
     )
-    patches = _fit_one(positions, folds, representation.patches, asked, None)
+    patches = _fit_one(views, folds, representation.patches, asked, None, stage)
     weight = weight_of_whole(whole, patches.fits[0])
     assert isinstance(patches.union, Union), "patches have one"
     joined = Joined(whole.union, patches.union, weight)

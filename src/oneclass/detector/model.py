@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Calibration, check_rate
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
-from oneclass.conformal.union import Joined, Union
+from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
+from oneclass.errors import InputError
 from oneclass.images.scale import DEPTHS, PixelScale
 from oneclass.representations import MapShape, Representation, WholeAndPatches
 
@@ -127,17 +128,40 @@ class FittedModel:
         """
         return self.representation.require_maps()
 
-    def with_rate(self, rate: float) -> Self:
-        """With another rate of false alarms; nothing is fitted again.
+    @property
+    def unclear(self) -> float | None:
+        """The rate up to which a verdict is unclear; None where there are two verdicts only."""
+        rate = self.card.get("unclear")
+        return None if rate is None else float(rate)
+
+    def at_rates(self, false_alarms: float | None, unclear: float | None) -> Self:
+        """With other rates; nothing is fitted again.
+
+        Args:
+            false_alarms: up to this p-value an image is an anomaly; None for the same as now.
+            unclear: from there up to this one it is unclear; None for the same as now.
 
         Raises:
-            InputError: so many normal images support no rate as low as that.
+            InputError: so many normal images support no rate as low as that; an unclear rate that
+                is not the higher one.
         """
         n, fit = self.calibration.n_held_out, self.card["fit"]
-        check_rate(rate, n, fit["n_images"])
+        rate = self.false_alarms if false_alarms is None else false_alarms
+        if false_alarms is not None:
+            check_rate(rate, n, fit["n_images"])
+        unclear = self.unclear if unclear is None else unclear
+        if unclear is not None and unclear <= rate:
+            raise InputError(
+                f"unclear is {unclear:g}, but the rate of false alarms is {rate:g}: expected a "
+                "higher one. Images between the two are unclear. Give a higher rate, or a lower "
+                "rate of false alarms."
+            )
         method = self.card["calibration"]["method"]
-        promised = guarantee(method, n, rate, joined=isinstance(self.union, Joined))
-        return replace(self, card={**self.card, "false_alarms": rate, "calibration": promised})
+        joined = isinstance(self.union, Joined)
+        card = {**self.card, "false_alarms": rate}
+        if rate != self.false_alarms or unclear is not None:
+            card["calibration"] = guarantee(method, n, rate, joined=joined, unclear=unclear)
+        return replace(self, card=card if unclear is None else {**card, "unclear": unclear})
 
     def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
         """Score, p-value and verdict of an image.
@@ -146,17 +170,28 @@ class FittedModel:
             name: of the image.
             row: (d,) its row, or (p, d), its positions.
         """
-        score = self.union.image_score(row)
-        p = self.calibration.p_value(score, row)
-        return Prediction(name, score, p, p <= self.false_alarms)
+        return self._prediction(name, row, self.union.look(row))
 
-    def explain(self, prediction: Prediction, row: NDArray[np.floating[Any]]) -> Explanation:
-        """Take a score apart over the image.
+    def explain(self, name: str, row: NDArray[np.floating[Any]]) -> Explanation:
+        """Score, p-value and verdict of an image, and its score taken apart over the image.
+
+        Args:
+            name: of the image.
+            row: (d,) its row, or (p, d), its positions.
 
         Raises:
             InputError: a layer has no map.
         """
-        return explain_row(prediction, row, self.union, self.heat, self.maps)
+        seen = self.union.look(row)
+        prediction = self._prediction(name, row, seen)
+        return explain_row(prediction, row, seen, self.union, self.heat, self.maps)
+
+    def _prediction(
+        self, name: str, row: NDArray[np.floating[Any]], seen: ImageScore
+    ) -> Prediction:
+        p = self.calibration.p_value(seen.score, row)
+        unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
+        return Prediction(name, seen.score, p, p <= self.false_alarms, unclear)
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

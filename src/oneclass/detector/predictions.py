@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from oneclass.errors import ImageError
 from oneclass.system.paths import Made
 
+ANOMALY, UNCLEAR, FINE = VERDICTS = ("anomaly", "unclear", "fine")
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -23,12 +25,19 @@ class Prediction:
         score: the anomaly score; larger is odder; above 0 the image lies outside every half-space.
         p_value: in (0, 1]: the share of normal images that look at least this odd.
         is_anomaly: whether the p-value is at most the model's rate of false alarms.
+        is_unclear: whether it lies above that, but not above a second rate that was asked for.
     """
 
     path: str
     score: float
     p_value: float
     is_anomaly: bool
+    is_unclear: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """anomaly, unclear, or fine."""
+        return ANOMALY if self.is_anomaly else UNCLEAR if self.is_unclear else FINE
 
 
 class Scored(Made[Prediction]):
@@ -41,12 +50,14 @@ class Scored(Made[Prediction]):
     def __init__(self, names: Sequence[str]) -> None:
         # As large as they can become: arrays that grow leave holes in the memory behind them.
         self._names, self._n = names, 0
-        self._index, self._odd = np.empty(len(names), np.uint32), np.empty(len(names), bool)
+        self._index = np.empty(len(names), np.uint32)
+        self._odd, self._unclear = np.empty(len(names), bool), np.empty(len(names), bool)
         self._score, self._p_value = np.empty(len(names)), np.empty(len(names))
 
     def add(self, index: int, prediction: Prediction) -> None:
         """Add the prediction of the image that has this index among the names."""
-        self._index[self._n], self._odd[self._n] = index, prediction.is_anomaly
+        self._index[self._n] = index
+        self._odd[self._n], self._unclear[self._n] = prediction.is_anomaly, prediction.is_unclear
         self._score[self._n], self._p_value[self._n] = prediction.score, prediction.p_value
         self._n += 1
 
@@ -54,9 +65,12 @@ class Scored(Made[Prediction]):
         return self._n
 
     def made(self, place: int) -> Prediction:
-        score, p_value = float(self._score[place]), float(self._p_value[place])
         return Prediction(
-            self._names[int(self._index[place])], score, p_value, bool(self._odd[place])
+            self._names[int(self._index[place])],
+            float(self._score[place]),
+            float(self._p_value[place]),
+            bool(self._odd[place]),
+            bool(self._unclear[place]),
         )
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from oneclass.conformal.union import Union
-from oneclass.detector.files.training_rows import TrainingRows
+from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
-from oneclass.detector.learning import learn
+from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
-from oneclass.images.sources import Images, Progress, Sources, content_digest, gather
+from oneclass.images.sources import Images, Progress, Sources, Stage, content_digest, gather
+from oneclass.representations import Representation
 from oneclass.representations.extraction import extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
@@ -49,6 +50,7 @@ def update(
     images: Images,
     forget: Images,
     progress: Progress | None,
+    stage: Stage | None = None,
 ) -> tuple[State, Update, RowStore | None]:
     """Learn more normal images, or forget some; arguments and errors as for `Detector.update`.
 
@@ -61,9 +63,8 @@ def update(
     model, training = state.model, state.training
     assert training is not None, "an update needs the rows"
     more, fewer = gather(images), gather(forget)
-    at_least = model.representation.preprocessing.at_least
     training, forgotten, unknown = without_some(
-        training, fewer, at_least=at_least, workers=asked.workers
+        training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
     training, new, known, errors = with_more(
@@ -72,7 +73,9 @@ def update(
     start = None
     if isinstance(model.union, Union) and len(model.union.coef) == 1:
         start = model.union.coef
-    learnt = learn(training, model.representation, model.scale, asked, start=start)
+    learnt = learn(
+        training, model.representation, model.scale, asked, start=start, stage=stage or silent
+    )
     did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
     after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
     return after, did, store
@@ -105,7 +108,7 @@ def with_more(
     """Add the rows of images: the rows, the new images, how many were known, and the errors."""
     errors = list(sources.errors)
     known = set(training.digests)
-    new: dict[bytes, np.ndarray] = {}
+    collected: RowCollector | None = None
     judged: list[Prediction] = []
     n_read = 0
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
@@ -114,21 +117,36 @@ def with_more(
             errors.append(result)
         else:
             n_read += 1
-            if result.digest not in known and result.digest not in new:
-                new[result.digest] = result.row
+            if result.digest not in known:
+                known.add(result.digest)
+                collected = collected or collector_of(training, model, len(sources))
+                collected.add(result.digest, result.row)
                 judged.append(model.judge(sources.names[result.index], result.row))
         if progress:
             progress(done, len(sources))
-    if new:
-        training = training.joined(list(new.values()), list(new))
-    return training, judged, n_read - len(new), errors
+    if collected:
+        collected.add_all(training)
+        training, _ = collected.finish()
+    return training, judged, n_read - len(judged), errors
+
+
+def collector_of(training: TrainingRows, model: FittedModel, n_more: int) -> RowCollector:
+    """For the rows of all images learnt so far, and of so many more.
+
+    Raises:
+        StorageError: the disk has no room for them.
+    """
+    rows, layout = training.rows, model.representation.layout
+    quota = layout.quota_of(training.thin.n_columns) if layout and training.thin else None
+    most = len(training.digests) + n_more
+    return RowCollector(most, rows.shape[1:], rows.stored, layout, quota)
 
 
 def without_some(
     training: TrainingRows,
     sources: Sources,
+    representation: Representation,
     *,
-    at_least: tuple[int, int] | None,
     workers: int,
 ) -> tuple[TrainingRows, int, list[ImageError]]:
     """Take out images with the same pixels: the rows left, how many went, and the errors.
@@ -136,13 +154,14 @@ def without_some(
     Args:
         training: what was learnt.
         sources: the images to forget.
-        at_least: what of a JPEG was read when they were learnt, as for `images.read`.
+        representation: that they were learnt with: how much of a JPEG was read then.
         workers: threads that read.
 
     Raises:
         InputError: fewer than two images would be left.
     """
     learnt = set(training.digests)
+    at_least = representation.preprocessing.at_least
 
     def digest_of(index: int) -> bytes | ImageError:
         try:
@@ -157,7 +176,9 @@ def without_some(
 
     found = list(ordered_map(digest_of, range(len(sources)), workers))
     errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
-    left = training.without({item for item in found if isinstance(item, bytes)})
+    left = training.without(
+        {item for item in found if isinstance(item, bytes)}, representation.layout
+    )
     if len(set(left.digests)) < 2:
         raise InputError(
             f"only {len(left.digests)} of {len(training.digests)} normal images would be left: at "

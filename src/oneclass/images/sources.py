@@ -22,6 +22,7 @@ from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
 
 Progress = Callable[[int, int], None]
+Stage = Callable[[str], None]
 BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
 NO_MEMORY = (

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from oneclass.backbones import Backbone
 from oneclass.datasets import DataSet
 from oneclass.errors import InputError
-from oneclass.images.sources import Progress
 from oneclass.paper.protocol import Cell, Draw, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
@@ -18,7 +18,16 @@ from oneclass.representations import GREYSCALE, Greyscale, Representation, Separ
 from oneclass.rows.layers import Layers
 
 EXAMPLE = "efficientnet-lite0:block_14@2"
-Shown = Callable[[str], AbstractContextManager[Progress]]
+
+
+class Shown(Protocol):
+    """What shows progress: called with (images done, images in all), or told what begins."""
+
+    def __call__(self, done: int, total: int, /) -> None: ...
+    def stage(self, name: str) -> None: ...
+
+
+Show = Callable[[str], AbstractContextManager[Shown]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def draw_job(
 
 
 def run_job(
-    job: Job, networks: Sequence[NetworkLayers], *, cache: Path | None, show: Shown
+    job: Job, networks: Sequence[NetworkLayers], *, cache: Path | None, show: Show
 ) -> list[Cell]:
     """Every representation on every task of one data set, in the order of Table 1.
 
@@ -130,8 +139,10 @@ def run_job(
             rows, passed = extract_rows(
                 job.data.images, used, one.on(job.data), cache=cache, progress=progress
             )
-        for name, own in zip(one.names, rows, strict=True):
-            cells += [measure(drawn, name, own, used, passed) for drawn in job.draws]
+            for name, own in zip(one.names, rows, strict=True):
+                for drawn in job.draws:
+                    progress.stage(f"task {drawn.task.number} with {name}")
+                    cells.append(measure(drawn, name, own, used, passed))
     return sorted(cells, key=lambda cell: cell.task)
 
 

@@ -3,85 +3,144 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from string import Template
 
-from oneclass.detector.predictions import Prediction
+from oneclass.detector.predictions import VERDICTS, Prediction
+from oneclass.report.groups import Groups
+from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.markup import asset, text
 from oneclass.report.tiles import Tile
-from oneclass.system.names import plain
+from oneclass.system.names import plain, told_apart
 
 MOST_ROWS = 5000
+VERDICT_FILTERS = {"anomaly": "Anomalies", "unclear": "Unclear", "fine": "Fine"}
+MISTAKE_FILTERS = {"wrong": "Mistakes", FALSE_ALARM: "False alarms", MISSED: "Missed anomalies"}
 
 
-def images(tiles: list[Tile], predictions: Sequence[Prediction]) -> str:
-    """The section with the tiles, what sorts and filters them, and the table."""
-    if not predictions:
-        return ""
-    n = len(predictions)
-    shown = "All of them" if len(tiles) == n else f"The oddest and the least odd of {n:,}"
-    which = "" if n == 1 else f"{shown}, the oddest first."
-    heat = any(tile.heat for tile in tiles)
-    return Template(asset("images.html")).substitute(
-        which=which,
-        key=asset("heat_key.html") if heat else "",
-        without_heat="" if heat else "This model's layers have no map, so there are no heatmaps.",
-        heat="" if heat else "hidden",
-        tiles="".join(map(_tile, tiles)),
-        n_tiles=f"{len(tiles):,}",
-        table=_table(predictions),
-    )
+@dataclass(frozen=True)
+class Gallery:
+    """What the tiles and the table are made from.
 
+    Attributes:
+        predictions: of the run.
+        tiles: the images to show; none where pictures were not wanted.
+        groups: folders and kinds to filter by.
+        truth: what is known of the images.
+    """
 
-def _tile(tile: Tile) -> str:
-    p = tile.prediction
-    kind = "anomaly" if p.is_anomaly else "normal"
-    name = text(plain(p.path))
-    if tile.image is None:
-        inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
-    else:
-        width, height = tile.size
-        shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
-        heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
-        inside = (
-            f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
-            f'height="{height}" alt="{text(plain(Path(p.path).name))}">{heat}</span>'
+    predictions: Sequence[Prediction]
+    tiles: Sequence[Tile]
+    groups: Groups
+    truth: Truth
+
+    def section(self) -> str:
+        """The section with the tiles, what sorts and filters them, and the table."""
+        if not self.predictions:
+            return ""
+        n = len(self.predictions)
+        heat = any(tile.heat for tile in self.tiles)
+        shown = self.tiles and any(tile.image for tile in self.tiles)
+        names = dict(
+            zip((p.path for p in self.predictions), told_apart(self._paths()), strict=True)
         )
-    return (
-        f'<li class="tile {kind}" data-rank="{tile.rank}" data-verdict="{kind}" data-name="{name}">'
-        f'<div class="frame">{inside}</div><div class="about">'
-        f'<bdi title="{name}">{text(plain(Path(p.path).name))}</bdi>'
-        f'<span class="odds">{_odds(p.p_value)}</span>'
-        f'<span class="odds">score {p.score:.3g}</span>'
-        f'<span class="verdict {kind}">{kind}</span></div></li>'
-    )
+        return Template(asset("images.html")).substitute(
+            which=self._which(n),
+            key=asset("heat_key.html") if heat else "",
+            without_heat="This model's layers have no map, so there are no heatmaps."
+            if shown and not heat
+            else "",
+            heat="" if heat else "hidden",
+            verdicts=self._verdicts(),
+            groups=self.groups.options(),
+            tiles="".join(self._tile(tile, names[tile.prediction.path]) for tile in self.tiles),
+            n_tiles=f"{len(self.tiles):,}",
+            pictures="" if self.tiles else "hidden",
+            table=self._table(),
+        )
+
+    def _paths(self) -> list[str]:
+        return [p.path for p in self.predictions]
+
+    def _which(self, n: int) -> str:
+        if n == 1:
+            return ""
+        if not self.tiles:
+            return "The pictures were left out."
+        some = "The oddest and the least odd" + (", and mistakes," if self.truth else "")
+        shown = "All of them" if len(self.tiles) == n else f"{some} of {n:,}"
+        return f"{shown}, the oddest first."
+
+    def _verdicts(self) -> str:
+        found = {p.verdict for p in self.predictions}
+        known = {name: VERDICT_FILTERS[name] for name in VERDICTS if name in found}
+        if self.truth:
+            known |= MISTAKE_FILTERS
+        return "".join(f'<option value="{value}">{name}</option>' for value, name in known.items())
+
+    def _data(self, p: Prediction) -> str:
+        """What the page's script finds a tile or a row by."""
+        wrong = self.truth.mistake(p)
+        mark = f' data-wrong="{wrong}"' if wrong else ""
+        groups = self.groups.of(p.path)
+        within = f' data-groups="{groups}"' if groups else ""
+        return f'data-verdict="{p.verdict}" data-name="{text(plain(p.path))}"{mark}{within}'
+
+    def _tile(self, tile: Tile, name: str) -> str:
+        p = tile.prediction
+        shown = text(plain(name))
+        if tile.image is None:
+            inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
+        else:
+            width, height = tile.size
+            shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
+            heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
+            inside = (
+                f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
+                f'height="{height}" alt="{shown}">{heat}</span>'
+            )
+        wrong = self.truth.mistake(p)
+        mistake = f'<span class="verdict wrong">{wrong.replace("-", " ")}</span>' if wrong else ""
+        frame = "button" if tile.image else "div"
+        label = f' type="button" aria-label="Enlarge {shown}"' if tile.image else ""
+        return (
+            f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
+            f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
+            f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
+            f'<span class="odds">{_odds(p.p_value)}</span>'
+            f'<span class="odds">score {p.score:.3g}</span>'
+            f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
+            "</span></div></li>"
+        )
+
+    def _table(self) -> str:
+        ranked = sorted(self.predictions, key=lambda p: -p.score)[:MOST_ROWS]
+        if len(ranked) < len(self.predictions):
+            what = f"The {len(ranked):,} oddest as a table; predictions.csv has all"
+        else:
+            what = f"All {len(ranked):,} images as a table"
+        what = "The image as a table" if len(self.predictions) == 1 else what
+        rows = "".join(self._row(rank, p) for rank, p in enumerate(ranked, 1))
+        truth = "<th>truth</th>" if self.truth else ""
+        return (
+            f"<details><summary>{what}</summary>"
+            '<div class="scroll" tabindex="0"><table id="rows"><thead><tr>'
+            f'<th class="number">rank</th><th>image</th><th>verdict</th>{truth}'
+            '<th class="number">score</th><th class="number">p-value</th></tr></thead>'
+            f"<tbody>{rows}</tbody></table></div></details>"
+        )
+
+    def _row(self, rank: int, p: Prediction) -> str:
+        wrong = self.truth.mistake(p)
+        mark = f' <b class="wrong">{wrong.replace("-", " ")}</b>' if wrong else ""
+        truth = f"<td>{text(plain(self.truth.word(p.path)))}{mark}</td>" if self.truth else ""
+        return (
+            f'<tr {self._data(p)}><td class="number">{rank}</td>'
+            f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{p.verdict}</td>{truth}"
+            f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
+            f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
+        )
 
 
 def _odds(p_value: float) -> str:
     return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"
-
-
-def _table(predictions: Sequence[Prediction]) -> str:
-    ranked = sorted(predictions, key=lambda p: -p.score)[:MOST_ROWS]
-    what = (
-        ("The image as a table" if len(ranked) == 1 else f"All {len(ranked):,} images as a table")
-        if len(ranked) == len(predictions)
-        else f"The {len(ranked):,} oddest as a table; predictions.csv has all"
-    )
-    rows = "".join(
-        f'<tr data-name="{text(plain(p.path))}" data-verdict="{_kind(p)}">'
-        f'<td class="number">{rank}</td>'
-        f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{_kind(p)}</td>"
-        f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
-        f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
-        for rank, p in enumerate(ranked, 1)
-    )
-    return (
-        f'<details><summary>{what}</summary><div class="scroll"><table id="rows"><thead><tr>'
-        '<th class="number">rank</th><th>image</th><th>verdict</th><th class="number">score</th>'
-        f'<th class="number">p-value</th></tr></thead><tbody>{rows}</tbody></table></div></details>'
-    )
-
-
-def _kind(prediction: Prediction) -> str:
-    return "anomaly" if prediction.is_anomaly else "normal"

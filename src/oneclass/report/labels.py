@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,11 +12,21 @@ from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.system.texts import read_table, same_name, why
 
+NORMAL, ANOMALY = "normal", "anomaly"
+FALSE_ALARM, MISSED = "false-alarm", "missed"
 NORMAL_WORDS = frozenset({"normal", "good", "ok", "0", "false", "no", "negative"})
 ANOMALY_WORDS = frozenset(
-    {"anomaly", "anomalous", "anomalies", "bad", "defect", "defective", "ng", "nok"}
+    {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "defect", "defective", "ng", "nok"}
     | {"1", "true", "yes", "positive"}
 )
+"""Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
+NO_WORDS = frozenset(
+    {"", "maybe", "n/a", "na", "nan", "none", "null", "perhaps", "skip", "test", "todo", "train"}
+    | {"unclear", "undefined", "unknown", "unlabeled", "unlabelled", "unsure"}
+)
+"""What stands in tables where nobody knows, or where something else is told."""
+NEAR = 0.8
+"""So like a word for normal, as difflib counts, that it may be one that was mistyped."""
 SHOWN = 3
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
@@ -24,10 +35,32 @@ class Truth(dict[str, bool]):
     """For each scored image of which the truth is known, whether it is an anomaly.
 
     Attributes:
+        kinds: the kind of each anomaly that has one, such as scratch.
         unmatched: what the table names besides: no image that was scored.
     """
 
-    unmatched: tuple[str, ...] = ()
+    def __init__(self, known: Mapping[str, bool] | None = None) -> None:
+        super().__init__(known or {})
+        self.kinds: dict[str, str] = {}
+        self.unmatched: tuple[str, ...] = ()
+
+    def word(self, path: str) -> str:
+        """What is known of an image: normal, the kind of anomaly, anomaly, or nothing."""
+        if path not in self:
+            return ""
+        return self.kinds.get(path, ANOMALY) if self[path] else NORMAL
+
+    def mistake(self, prediction: Prediction) -> str:
+        """`FALSE_ALARM`, `MISSED`, or nothing: right, unclear, or unknown."""
+        odd = self.get(prediction.path)
+        if odd is None or prediction.is_unclear or odd == prediction.is_anomaly:
+            return ""
+        return MISSED if odd else FALSE_ALARM
+
+    def apart(self, predictions: Sequence[Prediction]) -> tuple[list[Prediction], list[Prediction]]:
+        """Those of normal images, and those of anomalies."""
+        known = [p for p in predictions if p.path in self]
+        return [p for p in known if not self[p.path]], [p for p in known if self[p.path]]
 
 
 def from_folders(predictions: Sequence[Prediction], normal: Sequence[str]) -> Truth:
@@ -62,8 +95,10 @@ def from_folders(predictions: Sequence[Prediction], normal: Sequence[str]) -> Tr
 def from_csv(predictions: Sequence[Prediction], file: Path) -> Truth:
     """A table with the columns `path` and `label`: normal or anomaly (or 0 or 1, good or bad, ...).
 
-    A path is taken as it was scored, or as relative to the table's folder; letters that can be
-    written in two ways (an umlaut as one character or as two) are the same.
+    Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
+    is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
+    relative to the table's folder; letters that can be written in two ways (an umlaut as one
+    character or as two) are the same.
 
     Returns:
         For each path that the table names whether it is an anomaly.
@@ -74,21 +109,23 @@ def from_csv(predictions: Sequence[Prediction], file: Path) -> Truth:
     """
     exact, alike = _scored(predictions)
     truth, unmatched = Truth(), []
-    said: dict[str, tuple[int, bool]] = {}
-    for number, path, is_anomaly in _rows(file):
+    said: dict[str, tuple[int, str]] = {}
+    for number, path, word in _rows(file):
         # As strings, since a path may be given in any way that the system takes.
         places = [_real(path), _real(os.path.join(file.parent, path))]  # noqa: PTH118
         found = next((exact[place] for place in places if place in exact), None)
         spelt = [same_name(place) for place in places]
         found = found or next((alike[place] for place in spelt if place in alike), [])
         for name in found or places[:1]:
-            before, word = said.setdefault(name, (number, is_anomaly))
-            if word != is_anomaly:
+            before, first = said.setdefault(name, (number, word))
+            if first != word:
                 raise InputError(
-                    f"labels {file}: {path} is {_word(word)} in line {before} and "
-                    f"{_word(is_anomaly)} in line {number}. Keep one of the lines."
+                    f"labels {file}: {path} is {first} in line {before} and {word} in line "
+                    f"{number}. Keep one of the lines."
                 )
-        truth.update(dict.fromkeys(found, is_anomaly))
+        truth.update(dict.fromkeys(found, word != NORMAL))
+        if word not in (NORMAL, ANOMALY):
+            truth.kinds.update(dict.fromkeys(found, word))
         unmatched += [] if found else [path]
     if not truth:
         raise InputError(
@@ -106,8 +143,8 @@ def told_unmatched(truth: Truth) -> str:
     return f"{len(truth.unmatched):,}: {names}{' ...' if len(truth.unmatched) > SHOWN else ''}"
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, bool]]:
-    """Line number, path and whether it is an anomaly, of each row."""
+def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
+    """Line number, path, and `NORMAL`, `ANOMALY` or the kind of anomaly, of each row."""
     try:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
@@ -122,14 +159,31 @@ def _rows(file: Path) -> Iterator[tuple[int, str, bool]]:
             f"and one of {', '.join(COLUMNS)}."
         )
     for number, row in rows:
-        word = row[found[0]].strip().lower()
-        if word not in NORMAL_WORDS | ANOMALY_WORDS:
-            raise InputError(
-                f"labels {file}, line {number}: {word!r} is no label. Expected normal or anomaly "
-                f"(or {', '.join(sorted(NORMAL_WORDS - {'normal'}))}; "
-                f"{', '.join(sorted(ANOMALY_WORDS - {'anomaly'}))})."
-            )
-        yield number, row["path"], word in ANOMALY_WORDS
+        try:
+            yield number, row["path"], _meant(row[found[0]].strip().lower())
+        except ValueError as problem:
+            raise InputError(f"labels {file}, line {number}: {problem}") from problem
+
+
+def _meant(word: str) -> str:
+    """`NORMAL`, `ANOMALY`, or the kind of anomaly that a word names.
+
+    Raises:
+        ValueError: it names none.
+    """
+    if word in NORMAL_WORDS:
+        return NORMAL
+    if word in ANOMALY_WORDS:
+        return ANOMALY
+    near = difflib.get_close_matches(word, sorted(NORMAL_WORDS), n=1, cutoff=NEAR)
+    if near or word in NO_WORDS or not any(map(str.isalpha, word)):
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"{word!r} is no label.{hint} Expected one of {', '.join(sorted(NORMAL_WORDS))} for "
+            f"normal images, and of {', '.join(sorted(ANOMALY_WORDS))} for anomalies, or the name "
+            "of a defect, such as scratch. Leave out the lines of images that nobody judged."
+        )
+    return word
 
 
 def _scored(
@@ -150,7 +204,3 @@ def _real(path: str) -> str:
     with suppress(ValueError):  # a zero byte, which no path holds
         path = os.path.realpath(path)
     return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _word(is_anomaly: bool) -> str:
-    return "an anomaly" if is_anomaly else "normal"

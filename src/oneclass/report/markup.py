@@ -30,6 +30,7 @@ def whole_page(
     figures: Sequence[tuple[str, str, str]],
     banners: Sequence[str],
     sections: Sequence[str],
+    hidden: str = "",
     made_from: str = "",
     images: bool = False,
     script: str = "",
@@ -42,6 +43,7 @@ def whole_page(
         figures: (kind, number, what it counts), outside text; the kind is "alarm" or nothing.
         banners: warnings above everything else.
         sections: markup; empty ones are left out.
+        hidden: markup above all others, for a later program to show.
         made_from: markup for the footer.
         images: whether the page's policy allows images that travel inside it.
         script: the one script that the policy allows.
@@ -49,6 +51,7 @@ def whole_page(
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template(asset("page.html")).substitute(
         made_from=made_from,
+        hidden=hidden,
         sources="img-src data:; " if images else "",
         scripts=f"; script-src 'sha256-{digest}'" if script else "",
         script=f"<script>{script}</script>\n" if script else "",

@@ -28,6 +28,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         ("Half-spaces", str(fit["n_halfspaces"])),
         ("Certificate", f"largest relative duality gap {fit['largest_dual_gap']:.1e}"),
         ("Promised false alarms", f"{100 * card['false_alarms']:.3g} % of normal images"),
+        *([("Unclear", _unclear(card))] if card.get("unclear") else []),
         (
             "Calibration",
             f"{_method(calibration['method'])}, {calibration['n_held_out']} held-out images; so "
@@ -67,6 +68,11 @@ def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _pixels(scale: dict[str, Any]) -> str:
     return f"{scale['depth']}; {scale['low']:g} to {scale['high']:g} become intensity 0 to 1"
+
+
+def _unclear(card: dict[str, Any]) -> str:
+    low, high = 100 * card["false_alarms"], 100 * card["unclear"]
+    return f"images with p-values from {low:.3g} to {high:.3g} %"
 
 
 def _method(name: str) -> str:

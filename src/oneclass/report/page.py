@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from oneclass.detector.estimator import Detector
+from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.sources import Progress
-from oneclass.report import gallery, modelcard, plots
-from oneclass.report.gallery import MOST_ROWS
-from oneclass.report.labels import Truth, told_unmatched
+from oneclass.report import modelcard, plots
+from oneclass.report.agreement import Agreement
+from oneclass.report.gallery import MOST_ROWS, Gallery
+from oneclass.report.groups import Groups
+from oneclass.report.head import Head
+from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, definitions, figure, section, text, whole_page
 from oneclass.report.tiles import Tile, make_tiles, most_telling
-from oneclass.results.runs import Run, read_run
-from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import whole_file
 from oneclass.system.names import plain
 
@@ -38,7 +41,10 @@ TRAINING = (
     "How well the network tells the sub-categories apart that it was trained on. What counts is "
     "the accuracy on held-out images."
 )
-ROC = "From no image called an anomaly, bottom left, to all of them, top right."
+OLDER = (
+    "This page is older than the scores in its folder: the images were scored again since it was "
+    "made. 'oneclass report' makes it anew."
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Report:
         file: the page.
         size: in bytes.
         n_tiles: images on it.
-        n_missing: images that could not be shown.
+        n_missing: images that were to be shown and could not be.
         n_scored: images with a score.
         truth: what was known of the images; None where nobody knew.
     """
@@ -70,6 +76,7 @@ def write_report(
     *,
     labels: Callable[[Sequence[Prediction]], Truth] | None = None,
     title: str | None = None,
+    pictures: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Write one self-contained HTML page about a scoring run.
@@ -81,10 +88,12 @@ def write_report(
         file: the page to write, whole or not at all.
         labels: gives, for the predictions, which images are anomalies in truth.
         title: of the page; None for the verdict.
+        pictures: whether to show the images; without them the page has numbers alone.
         progress: called with (images read, images in all).
 
     Raises:
-        InputError: the folder holds no complete run, or that of another model; unusable labels.
+        InputError: the folder holds no complete run, or that of another model; unusable labels; no
+            image can be shown.
         MissingDependencyError: matplotlib is not installed.
         StorageError: the disk is full.
     """
@@ -95,12 +104,48 @@ def write_report(
             f"{model} has {detector.digest}. Give the model that scored it, or score again."
         )
     truth = labels(run.predictions) if labels and run.predictions else None
-    tiles = make_tiles(most_telling(run.predictions), detector, progress=progress)
-    content = _page(detector, model, folder, run, tiles, truth, title).encode()
+    agreement = Agreement(run.predictions, truth or Truth())
+    tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
+    content = _page(detector, model, folder, run, tiles, agreement, title).encode()
     with whole_file(file) as out:
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
     return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
+
+
+def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:
+    """The pictures.
+
+    Raises:
+        InputError: there are images, and none can be shown.
+    """
+    wrong = {p.path for p in run.predictions if truth.mistake(p)}
+    tiles = make_tiles(
+        most_telling(run.predictions, wrong),
+        detector,
+        places=_places(run),
+        first=wrong,
+        progress=progress,
+    )
+    if tiles and all(tile.image is None for tile in tiles):
+        first = tiles[0]
+        raise InputError(
+            f"none of the {len(tiles)} images can be shown; the first, {first.prediction.path}: "
+            f"{first.problem}. Run the command from the folder in which you scored, or score "
+            "again. --without-pictures makes a page of the numbers alone."
+        )
+    return tiles
+
+
+def _places(run: Run) -> dict[str, Path]:
+    """Where each image lies: as it was named, or as seen from the folder of the scoring."""
+    base = run.record.get("folder")
+    found = {}
+    for p in run.predictions:
+        here = Path(p.path)
+        there = Path(base, p.path) if isinstance(base, str) else here
+        found[p.path] = there if there != here and not here.exists() else here
+    return found
 
 
 def _page(
@@ -109,26 +154,29 @@ def _page(
     folder: Path,
     run: Run,
     tiles: list[Tile],
-    truth: Truth | None,
+    agreement: Agreement,
     title: str | None,
 ) -> str:
-    card = detector.card
-    headline = title or _headline(run.predictions)
+    fitted = _as_scored(detector, run)
+    card, groups = fitted.card, Groups(run.predictions, agreement.truth)
+    head = Head(run, card, agreement, tiles)
     sections = [
-        gallery.images(tiles, run.predictions),
-        _distributions(detector, run),
-        _with_labels(run.predictions, truth, card) if truth else "",
+        Gallery(run.predictions, tiles, groups, agreement.truth).section(),
+        *groups.sections(),
+        agreement.section(fitted.false_alarms),
+        _distributions(fitted, run),
         _errors(run),
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
     when = text(str(run.record.get("started", ""))[:16].replace("T", " "))
     return whole_page(
-        headline,
-        _lead(run, card),
+        title or head.headline(),
+        head.lead(),
         eyebrow=f'oneclass report<span class="when">{when}</span>',
-        figures=_figures(run, card),
-        banners=_warnings(run),
+        figures=head.figures(),
+        banners=head.warnings(),
+        hidden=f"{OLDER_PAGE}{text(OLDER)}</p>",
         sections=sections,
         made_from=f" from <code>{text(model.name)}</code> and <code>{text(folder.name)}</code>",
         images=True,
@@ -136,104 +184,25 @@ def _page(
     )
 
 
-def _headline(predictions: Sequence[Prediction]) -> str:
-    n, odd = len(predictions), sum(p.is_anomaly for p in predictions)
-    if not n:
-        return "No image could be scored"
-    if n == 1:
-        return "The image is an anomaly" if odd else "The image looks normal"
-    if not odd:
-        return f"All {n:,} images look normal"
-    return f"{odd:,} of {n:,} images {'is an anomaly' if odd == 1 else 'are anomalies'}"
+def _as_scored(detector: Detector, run: Run) -> FittedModel:
+    """The model at the rates that the images were scored with."""
+    card = run.record.get("card", {})
+    return detector.model.at_rates(card.get("false_alarms"), card.get("unclear"))
 
 
-def _lead(run: Run, card: dict[str, Any]) -> str:
-    rate, n = card["false_alarms"], len(run.predictions)
-    learnt = f"Judged by {card['fit']['n_images']:,} normal images alone."
-    if not n:
-        return f"{learnt} See the errors below."
-    if n == 1:
-        return f"{learnt} {100 * rate:.3g} % of normal images are called anomalies all the same."
-    return (
-        f"{learnt} If all {n:,} were normal, about {_count(rate * n)} would be called anomalies "
-        f"all the same: that is the promised rate of {100 * rate:.3g} %."
-    )
-
-
-def _count(expected: float) -> str:
-    return f"{expected:.1f}" if expected < 3 else f"{expected:,.0f}"
-
-
-def _figures(run: Run, card: dict[str, Any]) -> list[tuple[str, str, str]]:
-    odd = sum(p.is_anomaly for p in run.predictions)
-    return [
-        ("", f"{len(run.predictions):,}", "images scored"),
-        ("alarm" if odd else "", f"{odd:,}", "called anomalies"),
-        (
-            "",
-            f"{100 * card['false_alarms']:.3g} %",
-            "false alarms among normal images, as promised",
-        ),
-        ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
-    ]
-
-
-def _warnings(run: Run) -> list[str]:
-    found = []
-    if run.record.get("drift"):
-        found.append(str(run.record["drift"]))
-    if not run.record.get("complete", True):
-        found.append("Scoring was interrupted: some images were not scored.")
-    return found
-
-
-def _distributions(detector: Detector, run: Run) -> str:
-    card = detector.card
+def _distributions(fitted: FittedModel, run: Run) -> str:
     scores = np.array([p.score for p in run.predictions])
     verdicts = np.array([p.is_anomaly for p in run.predictions], bool)
     histogram = plots.score_histogram(
-        detector.normal_scores, scores, verdicts, detector.score_threshold
+        fitted.calibration.normal_scores, scores, verdicts, fitted.threshold
     )
-    exact = card["calibration"]["method"] != "cross"
+    exact = fitted.card["calibration"]["method"] != "cross"
     figures = figure("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
     if len(scores) > 1:
         p_values = np.array([p.p_value for p in run.predictions])
-        plot = plots.p_value_plot(p_values, card["false_alarms"])
+        plot = plots.p_value_plot(p_values, fitted.false_alarms)
         figures += figure("p-values", plot, P_VALUES)
     return section("scores", "Scores", f'<div class="plots">{figures}</div>')
-
-
-def _with_labels(predictions: Sequence[Prediction], truth: Truth, card: dict[str, Any]) -> str:
-    known = [p for p in predictions if p.path in truth]
-    normal = [p for p in known if not truth[p.path]]
-    odd = [p for p in known if truth[p.path]]
-    lines = [("Images with a label", f"{len(normal)} normal, {len(odd)} anomalies")]
-    if without := len(predictions) - len(known):
-        lines.append(("Images without one", f"{without:,} of {len(predictions):,}"))
-    if truth.unmatched:
-        lines.append(("Labels of no scored image", told_unmatched(truth)))
-    plot = ""
-    if normal:
-        hits = sum(p.is_anomaly for p in normal)
-        promised = f"promised were {100 * card['false_alarms']:.3g} %"
-        lines.append(("False alarms", f"{_rate(hits, len(normal))}; {promised}"))
-    if odd:
-        lines.append(("Anomalies found", _rate(sum(p.is_anomaly for p in odd), len(odd))))
-    if normal and odd:
-        scores = [np.array([p.score for p in group]) for group in (normal, odd)]
-        low, high = auroc_interval(*scores)
-        area = f"{auroc(*scores):.3f} (95 % interval {low:.3f} to {high:.3f})"
-        lines.insert(1, ("AUROC", f"{area}: the chance that a random anomaly scores higher"))
-        here = tuple(sum(p.is_anomaly for p in group) / len(group) for group in (normal, odd))
-        curve = plots.roc_plot(*roc_curve(*scores), (here[0], here[1]))
-        plot = f'<div class="plots">{figure("ROC curve", curve, ROC)}</div>'
-    return section("labels", "Against the labels", definitions(lines) + plot)
-
-
-def _rate(hits: int, n: int) -> str:
-    low, high = wilson_interval(hits, n)
-    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
-    return f"{hits} of {n}, {100 * hits / n:.1f} % ({interval})"
 
 
 def _errors(run: Run) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -17,11 +17,13 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.overlay import heat_layer, visible
 
-MOST_TILES, MOST_CALM = 500, 100
+MOST_TILES, MOST_CALM, MOST_WRONG = 500, 100, 150
 BUDGET = 3_400_000
 """Characters for all images of a page, so that 500 of them stay under 5 MB."""
+LARGE, LARGE_QUALITY, MOST_LARGE, LARGE_BUDGET = 560, 74, 100, 1_500_000
+"""The most telling images are kept large enough to be enlarged, as many as this budget takes."""
 LEVELS = ((192, 78), (160, 70), (128, 62), (96, 55), (72, 45), (56, 35))
-"""Longest side in pixels and WebP quality; the first that keeps the budget is taken."""
+"""Longest side in pixels and WebP quality of the others; the first that keeps the budget."""
 HEAT_SIDE = 28
 
 
@@ -46,22 +48,56 @@ class Tile:
     problem: str = ""
 
 
-def most_telling(predictions: Sequence[Prediction]) -> list[tuple[int, Prediction]]:
-    """The predictions to show, with their ranks: all, or of many the oddest and the least odd."""
+def most_telling(
+    predictions: Sequence[Prediction], wrong: Collection[str] = ()
+) -> list[tuple[int, Prediction]]:
+    """The predictions to show, with their ranks: all, or of many the oddest and the least odd.
+
+    Args:
+        predictions: of the run.
+        wrong: paths of those whose verdict is known to be wrong; up to `MOST_WRONG` come first.
+    """
     ranked = list(enumerate(sorted(predictions, key=lambda p: -p.score), 1))
     if len(ranked) <= MOST_TILES:
         return ranked
-    return [*ranked[: MOST_TILES - MOST_CALM], *ranked[-MOST_CALM:]]
+    places = [i for i, (_, p) in enumerate(ranked) if p.path in wrong][:MOST_WRONG]
+    kept = {*places, *range(len(ranked) - MOST_CALM, len(ranked))}
+    for place in range(len(ranked)):
+        if len(kept) >= MOST_TILES:
+            break
+        kept.add(place)
+    return [ranked[place] for place in sorted(kept)]
 
 
 def make_tiles(
-    chosen: Sequence[tuple[int, Prediction]], detector: Detector, *, progress: Progress | None
+    chosen: Sequence[tuple[int, Prediction]],
+    detector: Detector,
+    *,
+    places: Mapping[str, Path],
+    first: Collection[str] = (),
+    progress: Progress | None,
 ) -> list[Tile]:
     """Read the chosen images again, and take their scores apart where the model can.
 
     An image that is gone or no longer has the score that was recorded is not shown.
+
+    Args:
+        chosen: ranks and predictions.
+        detector: that scored them.
+        places: where an image lies now, by its path.
+        first: paths of images that are kept large before all others.
+        progress: called with (images read, images in all).
     """
-    found = list(_look(chosen, detector, progress))
+    order = sorted(range(len(chosen)), key=lambda i: (chosen[i][1].path not in first, i))
+    candidates = set(order[:MOST_LARGE])
+    found = list(_look(chosen, detector, places, candidates, progress))
+    room = LARGE_BUDGET
+    for i in order[:MOST_LARGE]:
+        large = found[i].large
+        if large is not None and len(large) <= room:
+            room -= len(large)
+        else:
+            found[i] = replace(found[i], large=None)
     for side, quality in LEVELS:
         tiles = [_encoded(one, side, quality) for one in found]
         if sum(len(t.image or "") + len(t.heat or "") for t in tiles) <= BUDGET:
@@ -74,15 +110,21 @@ class _Seen:
     rank: int
     prediction: Prediction
     image: Image.Image | None
+    large: str | None = None
+    size: tuple[int, int] = (1, 1)
     heat: str | None = None
     problem: str = ""
 
 
 def _look(
-    chosen: Sequence[tuple[int, Prediction]], detector: Detector, progress: Progress | None
+    chosen: Sequence[tuple[int, Prediction]],
+    detector: Detector,
+    places: Mapping[str, Path],
+    large: Collection[int],
+    progress: Progress | None,
 ) -> Iterator[_Seen]:
-    paths = [Path(prediction.path) for _, prediction in chosen]
-    sources = Sources(paths, [str(path) for path in paths])
+    paths = [places[prediction.path] for _, prediction in chosen]
+    sources = Sources(paths, [prediction.path for _, prediction in chosen])
     heat_scale: float | None = None
     results: Iterator[Explanation | Prediction | ImageError]
     try:
@@ -103,11 +145,12 @@ def _look(
         except ImageError as gone:  # since a moment ago
             yield _Seen(rank, recorded, None, problem=gone.reason)
             continue
-        image.thumbnail((LEVELS[0][0], LEVELS[0][0]), Image.Resampling.LANCZOS)
         heat = None
         if isinstance(result, Explanation) and heat_scale is not None:
             heat = _heat(result, heat_scale)
-        yield _Seen(rank, recorded, image, heat)
+        uri = _data_uri(_shrunk(image, LARGE), LARGE_QUALITY) if index in large else None
+        small = _shrunk(image, LEVELS[0][0])
+        yield _Seen(rank, recorded, small, uri, small.size, heat)
 
 
 def _heat(explanation: Explanation, heat_scale: float) -> str:
@@ -119,12 +162,15 @@ def _heat(explanation: Explanation, heat_scale: float) -> str:
 def _encoded(seen: _Seen, side: int, quality: int) -> Tile:
     if seen.image is None:
         return Tile(seen.prediction, seen.rank, None, problem=seen.problem)
-    image = seen.image
-    if max(image.size) > side:
-        image = image.copy()
-        image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    uri = _data_uri(image, quality)
-    return Tile(seen.prediction, seen.rank, uri, seen.heat, seen.image.size)
+    uri = seen.large or _data_uri(_shrunk(seen.image, side), quality)
+    return Tile(seen.prediction, seen.rank, uri, seen.heat, seen.size)
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side has at most so many pixels."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
 
 
 def _data_uri(image: Image.Image, quality: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from oneclass.backbones import Backbone, Preprocessing, Runtime
 from oneclass.images.scale import PixelScale
 from oneclass.representations.preparation import prepare
+from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Pixels, Planes, Rows
 
 ROW_DTYPES = ("float32", "float16")
@@ -60,6 +61,11 @@ class Representation(ABC):
     def prepared_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one prepared image."""
         return self.preprocessing.shape
+
+    @property
+    def layout(self) -> Layout | None:
+        """Where patches lie in an image's row; None where there are none."""
+        return None
 
     @property
     def nbytes(self) -> int:

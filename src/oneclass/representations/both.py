@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from oneclass.images.scale import PixelScale
 from oneclass.representations.base import Batch, MapShape, Representation
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
+from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Pixels, Planes, Rows
 
 BOTH = "whole_and_patches"
@@ -41,6 +43,10 @@ class WholeAndPatches(Representation):
     @property
     def prepared_shape(self) -> tuple[int, int, int]:
         return 1, 1, math.prod(self.whole.prepared_shape) + math.prod(self.patches.prepared_shape)
+
+    @property
+    def layout(self) -> Layout:
+        return replace(self.patches.layout, before=self.whole.n_columns)
 
     def require_maps(self) -> tuple[MapShape, ...]:
         return self.patches.require_maps()

@@ -7,11 +7,12 @@ the cores are busy as long as there are images, whichever stage is the slow one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from oneclass.images.scale import PixelScale
 from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_digest
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
-from oneclass.system.arrays import Planes, Rows
+from oneclass.system.arrays import Pixels, Planes, Rows
 from oneclass.system.host.machine import versions
 from oneclass.system.host.portable import cpu_name
 from oneclass.system.host.workers import AHEAD, ordered_map
@@ -33,6 +34,10 @@ WORKING_BYTES = 2**28
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
+ALL_BUT_SIGN, INFINITE = np.uint16(0x7FFF), 0x7C00
+"""Of the bits of a float16."""
+BEGINNING = 1024
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,14 @@ class Extracted:
         row: (d,), or (p, d) for patches, of the representation's `row_dtype`.
         digest: of the image's content.
         key: of the file or array as it was read, where a store was asked for it.
+        glance: what was made of its pixels, where that was asked for.
     """
 
     index: int
     row: Rows
     digest: bytes
     key: bytes | None = None
+    glance: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class _Prepared:
     index: int
     digest: bytes
     key: bytes | None
+    glance: Any
 
 
 def open_store(cache: Path, representation: Representation, scale: PixelScale) -> RowStore:
@@ -106,16 +114,46 @@ def extract(
         store: of `open_store`: rows in it are not made again, others are added to it.
         stages: where to add up the time that each stage takes.
     """
+    return extract_and(
+        lambda extracted: extracted,
+        sources,
+        representation,
+        scale,
+        workers=workers,
+        store=store,
+        stages=stages,
+    )
+
+
+def extract_and(
+    finish: Callable[[Extracted], R],
+    sources: Sources,
+    representation: Representation,
+    scale: PixelScale,
+    *,
+    workers: int,
+    glance: Callable[[Pixels], Any] | None = None,
+    store: RowStore | None = None,
+    stages: Stages | None = None,
+) -> Generator[R | ImageError, None, None]:
+    """Like `extract`, and what is made of each image's row: in the workers, while it is at hand.
+
+    Args:
+        finish: called with each row; threads share it.
+        sources, representation, scale, workers, store, stages: as for `extract`.
+        glance: called with the pixels of each image as they were read (a large JPEG at a part of
+            its size); `finish` finds the result in `Extracted.glance`. Pixels are not kept.
+    """
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
-    work = _Work(sources, representation, scale, store, stages or Stages(), rooms)
-    with closing(ordered_map(work.rows, chunks, workers)) as done:
+    work = _Work(sources, representation, scale, store, stages or Stages(), rooms, finish, glance)
+    with closing(ordered_map(work.results, chunks, workers)) as done:
         try:
-            for is_new, result in chain.from_iterable(done):
-                if store is not None and is_new and isinstance(result, Extracted) and result.key:
-                    store.put(result.key, result.row, result.digest)
+            for new, result in chain.from_iterable(done):
+                if store is not None and new is not None and new.key:
+                    store.put(new.key, new.row, new.digest)
                 yield result
         finally:
             if store is not None:
@@ -145,7 +183,7 @@ def _images_a_chunk(representation: Representation, workers: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(Generic[R]):
     """What a worker does with a few images."""
 
     sources: Sources
@@ -154,9 +192,22 @@ class _Work:
     store: RowStore | None
     stages: Stages
     rooms: _Rooms
+    finish: Callable[[Extracted], R]
+    glance: Callable[[Pixels], Any] | None
 
-    def rows(self, indices: Sequence[int]) -> list[tuple[bool, Extracted | ImageError]]:
-        """The rows of some images, and of each whether the store should keep it."""
+    def results(self, indices: Sequence[int]) -> list[tuple[Extracted | None, R | ImageError]]:
+        """What was made of some images, and of each the row that the store should keep, if any."""
+        found = self._rows(indices)
+        return [
+            (
+                one if new and self.store is not None and isinstance(one, Extracted) else None,
+                one if isinstance(one, ImageError) else self.finish(one),
+            )
+            for new, one in found
+        ]
+
+    def _rows(self, indices: Sequence[int]) -> list[tuple[bool, Extracted | ImageError]]:
+        """The rows of some images, and of each whether it was made here."""
         try:
             planes = self.rooms.take()
         except MemoryError:
@@ -176,20 +227,37 @@ class _Work:
     def _look(self, index: int, out: Planes) -> tuple[bool, _Prepared | Extracted | ImageError]:
         """An image's row where it is known; else the image is prepared into `out`."""
         key = None
-        if self.store is not None:
-            with self.stages.measure("cache"):
-                key = self.sources.key(index)
-                if key is not None and (found := self.store.get(key)):
-                    return False, Extracted(index, *found, key)
         try:
+            if self.store is not None:
+                with self.stages.measure("cache"):
+                    key = self.sources.key(index)
+                    found = None if key is None else self.store.get(key)
+                if found:
+                    return False, Extracted(index, *found, key, self._glance_at(index))
             with self.sources.room(index):
                 return True, self._prepare(index, key, out)
         except ImageError as error:
             return False, error
 
-    def _prepare(self, index: int, key: bytes | None, out: Planes) -> _Prepared:
+    def _glance_at(self, index: int) -> Any:
+        """What is made of the pixels of an image whose row is known."""
+        if self.glance is None:
+            return None
+        with self.sources.room(index):
+            return self._glanced(self._pixels(index))
+
+    def _pixels(self, index: int) -> Pixels:
         with self.stages.measure("read and decode"):
-            pixels = self.sources.pixels(index, self.representation.preprocessing.at_least)
+            return self.sources.pixels(index, self.representation.preprocessing.at_least)
+
+    def _glanced(self, pixels: Pixels) -> Any:
+        if self.glance is None:
+            return None
+        with self.stages.measure("draw"):
+            return self.glance(pixels)
+
+    def _prepare(self, index: int, key: bytes | None, out: Planes) -> _Prepared:
+        pixels = self._pixels(index)
         check_depth(pixels, self.scale.depth, self.sources.names[index])
         if key is not None:
             with self.stages.measure("cache"):
@@ -197,8 +265,9 @@ class _Work:
                     key = None  # changed while it was read: whose row this is nobody knows
         with self.stages.measure("resize"):
             self.representation.prepare(pixels, self.scale, out)
+        glance = self._glanced(pixels)
         with self.stages.measure("digest"):
-            return _Prepared(index, content_digest(pixels), key)
+            return _Prepared(index, content_digest(pixels), key, glance)
 
     def _network(self, planes: Planes) -> list[Rows | None]:
         """The row of each image; None for one that does not fit into memory even alone."""
@@ -218,11 +287,24 @@ class _Work:
         name = self.sources.names[item.index]
         if row is None:
             return self._no_memory(item.index)
-        if not np.isfinite(row).all():
+        if not _finite(row):
             why = (
                 "the network's output for it is not finite; are its pixel values far out of range?"
             )
             return ImageError(name, "row_not_finite", why)
-        if self.representation.unit_length and not row.any():
+        if self.representation.unit_length and not _any(row):
             return ImageError(name, "row_zero", NO_DIRECTION)
-        return Extracted(item.index, row, item.digest, item.key)
+        return Extracted(item.index, row, item.digest, item.key, item.glance)
+
+
+def _finite(row: Rows) -> bool:
+    """Whether all is finite. Of float16 the bits are looked at: arithmetic with it is slow."""
+    if row.dtype != np.float16:
+        return bool(np.isfinite(row).all())
+    magnitudes = np.ascontiguousarray(row).view(np.uint16) & ALL_BUT_SIGN
+    return int(magnitudes.max(initial=0)) < INFINITE
+
+
+def _any(row: Rows) -> bool:
+    """Whether anything is not zero; the beginning mostly tells."""
+    return bool(row.reshape(-1)[:BEGINNING].any() or row.any())

@@ -12,6 +12,7 @@ from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
 from oneclass.representations.maps import interpolation, neighbourhoods
 from oneclass.rows.layers import unit
+from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Rows
 
 PATCHES = "patches"
@@ -35,14 +36,21 @@ class PatchLayers(NetworkLayers):
 
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, height * width, d) rows of unit length, or zero."""
-        parts = []
+        made = np.empty((len(batch), math.prod(self.grid), self.n_columns), self.row_dtype)
+        start = 0
         for values in self._values(batch):
             maps = neighbourhoods(values)
             up = [interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
             fine = np.matmul(np.matmul(up[0], maps), up[1].T)
             flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
-            parts.append(unit(flat, len(self.layers)))
-        return np.concatenate(parts, axis=2).astype(self.row_dtype, copy=False)
+            stop = start + maps.shape[1]
+            unit(flat, len(self.layers), made[..., start:stop])
+            start = stop
+        return made
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(0, math.prod(self.grid), self.n_columns)
 
     def require_maps(self) -> tuple[MapShape, ...]:
         return ((1, *self.grid),)

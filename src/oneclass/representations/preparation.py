@@ -40,7 +40,12 @@ def prepare(
         planes = luminance(planes)[None]
     # One multiplication and one addition a value: (value - low) / span, then (- mean) / std.
     prepared = np.empty(preprocessing.shape, np.float32) if out is None else out
+    first: dict[tuple[int, float, float], int] = {}  # a grey image is often three times the same
     for channel, (mean, std) in enumerate(zip(preprocessing.mean, preprocessing.std, strict=True)):
+        same = first.setdefault((channel % len(planes), mean, std), channel)
+        if same < channel:
+            prepared[channel] = prepared[same]
+            continue
         plane = planes[channel % len(planes)]
         np.multiply(plane, np.float32(1 / (span * std)), out=prepared[channel])
         prepared[channel] -= np.float32((low / span + mean) / std)

@@ -14,7 +14,7 @@ import numpy as np
 from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import Predictions
 from oneclass.errors import InputError
-from oneclass.images.sources import Images, Progress, gather
+from oneclass.images.sources import Images, Progress, Stage, gather
 from oneclass.statistics import auroc
 
 HELD_BACK = 0.2
@@ -63,6 +63,7 @@ def compare(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
+    stage: Stage | None = None,
 ) -> Iterator[Compared]:
     """Fit the same normal images once for each way of looking, and tell how each does.
 
@@ -74,6 +75,7 @@ def compare(
         seed: of what is held back, and of the fits.
         threads: for reading images and for the network.
         progress: called with (images done, images in all) in each fit.
+        stage: called with a few words where something begins that is not counted.
 
     Raises:
         InputError: fewer than ten images where some must be held back.
@@ -92,26 +94,27 @@ def compare(
         held = [items[i] for i in sorted(order[:n_held])]
         items = [items[i] for i in sorted(order[n_held:])]
     for view in views:
-        yield _one(view, items, held, odd, seed, threads, progress)
+        detector = Detector(rows=view, seed=seed, threads=threads)
+        yield _one(view, detector, items, held, odd, progress, _of_view(view, stage))
 
 
 def _one(
     view: str,
+    detector: Detector,
     learnt: list[Any],
     held: Any,
     odd: Any,
-    seed: int,
-    threads: int | None,
     progress: Progress | None,
+    stage: Stage,
 ) -> Compared:
     began = time.perf_counter()
-    detector = Detector(rows=view, seed=seed, threads=threads)
-    detector.fit(learnt, progress=progress)
+    detector.fit(learnt, progress=progress, stage=stage)
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "m.oneclass")
         detector.save(file)
         kilobytes = file.stat().st_size / 1e3
+    stage("scoring")
     began = time.perf_counter()
     good = detector.score(held)
     each = (time.perf_counter() - began) / max(1, len(good))
@@ -130,6 +133,11 @@ def _one(
         seconds,
         f"--rows {view}",
     )
+
+
+def _of_view(view: str, stage: Stage | None) -> Stage:
+    """Stages that say of which way of looking they are."""
+    return lambda name: stage(f"{view}: {name}") if stage else None
 
 
 def _called(predictions: Predictions) -> float:

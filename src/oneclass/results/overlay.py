@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from PIL import Image
 from oneclass.images.scale import PixelScale
 
 LONGEST, SHORTEST = 512, 256
+GAP = 3.0
+"""Pictures so many times larger are halved first; what is seen stays the same to the eye."""
 CALM, HOT = 0.5, 2.0
 """In units of the model's heat scale: no colour below the one, full colour from the other on."""
 RAMP = (  # position, red, green, blue, opacity; distinct for colour-blind people
@@ -28,18 +31,20 @@ def visible(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
         pixels: (H, W) or (H, W, 3), of the scale's depth.
         scale: the rule for intensities; what lies outside of [0, 1] is clipped for the eye.
     """
+    if pixels.dtype == np.uint8 and (scale.low, scale.high) == (0, 255):
+        return Image.fromarray(pixels)
     unit = scale.intensities(pixels).clip(0, 1)
     return Image.fromarray(np.rint(unit * 255).astype(np.uint8))
 
 
 def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
     """The `visible` image in RGB, with its longest side between 256 and 512 pixels."""
-    image = visible(pixels, scale).convert("RGB")
+    image = visible(pixels, scale)
     longest = max(image.size)
     factor = min(1.0, LONGEST / longest) if longest >= SHORTEST else SHORTEST / longest
     width, height = (max(1, round(side * factor)) for side in image.size)
     method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
-    return image.resize((width, height), method)
+    return image.resize((width, height), method, reducing_gap=GAP).convert("RGB")
 
 
 def heat_layer(
@@ -55,15 +60,35 @@ def heat_layer(
     Returns:
         RGBA.
     """
+    return Image.fromarray(_colours()[_steps(anomaly_map, heat_scale, size)])
+
+
+def _steps(
+    anomaly_map: NDArray[np.float64], heat_scale: float, size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """(height, width) uint8: 0 for no colour, 255 for full colour."""
     values = (anomaly_map / heat_scale).clip(-2 * HOT, 2 * HOT).astype(np.float32)
-    smooth = Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
-    heat = ((np.asarray(smooth) - CALM) / (HOT - CALM)).clip(0, 1)
+    smooth = np.array(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC))
+    smooth -= CALM
+    smooth *= 255 / (HOT - CALM)
+    steps: NDArray[np.uint8] = np.rint(smooth.clip(0, 255)).astype(np.uint8)
+    return steps
+
+
+@cache
+def _colours() -> NDArray[np.uint8]:
+    """(256, 4) RGBA, for each step of heat."""
     places, *channels, opacity = np.array(RAMP).T
+    heat = np.linspace(0, 1, 256)
     layers = [np.interp(heat, places, channel) for channel in (*channels, 255 * opacity)]
-    return Image.fromarray(np.rint(np.stack(layers, axis=2)).astype(np.uint8))
+    colours: NDArray[np.uint8] = np.rint(np.stack(layers, axis=1)).astype(np.uint8)
+    return colours
 
 
 def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
     """The heat drawn over an image from `picture`: RGB, of the image's size."""
-    layer = heat_layer(anomaly_map, heat_scale, image.size)
+    steps = _steps(anomaly_map, heat_scale, image.size)
+    if not steps.any():
+        return image
+    layer = Image.fromarray(_colours()[steps])
     return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")

@@ -7,17 +7,24 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from oneclass.detector.predictions import Prediction
+from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
+VERDICT = "verdict"
+"""One column more where an unclear rate was asked for: anomaly, unclear or fine."""
+PAGE = "report.html"
+"""Where 'oneclass report' writes its page, unless told otherwise."""
+OLDER_PAGE = '<p class="banner" id="older" hidden>'
+OLDER_PAGE_SHOWN = OLDER_PAGE.replace(" hidden", "")
 ERROR_COLUMNS = ("path", "reason", "detail")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -32,6 +39,7 @@ def write_run(
 
     Each file appears whole or not at all; where run.json stands, the others are complete. It names
     their digests: of two runs that write to one folder at the same time, neither passes for whole.
+    Where the record counts `unclear` images, each prediction has its verdict as a word, too.
 
     Raises:
         InputError: the folder cannot be made or written to.
@@ -40,10 +48,13 @@ def write_run(
     make_folder(folder)
     with translated_errors(folder):
         (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
+        _show_age(folder / PAGE)
     rows = ((str(e.path), e.reason, e.detail) for e in errors)
+    verdict = "unclear" in record
+    as_csv, as_json = partial(csv_line, verdict=verdict), partial(json_line, verdict=verdict)
     content = {
-        "predictions.csv": map(_line, chain([",".join(COLUMNS)], map(csv_line, predictions))),
-        "predictions.jsonl": map(_line, map(json_line, predictions)),
+        "predictions.csv": map(_line, chain([header(verdict=verdict)], map(as_csv, predictions))),
+        "predictions.jsonl": map(_line, map(as_json, predictions)),
         "errors.csv": [csv_text(ERROR_COLUMNS, rows)],
     }
     digests = {name: _write(folder / name, pieces) for name, pieces in content.items()}
@@ -79,7 +90,7 @@ def read_run(folder: Path) -> Run:
             if digest != record.get("sha256", {}).get(name, digest):
                 raise ValueError(f"{name} was changed, or is of another run than run.json")
         lines = (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-        predictions = tuple(Prediction(**json.loads(line)) for line in lines)
+        predictions = tuple(_prediction(**json.loads(line)) for line in lines)
         with (folder / "errors.csv").open(encoding="utf-8", newline="") as file:
             errors = tuple((path, reason, detail) for path, reason, detail in csv.reader(file))
         if len(predictions) != record["scored"] or len(errors) - 1 != record["errors"]:
@@ -102,16 +113,26 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def json_line(prediction: Prediction) -> str:
+def json_line(prediction: Prediction, *, verdict: bool = False) -> str:
     """One prediction as one line of JSON; bytes of a file name that are no UTF-8 stay escaped."""
-    return json.dumps(asdict(prediction))
+    told: dict[str, Any] = {name: getattr(prediction, name) for name in COLUMNS}
+    return json.dumps({**told, VERDICT: prediction.verdict} if verdict else told)
 
 
-def csv_line(prediction: Prediction) -> str:
-    """One prediction as one line of CSV, in the order of `COLUMNS`; numbers with all digits."""
-    verdict = str(prediction.is_anomaly).lower()
-    cells = (safe_cell(prediction.path), repr(prediction.score), repr(prediction.p_value), verdict)
-    return _csv(cells)
+def csv_line(prediction: Prediction, *, verdict: bool = False) -> str:
+    """One prediction as one line of CSV, below `header`; numbers with all digits."""
+    odd = str(prediction.is_anomaly).lower()
+    cells = [safe_cell(prediction.path), repr(prediction.score), repr(prediction.p_value), odd]
+    return _csv([*cells, prediction.verdict] if verdict else cells)
+
+
+def header(*, verdict: bool = False) -> str:
+    """The first line of predictions.csv."""
+    return ",".join([*COLUMNS, VERDICT] if verdict else COLUMNS)
+
+
+def _prediction(verdict: str = "", **given: Any) -> Prediction:
+    return Prediction(**given, is_unclear=verdict == UNCLEAR)
 
 
 def safe_cell(path: str) -> str:
@@ -123,6 +144,13 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     """A CSV file whose first column holds paths, as UTF-8."""
     lines = [_csv(header), *(_csv((safe_cell(path), *cells)) for path, *cells in rows)]
     return "".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def _show_age(page: Path) -> None:
+    """Let a page about an older run say that it is older."""
+    if page.is_file() and (content := page.read_bytes()).count(OLDER_PAGE.encode()) == 1:
+        with whole_file(page) as file:
+            file.write(content.replace(OLDER_PAGE.encode(), OLDER_PAGE_SHOWN.encode()))
 
 
 def _csv(cells: Iterable[str]) -> str:

@@ -214,7 +214,7 @@ class ChosenRows:
 
     Args:
         source: of all rows.
-        indices: (n,) which of them, ascending.
+        indices: (n,) which of them, in which order.
     """
 
     def __init__(self, source: FileRows, indices: NDArray[np.intp]) -> None:

@@ -9,6 +9,7 @@ look more normal than new ones do, and a promise must not rest on them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,15 +64,11 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
     kept = np.zeros(rows.n_rows, bool)
     kept[chosen] = True
     found, done = np.empty((len(chosen), 0), np.float32), 0
-    signs: Floats | None = None
     for block in rows.chosen(kept).blocks():
         flat = block.reshape(len(block), -1).astype(np.float32)
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         if flat.shape[1] > WIDTH:
-            if signs is None:
-                random = np.random.default_rng(0)
-                signs = random.choice(np.array([-1, 1], np.float32), flat.shape[1])
-            flat *= signs
+            flat *= _signs(flat.shape[1])
             spare = -flat.shape[1] % WIDTH
             flat = np.pad(flat, [(0, 0), (0, spare)]).reshape(len(flat), -1, WIDTH).sum(axis=1)
         if not done:
@@ -79,6 +76,11 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
         found[done : done + len(flat)] = flat
         done += len(flat)
     return found
+
+
+@lru_cache(maxsize=1)
+def _signs(n: int) -> Floats:
+    return np.random.default_rng(0).choice(np.array([-1, 1], np.float32), n)
 
 
 def group(

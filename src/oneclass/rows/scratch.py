@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import StorageError
-from oneclass.rows.blocks import ArrayRows, FileRows
+from oneclass.rows.blocks import ArrayRows, ChosenRows, FileRows
 from oneclass.system.files import FULL
 
 IN_MEMORY_BYTES = 256 << 20
 """Rows that take more go to a file."""
 PIECE_BYTES = 64 << 20
+LONG_BYTES = 64 << 10
+"""Rows as long as this are read where they lie; shorter ones are brought into their order first."""
 Rows = NDArray[np.floating[Any]]
 
 
@@ -45,25 +47,27 @@ class ScratchRows:
         if most * self._n_bytes <= IN_MEMORY_BYTES:
             self._array = np.empty((most, *shape), dtype)
             return
-        needed, free = 2 * most * self._n_bytes, shutil.disk_usage(tempfile.gettempdir()).free
+        times = 1 if self._n_bytes >= LONG_BYTES else 2
+        needed, free = times * most * self._n_bytes, shutil.disk_usage(tempfile.gettempdir()).free
         if needed > free:
             raise self._no_room(f"they need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `ordered`
 
-    def add(self, row: Rows) -> None:
-        """Keep one more row.
+    def add(self, row: Rows, instead_of: int | None = None) -> None:
+        """Keep one more row, or one in the place of another.
 
         Raises:
             StorageError: the disk is full.
         """
+        place = self.n_rows if instead_of is None else instead_of
         if self._array is not None:
-            self._array[self.n_rows] = row
+            self._array[place] = row
         else:
-            self._write(self._file, row)
-        self.n_rows += 1
+            self._write(self._file, row, place * self._n_bytes)
+        self.n_rows += instead_of is None
 
-    def ordered(self, order: Sequence[int]) -> ArrayRows | FileRows:
-        """All rows in that order, (n, *shape); afterwards nothing can be added.
+    def ordered(self, order: Sequence[int]) -> ArrayRows | FileRows | ChosenRows:
+        """Some rows or all in that order, (n, *shape); afterwards nothing can be added.
 
         Raises:
             StorageError: the disk is full.
@@ -73,21 +77,24 @@ class ScratchRows:
         assert self._file is not None, "rows are in memory or in a file"
         self._write(self._file)
         added = FileRows(self._file, (self.n_rows, *self._shape), self._dtype)
+        if self._n_bytes >= LONG_BYTES:
+            return ChosenRows(added, np.asarray(order, np.int64))
         out = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the rows in it
         step = max(1, PIECE_BYTES // self._n_bytes)
         for start in range(0, len(order), step):
-            self._write(out, added.take(order[start : start + step]))
+            self._write(out, added.take(order[start : start + step]), start * self._n_bytes)
         self._write(out)
         self._file.close()
         return FileRows(out, (len(order), *self._shape), self._dtype)
 
-    def _write(self, file: IO[bytes] | None, values: Rows | None = None) -> None:
-        """Write some values; without any, make sure that all are written."""
+    def _write(self, file: IO[bytes] | None, values: Rows | None = None, at: int = 0) -> None:
+        """Write some values from a byte on; without any, make sure that all are written."""
         assert file is not None, "rows are in memory or in a file"
         try:
             if values is None:
                 file.flush()
             else:
+                file.seek(at)
                 file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
         except OSError as error:
             if error.errno not in FULL:

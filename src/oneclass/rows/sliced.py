@@ -36,9 +36,11 @@ class SlicedRows:
         if positions is None:
             return self._of(self._source.take(wanted))
         found = np.empty((len(wanted), *self.shape[2:]), self.stored)
-        for index in np.unique(wanted):  # of all positions of an image, a few
-            here = wanted == index
-            found[here] = self._of(self._source.take([index]))[0, np.asarray(positions)[here]]
+        order = np.argsort(wanted, kind="stable")
+        images = np.flatnonzero(np.diff(wanted[order])) + 1
+        for here in np.split(order, images) if len(order) else ():  # a few of an image's positions
+            row = self._of(self._source.take(wanted[here[:1]]))[0]
+            found[here] = row[np.asarray(positions)[here]]
         return found
 
     def chosen(self, mask: NDArray[np.bool_]) -> SlicedRows:

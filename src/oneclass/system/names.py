@@ -6,10 +6,11 @@ import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _NUMBER = re.compile(r"(\d+)")
+_SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
 
 def plain(text: str) -> str:
@@ -36,3 +37,29 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean block_2?`, or nothing where no known word is near."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1)
     return f" Did you mean {near[0]}?" if near else ""
+
+
+def told_apart(paths: Sequence[str]) -> list[str]:
+    """Each path as short as it may be among the others: its name, with folders where names collide.
+
+    Args:
+        paths: with the separators of this system or with slashes.
+
+    Returns:
+        For each its last parts, joined by slashes: as many as no other path shares, or all.
+    """
+    parts = [_SEPARATOR.split(path) for path in paths]
+    shown = [own[-1] for own in parts]
+    depth = 1
+    while True:
+        by_name: dict[str, set[str]] = {}
+        for path, name in zip(paths, shown, strict=True):
+            by_name.setdefault(name, set()).add(path)
+        depth += 1
+        alike = [
+            i for i, name in enumerate(shown) if len(by_name[name]) > 1 and len(parts[i]) >= depth
+        ]
+        if not alike:
+            return shown
+        for i in alike:
+            shown[i] = "/".join(parts[i][-depth:])

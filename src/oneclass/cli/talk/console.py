@@ -6,12 +6,13 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
+from oneclass.cli.talk.showing import Bar, Lines, Nothing, Shown
 from oneclass.errors import ImageError, OneclassError, StorageError
 from oneclass.system.files import FULL
 from oneclass.system.host import signals
@@ -105,32 +106,17 @@ def say_times(start: float | None, wall: Mapping[str, float], inside: Mapping[st
         say(f"  {seconds:11.3f} s  {stage}")
 
 
-@contextmanager
-def progress(
-    what: str, *, unit: str = "image", quiet: bool = False
-) -> Iterator[Callable[..., None]]:
-    """A progress bar on stderr, with rate and time left; silent unless that is a terminal.
+def progress(what: str, *, unit: str = "image", quiet: bool = False) -> Shown:
+    """A context that shows progress on stderr: a bar in a terminal, elsewhere a line now and then.
 
     Bytes, the unit "B", are shown in thousands and millions.
 
-    Yields a function of (done, in all) and, if there is something to add, a note.
+    Gives what is called with (done, in all) and, if there is something to add, a note; its method
+    `stage` names what has no count.
     """
-    if quiet or not is_terminal(sys.stderr):
-        yield lambda done, total, note="": None
-        return
-    from tqdm import tqdm
-
-    scaled = unit == "B"
-    with tqdm(
-        desc=what, unit=unit, unit_scale=scaled, file=sys.stderr, leave=False, dynamic_ncols=True
-    ) as bar:
-
-        def show(done: int, total: int, note: str = "") -> None:
-            bar.total = total or None
-            bar.set_postfix_str(note, refresh=False)
-            bar.update(done - bar.n)
-
-        yield show
+    if quiet or sys.stderr is None:
+        return Nothing(what, unit)
+    return Bar(what, unit) if is_terminal(sys.stderr) else Lines(what, unit)
 
 
 def run(command: click.Command) -> int:

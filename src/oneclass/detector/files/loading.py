@@ -23,6 +23,7 @@ def load(
     precision: str = AUTO,
     cache: str | Path | None = None,
     false_alarms: float | None = None,
+    unclear: float | None = None,
 ) -> Detector:
     """Read a detector from a model file; neither the training images nor scikit-learn are needed.
 
@@ -36,10 +37,13 @@ def load(
         cache: a folder that keeps the rows of images; None for no cache.
         false_alarms: another share of normal images that may be called anomalies, in (0, 1), as low
             as the model's normal images support; None for the one that it was fitted with.
+        unclear: a second, higher share, in (0, 1): images that are too odd for this one, but not
+            anomalies by the other, have the verdict unclear. None for two verdicts.
 
     Raises:
         InputError: no file at `backbone`, a wrong number of threads, or a precision that is not
-            that of the fit, or that this processor lacks; a rate that is too low.
+            that of the fit, or that this processor lacks; a rate that is too low, or an unclear
+            one that is not the higher one.
         MissingDependencyError: OpenVINO is needed and not installed.
         ModelFileError: the model is damaged or of another version, or its backbone is missing or
             is not the one that it was fitted with.
@@ -55,9 +59,8 @@ def load(
         model = FittedModel.of_arrays(
             representation, PixelScale(**card["pixel_scale"]), arrays, card
         )
-        if false_alarms is not None:
-            setting = settings.BY_NAME["false_alarms"]
-            model = model.with_rate(setting.check(setting.name, false_alarms))
+        check = settings.BY_NAME["false_alarms"].check
+        model = model.at_rates(check("false_alarms", false_alarms), check("unclear", unclear))
         given = settings.of_card(card)
         if network is not None:
             given |= {"backbone": network, "runtime": chosen.name, "precision": chosen.precision}

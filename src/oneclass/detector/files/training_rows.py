@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,11 @@ from numpy.typing import NDArray
 from oneclass.detector.files import modelfile
 from oneclass.errors import ModelFileError
 from oneclass.rows import RowSource
+from oneclass.rows.samples import Layout, Views
 from oneclass.rows.scratch import ScratchRows
+
+RESERVE = 4 / 3
+"""Kept whole for each image that is used whole: so some can be forgotten."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,28 @@ class TrainingRows:
     """The normal images as rows, in an order that their content decides.
 
     Attributes:
-        rows: (n, d); or (n, p, d), the patches of each image.
+        rows: (m, ...) of the first m images, as their representation makes them.
         digests: n SHA-256 of the images' content, ascending.
+        thin: (n, w) what is kept of all images where m is not n (`Layout`), else None.
     """
 
     rows: RowSource
     digests: Sequence[bytes]
+    thin: RowSource | None = None
+
+    def views(self, layout: Layout | None) -> Views:
+        """What a fit looks at.
+
+        Args:
+            layout: of rows with patches; None of those without.
+        """
+        if layout is None:
+            return Views(self.rows, None, self.rows, self.rows)
+        if self.thin is None:
+            return layout.views(self.rows)
+        most = layout.most_whole(len(self.digests), self.rows.stored.itemsize)
+        used = np.arange(self.rows.n_rows) < most
+        return layout.views(self.rows.chosen(used), self.thin)
 
     @property
     def sha256(self) -> str:
@@ -39,25 +60,14 @@ class TrainingRows:
         first = [a != b for a, b in zip(self.digests[1:], self.digests, strict=False)]
         return np.cumsum([0, *first], dtype=np.int64)
 
-    def joined(self, rows: Sequence[NDArray[Any]], digests: Sequence[bytes]) -> TrainingRows:
-        """With more rows.
-
-        Raises:
-            StorageError: they fit neither into memory nor on the disk.
-        """
-        every = [*self.digests, *digests]
-        collected = ScratchRows(len(every), self.rows.shape[1:], self.rows.stored)
-        for number in range(self.rows.n_rows):
-            collected.add(self.rows.take([number])[0])
-        for row in rows:
-            collected.add(row)
-        order = content_order(every)
-        return TrainingRows(collected.ordered(order), [every[i] for i in order])
-
-    def without(self, digests: Collection[bytes]) -> TrainingRows:
+    def without(self, digests: Collection[bytes], layout: Layout | None) -> TrainingRows:
         """Without the rows of some images."""
         kept = np.array([digest not in digests for digest in self.digests], bool)
-        return TrainingRows(self.rows.chosen(kept), [d for d in self.digests if d not in digests])
+        left = [d for d in self.digests if d not in digests]
+        whole = self.rows.chosen(kept[: self.rows.n_rows])
+        if self.thin is None or layout is None or _all_whole(whole, left, layout):
+            return TrainingRows(whole, left)
+        return TrainingRows(whole, left, self.thin.chosen(kept))
 
     def write(self, file: Path, card: dict[str, Any]) -> None:
         """Write them beside a model, whole or not at all, bound to it by the images' digest.
@@ -68,9 +78,10 @@ class TrainingRows:
         """
         words = np.frombuffer(b"".join(self.digests), "<i8").reshape(-1, 4)
         origin = {name: card[name] for name in ("representation", "pixel_scale")}
-        modelfile.write(
-            file, {**origin, "images_sha256": self.sha256}, {"rows": self.rows, "digests": words}
-        )
+        arrays: dict[str, modelfile.Stored] = {"rows": self.rows, "digests": words}
+        if self.thin is not None:
+            arrays["thin"] = self.thin
+        modelfile.write(file, {**origin, "images_sha256": self.sha256}, arrays)
 
     @classmethod
     def beside(cls, model: Path, card: dict[str, Any]) -> Self:
@@ -105,12 +116,106 @@ class TrainingRows:
                 "Fit again with all images."
             )
         words = sources["digests"].take(range(sources["digests"].n_rows))
-        return cls(sources["rows"], [word.tobytes() for word in words])
+        return cls(sources["rows"], [word.tobytes() for word in words], sources.get("thin"))
 
 
-def content_order(digests: Sequence[bytes]) -> list[int]:
-    """An order that the content decides, so that the same images give the same model."""
-    return sorted(range(len(digests)), key=digests.__getitem__)
+class RowCollector:
+    """Collects the rows of images one after the other, in any order, in bounded room.
+
+    Where there is no room for all patches of all images, those images are kept whole whose digests
+    are the smallest: the first ones in the order that the content decides. Of all of them a thin
+    row is kept.
+
+    Args:
+        most: how many images there may be.
+        shape, dtype: of one row.
+        layout: of rows with patches; None of those without, which are all kept.
+        quota: patches in a thin row, at most.
+
+    Raises:
+        StorageError: the disk has no room for them.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        layout: Layout | None,
+        quota: int | None = None,
+    ) -> None:
+        self._layout, self.digests = layout, list[bytes]()
+        self._place, self._largest = dict[int, int](), list[tuple[int, int]]()
+        self._most_whole, self._thin = most, None
+        if layout is not None and (used := layout.most_whole(most, dtype.itemsize)) < most:
+            self._most_whole = min(most, int(used * RESERVE))
+            twice = min(layout.positions, 2 * layout.quota(most, dtype.itemsize))
+            self._quota = twice if quota is None else min(twice, quota)
+            self._thin = ScratchRows(most, (layout.thin_width(self._quota),), dtype)
+        self._whole = ScratchRows(self._most_whole, shape, dtype)
+
+    def add(self, digest: bytes, row: NDArray[Any]) -> None:
+        """Keep an image.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        if self._thin is not None and self._layout is not None:
+            self._thin.add(self._layout.thin(row, digest, self._quota))
+        self._keep_whole(digest, row)
+        self.digests.append(digest)
+
+    def add_all(self, training: TrainingRows) -> None:
+        """Keep what was collected before.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        for number, digest in enumerate(training.digests):
+            if number < training.rows.n_rows:
+                row = training.rows.take([number])[0]
+                if training.thin is None:
+                    self.add(digest, row)
+                    continue
+                self._keep_whole(digest, row)
+            if self._thin is not None and self._layout is not None:
+                assert training.thin is not None, "images that are not whole have a thin row"
+                width = self._layout.thin_width(self._quota)
+                self._thin.add(training.thin.take([number])[0, :width])
+            self.digests.append(digest)
+
+    def _keep_whole(self, digest: bytes, row: NDArray[Any]) -> None:
+        """Keep a whole row, as long as it is one of those with the smallest digests."""
+        entry = (-int.from_bytes(digest), len(self.digests))
+        if self._whole.n_rows < self._most_whole:
+            self._place[entry[1]] = self._whole.n_rows
+            heapq.heappush(self._largest, entry)
+            self._whole.add(row)
+        elif entry > self._largest[0]:
+            gone = heapq.heapreplace(self._largest, entry)
+            self._place[entry[1]] = place = self._place.pop(gone[1])
+            self._whole.add(row, instead_of=place)
+
+    def finish(self) -> tuple[TrainingRows, list[int]]:
+        """All of it, and in which order; afterwards nothing can be added.
+
+        Raises:
+            StorageError: the disk is full.
+        """
+        place, digests = self._place, self.digests
+        order = sorted(range(len(digests)), key=lambda i: (digests[i], i not in place))
+        first = next((k for k, i in enumerate(order) if i not in place), len(order))
+        whole = self._whole.ordered([place[i] for i in order[:first]])
+        in_order = [digests[i] for i in order]
+        if self._thin is None or (self._layout and _all_whole(whole, in_order, self._layout)):
+            return TrainingRows(whole, in_order), order
+        return TrainingRows(whole, in_order, self._thin.ordered(order)), order
+
+
+def _all_whole(rows: RowSource, digests: Sequence[bytes], layout: Layout) -> bool:
+    """Whether all patches of all images are there, and are used."""
+    n = len(digests)
+    return rows.n_rows == n == layout.most_whole(n, rows.stored.itemsize)
 
 
 def rows_file(model: Path) -> Path:

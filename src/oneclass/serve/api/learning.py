@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
 
 from oneclass.serve.api.schemas import CheckIn, Done, FitIn, JobOut, JobsOut, SetOut, UpdateIn
-from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
-from oneclass.serve.web.bodies import too_large
-from oneclass.serve.web.problems import WORDS, ProblemError, not_found, responses
+from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
+from oneclass.serve.web.bodies import RAW, name_of, received
+from oneclass.serve.web.problems import WORDS, ProblemError, responses
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["learning"])
-RAW = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
 
 
 @router.post("/sets", responses=responses(507))
@@ -35,17 +27,10 @@ def make_set(service: TheService, holder: Teacher) -> SetOut:
 @router.post("/sets/{number}/images", responses=responses(408, 507), openapi_extra=RAW)
 async def add_to_set(number: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
     """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
-    name = unquote(request.headers.get("x-file-name", "image"))[:500]
     await asyncio.to_thread(service.sets.folder, number)
-    with service.keeping.arriving() as file:
-        left = service.limits.image_bytes
-        async for piece in request.stream():
-            left -= len(piece)
-            if left < 0:
-                raise too_large(service.limits.image_bytes)
-            file.write(piece)
-        file.close()
-        count = await asyncio.to_thread(service.sets.add, number, name, Path(str(file.name)))
+    async with received(request, service, service.limits.image_bytes) as file:
+        name = name_of(request.headers)
+        count = await asyncio.to_thread(service.sets.add, number, name, file)
     return SetOut(id=number, images=count)
 
 
@@ -122,10 +107,7 @@ def _queued(service: Service, kind: str, name: str, request: dict[str, Any]) -> 
 
 
 def _job(service: Service, number: int) -> JobOut:
-    job = service.jobs.one(number) if 0 <= number < 2**62 else None
-    if job is None:
-        raise not_found(f"job {number}")
-    return job_out(job)
+    return job_out(one_of(service.jobs.one, number, "job"))
 
 
 def job_out(job: dict[str, Any]) -> JobOut:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
@@ -11,8 +10,10 @@ from fastapi.responses import FileResponse
 from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
+from oneclass.serve.web.bodies import RAW, received
 from oneclass.serve.web.problems import not_found, responses
 from oneclass.serve.work.library import check_name
+from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["models"])
 
@@ -26,10 +27,7 @@ def list_models(service: TheService, holder: Reader) -> ModelsOut:
 @router.get("/models/{name}", responses=responses(404))
 def get_model(name: str, service: TheService, holder: Reader) -> ModelOut:
     """A model with all its versions."""
-    versions = service.versions.of(name)
-    if not versions:
-        raise not_found(f"model named {name[:60]!r}")
-    return ModelOut(name=name, versions=[version_out(v) for v in versions])
+    return ModelOut(name=name, versions=[version_out(v) for v in versions_of(service, name)])
 
 
 @router.get(
@@ -42,30 +40,14 @@ def download_model(name: str, number: int, service: TheService, holder: Reader) 
     return FileResponse(file, filename=version.file, media_type="application/octet-stream")
 
 
-@router.put(
-    "/models/{name}/file",
-    responses=responses(408, 507),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            },
-        }
-    },
-)
+@router.put("/models/{name}/file", responses=responses(408, 507), openapi_extra=RAW)
 async def upload_model(
     name: str, request: Request, service: TheService, holder: Teacher
 ) -> VersionOut:
     """Take a model file in as a new version; it serves if it is the model's first."""
     check_name(name)
-    with service.keeping.arriving() as file:
-        async for piece in request.stream():
-            file.write(piece)
-        file.close()
-        version = await asyncio.to_thread(
-            service.library.take_in, Path(str(file.name)), name, origin="upload"
-        )
+    async with received(request, service, service.limits.body_bytes) as file:
+        version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
     if version.number == 1:
         await asyncio.to_thread(service.versions.take, version, who=holder.name)
     return version_out(version_of(service, name, version.number))
@@ -87,6 +69,18 @@ def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> 
     service.versions.set_rate(version_of(service, name), given.false_alarms)
     service.events.tell("model", name=name)
     return version_out(version_of(service, name))
+
+
+def versions_of(service: Service, name: str) -> list[Version]:
+    """All versions of a model, the newest first.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    versions = service.versions.of(name)
+    if not versions:
+        raise not_found(f"model named {name[:60]!r}")
+    return versions
 
 
 def version_out(version: Version) -> VersionOut:

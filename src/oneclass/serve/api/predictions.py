@@ -12,15 +12,14 @@ from oneclass.detector.estimator import Detector
 from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import MOST, Filter
-from oneclass.serve.web.asking import Reader, Reviewer, TheService
-from oneclass.serve.web.problems import ProblemError, not_found, responses
+from oneclass.serve.web.asking import Id, Reader, Reviewer, TheService, one_of
+from oneclass.serve.web.problems import ProblemError, responses
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["predictions"])
 PNG, NPY = "image/png", "application/octet-stream"
 UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable"}
-LARGEST_ID = 2**62
 
 
 @router.get("/predictions", responses=responses())
@@ -31,7 +30,7 @@ def list_predictions(
     source: str | None = None,
     only_anomalies: bool = False,
     review: str | None = Query(None, pattern="^(none|real|false_alarm|unsure)$"),
-    before: int | None = Query(None, ge=0, le=LARGEST_ID),
+    before: Id = None,
     limit: int = Query(60, ge=1, le=MOST),
 ) -> RecordsOut:
     """List predictions, the newest first."""
@@ -99,10 +98,7 @@ def found(service: Service, number: int) -> Row:
     Raises:
         ProblemError: there is none.
     """
-    row = service.predictions.one(number) if 0 <= number <= LARGEST_ID else None
-    if row is None:
-        raise not_found(f"prediction {number}")
-    return row
+    return one_of(service.predictions.one, number, "prediction")
 
 
 def record(row: Row) -> RecordOut:

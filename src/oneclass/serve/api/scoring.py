@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -20,7 +19,7 @@ from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import Sender, TheService, version_of
-from oneclass.serve.web.bodies import too_large
+from oneclass.serve.web.bodies import BINARY, name_of, received
 from oneclass.serve.web.gate import from_browser
 from oneclass.serve.web.problems import WORDS, ProblemError, responses
 from oneclass.serve.work.keeping import Kept
@@ -30,21 +29,15 @@ from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["scoring"])
 LINES = "application/x-ndjson"
-NAME_HEADER = "x-file-name"
 BODIES = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": BINARY,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {
-                        "files": {
-                            "type": "array",
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
+                    "properties": {"files": {"type": "array", "items": BINARY["schema"]}},
                 }
             },
             "application/json": {"schema": Paths.model_json_schema()},
@@ -89,27 +82,14 @@ async def _arrived(request: Request, service: Service) -> list[Arrived]:
     if kind == "application/json":
         return await _paths(request, service)
     if kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        name = unquote(request.headers.get(NAME_HEADER, "image"))[:500]
-        return [await receive(request, service, name)]
+        async with received(request, service, service.limits.image_bytes) as file:
+            return [await asyncio.to_thread(_keep, service, file, name_of(request.headers))]
     raise ProblemError(
         415,
         WORDS[415],
         f"a body of type {kind[:60]!r}: expected an image as application/octet-stream, "
         "multipart/form-data, or application/json with paths.",
     )
-
-
-async def receive(request: Request, service: Service, name: str) -> Arrived:
-    """An image that is the body, on its way to its place, in little memory."""
-    with service.keeping.arriving() as file:
-        left = service.limits.image_bytes
-        async for piece in request.stream():
-            left -= len(piece)
-            if left < 0:
-                raise too_large(service.limits.image_bytes)
-            file.write(piece)
-        file.close()
-        return await asyncio.to_thread(_keep, service, Path(str(file.name)), name)
 
 
 async def _multipart(request: Request, service: Service) -> list[Arrived]:

@@ -8,8 +8,8 @@ from fastapi.responses import StreamingResponse
 from oneclass.serve.api.schemas import Done, WatchChange, WatchesOut, WatchIn, WatchMade, WatchOut
 from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
-from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
-from oneclass.serve.web.problems import not_found, responses
+from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
+from oneclass.serve.web.problems import responses
 from oneclass.serve.work.places import folder_within
 from oneclass.serve.work.service import Service
 from oneclass.serve.work.webhooks import check_address
@@ -20,8 +20,7 @@ router = APIRouter(tags=["watching"])
 @router.get("/watches", responses=responses())
 def list_watches(service: TheService, holder: Reader) -> WatchesOut:
     """List the watched folders, and those within which folders may be watched."""
-    watches = [watch_out(service, row) for row in service.watches.all()]
-    return WatchesOut(watches=watches, folders=[str(root) for root in service.roots])
+    return WatchesOut(watches=watches_out(service), folders=[str(root) for root in service.roots])
 
 
 @router.post("/watches", responses=responses(404))
@@ -68,10 +67,12 @@ def watch_results(number: int, service: TheService, holder: Reader) -> Streaming
 
 
 def _watch(service: Service, number: int) -> Row:
-    row = service.watches.one(number) if 0 <= number < 2**62 else None
-    if row is None:
-        raise not_found(f"watch {number}")
-    return row
+    return one_of(service.watches.one, number, "watch")
+
+
+def watches_out(service: Service) -> list[WatchOut]:
+    """All watches as JSON."""
+    return [watch_out(service, row) for row in service.watches.all()]
 
 
 def watch_out(service: Service, row: Row) -> WatchOut:

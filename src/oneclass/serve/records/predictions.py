@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oneclass.errors import ImageError
 from oneclass.serve.records.database import Database, Row
 
 VERDICTS = ("real", "false_alarm", "unsure")
@@ -111,20 +113,13 @@ class Predictions:
         return cursor.lastrowid
 
     def add_failure(
-        self,
-        version_id: int,
-        source: str,
-        path: str,
-        reason: str,
-        detail: str,
-        at: float,
-        connection: sqlite3.Connection,
+        self, version_id: int, source: str, error: ImageError, connection: sqlite3.Connection
     ) -> None:
         """Add an image that could not be scored, inside a transaction."""
         connection.execute(
             "INSERT INTO failure (at, version_id, source, path, reason, detail) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (at, version_id, source, path, reason, detail),
+            (time.time(), version_id, source, str(error.path), error.reason, error.detail),
         )
 
     def one(self, number: int) -> Row | None:
@@ -145,12 +140,6 @@ class Predictions:
             return int(self._database.value(query))
         ids = "p.version_id IN (SELECT id FROM version WHERE name = ?)"
         return int(self._database.value(f"{query} AND {ids}", (name,)))
-
-    def failures(self, source: str | None, limit: int = 20) -> list[Row]:
-        """The last images that could not be scored."""
-        where, values = ("WHERE source = ?", (source,)) if source else ("", ())
-        query = f"SELECT * FROM failure {where} ORDER BY id DESC LIMIT ?"
-        return self._database.rows(query, (*values, limit))
 
 
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:

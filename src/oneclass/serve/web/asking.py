@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found
 from oneclass.serve.work.service import Service
+
+Found = TypeVar("Found")
+LARGEST_ID = 2**62
+"""SQLite has ids up to about twice this."""
 
 
 def service_of(request: Request) -> Service:
@@ -49,6 +54,24 @@ Reader = Annotated[Holder, needs("read")]
 Sender = Annotated[Holder, needs("score")]
 Reviewer = Annotated[Holder, needs("review")]
 Teacher = Annotated[Holder, needs("learn")]
+Id = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
+
+
+def one_of(read: Callable[[int], Found | None], number: int, what: str) -> Found:
+    """What has an id.
+
+    Args:
+        read: finds it by the id; None if there is none.
+        number: the id, as the client gave it.
+        what: such as "job", for the error.
+
+    Raises:
+        ProblemError: there is none.
+    """
+    found = read(number) if 0 <= number <= LARGEST_ID else None
+    if found is None:
+        raise not_found(f"{what} {number}")
+    return found
 
 
 def version_of(service: Service, name: str, number: int | None = None) -> Version:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from oneclass.serve.settings import MEGABYTE
 from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.work.service import Service
+
+NAME_HEADER = "x-file-name"
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+RAW = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}}
+"""Of an endpoint whose body is one file, for the OpenAPI document."""
 
 
 class Turn:
@@ -88,6 +98,30 @@ class Body:
         if self._ended and message["type"] == "http.request":
             self._turn.take()
         return message
+
+
+@asynccontextmanager
+async def received(request: Request, service: Service, most: int) -> AsyncIterator[Path]:
+    """The body as a file; gone afterwards unless it was moved.
+
+    Raises:
+        ProblemError: it has more than `most` bytes.
+        StorageError: the disk is full.
+    """
+    with service.keeping.arriving() as file:
+        left = most
+        async for piece in request.stream():
+            left -= len(piece)
+            if left < 0:
+                raise too_large(most)
+            file.write(piece)
+        file.close()
+        yield Path(str(file.name))
+
+
+def name_of(headers: Headers) -> str:
+    """What the client calls the image that is the body."""
+    return unquote(headers.get(NAME_HEADER, "image"))[:500]
 
 
 def has_body(headers: Headers) -> bool:

@@ -11,8 +11,8 @@ from fastapi.responses import RedirectResponse, Response
 from oneclass.serve.records.tokens import SESSION_SECONDS
 from oneclass.serve.web.asking import TheService
 from oneclass.serve.web.gate import CSRF, SESSION, cookies_of
-from oneclass.serve.web.pages import page
 from oneclass.serve.web.problems import WORDS, ProblemError
+from oneclass.serve.web.rendering import page
 
 router = APIRouter(include_in_schema=False)
 LONGEST = 10_000

@@ -124,15 +124,7 @@ class Scorer:
     ) -> None:
         """Record an image that did not get so far as to be scored."""
         with self._database.write() as connection:
-            self._predictions.add_failure(
-                version_id,
-                source,
-                str(error.path),
-                error.reason,
-                error.detail,
-                time.time(),
-                connection,
-            )
+            self._predictions.add_failure(version_id, source, error, connection)
             if also is not None:
                 also(error, connection)
 
@@ -226,15 +218,7 @@ class Scorer:
     ) -> Scored | ImageError:
         image = asked.image
         if isinstance(result, ImageError):
-            self._predictions.add_failure(
-                asked.version.id,
-                asked.source,
-                image.name,
-                result.reason,
-                result.detail,
-                now,
-                connection,
-            )
+            self._predictions.add_failure(asked.version.id, asked.source, result, connection)
             return result
         connection.execute(
             "INSERT INTO image (sha256, bytes, at) VALUES (?, ?, ?) "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -22,6 +21,7 @@ from oneclass.serve.work.jobs import JobRunner
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
+from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, Scored, Scorer
 from oneclass.serve.work.sets import Sets
 from oneclass.serve.work.watching import Watcher
@@ -63,8 +63,7 @@ class Service:
             lambda number: self.events.tell("watch", id=number),
         )
         self.webhooks = Webhooks(self.watches)
-        self._stop = threading.Event()
-        self._tidying = threading.Thread(target=self._tidy_often, name="tidying", daemon=True)
+        self._tidying = Rounds("tidying", TIDY_EVERY, self._try_to_tidy)
 
     def start(self) -> None:
         """Begin to work."""
@@ -74,12 +73,11 @@ class Service:
     def stop(self) -> None:
         """Finish what runs, as far as the time allows, and close the database."""
         until = time.monotonic() + self.limits.stop_seconds
-        self._stop.set()
         self.watcher.stop()
         self.webhooks.stop()
         self.scorer.stop(max(1.0, until - time.monotonic()))
         self.runner.stop(max(1.0, until - time.monotonic()))
-        self._tidying.join(5)
+        self._tidying.stop(5)
         self.database.close()
 
     @property
@@ -105,12 +103,11 @@ class Service:
         waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
         self.sets.tidy({Path(job["request"].get("folder", "")).name for job in waiting})
 
-    def _tidy_often(self) -> None:
-        while not self._stop.wait(TIDY_EVERY):
-            try:
-                self.tidy()
-            except (OneclassError, OSError) as error:
-                self.metrics.count("oneclass_tidying_failures_total", reason=type(error).__name__)
+    def _try_to_tidy(self) -> None:
+        try:
+            self.tidy()
+        except (OneclassError, OSError) as error:
+            self.metrics.count("oneclass_tidying_failures_total", reason=type(error).__name__)
 
     def _scored(self, asked: Asked, answer: Scored | ImageError) -> None:
         if isinstance(answer, ImageError):

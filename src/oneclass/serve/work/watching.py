@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import ON, Watches
 from oneclass.serve.work.keeping import Keeping, Kept
 from oneclass.serve.work.places import open_within
+from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer
 
 EVERY = 1.0
@@ -64,29 +64,25 @@ class Watcher:
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
         self.problems: dict[int, str] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watching", daemon=True)
+        self._rounds = Rounds("watching", EVERY, self._look_around)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End after the files in hand."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self._rounds.stop(10)
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            for watch in self.watches.all():
-                if watch["state"] != ON or self._stop.is_set():
-                    continue
-                try:
-                    self._look(watch)
-                    self.problems.pop(watch["id"], None)
-                except (OneclassError, OSError) as error:
-                    self.problems[watch["id"]] = str(error)
+    def _look_around(self) -> None:
+        for watch in self.watches.all():
+            if watch["state"] != ON or self._rounds.stopping:
+                continue
+            try:
+                self._look(watch)
+                self.problems.pop(watch["id"], None)
+            except (OneclassError, OSError) as error:
+                self.problems[watch["id"]] = str(error)
 
     def _look(self, watch: Row) -> None:
         number = watch["id"]

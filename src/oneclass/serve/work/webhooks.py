@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import threading
 import time
 import urllib.request
 from urllib.error import HTTPError
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.watches import Watches
+from oneclass.serve.work.rounds import Rounds
 
 EVERY = 1.0
 PATIENCE = 10.0
@@ -40,25 +40,21 @@ class Webhooks:
     def __init__(self, watches: Watches) -> None:
         self._watches = watches
         self._open = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({})).open
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+        self._rounds = Rounds("webhooks", EVERY, self._deliver_due)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """End; what is not delivered will be after the next start."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(PATIENCE + 1)
+        self._rounds.stop(PATIENCE + 1)
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            for delivery in self._watches.due(time.time()):
-                if self._stop.is_set():
-                    return
-                self.deliver(delivery)
+    def _deliver_due(self) -> None:
+        for delivery in self._watches.due(time.time()):
+            if self._rounds.stopping:
+                return
+            self.deliver(delivery)
 
     def deliver(self, delivery: Row) -> None:
         """Try one delivery, and record what came of it."""

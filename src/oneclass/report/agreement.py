@@ -1,0 +1,111 @@
+"""What a run says against what somebody knows: false alarms, anomalies found, AUROC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from oneclass.detector.predictions import Prediction
+from oneclass.report import plots
+from oneclass.report.labels import Truth, told_unmatched
+from oneclass.report.markup import definitions, figure, section
+from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+
+ROC = "From no image called an anomaly, bottom left, to all of them, top right."
+
+
+class Agreement:
+    """The verdicts beside the truth.
+
+    Args:
+        predictions: of the run.
+        truth: what is known of the images; empty where nobody knows.
+
+    Attributes:
+        normal: predictions of normal images.
+        odd: predictions of anomalies.
+    """
+
+    def __init__(self, predictions: Sequence[Prediction], truth: Truth) -> None:
+        self.predictions, self.truth = predictions, truth
+        self.normal, self.odd = truth.apart(predictions)
+
+    @cached_property
+    def false_alarms(self) -> float:
+        """The share of normal images that were called anomalies."""
+        return _called(self.normal) / len(self.normal)
+
+    def more_than(self, rate: float) -> bool:
+        """Whether there are more false alarms than a rate, beyond what is chance."""
+        return wilson_interval(_called(self.normal), len(self.normal))[0] > rate
+
+    def sentence(self, rate: float) -> str:
+        """The false alarms and the anomalies found."""
+        parts = []
+        if self.normal:
+            where = "more than the" if self.more_than(rate) else "where"
+            parts.append(
+                f"{_called(self.normal):,} of {len(self.normal):,} normal images were called "
+                f"anomalies, {where} {100 * rate:.3g} %{' that' * self.more_than(rate)} may be"
+            )
+        if self.odd:
+            parts.append(f"{_called(self.odd):,} of {len(self.odd):,} anomalies were found")
+        return "; ".join(parts) + "."
+
+    def section(self, rate: float) -> str:
+        """The figures against the labels, and the ROC curve."""
+        if not self.truth:
+            return ""
+        known = len(self.normal) + len(self.odd)
+        lines = [("Images with a label", f"{len(self.normal)} normal, {len(self.odd)} anomalies")]
+        if without := len(self.predictions) - known:
+            lines.append(("Images without one", f"{without:,} of {len(self.predictions):,}"))
+        if self.truth.unmatched:
+            lines.append(("Labels of no scored image", told_unmatched(self.truth)))
+        plot = ""
+        if self.normal:
+            lines.append(("False alarms", self._alarms(rate)))
+        if self.odd:
+            lines.append(("Anomalies found", _rate(_called(self.odd), len(self.odd))))
+        if unclear := [group for group in (self.normal, self.odd) if _unclear(group)]:
+            told = ", ".join(
+                f"{_unclear(group)} {'normal' if group is self.normal else 'anomalies'}"
+                for group in unclear
+            )
+            lines.append(("Unclear", told))
+        if self.normal and self.odd:
+            scores = [np.array([p.score for p in group]) for group in (self.normal, self.odd)]
+            low, high = auroc_interval(*scores)
+            area = f"{auroc(*scores):.3f} (95 % interval {low:.3f} to {high:.3f})"
+            lines.insert(1, ("AUROC", f"{area}: the chance that a random anomaly scores higher"))
+            here = (self.false_alarms, _called(self.odd) / len(self.odd))
+            curve = plots.roc_plot(*roc_curve(*scores), here)
+            plot = f'<div class="plots">{figure("ROC curve", curve, ROC)}</div>'
+        return section("labels", "Against the labels", definitions(lines) + plot)
+
+    def _alarms(self, rate: float) -> str:
+        told, percent = _rate(_called(self.normal), len(self.normal)), f"{100 * rate:.3g} %"
+        if self.more_than(rate):
+            return (
+                f"{told}: more than the {percent} that was promised for images like those that it "
+                "learnt from. Are these like them?"
+            )
+        if self.false_alarms <= rate:
+            return f"{told}; promised was {percent} or less"
+        return f"{told}; promised was {percent} or less, and this much more may be chance"
+
+
+def _called(group: Sequence[Prediction]) -> int:
+    return sum(p.is_anomaly for p in group)
+
+
+def _unclear(group: Sequence[Prediction]) -> int:
+    return sum(p.is_unclear for p in group)
+
+
+def _rate(hits: int, n: int) -> str:
+    low, high = wilson_interval(hits, n)
+    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+    return f"{hits} of {n}, {100 * hits / n:.1f} % ({interval})"

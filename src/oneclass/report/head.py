@@ -1,0 +1,122 @@
+"""The head of the page: what was found, what it was asked for, and what is amiss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from oneclass.detector.predictions import Prediction
+from oneclass.report.agreement import Agreement
+from oneclass.report.tiles import Tile
+from oneclass.results.runs import Run
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the head is made from.
+
+    Attributes:
+        run: that was scored.
+        card: of the model, at the rates that it was scored with.
+        agreement: with the labels.
+        tiles: the pictures.
+    """
+
+    run: Run
+    card: dict[str, Any]
+    agreement: Agreement
+    tiles: Sequence[Tile]
+
+    @property
+    def rate(self) -> float:
+        """The share of normal images that may be called anomalies."""
+        return float(self.card["false_alarms"])
+
+    def headline(self) -> str:
+        """The verdict in a line."""
+        predictions = self.run.predictions
+        n, odd = len(predictions), sum(p.is_anomaly for p in predictions)
+        unclear = sum(p.is_unclear for p in predictions)
+        if not n:
+            return "No image could be scored"
+        if n == 1:
+            return _of_one(predictions[0])
+        if not odd and not unclear:
+            return f"All {n:,} images look normal"
+        text = f"{odd:,} of {n:,} images {'is an anomaly' if odd == 1 else 'are anomalies'}"
+        return f"{text}, {unclear:,} {'is' if unclear == 1 else 'are'} unclear" if unclear else text
+
+    def lead(self) -> str:
+        """What the verdicts are worth."""
+        n, percent = len(self.run.predictions), _percent(self.rate)
+        learnt = f"Judged by {self.card['fit']['n_images']:,} normal images alone."
+        if not n:
+            return f"{learnt} See the errors below."
+        if self.agreement.normal or self.agreement.odd:
+            return f"{learnt} {self.agreement.sentence(self.rate)}"
+        if self.run.record.get("drift"):
+            return (
+                f"{learnt} Of normal images like those, {percent} may be called anomalies; these "
+                "images look different as a whole, so here it may be another share."
+            )
+        if n == 1:
+            return f"{learnt} {percent} of normal images are called anomalies all the same."
+        return (
+            f"{learnt} If all {n:,} were normal, about {_count(self.rate * n)} would be called "
+            f"anomalies all the same: {percent} of normal images may be."
+        )
+
+    def figures(self) -> list[tuple[str, str, str]]:
+        """(kind, number, what it counts)."""
+        run, normal = self.run, self.agreement.normal
+        odd = sum(p.is_anomaly for p in run.predictions)
+        percent = _percent(self.rate)
+        alarms = ("", percent, "of normal images may be called anomalies")
+        if normal:
+            kind = "alarm" if self.agreement.more_than(self.rate) else ""
+            share = _percent(self.agreement.false_alarms)
+            n = f"{len(normal):,} normal image{'s' * (len(normal) != 1)}"
+            alarms = (kind, share, f"false alarms among {n}; {percent} may be")
+        found = [
+            ("", f"{len(run.predictions):,}", "images scored"),
+            ("alarm" if odd else "", f"{odd:,}", "called anomalies"),
+            alarms,
+            ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
+        ]
+        if self.card.get("unclear"):
+            unclear = sum(p.is_unclear for p in run.predictions)
+            what = (
+                f"unclear: as odd as {percent} to {_percent(self.card['unclear'])} of normal images"
+            )
+            found.insert(2, ("", f"{unclear:,}", what))
+        return found
+
+    def warnings(self) -> list[str]:
+        """What a reader must know before all else."""
+        found = []
+        if self.run.record.get("drift"):
+            found.append(str(self.run.record["drift"]))
+        if not self.run.record.get("complete", True):
+            found.append("Scoring was interrupted: some images were not scored.")
+        if missing := [tile for tile in self.tiles if tile.image is None]:
+            are = "is" if len(missing) == 1 else "are"
+            found.append(
+                f"{len(missing):,} of {len(self.tiles):,} pictures {are} not shown: gone, "
+                "unreadable or changed since they were scored; their verdicts are of that time."
+            )
+        return found
+
+
+def _of_one(prediction: Prediction) -> str:
+    if prediction.is_unclear:
+        return "The image is unclear"
+    return "The image is an anomaly" if prediction.is_anomaly else "The image looks normal"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _count(expected: float) -> str:
+    return f"{expected:.1f}" if expected < 3 else f"{expected:,.0f}"

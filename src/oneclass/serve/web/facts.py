@@ -1,0 +1,156 @@
+"""What the pages show, out of the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends
+
+from oneclass.errors import InputError
+from oneclass.serve.api.learning import job_out
+from oneclass.serve.api.predictions import found, record
+from oneclass.serve.records.predictions import Filter
+from oneclass.serve.records.versions import Version
+from oneclass.serve.web.asking import TheService, one_of
+from oneclass.serve.work import drawing
+from oneclass.serve.work.service import Service
+
+TILES = 48
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that a page is about.
+
+    Attributes:
+        versions: that serve, one of each model.
+        chosen: the one of the model that was asked for, else the newest; None if there is none.
+    """
+
+    versions: list[Version]
+    chosen: Version | None
+
+
+def _choice(service: TheService, model: str | None = None) -> Choice:
+    versions = service.versions.serving()
+    named = [version for version in versions if version.name == model]
+    return Choice(versions, next(iter(named or sorted(versions, key=lambda v: -v.at)), None))
+
+
+Chosen = Annotated[Choice, Depends(_choice)]
+
+
+def running(service: Service, kind: str, name: str | None = None) -> list[dict[str, Any]]:
+    """Jobs of a kind that have not ended, of one model or of all."""
+    return [
+        row
+        for row in service.jobs.listed(20)
+        if row["kind"] == kind
+        and name in (None, row["name"])
+        and row["state"] in ("queued", "running")
+    ]
+
+
+def job(service: Service, number: int) -> dict[str, Any]:
+    """A job, with what it was asked to do."""
+    row = one_of(service.jobs.one, number, "job")
+    return {**job_out(row).model_dump(), "request": row["request"]}
+
+
+def free_name(names: list[str]) -> str:
+    """A name that no model has yet."""
+    candidates = ["parts", *(f"parts {i}" for i in range(2, len(names) + 3))]
+    return next(name for name in candidates if name not in names)
+
+
+def tiles(
+    service: Service, chosen: Version | None, *, only: bool, before: int | None, after: int | None
+) -> dict[str, Any]:
+    """Verdicts: the newest, those before an id, or those after one."""
+    if chosen is None:
+        return {"tiles": [], "next": None}
+    rows = service.predictions.listed(
+        Filter(chosen.name, only_odd=only, before=before, after=after, limit=TILES)
+    )
+    more = rows[-1]["id"] if len(rows) == TILES and after is None else None
+    return {"tiles": [record(row) for row in rows], "next": more}
+
+
+def prediction(service: Service, number: int) -> dict[str, Any]:
+    """A prediction with what belongs to it."""
+    row = found(service, number)
+    version = service.versions.by_id(row["version_id"])
+    assert version is not None, "versions are never removed"
+    file = service.keeping.place(row["image"])
+    boxes: list[drawing.Box] = []
+    heat = False
+    if file.exists():
+        detector = service.library.detector(version)
+        try:
+            boxes = drawing.boxes(drawing.map_of(file, row["path"], detector), detector.heat_scale)
+            heat = True
+        except InputError:  # this model's layers have no map
+            pass
+    return {
+        "one": record(row),
+        "kept": file.exists(),
+        "version": version,
+        "boxes": boxes,
+        "heat": heat,
+        "said": service.reviews.of(number),
+    }
+
+
+def queue(
+    service: Service, chosen: Version | None, *, before: int | None = None, at: int | None = None
+) -> dict[str, Any]:
+    """The one to look at, and how many wait."""
+    if chosen is None:
+        return {"facts": None, "waiting": 0, "skipped": False}
+    waiting = service.predictions.waiting(chosen.name)
+    if at is None:
+        wanted = Filter(chosen.name, only_odd=True, review="none", before=before, limit=1)
+        at = next((row["id"] for row in service.predictions.listed(wanted)), None)
+    return {
+        "facts": None if at is None else prediction(service, at),
+        "waiting": waiting,
+        "skipped": at is None and waiting > 0,
+    }
+
+
+def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
+    """What was reviewed, and what can be learnt from it."""
+    if chosen is None:
+        return {"counts": {}, "lessons": [], "able": False, "candidate": None, "comparison": None}
+    newest = service.versions.of(chosen.name)[0]
+    candidate = newest if newest.parent_id == chosen.id else None
+    return {
+        "counts": service.reviews.counts(chosen.name),
+        "lessons": service.reviews.not_learnt(chosen.name),
+        "able": service.library.can_learn(chosen),
+        "candidate": candidate,
+        "comparison": candidate and comparison(service, candidate),
+        "job": next(iter(running(service, "update", chosen.name)), None),
+    }
+
+
+def comparison(service: Service, version: Version) -> dict[str, Any] | None:
+    """An update beside the version that it grew from, on all that was reviewed before."""
+    rows = service.reviews.compared(version.id)
+    if not rows:
+        return None
+    real = [row for row in rows if row["review"] == "real"]
+    false = [row for row in rows if row["review"] == "false_alarm"]
+    new = [row for row in false if not row["learnt"]]
+    return {
+        "real": len(real),
+        "real_before": sum(row["is_anomaly"] for row in real),
+        "real_after": sum(row["odd"] for row in real),
+        "learnt": len(false) - len(new),
+        "learnt_after": sum(row["odd"] for row in false if row["learnt"]),
+        "false": len(new),
+        "false_before": sum(row["is_anomaly"] for row in new),
+        "false_after": sum(row["odd"] for row in new),
+        "lost": [row for row in real if row["is_anomaly"] and not row["odd"]],
+    }

@@ -1,0 +1,70 @@
+"""Templates, and what every page gets to show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from oneclass import __version__
+from oneclass.serve.web import words
+from oneclass.serve.web.asking import service_of
+from oneclass.serve.web.facts import Choice
+
+STATIC = Path(__file__).parents[1] / "static"
+TABS = (
+    ("score", "Score"),
+    ("learn", "Learn"),
+    ("watch", "Watch"),
+    ("review", "Review"),
+    ("monitor", "Monitor"),
+    ("models", "Models"),
+)
+
+
+def environment() -> Environment:
+    """The templates; whatever comes from outside is escaped, and a missing name is an error."""
+    made = Environment(
+        loader=PackageLoader("oneclass.serve", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        name: getattr(words, name) for name in ("percent", "when", "left", "span", "size", "short")
+    }
+    made.globals |= {"odds": words.odds, "verdicts": words.VERDICTS, "origins": words.ORIGINS}
+    made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
+    return made
+
+
+TEMPLATES = environment()
+
+
+def page(request: Request, template: str, about: Choice | None = None, /, **facts: Any) -> Response:
+    """A page or a part of one.
+
+    Args:
+        request: that asks for it.
+        template: its file.
+        about: the models to choose from, and the chosen one, where the page is about one.
+        facts: what else it shows.
+    """
+    service, state = service_of(request), request.scope["state"]
+    holder = state["holder"]
+    text = TEMPLATES.get_template(template).render(
+        {
+            "prefix": service.settings.prefix,
+            "csrf": state["csrf"],
+            "holder": holder,
+            "can": holder.scopes if holder else frozenset(),
+            "tab": template.partition(".")[0],
+            **({} if about is None else vars(about)),
+            **facts,
+        }
+    )
+    return Response(text, media_type="text/html")

@@ -1,0 +1,154 @@
+"""Progress tells the truth: it ends when the work ends, and no long silence where nobody looks."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from conftest import stripes
+from oneclass import Detector
+from oneclass.cli.talk import showing
+from oneclass.cli.talk.console import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showing, "BEAT", 0.02)
+    monkeypatch.setattr(showing, "FIRST_LINE", 0.1)
+
+
+@pytest.mark.usefixtures("quick")
+class TestLines:
+    def test_a_long_stage_is_told_while_the_work_says_nothing(
+        self, capsys: pytest.CaptureFixture
+    ) -> None:
+        with progress("fit") as show:
+            show.stage("learning")
+            time.sleep(0.5)
+        lines = capsys.readouterr().err.splitlines()
+        assert lines
+        assert all(line.startswith("fit: learning, ") for line in lines)
+
+    def test_silences_grow(self, capsys: pytest.CaptureFixture) -> None:
+        with progress("fit"):
+            time.sleep(1.0)
+        assert 2 <= len(capsys.readouterr().err.splitlines()) <= 5
+
+    def test_what_is_counted_is_told_with_its_end(self, capsys: pytest.CaptureFixture) -> None:
+        with progress("score") as show:
+            show(3, 1200, "so far")
+            time.sleep(0.3)
+        assert "score: 3 of 1,200 images, so far (0 s)" in capsys.readouterr().err
+
+    def test_all_of_them_is_not_the_end(self, capsys: pytest.CaptureFixture) -> None:
+        with progress("report") as show:
+            show(7, 7)
+            time.sleep(0.3)
+        told = capsys.readouterr().err
+        assert "7 of 7" not in told
+        assert f"report: {showing.FINISHING}, " in told
+
+    def test_it_ends_with_an_error_too(self, capsys: pytest.CaptureFixture) -> None:
+        with pytest.raises(ZeroDivisionError), progress("fit"):
+            _ = 1 / 0
+        capsys.readouterr()
+        time.sleep(0.2)
+        assert capsys.readouterr().err == ""
+
+
+def test_a_short_command_says_nothing(capsys: pytest.CaptureFixture) -> None:
+    with progress("fit") as show:
+        show(1, 2)
+        show.stage("learning")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_stream_that_nobody_reads_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showing, "BEAT", 0.01)
+    monkeypatch.setattr(showing, "FIRST_LINE", 0.0)
+    closed = io.StringIO()
+    closed.close()
+    shown = showing.Lines("fit", "image")
+    monkeypatch.setattr(sys, "stderr", closed)
+    with shown:
+        time.sleep(0.1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_terminal_sees_a_clock_after_the_last_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("fit") as show:
+        for done in range(1, 4):
+            show(done, 3)
+        show.stage("learning from patches")
+        before = len(terminal.getvalue())
+        time.sleep(0.2)
+        after = terminal.getvalue()[before:]
+    assert "\rfit: learning from patches, 0 s" in after
+    assert "100%" not in after
+    assert "3/3" not in after
+    assert terminal.getvalue().endswith("\r")
+
+
+def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("score", quiet=True) as show:
+        show(1, 2)
+        show.stage("more")
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.9, "59 s"), (151, "2 min 31 s"), (3725, "1 h 2 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert showing.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("n", "unit", "text"),
+    [
+        (1200, "image", "1,200"),
+        (12, "B", "12 B"),
+        (1200, "B", "1.2 kB"),
+        (2_500_000_000, "B", "2.5 GB"),
+    ],
+)
+def test_amounts(n: int, unit: str, text: str) -> None:
+    assert showing.amount(n, unit) == text
+
+
+def test_a_fit_tells_what_it_does_after_the_last_image() -> None:
+    told: list[object] = []
+    Detector(backbone="greyscale", n_halfspaces=2).fit(
+        stripes(20, seed=1), progress=lambda done, total: told.append(done), stage=told.append
+    )
+    last = told.index(20)
+    assert told[0] == "looking at the images' sizes"
+    assert told[last + 1 :] == [
+        "looking for near-copies",
+        "learning from whole images",
+        "measuring how odd normal images are",
+        "comparing folders",
+    ]
+
+
+def test_a_fit_of_both_names_both() -> None:
+    told: list[str] = []
+    images = np.kron(stripes(6, seed=1), np.ones((1, 10, 10), np.uint8))
+    detector = Detector(rows="both", size=(64, 64))
+    detector.fit(images, stage=told.append)
+    assert told.index("learning from whole images") < told.index("learning from patches")
+    detector.update(images[:1] // 2, stage=told.append)
+    assert told.count("learning from patches") == 2

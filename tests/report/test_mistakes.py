@@ -1,0 +1,177 @@
+"""Where the truth is known, the page marks what was wrong and drops a promise that was not kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oneclass import InputError, Prediction, load
+from oneclass.report import labels
+from oneclass.report.agreement import Agreement
+from oneclass.report.groups import Groups
+from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
+from oneclass.report.tiles import MOST_TILES, MOST_WRONG, most_telling
+from oneclass.statistics import wilson_interval
+from pages import Page, page_of, recorded
+
+
+def found(path: str, *, odd: bool = False, unclear: bool = False, score: float = 0) -> Prediction:
+    return Prediction(path, score, 0.01 if odd else 0.5, odd, unclear)
+
+
+class TestTruth:
+    truth = Truth({"n": False, "a": True})
+
+    @pytest.mark.parametrize(
+        ("prediction", "mistake"),
+        [
+            (found("n", odd=True), FALSE_ALARM),
+            (found("a"), MISSED),
+            (found("n"), ""),
+            (found("a", odd=True), ""),
+            (found("n", unclear=True), ""),
+            (found("a", unclear=True), ""),
+            (found("nobody knows", odd=True), ""),
+        ],
+    )
+    def test_what_is_a_mistake(self, prediction: Prediction, mistake: str) -> None:
+        assert self.truth.mistake(prediction) == mistake
+
+    def test_words(self) -> None:
+        truth = Truth({"n": False, "a": True, "s": True})
+        truth.kinds["s"] = "scratch"
+        words = [truth.word(path) for path in ("n", "a", "s", "?")]
+        assert words == ["normal", "anomaly", "scratch", ""]
+
+
+class TestKindsInTables:
+    def read(self, folder: Path, *words: str) -> Truth:
+        rows = "".join(f"{i}.png,{word}\n" for i, word in enumerate(words))
+        (folder / "labels.csv").write_text(f"path,label\n{rows}")
+        scored = [found(str(folder / f"{i}.png")) for i in range(len(words))]
+        return labels.from_csv(scored, folder / "labels.csv")
+
+    def test_a_defect_s_name_is_an_anomaly_of_that_kind(self, tmp_path: Path) -> None:
+        truth = self.read(tmp_path, "Good", "scratch", "NG", "Hole in weld", "0", "not ok")
+        assert list(truth.values()) == [False, True, True, True, False, True]
+        kinds = {Path(path).name: kind for path, kind in truth.kinds.items()}
+        assert kinds == {"1.png": "scratch", "3.png": "hole in weld", "5.png": "not ok"}
+
+    @pytest.mark.parametrize("word", ["nomal", "goood", "norml", "okk"])
+    def test_a_mistyped_word_for_normal_is_no_defect(self, tmp_path: Path, word: str) -> None:
+        with pytest.raises(InputError, match=rf"line 2: '{word}' is no label. Did you mean"):
+            self.read(tmp_path, word)
+
+    @pytest.mark.parametrize("word", ["", "unknown", "n/a", "?", "2", "0.7", "-", "test"])
+    def test_what_says_nothing_is_refused_with_what_is_accepted(
+        self, tmp_path: Path, word: str
+    ) -> None:
+        with pytest.raises(InputError, match=r"line 3: .* is no label. Expected one of .*scratch"):
+            self.read(tmp_path, "ok", word)
+
+    @pytest.mark.parametrize("word", sorted(labels.ANOMALY_WORDS))
+    def test_words_for_anomalies_are_no_kinds(self, tmp_path: Path, word: str) -> None:
+        truth = self.read(tmp_path, word)
+        assert list(truth.values()) == [True]
+        assert truth.kinds == {}
+
+
+class TestAgreement:
+    def of(self, false: int, normal: int) -> Agreement:
+        scored = [found(f"{i}", odd=i < false) for i in range(normal)]
+        return Agreement(scored, Truth({p.path: False for p in scored}))
+
+    @pytest.mark.parametrize(("false", "normal"), [(0, 20), (1, 20), (3, 20), (8, 20), (12, 100)])
+    def test_more_than_is_beyond_chance(self, false: int, normal: int) -> None:
+        low = wilson_interval(false, normal)[0]
+        one = self.of(false, normal)
+        assert one.more_than(0.05) == (low > 0.05)
+        assert ("more than the 5 %" in one.sentence(0.05)) == (low > 0.05)
+        assert ("more than the 5 %" in one.section(0.05)) == (low > 0.05)
+
+    def test_nothing_is_said_without_labels(self) -> None:
+        assert Agreement([found("a")], Truth()).section(0.05) == ""
+
+
+class TestGroups:
+    def test_folders_are_counted_and_told_apart(self) -> None:
+        paths = ["x/good/1", "x/good/2", "y/good/1", "y/bad/1"]
+        truth = Truth({"x/good/1": False, "x/good/2": False, "y/bad/1": True})
+        truth.kinds["y/bad/1"] = "scratch"
+        scored = [found(path, odd=path in ("x/good/2", "y/bad/1")) for path in paths]
+        groups = Groups(scored, truth)
+        assert {name: len(some) for name, some in groups.folders.items()} == {
+            "bad": 1, "x/good": 2, "y/good": 1,
+        }  # fmt: skip
+        assert list(groups.kinds) == ["scratch"]
+        assert [groups.of(path) for path in paths] == ["f1", "f1", "f2", "f0 k0"]
+        folders, kinds = groups.sections()
+        assert "1 of 2 (50.0 %)" in folders
+        assert "1 of 1 (100.0 %)" in kinds
+
+    def test_one_folder_needs_no_table(self) -> None:
+        groups = Groups([found("x/1"), found("x/2")], Truth())
+        assert groups.sections() == ["", ""]
+        assert groups.options() == ""
+
+
+def test_mistakes_are_among_the_images_shown_of_many() -> None:
+    scored = [found(f"{i}", score=-i) for i in range(3000)]
+    wrong = {f"{i}" for i in range(1000, 2000, 2)}
+    chosen = most_telling(scored, wrong)
+    shown = {p.path for _, p in chosen}
+    assert len(chosen) == MOST_TILES
+    assert [rank for rank, _ in chosen] == sorted(rank for rank, _ in chosen)
+    assert len(shown & wrong) == MOST_WRONG
+    assert {"0", "2999"} <= shown
+
+
+def small_run(model: Path, folder: Path) -> tuple[Path, list[Prediction]]:
+    """Names that collide in two folders; pictures are not needed."""
+    paths = [f"good/{i:02}.png" for i in range(20)] + [f"scratch/{i:02}.png" for i in range(5)]
+    scored = [found(p, odd=i >= 12, score=i) for i, p in enumerate(paths)]
+    return recorded(load(model), folder, scored), scored
+
+
+def test_the_page_marks_mistakes_and_drops_a_promise_that_was_not_kept(
+    model: Path, tmp_path: Path
+) -> None:
+    run, scored = small_run(model, tmp_path)
+    truth = Truth({p.path: p.path.startswith("scratch") for p in scored})
+    page = page_of(model, run, labels=lambda _: truth, pictures=False)
+    rows = [a for tag, a in page.tags if tag == "tr" and "data-name" in a]
+    wrong = {row["data-name"] for row in rows if row.get("data-wrong") == "false-alarm"}
+    assert wrong == {f"good/{i:02}.png" for i in range(12, 20)}
+    text = " ".join(page.texts)
+    assert ", as promised" not in text
+    assert "8 of 20 normal images were called anomalies, more than the 5 % that may be" in text
+    assert "5 of 5 anomalies were found" in text
+    values = {a["value"] for tag, a in page.tags if tag == "option"}
+    assert values >= {"wrong", "false-alarm", "missed", "f0", "f1"}
+
+
+def test_without_labels_there_are_no_mistakes_to_filter(model: Path, tmp_path: Path) -> None:
+    run, _ = small_run(model, tmp_path)
+    page = page_of(model, run, pictures=False)
+    values = {a["value"] for tag, a in page.tags if tag == "option"}
+    assert not values & {"wrong", "false-alarm", "missed"}
+    assert ", as promised" not in " ".join(page.texts)
+
+
+def test_names_that_collide_are_shown_with_their_folder(model: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    from conftest import stripes, write_images
+    from pages import record
+
+    paths = [
+        *write_images(tmp_path / "a", stripes(2, seed=2)),
+        *write_images(tmp_path / "b", np.ascontiguousarray(stripes(1, seed=3))),
+    ]
+    page = page_of(model, record(load(model), tmp_path, paths))
+    assert {_shown(page, i) for i in range(3)} == {"a/000.png", "b/000.png", "001.png"}
+
+
+def _shown(page: Page, number: int) -> str:
+    return str([a["alt"] for a in page.pictures][number])

@@ -221,6 +221,16 @@ def test_a_calm_map_leaves_the_image_as_it_is_and_a_hot_one_does_not() -> None:
     assert change[:100, 150:].max() == 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_overlay_is_its_heat_laid_over_the_whole_image(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    image = Image.fromarray(random.integers(0, 256, (90, 120, 3), np.uint8))
+    heat = random.gamma(0.5, 0.5, (7, 9))
+    layer = heat_layer(heat, 1.0, image.size)
+    whole = Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+    np.testing.assert_array_equal(overlay(image, heat, 1.0), whole)
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (1, 500), (3000, 20), (300, 400, 3)])
 def test_pictures_have_a_bounded_size(shape: tuple[int, ...]) -> None:
     drawn = picture(np.full(shape, 77, np.uint8), BYTES)

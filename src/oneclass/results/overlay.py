@@ -47,7 +47,7 @@ def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
     longest = max(image.size)
     factor = min(1.0, LONGEST / longest) if longest >= SHORTEST else SHORTEST / longest
     width, height = (max(1, round(side * factor)) for side in image.size)
-    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.HAMMING
     return image.resize((width, height), method, reducing_gap=GAP).convert("RGB")
 
 
@@ -92,10 +92,15 @@ def _colours() -> NDArray[np.uint8]:
 def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
     """The heat drawn over an image from `picture`: RGB, of the image's size."""
     steps = _steps(anomaly_map, heat_scale, image.size)
-    if not steps.any():
+    columns, rows = np.flatnonzero(steps.any(axis=0)), np.flatnonzero(steps.any(axis=1))
+    if not len(rows):
         return image
-    layer = Image.fromarray(_colours()[steps])
-    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    layer = Image.fromarray(_colours()[steps[top:bottom, left:right]])
+    box = int(left), int(top), int(right), int(bottom)
+    drawn = image.copy()
+    drawn.paste(Image.alpha_composite(image.crop(box).convert("RGBA"), layer).convert("RGB"), box)
+    return drawn
 
 
 def outline(image: Image.Image, regions: Sequence[Region], size: tuple[int, int]) -> Image.Image:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oneclass.detector.files.loading import load
     from oneclass.detector.heat import Explanation
     from oneclass.detector.predictions import Prediction, Predictions
+    from oneclass.detector.regions import Region
     from oneclass.detector.updating import Update
     from oneclass.errors import (
         DownloadError,
@@ -43,6 +44,7 @@ _HOMES = {
     "OneclassError": "errors",
     "Prediction": "detector.predictions",
     "Predictions": "detector.predictions",
+    "Region": "detector.regions",
     "StorageError": "errors",
     "Update": "detector.updating",
     "load": "detector.files.loading",
@@ -62,6 +64,7 @@ __all__ = [
     "OneclassError",
     "Prediction",
     "Predictions",
+    "Region",
     "StorageError",
     "Update",
     "__version__",

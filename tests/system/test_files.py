@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oneclass.errors import InputError, StorageError
-from oneclass.system.files import check_writable, whole_file
+from oneclass.system.files import check_writable, flush_files, whole_file
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -103,3 +103,25 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
             write(path)
     check_writable(tmp_path / "fine")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_files_written_without_waiting_are_whole_and_flushed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    paths = [tmp_path / str(i) for i in range(3)]
+    for path in paths:
+        with whole_file(path, flush=False) as file:
+            file.write(b"whole")
+    assert flushed == []
+    assert [path.read_bytes() for path in paths] == [b"whole"] * 3
+    flush_files([*paths, tmp_path / "gone"])
+    assert len(flushed) == 3
+    with pytest.raises(ZeroDivisionError), whole_file(paths[0], flush=False) as file:
+        file.write(b"half" * (1 // 0))
+    assert paths[0].read_bytes() == b"whole"
+    assert sorted(tmp_path.iterdir()) == paths
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="folder"):
+        flush_files([tmp_path / "folder"])

@@ -251,11 +251,11 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
-        return self.explain_and(lambda explanation, _: explanation, sources, progress=progress)
+        return self.explain_and(lambda _, found, __: found, sources, progress=progress)
 
     def explain_and(
         self,
-        finish: Callable[[Explanation, Any], R],
+        finish: Callable[[int, Explanation, Any], R],
         sources: Sources,
         *,
         glance: Callable[[NDArray[Any]], Any] | None = None,
@@ -264,7 +264,8 @@ class Detector:
         """Like `explain_each`, and what is made of each explanation: in the workers.
 
         Args:
-            finish: called with each explanation and what `glance` returned; threads share it.
+            finish: called with the image's number among the sources, its explanation, and what
+                `glance` returned; threads share it.
             sources: what `gather` made of the images.
             glance: called with each image's pixels as they were read: (H, W) or (H, W, 3), of a
                 large JPEG at a part of its size. None where nobody needs them.
@@ -279,7 +280,7 @@ class Detector:
         def explain(image: Extracted) -> R:
             with self.stages.measure("score"):
                 explanation = model.explain(sources.names[image.index], image.row)
-            return finish(explanation, image.glance)
+            return finish(image.index, explanation, image.glance)
 
         return self._each(model, sources, explain, progress, glance)
 
@@ -345,6 +346,19 @@ class Detector:
         model = self.model
         _ = model.maps  # refuses layers without one
         return float(model.heat.heat_scale[0])
+
+    @property
+    def pixel_threshold(self) -> float:
+        """A position of a map is marked if its value is larger than this.
+
+        Of normal images like those it learnt from, about the promised share of false alarms, or
+        less, shows any marked position; so a normal image is mostly left without a mark.
+
+        Raises:
+            InputError: not fitted yet, the model's layers have no map, or the model file is from
+                before the largest values of held-out normal maps were kept.
+        """
+        return self.model.pixel_threshold
 
     @property
     def network(self) -> Backbone | None:

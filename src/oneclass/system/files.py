@@ -7,8 +7,8 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -20,10 +20,15 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """Write to a temporary file beside `path`; flush it to the disk; rename it into place.
 
     An error or a kill at any point leaves the old file, or none, under the name `path`.
+
+    Args:
+        path: of the file.
+        flush: False for one of many small files: waiting for the disk takes longer than writing.
+            A power cut may leave such a file empty, until `flush_files` is called with all of them.
 
     Raises:
         InputError: the place cannot be written to.
@@ -37,13 +42,27 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         try:
             with temporary.open("xb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                if flush:
+                    file.flush()
+                    os.fsync(file.fileno())
             portable.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        portable.sync_folder(path.parent)
+        if flush:
+            portable.sync_folder(path.parent)
+
+
+def flush_files(paths: Iterable[Path]) -> None:
+    """Flush files to the disk that `whole_file` wrote without waiting; not those gone since.
+
+    Raises:
+        InputError: one of them cannot be opened any more.
+        StorageError: the disk is full or failing.
+    """
+    for path in paths:
+        with translated_errors(path), suppress(FileNotFoundError), path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def check_writable(path: Path) -> None:

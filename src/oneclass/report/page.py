@@ -97,6 +97,7 @@ def write_report(
         MissingDependencyError: matplotlib is not installed.
         StorageError: the disk is full.
     """
+    plots.check_installed()
     run = read_run(folder)
     if run.record.get("model_sha256") != detector.digest:
         raise InputError(

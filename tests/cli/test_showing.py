@@ -100,6 +100,18 @@ def test_a_terminal_sees_a_clock_after_the_last_image(monkeypatch: pytest.Monkey
     assert terminal.getvalue().endswith("\r")
 
 
+def test_room_is_made_for_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("compare") as show:
+        for step in (lambda: show(1, 3), lambda: show.stage("learning"), lambda: None):
+            step()
+            show.clear()
+            last = terminal.getvalue().rsplit("\r", 2)
+            assert terminal.getvalue().endswith("\r")
+            assert last[1].strip() == ""
+
+
 def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -73,6 +73,7 @@ def compare(
             progress=show,
             stage=show.stage,
         ):
+            show.clear()
             print_data(json.dumps(one.to_json()) if as_json else line(one))
     say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")
     return 0

@@ -52,6 +52,11 @@ class Shown(ABC):
             self.doing, self.since = name, time.monotonic()
             self.moved()
 
+    def clear(self) -> None:
+        """Make room for a line that is printed meanwhile."""
+        with self.lock:
+            self.end()
+
     def __enter__(self) -> Shown:
         self._thread.start()
         return self
@@ -77,7 +82,7 @@ class Shown(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Nothing more will come."""
+        """Take away what is shown: something else comes now, or nothing more."""
 
 
 class Lines(Shown):

@@ -81,6 +81,7 @@ def fit(
     representation = choose_representation(headers, asked)
     scale, notes = choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
     store = store_for(asked, representation, scale)
+    begin("reading images")
     collected = collect_rows(
         sources, representation, scale, workers=asked.workers, progress=progress, store=store
     )

@@ -64,6 +64,7 @@ class Detector:
         layer: str | None = None,
         grid: int | None = None,
         size: tuple[int, int] | None = None,
+        tiles: int | None = None,
         nu: float = 0.1,
         n_halfspaces: int | None = None,
         false_alarms: float | None = None,

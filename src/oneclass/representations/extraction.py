@@ -31,6 +31,8 @@ BATCH = 16
 """For those who make rows of whole batches."""
 WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
+LARGE_BYTES = 2**29
+"""For all workers: of images that are so large that few fit."""
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
@@ -144,6 +146,7 @@ def extract_and(
         glance: called with the pixels of each image as they were read (a large JPEG at a part of
             its size); `finish` finds the result in `Extracted.glance`. Pixels are not kept.
     """
+    workers = max(1, min(workers, LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))

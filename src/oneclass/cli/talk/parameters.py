@@ -99,6 +99,7 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "rows": click.Choice(settings.ROWS),
     "grid": int,
     "size": Size(),
+    "tiles": int,
     "nu": float,
     "n_halfspaces": int,
     "false_alarms": Share(),
@@ -111,6 +112,7 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
 """How a setting is read from a word; what is not here is a text."""
 METAVARS = {
     "size": "HxW",
+    "tiles": "SIDE",
     "cache": "DIR|none",
     "layer": "LAYERS",
 }

@@ -92,14 +92,16 @@ def looks_at(card: Mapping[str, Any]) -> str:
     if made["kind"] == GREYSCALE:
         return f"It looks at the raw pixels of whole images, resized to {_size(made)} pixels."
     through = f"through {made['backbone']['name']}"
+    tiles = made.get("tiles")
+    cut = f" in tiles of {tiles[1]} x {tiles[0]}," if tiles else ""
     view = VIEWS.get(made["kind"], IMAGE)
     if view == BOTH:
         return (
             f"It looks at whole images, resized to {_size(made['whole'])} pixels, and at their "
-            f"patches, at {_size(made)} pixels, {through}."
+            f"patches, at {_size(made)} pixels,{cut} {through}."
         )
     what = "patches of the images" if view == PATCHES else "whole images"
-    return f"It looks at {what}, resized to {_size(made)} pixels, {through}."
+    return f"It looks at {what}, resized to {_size(made)} pixels,{cut} {through}."
 
 
 def _size(made: Mapping[str, Any]) -> str:

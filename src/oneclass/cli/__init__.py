@@ -11,12 +11,12 @@ import click
 from oneclass import __version__
 from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
-from oneclass.cli.compare import compare
 from oneclass.cli.demo import demo
 from oneclass.cli.export import export
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
-from oneclass.cli.paper import paper
+from oneclass.cli.measuring.compare import compare
+from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve

@@ -15,6 +15,7 @@ from oneclass.report.tabular import Table, bullets, html
 
 LEAD = "Learnt from normal pictures alone, tested on pictures whose truth is known."
 WORDS = ("category", "setting", "kind", "looked at", "way", "data")
+GROUPS = ("category",)
 KEY = (
     "The dot is what was measured, the bar its 95 % interval. Diamonds are figures that others "
     "printed for a category of that name."
@@ -27,15 +28,17 @@ def evaluation_page(evaluation: Evaluation) -> str:
     Args:
         evaluation: what is known until now; at least one cell.
     """
+    # Lines of one setting alone need no heading each.
+    groups = GROUPS if len(evaluation.settings) > 1 else ()
     sections = [
         section("auroc", "Image AUROC", _bars(evaluation)),
-        section("images", "Images", _table(tables.image_table(evaluation))),
-        section("rates", "At the promised rate", _table(tables.rate_table(evaluation))),
-        section("pixels", "Pixels", _table(tables.pixel_table(evaluation))),
+        section("images", "Images", _table(tables.image_table(evaluation), groups)),
+        section("rates", "At the promised rate", _table(tables.rate_table(evaluation), groups)),
+        section("pixels", "Pixels", _table(tables.pixel_table(evaluation), groups)),
         section("kinds", "Kinds of defect", _table(tables.kind_table(evaluation))),
         section("published", "Beside published figures",
                 _table(tables.published_table(evaluation))),
-        section("costs", "Costs", _table(tables.cost_table(evaluation))),
+        section("costs", "Costs", _table(tables.cost_table(evaluation), groups)),
         section("remarks", "Remarks", bullets(tables.remarks(evaluation))),
         section("how", "How it was measured", bullets([*tables.HOW, *tables.sources(evaluation)])),
     ]  # fmt: skip
@@ -64,21 +67,20 @@ def _figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     best = max(means, key=lambda setting: means[setting])
     cells = [c for c in evaluation.cells if c.setting == best]
     pixels = [c.pixels for c in cells if c.pixels]
-    alarms, good = (sum(n) for n in zip(*((c.false_alarms.hits, c.n_good) for c in cells),
-                                        strict=True))  # fmt: skip
+    alarms = np.mean([c.false_alarms.value for c in cells])
     promised = np.mean([c.promised for c in cells])
     told = [("", f"{means[best]:.3f}", f"image AUROC, {best}")]
     if pixels:
         told.append(("", f"{np.mean([p.au_pro_30.value for p in pixels]):.3f}", "AU-PRO to 30 %"))
     kind = "alarm" if all(c.false_alarms.low > c.promised for c in cells) else ""
-    told.append((kind, f"{100 * alarms / good:.1f} %",
+    told.append((kind, f"{100 * alarms:.1f} %",
                  f"false alarms, where {100 * promised:.3g} % were promised"))  # fmt: skip
     milliseconds = np.mean([c.costs.ms_an_image for c in cells])
     return [*told, ("", f"{milliseconds:.0f} ms", "an image, with its map")]
 
 
-def _table(table: Table) -> str:
-    return html(table, words=WORDS, groups=("category",)) if table[1] else ""
+def _table(table: Table, groups: Sequence[str] = GROUPS) -> str:
+    return html(table, words=WORDS, groups=groups) if table[1] else ""
 
 
 def _bars(evaluation: Evaluation) -> str:

@@ -36,8 +36,14 @@ def settings(**given: object) -> Settings:
     return Settings(**{**{s.name: s.default for s in SETTINGS}, **given})
 
 
-def show(_: str) -> AbstractContextManager:
-    return nullcontext(lambda done, total: None)
+class Silent:
+    def __call__(self, done: int, total: int) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+
+def show(_: str) -> AbstractContextManager[Silent]:
+    return nullcontext(Silent())
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +166,10 @@ def test_a_bad_category_stops_nothing_and_is_named(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "out/results.json").read_text())
     assert [one["category"] for one in told["cells"]] == ["a", "c"]
     assert [one["category"] for one in told["problems"]] == ["b"]
+    average = told["means"][0]
+    assert average["counts"] == dict.fromkeys(average["figures"], 2)
+    values = [one["ranking"]["auroc"]["value"] for one in told["cells"]]
+    assert average["figures"]["auroc"]["value"] == pytest.approx(sum(values) / 2)
     for name in ("table.md", "table.html"):
         assert "Not evaluated" in (tmp_path / "out" / name).read_text()
     assert "mean of 2" in (tmp_path / "out/table.md").read_text()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 
@@ -28,8 +28,19 @@ from oneclass.system.arrays import Array
 from oneclass.system.files import translated_errors
 from oneclass.system.host import memory
 
-Show = Callable[[str], AbstractContextManager[Progress]]
-"""Opens a progress bar of some name."""
+
+class Progressing(Protocol):
+    """Shows how far a fit or a scoring is."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many images are done of so many."""
+
+    def stage(self, name: str) -> None:
+        """What is done from now on has no count."""
+
+
+Show = Callable[[str], AbstractContextManager[Progressing]]
+"""Begins to show the progress of what has some name."""
 NO_MAPS = "The layers of this setting have no maps, so nothing is said of pixels."
 UNMASKED = "{} of {} odd pictures have no mask: they are left out of what is said of pixels."
 
@@ -82,19 +93,19 @@ def measure(category: Category, settings: Settings, show: Show) -> Cell:
     Args:
         category: what to learn and to test.
         settings: of the detector.
-        show: opens progress bars.
+        show: begins to show progress.
 
     Raises:
         InputError: the category cannot be fitted, or nothing normal or nothing odd can be read.
         StorageError: the disk is full.
     """
-    with tempfile.TemporaryFile() as file, memory.Peak() as peak:
-        maps = Maps(file)
-        detector = Detector(**vars(settings))
-        with show(f"{category.name}: fit") as progress, _Clock() as fitting:
-            detector.fit(list(category.train), progress=progress)
-        with show(f"{category.name}: score") as progress, _Clock() as scoring:
-            scored, errors = _score(detector, category, maps, progress)
+    with tempfile.TemporaryFile() as file:
+        maps, detector = Maps(file), Detector(**vars(settings))
+        with memory.Peak() as peak:
+            with show(f"{category.name}: fit") as progress, _Clock() as fitting:
+                detector.fit(list(category.train), progress=progress, stage=progress.stage)
+            with show(f"{category.name}: score") as progress, _Clock() as scoring:
+                scored, errors = _score(detector, category, maps, progress)
         _check_both(scored, category)
         cell = _with_pixels(_told(category, settings, detector, scored), scored, maps)
     n = len(scored)

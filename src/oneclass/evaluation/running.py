@@ -64,7 +64,7 @@ def evaluate(
         categories: folders by name, from `layout.find`.
         settings: of the detector.
         kept: where finished cells are kept and looked for; None for nowhere.
-        show: opens progress bars.
+        show: begins to show progress.
 
     Raises:
         StorageError: a finished cell cannot be kept.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from oneclass import __version__
 from oneclass.evaluation.cells import Cell, Kind, Rate
+from oneclass.evaluation.means import IMAGES, PIXELS, RATES, figures_of, means
 from oneclass.evaluation.pixels import Pixels
 from oneclass.evaluation.published import (
     COLLECTIONS,
@@ -36,7 +36,8 @@ HOW = (
     "outside of regions (Bergmann et al. 2021), counted at about 1,950 thresholds.",
     "Milliseconds are on the clock and with the map, on this machine with whatever else it did; "
     "those of the processor add up all threads. Memory is the most that the process held.",
-    "The mean is over categories, each counting the same.",
+    "The mean is over categories, each counting the same; its interval comes from theirs (Zou and "
+    "Donner 2008).",
 )
 COMPARABLE = (
     "Figures of others are for the category of that name in the collection that is named; they "
@@ -57,18 +58,12 @@ def shown(figure: Figure | Rate | None, *, percent: bool = False) -> str:
 
 def image_table(evaluation: Evaluation) -> Table:
     """What is said of images."""
-    names = ("auroc", "average_precision", "best_f1", "f1")
     lines = [
-        (c.category, c.setting, *(shown(getattr(c.ranking, name)) for name in names))
+        (c.category, c.setting, *(shown(figures_of(c)[name]) for name in IMAGES))
         for c in evaluation.cells
     ]
-    means = _means(evaluation, [partial(_ranked, name) for name in names])
-    return ("category", "setting", "AUROC", "average precision", "best F1", "F1"), [*lines, *means]
-
-
-def _ranked(name: str, cell: Cell) -> float:
-    figure: Figure = getattr(cell.ranking, name)
-    return figure.value
+    headings = ("category", "setting", "AUROC", "average precision", "best F1", "F1")
+    return headings, [*lines, *_means(evaluation, IMAGES)]
 
 
 def rate_table(evaluation: Evaluation) -> Table:
@@ -81,21 +76,27 @@ def rate_table(evaluation: Evaluation) -> Table:
         )
         for c in evaluation.cells
     ]  # fmt: skip
-    rates = [lambda c: c.promised, lambda c: c.false_alarms.value, lambda c: c.found.value]
-    means = _means(evaluation, rates, lambda x: f"{100 * x:.1f} %")
-    return ("category", "setting", "promised", "false alarms", "odd ones found"), [*lines, *means]
+    averages = [(a, b, "", *rest) for a, b, *rest in _means(evaluation, RATES, percent=True)]
+    headings = ("category", "setting", "promised", "false alarms", "odd ones found")
+    return headings, [*lines, *averages]
 
 
 def pixel_table(evaluation: Evaluation) -> Table:
     """What is said of pixels, where there are masks."""
-    cells = [c for c in evaluation.cells if c.pixels]
-    lines = [(c.category, c.setting, *_of_pixels(c.pixels)) for c in cells]
-    means = _means(Evaluation(cells, ()), [
-        lambda c: c.pixels.auroc.value, lambda c: c.pixels.au_pro_30.value,
-        lambda c: c.pixels.au_pro_5.value, lambda c: np.nan,
-    ])  # fmt: skip
+    lines = [(c.category, c.setting, *_of_pixels(c.pixels)) for c in evaluation.cells if c.pixels]
     headings = ("category", "setting", "pixel AUROC", "AU-PRO 30 %", "AU-PRO 5 %", "regions")
-    return headings, [*lines, *means]
+    return headings, [*lines, *((*line, "") for line in _means(evaluation, PIXELS))]
+
+
+def _means(
+    evaluation: Evaluation, names: Sequence[str], *, percent: bool = False
+) -> list[tuple[str, ...]]:
+    """A line for each setting with means of these figures."""
+    return [
+        (MEAN.format(one.counts[names[0]]), one.setting,
+         *(shown(one.figures[name], percent=percent) for name in names))
+        for one in means(evaluation) if names[0] in one.figures
+    ]  # fmt: skip
 
 
 def _of_pixels(pixels: Pixels | None) -> tuple[str, ...]:
@@ -213,22 +214,6 @@ def sources(evaluation: Evaluation) -> list[str]:
     return [COMPARABLE, PRO, *told] if told else []
 
 
-def _means(
-    evaluation: Evaluation,
-    measures: Sequence[Callable[[Any], float]],
-    show: Callable[[float], str] = lambda x: f"{x:.3f}",
-) -> list[tuple[str, ...]]:
-    """A line for each setting that has two categories at least."""
-    lines = []
-    for setting in evaluation.settings:
-        cells = [c for c in evaluation.cells if c.setting == setting]
-        if len(cells) > 1:
-            values = [float(np.mean([measure(c) for c in cells])) for measure in measures]
-            texts = ("" if np.isnan(value) else show(value) for value in values)
-            lines.append((MEAN.format(len(cells)), setting, *texts))
-    return lines
-
-
 def remarks(evaluation: Evaluation) -> list[str]:
     """Sentences on what is not as usual, and on pictures that could not be used."""
     found = []
@@ -270,6 +255,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "oneclass": __version__,
         "cells": [cell.to_json() for cell in evaluation.cells],
+        "means": [one.to_json() for one in means(evaluation)],
         "problems": [
             {"category": p.category, "setting": p.setting, "error": str(p.error)}
             for p in evaluation.problems

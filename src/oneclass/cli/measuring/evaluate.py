@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ import click
 from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.errors import InputError
+from oneclass.system.host.signals import shielded
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ HEADERS = (
     "AUROC", "AP", "best F1", "F1", "alarms", "found", "px AUROC", "PRO 30", "PRO 5", "fit s",
     "ms",
 )  # fmt: skip
+FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}")
 WIDTH = 18
 
 
@@ -76,12 +79,14 @@ def evaluate(
     for one in each(found, settings, kept, _bar):
         if isinstance(one, Cell):
             known = Evaluation([*known.cells, one], known.problems)
-            print_data(json.dumps(one.to_json()) if as_json else _told(one, bool(others)))
+            line = _told(one.category, _values(one), one.setting if others else "")
+            print_data(json.dumps(one.to_json()) if as_json else line)
         else:
             known = Evaluation(known.cells, [*known.problems, one])
             say(f"error: {plain(one.sentence)} The rest goes on.")
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
-            _write(Path(out), known)
+            with shielded():
+                _write(Path(out), known)
     return _end(known, out, as_json)
 
 
@@ -136,21 +141,33 @@ def _bar(what: str) -> AbstractContextManager[Any]:
     return progress(what)
 
 
-def _told(cell: Cell, several: bool) -> str:
-    pixels, ranking = cell.pixels, cell.ranking
-    maps = ["-"] * 3
-    if pixels:
-        maps = [f"{f.value:.3f}" for f in (pixels.auroc, pixels.au_pro_30, pixels.au_pro_5)]
-    figures = (ranking.auroc, ranking.average_precision, ranking.best_f1, ranking.f1)
-    cells = [
-        *(f"{figure.value:.3f}" for figure in figures),
-        f"{100 * cell.false_alarms.value:.1f} %",
-        f"{100 * cell.found.value:.0f} %",
-        *maps,
-        f"{cell.costs.fit_seconds:.0f}",
-        f"{cell.costs.ms_an_image:.0f}",
+def _values(cell: Cell) -> list[float | None]:
+    """What a line of the terminal shows, in the order of `HEADERS`."""
+    from oneclass.evaluation.means import IMAGES, PIXELS, RATES, figures_of
+
+    figures = figures_of(cell)
+    shown = (figures.get(name) for name in (*IMAGES, *RATES, *PIXELS))
+    values = [figure.value if figure else None for figure in shown]
+    return [*values, cell.costs.fit_seconds, cell.costs.ms_an_image]
+
+
+def _told(name: str, values: Sequence[float | None], setting: str) -> str:
+    texts = [
+        "-" if value is None else form.format(value)
+        for form, value in zip(FORMS, values, strict=True)
     ]
-    return _line(f"{plain(cell.category)[-WIDTH:]:{WIDTH}}", cells, cell.setting if several else "")
+    return _line(f"{plain(name)[-WIDTH:]:{WIDTH}}", texts, setting)
+
+
+def _means(known: Evaluation) -> Iterator[str]:
+    """A line for each setting that several categories were evaluated with."""
+    for setting in known.settings:
+        cells = [_values(cell) for cell in known.cells if cell.setting == setting]
+        if len(cells) > 1:
+            columns = ([v for v in column if v is not None] for column in zip(*cells, strict=True))
+            values = [fmean(column) if column else None for column in columns]
+            several = len(known.settings) > 1
+            yield _told(f"mean of {len(cells)}", values, setting if several else "")
 
 
 def _line(name: str, cells: Sequence[str], setting: str) -> str:
@@ -178,12 +195,11 @@ def _end(known: Evaluation, out: str | None, as_json: bool) -> int:
     Raises:
         OneclassError: the first problem, once all else is done.
     """
-    from oneclass.evaluation.tables import image_table, remarks
+    from oneclass.evaluation.tables import remarks
 
     if not as_json:
-        for line in image_table(known)[1]:
-            if line[0].startswith("mean of"):
-                print_data(_line(f"{line[0]:{WIDTH}}", line[2:], line[1]))
+        for line in _means(known):
+            print_data(line)
     for sentence in remarks(known):
         say(f"note: {plain(sentence)}")
     if out is not None and known.cells:

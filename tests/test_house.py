@@ -31,6 +31,7 @@ ROOMS = (
     "results",
     "report",
     "paper",
+    "evaluation",
     "serve",
     "cli",
     "__main__",

@@ -100,7 +100,7 @@ def test_few_new_normal_images_have_a_marked_position(settings: dict) -> None:
         detector = Detector(**settings, size=(64, 64), seed=seed).fit(stripes(80, seed=seed))
         new = list(detector.explain(stripes(60, seed=seed + 100)))
         for rate, found in shown.items():
-            threshold = detector.model.with_rate(rate).pixel_threshold
+            threshold = detector.model.at_rates(rate, None).pixel_threshold
             found += [bool(e.regions(threshold)) for e in new]  # type: ignore[union-attr]
     assert 0.005 < np.mean(shown[0.05]) < 0.11
     assert 0.1 < np.mean(shown[0.2]) < 0.3
@@ -113,7 +113,7 @@ def test_the_pixel_threshold_is_that_of_scores_for_the_largest_values(rate: floa
     model = Detector(rows="patches", **PATCHES, seed=3).fit(images).model
     peaks = model.heat.normal_peaks
     assert len(peaks) == model.calibration.n_held_out == 29
-    threshold = model.with_rate(rate).pixel_threshold
+    threshold = model.at_rates(rate, None).pixel_threshold
     beyond = np.count_nonzero(peaks >= threshold - 2e-6)
     assert beyond == int(rate * 30)
     assert np.count_nonzero(peaks > threshold) < beyond

@@ -350,7 +350,7 @@ class Detector:
             sources,
             model.representation,
             model.scale,
-            workers=asked.workers,
+            workers=asked.workers if len(sources) > 1 else 1,  # to count them takes a while
             store=store,
             stages=self.stages,
         )

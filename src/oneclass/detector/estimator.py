@@ -408,12 +408,8 @@ class Detector:
             sources,
             model.representation,
             model.scale,
-<<<<<<< HEAD
-            workers=asked.workers,
-            glance=glance,
-=======
             workers=asked.workers if len(sources) > 1 else 1,  # to count them takes a while
->>>>>>> line
+            glance=glance,
             store=store,
             stages=self.stages,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -114,6 +115,7 @@ def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
         ) as workers,
         distributed.Client(workers) as client,
     ):

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from oneclass.detector.settings import Settings
 from oneclass.representations.extraction import Workers
 
 
 @contextmanager
-def crew_of(asked: Settings) -> Iterator[Workers]:
-    """Those that the settings ask for; a cluster's connection is open inside.
+def crew_of(cluster: Any, threads: int) -> Iterator[Workers]:
+    """Those of a cluster, whose connection is open inside; or else so many threads.
+
+    Args:
+        cluster: as the setting of that name; None for threads.
+        threads: of this process.
 
     Raises:
         InputError: the cluster's address is none.
         ClusterError: it does not answer, or a machine of it differs from this one.
         MissingDependencyError: Dask is not installed.
     """
-    if asked.cluster is None:
-        yield asked.workers
+    if cluster is None:
+        yield threads
         return
     from oneclass.cluster.clients import connected
 
-    with connected(asked.cluster) as client:
+    with connected(cluster) as client:
         from oneclass.cluster.extraction import ClusterWorkers
 
         yield ClusterWorkers(client)

@@ -395,7 +395,7 @@ class Detector:
     ) -> Iterator[R | ImageError]:
         asked = self.settings
         self._store = store = store_for(asked, model.representation, model.scale)
-        with crew_of(asked) as workers:
+        with crew_of(asked.cluster, asked.workers) as workers:
             results = extract_and(
                 finish,
                 sources,

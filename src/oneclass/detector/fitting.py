@@ -78,7 +78,7 @@ def fit(
     begin = stage or silent
     begin("looking at the images' sizes")
     sources = gather(images)
-    with crew_of(asked) as workers:
+    with crew_of(asked.cluster, asked.workers) as workers:
         headers = read_headers(sources, workers=workers)
         representation = choose_representation(headers, asked)
         scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)

@@ -68,7 +68,7 @@ def update(
         training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
-    with crew_of(asked) as workers:
+    with crew_of(asked.cluster, asked.workers) as workers:
         training, new, known, errors = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )

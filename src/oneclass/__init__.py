@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oneclass.detector.regions import Region
     from oneclass.detector.updating import Update
     from oneclass.errors import (
+        ClusterError,
         DownloadError,
         ImageError,
         InputError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "ClusterError": "errors",
     "Detector": "detector.estimator",
     "DownloadError": "errors",
     "Explanation": "detector.heat",
@@ -52,6 +54,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ClusterError",
     "Detector",
     "DownloadError",
     "Explanation",

@@ -82,6 +82,7 @@ def score(
     runtime: str,
     precision: str,
     cache: str | None,
+    cluster: str | None,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
@@ -105,6 +106,7 @@ def score(
         runtime=runtime,
         precision=precision,
         cache=cache,
+        cluster=cluster,
         false_alarms=false_alarms,
         unclear=unclear,
     )

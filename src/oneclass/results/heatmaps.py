@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from oneclass.results.overlay import outline, overlay, picture
 from oneclass.results.png import png
 from oneclass.results.runs import csv_text, make_folder
 from oneclass.system.files import flush_files, translated_errors, whole_file
+from oneclass.system.stages import Stages
 
 INDEX, REGIONS = "index.csv", "regions.jsonl"
 COLUMNS = ("path", "score", "offset", "n_worst", "png", "npy")
@@ -113,17 +115,30 @@ def draw_each(
     Raises:
         InputError: the model's layers have no map.
     """
-    scale, heat_scale, threshold = detector.pixel_scale, detector.heat_scale, _threshold(detector)
+    draw = _Draw(sources, detector.heat_scale, _threshold(detector), detector.stages)
+    glance = partial(picture, scale=detector.pixel_scale)
+    return detector.explain_and(draw, sources, glance=glance, progress=progress)
 
-    def draw(index: int, found: Explanation, image: Image.Image) -> Drawn | ImageError:
-        with detector.stages.measure("draw"):
+
+@dataclass(frozen=True)
+class _Draw:
+    """An explanation and its picture to the files of one image; it can travel."""
+
+    sources: Sources
+    heat_scale: float
+    threshold: float | None
+    stages: Stages
+
+    def __call__(self, index: int, found: Explanation, image: Image.Image) -> Drawn | ImageError:
+        threshold = self.threshold
+        with self.stages.measure("draw"):
             try:
-                header = sources.header(index)
+                header = self.sources.header(index)
             except ImageError as gone:  # since it was scored
                 return gone
             size = header.height, header.width
             regions = () if threshold is None else found.regions(threshold, size)
-            over = overlay(image, found.anomaly_map, heat_scale)
+            over = overlay(image, found.anomaly_map, self.heat_scale)
             outlined = outline(over, regions, size)
             told = None if threshold is None else _line(found.prediction, threshold, size, regions)
             files = {
@@ -131,10 +146,6 @@ def draw_each(
                 "npy": _npy(found.anomaly_map),
             }
         return Drawn(found.prediction, found.offset, found.n_worst, told, files)
-
-    return detector.explain_and(
-        draw, sources, glance=lambda pixels: picture(pixels, scale), progress=progress
-    )
 
 
 def _threshold(detector: Detector) -> float | None:

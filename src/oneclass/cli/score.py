@@ -138,6 +138,12 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, out)
+    if false_alarms is not None and detector.model.rests_on_one:
+        say(
+            f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
+            f"{detector.model.calibration.n_held_out} normal images, so one odd picture among them "
+            "decides. More normal images, or a higher rate, make it firmer."
+        )
     if not finished:
         say("interrupted: the other images were not scored.")
         return signals.exit_code()

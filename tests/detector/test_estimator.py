@@ -317,8 +317,8 @@ def own_backbone(tmp_path: Path) -> Path:
 
 def test_a_backbone_of_ones_own(tmp_path: Path, normal_images: NDArray[np.uint8]) -> None:
     backbone = own_backbone(tmp_path)
-    with pytest.raises(InputError, match=r"no default layer.*stem"):
-        Detector(backbone=backbone).fit(normal_images)
+    default = Detector(backbone=backbone).fit(normal_images).card["representation"]["layers"]
+    assert [layer["name"] for layer in default] == ["block_2", "head"]
     detector = Detector(backbone=backbone, **SMALL).fit(normal_images)
     detector.save(tmp_path / "m.oneclass")
     new = stripes(3, seed=4)

@@ -67,7 +67,7 @@ def take_apart(backbone: Backbone) -> list[LayerFacts]:
     Raises:
         ModelFileError: the network does not run.
     """
-    nodes, constants = _read(backbone.model)
+    nodes, constants = read_graph(backbone.model)
     heavy = [n.outputs[0] for n in nodes if n.op in (*CONVOLUTIONS, *PRODUCTS)]
     shapes = backbone.shapes([*dict.fromkeys((*backbone.layers, *heavy))])
     makers = {name: i for i, node in enumerate(nodes) for name in node.outputs}
@@ -99,7 +99,8 @@ def shorthand(backbone: Backbone, facts: Iterable[LayerFacts]) -> str:
     return "-".join([start, *parts]) if parts else ""
 
 
-def _read(model: bytes) -> tuple[list[Node], dict[str, tuple[int, ...]]]:
+def read_graph(model: bytes) -> tuple[list[Node], dict[str, tuple[int, ...]]]:
+    """The nodes of a graph, in the file's order, and the shapes of its stored numbers by name."""
     nodes, constants = [], {}
     for number, payload, _ in fields(graph_of(model)):
         if number == GRAPH_NODE:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
+from oneclass.backbones.defaults import default_layers, stage_ends
 from oneclass.backbones.matconvnet.graph import to_onnx
 from oneclass.backbones.matconvnet.records import read_simplenn
 from oneclass.backbones.onnx_file import cut, metadata, weights_elsewhere, with_metadata
@@ -82,6 +83,9 @@ def import_network(file: Path, out: Path, options: ImportOptions) -> Backbone:
         content = cut(content, options.layers)
     backbone = Backbone(content, file=str(file))
     _see_that_it_runs(backbone, file)
+    if not options.layers and not default_layers(backbone).patches:
+        content = cut(content, stage_ends(backbone))
+        backbone = Backbone(content, file=str(file))
     with whole_file(out) as opened_out:
         opened_out.write(content)
     return backbone

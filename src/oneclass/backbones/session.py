@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from oneclass.backbones.expected import misfit
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
+from oneclass.backbones.tokens import tensor_of, view
 from oneclass.errors import (
     InputError,
     MissingDependencyError,
@@ -129,8 +130,8 @@ class Backbone:
         return partial(Backbone, file=self.spec.name), (self.model,)
 
     def has_layer(self, layer: str) -> bool:
-        """Whether the network computes a tensor of that name."""
-        return layer in self._tensors
+        """Whether the network computes a tensor of that name, or tokens that it names a view of."""
+        return tensor_of(layer, self._tensors.__contains__)[0] in self._tensors
 
     def shapes(self, tensors: Sequence[str] | None = None) -> dict[str, tuple[int, ...]]:
         """Shapes for one image of the network's own size.
@@ -169,7 +170,8 @@ class Backbone:
         """A session that computes `layers` and nothing behind them.
 
         Args:
-            layers: some of `layers`, or any tensors of the graph, each once.
+            layers: some of `layers`, or any tensors of the graph, each once; of tokens also
+                NAME:map and NAME:class.
             threads: images computed side by side; None for one on each core. The result's bits do
                 not depend on it.
             runtime: what computes.
@@ -186,8 +188,12 @@ class Backbone:
                     f"{did_you_mean(layer, self.layers)} Its layers are: {', '.join(self.layers)}."
                 )
         threads = worker_count(threads)
+        pairs = [tensor_of(layer, self._tensors.__contains__) for layer in layers]
+        tensors = list(dict.fromkeys(tensor for tensor, _ in pairs))
+        views = [(tensors.index(tensor), wanted) for tensor, wanted in pairs]
         try:
-            return LayerSession(start(cut(self.model, layers), runtime, threads), threads)
+            engine = start(cut(self.model, tensors), runtime, threads)
+            return LayerSession(engine, threads, dict(zip(layers, views, strict=True)))
         except MissingDependencyError:
             raise
         except Exception as error:  # a runtime's errors share no base class of their own
@@ -206,8 +212,15 @@ class LayerSession:
         inputs: what the network takes.
     """
 
-    def __init__(self, engine: Engine, threads: int) -> None:
-        self._engine, self._threads = engine, threads
+    def __init__(self, engine: Engine, threads: int, views: Mapping[str, tuple[int, str]]) -> None:
+        """Read layers from an engine.
+
+        Args:
+            engine: computes tensors.
+            threads: that compute side by side.
+            views: for each layer the number of its tensor, and what `tokens.view` makes of it.
+        """
+        self._engine, self._threads, self._views = engine, threads, views
         self.together, self.version = engine.together, engine.version
         self.inputs = engine.inputs
 
@@ -226,9 +239,11 @@ class LayerSession:
         step = self.together
         try:
             if len(images) <= step:
-                return self._engine.run(images)
+                return self._seen(self._engine.run(images), images)
             parts = [images[i : i + step] for i in range(0, len(images), step)]
             done = list(ordered_map(self._engine.run, parts, self._threads))
+        except OneclassError:
+            raise
         except Exception as error:  # a runtime's errors share no base class of their own
             if "alloc" not in str(error).lower():
                 raise
@@ -236,7 +251,13 @@ class LayerSession:
                 f"the network does not fit into memory for {len(images)} images of "
                 f"{images.shape[2]} x {images.shape[3]} pixels. Choose a smaller image size."
             ) from error
-        return [np.concatenate(layer) for layer in zip(*done, strict=True)]
+        return self._seen([np.concatenate(one) for one in zip(*done, strict=True)], images)
+
+    def _seen(
+        self, tensors: list[NDArray[np.float32]], images: NDArray[np.float32]
+    ) -> list[NDArray[np.float32]]:
+        size = (images.shape[2], images.shape[3])
+        return [view(tensors[i], wanted, n, size) for n, (i, wanted) in self._views.items()]
 
 
 def first_line(error: Exception) -> str:

@@ -82,6 +82,7 @@ def score(
     runtime: str,
     precision: str,
     cache: str | None,
+    cluster: str | None,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
@@ -105,6 +106,7 @@ def score(
         runtime=runtime,
         precision=precision,
         cache=cache,
+        cluster=cluster,
         false_alarms=false_alarms,
         unclear=unclear,
     )
@@ -181,6 +183,8 @@ def _say_found(
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
         say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
+        if (regions := Path(heatmaps) / "regions.jsonl").exists():
+            say(f"Boxes and contours of what is odd are in {regions}.")
     where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if out is not None and (page := Path(out) / PAGE).exists():

@@ -112,6 +112,18 @@ def image_size(name: str, value: Any) -> tuple[int, int]:
     return value if isinstance(value, tuple) and value == (height, width) else (height, width)
 
 
+def tile_side(name: str, value: Any) -> int:
+    """Pixels on the side of a tile: a multiple of 32, at least 64.
+
+    Raises:
+        InputError: it is none.
+    """
+    side = whole_number(name, value, 64)
+    if side % 32:
+        raise InputError(f"{name} is {value!r}: expected a multiple of 32, such as 320 or 640.")
+    return side
+
+
 def text(name: str, value: Any) -> str:
     """A text that is not empty.
 
@@ -132,6 +144,22 @@ def folder(name: str, value: Any) -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise InputError(f"{name} is {value!r}: expected the path of a folder.")
     return value if isinstance(value, Path) else Path(value)
+
+
+def cluster(name: str, value: Any) -> Any:
+    """A scheduler's address or file, or local:N; or a client of Dask.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(value, (str, Path)) and str(value):
+        return str(value)
+    if hasattr(value, "submit") and hasattr(value, "nthreads"):
+        return value
+    raise InputError(
+        f"{name} is {value!r}: expected a scheduler's address such as 'tcp://host:8786', its file, "
+        "'local:4', or a client of Dask."
+    )
 
 
 def backbone(name: str, value: Any) -> str | Path | Backbone:
@@ -170,7 +198,7 @@ SETTINGS = (
         optional(text),
         "Layers of the backbone, joined by +; block_8@4 averages a map to 4 x 4 positions; "
         "'oneclass info' lists them.",
-        "block_2@7+block_14@2; of patches block_4+block_10",
+        "block_2@7+block_14@2; of patches block_4+block_10; of other networks like places",
     ),
     Setting(
         "grid",
@@ -186,6 +214,14 @@ SETTINGS = (
         "Resize images to this height and width in pixels.",
         "the network's own; of patches up to 640 on the shorter side, never more than the images "
         "have",
+    ),
+    Setting(
+        "tiles",
+        None,
+        optional(tile_side),
+        "Look at patches in overlapping tiles with so many pixels on a side, for small defects in "
+        "large pictures; the map is of the whole picture.",
+        "none; with tiles, pictures keep the size that most of them have, unless size is given",
     ),
     Setting(
         "nu",
@@ -242,11 +278,19 @@ SETTINGS = (
         "Folder that keeps the rows of images, so that none passes the network twice.",
         "none",
     ),
+    Setting(
+        "cluster",
+        None,
+        optional(cluster),
+        "Dask workers that read images and run the network: their scheduler's address "
+        "(tcp://host:8786), its file, or local:4 for 4 of this machine.",
+        "threads of this process",
+    ),
 )
 VIEWS = {"patches": PATCHES, "whole_and_patches": BOTH}
 """What is judged, by the kind of a model's representation; whole images by all others."""
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
-OF_THIS_MACHINE = ("threads", "cache")
+OF_THIS_MACHINE = ("threads", "cache", "cluster")
 """What changes no result, and is no part of a model."""
 
 
@@ -264,6 +308,7 @@ class Settings:
     layer: str | None
     grid: int | None
     size: tuple[int, int] | None
+    tiles: int | None
     nu: float
     n_halfspaces: int | None
     false_alarms: float | None
@@ -273,6 +318,7 @@ class Settings:
     precision: str
     row_dtype: str | None
     cache: Path | None
+    cluster: Any = None
 
     def __post_init__(self) -> None:
         for setting in SETTINGS:
@@ -322,6 +368,7 @@ def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
         "backbone": record["backbone"]["name"],
         "rows": VIEWS.get(record["kind"], IMAGE),
         "layer": str(Layers.from_json(record["layers"])),
+        "tiles": max(record["tiles"]) if "tiles" in record else None,
         "runtime": record.get("runtime", {}).get("name", AUTO),
         "precision": record.get("runtime", {}).get("precision", AUTO),
         **found,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
+from oneclass.backbones.defaults import DefaultLayers, default_layers
 from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
 from oneclass.errors import InputError
 from oneclass.images import Header
@@ -17,6 +18,7 @@ from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
     Representation,
+    TiledPatches,
     WholeAndPatches,
 )
 from oneclass.rows.layers import Layers
@@ -49,6 +51,12 @@ def patch_size(headers: list[Header]) -> tuple[int, int]:
     return (longer, shorter) if aspect > 1 else (shorter, longer)
 
 
+def picture_size(headers: list[Header]) -> tuple[int, int]:
+    """(height, width) at which tiles are cut: what most images have, in multiples of `STEP`."""
+    sides = (np.median([h.height for h in headers]), np.median([h.width for h in headers]))
+    return (max(1, round(sides[0] / STEP)) * STEP, max(1, round(sides[1] / STEP)) * STEP)
+
+
 def _shorter_side(headers: list[Header]) -> int:
     """The median of the images, rounded down to a multiple of `STEP`."""
     return int(np.median([min(h.height, h.width) for h in headers])) // STEP * STEP
@@ -68,35 +76,69 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     if asked.backbone == GREYSCALE:
         if asked.rows in (PATCHES, BOTH):
             raise InputError("patches are positions of a network's layers: greyscale has none.")
+        if asked.tiles is not None:
+            raise InputError("tiles are for patches of a network's layers: greyscale has none.")
         if layer is not None or asked.grid is not None:
             raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
         size = asked.size or _common_size(headers)
         return Greyscale(size, row_dtype=dtype or ROW_DTYPES[0])
     network = Backbone.open(asked.backbone)
-    if layer is None and network.spec.name != DEFAULT:
-        raise InputError(
-            f"backbone {asked.backbone} has no default layer. Choose one of: "
-            f"{', '.join(network.layers)}."
-        )
-    given = layer is not None or asked.grid is not None or asked.size is not None
-    view = asked.rows or (IMAGE if given else choose_view(headers))
-
+    default = _default_layers(network)
+    view = _view(headers, asked, default)
     runtime = choose_runtime(asked.runtime, asked.precision)
     made_by = _Network(network, asked.threads, runtime, asked.grid)
     if view == IMAGE:
-        dtype = dtype or ROW_DTYPES[0]
-        return made_by.whole(layer or DEFAULT_LAYER, asked.size, dtype)
+        return made_by.whole(layer or default.whole, asked.size, dtype or ROW_DTYPES[0])
     dtype = dtype or ROW_DTYPES[1]
-    patches = made_by.patches(layer or DEFAULT_PATCHES, asked.size or patch_size(headers), dtype)
+    patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
         return patches
-    if network.spec.name != DEFAULT:
+    return WholeAndPatches(replace(made_by, grid=None).whole(default.whole, None, dtype), patches)
+
+
+def _default_layers(network: Backbone) -> DefaultLayers:
+    if network.spec.name == DEFAULT:
+        return DefaultLayers(DEFAULT_LAYER, DEFAULT_PATCHES)
+    return default_layers(network)
+
+
+def _view(headers: list[Header], asked: Settings, default: DefaultLayers) -> str:
+    """Whole images, patches or both.
+
+    Raises:
+        InputError: patches are asked for, or tiles, where there can be none.
+    """
+    if asked.tiles is not None and asked.rows == IMAGE:
         raise InputError(
-            f"rows 'both' is for the embedded network: backbone {asked.backbone} has no default "
-            "layer for whole images. Use rows 'patches' or 'image'."
+            "tiles are for patches, and rows is 'image': leave one of them out, or use rows "
+            "'patches' or 'both'."
         )
-    whole = replace(made_by, grid=None).whole(DEFAULT_LAYER, None, dtype)
-    return WholeAndPatches(whole, patches)
+    has_patches = bool(default.patches or asked.layer)
+    if asked.rows is None and asked.tiles is None:
+        given = (asked.layer, asked.grid, asked.size) != (None, None, None)
+        return IMAGE if given or not has_patches else choose_view(headers)
+    if not has_patches and asked.rows != IMAGE:
+        raise InputError(
+            f"backbone {asked.backbone} names no layer with a map, and patches are positions of "
+            "one. Give the name of an inner tensor as layer, or use rows 'image' without tiles."
+        )
+    return asked.rows or BOTH
+
+
+def _patches(
+    made_by: _Network, layer: str, headers: list[Header], asked: Settings, dtype: str
+) -> PatchLayers | TiledPatches:
+    """Patches at the size that was asked for; else at the pictures', if the network takes it."""
+    size = asked.size
+    if size is None:
+        size = patch_size(headers) if asked.tiles is None else picture_size(headers)
+    try:
+        return made_by.patches(layer, size, asked.tiles, dtype)
+    except InputError:
+        own = made_by.backbone.spec.preprocessing.size
+        if asked.size is not None or asked.tiles is not None or size == own:
+            raise
+        return made_by.patches(layer, own, None, dtype)
 
 
 @dataclass(frozen=True)
@@ -118,15 +160,19 @@ class _Network:
             row_dtype=dtype,
         )
 
-    def patches(self, layer: str, size: tuple[int, int], dtype: str) -> PatchLayers:
-        return PatchLayers(
+    def patches(
+        self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
+    ) -> PatchLayers | TiledPatches:
+        seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
+        patches = PatchLayers(
             self.backbone,
             Layers.parse(layer, self.backbone.has_layer, self.grid),
-            size=size,
+            size=seen,
             threads=self.threads,
             runtime=self.runtime,
             row_dtype=dtype,
         )
+        return patches if tiles is None else TiledPatches(patches, size)
 
 
 def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:

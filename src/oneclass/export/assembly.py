@@ -10,6 +10,7 @@ import numpy as np
 
 from oneclass import __version__
 from oneclass.backbones import FP32
+from oneclass.backbones.tokens import CLASS, MAP
 from oneclass.detector.estimator import Detector
 from oneclass.detector.model import FittedModel
 from oneclass.errors import InputError
@@ -23,6 +24,7 @@ from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
     Representation,
+    TiledPatches,
     WholeAndPatches,
 )
 from oneclass.representations.layers import NetworkLayers
@@ -112,6 +114,13 @@ def _parts(model: FittedModel) -> tuple[Representation, ...]:
     return (one.whole, one.patches) if isinstance(one, WholeAndPatches) else (one,)
 
 
+def _layers(representation: Representation) -> list[str]:
+    """The names of the network's layers in a representation, or in both of two."""
+    parts = (getattr(representation, name, None) for name in ("whole", "patches"))
+    found = [part for part in (representation, *parts) if isinstance(part, NetworkLayers)]
+    return [name for part in found for name in part.layers.names]
+
+
 def _rows(
     g: Graph, model: FittedModel, representation: Representation, takes: Input, name: str
 ) -> tuple[str, Network | None]:
@@ -143,6 +152,16 @@ def _refuse(representation: Representation, takes: Input) -> None:
         raise InputError(
             f"size {takes.size}: without resizing, images have the network's own size, {own}. "
             "Leave the size out, or let the graph resize."
+        )
+    if isinstance(getattr(representation, "patches", representation), TiledPatches):
+        raise InputError(
+            "tiles: an exported graph sees a picture whole, and this model sees it in tiles. Fit "
+            "one without tiles; patches then see pictures up to 640 pixels on the shorter side."
+        )
+    if views := [name for name in _layers(representation) if name.endswith((MAP, CLASS))]:
+        raise InputError(
+            f"layer {views[0]!r}: an exported graph cannot keep views of tokens. Fit with the "
+            "layer's own name, whose tokens are then one row."
         )
     if not isinstance(representation, KEPT):
         raise InputError(

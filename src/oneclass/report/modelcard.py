@@ -56,12 +56,14 @@ def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
     views = {"patches": "patches of ", "whole_and_patches": "whole images, and patches of "}
     what = views.get(record["kind"], "")
     layers = Layers.from_json(record["layers"])
+    tiles = record.get("tiles")
+    cut = f", in tiles of {tiles[0]} x {tiles[1]}" if tiles else ""
     licence = backbone["licence"] or "licence not stated"
     return [
         ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
         (
             "Layers",
-            f"{what}{layers}, of images of {height} x {width} pixels",
+            f"{what}{layers}, of images of {height} x {width} pixels{cut}",
         ),
     ]
 

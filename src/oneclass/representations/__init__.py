@@ -6,6 +6,7 @@ from oneclass.representations.greyscale import GREYSCALE, Greyscale
 from oneclass.representations.layers import PretrainedLayers, SeparateLayers
 from oneclass.representations.patches import PATCHES, PatchLayers
 from oneclass.representations.records import from_record
+from oneclass.representations.tiled import TiledPatches
 
 __all__ = [
     "BOTH",
@@ -19,6 +20,7 @@ __all__ = [
     "PretrainedLayers",
     "Representation",
     "SeparateLayers",
+    "TiledPatches",
     "WholeAndPatches",
     "from_record",
 ]

@@ -12,6 +12,7 @@ from oneclass.images.scale import PixelScale
 from oneclass.representations.base import Batch, MapShape, Representation
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
+from oneclass.representations.tiled import TiledPatches
 from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Pixels, Planes, Rows
 
@@ -31,7 +32,7 @@ class WholeAndPatches(Representation):
     kind = BOTH
     unit_length = True
 
-    def __init__(self, whole: PretrainedLayers, patches: PatchLayers) -> None:
+    def __init__(self, whole: PretrainedLayers, patches: PatchLayers | TiledPatches) -> None:
         self.whole, self.patches = whole, patches
         self.backbone, self.runtime = patches.backbone, patches.runtime
         self.preprocessing, self.row_dtype = patches.preprocessing, patches.row_dtype
@@ -68,7 +69,7 @@ class WholeAndPatches(Representation):
         return {**self.patches.to_json(), "kind": BOTH, "whole": self.whole.to_json()}
 
     @property
-    def _two(self) -> tuple[PretrainedLayers, PatchLayers]:
+    def _two(self) -> tuple[PretrainedLayers, PatchLayers | TiledPatches]:
         return self.whole, self.patches
 
     def _prepared(self, batch: Planes) -> tuple[Planes, Planes]:

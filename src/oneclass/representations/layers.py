@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Runtime, first_line
-from oneclass.errors import InputError, StorageError
+from oneclass.errors import InputError, OneclassError
 from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, Batch, MapShape, Representation
 from oneclass.representations.maps import pool
 from oneclass.rows.layers import Layers, SideBySide, join
@@ -122,7 +122,7 @@ class NetworkLayers(Representation):
         own, size = self.backbone.spec, self.preprocessing.size
         try:
             maps = self._session(np.zeros((1, *self.preprocessing.shape), np.float32))
-        except StorageError:
+        except OneclassError:
             raise
         except Exception as error:  # a runtime's errors share no base class of their own
             raise InputError(

@@ -61,9 +61,10 @@ class PatchLayers(NetworkLayers):
     def _lay_out(self) -> None:
         for layer, shape in zip(self.layers, self.shapes, strict=True):
             if len(shape) != 3:
+                hint = f" If these are tokens, name {layer.name}:map." if len(shape) == 2 else ""
                 raise InputError(
-                    f"layer {layer.name!r} has no map, and patches are positions of one. Its "
-                    f"backbone's layers with a map: {self._mapped()}."
+                    f"layer {layer.name!r} has no map, and patches are positions of one.{hint} "
+                    f"Its backbone's layers with a map: {self._mapped()}."
                 )
         self.n_columns = sum(shape[0] for shape in self.shapes)
         self.grid = (max(shape[1] for shape in self.shapes), max(shape[2] for shape in self.shapes))

@@ -10,6 +10,7 @@ from oneclass.representations.both import BOTH, WholeAndPatches
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
+from oneclass.representations.tiled import TiledPatches
 from oneclass.rows.layers import Layers
 
 
@@ -43,13 +44,14 @@ def from_record(
             from_record(one, backbone, threads=threads, runtime=runtime) for one in two
         )
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
-        assert isinstance(patches, PatchLayers), "the kind says so"
+        assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"
         return WholeAndPatches(whole, patches)
     kind = PatchLayers if record["kind"] == PatchLayers.kind else PretrainedLayers
+    tile = tuple(int(side) for side in record.get("tiles", preprocessing.size))
     found = kind(
         backbone,
         Layers.from_json(record["layers"]),
-        size=preprocessing.size,
+        size=(tile[0], tile[1]),
         threads=threads,
         runtime=runtime,
         row_dtype=row_dtype,
@@ -57,4 +59,8 @@ def from_record(
     )
     if found.n_worst != record.get("n_worst", 0):
         raise ValueError(f"n_worst {record['n_worst']} for {found.n_columns} columns")
+    if "tiles" in record:
+        if not isinstance(found, PatchLayers):
+            raise ValueError(f"tiles of {record['kind']}")
+        return TiledPatches(found, preprocessing.size)
     return found

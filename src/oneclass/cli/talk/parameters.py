@@ -99,6 +99,7 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "rows": click.Choice(settings.ROWS),
     "grid": int,
     "size": Size(),
+    "tiles": int,
     "nu": float,
     "n_halfspaces": int,
     "false_alarms": Share(),
@@ -111,7 +112,9 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
 """How a setting is read from a word; what is not here is a text."""
 METAVARS = {
     "size": "HxW",
+    "tiles": "SIDE",
     "cache": "DIR|none",
+    "cluster": "ADDRESS|local:N",
     "layer": "LAYERS",
 }
 
@@ -143,8 +146,8 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command takes that makes rows with a model: threads, runtime, cache."""
-    return _with(command, ["threads", "runtime", "precision", "cache"])
+    """What every command takes that makes rows with a model: threads, runtime, cache, cluster."""
+    return _with(command, ["threads", "runtime", "precision", "cache", "cluster"])
 
 
 def _with(command: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ from oneclass.svm._blocks import HeldRows
 from oneclass.svm.solving.choice import NARROWEST, band_width, matrix_pays
 from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
 from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.looks import BlockLooks, Looks
 from oneclass.svm.solving.outcome import Solved
 from oneclass.svm.solving.passes import Survey, survey
 from oneclass.svm.solving.rounds import solve_by_passes
@@ -62,7 +63,7 @@ def solve(
     """Solve one problem for every nu over all rows.
 
     Args:
-        rows: the rows.
+        rows: the rows; few of them are brought here, many are looked at where they lie.
         nus: nu of every problem.
         tol: relative gap to reach.
         max_passes: reads of all rows after which the best points so far are returned; at least 2.
@@ -79,12 +80,14 @@ def solve(
     known = by_gram or start is not None or max_passes <= 3 or min(nus) == 1.0
     sampled = None if known else _sample(rows)
     rows = HeldRows(rows) if fits else rows
-    found = survey(rows, sampled)
+    looks: Looks = rows if isinstance(rows, Looks) else BlockLooks(rows)
+    found = looks.survey(sampled)
     first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
     if first is not None and fits:
         by_gram = matrix_pays(n, d, len(nus), float(np.mean(first.n_free)))
     if by_gram:
-        done = solve_by_gram(rows, nus, found.lengths, tol=tol, max_passes=max_passes - 1)
+        assert isinstance(looks, BlockLooks), "rows that fit are held"
+        done = solve_by_gram(rows, nus, looks.lengths, tol=tol, max_passes=max_passes - 1)
         return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
     mean = found.total / n
     hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
@@ -93,7 +96,7 @@ def solve(
     elif start is not None:
         for i, hull in hulls.items():
             hull.start(np.asarray(start[i], dtype=np.float64))
-    solved, n_passes = solve_by_passes(rows, hulls, found, tol=tol, max_passes=max_passes)
+    solved, n_passes = solve_by_passes(looks, hulls, found, tol=tol, max_passes=max_passes)
     return Solution(solved, found, n_passes, Way.PASSES)
 
 
@@ -117,7 +120,7 @@ def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
 
 
 def _solve_sample(sample: ArrayRows, nus: Sequence[float]) -> GramSolution:
-    lengths = survey(sample).lengths
+    _, lengths = survey(sample)
     return solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
 
 

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-all test-lowest lint docs release size bench clean
+.PHONY: help demo test test-train test-browser test-all test-lowest lint docs pictures release size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-lowest the tests with the lowest version that pyproject.toml allows of each package"
 	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
 	@echo "make docs        build the documentation as a site into build/site"
+	@echo "make pictures    run the gallery's examples and write their pages"
 	@echo "make release     wheel, sdist and bill of materials in dist/, checked"
 	@echo "make size        measure what an installation takes on disk"
 	@echo "make bench       measure the solver and the way from files to scores, with peers"
@@ -70,6 +71,9 @@ lint: $(VENV)/installed-test
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pictures: $(VENV)/installed-test
+	$(BIN)/python tools/gallery.py
 
 release: $(VENV)/installed-release
 	rm -rf dist

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_curve
 
 from oneclass import InputError
-from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+from oneclass.statistics import auroc, auroc_interval, exact_interval, roc_curve, wilson_interval
 
 SCORES = st.lists(st.integers(0, 5), min_size=1, max_size=20)
 
@@ -61,3 +61,19 @@ def test_wilson_interval_is_scipys(hits: int, n: int) -> None:
 def test_a_rate_without_trials_is_refused() -> None:
     with pytest.raises(InputError, match="at least one trial"):
         wilson_interval(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("hits", "n"), [(0, 1), (1, 1), (0, 10), (3, 10), (10, 10), (50, 1000), (2500, 5000)]
+)
+def test_exact_interval_is_scipys(hits: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(hits, n).proportion_ci(method="exact")
+    assert exact_interval(hits, n) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (-1, 3), (4, 3)])
+def test_exact_interval_of_nothing_is_refused(hits: int, n: int) -> None:
+    with pytest.raises(InputError, match=f"{hits} hits of {n} trials"):
+        exact_interval(hits, n)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from oneclass.detector.files.loading import load
     from oneclass.detector.heat import Explanation
     from oneclass.detector.predictions import Prediction, Predictions
+    from oneclass.detector.regions import Region
     from oneclass.detector.updating import Update
     from oneclass.errors import (
+        ClusterError,
         DownloadError,
         ImageError,
         InputError,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "ClusterError": "errors",
     "Detector": "detector.estimator",
     "DownloadError": "errors",
     "Explanation": "detector.heat",
@@ -43,6 +46,7 @@ _HOMES = {
     "OneclassError": "errors",
     "Prediction": "detector.predictions",
     "Predictions": "detector.predictions",
+    "Region": "detector.regions",
     "StorageError": "errors",
     "Update": "detector.updating",
     "load": "detector.files.loading",
@@ -50,6 +54,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ClusterError",
     "Detector",
     "DownloadError",
     "Explanation",
@@ -62,6 +67,7 @@ __all__ = [
     "OneclassError",
     "Prediction",
     "Predictions",
+    "Region",
     "StorageError",
     "Update",
     "__version__",

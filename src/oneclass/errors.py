@@ -6,7 +6,8 @@
     ├── ImageError             one file that is no readable image                     exit code 3
     ├── ModelFileError         a model or backbone file is missing parts or damaged   exit code 4
     ├── StorageError           the disk or the memory is full                         exit code 5
-    └── DownloadError          something could not be fetched from the network        exit code 6
+    ├── DownloadError          something could not be fetched from the network        exit code 6
+    └── ClusterError           the cluster is gone, or its machines differ            exit code 7
 
 A message names the thing, the value it got, what was expected, and what to do next.
 Anything else that escapes is a bug of ours (exit code 1).
@@ -74,3 +75,9 @@ class DownloadError(OneclassError):
     """Something could not be fetched, or was not what was expected; the message says what to do."""
 
     exit_code = 6
+
+
+class ClusterError(OneclassError):
+    """A cluster does not answer, or a machine of it is refused; the message says what to do."""
+
+    exit_code = 7

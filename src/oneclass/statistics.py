@@ -80,6 +80,36 @@ def wilson_interval(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def exact_interval(hits: int, n: int) -> tuple[float, float]:
+    """A 95 % interval of a rate that never covers less than that (Clopper and Pearson 1934).
+
+    Its ends are the rates at which so many hits or more, or so many or fewer, have a chance of
+    2.5 %.
+
+    Raises:
+        InputError: no trials, or more hits than trials.
+    """
+    if not 0 <= hits <= n or n < 1:
+        raise InputError(
+            f"{hits} hits of {n} trials: expected at least one trial, and 0 to n hits."
+        )
+    low = 0.0 if hits == 0 else 1 - _rate_with_few(n - hits, n)
+    return low, 1.0 if hits == n else _rate_with_few(hits, n)
+
+
+def _rate_with_few(k: int, n: int) -> float:
+    """The rate at which k hits or fewer, of n trials, k < n, have a chance of 2.5 %."""
+    low, high = 0.0, 1.0
+    ways = np.array([math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+                     for i in range(k + 1)])  # fmt: skip
+    i = np.arange(k + 1)
+    for _ in range(50):
+        rate = (low + high) / 2
+        chance = np.exp(ways + i * math.log(rate) + (n - i) * math.log1p(-rate)).sum()
+        low, high = (rate, high) if chance > 0.025 else (low, rate)
+    return (low + high) / 2
+
+
 def wilcoxon(differences: Floats) -> tuple[float, float]:
     """Wilcoxon's signed rank test, two-sided and exact: all 2^n signs are counted.
 

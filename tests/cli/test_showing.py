@@ -49,6 +49,13 @@ class TestLines:
             time.sleep(0.3)
         assert "score: 3 of 1,200 images, so far (0 s)" in capsys.readouterr().err
 
+    def test_what_is_counted_has_the_name_of_its_stage(self, capsys: pytest.CaptureFixture) -> None:
+        with progress("compare") as show:
+            show.stage("patches: reading images")
+            show(3, 9)
+            time.sleep(0.3)
+        assert "compare: patches: reading images, 3 of 9 images (0 s)" in capsys.readouterr().err
+
     def test_all_of_them_is_not_the_end(self, capsys: pytest.CaptureFixture) -> None:
         with progress("report") as show:
             show(7, 7)
@@ -88,6 +95,7 @@ def test_a_terminal_sees_a_clock_after_the_last_image(monkeypatch: pytest.Monkey
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with progress("fit") as show:
+        show.stage("reading images")
         for done in range(1, 4):
             show(done, 3)
         show.stage("learning from patches")
@@ -95,9 +103,22 @@ def test_a_terminal_sees_a_clock_after_the_last_image(monkeypatch: pytest.Monkey
         time.sleep(0.2)
         after = terminal.getvalue()[before:]
     assert "\rfit: learning from patches, 0 s" in after
+    assert "fit: reading images:   0%" in terminal.getvalue()
     assert "100%" not in after
     assert "3/3" not in after
     assert terminal.getvalue().endswith("\r")
+
+
+def test_room_is_made_for_other_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("compare") as show:
+        for step in (lambda: show(1, 3), lambda: show.stage("learning"), lambda: None):
+            step()
+            show.clear()
+            last = terminal.getvalue().rsplit("\r", 2)
+            assert terminal.getvalue().endswith("\r")
+            assert last[1].strip() == ""
 
 
 def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +156,7 @@ def test_a_fit_tells_what_it_does_after_the_last_image() -> None:
         stripes(20, seed=1), progress=lambda done, total: told.append(done), stage=told.append
     )
     last = told.index(20)
-    assert told[0] == "looking at the images' sizes"
+    assert told[:3] == ["looking at the images' sizes", "reading images", 1]
     assert told[last + 1 :] == [
         "looking for near-copies",
         "learning from whole images",

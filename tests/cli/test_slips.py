@@ -70,7 +70,7 @@ def test_paths_are_joined_once(place: Path) -> None:
 
 
 def test_what_cannot_be_read_is_told_in_words(place: Path) -> None:
-    assert "No such file or directory" in said(place, "report", "m.oneclass", "nowhere")
+    assert "nowhere: there is no such folder" in said(place, "report", "m.oneclass", "nowhere")
     oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place)
     assert "labels x.csv: cannot be read (No such file or directory)" in said(
         place, "report", "m.oneclass", "run", "--labels", "x.csv"

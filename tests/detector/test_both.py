@@ -117,7 +117,7 @@ def test_update_is_a_fresh_fit(rows: str, tmp_path: Path) -> None:
 def test_without_rows_an_update_says_what_to_do(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(12, seed=1, side=48))
     Detector(**SMALL).fit(tmp_path / "good").save(tmp_path / "m")
-    with pytest.raises(Exception, match="not there, and without them it can only score"):
+    with pytest.raises(Exception, match="so it can score, but not be updated"):
         load(tmp_path / "m").update(stripes(2, seed=2, side=48))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,21 @@ from PIL import Image
 
 from commands import oneclass
 from conftest import stripes, write_images
-from oneclass import Detector, Explanation, ImageError, InputError, load
+from oneclass import Detector, Explanation, ImageError, InputError, ModelFileError, load
 from oneclass.cli.score import score
+from oneclass.detector.files import modelfile
 from oneclass.detector.heat import spread
+from oneclass.detector.regions import regions
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources, gather
 from oneclass.results.heatmaps import Drawn, HeatmapFolder, draw_each
-from oneclass.results.overlay import heat_layer, overlay, picture
+from oneclass.results.overlay import heat_layer, outline, overlay, picture
 from oneclass.results.png import png
 
 BYTES = PixelScale("uint8", 0, 255)
 HEATS = (-3.0, 0.5, 0.6, 0.9, 1.5, 2.0, 7.0)
+PATCHES = {"layer": "block_2", "size": (64, 64), "n_halfspaces": 10}
+SHAPE = (24, 24)
 SETTINGS = (
     {"layer": "block_2@7", "size": (64, 64)},
     {"layer": "block_2@5+block_8@2", "size": (64, 64)},
@@ -83,6 +88,66 @@ def test_the_scale_is_one_that_normal_images_seldom_exceed() -> None:
         new = detector.explain(stripes(60, seed=seed + 100))
         above += [e.anomaly_map.max() > detector.heat_scale for e in new]  # type: ignore[union-attr]
     assert 0.005 < np.mean(above) < 0.12  # 0.05 are promised
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"layer": "block_2@6"}, {"rows": "patches", "layer": "block_2", "n_halfspaces": 10}],
+)
+def test_few_new_normal_images_have_a_marked_position(settings: dict) -> None:
+    shown = {0.05: [], 0.2: []}  # type: ignore[var-annotated]
+    for seed in range(4):
+        detector = Detector(**settings, size=(64, 64), seed=seed).fit(stripes(80, seed=seed))
+        new = list(detector.explain(stripes(60, seed=seed + 100)))
+        for rate, found in shown.items():
+            threshold = detector.model.at_rates(rate, None).pixel_threshold
+            found += [bool(e.regions(threshold)) for e in new]  # type: ignore[union-attr]
+    assert 0.005 < np.mean(shown[0.05]) < 0.11
+    assert 0.1 < np.mean(shown[0.2]) < 0.3
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.5])
+def test_the_pixel_threshold_is_that_of_scores_for_the_largest_values(rate: float) -> None:
+    images = stripes(30, seed=3)
+    images[1] = images[0]  # a copy counts once
+    model = Detector(rows="patches", **PATCHES, seed=3).fit(images).model
+    peaks = model.heat.normal_peaks
+    assert len(peaks) == model.calibration.n_held_out == 29
+    threshold = model.at_rates(rate, None).pixel_threshold
+    beyond = np.count_nonzero(peaks >= threshold - 2e-6)
+    assert beyond == int(rate * 30)
+    assert np.count_nonzero(peaks > threshold) < beyond
+
+
+def test_a_model_file_keeps_the_peaks_and_one_without_them_says_so(tmp_path: Path) -> None:
+    detector = Detector(backbone="greyscale", n_halfspaces=5).fit(stripes(30, seed=3))
+    detector.save(tmp_path / "m.oneclass")
+    assert load(tmp_path / "m.oneclass").pixel_threshold == detector.pixel_threshold
+    card, arrays, _ = modelfile.read(tmp_path / "m.oneclass")
+    older = {name: array for name, array in arrays.items() if name != "normal_peaks"}
+    digest = modelfile.write(tmp_path / "o.oneclass", card, older)
+    old = load(tmp_path / "o.oneclass")
+    assert list(old.score(stripes(3, seed=4))) == list(detector.score(stripes(3, seed=4)))
+    with pytest.raises(InputError, match="Fit it again"):
+        _ = old.pixel_threshold
+    assert old.save(tmp_path / "o2.oneclass") == digest
+    wrong = arrays | {"normal_peaks": arrays["normal_peaks"][::-1]}
+    modelfile.write(tmp_path / "w.oneclass", card, wrong)
+    with pytest.raises(ModelFileError, match="in order"):
+        load(tmp_path / "w.oneclass")
+
+
+def test_a_planted_defect_is_a_region_where_it_is() -> None:
+    detector = Detector(rows="patches", **PATCHES).fit(stripes(40, seed=1, side=48))
+    for e in detector.explain(scratched(stripes(5, seed=50, side=48), 24, 16)):
+        assert isinstance(e, Explanation)
+        first, *_ = e.regions(detector.pixel_threshold, size=(48, 48))
+        assert first.value == e.anomaly_map.max() > detector.pixel_threshold
+        assert abs(first.place[0] - 20) <= 8
+        assert abs(first.place[1] - 28) <= 8
+        left, top, right, bottom = first.box
+        assert left <= first.place[0] <= right
+        assert top <= first.place[1] <= bottom
 
 
 def test_the_average_normal_map_is_nearly_flat(detector: Detector) -> None:
@@ -156,6 +221,16 @@ def test_a_calm_map_leaves_the_image_as_it_is_and_a_hot_one_does_not() -> None:
     assert change[:100, 150:].max() == 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_an_overlay_is_its_heat_laid_over_the_whole_image(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    image = Image.fromarray(random.integers(0, 256, (90, 120, 3), np.uint8))
+    heat = random.gamma(0.5, 0.5, (7, 9))
+    layer = heat_layer(heat, 1.0, image.size)
+    whole = Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+    np.testing.assert_array_equal(overlay(image, heat, 1.0), whole)
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (1, 500), (3000, 20), (300, 400, 3)])
 def test_pictures_have_a_bounded_size(shape: tuple[int, ...]) -> None:
     drawn = picture(np.full(shape, 77, np.uint8), BYTES)
@@ -182,6 +257,18 @@ def test_colour_grows_with_heat_from_nothing_to_full() -> None:
     assert opacity[0] == opacity[1] == 0
     assert opacity == sorted(opacity)
     assert flat[-1] == flat[-2] == (220, 38, 127, 204)
+
+
+def test_an_outline_is_drawn_around_a_region_and_nowhere_else() -> None:
+    image = Image.new("RGB", (300, 200), (90, 90, 90))
+    values = np.zeros((4, 6))
+    values[1:3, 2:4] = 1
+    found = regions(values, 0.5, size=(400, 600))
+    changed = (np.asarray(outline(image, found, (400, 600))) != 90).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (49, 151, 99, 201)
+    assert not changed[55:145, 105:195].any()
+    assert outline(image, (), (400, 600)) is image
 
 
 class TestCommand:
@@ -220,7 +307,21 @@ class TestCommand:
             with Image.open(place / "heat" / row["png"]) as drawn:
                 assert drawn.mode == "RGB"
         files = {path.name for path in (place / "heat").iterdir()}
-        assert files == {"index.csv", *(r["png"] for r in rows), *(r["npy"] for r in rows)}
+        written = {*(r["png"] for r in rows), *(r["npy"] for r in rows)}
+        assert files == {"index.csv", "regions.jsonl", *written}
+        lines = (place / "heat/regions.jsonl").read_text(encoding="utf-8").splitlines()
+        told = [json.loads(line) for line in lines]
+        assert [one["path"] for one in told] == [row["path"] for row in rows]
+        threshold = load(place / "m.oneclass").pixel_threshold
+        for one, row in zip(told, rows, strict=True):
+            assert (one["height"], one["width"], one["threshold"]) == (*SHAPE, threshold)
+            assert one["score"] == float(row["score"])
+            values = np.load(place / "heat" / row["npy"])
+            cell = SHAPE[0] * SHAPE[1] / values.size
+            area = sum(region["area"] for region in one["regions"])
+            assert area == pytest.approx(cell * np.count_nonzero(values > threshold), abs=0.1)
+            for region in one["regions"]:
+                assert region["value"] > threshold
         with (place / "run/predictions.csv").open(encoding="utf-8", newline="") as file:
             scores = {row["path"]: row["score"] for row in csv.DictReader(file)}
         assert scores == {row["path"]: row["score"] for row in rows}
@@ -235,7 +336,9 @@ class TestCommand:
         folder = HeatmapFolder(place / "again")
         folder.finish()
         assert (place / "again/index.csv").read_text() == "path,score,offset,n_worst,png,npy\n"
+        (place / "again/regions.jsonl").write_text("of an older run")
         HeatmapFolder(place / "again")
+        assert not (place / "again/regions.jsonl").exists()
         assert not (place / "again/index.csv").exists()
 
     def test_an_image_is_read_once_and_looked_at_in_the_workers(
@@ -296,7 +399,8 @@ class TestCommand:
         with (place / "cutheat/index.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         assert len(rows) == 2
-        assert len(list((place / "cutheat").iterdir())) == 5
+        assert len(list((place / "cutheat").iterdir())) == 6
+        assert len((place / "cutheat/regions.jsonl").read_text().splitlines()) == 2
         assert len((place / "cut/predictions.csv").read_text().splitlines()) == 3
 
     def test_a_model_without_maps_is_refused_before_any_work(self, place: Path) -> None:

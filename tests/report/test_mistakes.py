@@ -145,7 +145,9 @@ def test_the_page_marks_mistakes_and_drops_a_promise_that_was_not_kept(
     assert wrong == {f"good/{i:02}.png" for i in range(12, 20)}
     text = " ".join(page.texts)
     assert ", as promised" not in text
-    assert "8 of 20 normal images were called anomalies, more than the 5 % that may be" in text
+    assert (
+        "8 of 20 normal images (40 %) were called anomalies, more than the 5 % that may be" in text
+    )
     assert "5 of 5 anomalies were found" in text
     values = {a["value"] for tag, a in page.tags if tag == "option"}
     assert values >= {"wrong", "false-alarm", "missed", "f0", "f1"}

@@ -67,6 +67,7 @@ class TestThreeVerdicts:
         words = ("--false-alarms", "3%", "--unclear", "40%")
         done = oneclass("score", model, "new", "-o", "run", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert "note: at 3 % the threshold is the score of the oddest of 40" in done.stderr
         run = read_run(tmp_path / "run")
         n = sum(p.is_unclear for p in run.predictions)
         odd = sum(p.is_anomaly for p in run.predictions)
@@ -89,6 +90,7 @@ def test_the_page_says_the_rate_that_was_asked_for(model: Path, tmp_path: Path) 
     write_images(tmp_path / "new", stripes(30, seed=2))
     done = oneclass("score", model, "new", "-o", "run", "--false-alarms", "20%", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "oddest" not in done.stderr
     text = " ".join(" ".join(page_of(model, tmp_path / "run").texts).split())
     assert "20 % of normal images may be called anomalies" in text
     assert "about 6 would be called anomalies all the same" in text

@@ -23,7 +23,14 @@ from oneclass.representations import (
     Representation,
     extraction,
 )
-from oneclass.representations.extraction import Extracted, extract, open_store
+from oneclass.representations.extraction import (
+    Extracted,
+    _any,
+    _finite,
+    extract,
+    extract_and,
+    open_store,
+)
 from oneclass.system.host.workers import AHEAD
 
 SCALE = choose_scale("uint8", 0, 255)
@@ -142,3 +149,35 @@ def test_what_a_worker_raises_arrives_and_no_thread_is_left(
     with pytest.raises(ZeroDivisionError):
         list(extract(gather(stripes(30, seed=1)), grey, SCALE, workers=2))
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 65504.0, -0.0, 6e-8])
+@pytest.mark.parametrize("place", [0, 1500, 2999])
+def test_what_is_not_finite_or_all_zero_is_seen_anywhere(
+    dtype: type[np.floating], value: float, place: int
+) -> None:
+    row = np.zeros((1500, 2), dtype)
+    assert _finite(row)
+    assert not _any(row)
+    row.reshape(-1)[place] = value
+    assert _finite(row) == np.isfinite(value)
+    assert _finite(row.T) == np.isfinite(value)
+    assert _any(row) == (value != 0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_is_made_of_rows_comes_in_order_and_a_glance_sees_the_pixels(workers: int) -> None:
+    images = stripes(9, seed=3)
+    sources, grey = gather(images), Greyscale((8, 8))
+    rows = [r.row for r in extract(sources, grey, SCALE, workers=workers)]  # type: ignore[union-attr]
+    made = extract_and(
+        lambda image: (image.index, image.row.tobytes(), image.glance),
+        sources,
+        grey,
+        SCALE,
+        workers=workers,
+        glance=lambda pixels: pixels.sum(),
+    )
+    expected = [(i, row.tobytes(), images[i].sum()) for i, row in enumerate(rows)]
+    assert list(made) == expected

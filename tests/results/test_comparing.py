@@ -43,6 +43,16 @@ def test_what_is_tested_on_is_not_learnt(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [(24, 6), (24, 6), (30, 7)]
 
 
+def test_more_false_alarms_than_promised_are_said(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(40, seed=1))
+    write_images(tmp_path / "other", stripes(12, seed=3, upright=False))
+    words = ("compare", "good", "--rows", "image", "--test-normal")
+    done = oneclass(*words, "other", cwd=tmp_path)
+    assert "More false alarms than promised, and not by chance: image." in done.stderr
+    done = oneclass(*words, "good", cwd=tmp_path)
+    assert "More false alarms" not in done.stderr
+
+
 def test_too_few_to_hold_some_back() -> None:
     with pytest.raises(InputError, match="9 normal images: at least 10"):
         list(comparing.compare(stripes(9, seed=1)))

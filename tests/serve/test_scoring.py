@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from PIL import Image
 
 from commands import oneclass
 from damage import write_damaged
+from oneclass.errors import StorageError
+from oneclass.serve.records.predictions import Filter
 from oneclass.serve.settings import Limits
-from serving import Place
+from oneclass.serve.web.bodies import SMALL
+from serving import RAW, Place
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -57,6 +61,43 @@ def test_many_clients_at_once_get_their_own_answers(place: Place, images: Path) 
     for file, answer in answers:
         assert answer["predictions"][0]["score"] == expected[file]
         assert answer["predictions"][0]["path"] == file.name
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, 3 * SMALL])
+def test_bodies_too_large_for_memory_give_the_same(
+    place: Place, images: Path, tmp_path: Path, extra: int
+) -> None:
+    content = files_of(images)[0].read_bytes()
+    file = tmp_path / "padded.png"
+    file.write_bytes(content + b"\0" * (SMALL + extra - len(content)))
+    one, other = (place.score(f).json()["predictions"][0] for f in (files_of(images)[0], file))
+    assert (one["score"], one["p_value"]) == (other["score"], other["p_value"])
+    kept = place.service.keeping.place(sha256(file.read_bytes()).hexdigest())
+    assert kept.read_bytes() == file.read_bytes()
+
+
+def test_what_cannot_be_recorded_is_not_answered(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = files_of(images)[0]
+
+    def full(*_: object) -> int:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(place.service.scorer._predictions, "add", full)
+        assert place.score(file).status_code == 507
+    assert place.service.scorer.waiting == 0
+    assert place.score(file).status_code == 200  # the threads went on
+    assert place.service.predictions.listed(Filter())[0]["id"] == 1
+
+
+@pytest.mark.parametrize("version", ["", "x", "1.5", "-1", "9" * 30, "²"])
+def test_a_version_that_is_none_is_refused(place: Place, images: Path, version: str) -> None:
+    content = files_of(images)[0].read_bytes()
+    address = f"/api/v1/models/stripes/score?version={version}"
+    answer = place.client.post(address, content=content, headers=RAW)
+    assert answer.status_code in (404, 422)
 
 
 def test_every_answer_is_in_the_database_with_its_model(place: Place, images: Path) -> None:

@@ -160,3 +160,27 @@ def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):
     path = nu_path(rows, GRID, tol=1e-3)
     assert max(widths) == 100
     assert set(path.status) == {"converged"}
+
+
+def test_a_leap_by_a_sample_comes_near_and_bands_end_at_the_same_point(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = np.maximum(rng.standard_normal((20_000, 12)) @ rng.standard_normal((12, 60)), 0)
+    rows += 0.05 * rng.random(rows.shape)
+    plain = nu_path(rows, [0.2])
+    monkeypatch.setattr(solve, "_SAMPLE_ROWS", 200)
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
+    monkeypatch.setattr(solve, "_HELD_BYTES", 0)
+    monkeypatch.setattr(rounds, "_WIDEST_BAND", 600)
+    away, take = [], rounds.leap
+
+    def leap(hull, cut, gathered):
+        before = np.linalg.norm(hull.coef - plain.coef[0])
+        take(hull, cut, gathered)
+        away.append(np.linalg.norm(hull.coef - plain.coef[0]) / before)
+
+    monkeypatch.setattr(rounds, "leap", leap)
+    leapt = nu_path(rows, [0.2])
+    assert away
+    assert away[0] < 0.3
+    assert leapt.status == ("converged",)
+    np.testing.assert_allclose(leapt.coef, plain.coef, atol=2e-3 * np.abs(plain.coef).max())

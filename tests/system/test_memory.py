@@ -171,3 +171,21 @@ def test_memory_that_does_not_suffice_costs_that_image_alone(
     assert failed == [3]
     assert results[3].reason == "too_large"
     assert "--threads 1" in results[3].detail
+
+
+@pytest.mark.linux
+def test_the_peak_is_that_of_the_block_alone() -> None:
+
+    with memory.Peak() as before:
+        np.ones(60_000_000, np.uint8).sum()
+    with memory.Peak() as after:
+        pass
+    if before.megabytes is None or after.megabytes is None:
+        pytest.skip("this system does not let the peak begin anew")
+    assert 55 < before.megabytes - after.megabytes < 120
+
+
+def test_where_nothing_tells_the_peak_is_unknown(tmp_path: Path) -> None:
+    with memory.Peak(tmp_path) as peak:
+        pass
+    assert peak.megabytes is None

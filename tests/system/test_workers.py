@@ -46,6 +46,11 @@ def test_no_more_is_drawn_than_may_be_ahead(n: int, ahead: int | None) -> None:
     found.close()
 
 
+def test_a_single_item_starts_no_thread() -> None:
+    found = ordered_map(lambda _: threading.current_thread(), ["alone"], 4)
+    assert list(found) == [threading.current_thread()]
+
+
 def test_so_many_work_at_once_and_no_more() -> None:
     lock, now, most = threading.Lock(), 0, 0
 

@@ -11,12 +11,13 @@ import click
 from oneclass import __version__
 from oneclass.cli.backbone import backbone
 from oneclass.cli.cache import cache
-from oneclass.cli.compare import compare
 from oneclass.cli.demo import demo
 from oneclass.cli.export import export
 from oneclass.cli.fit import fit
 from oneclass.cli.look import check, info
-from oneclass.cli.paper import paper
+from oneclass.cli.measuring.compare import compare
+from oneclass.cli.measuring.evaluate import evaluate
+from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve
@@ -39,7 +40,7 @@ Exit codes:
 
 
 OTHER_WORDS = {
-    **dict.fromkeys(("predict", "infer", "detect", "test", "run", "evaluate", "inspect"), "score"),
+    **dict.fromkeys(("predict", "infer", "detect", "test", "run", "inspect"), "score"),
     **dict.fromkeys(("learn", "calibrate"), "fit"),
     **dict.fromkeys(("explain", "heatmap", "heatmaps"), "score --heatmaps DIR"),
     **dict.fromkeys(("show", "version"), "info"),
@@ -81,6 +82,7 @@ def cli() -> None:
 for command in (
     fit,
     compare,
+    evaluate,
     score,
     report,
     export,

@@ -11,6 +11,7 @@ import click
 from oneclass.cli.talk.console import (
     UNREADABLE,
     progress,
+    say,
     say_cache,
     say_errors,
     say_ignored,
@@ -59,4 +60,9 @@ def fit(
     say_cache(detector.cache_use)
     say_folders(detector.folders)
     say_learnt(detector, Path(out))
+    if keep_rows is None and not rows:
+        say(
+            "'oneclass update' cannot teach this model more images: that takes the rows of the "
+            "first ones, about 1 MB an image. To keep them, fit with --keep-rows."
+        )
     return UNREADABLE if detector.errors else 0

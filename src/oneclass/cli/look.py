@@ -32,7 +32,7 @@ def info(model: str | None, as_json: bool) -> int:
 @click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(inputs: Sequence[str], as_json: bool) -> int:
-    """Look at a folder before training: unreadable files, sizes, bit depths, exact copies."""
+    """Look at a folder before training: unreadable files, sizes, bit depths, copies."""
     from oneclass.images.check import check as examine
 
     with progress("check") as show:

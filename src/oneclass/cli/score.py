@@ -82,6 +82,7 @@ def score(
     runtime: str,
     precision: str,
     cache: str | None,
+    cluster: str | None,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
@@ -105,6 +106,7 @@ def score(
         runtime=runtime,
         precision=precision,
         cache=cache,
+        cluster=cluster,
         false_alarms=false_alarms,
         unclear=unclear,
     )
@@ -136,6 +138,12 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, out)
+    if false_alarms is not None and detector.model.rests_on_one:
+        say(
+            f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
+            f"{detector.model.calibration.n_held_out} normal images, so one odd picture among them "
+            "decides. More normal images, or a higher rate, make it firmer."
+        )
     if not finished:
         say("interrupted: the other images were not scored.")
         return signals.exit_code()
@@ -181,6 +189,8 @@ def _say_found(
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
         say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
+        if (regions := Path(heatmaps) / "regions.jsonl").exists():
+            say(f"Boxes and contours of what is odd are in {regions}.")
     where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if out is not None and (page := Path(out) / PAGE).exists():

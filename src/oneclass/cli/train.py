@@ -107,18 +107,20 @@ def train(
     options = _options(**settings)
     file = Path(out)
     folder = file.with_name(file.name + ".run")
-    tell = say if first else lambda sentence: None
-    with (
-        progress("prepare", quiet=not first) as preparing,
-        progress("train", quiet=not first) as show,
-    ):
+    with progress("train", quiet=not first) as show:
+
+        def tell(sentence: str) -> None:
+            if first:
+                show.clear()
+                say(sentence)
+
         trained = train_backbone(
             labelled,
             options,
             file,
             folder,
             begin=begin or "new",
-            show_reading=preparing,
+            show_reading=lambda done, total: show(done, total, "reading"),
             show=show,
             say=tell,
         )

@@ -56,6 +56,7 @@ def update(
     runtime: str,
     precision: str,
     cache: str | None,
+    cluster: str | None,
 ) -> int:
     """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
 
@@ -71,7 +72,13 @@ def update(
     file = Path(out or model)
     check_writable(file)
     detector = load(
-        model, backbone=backbone, threads=threads, runtime=runtime, precision=precision, cache=cache
+        model,
+        backbone=backbone,
+        threads=threads,
+        runtime=runtime,
+        precision=precision,
+        cache=cache,
+        cluster=cluster,
     )
     with progress("update") as show:
         did = detector.update(list(normal), forget=list(forget), progress=show, stage=show.stage)

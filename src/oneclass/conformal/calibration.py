@@ -92,6 +92,18 @@ def at_least(ascending: Floats, score: float) -> int:
     return len(ascending) - int(np.searchsorted(ascending, score, side="left"))
 
 
+def one_of_each(held_out: Floats, copies: NDArray[np.int64]) -> Floats:
+    """The held-out scores, ascending, of each picture once: copies are no further evidence.
+
+    Args:
+        held_out: (n,) scores, NaN where an image has none.
+        copies: (n,) images that show the same share a number; the first one counts.
+    """
+    first = np.unique(copies, return_index=True)[1]
+    scores = held_out[first]
+    return np.sort(scores[np.isfinite(scores)])
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a set of normal images will be used.

@@ -84,9 +84,17 @@ class Union:
         if not self.narrow:
             return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
         best = np.empty(len(rows), np.float32)
+        products = np.empty((min(BLOCK, len(rows)), len(self.coef)), np.float32)
+        offset = self.offset.astype(np.float32)
+        one_offset = bool((offset == offset[0]).all())
         for start in range(0, len(rows), BLOCK):
-            block = slice(start, start + BLOCK)
-            self.margins(rows[block]).max(axis=1, out=best[block])
+            block = np.ascontiguousarray(rows[start : start + BLOCK], np.float32)
+            found = np.matmul(block, self._columns, out=products[: len(block)])
+            if not one_offset:
+                found -= offset
+            found.max(axis=1, out=best[start : start + BLOCK])
+        if one_offset:  # it moves the largest as it moves them all, to the same bits
+            best -= offset[0]
         return np.asarray(-best.astype(np.float64))
 
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:

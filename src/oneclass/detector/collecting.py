@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from oneclass.images.sources import Progress, Sources, check_depth
 from oneclass.representations import (
     Representation,
 )
-from oneclass.representations.extraction import extract
+from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
 
@@ -47,17 +48,17 @@ class Collected:
     errors: list[ImageError]
 
 
-def read_headers(sources: Sources, *, workers: int) -> list[Header]:
+def read_headers(sources: Sources, *, workers: Workers) -> list[Header]:
     """The headers of all images that have a readable one: sizes and bit depths, no pixels.
 
     Raises:
         InputError: fewer than two have.
     """
-    return _of_readable(sources, sources.header, workers)
+    return _of_readable(Sources.header, sources, workers)
 
 
 def choose_pixel_scale(
-    sources: Sources, headers: list[Header], *, workers: int, cache: Path | None = None
+    sources: Sources, headers: list[Header], *, workers: Workers, cache: Path | None = None
 ) -> tuple[PixelScale, tuple[str, ...]]:
     """The rule for intensities, for the bit depth that most images have.
 
@@ -66,7 +67,7 @@ def choose_pixel_scale(
     Args:
         sources: the images.
         headers: of those that are readable.
-        workers: threads that read.
+        workers: threads that read, or a cluster's, which keep no ranges.
         cache: a folder in which the range of each image is kept, or None.
 
     Returns:
@@ -85,16 +86,10 @@ def choose_pixel_scale(
     if depth == "uint8":
         return choose_scale(depth, 0, 255), ()
 
-    def measure(index: int) -> PixelRange:
-        with sources.room(index):
-            pixels = sources.pixels(index)
-            check_depth(pixels, depth, sources.names[index])
-            return PixelRange.of(pixels)
-
-    store = None if cache is None else RowStore(cache, {"kind": "ranges of pixels", "depth": depth})
-    found = _of_readable(
-        sources, lambda i: (sources.names[i], _kept(store, sources, i, measure)), workers
-    )
+    store = None
+    if cache is not None and isinstance(workers, int):
+        store = RowStore(cache, {"kind": "ranges of pixels", "depth": depth})
+    found = _of_readable(partial(_measured, depth=depth, store=store), sources, workers)
     if store is not None:
         store.flush()
     scale, far = choose_common_scale(depth, [one for _, one in found])
@@ -116,7 +111,7 @@ def collect_rows(
     representation: Representation,
     scale: PixelScale,
     *,
-    workers: int,
+    workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
 ) -> Collected:
@@ -177,36 +172,50 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
     )
 
 
-def _of_readable(sources: Sources, function: Callable[[int], T], workers: int) -> list[T]:
-    """`function` of every index that raises no ImageError, many threads at once.
+def _of_readable(
+    function: Callable[[Sources, int], T], sources: Sources, workers: Workers
+) -> list[T]:
+    """`function` of every image that raises no ImageError, many threads at once.
 
     Raises:
         InputError: fewer than two are left.
     """
-
-    def caught(index: int) -> T | ImageError:
-        try:
-            return function(index)
-        except ImageError as error:
-            return error
-
-    results = list(ordered_map(caught, range(len(sources)), workers))
+    caught = partial(_caught, function)
+    if isinstance(workers, int):
+        results = list(ordered_map(partial(caught, sources), range(len(sources)), workers))
+    else:
+        results = list(workers.each(caught, sources))
     found = [result for result in results if not isinstance(result, ImageError)]
     unreadable = [result for result in results if isinstance(result, ImageError)]
     check_enough(len(found), len(sources), [*sources.errors, *unreadable])
     return found
 
 
-def _kept(
-    store: RowStore | None, sources: Sources, index: int, measure: Callable[[int], PixelRange]
-) -> PixelRange:
-    """The range of an image's pixels, from the store where it knows it."""
+def _caught(function: Callable[[Sources, int], T], sources: Sources, index: int) -> T | ImageError:
+    try:
+        return function(sources, index)
+    except ImageError as error:
+        return error
+
+
+def _measured(
+    sources: Sources, index: int, *, depth: str, store: RowStore | None
+) -> tuple[str, PixelRange]:
+    """An image's name and the range of its pixels, from the store where it knows it."""
+    name = sources.names[index]
     key = None if store is None else sources.key(index)
     if store is None or key is None:
-        return measure(index)
+        return name, _range_of(sources, index, depth)
     if found := store.get(key):
-        return PixelRange(*map(float, found[0]))
-    one = measure(index)
+        return name, PixelRange(*map(float, found[0]))
+    one = _range_of(sources, index, depth)
     if sources.key(index) == key:
         store.put(key, np.array([one.lowest, one.low, one.high, one.highest]), key)
-    return one
+    return name, one
+
+
+def _range_of(sources: Sources, index: int, depth: str) -> PixelRange:
+    with sources.room(index):
+        pixels = sources.pixels(index)
+        check_depth(pixels, depth, sources.names[index])
+        return PixelRange.of(pixels)

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from oneclass.backbones import FP32, Backbone
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
+from oneclass.detector.crew import crew_of
 from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
+from oneclass.detector.judging import Explain, Judge, explanation_alone
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Prediction, Predictions
@@ -74,6 +76,7 @@ class Detector:
         precision: str = AUTO,
         row_dtype: str | None = None,
         cache: str | Path | None = None,
+        cluster: Any = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in settings.BY_NAME}
         self.settings = Settings(**given)
@@ -218,12 +221,7 @@ class Detector:
             sources: what `gather` made of the images.
         """
         model = self.model
-
-        def judge(image: Extracted) -> Prediction:
-            with self.stages.measure("score"):
-                return model.judge(sources.names[image.index], image.row)
-
-        return self._each(model, sources, judge, progress)
+        return self._each(model, sources, Judge(model, self.stages), progress)
 
     def explain(
         self, images: Images, *, progress: Progress | None = None
@@ -252,11 +250,11 @@ class Detector:
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
-        return self.explain_and(lambda explanation, _: explanation, sources, progress=progress)
+        return self.explain_and(explanation_alone, sources, progress=progress)
 
     def explain_and(
         self,
-        finish: Callable[[Explanation, Any], R],
+        finish: Callable[[int, Explanation, Any], R],
         sources: Sources,
         *,
         glance: Callable[[NDArray[Any]], Any] | None = None,
@@ -265,7 +263,8 @@ class Detector:
         """Like `explain_each`, and what is made of each explanation: in the workers.
 
         Args:
-            finish: called with each explanation and what `glance` returned; threads share it.
+            finish: called with the image's number among the sources, its explanation, and what
+                `glance` returned; threads share it, and with `glance` it travels to a cluster.
             sources: what `gather` made of the images.
             glance: called with each image's pixels as they were read: (H, W) or (H, W, 3), of a
                 large JPEG at a part of its size. None where nobody needs them.
@@ -276,13 +275,7 @@ class Detector:
         """
         model = self.model
         _ = model.maps  # refuses before any image is read
-
-        def explain(image: Extracted) -> R:
-            with self.stages.measure("score"):
-                explanation = model.explain(sources.names[image.index], image.row)
-            return finish(explanation, image.glance)
-
-        return self._each(model, sources, explain, progress, glance)
+        return self._each(model, sources, Explain(model, self.stages, finish), progress, glance)
 
     def save(self, file: str | Path, *, rows: bool = False) -> str:
         """Write the model file, whole or not at all.
@@ -348,6 +341,19 @@ class Detector:
         return float(model.heat.heat_scale[0])
 
     @property
+    def pixel_threshold(self) -> float:
+        """A position of a map is marked if its value is larger than this.
+
+        Of normal images like those it learnt from, about the promised share of false alarms, or
+        less, shows any marked position; so a normal image is mostly left without a mark.
+
+        Raises:
+            InputError: not fitted yet, the model's layers have no map, or the model file is from
+                before the largest values of held-out normal maps were kept.
+        """
+        return self.model.pixel_threshold
+
+    @property
     def network(self) -> Backbone | None:
         """The frozen network; None for grey-scale."""
         return self.model.representation.backbone
@@ -389,20 +395,22 @@ class Detector:
     ) -> Iterator[R | ImageError]:
         asked = self.settings
         self._store = store = store_for(asked, model.representation, model.scale)
-        results = extract_and(
-            finish,
-            sources,
-            model.representation,
-            model.scale,
-            workers=asked.workers,
-            glance=glance,
-            store=store,
-            stages=self.stages,
-        )
-        for done, result in enumerate(results, 1):
-            yield result
-            if progress:
-                progress(done, len(sources))
+        side_by_side = asked.workers if len(sources) > 1 else 1  # to count them takes a while
+        with crew_of(asked.cluster, side_by_side) as workers:
+            results = extract_and(
+                finish,
+                sources,
+                model.representation,
+                model.scale,
+                workers=workers,
+                glance=glance,
+                store=store,
+                stages=self.stages,
+            )
+            for done, result in enumerate(results, 1):
+                yield result
+                if progress:
+                    progress(done, len(sources))
 
     def _require_fit(self) -> State:
         if self._state is None:

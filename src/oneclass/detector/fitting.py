@@ -11,6 +11,7 @@ from oneclass.detector.collecting import (
     collect_rows,
     read_headers,
 )
+from oneclass.detector.crew import crew_of
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import TrainingRows, rows_file
 from oneclass.detector.learning import learn, silent
@@ -77,13 +78,15 @@ def fit(
     begin = stage or silent
     begin("looking at the images' sizes")
     sources = gather(images)
-    headers = read_headers(sources, workers=asked.workers)
-    representation = choose_representation(headers, asked)
-    scale, notes = choose_pixel_scale(sources, headers, workers=asked.workers, cache=asked.cache)
-    store = store_for(asked, representation, scale)
-    collected = collect_rows(
-        sources, representation, scale, workers=asked.workers, progress=progress, store=store
-    )
+    with crew_of(asked.cluster, asked.workers) as workers:
+        headers = read_headers(sources, workers=workers)
+        representation = choose_representation(headers, asked)
+        scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)
+        store = store_for(asked, representation, scale)
+        begin("reading images")
+        collected = collect_rows(
+            sources, representation, scale, workers=workers, progress=progress, store=store
+        )
     training = collected.training
     model = learn(training, representation, scale, asked, notes=notes, stage=begin)
     begin("comparing folders")

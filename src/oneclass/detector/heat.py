@@ -14,15 +14,19 @@ area that it stands for, so sums stay what they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.conformal.calibration import Calibration, one_of_each
 from oneclass.conformal.parts import FittedUnion
 from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.predictions import Prediction
+from oneclass.detector.regions import Region, regions
+from oneclass.errors import InputError
 from oneclass.representations import MapShape, Representation
 from oneclass.rows import RowBlocks, RowSource, as_rows
 from oneclass.svm import halfspace_scores
@@ -50,6 +54,16 @@ class Explanation:
     offset: float
     n_worst: int = 0
 
+    def regions(self, threshold: float, size: tuple[int, int] | None = None) -> tuple[Region, ...]:
+        """Where the map lies above a threshold, the region with the largest value first.
+
+        Args:
+            threshold: such as `Detector.pixel_threshold`.
+            size: (height, width) of the picture, of whose pixels the regions tell; None for the
+                map's own positions.
+        """
+        return regions(self.anomaly_map, threshold, size)
+
 
 @dataclass(frozen=True)
 class Heat:
@@ -60,37 +74,100 @@ class Heat:
             (k, 0, 0) where a layer has no map, and for patches.
         heat_scale: (1,) float64, the largest value in the map of a normal image, exceeded by one
             held-out image in twenty.
+        normal_peaks: (n,) float64, ascending, the largest value in the map of each held-out normal
+            image, copies once; (0,) where a layer has no map, and of models from before this was
+            kept.
+
+    Raises:
+        ValueError: the peaks are not in order.
     """
 
-    ARRAYS: ClassVar = ("calm", "heat_scale")
+    ARRAYS: ClassVar = ("calm", "heat_scale", "normal_peaks")
 
     calm: NDArray[np.float32]
     heat_scale: Floats
+    normal_peaks: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        if self.normal_peaks.ndim != 1 or (np.diff(self.normal_peaks) < 0).any():
+            raise ValueError(f"normal_peaks of shape {self.normal_peaks.shape}, or not in order")
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """From what a model file holds; one of before has no peaks.
+
+        Raises:
+            ValueError, KeyError: it makes no sense.
+        """
+        held = {name: arrays[name] for name in cls.ARRAYS if name in arrays}
+        return cls(**{"normal_peaks": np.zeros(0), **held})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """By the names that they have in a model file; peaks that are not known are left out."""
+        held = {name: getattr(self, name) for name in self.ARRAYS}
+        return {
+            name: array
+            for name, array in held.items()
+            if array is not self.normal_peaks or len(array)
+        }
+
+    def pixel_threshold(self, rate: float) -> float:
+        """The value of a map that at most a share of normal images exceeds anywhere.
+
+        It is to the largest value of an image's map what `Calibration.threshold` is to its score.
+
+        Args:
+            rate: the share, as low as so many peaks support.
+
+        Raises:
+            InputError: there are no peaks.
+        """
+        if not len(self.normal_peaks):
+            raise InputError(
+                "this model holds no largest values of normal images' maps, which a threshold for "
+                "pixels is made of: it was fitted before they were kept. Fit it again, or run "
+                "'oneclass update' if its rows were kept."
+            )
+        return Calibration(self.normal_peaks).threshold(rate)
 
 
-def learn_heat(rows: RowSource, fitted: FittedUnion, representation: Representation) -> Heat:
+def learn_heat(
+    rows: RowSource,
+    fitted: FittedUnion,
+    representation: Representation,
+    pictures: NDArray[np.int64],
+) -> Heat:
     """What the maps of normal images look like, and held out how large they get.
 
     Args:
         rows: (n, d) of the normal images.
         fitted: to these rows.
         representation: what made them.
+        pictures: (n,) images that show the same share a number.
     """
     union = fitted.union
     flat = np.zeros((len(union.coef), 0, 0), np.float32)
     if None in representation.map_shapes:
         return Heat(flat, np.zeros(1))
     if representation.n_worst:
-        return Heat(flat, _positive_quantile(fitted.peaks[np.isfinite(fitted.peaks)]))
+        return _heat(flat, fitted.peaks, pictures)
     maps = representation.require_maps()
     learnt = np.isin(fitted.folds, fitted.part)
     calm = _calm(rows.chosen(learnt), union, maps)
-    largest = []
+    peaks = np.full(len(fitted.folds), np.nan)
     for fold, judges in fitted.judges():
         own, theirs = union.only(judges), calm[judges]
-        for block in rows.chosen(fitted.folds == fold).blocks():
-            largest += [m.max() for m in _maps(block, own, theirs, maps)]
-    return Heat(calm, _positive_quantile(np.array(largest)))
+        blocks = rows.chosen(fitted.folds == fold).blocks()
+        peaks[fitted.folds == fold] = [
+            m.max() for block in blocks for m in _maps(block, own, theirs, maps)
+        ]
+    return _heat(calm, peaks, pictures)
+
+
+def _heat(calm: NDArray[np.float32], peaks: Floats, pictures: NDArray[np.int64]) -> Heat:
+    """With the largest values of images' maps, NaN where an image was not held out."""
+    known = np.isfinite(peaks)
+    return Heat(calm, _positive_quantile(peaks[known]), one_of_each(peaks, pictures))
 
 
 def explain_row(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__
-from oneclass.conformal.calibration import Calibration, Plan, make_plan
+from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.parts import FittedUnion, deal, fit_union, weight_of_whole
 from oneclass.conformal.union import Joined, Union
@@ -82,9 +82,9 @@ def learn(
     plan = _plan(pictures, n_whole, asked)
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
     if isinstance(representation, WholeAndPatches):
-        learnt = _fit_both(views, folds, representation, asked, stage)
+        learnt = _fit_both(views, folds, pictures, representation, asked, stage)
     else:
-        learnt = _fit_one(views, folds, representation, asked, start, stage)
+        learnt = _fit_one(views, folds, pictures, representation, asked, start, stage)
     calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
     card = {
@@ -157,6 +157,7 @@ def _said(pictures: Ints) -> list[str]:
 def _fit_one(
     views: Views,
     folds: Ints,
+    pictures: Ints,
     representation: Representation,
     asked: Settings,
     start: NDArray[np.floating] | None,
@@ -176,13 +177,14 @@ def _fit_one(
         start=start,
     )
     stage("measuring how odd normal images are")
-    heat = learn_heat(views.learnt, fitted, representation)
+    heat = learn_heat(views.learnt, fitted, representation, pictures)
     return _Learnt(fitted.union, fitted.held_out, heat, (fitted,))
 
 
 def _fit_both(
     views: Views,
     folds: Ints,
+    pictures: Ints,
     representation: WholeAndPatches,
     asked: Settings,
     stage: Stage,
@@ -198,7 +200,7 @@ def _fit_both(
         seed=asked.seed,
         one_scale=True,
     )
-    patches = _fit_one(views, folds, representation.patches, asked, None, stage)
+    patches = _fit_one(views, folds, pictures, representation.patches, asked, None, stage)
     weight = weight_of_whole(whole, patches.fits[0])
     assert isinstance(patches.union, Union), "patches have one"
     joined = Joined(whole.union, patches.union, weight)
@@ -228,15 +230,3 @@ def refuse_all_alike(scores: NDArray[np.float64]) -> None:
             "hold values far from the others'? 'oneclass check' names it. If they are copies of "
             "one another, give images that differ."
         )
-
-
-def one_of_each(held_out: NDArray[np.float64], copies: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The held-out scores, ascending, of each picture once: copies are no further evidence.
-
-    Args:
-        held_out: (n,) scores, NaN where an image has none.
-        copies: (n,) images that show the same share a number; the first one counts.
-    """
-    first = np.unique(copies, return_index=True)[1]
-    scores = held_out[first]
-    return np.sort(scores[np.isfinite(scores)])

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration, check_rate
+from oneclass.conformal.calibration import Calibration, check_rate, threshold_rank
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import ImageScore, Joined, Union
@@ -66,8 +66,7 @@ class FittedModel:
         held_out: dict[str, Any] = {name: arrays[name] for name in kind.ARRAYS}
         if old:
             held_out["n_worst"] = n_worst
-        heat = Heat(**{name: arrays[name] for name in Heat.ARRAYS})
-        return cls(representation, scale, union, kind(**held_out), heat, card)
+        return cls(representation, scale, union, kind(**held_out), Heat.of_arrays(arrays), card)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
@@ -75,9 +74,8 @@ class FittedModel:
         if isinstance(self.union, Joined):
             own |= {"whole_coef": self.union.whole.coef, "whole_offset": self.union.whole.offset}
             own["whole_weight"] = np.array([self.union.weight])
-        for part in (self.calibration, self.heat):
-            own |= {name: getattr(part, name) for name in part.ARRAYS}
-        return own
+        own |= {name: getattr(self.calibration, name) for name in self.calibration.ARRAYS}
+        return own | self.heat.arrays()
 
     @property
     def last(self) -> Union:
@@ -120,6 +118,16 @@ class FittedModel:
         return self.calibration.threshold(self.false_alarms)
 
     @property
+    def pixel_threshold(self) -> float:
+        """The value above which a position of a map is marked.
+
+        Raises:
+            InputError: a layer has no map, or the model is from before there was such a value.
+        """
+        _ = self.maps
+        return self.heat.pixel_threshold(self.false_alarms)
+
+    @property
     def maps(self) -> tuple[MapShape, ...]:
         """The shape of every layer's map.
 
@@ -127,6 +135,11 @@ class FittedModel:
             InputError: a layer has none.
         """
         return self.representation.require_maps()
+
+    @property
+    def rests_on_one(self) -> bool:
+        """Whether the threshold is the score of the oddest normal image alone."""
+        return threshold_rank(self.calibration.n_held_out, self.false_alarms) == 1
 
     @property
     def unclear(self) -> float | None:

@@ -146,6 +146,22 @@ def folder(name: str, value: Any) -> Path:
     return value if isinstance(value, Path) else Path(value)
 
 
+def cluster(name: str, value: Any) -> Any:
+    """A scheduler's address or file, or local:N; or a client of Dask.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(value, (str, Path)) and str(value):
+        return str(value)
+    if hasattr(value, "submit") and hasattr(value, "nthreads"):
+        return value
+    raise InputError(
+        f"{name} is {value!r}: expected a scheduler's address such as 'tcp://host:8786', its file, "
+        "'local:4', or a client of Dask."
+    )
+
+
 def backbone(name: str, value: Any) -> str | Path | Backbone:
     """A network's name, the path of its file, or an open one.
 
@@ -262,11 +278,19 @@ SETTINGS = (
         "Folder that keeps the rows of images, so that none passes the network twice.",
         "none",
     ),
+    Setting(
+        "cluster",
+        None,
+        optional(cluster),
+        "Dask workers that read images and run the network: their scheduler's address "
+        "(tcp://host:8786), its file, or local:4 for 4 of this machine.",
+        "threads of this process",
+    ),
 )
 VIEWS = {"patches": PATCHES, "whole_and_patches": BOTH}
 """What is judged, by the kind of a model's representation; whole images by all others."""
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
-OF_THIS_MACHINE = ("threads", "cache")
+OF_THIS_MACHINE = ("threads", "cache", "cluster")
 """What changes no result, and is no part of a model."""
 
 
@@ -294,6 +318,7 @@ class Settings:
     precision: str
     row_dtype: str | None
     cache: Path | None
+    cluster: Any = None
 
     def __post_init__(self) -> None:
         for setting in SETTINGS:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oneclass.conformal.union import Union
+from oneclass.detector.crew import crew_of
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn, silent
@@ -17,7 +18,7 @@ from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, content_digest, gather
 from oneclass.representations import Representation
-from oneclass.representations.extraction import extract
+from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
 
@@ -67,9 +68,10 @@ def update(
         training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
-    training, new, known, errors = with_more(
-        training, more, model, workers=asked.workers, progress=progress, store=store
-    )
+    with crew_of(asked.cluster, asked.workers) as workers:
+        training, new, known, errors = with_more(
+            training, more, model, workers=workers, progress=progress, store=store
+        )
     start = None
     if isinstance(model.union, Union) and len(model.union.coef) == 1:
         start = model.union.coef
@@ -101,7 +103,7 @@ def with_more(
     sources: Sources,
     model: FittedModel,
     *,
-    workers: int,
+    workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
 ) -> tuple[TrainingRows, list[Prediction], int, list[ImageError]]:

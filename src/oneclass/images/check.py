@@ -108,8 +108,8 @@ class CheckReport:
                 self.near,
                 f"{_of(len(self.near), 'picture')} {_be(len(self.near), 'is', 'are')} shown more "
                 f"than once, or nearly, by {sum(map(len, self.near))} images: near-copies are no "
-                "further evidence, and where its rows show them, 'fit' counts them once in what it "
-                "promises. Give more different pictures rather than altered copies.",
+                "further evidence. 'fit' looks again, through its network, and counts once what is "
+                "alike there, too. Give more different pictures rather than altered copies.",
             ),
             (
                 self.constant,

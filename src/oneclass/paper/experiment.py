@@ -15,6 +15,7 @@ from oneclass.paper.protocol import Cell, Draw, draw, measure, used_by
 from oneclass.paper.rows import extract_rows
 from oneclass.paper.tables import TABLE_1
 from oneclass.representations import GREYSCALE, Greyscale, Representation, SeparateLayers
+from oneclass.representations.extraction import Workers
 from oneclass.rows.layers import Layers
 
 EXAMPLE = "efficientnet-lite0:block_14@2"
@@ -119,13 +120,19 @@ def draw_job(
 
 
 def run_job(
-    job: Job, networks: Sequence[NetworkLayers], *, cache: Path | None, show: Show
+    job: Job,
+    networks: Sequence[NetworkLayers],
+    *,
+    workers: Workers | None = None,
+    cache: Path | None,
+    show: Show,
 ) -> list[Cell]:
     """Every representation on every task of one data set, in the order of Table 1.
 
     Args:
         job: the data set and what is drawn from it.
         networks: with the layers of each.
+        workers: threads, or a cluster's; None for a thread on each core.
         cache: folder of the row store, or None.
         show: gives, for a title, a context with a function that shows progress.
 
@@ -137,7 +144,12 @@ def run_job(
     for one in networks:
         with show(f"{job.data.name} {one.network}") as progress:
             rows, passed = extract_rows(
-                job.data.images, used, one.on(job.data), cache=cache, progress=progress
+                job.data.images,
+                used,
+                one.on(job.data),
+                workers=workers,
+                cache=cache,
+                progress=progress,
             )
             for name, own in zip(one.names, rows, strict=True):
                 for drawn in job.draws:

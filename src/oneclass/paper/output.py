@@ -14,9 +14,9 @@ from oneclass.paper.protocol import NUS, Cell
 from oneclass.paper.rows import Pass
 from oneclass.paper.standins import paper_column, stand_ins
 from oneclass.paper.tables import TABLE_1, printed
+from oneclass.report import tabular
+from oneclass.report.tabular import Table
 
-Table = tuple[Sequence[str], list[Sequence[str]]]
-"""Headings, and lines of as many texts."""
 COSTS = (
     "One pass through the network is for all tasks and layers of a data set; the solver's seconds "
     "are for fitting 21 nu in each trial, and scoring. The duality gap is the largest of all these "
@@ -93,8 +93,8 @@ def markdown(results: Results) -> str:
     """The table, what stands in for what, the tests, and the costs."""
     tests = [comparison.sentence for comparison in compare(results.cells)]
     notes = [*results.conditions, *results.stand_ins, *tests]
-    parts = [_markdown(figures(results)), *(f"- {note}" for note in notes), ""]
-    return "\n".join([*parts, _markdown(costs(results)), COSTS]) + "\n"
+    parts = [tabular.markdown(figures(results)), *(f"- {note}" for note in notes), ""]
+    return "\n".join([*parts, tabular.markdown(costs(results)), COSTS]) + "\n"
 
 
 def as_json(results: Results) -> dict[str, Any]:
@@ -147,9 +147,3 @@ def _network(passed: Pass) -> str:
     text = f"{passed.images:,} images in {passed.seconds:.1f} s, {passed.per_second:,.0f}/s"
     found = passed.cache.found if passed.cache else 0
     return f"{text} ({found:,} from the cache)" if found else text
-
-
-def _markdown(table: Table) -> str:
-    headings, lines = table
-    rows = [headings, ["---"] * len(headings), *lines]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import numpy as np
 
 from oneclass.errors import MissingDependencyError
 from oneclass.paper.comparisons import Comparison, compare, p_text
-from oneclass.paper.output import COSTS, Results, Table, costs, figures, theirs
+from oneclass.paper.output import COSTS, Results, costs, figures, theirs
 from oneclass.paper.protocol import NUS, Cell
 from oneclass.paper.tables import TABLE_1, Task
 from oneclass.report import plots
 from oneclass.report.markup import figure, section, text, whole_page
+from oneclass.report.tabular import Table, bullets, html
 
 LEAD = (
     "Ours beside Table 3 of Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning "
@@ -47,8 +47,8 @@ def results_page(results: Results) -> str:
         banners.append(f"There are no plots on this page: {error}")
     tests = compare(results.cells)
     sections = [
-        section("table-3", "Table 3", _table(figures(results)) + _list(results.conditions)),
-        section("stand-ins", "What stands in for what", _list(results.stand_ins)),
+        section("table-3", "Table 3", _table(figures(results)) + bullets(results.conditions)),
+        section("stand-ins", "What stands in for what", bullets(results.stand_ins)),
         section("nu", "AUROC against nu", curves),
         section("tests", "Differences", f"<p>{text(TESTS)}</p>{_tests(tests)}" if tests else ""),
         section(
@@ -80,34 +80,8 @@ def _figures(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _list(sentences: Sequence[str]) -> str:
-    items = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
-    return items and f"<ul>{items}</ul>"
-
-
 def _table(table: Table) -> str:
-    """A table; lines that begin alike come together under a heading, for narrow screens."""
-    headings, lines = table
-    kinds = ["name" if heading in WORDS else "number" for heading in headings]
-    grouped = headings[0] in GROUPS
-    body = ""
-    for title, group in groupby(lines, key=lambda line: line[0] if grouped else ""):
-        if grouped:
-            span = len(headings) - 1
-            body += (
-                f'<tr class="group"><th colspan="{span}" scope="colgroup">{text(title)}</th></tr>'
-            )
-        body += "".join(_row("td", kinds[grouped:], line[grouped:]) for line in group)
-    return (
-        f'<div class="scroll"><table><thead>{_row("th", kinds[grouped:], headings[grouped:])}'
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _row(tag: str, kinds: Sequence[str], cells: Sequence[str]) -> str:
-    pairs = zip(kinds, cells, strict=True)
-    inner = "".join(f'<{tag} class="{kind}">{text(cell)}</{tag}>' for kind, cell in pairs)
-    return f"<tr>{inner}</tr>"
+    return html(table, words=WORDS, groups=GROUPS)
 
 
 def _tests(tests: Sequence[Comparison]) -> str:
@@ -125,7 +99,7 @@ def _tests(tests: Sequence[Comparison]) -> str:
     ]
     headings = ("figures of", "less", "difference", "95 % interval", "p", "smallest p", "over")
     cautions = dict.fromkeys(test.caution.strip() for test in tests if test.caution)
-    return _table((headings, lines)) + _list(list(cautions))
+    return _table((headings, lines)) + bullets(list(cautions))
 
 
 def _curves(cells: Sequence[Cell]) -> str:

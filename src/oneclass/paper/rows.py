@@ -13,7 +13,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, gather
 from oneclass.representations import Representation
-from oneclass.representations.extraction import NO_DIRECTION, extract, open_store
+from oneclass.representations.extraction import NO_DIRECTION, Workers, extract, open_store
 from oneclass.rows.store import CacheUse
 from oneclass.system.arrays import Indices, Planes
 from oneclass.system.host.workers import worker_count
@@ -46,6 +46,7 @@ def extract_rows(
     used: Indices,
     representation: Representation,
     *,
+    workers: Workers | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Planes], Pass]:
@@ -55,6 +56,7 @@ def extract_rows(
         images: (n, h, w) uint8.
         used: (m,) which of them.
         representation: grey-scale, or layers of one network side by side.
+        workers: threads, or a cluster's; None for a thread on each core.
         cache: folder of the row store; the rows are the same with and without it.
         progress: called with (images done, images in all).
 
@@ -69,7 +71,8 @@ def extract_rows(
     store = None if kept is None else open_store(kept, representation, SCALE)
     sources = gather([images[i] for i in used])
     found: list[Planes] = []
-    results = extract(sources, representation, SCALE, workers=worker_count(), store=store)
+    workers = workers or worker_count()
+    results = extract(sources, representation, SCALE, workers=workers, store=store)
     for number, result in enumerate(results):
         if isinstance(result, ImageError):
             raise _without_row(used[number], result.detail)

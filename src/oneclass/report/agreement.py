@@ -45,11 +45,13 @@ class Agreement:
         """The false alarms and the anomalies found."""
         parts = []
         if self.normal:
-            where = "more than the" if self.more_than(rate) else "where"
             parts.append(
-                f"{_called(self.normal):,} of {len(self.normal):,} normal images were called "
-                f"anomalies, {where} {100 * rate:.3g} %{' that' * self.more_than(rate)} may be"
+                f"{_called(self.normal):,} of {len(self.normal):,} normal images "
+                f"({100 * self.false_alarms:.3g} %) were called anomalies"
             )
+            percent = f"{100 * rate:.3g} %"
+            more = f", more than the {percent} that may be"
+            parts[0] += more if self.more_than(rate) else f", where {percent} may be"
         if self.odd:
             parts.append(f"{_called(self.odd):,} of {len(self.odd):,} anomalies were found")
         return "; ".join(parts) + "."

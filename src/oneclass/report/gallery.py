@@ -123,7 +123,7 @@ class Gallery:
         rows = "".join(self._row(rank, p) for rank, p in enumerate(ranked, 1))
         truth = "<th>truth</th>" if self.truth else ""
         return (
-            f"<details><summary>{what}</summary>"
+            f"<details{'' if self.tiles else ' open'}><summary>{what}</summary>"
             '<div class="scroll" tabindex="0"><table id="rows"><thead><tr>'
             f'<th class="number">rank</th><th>image</th><th>verdict</th>{truth}'
             '<th class="number">score</th><th class="number">p-value</th></tr></thead>'

@@ -58,20 +58,24 @@ class Groups:
     def sections(self) -> list[str]:
         """A table of the folders, and one of the kinds."""
         return [
-            section("folders", "By folder", self._table("folder", "f", self.folders)),
-            section("kinds", "By kind of anomaly", self._table("kind", "k", self.kinds)),
+            section("folders", "By folder", self._table("folder", self.folders)),
+            section("kinds", "By kind of anomaly", self._table("kind", self.kinds)),
         ]
 
-    def _table(self, what: str, letter: str, groups: Mapping[str, list[Prediction]]) -> str:
+    def _table(self, what: str, groups: Mapping[str, list[Prediction]]) -> str:
+        """A table with a line a group; those of a kind are anomalies all."""
         if not groups:
             return ""
+        letter, mixed = what[0], bool(self._truth) and what == "folder"
         heads = ["images", "called anomalies", *(["unclear"] if self._unclear else [])]
-        heads += ["false alarms", "anomalies found"] if self._truth else []
+        heads += ["false alarms", "anomalies found"] if mixed else []
         cells = "".join(f'<th class="number">{head}</th>' for head in heads)
         rows = "".join(
             f'<tr><td><button type="button" class="link" data-group="{letter}{number}">'
             f"<bdi>{text(plain(name))}</bdi></button></td>"
-            + "".join(f'<td class="number">{cell}</td>' for cell in self._cells(members))
+            + "".join(
+                f'<td class="number">{cell}</td>' for cell in self._cells(members, mixed=mixed)
+            )
             + "</tr>"
             for number, (name, members) in enumerate(groups.items())
         )
@@ -80,12 +84,12 @@ class Groups:
             f"<thead><tr><th>{what}</th>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
-    def _cells(self, members: Sequence[Prediction]) -> list[str]:
+    def _cells(self, members: Sequence[Prediction], *, mixed: bool) -> list[str]:
         called = [p for p in members if p.is_anomaly]
         cells = [f"{len(members):,}", _share(len(called), len(members))]
         if self._unclear:
             cells.append(_share(sum(p.is_unclear for p in members), len(members)))
-        if self._truth:
+        if mixed:
             normal, odd = self._truth.apart(members)
             cells += [_share(sum(p.is_anomaly for p in some), len(some)) for some in (normal, odd)]
         return cells

@@ -97,6 +97,7 @@ def write_report(
         MissingDependencyError: matplotlib is not installed.
         StorageError: the disk is full.
     """
+    plots.check_installed()
     run = read_run(folder)
     if run.record.get("model_sha256") != detector.digest:
         raise InputError(
@@ -120,10 +121,11 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
         InputError: there are images, and none can be shown.
     """
     wrong = {p.path for p in run.predictions if truth.mistake(p)}
+    chosen = most_telling(run.predictions, wrong)
     tiles = make_tiles(
-        most_telling(run.predictions, wrong),
+        chosen,
         detector,
-        places=_places(run),
+        places=_places(run, [p.path for _, p in chosen]),
         first=wrong,
         progress=progress,
     )
@@ -137,14 +139,14 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
     return tiles
 
 
-def _places(run: Run) -> dict[str, Path]:
-    """Where each image lies: as it was named, or as seen from the folder of the scoring."""
+def _places(run: Run, paths: Sequence[str]) -> dict[str, Path]:
+    """Where images lie: as they were named, or as seen from the folder of the scoring."""
     base = run.record.get("folder")
     found = {}
-    for p in run.predictions:
-        here = Path(p.path)
-        there = Path(base, p.path) if isinstance(base, str) else here
-        found[p.path] = there if there != here and not here.exists() else here
+    for path in paths:
+        here = Path(path)
+        there = Path(base, path) if isinstance(base, str) else here
+        found[path] = there if there != here and not here.exists() else here
     return found
 
 

@@ -189,30 +189,45 @@ def nu_plot(
     return _svg(draw, name, taller=LEGEND_LINE * max(0, len(curves) - 4) / 2)
 
 
-def _svg(draw: Callable[[Axes], None], name: str, *, taller: float = 0.0) -> str:
-    """An <svg> element that scales with the page; `name` keeps its ids apart from others'.
+def check_installed() -> None:
+    """Raise MissingDependencyError where plots cannot be drawn, before any other work is done."""
+    _matplotlib()
 
-    `taller`: inches more, for a legend of many lines.
+
+def _matplotlib() -> tuple[Any, Any, Any]:
+    """matplotlib, its figures, and what draws them as SVG.
+
+    Raises:
+        MissingDependencyError: it is not installed.
     """
     try:
         matplotlib = offline.matplotlib()
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
+        from matplotlib import figure
+        from matplotlib.backends import backend_svg
     except ImportError as error:
         raise MissingDependencyError(
             "the report's plots need the package matplotlib, which is not installed: "
             f"{pip_install('report')}"
         ) from error
+    return matplotlib, figure, backend_svg
+
+
+def _svg(draw: Callable[[Axes], None], name: str, *, taller: float = 0.0) -> str:
+    """An <svg> element that scales with the page; `name` keeps its ids apart from others'.
+
+    `taller`: inches more, for a legend of many lines.
+    """
+    matplotlib, figures, svg = _matplotlib()
     nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        figure = Figure((SIZE[0], SIZE[1] + taller), layout="constrained")
+        figure = figures.Figure((SIZE[0], SIZE[1] + taller), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
         figure.legend(
             loc="outside upper left", ncols=2, fontsize=8.5, handlelength=1.4, markerscale=0.6
         )
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+        svg.FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)
     return _for_page(buffer.getvalue(), name)
 
 

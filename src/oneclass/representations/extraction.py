@@ -7,12 +7,12 @@ the cores are busy as long as there are images, whichever stage is the slow one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,7 @@ ALL_BUT_SIGN, INFINITE = np.uint16(0x7FFF), 0x7C00
 """Of the bits of a float16."""
 BEGINNING = 1024
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Extracted:
         digest: of the image's content.
         key: of the file or array as it was read, where a store was asked for it.
         glance: what was made of its pixels, where that was asked for.
+        name: of the image, for messages and results.
     """
 
     index: int
@@ -59,6 +61,7 @@ class Extracted:
     digest: bytes
     key: bytes | None = None
     glance: Any = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def extract(
     representation: Representation,
     scale: PixelScale,
     *,
-    workers: int,
+    workers: Workers,
     store: RowStore | None = None,
     stages: Stages | None = None,
 ) -> Generator[Extracted | ImageError, None, None]:
@@ -112,12 +115,12 @@ def extract(
         sources: the images.
         representation: what makes rows of them.
         scale: the rule for intensities; images of another bit depth get an error.
-        workers: threads, each of which reads, resizes and computes.
+        workers: threads, each of which reads, resizes and computes; or those of a cluster.
         store: of `open_store`: rows in it are not made again, others are added to it.
         stages: where to add up the time that each stage takes.
     """
     return extract_and(
-        lambda extracted: extracted,
+        _as_it_is,
         sources,
         representation,
         scale,
@@ -133,7 +136,7 @@ def extract_and(
     representation: Representation,
     scale: PixelScale,
     *,
-    workers: int,
+    workers: Workers,
     glance: Callable[[Pixels], Any] | None = None,
     store: RowStore | None = None,
     stages: Stages | None = None,
@@ -141,11 +144,16 @@ def extract_and(
     """Like `extract`, and what is made of each image's row: in the workers, while it is at hand.
 
     Args:
-        finish: called with each row; threads share it.
+        finish: called with each row; threads share it, and to a cluster's workers it travels.
         sources, representation, scale, workers, store, stages: as for `extract`.
         glance: called with the pixels of each image as they were read (a large JPEG at a part of
             its size); `finish` finds the result in `Extracted.glance`. Pixels are not kept.
     """
+    if not isinstance(workers, int):
+        yield from workers.extract_and(
+            finish, sources, representation, scale, glance=glance, store=store
+        )
+        return
     workers = max(1, min(workers, LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
@@ -161,6 +169,35 @@ def extract_and(
         finally:
             if store is not None:
                 store.flush()
+
+
+class Elsewhere(Protocol):
+    """Workers that are no threads of this process."""
+
+    def extract_and(
+        self,
+        finish: Callable[[Extracted], R],
+        sources: Sources,
+        representation: Representation,
+        scale: PixelScale,
+        *,
+        glance: Callable[[Pixels], Any] | None,
+        store: RowStore | None,
+    ) -> Generator[R | ImageError, None, None]:
+        """As the function of that name."""
+        ...
+
+    def each(self, function: Callable[[Sources, int], T], sources: Sources) -> Iterator[T]:
+        """`function` of the images and the number of each, in their order."""
+        ...
+
+
+Workers = int | Elsewhere
+"""Who makes rows of images: so many threads, or others."""
+
+
+def _as_it_is(image: Extracted) -> Extracted:
+    return image
 
 
 class _Rooms:
@@ -236,7 +273,9 @@ class _Work(Generic[R]):
                     key = self.sources.key(index)
                     found = None if key is None else self.store.get(key)
                 if found:
-                    return False, Extracted(index, *found, key, self._glance_at(index))
+                    return False, Extracted(
+                        index, *found, key, self._glance_at(index), self.sources.names[index]
+                    )
             with self.sources.room(index):
                 return True, self._prepare(index, key, out)
         except ImageError as error:
@@ -297,7 +336,7 @@ class _Work(Generic[R]):
             return ImageError(name, "row_not_finite", why)
         if self.representation.unit_length and not _any(row):
             return ImageError(name, "row_zero", NO_DIRECTION)
-        return Extracted(item.index, row, item.digest, item.key, item.glance)
+        return Extracted(item.index, row, item.digest, item.key, item.glance, name)
 
 
 def _finite(row: Rows) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,7 @@ def neighbourhoods(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(total / np.float32(9))
 
 
+@cache
 def interpolation(n: int, to: int) -> NDArray[np.float32]:
     """(to, n) weights of linear interpolation between the middles of n equal parts of a line."""
     places = ((np.arange(to) + 0.5) * n / to - 0.5).clip(0, n - 1)
@@ -41,13 +44,16 @@ def interpolation(n: int, to: int) -> NDArray[np.float32]:
     weights = np.zeros((to, n), np.float32)
     np.add.at(weights, (np.arange(to), below), 1 - (places - below))
     np.add.at(weights, (np.arange(to), above), places - below)
+    weights.flags.writeable = False  # it is shared
     return weights
 
 
+@cache
 def averages(side: int, grid: int) -> NDArray[np.float32]:
     """(grid, side) weights that average a side of a map over cells as even as can be (`pool`)."""
     weights = np.zeros((grid, side), np.float32)
     for cell in range(grid):
         start, stop = cell * side // grid, -(-(cell + 1) * side // grid)
         weights[cell, start:stop] = 1 / (stop - start)
+    weights.flags.writeable = False  # it is shared
     return weights

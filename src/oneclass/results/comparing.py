@@ -15,7 +15,7 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import Predictions
 from oneclass.errors import InputError
 from oneclass.images.sources import Images, Progress, Stage, gather
-from oneclass.statistics import auroc
+from oneclass.statistics import auroc, wilson_interval
 
 HELD_BACK = 0.2
 FEWEST = 10
@@ -31,6 +31,7 @@ class Compared:
             their middle from the threshold: smaller is a tighter idea of what is normal.
         false_alarms: the share of normal images, none of which was learnt, called anomalies.
         promised: of that.
+        n_normal: the images that this was counted on.
         found: the share of odd images called anomalies; None without any.
         auroc: between those and the normal ones; None without any.
         milliseconds: an image takes to be scored, on this machine, here and now.
@@ -43,12 +44,19 @@ class Compared:
     spread: float
     false_alarms: float
     promised: float
+    n_normal: int
     found: float | None
     auroc: float | None
     milliseconds: float
     kilobytes: float
     seconds: float
     settings: str
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there were more false alarms than promised, beyond what is chance."""
+        called = round(self.false_alarms * self.n_normal) if self.n_normal else 0
+        return called > 0 and wilson_interval(called, self.n_normal)[0] > self.promised
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,15 +103,15 @@ def compare(
         items = [items[i] for i in sorted(order[n_held:])]
     for view in views:
         detector = Detector(rows=view, seed=seed, threads=threads)
-        yield _one(view, detector, items, held, odd, progress, _of_view(view, stage))
+        yield _one(view, items, held, odd, detector, progress, _of_view(view, stage))
 
 
 def _one(
     view: str,
-    detector: Detector,
     learnt: list[Any],
     held: Any,
     odd: Any,
+    detector: Detector,
     progress: Progress | None,
     stage: Stage,
 ) -> Compared:
@@ -126,6 +134,7 @@ def _one(
         float((high - low) / reach) if reach > 0 else float("inf"),
         _called(good),
         float(detector.card["false_alarms"]),
+        len(good),
         None if not bad else _called(bad),
         None if not bad or not len(good) else auroc(good.scores, bad.scores),
         1e3 * each,

@@ -1,11 +1,13 @@
-"""Heatmaps as files: an overlay to look at, the numbers to compute with, and an index."""
+"""Heatmaps as files: an overlay to look at, the numbers to compute with, regions, and an index."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,17 @@ from PIL import Image
 from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
+from oneclass.detector.regions import Region
 from oneclass.errors import ImageError
 from oneclass.images.folders import HEATMAP_MARK
 from oneclass.images.sources import Progress, Sources
-from oneclass.results.overlay import overlay, picture
+from oneclass.results.overlay import outline, overlay, picture
 from oneclass.results.png import png
 from oneclass.results.runs import csv_text, make_folder
-from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.files import flush_files, translated_errors, whole_file
+from oneclass.system.stages import Stages
 
-INDEX = "index.csv"
+INDEX, REGIONS = "index.csv", "regions.jsonl"
 COLUMNS = ("path", "score", "offset", "n_worst", "png", "npy")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_NAME = 60
@@ -36,6 +40,8 @@ class Drawn:
     Attributes:
         prediction: of the image.
         offset, n_worst: of its `Explanation`.
+        regions: a line of JSON that tells its size and its regions; None of a model that has no
+            threshold for pixels.
         files: the bytes of each file, by the ending of its name; the PNG says that it is a heatmap,
             so that no later run takes it for an image.
     """
@@ -43,6 +49,7 @@ class Drawn:
     prediction: Prediction
     offset: float
     n_worst: int
+    regions: str | None
     files: Mapping[str, bytes]
 
 
@@ -50,15 +57,17 @@ class HeatmapFolder:
     """A folder that fills with one overlay and one map an image."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, and take an older index out of it: its files will be others' soon.
+        """Make the folder, and take an older index and regions out of it: they will not hold soon.
 
         Raises:
             InputError: it cannot be made or written to.
         """
         make_folder(folder)
         with translated_errors(folder):
-            (folder / INDEX).unlink(missing_ok=True)
+            for name in (INDEX, REGIONS):
+                (folder / name).unlink(missing_ok=True)
         self.folder = folder
+        self._regions: list[str] = []
         self._rows: list[tuple[str, ...]] = []
 
     def add(self, drawn: Drawn) -> None:
@@ -69,17 +78,26 @@ class HeatmapFolder:
         """
         name = f"{len(self._rows) + 1:06}_{_safe(drawn.prediction.path)}"
         for ending, content in drawn.files.items():
-            with whole_file(self.folder / f"{name}.{ending}") as file:
+            with whole_file(self.folder / f"{name}.{ending}", flush=False) as file:
                 file.write(content)
         numbers = (repr(drawn.prediction.score), repr(drawn.offset), str(drawn.n_worst))
         self._rows.append((drawn.prediction.path, *numbers, f"{name}.png", f"{name}.npy"))
+        if drawn.regions is not None:
+            self._regions.append(drawn.regions)
 
     def finish(self) -> None:
-        """Write index.csv, which says what each file belongs to.
+        """Write regions.jsonl, if the model has a threshold, and index.csv, each whole.
+
+        Where the index stands, all files that it names are on the disk.
 
         Raises:
             StorageError: the disk is full.
         """
+        flush_files([self.folder / name for row in self._rows for name in row[-2:]])
+        if self._regions:
+            with whole_file(self.folder / REGIONS) as file:
+                for line in self._regions:
+                    file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
         with whole_file(self.folder / INDEX) as file:
             file.write(csv_text(COLUMNS, self._rows))
 
@@ -97,19 +115,59 @@ def draw_each(
     Raises:
         InputError: the model's layers have no map.
     """
-    scale, heat_scale = detector.pixel_scale, detector.heat_scale
+    draw = _Draw(sources, detector.heat_scale, _threshold(detector), detector.stages)
+    glance = partial(picture, scale=detector.pixel_scale)
+    return detector.explain_and(draw, sources, glance=glance, progress=progress)
 
-    def draw(explanation: Explanation, image: Image.Image) -> Drawn:
-        with detector.stages.measure("draw"):
-            over = overlay(image, explanation.anomaly_map, heat_scale)
+
+@dataclass(frozen=True)
+class _Draw:
+    """An explanation and its picture to the files of one image; it can travel."""
+
+    sources: Sources
+    heat_scale: float
+    threshold: float | None
+    stages: Stages
+
+    def __call__(self, index: int, found: Explanation, image: Image.Image) -> Drawn | ImageError:
+        threshold = self.threshold
+        with self.stages.measure("draw"):
+            try:
+                header = self.sources.header(index)
+            except ImageError as gone:  # since it was scored
+                return gone
+            size = header.height, header.width
+            regions = () if threshold is None else found.regions(threshold, size)
+            over = overlay(image, found.anomaly_map, self.heat_scale)
+            outlined = outline(over, regions, size)
+            told = None if threshold is None else _line(found.prediction, threshold, size, regions)
             files = {
-                "png": png(np.asarray(over), ("Software", HEATMAP_MARK)),
-                "npy": _npy(explanation.anomaly_map),
+                "png": png(np.asarray(outlined), ("Software", HEATMAP_MARK)),
+                "npy": _npy(found.anomaly_map),
             }
-        return Drawn(explanation.prediction, explanation.offset, explanation.n_worst, files)
+        return Drawn(found.prediction, found.offset, found.n_worst, told, files)
 
-    return detector.explain_and(
-        draw, sources, glance=lambda pixels: picture(pixels, scale), progress=progress
+
+def _threshold(detector: Detector) -> float | None:
+    """The detector's threshold for pixels; None of a model that was fitted before there was one."""
+    return detector.pixel_threshold if len(detector.model.heat.normal_peaks) else None
+
+
+def _line(
+    prediction: Prediction, threshold: float, size: tuple[int, int], regions: Sequence[Region]
+) -> str:
+    """An image's regions as one line of JSON."""
+    height, width = size
+    return json.dumps(
+        {
+            "path": prediction.path,
+            "width": width,
+            "height": height,
+            "score": prediction.score,
+            "is_anomaly": prediction.is_anomaly,
+            "threshold": threshold,
+            "regions": [region.to_json() for region in regions],
+        }
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from oneclass.detector.regions import Region
 from oneclass.images.scale import PixelScale
 
 LONGEST, SHORTEST = 512, 256
@@ -16,6 +18,8 @@ GAP = 3.0
 """Pictures so many times larger are halved first; what is seen stays the same to the eye."""
 CALM, HOT = 0.5, 2.0
 """In units of the model's heat scale: no colour below the one, full colour from the other on."""
+LINES = (((0, 0, 0), 3), ((255, 255, 255), 1))
+"""Colour and width of an outline, one over the other: seen on bright and on dark ground."""
 RAMP = (  # position, red, green, blue, opacity; distinct for colour-blind people
     (0.00, 255, 176, 0, 0.0),
     (0.20, 255, 176, 0, 0.35),
@@ -43,7 +47,7 @@ def picture(pixels: NDArray[Any], scale: PixelScale) -> Image.Image:
     longest = max(image.size)
     factor = min(1.0, LONGEST / longest) if longest >= SHORTEST else SHORTEST / longest
     width, height = (max(1, round(side * factor)) for side in image.size)
-    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS
+    method = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.HAMMING
     return image.resize((width, height), method, reducing_gap=GAP).convert("RGB")
 
 
@@ -88,7 +92,34 @@ def _colours() -> NDArray[np.uint8]:
 def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
     """The heat drawn over an image from `picture`: RGB, of the image's size."""
     steps = _steps(anomaly_map, heat_scale, image.size)
-    if not steps.any():
+    columns, rows = np.flatnonzero(steps.any(axis=0)), np.flatnonzero(steps.any(axis=1))
+    if not len(rows):
         return image
-    layer = Image.fromarray(_colours()[steps])
-    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    layer = Image.fromarray(_colours()[steps[top:bottom, left:right]])
+    box = int(left), int(top), int(right), int(bottom)
+    drawn = image.copy()
+    drawn.paste(Image.alpha_composite(image.crop(box).convert("RGBA"), layer).convert("RGB"), box)
+    return drawn
+
+
+def outline(image: Image.Image, regions: Sequence[Region], size: tuple[int, int]) -> Image.Image:
+    """The image with a thin line around each region.
+
+    Args:
+        image: RGB.
+        regions: in pixels of the picture that it shows.
+        size: (height, width) of that picture.
+    """
+    if not regions:
+        return image
+    drawn = image.copy()
+    draw = ImageDraw.Draw(drawn)
+    across, down = image.width / size[1], image.height / size[0]
+    for ring in (ring for region in regions for ring in (region.contour, *region.holes)):
+        corners = [
+            (min(x * across, image.width - 1), min(y * down, image.height - 1)) for x, y in ring
+        ]
+        for colour, width in LINES:
+            draw.line([*corners, corners[0]], colour, width)
+    return drawn

@@ -25,6 +25,7 @@ PAGE = "report.html"
 """Where 'oneclass report' writes its page, unless told otherwise."""
 OLDER_PAGE = '<p class="banner" id="older" hidden>'
 OLDER_PAGE_SHOWN = OLDER_PAGE.replace(" hidden", "")
+EXPECTED = "Expected a folder that 'oneclass score MODEL IMAGES -o FOLDER' wrote."
 ERROR_COLUMNS = ("path", "reason", "detail")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -83,6 +84,8 @@ def read_run(folder: Path) -> Run:
     Raises:
         InputError: the folder holds no complete run, or a file of it was changed.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder. {EXPECTED}")
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         for name in ("predictions.jsonl", "errors.csv"):
@@ -97,8 +100,7 @@ def read_run(folder: Path) -> Run:
             raise ValueError("the numbers of lines are not those of run.json")
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
-            f"{folder}: holds no complete scoring run ({why(error)}). Expected a folder that "
-            "'oneclass score MODEL IMAGES -o FOLDER' wrote."
+            f"{folder}: holds no complete scoring run ({why(error)}). {EXPECTED}"
         ) from error
     return Run(record, predictions, errors[1:])
 

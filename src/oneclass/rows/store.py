@@ -63,7 +63,7 @@ class RowStore:
             InputError: there can be no such folder.
         """
         self.folder = cache / folder_name(record)
-        self._cache, self._record = cache, dict(record)
+        self.cache, self._record = cache, dict(record)
         self._lock = threading.Lock()
         self._places: dict[bytes, tuple[Shard, int]] = {}
         self._sound: set[Path] = set()
@@ -73,6 +73,14 @@ class RowStore:
         self._stopped: str | None = None
         self._make_cache()
         self._read_manifests()
+
+    def add_use(self, use: CacheUse) -> None:
+        """Count what stores of other processes in the same cache were good for."""
+        with self._lock:
+            self._found += use.found
+            self._computed += use.computed
+            self._damaged += use.damaged
+            self._stopped = self._stopped or use.stopped
 
     @property
     def use(self) -> CacheUse:
@@ -114,11 +122,11 @@ class RowStore:
 
     def _make_cache(self) -> None:
         try:
-            self._cache.mkdir(parents=True, exist_ok=True)
+            self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if error.errno not in FULL:
                 raise InputError(
-                    f"cache {self._cache}: cannot be made: {error.strerror}. Give a folder that "
+                    f"cache {self.cache}: cannot be made: {error.strerror}. Give a folder that "
                     "exists or can be made, or 'none'."
                 ) from error
             self._stop(error)
@@ -184,7 +192,7 @@ class RowStore:
 
     def _stop(self, error: BaseException) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
-        self._stopped = f"cannot write {self._cache}: {reason or error}"
+        self._stopped = f"cannot write {self.cache}: {reason or error}"
         self._pending.clear()
 
 

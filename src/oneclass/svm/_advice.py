@@ -60,7 +60,7 @@ def warnings_of(
 
 def _about_rows(survey: Survey) -> list[str]:
     notes = []
-    n_rows = len(survey.lengths)
+    n_rows = survey.n_rows
     mean, square = survey.total / n_rows, survey.mean_square
     if survey.n_zero:
         notes.append(

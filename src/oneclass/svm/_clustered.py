@@ -44,7 +44,7 @@ def solve_clusters(
     Raises:
         InputError: a row is not finite.
     """
-    found, n_passes = survey(rows), 1
+    (found, _), n_passes = survey(rows), 1
     order = np.argsort(assignment, kind="stable")
     ends = np.cumsum(np.bincount(assignment))
     solved: list[Solved] = []

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import RowBlocks, as_rows
+from oneclass.rows import RowBlocks
 from oneclass.svm._advice import sentences, warnings_of
 from oneclass.svm._blocks import map_blocks
 from oneclass.svm._clustered import solve_clusters
 from oneclass.svm._clusters import cluster_rows
+from oneclass.svm._given import taken
 from oneclass.svm._path import check_limits, check_nu
 from oneclass.svm._seed import as_seed
 from oneclass.svm.solving.certificate import held_by, rounding
@@ -84,7 +85,7 @@ def fit_halfspaces(
     Raises:
         InputError: an argument or a row cannot be used.
     """
-    rows = as_rows(X)
+    rows = taken(X)
     nu = check_nu(nu)
     check_limits(tol, max_passes)
     number = as_seed(seed)
@@ -132,7 +133,7 @@ def halfspace_scores(rows: Any, coef: Floats, offset: Floats) -> tuple[Array, In
     Raises:
         InputError: the shapes do not fit.
     """
-    source: RowBlocks = as_rows(rows)
+    source: RowBlocks = taken(rows)
     coef, offset = np.asarray(coef), np.asarray(offset)
     if coef.ndim != 2 or coef.shape[1] != source.n_columns or offset.shape != (len(coef),):
         raise InputError(

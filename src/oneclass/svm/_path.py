@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import as_rows
 from oneclass.svm._advice import sentences, warnings_of
+from oneclass.svm._given import taken
 from oneclass.svm.solving.solve import solve
 
 Array = NDArray[np.float64]
@@ -60,7 +60,8 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
 
     Args:
         X: (n, d) array, memory-mapped array, or an object with the protocol of
-            `oneclass.rows.RowBlocks`. float16 and float32 rows are multiplied in float32 on the
+            `oneclass.rows.RowBlocks`; a Dask array, or futures of its client, are solved where
+            they lie (docs/cluster.md). float16 and float32 rows are multiplied in float32 on the
             way and in float64 for the certificate, others in float64 throughout.
         nus: values in (0, 1], any order.
         tol: relative duality gap to reach, > 0. With float32 rows rounding allows about 1e-7.
@@ -75,7 +76,7 @@ def nu_path(X: Any, nus: ArrayLike, *, tol: float = 1e-6, max_passes: int = 200)
 
     The problem is Schölkopf et al., Neural Computation 13 (2001); docs/solver.md has the method.
     """
-    rows = as_rows(X)
+    rows = taken(X)
     grid = check_nus(nus)
     check_limits(tol, max_passes)
     solution = solve(rows, grid, tol=tol, max_passes=max_passes)

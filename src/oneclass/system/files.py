@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -16,14 +16,20 @@ from uuid import uuid4
 from oneclass.errors import InputError, StorageError
 from oneclass.system.host import portable
 
+FEW_FILES = 100
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """Write to a temporary file beside `path`; flush it to the disk; rename it into place.
 
     An error or a kill at any point leaves the old file, or none, under the name `path`.
+
+    Args:
+        path: of the file.
+        flush: False for one of many small files: waiting for the disk takes longer than writing.
+            A power cut may leave such a file empty, until `flush_files` is called with all of them.
 
     Raises:
         InputError: the place cannot be written to.
@@ -37,13 +43,29 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         try:
             with temporary.open("xb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                if flush:
+                    file.flush()
+                    os.fsync(file.fileno())
             portable.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        portable.sync_folder(path.parent)
+        if flush:
+            portable.sync_folder(path.parent)
+
+
+def flush_files(paths: Sequence[Path]) -> None:
+    """Flush files to the disk that `whole_file` wrote without waiting; not those gone since.
+
+    Raises:
+        InputError: one of them cannot be opened any more.
+        StorageError: the disk is full or failing.
+    """
+    if len(paths) > FEW_FILES and portable.sync_everything():
+        return  # one by one, each would wait for the disk
+    for path in paths:
+        with translated_errors(path), suppress(FileNotFoundError), path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def check_writable(path: Path) -> None:

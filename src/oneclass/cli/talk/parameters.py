@@ -114,6 +114,7 @@ METAVARS = {
     "size": "HxW",
     "tiles": "SIDE",
     "cache": "DIR|none",
+    "cluster": "ADDRESS|local:N",
     "layer": "LAYERS",
 }
 
@@ -145,8 +146,8 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command takes that makes rows with a model: threads, runtime, cache."""
-    return _with(command, ["threads", "runtime", "precision", "cache"])
+    """What every command takes that makes rows with a model: threads, runtime, cache, cluster."""
+    return _with(command, ["threads", "runtime", "precision", "cache", "cluster"])
 
 
 def _with(command: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:

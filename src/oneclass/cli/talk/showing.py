@@ -21,7 +21,8 @@ class Shown(ABC):
     """How far a command is: so many of so many, or a stage that has no count; and for how long.
 
     Call it with (done, in all) and, if there is something to add, a note; `stage` names what is
-    done without a count. All of them done is not the end: what is left is shown as finishing.
+    done without a count, or counted next. All of them done is not the end: what is left is shown
+    as finishing.
 
     Args:
         what: is done.
@@ -31,6 +32,7 @@ class Shown(ABC):
     def __init__(self, what: str, unit: str) -> None:
         self.what, self.unit = what, unit
         self.doing: str | None = "beginning"
+        self.label = ""
         self.done, self.total, self.note = 0, 0, ""
         self.began = self.since = time.monotonic()
         self.lock, self._over = Lock(), Event()
@@ -50,7 +52,13 @@ class Shown(ABC):
         """What is done from now on cannot be counted."""
         with self.lock:
             self.doing, self.since = name, time.monotonic()
+            self.label = f"{name}, "
             self.moved()
+
+    def clear(self) -> None:
+        """Make room for a line that is printed meanwhile."""
+        with self.lock:
+            self.end()
 
     def __enter__(self) -> Shown:
         self._thread.start()
@@ -77,7 +85,7 @@ class Shown(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Nothing more will come."""
+        """Take away what is shown: something else comes now, or nothing more."""
 
 
 class Lines(Shown):
@@ -107,7 +115,7 @@ class Lines(Shown):
             counted += f" of {amount(self.total, self.unit)}"
         word = "" if self.unit == "B" else f" {self.unit}s"
         note = f", {self.note}" if self.note else ""
-        return f"{self.what}: {counted}{word}{note} ({duration(age)})"
+        return f"{self.what}: {self.label}{counted}{word}{note} ({duration(age)})"
 
     def end(self) -> None:
         return
@@ -131,7 +139,8 @@ class Bar(Shown):
 
             self._write("")
             self._bar = tqdm(
-                desc=self.what,
+                desc=f"{self.what}: {self.label}".rstrip(", :"),
+                total=self.total or None,
                 unit=self.unit,
                 unit_scale=self.unit == "B",
                 file=sys.stderr,

@@ -11,16 +11,11 @@ import numpy as np
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
 from oneclass.detector.files import modelfile
+from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
 
-VIEWS = {
-    "both": "whole images and their patches",
-    "patches": "patches of the images",
-    "greyscale": "raw pixels",
-}
-"""Kinds of representation; every other one looks at whole images."""
-OTHERS = {"image": "whole images", "patches": "patches", "both": "both together"}
+OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
 
 
@@ -94,22 +89,32 @@ def _figure(value: Any) -> str:
 def looks_at(card: Mapping[str, Any]) -> str:
     """A sentence on what the model looks at, and how large."""
     made = card["representation"]
-    view = VIEWS.get(made["kind"], "whole images")
-    preprocessing = made.get("preprocessing", made)
-    height, width = preprocessing["size"]
-    network = made.get("backbone")
-    through = f", through {network['name']}" if network else ""
+    if made["kind"] == GREYSCALE:
+        return f"It looks at the raw pixels of whole images, resized to {_size(made)} pixels."
+    through = f"through {made['backbone']['name']}"
     tiles = made.get("tiles")
-    cut = f", in tiles of {tiles[1]} x {tiles[0]}" if tiles else ""
-    return f"It looks at {view}, resized to {width} x {height} pixels{cut}{through}."
+    cut = f" in tiles of {tiles[1]} x {tiles[0]}," if tiles else ""
+    view = VIEWS.get(made["kind"], IMAGE)
+    if view == BOTH:
+        return (
+            f"It looks at whole images, resized to {_size(made['whole'])} pixels, and at their "
+            f"patches, at {_size(made)} pixels,{cut} {through}."
+        )
+    what = "patches of the images" if view == PATCHES else "whole images"
+    return f"It looks at {what}, resized to {_size(made)} pixels,{cut} {through}."
+
+
+def _size(made: Mapping[str, Any]) -> str:
+    height, width = made["preprocessing"]["size"]
+    return f"{width} x {height}"
 
 
 def not_tried(card: Mapping[str, Any]) -> str | None:
     """A sentence on the ways of looking that the fit left aside; None for raw pixels."""
     kind = card["representation"]["kind"]
-    if kind == "greyscale":
+    if kind == GREYSCALE:
         return None
-    chosen = kind if kind in OTHERS else "image"
+    chosen = VIEWS.get(kind, IMAGE)
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
     return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from oneclass.backbones import AUTO, Runtime, open_recorded, runtime_as_fitted
 from oneclass.detector import settings
@@ -22,6 +23,7 @@ def load(
     runtime: str = AUTO,
     precision: str = AUTO,
     cache: str | Path | None = None,
+    cluster: Any = None,
     false_alarms: float | None = None,
     unclear: float | None = None,
 ) -> Detector:
@@ -35,6 +37,8 @@ def load(
         runtime: "onnxruntime", "openvino", or "auto" for that of the fit.
         precision: "fp32", "bf16", or "auto"; another one than that of the fit is refused.
         cache: a folder that keeps the rows of images; None for no cache.
+        cluster: a Dask scheduler's address or file, "local:4", or a client of Dask; None for the
+            threads of this process.
         false_alarms: another share of normal images that may be called anomalies, in (0, 1), as low
             as the model's normal images support; None for the one that it was fitted with.
         unclear: a second, higher share, in (0, 1): images that are too odd for this one, but not
@@ -64,7 +68,9 @@ def load(
         given = settings.of_card(card)
         if network is not None:
             given |= {"backbone": network, "runtime": chosen.name, "precision": chosen.precision}
-        return Detector.holding(model, file, digest, **given, threads=threads, cache=cache)
+        return Detector.holding(
+            model, file, digest, **given, threads=threads, cache=cache, cluster=cluster
+        )
     except OneclassError:
         raise  # a wrong argument of the caller's, or a backbone that does not fit
     except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -93,8 +93,10 @@ class TrainingRows:
         file = rows_file(model)
         if not file.exists():
             raise ModelFileError(
-                f"model {model}: the rows of its images, {file}, are not there, and without them "
-                "it can only score. Fit again with all images (in Python, save with rows=True)."
+                f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
+                "score, but not be updated. It was saved without them, as 'fit' does with patches, "
+                "which take about 1 MB an image, or it was moved without them. Put the file there, "
+                "or fit again with all images and --keep-rows (in Python, save(file, rows=True))."
             )
         return cls.read(file, card)
 

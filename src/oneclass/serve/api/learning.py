@@ -28,7 +28,7 @@ def make_set(service: TheService, holder: Teacher) -> SetOut:
 async def add_to_set(number: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
     """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
     await asyncio.to_thread(service.sets.folder, number)
-    async with received(request, service, service.limits.image_bytes) as file:
+    async with received(request.stream(), service, service.limits.image_bytes) as file:
         name = name_of(request.headers)
         count = await asyncio.to_thread(service.sets.add, number, name, file)
     return SetOut(id=number, images=count)

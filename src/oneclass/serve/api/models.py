@@ -46,7 +46,7 @@ async def upload_model(
 ) -> VersionOut:
     """Take a model file in as a new version; it serves if it is the model's first."""
     check_name(name)
-    async with received(request, service, service.limits.body_bytes) as file:
+    async with received(request.stream(), service, service.limits.body_bytes) as file:
         version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
     if version.number == 1:
         await asyncio.to_thread(service.versions.take, version, who=holder.name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
@@ -18,16 +19,28 @@ from oneclass.errors import ImageError
 from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import Sender, TheService, version_of
-from oneclass.serve.web.bodies import BINARY, name_of, received
+from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
+from oneclass.serve.web.bodies import BINARY, after, name_of, received, small
 from oneclass.serve.web.gate import from_browser
 from oneclass.serve.web.problems import WORDS, ProblemError, responses
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.places import open_within
-from oneclass.serve.work.scoring import Asked, Scored
+from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
 from oneclass.serve.work.service import Service
 
-router = APIRouter(tags=["scoring"])
+
+class Direct(APIRoute):
+    """Documented from its function's arguments, but called with the request alone.
+
+    To find arguments costs more than all the rest of a request with a small image.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Called once for each request."""
+        return _score
+
+
+router = APIRouter(tags=["scoring"], route_class=Direct)
 LINES = "application/x-ndjson"
 BODIES = {
     "requestBody": {
@@ -44,7 +57,24 @@ BODIES = {
         },
     }
 }
-Arrived = Kept | ImageError
+
+
+async def _score(request: Request) -> Response:
+    holder_for(request, "score")
+    service = service_of(request)
+    chosen = _version(service, request)  # nearly always known without the disk
+    source = "page" if from_browser(request.headers) else "api"
+    asked = [Asked(chosen, source, keep) for keep in await _arrived(request, service)]
+    results = [await asyncio.wrap_future(answer) for answer in service.ask(asked)]
+    failed = [result for result in results if isinstance(result, ImageError)]
+    if len(results) == len(failed) == 1:
+        raise failed[0]
+    if LINES in request.headers.get("accept", ""):
+        lines = [json_line(_prediction(r)) for r in results if isinstance(r, Scored)]
+        return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
+    drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
+    text = _answer(chosen, results, drift).model_dump_json()
+    return Response(text, media_type="application/json")
 
 
 @router.post(
@@ -53,37 +83,32 @@ Arrived = Kept | ImageError
     responses={**responses(404, 408, 415, 507), 200: {"content": {LINES: {}}}},
     openapi_extra=BODIES,
 )
-async def score(
-    name: str, request: Request, service: TheService, holder: Sender, version: int | None = None
-) -> Response:
+async def score(name: str, version: int | None = None) -> Response:
     """Score one image (its bytes as the body), several (multipart), or files on the server (JSON).
 
     With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
     """
-    chosen = version_of(service, name, version)  # nearly always known without the disk
-    arrived = await _arrived(request, service)
-    source = "page" if from_browser(request.headers) else "api"
-    results = await _scored(service, chosen, source, arrived)
-    failed = [result for result in results if isinstance(result, ImageError)]
-    if len(results) == len(failed) == 1:
-        raise failed[0]
-    if LINES in request.headers.get("accept", ""):
-        lines = [json_line(_prediction(r)) for r in results if isinstance(r, Scored)]
-        return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
-    drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
-    return JSONResponse(_answer(chosen, results, drift).model_dump())
+    raise NotImplementedError("`_score` answers")
 
 
-async def _arrived(request: Request, service: Service) -> list[Arrived]:
-    """What the body holds, kept; or why it could not be."""
+def _version(service: Service, request: Request) -> Version:
+    given = request.query_params.get("version")
+    if given is not None and not (given.isascii() and given.isdecimal()):
+        message = f"query.version: {given[:60]!r}: expected a whole number."
+        raise ProblemError(422, WORDS[422], message)
+    number = None if given is None else min(int(given[:19]), LARGEST_ID)
+    return version_of(service, request.path_params["name"], number)
+
+
+async def _arrived(request: Request, service: Service) -> list[Keep]:
+    """What the body holds, each image on its way to its place."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _multipart(request, service)
     if kind == "application/json":
         return await _paths(request, service)
     if kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        async with received(request, service, service.limits.image_bytes) as file:
-            return [await asyncio.to_thread(_keep, service, file, name_of(request.headers))]
+        return [await _alone(request, service)]
     raise ProblemError(
         415,
         WORDS[415],
@@ -92,18 +117,29 @@ async def _arrived(request: Request, service: Service) -> list[Arrived]:
     )
 
 
-async def _multipart(request: Request, service: Service) -> list[Arrived]:
-    arrived: list[Arrived] = []
+async def _alone(request: Request, service: Service) -> Keep:
+    most, name = service.limits.image_bytes, name_of(request.headers)
+    pieces = request.stream()
+    beginning, is_all = await small(pieces, most)
+    if is_all:
+        return partial(service.keeping.keep_bytes, beginning, name)
+    async with received(after(beginning, pieces), service, most) as file:
+        return await _now(partial(service.keeping.keep, file, name))
+
+
+async def _multipart(request: Request, service: Service) -> list[Keep]:
     async with request.form(max_files=service.limits.images, max_fields=10) as form:
-        for _, part in form.multi_items():
-            if isinstance(part, UploadFile):
-                arrived.append(await asyncio.to_thread(_copy, service, part))
+        arrived = [
+            await _now(partial(service.keeping.copy, part.file, (part.filename or "image")[:500]))
+            for _, part in form.multi_items()
+            if isinstance(part, UploadFile)
+        ]
     if not arrived:
         raise ProblemError(422, WORDS[422], "there is no file in the form; send at least one.")
     return arrived
 
 
-async def _paths(request: Request, service: Service) -> list[Arrived]:
+async def _paths(request: Request, service: Service) -> list[Keep]:
     try:
         given = Paths.model_validate_json(await request.body())
     except ValidationError as error:
@@ -115,49 +151,21 @@ async def _paths(request: Request, service: Service) -> list[Arrived]:
         raise ProblemError(
             403, WORDS[403], "this server reads no files by path; start it with --folder."
         )
-    return [await asyncio.to_thread(_open, service, path) for path in given.paths]
+    return [await _now(partial(_copy_of, service, path)) for path in given.paths]
 
 
-def _keep(service: Service, file: Path, name: str) -> Arrived:
-    try:
-        return service.keeping.keep(file, name)
-    except ImageError as error:
-        return error
+async def _now(keep: Keep) -> Keep:
+    """Keep an image in a thread of its own: its form will be gone, or its drive may be slow."""
+    return (await asyncio.to_thread(outcome_of, keep)).result
 
 
-def _copy(service: Service, part: UploadFile) -> Arrived:
-    try:
-        return service.keeping.copy(part.file, (part.filename or "image")[:500])
-    except ImageError as error:
-        return error
-
-
-def _open(service: Service, path: str) -> Arrived:
+def _copy_of(service: Service, path: str) -> Kept:
     try:
         with open_within(Path(path), service.roots) as file:
             return service.keeping.copy(file, path)
     except FileNotFoundError:
         detail = "there is no such file in the folders of this server"
-        return ImageError(path, "missing", detail)
-    except ImageError as error:
-        return error
-
-
-async def _scored(
-    service: Service, version: Version, source: str, arrived: list[Arrived]
-) -> list[Scored | ImageError]:
-    """Each image's answer, in order, once all are on the disk."""
-    asked = [Asked(version, source, one) for one in arrived if isinstance(one, Kept)]
-    answers: Iterable[Future[Scored | ImageError]] = iter(service.ask(asked)) if asked else iter(())
-    results: list[Any] = []
-    for one in arrived:
-        if isinstance(one, Kept):
-            results.append(asyncio.wrap_future(next(iter(answers))))
-        else:
-            await asyncio.to_thread(service.scorer.fail, version.id, source, one)
-            service.metrics.count("oneclass_images_total", verdict="unusable")
-            results.append(one)
-    return [one if isinstance(one, ImageError) else await one for one in results]
+        raise ImageError(path, "missing", detail) from None
 
 
 def _prediction(scored: Scored) -> Prediction:

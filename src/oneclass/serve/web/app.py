@@ -49,10 +49,10 @@ def inner_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.add_exception_handler(Exception, told)
+    for part in (scoring, predictions, models, monitor, learning, watches):  # the busiest first
+        app.include_router(part.router, prefix=API)
     app.include_router(health.router)
     app.include_router(health.events, prefix=API)
-    for part in (models, monitor, scoring, predictions, learning, watches):
-        app.include_router(part.router, prefix=API)
     app.include_router(sessions.router)
     pages.add(app, told)
     return app

@@ -27,11 +27,19 @@ async def _service(request: Request) -> Service:
     return service_of(request)
 
 
-def holder_of(request: Request) -> Holder:
-    """Who asks; the gate has found out."""
+def holder_for(request: Request, scope: str) -> Holder:
+    """Who asks, as the gate has found out.
+
+    Raises:
+        ProblemError: nobody that is known, or somebody who lacks the scope.
+    """
     holder: Holder | None = request.scope["state"]["holder"]
     if holder is None:
         raise ProblemError(401, WORDS[401], "a token is needed.")
+    if scope not in holder.scopes:
+        raise ProblemError(
+            403, WORDS[403], f"the token of {holder.name} is not for this: it lacks {scope!r}."
+        )
     return holder
 
 
@@ -39,19 +47,13 @@ def needs(scope: str) -> Any:
     """A dependency that lets only holders of a scope in."""
 
     async def check(request: Request) -> Holder:
-        holder = holder_of(request)
-        if scope not in holder.scopes:
-            raise ProblemError(
-                403, WORDS[403], f"the token of {holder.name} is not for this: it lacks {scope!r}."
-            )
-        return holder
+        return holder_for(request, scope)
 
     return Depends(check)
 
 
 TheService = Annotated[Service, Depends(_service)]
 Reader = Annotated[Holder, needs("read")]
-Sender = Annotated[Holder, needs("score")]
 Reviewer = Annotated[Holder, needs("review")]
 Teacher = Annotated[Holder, needs("learn")]
 Id = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]

@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from oneclass.serve.settings import MEGABYTE
@@ -19,6 +18,8 @@ from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.work.service import Service
 
 NAME_HEADER = "x-file-name"
+SMALL = 1 << 17
+"""Bytes of a body that need no file while they wait for their turn."""
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 RAW = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}}
 """Of an endpoint whose body is one file, for the OpenAPI document."""
@@ -101,8 +102,10 @@ class Body:
 
 
 @asynccontextmanager
-async def received(request: Request, service: Service, most: int) -> AsyncIterator[Path]:
-    """The body as a file; gone afterwards unless it was moved.
+async def received(
+    pieces: AsyncIterator[bytes], service: Service, most: int
+) -> AsyncIterator[Path]:
+    """A body as a file; gone afterwards unless it was moved.
 
     Raises:
         ProblemError: it has more than `most` bytes.
@@ -110,13 +113,36 @@ async def received(request: Request, service: Service, most: int) -> AsyncIterat
     """
     with service.keeping.arriving() as file:
         left = most
-        async for piece in request.stream():
+        async for piece in pieces:
             left -= len(piece)
             if left < 0:
                 raise too_large(most)
             file.write(piece)
         file.close()
         yield Path(str(file.name))
+
+
+async def small(pieces: AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
+    """The beginning of a body, or all of it where it is small; and whether that was all.
+
+    Raises:
+        ProblemError: it has more than `most` bytes.
+    """
+    found = b""
+    async for piece in pieces:
+        found += piece
+        if len(found) > most:
+            raise too_large(most)
+        if len(found) > SMALL:
+            return found, False
+    return found, True
+
+
+async def after(beginning: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A body whose beginning was read before."""
+    yield beginning
+    async for piece in pieces:
+        yield piece
 
 
 def name_of(headers: Headers) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from oneclass.detector.estimator import Detector
+from oneclass.detector.regions import regions
 from oneclass.errors import ImageError
 from oneclass.images import read
 from oneclass.images.sources import Sources
@@ -112,32 +113,11 @@ def boxes(anomaly_map: NDArray[np.float64], heat_scale: float, most: int = 8) ->
         most: boxes.
     """
     height, width = anomaly_map.shape
-    left = anomaly_map > heat_scale * BOX_FROM
-    found = []
-    for start in np.argwhere(left).tolist():
-        if not left[tuple(start)]:
-            continue
-        places = np.array(_neighbours(left, (start[0], start[1])))
-        heat = float(anomaly_map[places[:, 0], places[:, 1]].sum())
-        top, first = places.min(axis=0)
-        bottom, last = places.max(axis=0) + 1
-        box = Box(first / width, top / height, (last - first) / width, (bottom - top) / height)
-        found.append((heat, box))
-    found.sort(key=lambda pair: -pair[0])
-    return [box for _, box in found[:most]]
-
-
-def _neighbours(left: NDArray[np.bool_], start: tuple[int, int]) -> list[tuple[int, int]]:
-    """The positions that hang together with `start`; they are taken out of `left`."""
-    left[start] = False
-    places = [start]
-    for row, column in places:  # it grows while it is walked
-        for place in ((row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)):
-            inside = 0 <= place[0] < left.shape[0] and 0 <= place[1] < left.shape[1]
-            if inside and left[place]:
-                left[place] = False
-                places.append(place)
-    return places
+    found = regions(anomaly_map, heat_scale * BOX_FROM)[:most]
+    return [
+        Box(left / width, top / height, (right - left) / width, (bottom - top) / height)
+        for left, top, right, bottom in (region.box for region in found)
+    ]
 
 
 def _read(file: Path, name: str) -> NDArray[Any]:

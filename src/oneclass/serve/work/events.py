@@ -26,7 +26,7 @@ class Events:
 
     def tell(self, kind: str, **facts: Any) -> None:
         """Tell everybody; from any thread."""
-        if self._loop is not None:
+        if self._loop is not None and self._listeners:
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._tell, {"kind": kind, **facts})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,7 +49,7 @@ class Keeping:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder, self._limits = folder, limits
-        self._arriving = folder / "arriving"
+        self._arriving, self._numbers = folder / "arriving", count()
         with translated_errors(folder):
             shutil.rmtree(self._arriving, ignore_errors=True)  # of a server that was killed
             self._arriving.mkdir(parents=True)
@@ -66,14 +66,13 @@ class Keeping:
             StorageError: the disk is full.
         """
         self.check_room()
+        place = self._arriving / str(next(self._numbers))
         with translated_errors(self._arriving):
-            handle, name = tempfile.mkstemp(dir=self._arriving)
-            os.close(handle)
             try:
-                with Path(name).open("w+b") as file:  # which knows its own name
+                with place.open("xb") as file:  # which knows its own name
                     yield file
             finally:
-                Path(name).unlink(missing_ok=True)
+                place.unlink(missing_ok=True)
 
     def check_room(self) -> None:
         """Refuse what would fill the disk to its brim.
@@ -107,8 +106,11 @@ class Keeping:
             size = os.fstat(opened.fileno()).st_size
         place = self.place(sha256)
         with translated_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(place)
+            try:
+                file.replace(place)
+            except FileNotFoundError:  # the first one of its folder
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
         return Kept(name, sha256, size, pixels, place)
 
     def check_image(self, file: Path, name: str) -> int:
@@ -130,6 +132,17 @@ class Keeping:
                 "or start the server with a larger --max-pixels",
             )
         return header.pixels
+
+    def keep_bytes(self, content: bytes, name: str) -> Kept:
+        """Keep an image whose file's bytes are in memory.
+
+        Raises:
+            ImageError: it is no image, or too large to be decoded here.
+        """
+        with self.arriving() as file:
+            file.write(content)
+            file.close()
+            return self.keep(Path(str(file.name)), name)
 
     def copy(self, opened: BinaryIO, name: str) -> Kept:
         """Keep a copy of an open file's bytes.

@@ -1,15 +1,19 @@
-"""One thread scores what all clients send, several images of a model at a time."""
+"""What all clients send is scored image by image, and recorded as many at a time as are ready.
+
+A thread for each core scores; one more writes. So no core waits for the disk, and where many images
+are under way, the disk is waited for once for several of them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images.sources import Sources
@@ -18,10 +22,13 @@ from oneclass.serve.records.predictions import Made, Predictions
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.library import MOST_LOADED, Library
+from oneclass.system.host.workers import worker_count
 
-BATCH = 32
-LARGE = 8_000_000
-"""A batch holds at most so many pixels: what is decoded at a time stays bounded."""
+BATCH = 64
+"""Answers in one transaction at most."""
+
+Keep = Callable[[], Kept]
+"""Puts an image into its place; raises an `ImageError` if it is none."""
 
 
 class BusyError(OneclassError):
@@ -48,26 +55,41 @@ class Asked:
     Attributes:
         version: of the model.
         source: "page", "api" or "watch:ID".
-        image: kept.
+        keep: called in the thread that then scores the image; its `ImageError` is the answer.
         also: written in the same transaction, given what is in it by then.
     """
 
     version: Version
     source: str
-    image: Kept
+    keep: Keep
     also: Callable[[Scored | ImageError, sqlite3.Connection], None] | None = None
     arrived: float = field(default_factory=time.time)
     answer: Future[Scored | ImageError] = field(default_factory=Future)
 
 
+Result = tuple[Kept, Made] | ImageError
+Done = tuple[Asked, Result]
+
+
+def outcome_of(keep: Keep) -> Future[Kept]:
+    """Keep an image before its turn; the `result` of what comes back is a `Keep` again."""
+    outcome: Future[Kept] = Future()
+    try:
+        outcome.set_result(keep())
+    except ImageError as error:
+        outcome.set_exception(error)
+    return outcome
+
+
 class Scorer:
-    """The queue and its thread. An answer is given once it is on the disk.
+    """The queue and its threads. An answer is given once it is on the disk.
 
     Args:
         library: of detectors.
         database: for predictions.
         most: images that may wait.
-        tell: called with each answer, in the scoring thread.
+        threads: that score; None for one on each core.
+        tell: called with each answer, in the recording thread.
     """
 
     def __init__(
@@ -75,29 +97,35 @@ class Scorer:
         library: Library,
         database: Database,
         most: int,
+        threads: int | None,
         tell: Callable[[Asked, Scored | ImageError], None],
     ) -> None:
         self._library, self._database, self._most = library, database, most
         self._predictions, self._tell = Predictions(database), tell
-        self._queue: deque[Asked] = deque()
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._busy = 0
-        self._thread = threading.Thread(target=self._run, name="scoring", daemon=True)
+        self._queue: SimpleQueue[Asked | None] = SimpleQueue()
+        self._done: SimpleQueue[Done | None] = SimpleQueue()
+        self._counting = threading.Lock()
+        self._waiting, self._stopping = 0, False
+        self._scoring = [
+            threading.Thread(target=self._score_all, name=f"scoring-{i}", daemon=True)
+            for i in range(worker_count(threads))
+        ]
+        self._recording = threading.Thread(target=self._record_all, name="recording", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        for thread in (*self._scoring, self._recording):
+            thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether somebody scores."""
-        return self._thread.is_alive()
+        """Whether somebody scores, and somebody records it."""
+        return all(thread.is_alive() for thread in (*self._scoring, self._recording))
 
     @property
     def waiting(self) -> int:
-        """Images that wait or are being scored."""
-        return len(self._queue) + self._busy
+        """Images that have no answer yet."""
+        return self._waiting
 
     def ask(self, asked: Sequence[Asked]) -> None:
         """Queue images; all of them, or none.
@@ -105,52 +133,35 @@ class Scorer:
         Raises:
             BusyError: too many wait already.
         """
-        with self._changed:
+        with self._counting:
             if self._stopping:
                 raise BusyError("the server is stopping", 10)
-            if len(self._queue) + len(asked) > max(
-                self._most, len(asked) if not self._queue else 0
-            ):
-                raise BusyError(f"{len(self._queue)} images wait already")
-            self._queue.extend(asked)
-            self._changed.notify()
-
-    def fail(
-        self,
-        version_id: int,
-        source: str,
-        error: ImageError,
-        also: Callable[[Scored | ImageError, sqlite3.Connection], None] | None = None,
-    ) -> None:
-        """Record an image that did not get so far as to be scored."""
-        with self._database.write() as connection:
-            self._predictions.add_failure(version_id, source, error, connection)
-            if also is not None:
-                also(error, connection)
+            if self._waiting and self._waiting + len(asked) > self._most:
+                raise BusyError(f"{self._waiting} images wait already")
+            self._waiting += len(asked)
+        for one in asked:
+            self._queue.put(one)
 
     def stop(self, seconds: float) -> None:
         """Score what waits, and end."""
-        with self._changed:
+        until = time.monotonic() + seconds
+        with self._counting:
             self._stopping = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
+        for queue, threads in ((self._queue, self._scoring), (self._done, [self._recording])):
+            for _ in threads:
+                queue.put(None)
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join(max(0.0, until - time.monotonic()))
 
-    def _run(self) -> None:
-        self._get_ready()
-        while batch := self._next():
+    def _score_all(self) -> None:
+        if threading.current_thread() is self._scoring[0]:
+            self._get_ready()
+        while (asked := self._queue.get()) is not None:
             try:
-                results = self._score(batch)
-                answers = self._record(batch, results)
-            except BaseException as error:  # the clients hear of it, and the thread goes on
-                for asked in batch:
-                    asked.answer.set_exception(error)
-                continue
-            finally:
-                self._busy = 0
-            for asked, answer in zip(batch, answers, strict=True):
-                asked.answer.set_result(answer)
-                self._tell(asked, answer)
+                self._done.put((asked, self._score(asked)))
+            except BaseException as error:  # the client hears of it, and the thread goes on
+                self._give_up([asked], error)
 
     def _get_ready(self) -> None:
         """Load what serves, so that the first image need not wait for it."""
@@ -158,55 +169,59 @@ class Scorer:
             with suppress(OneclassError):  # whoever asks for it will hear of it
                 self._library.detector(version)
 
-    def _next(self) -> list[Asked]:
-        """Images of one model, in the order in which they came; none at the end."""
-        with self._changed:
-            while not self._queue and not self._stopping:
-                self._changed.wait()
-            batch: list[Asked] = []
-            pixels = 0
-            while self._queue and len(batch) < BATCH:
-                first = self._queue[0]
-                pixels += first.image.pixels
-                if batch and (first.version.id != batch[0].version.id or pixels > LARGE):
-                    break
-                batch.append(self._queue.popleft())
-            self._busy = len(batch)
-            return batch
-
-    def _score(self, batch: list[Asked]) -> list[Made | ImageError]:
-        version = batch[0].version
+    def _score(self, asked: Asked) -> Result:
+        version = asked.version
+        try:
+            image = asked.keep()
+        except ImageError as error:
+            return error
         detector = self._library.detector(version)
-        sources = Sources([a.image.file for a in batch], [a.image.name for a in batch])
-        results: list[Made | ImageError] = []
-        for asked, result in zip(batch, detector.score_each(sources), strict=True):
-            if isinstance(result, ImageError):
-                results.append(ImageError(asked.image.name, result.reason, result.detail))
-                continue
-            results.append(
-                Made(
-                    version.id,
-                    asked.source,
-                    asked.image.name,
-                    asked.image.sha256,
-                    result.score,
-                    result.p_value,
-                    result.is_anomaly,
-                    version.false_alarms,
-                    asked.arrived,
-                    0.0,
-                )
-            )
-        return results
+        (result,) = detector.score_each(Sources([image.file], [image.name]))
+        if isinstance(result, ImageError):
+            return ImageError(image.name, result.reason, result.detail)
+        return image, Made(
+            version.id,
+            asked.source,
+            image.name,
+            image.sha256,
+            result.score,
+            result.p_value,
+            result.is_anomaly,
+            version.false_alarms,
+            asked.arrived,
+            0.0,
+        )
 
-    def _record(
-        self, batch: list[Asked], results: list[Made | ImageError]
-    ) -> list[Scored | ImageError]:
-        """Write all of a batch in one transaction: the disk is waited for once."""
+    def _record_all(self) -> None:
+        while done := self._next_done():
+            try:
+                answers = self._record(done)
+            except BaseException as error:  # the clients hear of it, and the thread goes on
+                self._give_up([asked for asked, _ in done], error)
+                continue
+            self._answered(len(done))
+            for (asked, _), answer in zip(done, answers, strict=True):
+                asked.answer.set_result(answer)
+                self._tell(asked, answer)
+
+    def _next_done(self) -> list[Done]:
+        """What is ready; nothing at the end."""
+        done: list[Done] = []
+        with suppress(Empty):
+            while len(done) < BATCH:
+                one = self._done.get(block=not done)
+                if one is None:
+                    self._done.put(None)  # for the next time
+                    break
+                done.append(one)
+        return done
+
+    def _record(self, done: list[Done]) -> list[Scored | ImageError]:
+        """Write several in one transaction: the disk is waited for once."""
         answers: list[Scored | ImageError] = []
         now = time.time()
         with self._database.write() as connection:
-            for asked, result in zip(batch, results, strict=True):
+            for asked, result in done:
                 answer = self._add(asked, result, now, connection)
                 if asked.also is not None:
                     asked.also(answer, connection)
@@ -214,16 +229,25 @@ class Scorer:
         return answers
 
     def _add(
-        self, asked: Asked, result: Made | ImageError, now: float, connection: sqlite3.Connection
+        self, asked: Asked, result: Result, now: float, connection: sqlite3.Connection
     ) -> Scored | ImageError:
-        image = asked.image
         if isinstance(result, ImageError):
             self._predictions.add_failure(asked.version.id, asked.source, result, connection)
             return result
+        image, made = result
         connection.execute(
             "INSERT INTO image (sha256, bytes, at) VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET at = excluded.at",
             (image.sha256, image.bytes, now),
         )
-        made = replace(result, seconds=max(0.0, now - asked.arrived))
+        made = replace(made, seconds=max(0.0, now - asked.arrived))
         return Scored(self._predictions.add(made, connection), made, asked.version)
+
+    def _give_up(self, asked: Sequence[Asked], error: BaseException) -> None:
+        self._answered(len(asked))
+        for one in asked:
+            one.answer.set_exception(error)
+
+    def _answered(self, n: int) -> None:
+        with self._counting:
+            self._waiting -= n

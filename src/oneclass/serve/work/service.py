@@ -52,7 +52,9 @@ class Service:
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.sets = Sets(data / "sets", self.keeping)
-        self.scorer = Scorer(self.library, self.database, self.limits.queue, self._scored)
+        self.scorer = Scorer(
+            self.library, self.database, self.limits.queue, settings.threads, self._scored
+        )
         self.runner = self._runner(data)
         self.watcher = Watcher(
             self.watches,

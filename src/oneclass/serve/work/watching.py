@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from oneclass.errors import ImageError, OneclassError
@@ -18,7 +19,7 @@ from oneclass.serve.records.watches import ON, Watches
 from oneclass.serve.work.keeping import Keeping, Kept
 from oneclass.serve.work.places import open_within
 from oneclass.serve.work.rounds import Rounds
-from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer
+from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer, outcome_of
 
 EVERY = 1.0
 SETTLED = 2.0
@@ -111,13 +112,12 @@ class Watcher:
         seen = self._seen[watch["id"]]
         asked: list[tuple[str, State, Asked]] = []
         for path, state in whole:
-            try:
-                kept = self._kept(path)
-            except ImageError as error:
-                if error.reason not in HALF or quiet[path] >= GROWING:
-                    self._failed(watch, version.id, path, state, error)
+            outcome = outcome_of(partial(self._kept, path))
+            error = outcome.exception()
+            if isinstance(error, ImageError) and error.reason in HALF and quiet[path] < GROWING:
                 continue
-            one = Asked(version, f"watch:{watch['id']}", kept, self._also(watch, path, state))
+            also = self._also(watch, path, state)
+            one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
             asked.append((path, state, one))
         try:
             self._scorer.ask([one for _, _, one in asked])
@@ -149,12 +149,6 @@ class Watcher:
                 self.watches.tell(watch["id"], message(watch, answer), connection)
 
         return write
-
-    def _failed(
-        self, watch: Row, version_id: int, path: str, state: State, error: ImageError
-    ) -> None:
-        self._scorer.fail(version_id, f"watch:{watch['id']}", error, self._also(watch, path, state))
-        self._seen[watch["id"]][path] = (state.bytes, state.changed)
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, State]]:

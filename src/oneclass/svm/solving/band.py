@@ -13,17 +13,44 @@ from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ri
 from oneclass.svm.solving.choice import band_width
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.passes import Gathered
-from oneclass.svm.solving.scores import Cut
+from oneclass.svm.solving.scores import Threshold
 
 Array = NDArray[np.float64]
 
+_NARROWER = 8  # after a leap, so many times fewer rows may still change sides
 _STEPS = 2  # the second corrects what the products of float32 rows and the ridge have blurred
 
 
-def improve(hull: Hull, cut: Cut, gathered: Gathered) -> None:
+def leap(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
+    """Look next from where the band leads if each of its rows stands for its share of the width.
+
+    The rows below the threshold are summed up exactly; only what changes sides is guessed from
+    those that do in the band. So the point is near the hull, not in it; the plain lowest vertex is.
+    """
+    band = gathered.band.astype(np.float64, copy=False)
+    part = hull.mass - cut.n_fixed  # of the row at the threshold
+    split = int(np.argmin(np.abs(gathered.scores - cut.threshold)))
+    hull.add([(gathered.fixed + part * band[split]) / hull.mass])
+    share = hull.width / len(band)
+    band *= share
+    before = (gathered.scores < cut.threshold).astype(np.float64)
+    mass = float(before.sum()) + part / share
+    if not 0 < mass < len(band):
+        hull.leaps = 0
+        return
+    gram = band @ band.T
+    ridge = ridge_for(gram, exact=False)
+    face = minimise(gram, band @ gathered.fixed, before, mass, hull.n_free, ridge)
+    step = into_box(face.weights, mass) - before
+    hull.start((gathered.fixed + step @ band) / hull.mass)
+    hull.n_free, hull.leaps = face.n_free, hull.leaps - 1
+    hull.width = max(hull.width // _NARROWER, band_width(face.n_free))
+
+
+def improve(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     """Take the band's best point and the plain lowest vertex into the hull; set the next width."""
     mass = hull.mass - cut.n_fixed
-    vertex = lowest_first(cut.scores, mass)
+    vertex = lowest_first(gathered.scores, mass)
     band, fixed = gathered.band.astype(np.float64, copy=False), gathered.fixed
     gram = (gathered.band @ gathered.band.T).astype(np.float64)
     ridge = ridge_for(gram, exact=gathered.band.dtype == np.float64)
@@ -34,16 +61,16 @@ def improve(hull: Hull, cut: Cut, gathered: Gathered) -> None:
         face = minimise(gram, scores, weights, mass, expected, ridge)
         weights, hull.n_free, expected = into_box(face.weights, mass), face.n_free, None
     points.append((fixed + weights @ band) / hull.mass)
-    hull.width = _next_width(cut, weights, face.n_free)
+    hull.width = _next_width(gathered.scores, weights, face.n_free)
     hull.add(points)
 
 
-def _next_width(cut: Cut, weights: Array, n_free: int) -> int:
+def _next_width(band_scores: Array, weights: Array, n_free: int) -> int:
     """Twice as wide where a row near the band's edge has moved; else as wide as the free rows ask.
 
     Rows in the order of their scores came in at the bound below the threshold and at 0 above.
     """
-    order = np.argsort(cut.scores, kind="stable")
+    order = np.argsort(band_scores, kind="stable")
     edge = len(order) // 8
     low, high = weights[order[:edge]], weights[order[len(order) - edge :]]
     wanted = band_width(n_free)

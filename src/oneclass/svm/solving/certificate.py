@@ -66,20 +66,60 @@ def certify(scores: Array, lengths: Floats, coef: Array, dual: float, mass: floa
         dual: squared length of the feasible point that ``coef`` is, up to its rounding.
         mass: nu l, at least 1.
     """
-    n_rows, rank = len(scores), threshold_rank(mass, len(scores))
-    square = float(coef @ coef)
-    blur = 2.02 * rounding(len(coef), np.dtype(np.float64)) * np.sqrt(square)
+    rank = threshold_rank(mass, len(scores))
     # The rank counts whole rows below it: lower bounds of all scores keep that count for any sum.
-    offset = float(np.partition(scores - blur * lengths, rank)[rank])
+    offset = float(np.partition(scores - blur(coef) * lengths, rank)[rank])
     threshold = float(np.partition(scores, rank)[rank])
-    hinge = float(np.maximum(offset - scores, 0.0).sum()) / mass
-    slack = CLEARLY * abs(threshold)
+    tail = Tail.of(scores, offset, threshold)
+    return certified(coef, dual, mass, offset, tail, len(scores))
+
+
+def blur(coef: Array) -> float:
+    """The most by which any order of summation can move a score, for a row of length 1."""
+    error = rounding(len(coef), np.dtype(np.float64))
+    return float(2.02 * error * np.sqrt(float(coef @ coef)))
+
+
+@dataclass(frozen=True)
+class Tail:
+    """What a certificate needs of the scores near and below the threshold; tails add up.
+
+    Attributes:
+        hinge: sum of what the scores lack of the offset.
+        clearly_below: scores clearly below the threshold.
+        up_to: scores not clearly above it.
+    """
+
+    hinge: float
+    clearly_below: int
+    up_to: int
+
+    @classmethod
+    def of(cls, scores: Array, offset: float, threshold: float) -> Tail:
+        """Of some scores."""
+        slack = CLEARLY * abs(threshold)
+        return cls(
+            float(np.maximum(offset - scores, 0.0).sum()),
+            int(np.count_nonzero(scores < threshold - slack)),
+            int(np.count_nonzero(scores <= threshold + slack)),
+        )
+
+    def __add__(self, other: Tail) -> Tail:
+        return Tail(
+            self.hinge + other.hinge,
+            self.clearly_below + other.clearly_below,
+            self.up_to + other.up_to,
+        )
+
+
+def certified(
+    coef: Array, dual: float, mass: float, offset: float, tail: Tail, n_rows: int
+) -> Certified:
+    """The certificate, from what the scores of all rows came to; arguments as for `certify`."""
+    square = float(coef @ coef)
     return Certified(
         coef=coef,
         offset=offset,
-        dual_gap=max(0.5 * (square + dual) - offset + hinge, 0.0) / square,
-        spread=(
-            float(np.count_nonzero(scores < threshold - slack)) / n_rows,
-            float(np.count_nonzero(scores <= threshold + slack)) / n_rows,
-        ),
+        dual_gap=max(0.5 * (square + dual) - offset + tail.hinge / mass, 0.0) / square,
+        spread=(tail.clearly_below / n_rows, tail.up_to / n_rows),
     )

@@ -31,6 +31,7 @@ class Hull:
         feasible: whether w is known to lie in the hull; where it starts from it need not.
         width: rows of the next band.
         n_free: rows that had a weight between the bounds in the last one.
+        leaps: how many may still be taken.
         gap: the smallest gap seen so far, and ``nearest`` the w that had it.
         best: the certificate with the smallest gap so far.
     """
@@ -40,6 +41,7 @@ class Hull:
     width: int
     feasible: bool = True
     n_free: int = 0
+    leaps: int = 0
     gap: float = np.inf
     nearest: Array | None = None
     best: Certified | None = None

@@ -28,30 +28,29 @@ class Survey:
 
     Attributes:
         total: (d,) sum of the rows.
-        lengths: (l,) of the rows, in their dtype.
+        n_rows: l.
+        mean_square: mean squared length of the rows.
         n_zero: rows of zeros; ``first_zero`` is the first of them, -1 without any.
         sample: copies of the rows that were asked for.
     """
 
     total: Array
-    lengths: Floats
+    n_rows: int
+    mean_square: float
     n_zero: int
     first_zero: int
     sample: Floats
 
-    @property
-    def mean_square(self) -> float:
-        """Mean squared length of the rows."""
-        lengths = self.lengths.astype(np.float64)
-        return float(lengths @ lengths) / len(lengths)
 
-
-def survey(rows: RowBlocks, sampled: Ints | None = None) -> Survey:
+def survey(rows: RowBlocks, sampled: Ints | None = None) -> tuple[Survey, Floats]:
     """First pass: sum, lengths, a sample, and rows that nobody can use.
 
     Args:
         rows: the rows.
         sampled: positions of rows to copy, ascending.
+
+    Returns:
+        What it found, and (l,) the lengths of the rows, in their dtype.
 
     Raises:
         InputError: a row holds NaN, infinity, or numbers whose squares overflow; or the squares of
@@ -63,13 +62,7 @@ def survey(rows: RowBlocks, sampled: Ints | None = None) -> Survey:
     squares = np.empty(rows.n_rows, rows.dtype)
 
     def look(start: int, block: Floats) -> Floats:
-        found = np.einsum("ij,ij->i", block, block)
-        if not np.isfinite(found).all():
-            row = start + int(np.flatnonzero(~np.isfinite(found))[0])
-            raise InputError(
-                f"X: row {row} holds NaN, infinity or numbers too large to square in "
-                f"{block.dtype}; expected finite numbers: drop the row, or repair and rescale it"
-            )
+        found = squared_lengths(start, block)
         squares[start : start + len(block)] = found
         something.append(bool(found.any()) or bool(block.any()))
         _copy(block, start, wanted, sample)
@@ -79,13 +72,32 @@ def survey(rows: RowBlocks, sampled: Ints | None = None) -> Survey:
     for part in map_blocks(look, rows):
         total += part
     if any(something):
-        _check_visible(float(squares.sum(dtype=np.float64)) / rows.n_rows, rows.dtype)
+        check_visible(float(squares.sum(dtype=np.float64)) / rows.n_rows, rows.dtype)
     zeros = np.flatnonzero(squares == 0)
     first_zero = int(zeros[0]) if len(zeros) else -1
-    return Survey(total, np.sqrt(squares), len(zeros), first_zero, sample)
+    lengths = np.sqrt(squares)
+    wide = lengths.astype(np.float64)
+    mean_square = float(wide @ wide) / rows.n_rows
+    return Survey(total, rows.n_rows, mean_square, len(zeros), first_zero, sample), lengths
 
 
-def _check_visible(square: float, dtype: np.dtype[Any]) -> None:
+def squared_lengths(start: int, block: Floats) -> Floats:
+    """(b,) of the rows of a block whose first one is row `start`.
+
+    Raises:
+        InputError: one is not finite.
+    """
+    found: Floats = np.einsum("ij,ij->i", block, block)
+    if not np.isfinite(found).all():
+        row = start + int(np.flatnonzero(~np.isfinite(found))[0])
+        raise InputError(
+            f"X: row {row} holds NaN, infinity or numbers too large to square in "
+            f"{block.dtype}; expected finite numbers: drop the row, or repair and rescale it"
+        )
+    return found
+
+
+def check_visible(square: float, dtype: np.dtype[Any]) -> None:
     """Refuse rows whose products have lost their digits, or are zero, since they are so small."""
     numbers = np.finfo(dtype)
     smallest = float(numbers.tiny / numbers.eps)
@@ -114,11 +126,13 @@ class Gathered:
 
     Attributes:
         fixed: (d,) sum of the rows below the band.
-        band: (b, d) the rows of the band.
+        band: (b, d) the rows of the band, in their order among all rows.
+        scores: (b,) their scores.
     """
 
     fixed: Array
     band: Floats
+    scores: Array
 
 
 def gather(rows: RowBlocks, cuts: Mapping[int, Cut], table: ScoreTable) -> dict[int, Gathered]:
@@ -139,7 +153,8 @@ def gather(rows: RowBlocks, cuts: Mapping[int, Cut], table: ScoreTable) -> dict[
     for part in map_blocks(take, rows):
         fixed += part
     return {
-        number: Gathered(total, bands[number]) for number, total in zip(cuts, fixed, strict=True)
+        number: Gathered(total, bands[number], cut.scores)
+        for (number, cut), total in zip(cuts.items(), fixed, strict=True)
     }
 
 

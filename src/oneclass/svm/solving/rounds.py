@@ -6,28 +6,28 @@ below each problem's threshold and copies those near it, the band, which is solv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
-from oneclass.rows import ArrayRows, RowBlocks
-from oneclass.svm._blocks import HeldRows, WideRows
-from oneclass.svm.solving.band import improve
-from oneclass.svm.solving.certificate import certify, held_by
+from oneclass.svm.solving.band import improve, leap
+from oneclass.svm.solving.certificate import held_by
 from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.looks import Looks, Point, Scored
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
-from oneclass.svm.solving.passes import Survey, gather, score_rows
-from oneclass.svm.solving.scores import Cut, ScoreTable, cut_scores
-
-Array = NDArray[np.float64]
+from oneclass.svm.solving.passes import Survey
+from oneclass.svm.solving.scores import Threshold
 
 _ALL_BANDS_BYTES = 192 << 20
 _WIDEST_BAND = 2896  # rows: their matrix of scalar products then takes 64 MB
+_DRAWN = 1500  # rows of a wider band, to leap by
 _FEWEST_IN_BAND = 16  # however little memory there is
 _ONE_ROUND = 2
+_WIDE = np.dtype(np.float64)
 
 
 def solve_by_passes(
-    rows: RowBlocks, hulls: dict[int, Hull], found: Survey, *, tol: float, max_passes: int
+    rows: Looks, hulls: dict[int, Hull], found: Survey, *, tol: float, max_passes: int
 ) -> tuple[list[Solved], int]:
     """Rounds in the rows' dtype while they help, then in float64, where points are certified.
 
@@ -42,13 +42,13 @@ def solve_by_passes(
         The finished problems, and the reads that they took, the first one included.
     """
     solved: dict[int, Solved] = {}
-    stored, in_memory, n_passes = rows.dtype, isinstance(rows, ArrayRows | HeldRows), 1
-    looking = dict(hulls) if stored != np.float64 else {}
+    n_passes = 1
+    looking = dict(hulls) if rows.dtype != _WIDE else {}
     while looking and n_passes + _ONE_ROUND + 1 <= max_passes:
         n_passes += 1
-        with ScoreTable(len(looking), rows.n_rows, rows.dtype, in_memory=in_memory) as table:
-            score_rows(rows, np.stack([hull.coef for hull in looking.values()]), table)
-            cuts = _cuts(looking, table, rows)
+        coefs = np.stack([hull.coef for hull in looking.values()])
+        with rows.score(coefs, rows.dtype) as scored:
+            cuts = _cuts(looking, scored, rows, rows.dtype)
             for i, cut in list(cuts.items()):
                 looking[i].look(cut.lowest)
                 if looking[i].gap <= 0.9 * tol or looking[i].stalled:
@@ -56,56 +56,71 @@ def solve_by_passes(
                     del looking[i], cuts[i]
             if cuts:
                 n_passes += 1
-                _improve(rows, looking, cuts, table)
-    rows = WideRows(rows)
+                _improve(scored, looking, cuts)
     while hulls:
         n_passes += 1
         last = n_passes + _ONE_ROUND > max_passes
-        with ScoreTable(len(hulls), rows.n_rows, rows.dtype, in_memory=in_memory) as table:
-            coefs = held_by(np.stack([hull.coef for hull in hulls.values()]), stored)
-            score_rows(rows, coefs, table)
-            cuts = _cuts(hulls, table, rows)
-            for (i, cut), coef in zip(list(cuts.items()), coefs, strict=True):
-                scores = table.column(cut.column).astype(np.float64, copy=False)
-                end = _judge(hulls[i], coef, scores, found, tol, last=last)
-                if end is not None:
-                    solved[i] = end
-                    del hulls[i], cuts[i]
+        coefs = held_by(np.stack([hull.coef for hull in hulls.values()]), rows.dtype)
+        with rows.score(coefs, _WIDE) as scored:
+            cuts = _cuts(hulls, scored, rows, _WIDE)
+            for i, end in _judge(hulls, cuts, scored, coefs, found, tol, last=last).items():
+                solved[i] = end
+                del hulls[i], cuts[i]
             if cuts:
                 n_passes += 1
-                _improve(rows, hulls, cuts, table)
+                _improve(scored, hulls, cuts)
     return [solved[i] for i in range(len(solved))], n_passes
 
 
-def _cuts(hulls: dict[int, Hull], table: ScoreTable, rows: RowBlocks) -> dict[int, Cut]:
-    fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * rows.dtype.itemsize)
-    widest = min(fitting, _WIDEST_BAND)
-    return {
-        i: cut_scores(
-            table.column(column), hull.mass, max(min(widest, hull.width), _FEWEST_IN_BAND), column
-        )
-        for column, (i, hull) in enumerate(hulls.items())
-    }
+def _cuts(
+    hulls: dict[int, Hull], scored: Scored, rows: Looks, dtype: np.dtype[np.floating]
+) -> dict[int, Threshold]:
+    fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * dtype.itemsize)
+    most = max(min(fitting, _WIDEST_BAND), _FEWEST_IN_BAND)
+    leaping = [_leaps(hull, most, rows.n_rows) for hull in hulls.values()]
+    pairs = list(zip(hulls.values(), leaping, strict=True))
+    found = scored.cut(
+        [hull.mass for hull in hulls.values()],
+        [hull.width if leaps else min(most, hull.width) for hull, leaps in pairs],
+        [min(most, _DRAWN) if leaps else 0 for leaps in leaping],
+    )
+    return dict(zip(hulls, found, strict=True))
 
 
-def _improve(
-    rows: RowBlocks, hulls: dict[int, Hull], cuts: dict[int, Cut], table: ScoreTable
-) -> None:
-    gathered = gather(rows, cuts, table)
+def _leaps(hull: Hull, most: int, n_rows: int) -> bool:
+    """Whether the rows that may change sides are too many for a band."""
+    return hull.leaps > 0 and most < hull.width < n_rows // 2
+
+
+def _improve(scored: Scored, hulls: dict[int, Hull], cuts: Mapping[int, Threshold]) -> None:
+    gathered = scored.gather({i: cut.column for i, cut in cuts.items()})
     for i, cut in cuts.items():
-        improve(hulls[i], cut, gathered.pop(i))
+        move = leap if cut.thin else improve
+        move(hulls[i], cut, gathered.pop(i))
 
 
 def _judge(
-    hull: Hull, coef: Array, scores: Array, found: Survey, tol: float, *, last: bool
-) -> Solved | None:
-    """Certify the present point; the finished problem, or None while there is reason to go on."""
-    if not hull.feasible:
-        return None
-    dual = float(hull.coef @ hull.coef)
-    if at_origin(dual, found.mean_square):
-        return nothing(len(coef))
-    point = certify(scores, found.lengths, coef, dual, hull.mass)
-    if hull.best is None or point.dual_gap < hull.best.dual_gap:
-        hull.best = point
-    return outcome(hull.best, tol, last=last)
+    hulls: dict[int, Hull],
+    cuts: Mapping[int, Threshold],
+    scored: Scored,
+    coefs: np.ndarray,
+    found: Survey,
+    tol: float,
+    *,
+    last: bool,
+) -> dict[int, Solved]:
+    """Certify the present points; the finished problems, without those that should go on."""
+    ends: dict[int, Solved | None] = {}
+    points: dict[int, Point] = {}
+    for (i, hull), coef in zip(hulls.items(), coefs, strict=True):
+        dual = float(hull.coef @ hull.coef)
+        if hull.feasible and at_origin(dual, found.mean_square):
+            ends[i] = nothing(len(coef))
+        elif hull.feasible:
+            points[i] = Point(cuts[i].column, coef, dual, hull.mass, cuts[i].threshold)
+    for i, proven in zip(points, scored.certify(list(points.values())), strict=True):
+        best = hulls[i].best
+        if best is None or proven.dual_gap < best.dual_gap:
+            hulls[i].best = best = proven
+        ends[i] = outcome(best, tol, last=last)
+    return {i: end for i, end in ends.items() if end is not None}

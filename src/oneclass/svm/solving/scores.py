@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -65,25 +65,36 @@ class ScoreTable:
         self._file.seek((column * self._shape[1] + start) * self._dtype.itemsize)
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A problem's rows in the order of their scores, cut around the threshold.
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Where the bound cuts a problem's rows, in the order of their scores.
 
     Attributes:
-        column: the problem's column in the score table.
+        column: the problem's column among the scores.
         lowest: mean score of the hull's lowest point: min over v in the hull of w.v.
         threshold: score of the row that the bound splits: the best offset for this w.
         n_fixed: rows below the band; they carry their full weight.
-        edge: the lowest score in the band; ``tie`` decides between rows that have exactly it.
-        tie: rows at the edge with a smaller index are fixed.
-        band: (b,) indices of the rows in the band, ascending.
-        scores: (b,) their scores.
+        thin: whether the band is a sample.
     """
 
     column: int
     lowest: float
     threshold: float
     n_fixed: int
+    thin: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Threshold):
+    """The same, with the band as rows of one table.
+
+    Attributes:
+        edge: the lowest score in the band; ``tie`` decides between rows that have exactly it.
+        tie: rows at the edge with a smaller index are fixed.
+        band: (b,) indices of the rows in the band, ascending.
+        scores: (b,) their scores.
+    """
+
     edge: float
     tie: int
     band: NDArray[np.intp]
@@ -97,6 +108,12 @@ class Cut:
         return below
 
 
+def band_ranks(mass: float, width: int, n_rows: int) -> tuple[int, int, int]:
+    """The ranks of the band's lowest row, of the row that the bound splits, and of the highest."""
+    low = max(min(int(mass * (1 + 1e-12)) - width // 2, n_rows - width), 0)
+    return low, threshold_rank(mass, n_rows), min(low + width, n_rows) - 1
+
+
 def cut_scores(scores: Scores, mass: float, width: int, column: int) -> Cut:
     """Find threshold and band of one problem.
 
@@ -106,10 +123,7 @@ def cut_scores(scores: Scores, mass: float, width: int, column: int) -> Cut:
         width: rows in the band.
         column: where the scores stand in the table.
     """
-    n_rows = len(scores)
-    split = threshold_rank(mass, n_rows)
-    low = max(min(int(mass * (1 + 1e-12)) - width // 2, n_rows - width), 0)
-    high = min(low + width, n_rows) - 1
+    low, split, high = band_ranks(mass, width, len(scores))
     ordered = np.partition(scores, sorted({low, split, high}))
     threshold, edge, last = float(ordered[split]), ordered[low], ordered[high]
     lowest = float(ordered[:split].sum(dtype=np.float64) + (mass - split) * threshold) / mass
@@ -127,3 +141,26 @@ def cut_scores(scores: Scores, mass: float, width: int, column: int) -> Cut:
         band=near,
         scores=scores[near].astype(np.float64),
     )
+
+
+def cut_thinly(scores: Scores, mass: float, width: int, drawn: int, column: int) -> Cut:
+    """Cut at the threshold itself; the band is the row there, and some of the many around it, at
+    random.
+
+    Args:
+        scores: (l,) scores of all rows.
+        mass: nu l, at least 1.
+        width: rows around the threshold, from which the band's are drawn.
+        drawn: rows of the band.
+        column: where the scores stand in the table.
+    """
+    at = cut_scores(scores, mass, 1, column)
+    n_rows = len(scores)
+    low = max(min(int(mass) - width // 2, n_rows - width), 0)
+    high = min(low + width, n_rows) - 1
+    ordered = np.partition(scores, sorted({low, high}))
+    near = np.flatnonzero((scores >= ordered[low]) & (scores <= ordered[high]))
+    if len(near) > drawn:
+        near = np.random.default_rng(0).choice(near, drawn, replace=False)
+    near = np.union1d(near, at.band)
+    return replace(at, band=near, scores=scores[near].astype(np.float64), thin=True)

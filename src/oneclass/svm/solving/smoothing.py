@@ -9,7 +9,7 @@ rows between the bounds are no more than they would be without.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,14 +101,21 @@ def newton(gram: Array, linear: Array, here: Point, mass: float, width: float, m
         if done and np.count_nonzero(free) > most:
             return here
         if not free.any():
-            nearest = int(np.argmin(np.abs(here.scores - here.rho)))
-            free[nearest], upper[nearest] = True, False
+            here = _at_threshold(here, mass, width)
+            called_for = here.called_for(width)
+            upper, free = called_for >= 1, (called_for > 0) & (called_for < 1)
         goal = _solved(gram, here, mass, width, upper, free)
         there = goal.called_for(width)
         if np.array_equal(there >= 1, upper) and np.array_equal((there > 0) & (there < 1), free):
             return goal
         here = here.towards(goal, _step_length(linear, here, goal, mass, width))
     return here
+
+
+def _at_threshold(here: Point, mass: float, width: float) -> Point:
+    """With the row at the threshold between the bounds."""
+    rank = min(int(mass), len(here.scores) - 1)
+    return replace(here, rho=float(np.partition(here.scores, rank)[rank]) + 0.5 * width)
 
 
 def _solved(gram: Array, here: Point, mass: float, width: float, upper: Mask, free: Mask) -> Point:

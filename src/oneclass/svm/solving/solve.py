@@ -20,6 +20,7 @@ from oneclass.svm._blocks import HeldRows
 from oneclass.svm.solving.choice import NARROWEST, band_width, matrix_pays
 from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
 from oneclass.svm.solving.hull import Hull
+from oneclass.svm.solving.looks import BlockLooks, Looks
 from oneclass.svm.solving.outcome import Solved
 from oneclass.svm.solving.passes import Survey, survey
 from oneclass.svm.solving.rounds import solve_by_passes
@@ -31,6 +32,7 @@ _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
 _SAMPLE_TOL = 1e-3
+_LEAPS, _UNSURE = 3, 10
 
 
 class Way(StrEnum):
@@ -61,7 +63,7 @@ def solve(
     """Solve one problem for every nu over all rows.
 
     Args:
-        rows: the rows.
+        rows: the rows; few of them are brought here, many are looked at where they lie.
         nus: nu of every problem.
         tol: relative gap to reach.
         max_passes: reads of all rows after which the best points so far are returned; at least 2.
@@ -78,27 +80,34 @@ def solve(
     known = by_gram or start is not None or max_passes <= 3 or min(nus) == 1.0
     sampled = None if known else _sample(rows)
     rows = HeldRows(rows) if fits else rows
-    found = survey(rows, sampled)
+    looks: Looks = rows if isinstance(rows, Looks) else BlockLooks(rows)
+    found = looks.survey(sampled)
     first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
     if first is not None and fits:
         by_gram = matrix_pays(n, d, len(nus), float(np.mean(first.n_free)))
     if by_gram:
-        done = solve_by_gram(rows, nus, found.lengths, tol=tol, max_passes=max_passes - 1)
+        assert isinstance(looks, BlockLooks), "rows that fit are held"
+        done = solve_by_gram(rows, nus, looks.lengths, tol=tol, max_passes=max_passes - 1)
         return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
     mean = found.total / n
     hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
     if first is not None:
-        _start_from(first, n, hulls)
+        _start_from(first, n, len(found.sample), hulls, leaps=_is_long(rows))
     elif start is not None:
         for i, hull in hulls.items():
             hull.start(np.asarray(start[i], dtype=np.float64))
-    solved, n_passes = solve_by_passes(rows, hulls, found, tol=tol, max_passes=max_passes)
+    solved, n_passes = solve_by_passes(looks, hulls, found, tol=tol, max_passes=max_passes)
     return Solution(solved, found, n_passes, Way.PASSES)
 
 
 def _matrix_fits(rows: RowBlocks) -> bool:
     held = rows.n_rows * rows.n_columns * rows.dtype.itemsize
     return 8 * rows.n_rows**2 <= _GRAM_BYTES and held <= _HELD_BYTES
+
+
+def _is_long(rows: RowBlocks) -> bool:
+    """Whether a pass costs more than what is done with a band."""
+    return rows.n_rows * rows.n_columns * rows.dtype.itemsize > _HELD_BYTES
 
 
 def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
@@ -111,13 +120,22 @@ def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
 
 
 def _solve_sample(sample: ArrayRows, nus: Sequence[float]) -> GramSolution:
-    lengths = survey(sample).lengths
+    _, lengths = survey(sample)
     return solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
 
 
-def _start_from(first: GramSolution, n_rows: int, hulls: dict[int, Hull]) -> None:
-    """Look from the sample's points first and expect its free rows. At nu = 1 the mean is known."""
+def _start_from(
+    first: GramSolution, n_rows: int, n_sampled: int, hulls: dict[int, Hull], *, leaps: bool
+) -> None:
+    """Look from the sample's points first and expect its free rows. At nu = 1 the mean is known.
+
+    Where leaps are worth their while, the rows that may still change sides are so many times the
+    sample's free ones as there are more rows than in the sample.
+    """
     for hull, one, n_free in zip(hulls.values(), first.solved, first.n_free, strict=True):
         if one.point.coef.any() and hull.mass < n_rows:
             hull.start(one.point.coef)
             hull.n_free, hull.width = n_free, band_width(n_free)
+            if leaps:
+                hull.leaps = _LEAPS
+                hull.width = max(hull.width, int(_UNSURE * n_free * n_rows / n_sampled))

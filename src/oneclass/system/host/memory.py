@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition
+from typing import Self
 
 from oneclass.system.host.groups import ROOT, groups
 from oneclass.system.host.portable import address_limit
@@ -64,6 +65,33 @@ def _of_limits(root: Path) -> Iterator[int]:
         with suppress(OSError, ValueError):
             pages = int((root / "proc/self/statm").read_text(encoding="ascii").split()[0])
             yield limit - pages * mmap.PAGESIZE
+
+
+class Peak:
+    """The most memory that this process holds inside of a `with`.
+
+    Attributes:
+        megabytes: resident, everything counted, from before too; None where the system does not
+            tell. Linux alone does so for a span of time.
+    """
+
+    megabytes: float | None = None
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root / "proc/self"
+
+    def __enter__(self) -> Self:
+        self._begun = False
+        with suppress(OSError):
+            (self._root / "clear_refs").write_text("5", encoding="ascii")  # forget the last peak
+            self._begun = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            text = (self._root / "status").read_text(encoding="utf-8", errors="replace")
+            line = re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE)
+            self.megabytes = int(line[1]) * 1024 / 1e6 if line and self._begun else None
 
 
 class Room:

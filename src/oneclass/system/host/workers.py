@@ -6,9 +6,9 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,7 +61,8 @@ def ordered_map(
 ) -> Generator[R, None, None]:
     """`function` of every item, by many threads, in the order of the items.
 
-    Items are drawn in the caller's thread, when there is room for them. Whoever stops early (closes
+    Items are drawn in the caller's thread, when there is room for them; a single one is worked on
+    there, too, since that costs less than to start a thread. Whoever stops early (closes
     the iterator, raises, is interrupted) waits for what is being computed and for nothing else.
 
     Args:
@@ -71,9 +72,15 @@ def ordered_map(
         ahead: the most items that are begun, or done and not yet taken; None for four a worker.
     """
     rest, most = iter(items), ahead or AHEAD * workers
+    first = list(islice(rest, min(2, most)))
+    if len(first) == 1 < most:
+        yield function(first[0])
+        return
+    rest = chain(first, rest)
     with _Pool(workers) as pool:
-        begun = deque(pool.submit(function, item) for item in islice(rest, most))
+        begun: deque[Future[R]] = deque()
         try:
+            begun.extend(pool.submit(function, item) for item in islice(rest, most))
             while begun:
                 result = begun.popleft().result()
                 begun.extend(pool.submit(function, item) for item in islice(rest, 1))

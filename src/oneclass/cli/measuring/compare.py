@@ -62,6 +62,7 @@ def compare(
 
     if not as_json:
         print_data("".join(f"{name:>13}" for name in HEADERS))
+    too_many: list[str] = []
     with progress("compare") as show:
         for one in side_by_side(
             list(normal),
@@ -73,7 +74,14 @@ def compare(
             progress=show,
             stage=show.stage,
         ):
+            show.clear()
+            too_many += [one.rows] if one.too_many else []
             print_data(json.dumps(one.to_json()) if as_json else line(one))
+    if too_many:
+        say(
+            f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are the "
+            "normal test images like those that were learnt from: same camera, same parts?"
+        )
     say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")
     return 0
 

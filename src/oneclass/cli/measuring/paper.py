@@ -14,6 +14,7 @@ import click
 from oneclass.cli.talk.console import progress, say, say_cache
 from oneclass.cli.talk.parameters import setting_option
 from oneclass.errors import InputError, OneclassError
+from oneclass.system.host.workers import worker_count
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
 @setting_option("cache")
+@setting_option("cluster")
 @click.option(
     "-o", "--out", metavar="DIR", help="Folder for table.md, table.html and results.json."
 )
@@ -67,6 +69,7 @@ def paper(
     trials: int,
     seed: int,
     cache: str | None,
+    cluster: str | None,
     out: str | None,
 ) -> int:
     """Run the protocol of the paper on its tasks, and print our figures beside the paper's.
@@ -99,7 +102,7 @@ def paper(
     results = Results((), about, settings)
     for job in jobs:
         try:
-            results = replace(results, cells=[*results.cells, *_run(job, networks, cache)])
+            results = replace(results, cells=[*results.cells, *_run(job, networks, cache, cluster)])
         except InputError as error:
             problems.append(_going_on(error))
             continue
@@ -194,10 +197,15 @@ def _jobs(
     return jobs, [_going_on(error) for error in problems]
 
 
-def _run(job: Job, networks: Sequence[NetworkLayers], cache: str | None) -> list[Cell]:
+def _run(
+    job: Job, networks: Sequence[NetworkLayers], cache: str | None, cluster: str | None
+) -> list[Cell]:
+    from oneclass.detector.crew import crew_of
     from oneclass.paper.experiment import run_job
 
-    cells = run_job(job, networks, cache=None if cache is None else Path(cache), show=progress)
+    kept = None if cache is None else Path(cache)
+    with crew_of(cluster, worker_count()) as workers:
+        cells = run_job(job, networks, workers=workers, cache=kept, show=progress)
     for network in dict.fromkeys(cell.network for cell in cells):
         say_cache(network.cache)
     return cells

@@ -1,0 +1,1 @@
+"""The commands that measure where something is known of the truth."""

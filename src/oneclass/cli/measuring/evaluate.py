@@ -1,0 +1,209 @@
+"""`oneclass evaluate`: how well settings do on folders whose truth is known."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say
+from oneclass.cli.talk.parameters import setting_options
+from oneclass.errors import InputError
+from oneclass.system.host.signals import shielded
+from oneclass.system.names import plain
+
+if TYPE_CHECKING:
+    from oneclass.detector.settings import Settings
+    from oneclass.evaluation.cells import Cell
+    from oneclass.evaluation.running import Evaluation
+
+HEADERS = (
+    "AUROC", "AP", "best F1", "F1", "alarms", "found", "px AUROC", "PRO 30", "PRO 5", "fit s",
+    "ms",
+)  # fmt: skip
+FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}")
+WIDTH = 18
+
+
+@click.command(short_help="Measure settings on folders whose truth is known.")
+@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@setting_options
+@click.option(
+    "--compare",
+    "others",
+    multiple=True,
+    metavar="WORDS",
+    help="Another setting beside this one, in the words of 'fit': '--rows patches --size 448'; "
+    "repeatable.",
+)
+@click.option(
+    "-o",
+    "--out",
+    "--output",
+    "out",
+    metavar="DIR",
+    help="Folder for table.md, table.html and results.json; what is finished there is not done "
+    "again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def evaluate(
+    folders: Sequence[str],
+    others: Sequence[str],
+    out: str | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Fit on the normal pictures of each category, score its test pictures, and measure.
+
+    DIR: a category in the layout of MVTec AD (train/good, test/good, test/KIND and, if there are
+    masks, ground_truth/KIND/NAME_mask.png), or a folder of categories.
+    """
+    from oneclass.evaluation.cells import Cell
+    from oneclass.evaluation.keeping import KeptCells
+    from oneclass.evaluation.layout import find
+    from oneclass.evaluation.running import Evaluation
+    from oneclass.evaluation.running import evaluate as each
+
+    settings = _settings(given, others)
+    found = find(folders)
+    kept = None if out is None else KeptCells(Path(out))
+    known = Evaluation([], [])
+    if not as_json:
+        print_data(_line(f"{'category':{WIDTH}}", HEADERS, "setting" if others else ""))
+    for one in each(found, settings, kept, _bar):
+        if isinstance(one, Cell):
+            known = Evaluation([*known.cells, one], known.problems)
+            line = _told(one.category, _values(one), one.setting if others else "")
+            print_data(json.dumps(one.to_json()) if as_json else line)
+        else:
+            known = Evaluation(known.cells, [*known.problems, one])
+            say(f"error: {plain(one.sentence)} The rest goes on.")
+        if out is not None and known.cells:  # what is finished is on disk, whatever comes next
+            with shielded():
+                _write(Path(out), known)
+    return _end(known, out, as_json)
+
+
+def _settings(given: Mapping[str, Any], others: Sequence[str]) -> list[Settings]:
+    """The settings that were given, and the others in their words.
+
+    Raises:
+        InputError: words that make no settings, or the same ones again.
+    """
+    from oneclass.detector.settings import Settings
+    from oneclass.evaluation.measuring import words
+
+    # An option of its own name on the command line.
+    base = {("n_halfspaces" if k == "halfspaces" else k): v for k, v in given.items()}
+    found = [Settings(**base)]
+    for text in others:
+        changed = {("n_halfspaces" if k == "halfspaces" else k): v for k, v in _read(text).items()}
+        one = Settings(**{**base, **changed})
+        if words(one) in map(words, found):
+            raise InputError(
+                f"--compare {text!r}: the same as {words(one)!r}, which is there already. Give "
+                "other settings, or leave it."
+            )
+        found.append(one)
+    return found
+
+
+def _read(text: str) -> dict[str, Any]:
+    """What the words of `fit` set.
+
+    Raises:
+        InputError: they are no words of `fit`.
+    """
+
+    @click.command()
+    @setting_options
+    def reader(**given: Any) -> None: ...
+
+    try:
+        context = reader.make_context("compare", shlex.split(text), resilient_parsing=False)
+    except (click.ClickException, ValueError) as error:
+        why = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        raise InputError(
+            f"--compare {text!r}: {why} Expected options of 'oneclass fit' in one word, such as "
+            "--compare '--rows patches --size 448'."
+        ) from None
+    given = click.core.ParameterSource.COMMANDLINE
+    return {k: v for k, v in context.params.items() if context.get_parameter_source(k) == given}
+
+
+def _bar(what: str) -> AbstractContextManager[Any]:
+    return progress(what)
+
+
+def _values(cell: Cell) -> list[float | None]:
+    """What a line of the terminal shows, in the order of `HEADERS`."""
+    from oneclass.evaluation.means import IMAGES, PIXELS, RATES, figures_of
+
+    figures = figures_of(cell)
+    shown = (figures.get(name) for name in (*IMAGES, *RATES, *PIXELS))
+    values = [figure.value if figure else None for figure in shown]
+    return [*values, cell.costs.fit_seconds, cell.costs.ms_an_image]
+
+
+def _told(name: str, values: Sequence[float | None], setting: str) -> str:
+    texts = [
+        "-" if value is None else form.format(value)
+        for form, value in zip(FORMS, values, strict=True)
+    ]
+    return _line(f"{plain(name)[-WIDTH:]:{WIDTH}}", texts, setting)
+
+
+def _means(known: Evaluation) -> Iterator[str]:
+    """A line for each setting that several categories were evaluated with."""
+    for setting in known.settings:
+        cells = [_values(cell) for cell in known.cells if cell.setting == setting]
+        if len(cells) > 1:
+            columns = ([v for v in column if v is not None] for column in zip(*cells, strict=True))
+            values = [fmean(column) if column else None for column in columns]
+            several = len(known.settings) > 1
+            yield _told(f"mean of {len(cells)}", values, setting if several else "")
+
+
+def _line(name: str, cells: Sequence[str], setting: str) -> str:
+    return f"{name}{''.join(f'{cell:>9}' for cell in cells)}   {setting}".rstrip()
+
+
+def _write(folder: Path, known: Evaluation) -> None:
+    from oneclass.evaluation.page import evaluation_page
+    from oneclass.evaluation.tables import as_json, markdown
+    from oneclass.system.files import whole_file
+
+    texts = {
+        "table.md": markdown(known),
+        "table.html": evaluation_page(known),
+        "results.json": json.dumps(as_json(known), indent=1) + "\n",
+    }
+    for name, text in texts.items():
+        with whole_file(folder / name) as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _end(known: Evaluation, out: str | None, as_json: bool) -> int:
+    """The means, where to look, and the exit code.
+
+    Raises:
+        OneclassError: the first problem, once all else is done.
+    """
+    from oneclass.evaluation.tables import remarks
+
+    if not as_json:
+        for line in _means(known):
+            print_data(line)
+    for sentence in remarks(known):
+        say(f"note: {plain(sentence)}")
+    if out is not None and known.cells:
+        say(f"{out}: table.md, table.html and results.json. Open the page in a browser.")
+    if known.problems:
+        raise known.problems[0].error
+    return UNREADABLE if any(cell.errors for cell in known.cells) else 0

@@ -1,0 +1,135 @@
+"""The way to a cluster: its address, a scheduler's file, or workers of this machine."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oneclass.cluster.machines import check_machines
+from oneclass.errors import ClusterError, InputError, MissingDependencyError, OneclassError
+from oneclass.system.host.machine import pip_install
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+CONNECT_SECONDS = 20
+QUIET = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+"""Ctrl-C reaches all processes of a terminal; what it means to workers, the command says."""
+
+
+@contextmanager
+def connected(cluster: Any) -> Iterator[Client]:
+    """A client of a cluster; what is opened here is closed here.
+
+    Args:
+        cluster: the scheduler's address, such as tcp://host:8786; its file; local:N for N workers
+            of this machine with one thread each; or a client of Dask, which is left open.
+
+    Raises:
+        InputError: it is none of these.
+        ClusterError: nobody answers, or a machine differs from this one.
+        MissingDependencyError: Dask is not installed.
+    """
+    distributed = _distributed()
+    if isinstance(cluster, distributed.Client):
+        check_machines(cluster)
+        yield cluster
+        return
+    with translated(), _opened(distributed, cluster) as client:
+        check_machines(client)
+        yield client
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """What Dask raises where a cluster is gone, as one error that says what to do.
+
+    Raises:
+        ClusterError: it is.
+    """
+    distributed = _distributed()
+    from concurrent.futures import CancelledError
+
+    try:
+        yield
+    except distributed.scheduler.KilledWorker as error:
+        raise ClusterError(
+            f"cluster: workers were lost again and again over one task ({error.task}). Do they run "
+            "out of memory? Give them more, or smaller chunks; their logs say why they ended."
+        ) from error
+    except OneclassError:
+        raise
+    except (CancelledError, distributed.comm.CommClosedError, TimeoutError) as error:
+        raise ClusterError(
+            f"cluster: the scheduler is gone, or lost what it had to do ({error or type(error)}). "
+            "Start it again and repeat the command; with a cache (--cache) no finished image is "
+            "computed anew."
+        ) from error
+
+
+@contextmanager
+def _opened(distributed: Any, cluster: Any) -> Iterator[Any]:
+    text = str(cluster)
+    if local := re.fullmatch(r"local:(\d+)", text):
+        with _local(distributed, int(local[1])) as client:
+            yield client
+        return
+    options: dict[str, Any] = {"address": text}
+    if Path(text).is_file():
+        options = {"scheduler_file": text}
+    elif "://" not in text and not re.fullmatch(r"[^/\s:]+:\d+", text):
+        raise InputError(
+            f"cluster is {text!r}: expected a scheduler's address such as tcp://host:8786, its "
+            "file (dask scheduler --scheduler-file), or local:4 for 4 workers of this machine."
+        )
+    try:
+        client = distributed.Client(**options, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(
+            f"cluster {text}: no scheduler answers there ({error}). Is it running ('dask "
+            "scheduler'), and is the address right?"
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
+    if not n_workers:
+        raise InputError("cluster is 'local:0': expected at least one worker, as in local:2.")
+    import dask
+
+    settings = {
+        "distributed.worker.preload": [QUIET],
+        "distributed.scheduler.allowed-failures": 10,
+        "distributed.worker.daemon": True,
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        ) as workers,
+        distributed.Client(workers) as client,
+    ):
+        yield client
+
+
+def _distributed() -> Any:
+    """The package.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    with suppress(ImportError):
+        import distributed
+
+        return distributed
+    raise MissingDependencyError(f"a cluster needs Dask. {pip_install('cluster')}")

@@ -1,0 +1,263 @@
+"""Images to rows on the workers: a task takes some images all the way, as a thread would here."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from distributed import Client, Future
+from distributed.protocol.pickle import dumps, loads
+
+from oneclass.cluster.clients import translated
+from oneclass.cluster.machines import Installed, check_here, installed
+from oneclass.errors import ClusterError, ImageError
+from oneclass.images.scale import PixelScale
+from oneclass.images.sources import Sources
+from oneclass.representations import Representation
+from oneclass.representations.extraction import Extracted, extract_and, open_store
+from oneclass.rows.store import CacheUse, RowStore
+from oneclass.system.arrays import Pixels
+from oneclass.system.host.workers import AHEAD
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+IMAGES_A_TASK = 32
+"""Enough that Dask's millisecond or two a task counts for nothing, and few to do again."""
+HEADERS_A_TASK = 256
+TASKS_A_THREAD = 4
+"""At least, where there are images enough: or threads would wait for the last one."""
+
+
+class ClusterWorkers:
+    """Workers of a cluster, where threads of this process would do the same.
+
+    Args:
+        client: of Dask, of machines that were looked at (`connected`).
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def extract_and(
+        self,
+        finish: Callable[[Extracted], R],
+        sources: Sources,
+        representation: Representation,
+        scale: PixelScale,
+        *,
+        glance: Callable[[Pixels], Any] | None,
+        store: RowStore | None,
+    ) -> Generator[R | ImageError, None, None]:
+        """As `representations.extraction.extract_and`; a row is the same, whoever makes it.
+
+        The workers open the store for themselves, at its path on their own machine.
+
+        Raises:
+            ClusterError: the cluster is gone, or a machine differs or does not see the images.
+        """
+        self._check_sight(sources)
+        cache = None if store is None else store.cache
+        job = dumps(_Job(representation, scale, cache, finish, glance, installed()))
+        done = self._in_order(extract_some, job, sources, IMAGES_A_TASK)
+        with closing(done):
+            for results, use in done:
+                if store is not None and use is not None:
+                    store.add_use(use)
+                yield from results
+
+    def each(self, function: Callable[[Sources, int], T], sources: Sources) -> Iterator[T]:
+        """`function` of the images and the number of each, in their order.
+
+        Raises:
+            ClusterError: as for `extract_and`.
+        """
+        self._check_sight(sources)
+        for results in self._in_order(call_for_some, dumps(function), sources, HEADERS_A_TASK):
+            yield from results
+
+    def _in_order(
+        self, work: Callable[..., Any], told: bytes, sources: Sources, most: int
+    ) -> Generator[Any, None, None]:
+        """What `work` makes of some images at a time, in their order, a few tasks ahead."""
+        with translated():
+            n_threads = sum(self._client.nthreads().values()) or 1
+            common = self._client.submit(_same, told, pure=False)
+        step = max(1, min(most, len(sources) // (TASKS_A_THREAD * n_threads)))
+        starts = range(0, len(sources), step)
+        parts = ((start, *_part(sources, start, start + step)) for start in starts)
+        yield from self._map(work, common, parts, AHEAD * n_threads)
+
+    def _map(
+        self,
+        work: Callable[..., Any],
+        common: Future,
+        parts: Iterable[tuple[Any, ...]],
+        ahead: int,
+    ) -> Generator[Any, None, None]:
+        rest, begun = iter(parts), deque[Future]()
+
+        def begin(count: int) -> None:
+            for part in islice(rest, count):
+                begun.append(self._client.submit(work, common, *part, pure=False))
+
+        try:
+            with translated():
+                begin(ahead)
+            while begun:
+                with translated():
+                    result = begun.popleft().result()
+                    begin(1)
+                yield result
+        finally:
+            if begun:
+                self._client.cancel(list(begun))
+
+    def _check_sight(self, sources: Sources) -> None:
+        """Refuse machines that do not see the first image: they would call every one missing.
+
+        Raises:
+            ClusterError: one does not.
+        """
+        first = next((item for item in islice(sources.items, 1) if isinstance(item, Path)), None)
+        if first is None or not first.exists():
+            return
+        with translated():
+            seen = self._client.run(_sees, str(first))
+        for address, (machine, there) in seen.items():
+            if not there:
+                raise ClusterError(
+                    f"cluster: the worker on {machine} ({address}) does not see {first}. Put the "
+                    "images where all machines find them under the same path, as on a network "
+                    "folder."
+                )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is the same for all tasks of an extraction."""
+
+    representation: Representation
+    scale: PixelScale
+    cache: Path | None
+    finish: Callable[[Extracted], Any]
+    glance: Callable[[Pixels], Any] | None
+    expected: Installed
+
+
+class _OpenJob:
+    """A job on a worker: its network is open, and its store."""
+
+    def __init__(self, job: _Job) -> None:
+        self.job, self._lock, self._told = job, threading.Lock(), CacheUse(0, 0, 0, None)
+        self.store: RowStore | None = None
+        if job.cache is not None:
+            self.store = open_store(job.cache, job.representation, job.scale)
+
+    def use(self) -> CacheUse | None:
+        """What the store was good for since this was last asked."""
+        if self.store is None:
+            return None
+        with self._lock:
+            now, before = self.store.use, self._told
+            self._told = now
+        return CacheUse(
+            now.found - before.found,
+            now.computed - before.computed,
+            now.damaged - before.damaged,
+            now.stopped,
+        )
+
+
+_open: dict[str, Any] = {}
+_opening = threading.Lock()
+
+
+def _opened(told: bytes, make: Callable[[Any], T]) -> T:
+    """What was sent, opened once in this process; the one before it is closed."""
+    name = hashlib.sha256(told).hexdigest()
+    with _opening:
+        if name not in _open:
+            made = make(loads(told))
+            _open.clear()
+            _open[name] = made
+        found: T = _open[name]
+        return found
+
+
+def extract_some(
+    told: bytes, start: int, items: Sequence[Any], names: Sequence[str]
+) -> tuple[list[Any], CacheUse | None]:
+    """A task: what becomes of some images, and what the store was good for.
+
+    Args:
+        told: a job.
+        start: number of the first image among all.
+        items: paths as texts, or arrays.
+        names: of the images.
+
+    Raises:
+        ClusterError: this machine differs from the one that asks.
+    """
+    here = _opened(told, _open_job)
+    results = extract_and(
+        _Renumbered(here.job.finish, start),
+        _sources(items, names),
+        here.job.representation,
+        here.job.scale,
+        workers=1,
+        glance=here.job.glance,
+        store=here.store,
+    )
+    return list(results), here.use()
+
+
+@dataclass(frozen=True)
+class _Renumbered:
+    """What is made of a row, with the image's number among all rather than in its task."""
+
+    finish: Callable[[Extracted], Any]
+    start: int
+
+    def __call__(self, image: Extracted) -> Any:
+        return self.finish(replace(image, index=image.index + self.start))
+
+
+def call_for_some(told: bytes, start: int, items: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """A task: a function of each of some images."""
+    function, sources = _opened(told, _as_it_is), _sources(items, names)
+    return [function(sources, index) for index in range(len(sources))]
+
+
+def _open_job(job: _Job) -> _OpenJob:
+    check_here(job.expected)
+    return _OpenJob(job)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _part(sources: Sources, start: int, stop: int) -> tuple[list[Any], list[str]]:
+    items = [str(item) if isinstance(item, Path) else item for item in sources.items[start:stop]]
+    return items, list(sources.names[start:stop])
+
+
+def _sources(items: Sequence[Any], names: Sequence[str]) -> Sources:
+    return Sources([Path(item) if isinstance(item, str) else item for item in items], names)
+
+
+def _sees(path: str) -> tuple[str, bool]:
+    return platform.node(), Path(path).exists()
+
+
+def _same(value: Any) -> Any:
+    return value

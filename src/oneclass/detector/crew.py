@@ -1,0 +1,33 @@
+"""Who reads the images and runs the network: threads of this process, or a cluster's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from oneclass.representations.extraction import Workers
+
+
+@contextmanager
+def crew_of(cluster: Any, threads: int) -> Iterator[Workers]:
+    """Those of a cluster, whose connection is open inside; or else so many threads.
+
+    Args:
+        cluster: as the setting of that name; None for threads.
+        threads: of this process.
+
+    Raises:
+        InputError: the cluster's address is none.
+        ClusterError: it does not answer, or a machine of it differs from this one.
+        MissingDependencyError: Dask is not installed.
+    """
+    if cluster is None:
+        yield threads
+        return
+    from oneclass.cluster.clients import connected
+
+    with connected(cluster) as client:
+        from oneclass.cluster.extraction import ClusterWorkers
+
+        yield ClusterWorkers(client)

@@ -1,0 +1,274 @@
+"""One category with one setting: fit on its normal pictures, score the others, measure."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from oneclass import images
+from oneclass.detector.estimator import Detector
+from oneclass.detector.heat import Explanation
+from oneclass.detector.predictions import Prediction
+from oneclass.detector.settings import GREYSCALE, IMAGE, VIEWS, Settings, as_options
+from oneclass.errors import ImageError, InputError
+from oneclass.evaluation.cells import Cell, Costs, Kind, Rate
+from oneclass.evaluation.layout import Category, Picture
+from oneclass.evaluation.pixels import Grid, Marked, PixelMeasures, count_pixels
+from oneclass.evaluation.ranking import rank
+from oneclass.images.sources import Progress, Sources
+from oneclass.statistics import exact_interval
+from oneclass.system.arrays import Array
+from oneclass.system.files import translated_errors
+from oneclass.system.host import memory
+
+
+class Progressing(Protocol):
+    """Shows how far a fit or a scoring is."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many images are done of so many."""
+
+    def stage(self, name: str) -> None:
+        """What is done from now on has no count."""
+
+
+Show = Callable[[str], AbstractContextManager[Progressing]]
+"""Begins to show the progress of what has some name."""
+NO_MAPS = "The layers of this setting have no maps, so nothing is said of pixels."
+UNMASKED = "{} of {} odd pictures have no mask: they are left out of what is said of pixels."
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A picture with its verdict.
+
+    Attributes:
+        picture: from the category.
+        prediction: of the detector.
+        place: of its map among the maps; -1 where the model has none.
+    """
+
+    picture: Picture
+    prediction: Prediction
+    place: int = -1
+
+
+class Maps:
+    """Maps on their own grids, as the detector made them, in a temporary file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._shapes: list[tuple[int, int]] = []
+        self._starts = [0]
+
+    def add(self, grid: Array) -> int:
+        """Keep one more (h, w), in float32; its place."""
+        with translated_errors(Path(tempfile.gettempdir())):
+            self._file.write(np.ascontiguousarray(grid, np.float32).tobytes())
+        self._shapes.append((grid.shape[0], grid.shape[1]))
+        self._starts.append(self._starts[-1] + 4 * grid.size)
+        return len(self._shapes) - 1
+
+    def get(self, place: int) -> Grid:
+        self._file.seek(self._starts[place])
+        data = self._file.read(self._starts[place + 1] - self._starts[place])
+        return np.frombuffer(data, np.float32).reshape(self._shapes[place])
+
+
+def words(settings: Settings) -> str:
+    """The words of `oneclass fit` that make these settings, without those of this machine."""
+    return " ".join(as_options({**vars(settings), "threads": None, "cache": None})) or "defaults"
+
+
+def measure(category: Category, settings: Settings, show: Show) -> Cell:
+    """Fit, score and measure.
+
+    Args:
+        category: what to learn and to test.
+        settings: of the detector.
+        show: begins to show progress.
+
+    Raises:
+        InputError: the category cannot be fitted, or nothing normal or nothing odd can be read.
+        StorageError: the disk is full.
+    """
+    with tempfile.TemporaryFile() as file:
+        maps, detector = Maps(file), Detector(**vars(settings))
+        with memory.Peak() as peak:
+            with show(f"{category.name}: fit") as progress, _Clock() as fitting:
+                detector.fit(list(category.train), progress=progress, stage=progress.stage)
+            with show(f"{category.name}: score") as progress, _Clock() as scoring:
+                scored, errors = _score(detector, category, maps, progress)
+        _check_both(scored, category)
+        cell = _with_pixels(_told(category, settings, detector, scored), scored, maps)
+    n = len(scored)
+    costs = Costs(
+        fitting.wall, fitting.processor, 1e3 * scoring.wall / n, 1e3 * scoring.processor / n,
+        peak.megabytes, _model_kilobytes(detector),
+    )  # fmt: skip
+    unread = (*map(str, detector.errors), *map(str, errors), *cell.errors)
+    return replace(cell, costs=costs, errors=unread)
+
+
+class _Clock:
+    """Seconds on the clock and of the processor, between entering and leaving."""
+
+    def __enter__(self) -> _Clock:
+        self._began = time.perf_counter(), time.process_time()
+        self.wall = self.processor = 0.0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall = time.perf_counter() - self._began[0]
+        self.processor = time.process_time() - self._began[1]
+
+
+def _score(
+    detector: Detector, category: Category, maps: Maps, progress: Progress
+) -> tuple[list[Scored], list[ImageError]]:
+    files = [one.file for one in category.test]
+    sources = Sources(files, list(map(str, files)))
+    mapped = None not in detector.model.representation.map_shapes
+    make = detector.explain_each if mapped else detector.score_each
+    scored, errors = [], []
+    for picture, result in zip(category.test, make(sources, progress=progress), strict=True):
+        if isinstance(result, ImageError):
+            errors.append(result)
+        elif isinstance(result, Explanation):
+            needed = picture.mask is not None or not picture.is_odd
+            place = maps.add(result.anomaly_map) if needed else -1
+            scored.append(Scored(picture, result.prediction, place))
+        else:
+            scored.append(Scored(picture, result))
+    return scored, errors
+
+
+def _check_both(scored: list[Scored], category: Category) -> None:
+    """Refuse what no rate can be said of.
+
+    Raises:
+        InputError: none of the ones or of the others could be read.
+    """
+    for odd, what in ((False, "normal"), (True, "odd")):
+        if not any(one.picture.is_odd == odd for one in scored):
+            raise InputError(
+                f"{category.folder / 'test'}: none of the {what} pictures can be read. "
+                f"'oneclass check {category.folder / 'test'}' says why."
+            )
+
+
+def _told(category: Category, settings: Settings, detector: Detector, scored: list[Scored]) -> Cell:
+    """What is said of images; costs and pixels are not known yet."""
+    card = detector.card
+    normal = [one for one in scored if not one.picture.is_odd]
+    odd = [one for one in scored if one.picture.is_odd]
+    scores = [_scores(part) for part in (normal, odd)]
+    called = np.array([one.prediction.is_anomaly for one in (*normal, *odd)])
+    kinds = [
+        _kind(name, normal, [one for one in odd if one.picture.kind == name], settings.seed)
+        for name in category.kinds
+        if any(one.picture.kind == name for one in odd)
+    ]
+    return Cell(
+        category=category.name,
+        setting=words(settings),
+        looked_at=_looked_at(card),
+        n_train=int(card["fit"]["n_images"]),
+        n_good=len(normal),
+        n_odd=len(odd),
+        promised=float(card["false_alarms"]),
+        ranking=rank(scores[0], scores[1], called, seed=settings.seed),
+        false_alarms=_rate(normal),
+        found=_rate(odd),
+        pixels=None,
+        kinds=tuple(kinds),
+        costs=Costs(0, 0, 0, 0, None, 0),
+        errors=(),
+        notes=tuple(card["fit"]["warnings"]),
+        seed=settings.seed,
+    )
+
+
+def _kind(name: str, normal: list[Scored], odd: list[Scored], seed: int) -> Kind:
+    scores = [_scores(part) for part in (normal, odd)]
+    called = np.array([one.prediction.is_anomaly for one in (*normal, *odd)])
+    return Kind(name, rank(scores[0], scores[1], called, seed=seed).auroc, _rate(odd), None)
+
+
+def _scores(scored: list[Scored]) -> Array:
+    return np.array([one.prediction.score for one in scored])
+
+
+def _rate(scored: list[Scored]) -> Rate:
+    hits = sum(one.prediction.is_anomaly for one in scored)
+    return Rate(hits, len(scored), *exact_interval(hits, len(scored)))
+
+
+def _looked_at(card: dict[str, Any]) -> str:
+    record = card["representation"]
+    height, width = record["preprocessing"]["size"]
+    view = VIEWS.get(record["kind"], record["kind"] if record["kind"] == GREYSCALE else IMAGE)
+    return f"{view}, {height} x {width}"
+
+
+def _with_pixels(cell: Cell, scored: list[Scored], maps: Maps) -> Cell:
+    """With what is said of pixels, where there are masks and maps."""
+    mapped = [one for one in scored if one.place >= 0]
+    masked = [one for one in mapped if one.picture.is_odd]
+    if not any(one.picture.mask for one in scored):
+        return cell
+    if not masked:
+        return replace(cell, notes=(*cell.notes, NO_MAPS))
+    normal = [one for one in mapped if not one.picture.is_odd]
+    readable, errors = _readable(masked)
+    if not readable:
+        return replace(cell, errors=errors)
+    counts = count_pixels(lambda: _marked([*normal, *readable], maps))
+    measures = PixelMeasures(counts, seed=cell.seed)
+    places: dict[str, list[int]] = {}
+    for place, one in enumerate(readable):
+        places.setdefault(one.picture.kind, []).append(place)
+    kinds = tuple(
+        replace(kind, pixels=measures.of(places[kind.name])) if kind.name in places else kind
+        for kind in cell.kinds
+    )
+    n_without = cell.n_odd - len(readable)
+    notes = (*cell.notes, UNMASKED.format(n_without, cell.n_odd)) if n_without else cell.notes
+    pixels = measures.of(range(len(readable)))
+    return replace(cell, pixels=pixels, kinds=kinds, notes=notes, errors=errors)
+
+
+def _readable(masked: list[Scored]) -> tuple[list[Scored], tuple[str, ...]]:
+    """The pictures whose masks can be read, and why the others' cannot."""
+    kept, errors = [], []
+    for one in masked:
+        try:
+            one.picture.read_mask()
+            kept.append(one)
+        except ImageError as error:
+            errors.append(str(error))
+    return kept, tuple(errors)
+
+
+def _marked(scored: list[Scored], maps: Maps) -> Iterator[Marked]:
+    for one in scored:
+        if one.picture.mask is None:
+            header = images.probe(one.picture.file)
+            yield maps.get(one.place), (header.height, header.width), None
+        else:
+            mask = one.picture.read_mask()
+            yield maps.get(one.place), mask.shape, mask
+
+
+def _model_kilobytes(detector: Detector) -> float:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "m.oneclass")
+        detector.save(file)
+        return file.stat().st_size / 1e3

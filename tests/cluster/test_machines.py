@@ -1,0 +1,137 @@
+"""Clusters of processes of their own: machines that differ, and a scheduler that goes away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import oneclass
+from commands import oneclass as command
+from conftest import stripes, write_images
+from oneclass.cluster import ClusterRows, connected
+from oneclass.cluster.machines import Installed, installed
+from oneclass.cluster.tasks import Tasks
+from oneclass.errors import ClusterError
+from oneclass.svm import nu_path
+
+DASK = [sys.executable, "-m", "dask"]
+SOURCE = Path(oneclass.__file__).parents[1]
+
+
+@contextmanager
+def process(*words: str, path: Path = SOURCE) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of Dask's, with another place to look for packages first."""
+    environment = {**os.environ, "PYTHONPATH": str(path)}
+    started = subprocess.Popen(
+        [*DASK, *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A scheduler, and its file."""
+    file = folder / "scheduler.json"
+    words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    with process("scheduler", *words) as started:
+        wait_for(file.is_file)
+        yield file, started
+
+
+def worker(file: Path, name: str, path: Path = SOURCE) -> Any:
+    words = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name]
+    return process("worker", "--scheduler-file", str(file), *words, path=path)
+
+
+def wait_for(holds: Any) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.linux
+def test_a_machine_with_another_oneclass_or_none_is_refused_by_name(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SOURCE / "oneclass", tmp_path / "other/oneclass", ignore=ignored)
+    changed = tmp_path / "other/oneclass/statistics.py"
+    changed.write_text(changed.read_text() + "\n# changed\n")
+    (tmp_path / "none/oneclass").mkdir(parents=True)
+    (tmp_path / "none/oneclass/__init__.py").write_text("raise ImportError('not here')")
+    with scheduler(tmp_path) as (file, _):
+        with (
+            worker(file, "other", tmp_path / "other"),
+            pytest.raises(ClusterError, match=r"(?s)is refused: its files .* digest .*install the"),
+            connected(file),
+        ):
+            pass
+        with (
+            worker(file, "none", tmp_path / "none"),
+            pytest.raises(ClusterError, match=r"has no oneclass. Install there .*cluster"),
+            connected(file),
+        ):
+            pass
+
+
+@pytest.mark.linux
+def test_the_command_line_with_a_schedulers_file_and_a_scheduler_that_goes(tmp_path: Path) -> None:
+    write_images(tmp_path / "normal", stripes(30, seed=1))
+    (tmp_path / "normal/cut.png").write_bytes(b"\x89PNG")
+    with scheduler(tmp_path) as (file, started), worker(file, "one"):
+        options = ["--backbone", "greyscale", "--size", "8", "--cluster", str(file)]
+        done = command("fit", tmp_path / "normal", "-o", tmp_path / "there.oneclass", *options)
+        assert done.returncode == 3, done.stderr
+        assert "cut.png" in done.stderr
+        with connected(file) as client:
+            rows = client.submit(np.ones, (9000, 4), pure=False)
+            there = ClusterRows(client, [rows])
+            begin = Tasks.begin
+
+            def begin_and_end(tasks: Tasks, what: str) -> None:
+                if what == "score":
+                    started.send_signal(signal.SIGKILL)
+                    started.wait()
+                begin(tasks, what)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Tasks, "begin", begin_and_end)
+                with pytest.raises(ClusterError, match="the scheduler is gone"):
+                    nu_path(there, [0.5])
+    here = command("fit", tmp_path / "normal", "-o", tmp_path / "here.oneclass", *options[:-2])
+    assert here.returncode == 3
+    models = [(tmp_path / name).read_bytes() for name in ("here.oneclass", "there.oneclass")]
+    assert models[0] == models[1]
+
+
+def test_nobody_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.CONNECT_SECONDS", 1)
+    with pytest.raises(ClusterError, match="no scheduler answers"), connected("tcp://127.0.0.1:9"):
+        pass
+
+
+def test_differences_are_told_in_words() -> None:
+    here = installed()
+    assert here.difference(here) == ""
+    other = Installed("0.0.1", here.digest, here.versions)
+    assert here.difference(other) == f"it has oneclass 0.0.1, this machine has {here.oneclass}"
+    old = Installed(here.oneclass, here.digest, (("numpy", "1.0"), *here.versions[1:]))
+    assert here.difference(old).startswith("it has numpy 1.0, this machine has ")

@@ -1,0 +1,73 @@
+"""The plain sentences about a model say what it is, for every kind of model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import oneclass
+from conftest import stripes, write_images
+from oneclass import Detector, ModelFileError, load
+from oneclass.detector.files.information import looks_at, not_tried
+
+LARGE = np.kron(stripes(8, seed=1), np.ones((1, 11, 11), np.uint8))
+"""264 x 264 pixels, so that the default looks at patches, too."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "looks", "tried"),
+    [
+        (
+            {"backbone": "greyscale"},
+            "It looks at the raw pixels of whole images, resized to 264 x 264 pixels.",
+            None,
+        ),
+        (
+            {"rows": "image", "size": (48, 64)},
+            "It looks at whole images, resized to 64 x 48 pixels, through efficientnet-lite0.",
+            "whole images",
+        ),
+        (
+            {"rows": "patches", "size": (64, 64)},
+            "It looks at patches of the images, resized to 64 x 64 pixels, through "
+            "efficientnet-lite0.",
+            "patches",
+        ),
+        (
+            {"rows": "both", "size": (64, 64)},
+            "It looks at whole images, resized to 224 x 224 pixels, and at their patches, at "
+            "64 x 64 pixels, through efficientnet-lite0.",
+            "both together",
+        ),
+    ],
+)
+def test_what_a_model_looks_at(settings: dict, looks: str, tried: str | None) -> None:
+    card = Detector(**settings).fit(LARGE).card
+    assert looks_at(card) == looks
+    told = not_tried(card)
+    if tried is None:
+        assert told is None
+    else:
+        words = {"whole images", "patches", "both together"}
+        assert {word for word in words if f"{word} (--rows" in str(told)} == words - {tried}
+
+
+def test_a_model_saved_without_rows_says_how_to_get_them(tmp_path: Path) -> None:
+    Detector(backbone="greyscale").fit(stripes(20, seed=1)).save(tmp_path / "m.oneclass")
+    detector = load(tmp_path / "m.oneclass")
+    with pytest.raises(ModelFileError, match=r"m.oneclass.rows.*--keep-rows.*rows=True"):
+        detector.update(stripes(2, seed=2))
+    with pytest.raises(ModelFileError, match=r"--keep-rows"):
+        detector.save(tmp_path / "n.oneclass", rows=True)
+
+
+def test_fit_says_that_it_kept_no_rows_of_patches(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(8, seed=1))
+    words = ("fit", "good", "-o", "m.oneclass", "--rows", "patches", "--size", "64")
+    done = oneclass(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "'oneclass update' cannot teach this model more images" in done.stderr
+    kept = oneclass(*words, "--keep-rows", cwd=tmp_path)
+    assert "cannot teach" not in kept.stderr

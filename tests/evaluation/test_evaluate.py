@@ -1,0 +1,274 @@
+"""The command from folders to the page: what is measured, kept, told and not done again."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sklearn.metrics import roc_auc_score
+
+from categories import make_category
+from oneclass import Detector, InputError
+from oneclass.cli import cli
+from oneclass.detector.settings import SETTINGS, Settings
+from oneclass.errors import StorageError
+from oneclass.evaluation import measuring, running
+from oneclass.evaluation.cells import Cell
+from oneclass.evaluation.keeping import KeptCells, digest_of_cell, digest_of_files
+from oneclass.evaluation.layout import read_category
+from oneclass.evaluation.published import PUBLISHED, published_for
+
+FEW = ("--backbone", "greyscale", "--halfspaces", "2", "--threads", "1")
+MAPPED = ("--layer", "block_2@7", "--threads", "1")
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(cli, ["evaluate", *map(str, words)], standalone_mode=False)
+
+
+def settings(**given: object) -> Settings:
+    return Settings(**{**{s.name: s.default for s in SETTINGS}, **given})
+
+
+class Silent:
+    def __call__(self, done: int, total: int) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+
+def show(_: str) -> AbstractContextManager[Silent]:
+    return nullcontext(Silent())
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cell, Path]:
+    folder = make_category(tmp_path_factory.mktemp("data") / "parts")
+    asked = settings(layer="block_2@7", threads=1)
+    return measuring.measure(read_category("parts", folder), asked, show), folder
+
+
+def test_a_cell_says_what_the_detector_says(cell: tuple[Cell, Path]) -> None:
+    found, folder = cell
+    detector = Detector(layer="block_2@7", threads=1).fit(folder / "train/good")
+    normal = detector.score(folder / "test/good")
+    odd = detector.score([folder / "test/dot", folder / "test/lying"])
+    scores = [*normal.scores, *odd.scores]
+    assert found.ranking.auroc.value == pytest.approx(roc_auc_score([0] * 5 + [1] * 7, scores))
+    assert found.false_alarms.hits == sum(p.is_anomaly for p in normal.predictions)
+    assert found.found.hits == sum(p.is_anomaly for p in odd.predictions)
+    assert (found.n_train, found.n_good, found.n_odd) == (12, 5, 7)
+    assert found.promised == detector.card["false_alarms"]
+    assert found.looked_at == "image, 224 x 224"
+    assert found.setting == "--layer block_2@7"
+
+
+def test_pixels_are_of_the_pictures_with_masks_and_it_is_said(cell: tuple[Cell, Path]) -> None:
+    found, _ = cell
+    assert found.pixels is not None
+    assert found.pixels.n_regions == 4
+    kinds = {kind.name: kind for kind in found.kinds}
+    assert kinds["dot"].pixels == found.pixels
+    assert kinds["lying"].pixels is None
+    assert found.pixels.auroc.value > 0.9
+    assert any("3 of 7 odd pictures have no mask" in note for note in found.notes)
+
+
+def test_layers_without_maps_say_nothing_of_pixels(tmp_path: Path) -> None:
+    category = read_category("parts", make_category(tmp_path / "parts"))
+    found = measuring.measure(category, settings(layer="pool", threads=1), show)
+    assert found.pixels is None
+    assert measuring.NO_MAPS in found.notes
+    assert found.found.n == 7
+
+
+def test_costs_are_measured(cell: tuple[Cell, Path]) -> None:
+    costs = cell[0].costs
+    assert costs.fit_seconds > 0
+    assert costs.ms_an_image > 0
+    assert costs.model_kilobytes > 1
+    assert costs.peak_megabytes is None or 30 < costs.peak_megabytes < 5000
+
+
+def test_a_cell_survives_json(cell: tuple[Cell, Path], tmp_path: Path) -> None:
+    kept = KeptCells(tmp_path)
+    digest = "a" * 64
+    assert kept.get(digest) is None
+    stored = kept.put(cell[0], digest)
+    assert kept.get(digest) == stored
+    (tmp_path / "cells" / f"{digest}.json").write_text('{"category": "half')
+    assert kept.get(digest) is None
+
+
+def test_digests_know_settings_names_and_content(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    category = read_category("parts", folder)
+    files = digest_of_files(category)
+    first = digest_of_cell(category, files, settings())
+    assert first == digest_of_cell(category, files, settings(threads=1, cache="x"))
+    assert first != digest_of_cell(category, files, settings(nu=0.2))
+    moved = read_category("parts", Path(shutil.copytree(folder, tmp_path / "other")))
+    assert files == digest_of_files(moved)
+    mask = folder / "ground_truth/dot/000_mask.png"
+    mask.write_bytes((folder / "ground_truth/dot/001_mask.png").read_bytes() + b" ")
+    assert files != digest_of_files(category)
+
+
+def test_what_is_finished_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_category(tmp_path / "all/parts")
+    first = run(tmp_path / "all", *FEW, "-o", tmp_path / "out")
+    assert first.exit_code == 0, first.output
+    pages = {f.name: f.read_bytes() for f in (tmp_path / "out").glob("*.*")}
+    assert set(pages) == {"table.md", "table.html", "results.json"}
+
+    def measured(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(running, "measure", measured)
+    assert run(tmp_path / "all", *FEW, "-o", tmp_path / "out").exit_code == 0
+    assert pages == {f.name: f.read_bytes() for f in (tmp_path / "out").glob("*.*")}
+    with pytest.raises(AssertionError, match="measured again"):
+        raise run(tmp_path / "all", *FEW, "--nu", "0.2", "-o", tmp_path / "out").exception
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), StorageError("the disk is full")])
+def test_what_comes_between_leaves_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    for name in ("a", "b"):
+        make_category(tmp_path / "all" / name)
+    real = measuring.measure
+
+    def measure(category: object, *rest: object) -> Cell:
+        if getattr(category, "name", "") == "b":
+            raise error
+        return real(category, *rest)
+
+    monkeypatch.setattr(running, "measure", measure)
+    assert run(tmp_path / "all", *FEW, "-o", tmp_path / "out").exception is not None
+    kept = json.loads((tmp_path / "out/results.json").read_text())
+    assert [one["category"] for one in kept["cells"]] == ["a"]
+
+
+def test_a_bad_category_stops_nothing_and_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        make_category(tmp_path / "all" / name)
+    shutil.rmtree(tmp_path / "all/b/test/good")
+    result = run(tmp_path / "all", *FEW, "-o", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    told = json.loads((tmp_path / "out/results.json").read_text())
+    assert [one["category"] for one in told["cells"]] == ["a", "c"]
+    assert [one["category"] for one in told["problems"]] == ["b"]
+    average = told["means"][0]
+    assert average["counts"] == dict.fromkeys(average["figures"], 2)
+    values = [one["ranking"]["auroc"]["value"] for one in told["cells"]]
+    assert average["figures"]["auroc"]["value"] == pytest.approx(sum(values) / 2)
+    for name in ("table.md", "table.html"):
+        assert "Not evaluated" in (tmp_path / "out" / name).read_text()
+    assert "mean of 2" in (tmp_path / "out/table.md").read_text()
+    assert "mean of 2" in result.output
+
+
+def test_a_category_that_cannot_be_fitted_is_named(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "all/a")
+    for file in sorted((folder / "train/good").iterdir())[1:]:
+        file.unlink()
+    make_category(tmp_path / "all/b")
+    result = run(tmp_path / "all", *FEW, "-o", tmp_path / "out")
+    assert isinstance(result.exception, InputError)
+    told = json.loads((tmp_path / "out/results.json").read_text())
+    assert [one["category"] for one in told["problems"]] == ["a"]
+
+
+def test_unreadable_pictures_and_masks_are_left_out_and_told(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    for name in ("test/dot/000.png", "ground_truth/dot/002_mask.png", "train/good/003.png"):
+        (folder / name).write_bytes(b"no picture")
+    result = run(folder, *MAPPED, "--json")
+    assert result.return_value == 3
+    told = json.loads(result.output.splitlines()[0])
+    assert (told["n_train"], told["n_odd"]) == (11, 6)
+    assert told["pixels"]["n_regions"] == 2
+    assert len(told["errors"]) == 3
+
+
+def test_settings_stand_side_by_side(tmp_path: Path) -> None:
+    make_category(tmp_path / "bottle")
+    words = ("--compare", "--nu 0.5", "--compare", "--halfspaces 1 --seed 3")
+    result = run(tmp_path / "bottle", *FEW, *words, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "out/results.json").read_text())
+    assert [one["setting"] for one in told["cells"]] == [
+        "--backbone greyscale --halfspaces 2",
+        "--backbone greyscale --nu 0.5 --halfspaces 2",
+        "--backbone greyscale --halfspaces 1 --seed 3",
+    ]
+    assert told["cells"][1]["seed"] == 0
+    page = (tmp_path / "out/table.html").read_text()
+    assert "PatchCore, WideResNet50, 10 %" in page
+    assert "3 settings side by side" in page
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--nu 0.1", "the same as"),
+        ("--nu high", "'high' is not a valid float"),
+        ("--colour red", "No such option"),
+        ("patches", "unexpected extra argument"),
+        ("--nu '0.1", "No closing quotation"),
+    ],
+)
+def test_words_that_make_no_other_setting_are_refused(
+    tmp_path: Path, words: str, message: str
+) -> None:
+    make_category(tmp_path / "parts")
+    result = run(tmp_path / "parts", *FEW, "--compare", words)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+
+
+def test_the_page_is_whole_and_markdown_has_even_tables(tmp_path: Path) -> None:
+    make_category(tmp_path / "all/tile<b>")
+    make_category(tmp_path / "all/wood", seed=1)
+    assert run(tmp_path / "all", *MAPPED, "-o", tmp_path / "out").exit_code == 0
+    page = (tmp_path / "out/table.html").read_text()
+    assert "tile<b>" not in page
+    assert "http" not in re.sub(r'http-equiv="Content-Security-Policy"', "", page)
+    seen: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            seen.append(tag)
+
+    Reader().feed(page)
+    assert seen.count("table") == 6
+    for block in (tmp_path / "out/table.md").read_text().split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({line.count("|") for line in lines}) <= 1
+
+
+def test_published_figures_are_shares_with_a_source() -> None:
+    for one in PUBLISHED:
+        for table in (one.auroc, one.pixel_auroc, one.au_pro):
+            assert all(0.5 < value <= 1 for value in table.values())
+        assert one.source
+    assert {one.way for one in published_for("Metal Nut")} >= {"PaDiM, WideResNet50", "MSFlow"}
+    assert published_for("my parts") == []
+    means = {
+        one.way: round(sum(one.auroc.values()) / len(one.auroc), 3) for one in PUBLISHED
+    }  # as the sources print them
+    assert means["PatchCore, WideResNet50, 10 %"] == 0.992
+    assert means["PaDiM, WideResNet50"] == 0.950
+    assert means["EfficientAD-S"] == 0.982
+    assert means["EfficientAD-M"] == 0.975
+    assert means["PatchCore, ResNet18"] == 0.973
+    assert means["FastFlow, WideResNet50"] == 0.963
+    assert means["MSFlow"] == 0.997

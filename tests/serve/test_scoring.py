@@ -19,6 +19,7 @@ from oneclass.errors import StorageError
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.settings import Limits
 from oneclass.serve.web.bodies import SMALL
+from oneclass.serve.work import drawing
 from serving import RAW, Place
 
 LINES = {"Accept": "application/x-ndjson"}
@@ -278,3 +279,14 @@ def test_lists_go_on_where_they_ended(place: Place, images: Path) -> None:
     assert odd
     assert all(one["is_anomaly"] for one in odd)
     assert json.dumps(odd)
+
+
+def test_boxes_hold_what_is_odd_the_oddest_first() -> None:
+    heat = np.zeros((4, 8))
+    heat[0, 0], heat[2:, 4:6], heat[1, 1] = 2, 3, 1.5
+    found = [(b.left, b.top, b.width, b.height) for b in drawing.boxes(heat, 1.0)]
+    assert found == [(0.5, 0.5, 0.25, 0.5), (0, 0, 0.25, 0.5)]
+    dots = np.zeros((9, 9))
+    dots[::2, ::2] = 2
+    assert len(drawing.boxes(dots, 1.0, most=3)) == 3
+    assert drawing.boxes(heat, 3.0) == []

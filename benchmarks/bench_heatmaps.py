@@ -1,0 +1,149 @@
+"""What scoring and heatmaps cost beside the bare network, in processor time.
+
+    export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+    ONECLASS_DATA=/path/to/data python benchmarks/bench_heatmaps.py [--write] [SET ...]
+
+For each set, at default settings and for whole images alone: milliseconds of processor time an
+image of ONNX Runtime's sessions on arrays that are ready, of the package around them (files to
+predictions), and with heatmaps (PNG, map, regions) written; one thread. The four are run in turn,
+and of the rounds' ratios the median is printed: other work on the machine moves all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from oneclass import Detector, images
+from oneclass.images.sources import gather
+from oneclass.representations import WholeAndPatches
+from oneclass.results.heatmaps import Drawn, HeatmapFolder, draw_each
+from oneclass.system.host.machine import environment
+from patch_sets import pictures
+
+SETS = ("deeppcb", "magnetic_tile", "elpv_mono")
+RESULTS = Path(__file__).parent / "results" / "heatmaps.json"
+LEARNT, SCORED, READY = 60, 24, 8
+
+
+def milliseconds(work: Callable[[], None], n: int) -> float:
+    """Processor time of one of n images, of the process and of the system for it."""
+    start = time.process_time()
+    work()
+    return 1000 * (time.process_time() - start) / n
+
+
+class Runs:
+    """The same pictures by the bare network, scored, explained, and with heatmaps written."""
+
+    def __init__(self, detector: Detector, files: list[str], folder: Path) -> None:
+        self._detector, self._files, self._folder = detector, files, folder
+        representation = detector.model.representation
+        both = isinstance(representation, WholeAndPatches)
+        self._parts = representation._two if both else (representation,)  # type: ignore[attr-defined]
+        self._ready = [
+            [self._prepared(part, file) for part in self._parts] for file in files[:READY]
+        ]
+
+    def _prepared(self, part: Any, file: str) -> Any:
+        pixels = images.read(file, at_least=part.preprocessing.at_least)
+        return part.prepare(pixels, self._detector.pixel_scale)[None]
+
+    def bare(self) -> None:
+        for index in range(len(self._files)):
+            for part, planes in zip(self._parts, self._ready[index % READY], strict=True):
+                part._session(planes)
+
+    def scored(self) -> None:
+        list(self._detector.score_each(gather(self._files)))
+
+    def explained(self) -> None:
+        list(self._detector.explain_each(gather(self._files)))
+
+    def drawn(self) -> None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as place:
+            heat = HeatmapFolder(Path(place))
+            for one in draw_each(self._detector, gather(self._files)):
+                assert isinstance(one, Drawn), one
+                heat.add(one)
+            heat.finish()
+
+
+def measure(name: str, rows: str | None, rounds: int, folder: Path) -> dict[str, Any]:
+    found = pictures(name)
+    order = np.random.default_rng(0).permutation(found.train)[:LEARNT]
+    detector = Detector(rows=rows, threads=1).fit([str(found.files[i]) for i in np.sort(order)])
+    half = SCORED // 2
+    tested = [str(found.files[i]) for i in (*found.normal[:half], *found.odd[:half])]
+    runs = Runs(detector, tested, folder)
+    ways = {
+        "bare": runs.bare,
+        "scored": runs.scored,
+        "explained": runs.explained,
+        "drawn": runs.drawn,
+    }
+    for way in ways.values():
+        way()
+    detector.stages.seconds.clear()
+    times = [{way: milliseconds(work, SCORED) for way, work in ways.items()} for _ in range(rounds)]
+    stages = {
+        stage: 1000 * s / (3 * rounds * SCORED) for stage, s in detector.stages.seconds.items()
+    }
+    return {
+        "set": name,
+        "rows": detector.card["representation"]["kind"],
+        "pixels": detector.card["representation"]["preprocessing"]["size"],
+        "milliseconds": {way: float(np.median([one[way] for one in times])) for way in ways},
+        "ratios": {way: float(np.median([t[way] / t["bare"] for t in times])) for way in ways},
+        "stages_wall_ms": stages,
+        "rounds": rounds,
+    }
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    head = (
+        "| set | looked at | bare network, ms | scored | with maps in memory | "
+        "with heatmaps written |\n"
+        "|" + "---|" * 6
+    )
+    lines = [
+        f"| {r['set']} | {r['rows']}, {r['pixels'][0]} x {r['pixels'][1]} | "
+        f"{r['milliseconds']['bare']:.1f} | "
+        + " | ".join(f"{r['ratios'][way]:.2f} x" for way in ("scored", "explained", "drawn"))
+        + " |"
+        for r in results
+    ]
+    return "\n".join([head, *lines])
+
+
+def main() -> None:
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(variable) != "1":
+            raise SystemExit(f"set {variable}=1: the package's products must have one thread, too")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="*", default=SETS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where heatmaps are written, and removed again")
+    parser.add_argument("--write", action="store_true", help="keep the figures in results/")
+    asked = parser.parse_args()
+    results = []
+    for name in asked.sets:
+        for rows in (None, "image"):
+            results.append(measure(name, rows, asked.rounds, asked.folder))
+            print(table(results[-1:]), flush=True)
+    print(table(results))
+    if asked.write:
+        kept = {"machine": environment(), "results": results}
+        RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

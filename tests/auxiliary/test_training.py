@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,20 @@ def test_it_learns_and_says_so(place: Path, whole: bytes) -> None:
     assert history[-1]["loss"] < history[0]["loss"]
     assert history[-1]["held_out_accuracy"] == 1
     assert not (place / "whole.onnx.run/pixels.npy").exists()
+
+
+def test_the_whole_recipe_in_the_documentation_begins_on_a_processor(tmp_path: Path) -> None:
+    page = (HERE.parent / "docs/training.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ {4}oneclass train (.*--preset paper.*)$", page, re.MULTILINE)
+    words = line.replace("--device cuda", "--device cpu --epochs 2 --batch 8").split()
+    for name in ("anton", "bert"):
+        seed = len(name)
+        write_images(tmp_path / "faces/male" / name, stripes(8, seed, upright=seed == 4))
+    done = train(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    backbone = Backbone.open(tmp_path / "male.onnx")
+    assert {"P6", "C8", "P8", "FC9"} <= set(backbone.layers)
+    assert len((tmp_path / "male.onnx.run/metrics.jsonl").read_text().splitlines()) == 2
 
 
 def test_the_file_is_a_backbone_with_its_origin(place: Path, whole: bytes) -> None:

@@ -170,7 +170,7 @@ def test_bmp(tmp_path: Path, data: bytes, expected: list[object]) -> None:
 
 def test_a_still_gif(tmp_path: Path) -> None:
     index = RNG.integers(0, 4, (5, 6), dtype=np.uint8)
-    image = Image.fromarray(index, "L").convert("P")
+    image = Image.fromarray(index).convert("P")
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
     palette = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], np.uint8)
     assert_reads(saved(tmp_path, image, "gif"), palette[index])

@@ -15,6 +15,8 @@ from graphs import session_of
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.export.assembly import INPUT, MEANINGS, METADATA_KEY, Input, onnx_model
 from oneclass.export.graph import OPSET
+from oneclass.export.running import Exported
+from oneclass.export.verifying import other_order
 
 KINDS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -119,6 +121,12 @@ def test_the_file_says_what_it_is_and_the_same_model_gives_the_same_bytes(
     assert record["card"] == detector.card
     assert record["licence"] == "Apache-2.0"
     assert record["outputs"] == MEANINGS
+    here = Exported(record, lambda images: {})
+    assert not other_order(here)
+    elsewhere = {**record, "tall_vertically_first": not record["tall_vertically_first"]}
+    assert other_order(Exported(elsewhere, lambda images: {}))
+    older = {name: value for name, value in record.items() if name != "tall_vertically_first"}
+    assert not other_order(Exported(older, lambda images: {}))
     assert record["heat_scale"] == detector.heat_scale
     assert record["input"]["shape"] == ["batch", "height", "width", "channels"]
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from graphs import ready
+from oneclass.export import resizing
 from oneclass.export.graph import Graph
 from oneclass.export.resizing import resize
 
@@ -71,6 +72,18 @@ def test_images_of_random_sizes_come_out_bit_for_bit(seed: int) -> None:
             by_pillow(images, size, "bilinear"),
             err_msg=f"{images.shape} to {size}",
         )
+
+
+@pytest.mark.parametrize("vertically", [False, True])
+def test_either_order_of_the_axes_is_that_of_two_resizings(
+    monkeypatch: pytest.MonkeyPatch, vertically: bool
+) -> None:
+    """Whichever Pillow is installed: one axis at a time it knows no order of its own."""
+    monkeypatch.setattr(resizing, "may_begin_vertically", lambda: vertically)
+    images, size = noise((1, 3, 300, 40), seed=2), (32, 24)
+    first = (32, 40) if vertically else (300, 24)
+    expected = by_pillow(by_pillow(images, first, "bilinear").astype(np.uint8), size, "bilinear")
+    np.testing.assert_array_equal(in_graph("uint8", size, "bilinear")(images), expected)
 
 
 def test_a_size_that_the_graph_knows_changes_nothing() -> None:

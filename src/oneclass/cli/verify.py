@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, count, print_data, progress, say_errors
+from oneclass.cli.talk.console import (
+    DIFFERENT,
+    UNREADABLE,
+    count,
+    print_data,
+    progress,
+    say,
+    say_errors,
+)
 from oneclass.errors import ImageError, InputError
 
 if TYPE_CHECKING:
@@ -48,13 +56,18 @@ def verify(
     """
     from oneclass.detector.files.loading import load
     from oneclass.export.running import open_exported
-    from oneclass.export.verifying import check_origin, compare
+    from oneclass.export.verifying import check_origin, compare, other_order
     from oneclass.images.sources import gather
     from oneclass.system.files import check_writable
 
     detector = load(model, backbone=backbone, threads=threads)
     other = open_exported(Path(exported))
     check_origin(other, detector)
+    if other_order(other):
+        say(
+            "note: it resizes tall images in the order of axes of another Pillow than the one here "
+            "(13.0 changed it): a grey level's difference here and there."
+        )
     if table is not None:
         check_writable(Path(table))
     sources = gather(list(inputs))

@@ -18,6 +18,7 @@ from oneclass.export.graph import IR_VERSION, OPSET, Graph, require_onnx
 from oneclass.export.network import Network
 from oneclass.export.outputs import write_outputs
 from oneclass.export.pixels import LAYOUTS, prepare
+from oneclass.export.resizing import may_begin_vertically
 from oneclass.export.rows import write_rows
 from oneclass.representations import (
     Greyscale,
@@ -101,6 +102,7 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
         "input": {"name": INPUT, "type": model.scale.depth, "layout": takes.layout, "shape": shape},
         "outputs": {name: MEANINGS[name] for name in outputs},
         "resized": takes.resized,
+        "tall_vertically_first": None if takes.resized else may_begin_vertically(),
         "size": list(representation.preprocessing.size) if takes.resized else takes.size,
         "heat_scale": float(model.heat.heat_scale[0]) if "anomaly_map" in outputs else None,
     }

@@ -12,6 +12,7 @@ from oneclass.backbones import Preprocessing
 from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.errors import ImageError, InputError
+from oneclass.export.resizing import may_begin_vertically
 from oneclass.export.running import Exported
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Progress, Sources
@@ -61,6 +62,15 @@ def check_origin(exported: Exported, detector: Detector) -> None:
             f"the exported model was made from a model of SHA-256 {theirs}, and this one has "
             f"{detector.digest}. Give the model that it was made from, or export again."
         )
+
+
+def other_order(exported: Exported) -> bool:
+    """Whether it resizes tall images in another order of axes than the Pillow that is here.
+
+    Pillow 13.0 changed the order, and the exported model has that of where it was made.
+    """
+    told = exported.record.get("tall_vertically_first")
+    return told is not None and told != may_begin_vertically()
 
 
 def compare(

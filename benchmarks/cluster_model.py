@@ -1,118 +1,70 @@
-"""A model of what a solve on a cluster costs; nothing is simulated but the arithmetic.
+"""What a solve on a hundred machines would take: arithmetic on what was measured on one.
 
     python benchmarks/cluster_model.py
 
-It takes what benchmarks/bench_cluster.py measured (results/cluster.json), predicts that run from
-its parts, and then another size.
+It takes a task's cost, the passes and their bytes from results/cluster.json (bench_cluster.py), and
+the seconds of a pass over a million rows in a file, on two cores, from results/svm.json
+(bench_svm.py).
+No machine but one was there: this is a model, not a measurement.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parent / "results/cluster.json"
+RESULTS = Path(__file__).parent / "results"
 FAN = 8
-ROUNDS = {"survey": 1, "score": 5, "gather": 1}
-"""Times that this machine asks and waits: extremes, two counts, a fetch, and one for certifying."""
+ROWS, COLUMNS, MACHINES, CORES, LINK = 1_000_000_000, 1280, 100, 16, 1.2e9
+"""The problem, the machines, the cores of each, and bytes a second between two (10 Gbit/s)."""
+CHUNKS = (26_208, 1_000_000, 10_000_000)
+"""Rows of one; the first is that of `rows_of`."""
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Rows, and machines for them.
-
-    Attributes:
-        rows, columns, nus: of the problem.
-        workers: machines.
-        flops: of one machine, in a product with as many columns as there are nu.
-        chunk: rows of one.
-        task: seconds of the scheduler for a task.
-        answer: seconds from a question to its answer where nothing is computed.
-        link: bytes a second between two machines.
-        band: rows that come back for each nu.
-    """
-
-    rows: float
-    columns: int
-    nus: int
-    workers: int
-    flops: float
-    chunk: float
-    task: float
-    answer: float
-    link: float
-    band: float = 256
-
-    @property
-    def chunks(self) -> int:
-        return math.ceil(self.rows / self.chunk)
-
-    def computing(self) -> float:
-        """Seconds of one pass's product on the machine that has most chunks."""
-        own = math.ceil(self.chunks / self.workers) * self.chunk
-        return 2 * own * self.columns * self.nus / self.flops
-
-    def scheduling(self, what: str) -> float:
-        """Seconds of one pass in which the scheduler hands out tasks."""
-        tasks = self.chunks * (1 + 1 / (FAN - 1))
-        return ROUNDS[what] * (tasks * self.task + self.answer)
-
-    def out(self) -> float:
-        """Bytes to each worker in one pass."""
-        return 8.0 * self.nus * self.columns
-
-    def back(self, what: str) -> float:
-        """Bytes to this machine in one pass; each node of the tree sends as many."""
-        bands = 4.0 * self.nus * self.band * self.columns
-        return {"survey": 15e6, "score": 0.5e6 * self.nus / 21, "gather": bands}[what]
-
-    def sending(self, what: str) -> float:
-        """Seconds: out to all by way of each other, and up the tree, level by level."""
-        levels = max(1, math.ceil(math.log(max(self.chunks, 2), FAN)))
-        return (
-            self.out() * math.log2(2 * self.workers) + FAN * levels * self.back(what)
-        ) / self.link
-
-    def seconds(self, what: str) -> tuple[float, float, float]:
-        return self.computing(), self.scheduling(what), self.sending(what)
+def read(name: str) -> Any:
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
 
 
-def solve(cluster: Cluster, passes: dict[str, int]) -> tuple[float, float, float]:
-    """Seconds of all passes: computing, scheduling, sending."""
-    each = [[count * s for s in cluster.seconds(what)] for what, count in passes.items()]
-    computing, scheduling, sending = (sum(column) for column in zip(*each, strict=True))
-    return computing, scheduling, sending
+def tasks_of(chunks: int) -> int:
+    """Tasks of one round: one a chunk, and the tree above them."""
+    total, level = chunks, chunks
+    while level > 1:
+        level = math.ceil(level / FAN)
+        total += level
+    return total
 
 
 def main() -> None:
-    found = json.loads(RESULTS.read_text())
-    solved, cost = found["solving"], found["overhead"]
-    passes = {what: sum(one["what"] == what for one in solved["sent"]) for what in ROUNDS}
-    # What of the one process's time is not the scheduler's gives the rate of a product.
-    here = solved["processor_seconds"]["one process, two threads"]
-    flops = 2 * solved["rows"] * 1280 * 21 * sum(passes.values()) / here
-    run = Cluster(
-        solved["rows"], 1280, 21, 2, flops, 26_000, cost["processor_ms_a_task"] / 1e3, 0.01, 1e9
-    )
+    measured, passes = read("cluster.json"), read("cluster.json")["solving"]["sent"]
+    task = measured["overhead"]["processor_ms_a_task"] / 1e3
+    million = read("svm.json")["mapped"]["results"][-1]["per_million"]
+    rounds, back = sum(one["rounds"] for one in passes), sum(one["back"] for one in passes)
+    out = sum(one["out"] for one in passes)
+
+    spent = measured["solving"]["processor_seconds"]
+    here, there = spent.values()
+    n_tasks = rounds * (tasks_of(1) + 1)  # one chunk, and what is told to all
     print(
-        f"as measured, processor seconds of a solve of {solved['rows']:,} rows: "
-        f"{solved['processor_seconds']['local:2']:.1f}"
+        f"measured, {measured['solving']['rows']:,} rows: local:2 took {there - here:.2f} s more "
+        f"of the processor;\n{n_tasks} tasks at {1e3 * task:.1f} ms are {n_tasks * task:.2f} s of "
+        f"it, the rest goes with {(out + back) / 1e6:.0f} MB that were sent"
     )
-    computing, scheduling, _ = solve(run, passes)
-    print(f"from its parts: {2 * computing + scheduling:.1f} (two workers' products + tasks)\n")
-    hundred = replace(run, rows=1e9, workers=100, flops=16 * flops, link=1.2e9)
-    print("| chunks of | tasks a round | computing, s | scheduling, s | sending, s |")
+    print(f"\n{ROWS:,} x {COLUMNS}, {MACHINES} machines of {CORES} cores, {len(passes)} passes:\n")
+    print("| rows of a chunk | tasks a round | computing, s | scheduling, s | sending, s |")
     print("| --- | --- | --- | --- | --- |")
-    for chunk in (26_000, 1_000_000, 10_000_000):
-        one = replace(hundred, chunk=chunk)
-        times = " | ".join(f"{t:,.0f}" for t in solve(one, passes))
-        print(f"| {chunk:,} rows, {chunk * 5120 / 1e9:.1f} GB | {one.chunks:,} | {times} |")
-    print(
-        f"\n{sum(passes.values())} passes as measured; each sends {hundred.out() / 1e6:.2f} MB to "
-        f"a worker and at most {hundred.back('gather') / 1e6:.0f} MB back, at any number of rows."
-    )
+    for chunk in CHUNKS:
+        chunks = math.ceil(ROWS / chunk)
+        most = math.ceil(chunks / MACHINES) * chunk  # of one machine
+        computing = len(passes) * most / 1e6 * million * 2 / CORES
+        levels = math.ceil(math.log(chunks, FAN))
+        sending = (out * math.log2(MACHINES) + FAN * levels * back) / LINK
+        scheduling = rounds * tasks_of(chunks) * task
+        print(
+            f"| {chunk:,} | {tasks_of(chunks):,} | {computing:,.0f} | {scheduling:,.0f} | "
+            f"{sending:,.0f} |"
+        )
 
 
 if __name__ == "__main__":

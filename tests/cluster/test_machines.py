@@ -93,7 +93,10 @@ def test_a_machine_with_another_oneclass_or_none_is_refused_by_name(tmp_path: Pa
 
 
 @pytest.mark.linux
-def test_the_command_line_with_a_schedulers_file_and_a_scheduler_that_goes(tmp_path: Path) -> None:
+def test_the_command_line_with_a_schedulers_file_and_a_scheduler_that_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.CONNECT_SECONDS", 8)  # to come back, too
     write_images(tmp_path / "normal", stripes(30, seed=1))
     (tmp_path / "normal/cut.png").write_bytes(b"\x89PNG")
     with scheduler(tmp_path) as (file, started), worker(file, "one"):

@@ -20,7 +20,7 @@ from oneclass.rows import ArrayRows
 from oneclass.svm import NuPath, fit_halfspaces, halfspace_scores, nu_path
 from oneclass.svm.solving.looks import BlockLooks, Looks, Point
 
-NUS = [0.01, 0.1, 0.5, 1.0]
+NUS = [0.1, 0.5]
 
 
 def unit_rows(n: int, d: int = 24, seed: int = 0) -> np.ndarray:

@@ -160,9 +160,9 @@ class ScoredRows:
         for column, (low, split, alone) in enumerate(ranks):
             first, last, middle, at = found[4 * column : 4 * column + 4]
             thin = drawn[column] > 0
-            ends = [(one.score, one.position) for one in (first, last, middle if thin else first)]
+            fixed = middle if thin else first
             share = min(drawn[column] / widths[column], 1.0) if thin else 1.0
-            self._bands.append(work.Band(column, *ends, share))
+            self._bands.append(work.Band(column, first.place, last.place, fixed.place, share))
             lowest = (at.below + (masses[column] - split) * at.score) / masses[column]
             cuts.append(
                 Threshold(

@@ -121,6 +121,11 @@ class Found:
     position: int
     below: float
 
+    @property
+    def place(self) -> tuple[float, int]:
+        """Where it stands among all rows."""
+        return self.score, self.position
+
 
 def keys_of(scores: Floats) -> Keys:
     """Whole numbers in the order of the scores, -0 excluded."""

@@ -16,7 +16,14 @@ from oneclass import images
 from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
-from oneclass.detector.settings import GREYSCALE, IMAGE, VIEWS, Settings, as_options
+from oneclass.detector.settings import (
+    GREYSCALE,
+    IMAGE,
+    OF_THIS_MACHINE,
+    VIEWS,
+    Settings,
+    as_options,
+)
 from oneclass.errors import ImageError, InputError
 from oneclass.evaluation.cells import Cell, Costs, Kind, Rate
 from oneclass.evaluation.layout import Category, Picture
@@ -84,7 +91,7 @@ class Maps:
 
 def words(settings: Settings) -> str:
     """The words of `oneclass fit` that make these settings, without those of this machine."""
-    return " ".join(as_options({**vars(settings), "threads": None, "cache": None})) or "defaults"
+    return " ".join(as_options({**vars(settings), **dict.fromkeys(OF_THIS_MACHINE)})) or "defaults"
 
 
 def measure(category: Category, settings: Settings, show: Show) -> Cell:

@@ -169,4 +169,4 @@ def test_the_command_line_and_the_report(tmp_path: Path) -> None:
     assert "patches of block_2" in page
     done = oneclass("update", "p.oneclass", "new", cwd=tmp_path)
     assert done.returncode == 4  # the rows of patches are kept only if asked for
-    assert "Fit again" in done.stderr
+    assert "fit again" in done.stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from oneclass.svm import _clustered, fit_halfspaces, nu_path
-from oneclass.svm.solving import active_set, rounds, solve
+from oneclass.svm.solving import active_set, looks, rounds, solve
 from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
 from oneclass.svm.solving.choice import matrix_pays
 from svm.oracles import Pieces, libsvm_coef, make_rows
@@ -155,8 +155,8 @@ def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):
     widths = []
     monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
     monkeypatch.setattr(rounds, "_WIDEST_BAND", 100)
-    cut = rounds.cut_scores
-    monkeypatch.setattr(rounds, "cut_scores", lambda *a: widths.append(a[2]) or cut(*a))
+    cut = looks.cut_scores
+    monkeypatch.setattr(looks, "cut_scores", lambda *a: widths.append(a[2]) or cut(*a))
     path = nu_path(rows, GRID, tol=1e-3)
     assert max(widths) == 100
     assert set(path.status) == {"converged"}

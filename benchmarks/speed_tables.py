@@ -162,10 +162,8 @@ def peers(result: dict[str, Any]) -> str:
         [
             "### Peers: fit to 512 files, score 256",
             table(["what", "s"], lines),
-            "anomalib and imgad are wanted here and could not run: anomalib 2.7 imports "
-            "torchvision, which does not import beside a torch for the processor alone (`operator "
-            "torchvision::nms does not exist`); imgad 0.6 fetches every network from a model hub, "
-            "and no hub could be reached.",
+            "anomalib's PatchCore and PaDiM run in an environment of their own, with the same "
+            "weights: [beside anomalib](#beside-anomalib). imgad 0.6 was not compared.",
         ]
     )
 

@@ -118,7 +118,8 @@ class ClusterWorkers:
                     begin(1)
                 yield result
         finally:
-            if begun:
+            # Whoever was interrupted may have closed the client before this.
+            if begun and self._client.status == "running":
                 self._client.cancel(list(begun))
 
     def _check_sight(self, sources: Sources) -> None:

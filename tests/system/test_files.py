@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from oneclass.errors import InputError, StorageError
-from oneclass.system.files import FEW_FILES, check_writable, flush_files, whole_file
+from oneclass.system.files import check_writable, flush_files, whole_file
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -126,19 +125,3 @@ def test_files_written_without_waiting_are_whole_and_flushed_together(
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="folder"):
         flush_files([tmp_path / "folder"])
-
-
-def test_many_files_are_flushed_at_once_where_the_system_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda _: calls.append("one"))
-    monkeypatch.setattr(os, "sync", lambda: calls.append("all"), raising=False)
-    paths = [tmp_path / str(i) for i in range(FEW_FILES + 1)]
-    for path in paths:
-        path.touch()
-    for system, expected in (("linux", ["all"]), ("darwin", ["one"] * len(paths))):
-        monkeypatch.setattr(sys, "platform", system)
-        flush_files(paths)
-        assert calls == expected
-        calls.clear()

@@ -93,7 +93,7 @@ class HeatmapFolder:
         Raises:
             StorageError: the disk is full.
         """
-        flush_files([self.folder / name for row in self._rows for name in row[-2:]])
+        flush_files(self.folder / name for row in self._rows for name in row[-2:])
         if self._regions:
             with whole_file(self.folder / REGIONS) as file:
                 for line in self._regions:

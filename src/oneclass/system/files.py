@@ -7,7 +7,7 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,6 @@ from uuid import uuid4
 from oneclass.errors import InputError, StorageError
 from oneclass.system.host import portable
 
-FEW_FILES = 100
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
@@ -54,15 +53,13 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
             portable.sync_folder(path.parent)
 
 
-def flush_files(paths: Sequence[Path]) -> None:
+def flush_files(paths: Iterable[Path]) -> None:
     """Flush files to the disk that `whole_file` wrote without waiting; not those gone since.
 
     Raises:
         InputError: one of them cannot be opened any more.
         StorageError: the disk is full or failing.
     """
-    if len(paths) > FEW_FILES and portable.sync_everything():
-        return  # one by one, each would wait for the disk
     for path in paths:
         with translated_errors(path), suppress(FileNotFoundError), path.open("rb+") as file:
             os.fsync(file.fileno())

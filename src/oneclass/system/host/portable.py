@@ -97,14 +97,6 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def sync_everything() -> bool:
-    """Flush whatever any process wrote to the disk, and wait for it; False where nothing can."""
-    if not _on("linux"):
-        return False  # elsewhere the call comes back before the disk is done, or there is none
-    os.sync()
-    return True
-
-
 def read_at(file: IO[bytes], view: memoryview, at: int, position: Lock) -> int:
     """Read bytes from a place on, as many as come at once; several threads may do so.
 

@@ -59,7 +59,7 @@ test-lowest:
 	$(PYTHON) -m venv build/lowest
 	$(PYTHON) tools/lowest_versions.py $(LOWEST) > build/lowest.txt
 	build/lowest/bin/pip --disable-pip-version-check --quiet install --requirement build/lowest.txt \
-	  --editable . httpx2 hypothesis pytest scipy threadpoolctl
+	  --editable . httpx2 hypothesis pytest scipy
 	build/lowest/bin/python -m pytest --ignore tests/auxiliary
 
 lint: $(VENV)/installed-test

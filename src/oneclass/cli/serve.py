@@ -158,6 +158,7 @@ def open_database(data: Path) -> Database:
 def run(settings: Settings, *, open_page: bool | None) -> int:
     """Serve until somebody ends it."""
     from oneclass.serve.web.server import bound, make_server
+    from oneclass.system.host.blas import one_blas_thread
 
     server = make_server(settings)
     with bound(settings) as socket:
@@ -166,7 +167,8 @@ def run(settings: Settings, *, open_page: bool | None) -> int:
         say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
         if open_page:
             webbrowser.open(address)
-        server.run([socket])
+        with one_blas_thread():  # images are scored by many threads
+            server.run([socket])
     say("ended; nothing is lost.")
     return 0
 

@@ -22,6 +22,7 @@ from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_dig
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Pixels, Planes, Rows
+from oneclass.system.host.blas import one_blas_thread
 from oneclass.system.host.machine import versions
 from oneclass.system.host.portable import cpu_name
 from oneclass.system.host.workers import AHEAD, ordered_map
@@ -160,7 +161,7 @@ def extract_and(
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
     work = _Work(sources, representation, scale, store, stages or Stages(), rooms, finish, glance)
-    with closing(ordered_map(work.results, chunks, workers)) as done:
+    with one_blas_thread(), closing(ordered_map(work.results, chunks, workers)) as done:
         try:
             for new, result in chain.from_iterable(done):
                 if store is not None and new is not None and new.key:

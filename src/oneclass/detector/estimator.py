@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import FP32, Backbone
+from oneclass.cluster.crew import crew_of
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
-from oneclass.detector.crew import crew_of
 from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
 from oneclass.detector.judging import Explain, Judge, explanation_alone

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from oneclass import Detector
 from oneclass.cluster import connected, rows_of
-from oneclass.detector.crew import crew_of
+from oneclass.cluster.crew import crew_of
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources, gather
 from oneclass.representations import Representation

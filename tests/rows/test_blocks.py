@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from oneclass.errors import InputError
-from oneclass.rows import ArrayRows, FileRows, MappedRows, RechunkedRows, RowBlocks, as_rows
+from oneclass.rows import (
+    ArrayRows,
+    FileRows,
+    MappedRows,
+    RechunkedRows,
+    RowBlocks,
+    as_rows,
+    map_blocks,
+)
 from oneclass.rows import blocks as rows_module
 
 
@@ -53,6 +61,18 @@ def test_every_source_yields_the_same_blocks_again_and_again(numbers, tmp_path):
             blocks = read(source)
             assert [len(block) for block in blocks] == [7, 7, 6]
             np.testing.assert_array_equal(np.concatenate(blocks), numbers)
+
+
+@pytest.mark.parametrize("shape", [(20, 3), (9, 2, 3), (1, 3)])
+def test_a_function_sees_every_row_at_its_place(shape, tmp_path):
+    numbers = np.random.default_rng(0).random(shape).astype(np.float32)
+    numbers.tofile(tmp_path / "rows")
+    for source in (ArrayRows(numbers), FileRows(tmp_path / "rows", shape, np.float32)):
+        seen = list(map_blocks(lambda start, block: (start, block.copy()), source))
+        assert len(seen) == -(-len(numbers) // (7 * 3 // numbers[0].size))
+        for start, block in seen:
+            np.testing.assert_array_equal(block, numbers[start : start + len(block)])
+        assert sum(len(block) for _, block in seen) == len(numbers)
 
 
 def test_what_kind_of_source_stands_for_what(numbers, tmp_path):

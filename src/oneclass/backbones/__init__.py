@@ -1,5 +1,6 @@
 """Frozen networks: one ONNX file each, with its preprocessing, licence and digest in one record."""
 
+from oneclass.backbones.refusals import first_line, refused_as
 from oneclass.backbones.runtimes import (
     AUTO,
     DEFAULT_RUNTIME,
@@ -13,7 +14,6 @@ from oneclass.backbones.session import (
     EMBEDDED_SHA256,
     Backbone,
     LayerSession,
-    first_line,
     open_recorded,
 )
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
@@ -32,5 +32,6 @@ __all__ = [
     "choose_runtime",
     "first_line",
     "open_recorded",
+    "refused_as",
     "runtime_as_fitted",
 ]

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.expected import misfit
 from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
+from oneclass.backbones.refusals import refused_as
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 from oneclass.backbones.tokens import tensor_of, view
 from oneclass.errors import (
     InputError,
-    MissingDependencyError,
     ModelFileError,
     OneclassError,
     StorageError,
@@ -35,8 +35,6 @@ EMBEDDED_SHA256 = {
     DEFAULT: "61107e0c622e89eb3ac9448fc9f74645674b0f40326fb0400da5b30a2b5b3c2e",
 }
 METADATA_KEY = "oneclass"
-MOST_LINES, MOST_LETTERS = 4, 500
-"""Of a runtime's message: the dimension that is wrong comes in its second line."""
 
 
 class Backbone:
@@ -148,16 +146,14 @@ class Backbone:
         session = self.session(wanted)
         if wrong := misfit(session.inputs, self.spec.preprocessing.shape):
             raise ModelFileError(f"backbone {self.spec.name}: {wrong}.")
-        try:
-            found = session(blank)
-        except OneclassError:
-            raise
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise ModelFileError(
+        with refused_as(
+            lambda said: ModelFileError(
                 f"backbone {self.spec.name}: cannot run on {height} x {width} pixels, the size in "
-                f"its preprocessing ({first_line(error)}). Give the size that it was made for, or "
-                "export it for such images."
-            ) from error
+                f"its preprocessing ({said}). Give the size that it was made for, or export it for "
+                "such images."
+            )
+        ):
+            found = session(blank)
         return {name: values.shape[1:] for name, values in zip(wanted, found, strict=True)}
 
     def session(
@@ -191,16 +187,14 @@ class Backbone:
         pairs = [tensor_of(layer, self._tensors.__contains__) for layer in layers]
         tensors = list(dict.fromkeys(tensor for tensor, _ in pairs))
         views = [(tensors.index(tensor), wanted) for tensor, wanted in pairs]
-        try:
-            engine = start(cut(self.model, tensors), runtime, threads)
-            return LayerSession(engine, threads, dict(zip(layers, views, strict=True)))
-        except MissingDependencyError:
-            raise
-        except Exception as error:  # a runtime's errors share no base class of their own
-            raise ModelFileError(
+        with refused_as(
+            lambda said: ModelFileError(
                 f"backbone {self.spec.name}: {runtime.name} cannot run it up to {'+'.join(layers)} "
-                f"({first_line(error)}). Export it again."
-            ) from error
+                f"({said}). Export it again."
+            )
+        ):
+            engine = start(cut(self.model, tensors), runtime, threads)
+        return LayerSession(engine, threads, dict(zip(layers, views, strict=True)))
 
 
 class LayerSession:
@@ -258,12 +252,6 @@ class LayerSession:
     ) -> list[NDArray[np.float32]]:
         size = (images.shape[2], images.shape[3])
         return [view(tensors[i], wanted, n, size) for n, (i, wanted) in self._views.items()]
-
-
-def first_line(error: Exception) -> str:
-    """What a runtime says, in one line and without the pages behind it."""
-    lines = (line.strip() for line in str(error).strip().splitlines()[:MOST_LINES])
-    return "; ".join(line for line in lines if line)[:MOST_LETTERS]
 
 
 def open_recorded(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -94,7 +94,6 @@ def score(
     """
     began, age = time.perf_counter(), process_age()
     from oneclass.detector.files.loading import load
-    from oneclass.results import runs
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
@@ -112,25 +111,9 @@ def score(
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)
-    heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
-    if out is not None:
-        runs.make_folder(Path(out))
-    verdict = detector.model.unclear is not None
-    to_line: Callable[[Prediction], str] | None = None
-    if as_json:
-        to_line = partial(runs.json_line, verdict=verdict)
-    elif out is None:
-        to_line = partial(runs.csv_line, verdict=verdict)
-        print_data(runs.header(verdict=verdict))
-    predictions, errors, finished = _score_all(
-        detector, sources, to_line, heat, keep=out is not None or heat is not None
+    predictions, errors, finished = _score_into(
+        out, heatmaps, detector, sources, as_json=as_json, started=started
     )
-    with signals.shielded():
-        if heat is not None:
-            heat.finish()
-        if out is not None:
-            record = _record(detector, predictions, errors, started=started, finished=finished)
-            runs.write_run(Path(out), predictions, errors, record)
 
     _say_left_out(detector, sources, errors, out)
     if verbose:
@@ -200,6 +183,46 @@ def _say_found(
     return n_anomalies
 
 
+def _score_into(
+    out: str | None,
+    heatmaps: str | None,
+    detector: Detector,
+    sources: Sources,
+    *,
+    as_json: bool,
+    started: datetime,
+) -> tuple[Scored, list[ImageError], bool]:
+    """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
+
+    Returns:
+        As `_score_all` does.
+    """
+    from oneclass.results import runs
+
+    heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
+    if out is not None:
+        runs.make_folder(Path(out))
+    verdict = detector.model.unclear is not None
+    to_line: Callable[[Prediction], str] | None = None
+    if as_json:
+        to_line = partial(runs.json_line, verdict=verdict)
+    elif out is None:
+        to_line = partial(runs.csv_line, verdict=verdict)
+        print_data(runs.header(verdict=verdict))
+    predictions, errors, finished = _score_all(
+        detector, sources, to_line, heat, keep=out is not None or heat is not None
+    )
+    with signals.shielded():
+        if heat is not None:
+            heat.finish()
+        if out is not None:
+            record = runs.record_of(
+                detector, predictions, errors, started=started, finished=finished
+            )
+            runs.write_run(Path(out), predictions, errors, record)
+    return predictions, errors, finished
+
+
 def _score_all(
     detector: Detector,
     sources: Sources,
@@ -259,35 +282,3 @@ def _results(
         else:
             heat.add(result)
             yield result.prediction
-
-
-def _record(
-    detector: Detector,
-    predictions: Sequence[Prediction],
-    errors: Sequence[ImageError],
-    *,
-    started: datetime,
-    finished: bool,
-) -> dict[str, Any]:
-    """What run.json says of a scoring run."""
-    from oneclass.system.host.machine import environment
-
-    three = detector.model.unclear is not None
-    return {
-        "command": sys.argv[1:],
-        "folder": str(Path.cwd()),
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
-        "complete": finished,
-        "model_sha256": detector.digest,
-        "card": detector.card,
-        "seed": detector.seed,
-        **detector.computed_by,
-        "images": len(predictions) + len(errors),
-        "scored": len(predictions),
-        "anomalies": sum(p.is_anomaly for p in predictions),
-        **({"unclear": sum(p.is_unclear for p in predictions)} if three else {}),
-        "errors": len(errors),
-        "drift": detector.drift(predictions),
-        "environment": environment(),
-    }

@@ -2,7 +2,8 @@
 
     from oneclass.cluster import connected, rows_of
 
-Whoever imports this room needs the extra `cluster`; nothing else does.
+Whoever imports this room's modules needs the extra `cluster`; nothing else does. But for `crew`:
+without a cluster it gives threads.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Method, Plan
 from oneclass.conformal.union import Union, worst_mean
 from oneclass.errors import InputError
-from oneclass.rows import ArrayRows, RowSource, as_source
+from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
 
 PARTS = 10
@@ -160,7 +161,11 @@ def some_patches(
 
 def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union:
     """The offset that at most a share nu of the rows lies below, in the arithmetic that scores."""
-    best = np.concatenate([-union.row_scores(block) for some in samples for block in some.blocks()])
+
+    def margins(_: int, block: NDArray[np.floating[Any]]) -> Floats:
+        return -union.row_scores(block)
+
+    best = np.concatenate([part for some in samples for part in map_blocks(margins, some)])
     place = min(int(nu * len(best)), len(best) - 1)
     offset = float(np.partition(best, place)[place])
     return Union(union.coef, np.full(len(union.coef), offset), union.n_worst, union.narrow)
@@ -172,16 +177,16 @@ def _held_out(
     scores, peaks = np.full(len(folds), np.nan), np.full(len(folds), np.nan)
     folds = folds[: rows.n_rows]
     for fold in np.unique(folds[folds >= 0]):
-        judge = union.only(part != fold)
         members = np.flatnonzero(folds == fold)
-        done = 0
-        for block in rows.chosen(folds == fold).blocks():
-            for image in block:
-                own = judge.row_scores(np.atleast_2d(image))
-                peaks[members[done]] = own.max()
-                scores[members[done]] = worst_mean(own, max(1, union.n_worst))
-                done += 1
+        judged = map_blocks(partial(_judged, union.only(part != fold)), rows.chosen(folds == fold))
+        scores[members], peaks[members] = np.concatenate(list(judged)).T
     return scores, peaks
+
+
+def _judged(judge: Union, _: int, block: NDArray[np.floating[Any]]) -> Floats:
+    """(b, 2): the score of each image, and the largest of its positions' scores."""
+    positions = [judge.row_scores(np.atleast_2d(image)) for image in block]
+    return np.array([(worst_mean(own, max(1, judge.n_worst)), own.max()) for own in positions])
 
 
 def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:

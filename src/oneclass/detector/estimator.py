@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -11,41 +10,27 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import FP32, Backbone
+from oneclass.backbones import Backbone
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
-from oneclass.detector.crew import crew_of
+from oneclass.detector.facts import Facts
 from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
-from oneclass.detector.judging import Explain, Judge, explanation_alone
+from oneclass.detector.judging import Explain, Judge, explanation_alone, finish_each
 from oneclass.detector.model import FittedModel
-from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Prediction, Predictions
 from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
-from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
-from oneclass.representations.extraction import Extracted, extract_and
-from oneclass.rows.store import CacheUse, RowStore
+from oneclass.representations.extraction import Extracted
+from oneclass.rows.store import RowStore
 from oneclass.system.stages import Stages
 
 R = TypeVar("R")
-HABITS = {
-    "predict": "Use score(images): each prediction has is_anomaly.",
-    "fit_predict": "Use fit(images), then score(others): each prediction has is_anomaly.",
-    "predict_proba": "Use score(images): each prediction has a p_value.",
-    "decision_function": "Use score(images).scores; larger is odder.",
-    "score_samples": "Use score(images).scores; larger is odder.",
-    "transform": "It makes no rows for others to use; score(images) says how odd images are.",
-    "load": "Use oneclass.load(file).",
-    "threshold": "Use score_threshold.",
-    "threshold_": "Use score_threshold.",
-}
-"""What those who know scikit-learn try, and what to use instead."""
 
 
-class Detector:
+class Detector(Facts):
     """Finds images that are not like the normal ones it was fitted to.
 
     Images become rows (a layer of a frozen network, or grey-scale intensities), a union of
@@ -101,10 +86,6 @@ class Detector:
         detector._state = State(model, file=file, digest=digest)
         return detector
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The settings by name, as scikit-learn's `clone` asks for them."""
-        return dict(vars(self.settings))
-
     def set_params(self, **given: Any) -> Self:
         """Change settings for the next fit; what was learnt stays.
 
@@ -116,16 +97,6 @@ class Detector:
             raise InputError(f"{unknown[0]} is no setting: expected one of {known}.")
         self.settings = Settings(**{**self.get_params(), **given})
         return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name in settings.BY_NAME and "settings" in self.__dict__:
-            return getattr(self.settings, name)
-        hint = f" {HABITS[name]}" if name in HABITS else ""
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
-
-    def __repr__(self) -> str:
-        shown = [name for name in settings.BY_NAME if name not in settings.OF_THIS_MACHINE]
-        return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles open a cache of their own."""
@@ -221,7 +192,7 @@ class Detector:
             sources: what `gather` made of the images.
         """
         model = self.model
-        return self._each(model, sources, Judge(model, self.stages), progress)
+        return self._each(Judge(model, self.stages), sources, model, progress)
 
     def explain(
         self, images: Images, *, progress: Progress | None = None
@@ -275,7 +246,7 @@ class Detector:
         """
         model = self.model
         _ = model.maps  # refuses before any image is read
-        return self._each(model, sources, Explain(model, self.stages, finish), progress, glance)
+        return self._each(Explain(model, self.stages, finish), sources, model, progress, glance)
 
     def save(self, file: str | Path, *, rows: bool = False) -> str:
         """Write the model file, whole or not at all.
@@ -296,123 +267,17 @@ class Detector:
         self._state = self._require_fit().saved(Path(file), rows=rows)
         return str(self._state.digest)
 
-    @property
-    def errors(self) -> tuple[ImageError, ...]:
-        """After `fit` or `update`, the images that could not be read."""
-        return self._state.errors if self._state else ()
-
-    @property
-    def ignored(self) -> Mapping[str, int]:
-        """After `fit` or `update`, how many files in folders were no images, by their suffix."""
-        return self._state.ignored if self._state else {}
-
-    @property
-    def folders(self) -> tuple[Folder, ...]:
-        """After `fit`, the folders of the images, how many of each, and which look amiss."""
-        return self._state.folders if self._state else ()
-
-    @property
-    def digest(self) -> str | None:
-        """After `save` or `load`, the SHA-256 of the model file's content, in hex."""
-        return self._state.digest if self._state else None
-
-    @property
-    def normal_scores(self) -> NDArray[np.float64]:
-        """(n,) the anomaly scores of held-out normal images."""
-        return self.model.calibration.normal_scores.copy()
-
-    @property
-    def score_threshold(self) -> float:
-        """An image is called an anomaly if its score is larger than this.
-
-        Of models with sister models, fitted before there was one number, about.
-        """
-        return self.model.threshold
-
-    @property
-    def heat_scale(self) -> float:
-        """The largest value that a normal image's map usually has: one scale for all heatmaps.
-
-        Raises:
-            InputError: not fitted yet, or the model's layers have no map.
-        """
-        model = self.model
-        _ = model.maps  # refuses layers without one
-        return float(model.heat.heat_scale[0])
-
-    @property
-    def pixel_threshold(self) -> float:
-        """A position of a map is marked if its value is larger than this.
-
-        Of normal images like those it learnt from, about the promised share of false alarms, or
-        less, shows any marked position; so a normal image is mostly left without a mark.
-
-        Raises:
-            InputError: not fitted yet, the model's layers have no map, or the model file is from
-                before the largest values of held-out normal maps were kept.
-        """
-        return self.model.pixel_threshold
-
-    @property
-    def network(self) -> Backbone | None:
-        """The frozen network; None for grey-scale."""
-        return self.model.representation.backbone
-
-    @property
-    def computed_by(self) -> dict[str, str]:
-        """The runtime with its version, and the precision, that make rows here."""
-        representation = self.model.representation
-        precision = representation.runtime.precision if representation.runtime else FP32
-        return {"runtime": representation.version, "precision": precision}
-
-    @property
-    def pixel_scale(self) -> PixelScale:
-        """The rule that makes intensities of pixel values."""
-        return self.model.scale
-
-    @property
-    def card(self) -> dict[str, Any]:
-        """What the model is made of: representation, pixel scale, fit, rate of false alarms."""
-        return copy.deepcopy(self.model.card)
-
-    @property
-    def cache_use(self) -> CacheUse | None:
-        """What the cache was good for the last time that images were read; None without one."""
-        return None if self._store is None else self._store.use
-
-    @property
-    def model(self) -> FittedModel:
-        """What the fit has left behind, whole."""
-        return self._require_fit().model
-
     def _each(
         self,
-        model: FittedModel,
-        sources: Sources,
         finish: Callable[[Extracted], R],
+        sources: Sources,
+        model: FittedModel,
         progress: Progress | None,
         glance: Callable[[NDArray[Any]], Any] | None = None,
     ) -> Iterator[R | ImageError]:
-        asked = self.settings
+        asked, stages = self.settings, self.stages
         self._store = store = store_for(asked, model.representation, model.scale)
-        side_by_side = asked.workers if len(sources) > 1 else 1  # to count them takes a while
-        with crew_of(asked.cluster, side_by_side) as workers:
-            results = extract_and(
-                finish,
-                sources,
-                model.representation,
-                model.scale,
-                workers=workers,
-                glance=glance,
-                store=store,
-                stages=self.stages,
-            )
-            for done, result in enumerate(results, 1):
-                yield result
-                if progress:
-                    progress(done, len(sources))
-
-    def _require_fit(self) -> State:
-        if self._state is None:
-            raise InputError("this detector is not fitted: call fit(images) first, or load a file.")
-        return self._state
+        yield from finish_each(
+            finish, sources, model, asked,
+            store=store, stages=stages, glance=glance, progress=progress,
+        )  # fmt: skip

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from oneclass.cluster.crew import crew_of
 from oneclass.detector.collecting import (
     choose_pixel_scale,
     collect_rows,
     read_headers,
 )
-from oneclass.detector.crew import crew_of
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import TrainingRows, rows_file
 from oneclass.detector.learning import learn, silent

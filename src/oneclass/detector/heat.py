@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,7 +29,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region, regions
 from oneclass.errors import InputError
 from oneclass.representations import MapShape, Representation
-from oneclass.rows import RowBlocks, RowSource, as_rows
+from oneclass.rows import RowBlocks, RowSource, as_rows, map_blocks
 from oneclass.svm import halfspace_scores
 
 CALM_QUANTILE = 0.95
@@ -156,11 +157,9 @@ def learn_heat(
     calm = _calm(rows.chosen(learnt), union, maps)
     peaks = np.full(len(fitted.folds), np.nan)
     for fold, judges in fitted.judges():
-        own, theirs = union.only(judges), calm[judges]
-        blocks = rows.chosen(fitted.folds == fold).blocks()
-        peaks[fitted.folds == fold] = [
-            m.max() for block in blocks for m in _maps(block, own, theirs, maps)
-        ]
+        members = fitted.folds == fold
+        largest = partial(_peaks, union.only(judges), calm[judges], maps)
+        peaks[members] = np.concatenate(list(map_blocks(largest, rows.chosen(members))))
     return _heat(calm, peaks, pictures)
 
 
@@ -246,28 +245,33 @@ def _calm(
     """
     coef = union.coef.astype(np.float32)
     sums, counts = np.zeros(coef.shape), np.zeros(len(coef))
-    for block in as_rows(rows).blocks():
+
+    def add(_: int, block: NDArray[np.floating[Any]]) -> None:
         winners = halfspace_scores(block, coef, union.offset)[1]
         for winner in np.unique(winners):
             won = block[winners == winner]
             sums[winner] += won.sum(axis=0, dtype=np.float64)
             counts[winner] += len(won)
+
+    for _ in map_blocks(add, as_rows(rows)):
+        pass
     means = np.tile(sums.sum(axis=0) / counts.sum(), (len(coef), 1))
     won_any = counts > 0
     means[won_any] = sums[won_any] / counts[won_any, None]
     return _terms(means, union.wide, maps).astype(np.float32)
 
 
-def _maps(
-    rows: NDArray[np.floating[Any]],
+def _peaks(
     union: Union,
     calm: NDArray[np.float32],
     maps: tuple[MapShape, ...],
+    _: int,
+    rows: NDArray[np.floating[Any]],
 ) -> Floats:
-    """(n, h, w): the anomaly maps of some rows."""
+    """(n,) the largest value in the anomaly map of each of some rows."""
     winners = union.winners(rows)
     terms = _terms(rows.astype(np.float64), union.wide[winners], maps)
-    return np.asarray(calm[winners] - terms)
+    return np.asarray((calm[winners] - terms).max(axis=(1, 2)))
 
 
 def _positive_quantile(largest: Floats) -> Floats:

@@ -1,15 +1,22 @@
-"""What becomes of an image's row, as objects that can travel to other machines."""
+"""What becomes of images' rows: a fitted model's word on each, in threads or on other machines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from numpy.typing import NDArray
+
+from oneclass.cluster.crew import crew_of
 from oneclass.detector.heat import Explanation
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
-from oneclass.representations.extraction import Extracted
+from oneclass.detector.settings import Settings
+from oneclass.errors import ImageError
+from oneclass.images.sources import Progress, Sources
+from oneclass.representations.extraction import Extracted, extract_and
+from oneclass.rows.store import RowStore
 from oneclass.system.stages import Stages
 
 R = TypeVar("R")
@@ -17,7 +24,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Judge:
-    """A row to its prediction."""
+    """A row to its prediction; it can travel."""
 
     model: FittedModel
     stages: Stages
@@ -29,7 +36,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Explain(Generic[R]):
-    """A row to what is made of its explanation."""
+    """A row to what is made of its explanation; it can travel."""
 
     model: FittedModel
     stages: Stages
@@ -44,3 +51,42 @@ class Explain(Generic[R]):
 def explanation_alone(_: int, explanation: Explanation, __: Any) -> Explanation:
     """Nothing more is made of it."""
     return explanation
+
+
+def finish_each(
+    finish: Callable[[Extracted], R],
+    sources: Sources,
+    model: FittedModel,
+    asked: Settings,
+    *,
+    store: RowStore | None,
+    stages: Stages,
+    glance: Callable[[NDArray[Any]], Any] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[R | ImageError]:
+    """What is made of each image's row, or why it has none, in order and in constant memory.
+
+    Args:
+        finish: a `Judge` or an `Explain`.
+        sources: the images.
+        model: whose rows they become.
+        asked: who is to work: `cluster` and `threads`.
+        store, stages: as for `extract_and`.
+        glance, progress: as for `Detector.explain_and`.
+    """
+    side_by_side = asked.workers if len(sources) > 1 else 1  # to count them takes a while
+    with crew_of(asked.cluster, side_by_side) as workers:
+        results = extract_and(
+            finish,
+            sources,
+            model.representation,
+            model.scale,
+            workers=workers,
+            glance=glance,
+            store=store,
+            stages=stages,
+        )
+        for done, result in enumerate(results, 1):
+            yield result
+            if progress:
+                progress(done, len(sources))

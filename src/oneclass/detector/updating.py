@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oneclass.cluster.crew import crew_of
 from oneclass.conformal.union import Union
-from oneclass.detector.crew import crew_of
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn, silent

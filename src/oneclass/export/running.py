@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.backbones import first_line
+from oneclass.backbones import refused_as
 from oneclass.errors import InputError, MissingDependencyError, ModelFileError
 from oneclass.export.assembly import INPUT, METADATA_KEY
 from oneclass.system import offline
@@ -54,18 +54,16 @@ def open_exported(place: Path) -> Exported:
     file = place / WEB_MODEL if place.is_dir() else place
     if not file.is_file():
         raise InputError(f"{file}: there is no such file. Give what 'oneclass export' wrote.")
-    try:
+    with refused_as(
+        lambda said: ModelFileError(
+            f"{file}: cannot be run as an exported model ({said}). Give what 'oneclass export' "
+            "wrote, or export again."
+        )
+    ):
         open_it = _openvino if file.suffix in OPENVINO_ENDINGS else _onnxruntime
         text, compute = open_it(file)
         record = json.loads(text)
         record["input"]["layout"], record["model_sha256"]
-    except MissingDependencyError:
-        raise
-    except Exception as error:  # a runtime's errors share no base class of their own
-        raise ModelFileError(
-            f"{file}: cannot be run as an exported model ({first_line(error)}). "
-            "Give what 'oneclass export' wrote, or export again."
-        ) from error
     return Exported(record, compute)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Runtime, first_line
-from oneclass.errors import InputError, OneclassError
+from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Runtime, refused_as
+from oneclass.errors import InputError
 from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, Batch, MapShape, Representation
 from oneclass.representations.maps import pool
 from oneclass.rows.layers import Layers, SideBySide, join
@@ -120,15 +120,13 @@ class NetworkLayers(Representation):
 
     def _shapes_behind_grids(self) -> list[tuple[int, ...]]:
         own, size = self.backbone.spec, self.preprocessing.size
-        try:
+        with refused_as(
+            lambda said: InputError(
+                f"size {size}: backbone {own.name} cannot run on it ({said}). Its own size is "
+                f"{own.preprocessing.size}."
+            )
+        ):
             maps = self._session(np.zeros((1, *self.preprocessing.shape), np.float32))
-        except OneclassError:
-            raise
-        except Exception as error:  # a runtime's errors share no base class of their own
-            raise InputError(
-                f"size {size}: backbone {own.name} cannot run on it ({first_line(error)}). Its own "
-                f"size is {own.preprocessing.size}."
-            ) from error
         shapes = [values.shape[1:] for values in maps]
         for (name, grid), shape in zip(self.layers, shapes, strict=True):
             if grid is not None and (len(shape) != 3 or not 1 <= grid <= min(shape[1:])):

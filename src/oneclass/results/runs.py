@@ -6,16 +6,20 @@ import csv
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.host.machine import environment
 from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
@@ -28,6 +32,43 @@ OLDER_PAGE_SHOWN = OLDER_PAGE.replace(" hidden", "")
 EXPECTED = "Expected a folder that 'oneclass score MODEL IMAGES -o FOLDER' wrote."
 ERROR_COLUMNS = ("path", "reason", "detail")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def record_of(
+    detector: Detector,
+    predictions: Sequence[Prediction],
+    errors: Sequence[ImageError],
+    *,
+    started: datetime,
+    finished: bool,
+) -> dict[str, Any]:
+    """What run.json says of a scoring run that ends now.
+
+    Args:
+        detector: that scored.
+        predictions, errors: of the images.
+        started: in UTC.
+        finished: whether all images were scored.
+    """
+    three = detector.model.unclear is not None
+    return {
+        "command": sys.argv[1:],
+        "folder": str(Path.cwd()),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
+        "complete": finished,
+        "model_sha256": detector.digest,
+        "card": detector.card,
+        "seed": detector.seed,
+        **detector.computed_by,
+        "images": len(predictions) + len(errors),
+        "scored": len(predictions),
+        "anomalies": sum(p.is_anomaly for p in predictions),
+        **({"unclear": sum(p.is_unclear for p in predictions)} if three else {}),
+        "errors": len(errors),
+        "drift": detector.drift(predictions),
+        "environment": environment(),
+    }
 
 
 def write_run(

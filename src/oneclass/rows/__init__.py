@@ -13,6 +13,7 @@ from oneclass.rows.blocks import (
     as_source,
 )
 from oneclass.rows.given import MappedRows, as_rows, check_dense
+from oneclass.rows.loop import map_blocks
 from oneclass.rows.sliced import SlicedRows
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "as_rows",
     "as_source",
     "check_dense",
+    "map_blocks",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.rows.blocks import RowSource
+from oneclass.rows.loop import map_blocks
 
 LONG = 0.9
 """The share of the tree's branches below what counts as the distance of different pictures."""
@@ -63,18 +64,19 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
     """
     kept = np.zeros(rows.n_rows, bool)
     kept[chosen] = True
-    found, done = np.empty((len(chosen), 0), np.float32), 0
-    for block in rows.chosen(kept).blocks():
+    found = np.empty((len(chosen), min(rows.n_columns, WIDTH)), np.float32)
+
+    def fold(start: int, block: NDArray[np.floating[Any]]) -> None:
         flat = block.reshape(len(block), -1).astype(np.float32)
         flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         if flat.shape[1] > WIDTH:
             flat *= _signs(flat.shape[1])
             spare = -flat.shape[1] % WIDTH
             flat = np.pad(flat, [(0, 0), (0, spare)]).reshape(len(flat), -1, WIDTH).sum(axis=1)
-        if not done:
-            found = np.empty((len(chosen), flat.shape[1]), np.float32)
-        found[done : done + len(flat)] = flat
-        done += len(flat)
+        found[start : start + len(flat)] = flat
+
+    for _ in map_blocks(fold, rows.chosen(kept)):
+        pass
     return found
 
 

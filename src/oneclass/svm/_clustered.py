@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.rows import ArrayRows, RowBlocks
-from oneclass.svm._blocks import PickedRows, map_blocks
+from oneclass.rows import ArrayRows, RowBlocks, map_blocks
+from oneclass.svm._blocks import PickedRows
 from oneclass.svm.solving.certificate import certify
 from oneclass.svm.solving.outcome import Solved, Status, nothing
 from oneclass.svm.solving.passes import Survey, survey

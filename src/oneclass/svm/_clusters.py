@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import RowBlocks
-from oneclass.svm._blocks import map_blocks
+from oneclass.rows import RowBlocks, map_blocks
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]

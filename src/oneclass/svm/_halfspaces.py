@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import RowBlocks
+from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._advice import sentences, warnings_of
-from oneclass.svm._blocks import map_blocks
 from oneclass.svm._clustered import solve_clusters
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._given import taken

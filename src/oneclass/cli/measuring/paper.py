@@ -200,7 +200,7 @@ def _jobs(
 def _run(
     job: Job, networks: Sequence[NetworkLayers], cache: str | None, cluster: str | None
 ) -> list[Cell]:
-    from oneclass.detector.crew import crew_of
+    from oneclass.cluster.crew import crew_of
     from oneclass.paper.experiment import run_job
 
     kept = None if cache is None else Path(cache)

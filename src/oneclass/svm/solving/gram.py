@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.rows import RowBlocks
-from oneclass.svm._blocks import HeldRows, WideRows, map_blocks
+from oneclass.rows import RowBlocks, map_blocks
+from oneclass.svm._blocks import HeldRows, WideRows
 from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome

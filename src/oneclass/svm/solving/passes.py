@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.rows import RowBlocks
-from oneclass.svm._blocks import map_blocks
+from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm.solving.scores import Cut, ScoreTable
 
 Array = NDArray[np.float64]

@@ -157,6 +157,7 @@ class JobOut(BaseModel):
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     done: int
     total: int
+    stage: str | None = Field(description="What it does that has no count, while it does it.")
     at: float
     started: float | None
     ended: float | None

@@ -20,6 +20,7 @@ class PredictionOut(BaseModel):
     score: float = Field(description="The anomaly score; larger is odder.")
     p_value: float = Field(description="The share of normal images that look at least as odd.")
     is_anomaly: bool
+    verdict: str = Field(description="anomaly, fine, or, of models that have it, unclear.")
     id: int
 
 

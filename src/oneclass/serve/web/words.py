@@ -13,6 +13,7 @@ VERDICTS = {
     "false_alarm": "false alarm",
     "unsure": "unsure",
 }
+FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 

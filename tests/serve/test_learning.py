@@ -86,13 +86,14 @@ def test_learning_says_what_it_does_where_nothing_is_counted(
         assert "value=" not in part.partition("<progress")[2].partition(">")[0]
 
 
-@pytest.mark.parametrize("total", [0, 1, 7])
+@pytest.mark.parametrize("total", [0, 1, 17])
 def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
     for done, stage in product(range(total + 1), (None, "looking for near-copies")):
         job = {"done": done, "total": total, "stage": stage, "started": time.time() - 30}
         assert words.counted(job) == (stage is None and done < total)
         told = words.doing(job)
         assert (f"{done} of {total} images" in told) == words.counted(job)
+        assert ("left" in told) == (words.counted(job) and done >= 10)
         assert told.startswith("Looking for near-copies, 30 seconds so far") == (stage is not None)
 
 

@@ -14,6 +14,8 @@ VERDICTS = {
     "unsure": "unsure",
 }
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
+ENOUGH = 10
+"""Images to guess from how long the others will take: before the first, networks were loaded."""
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 
@@ -74,8 +76,8 @@ def doing(job: Mapping[str, Any]) -> str:
     if not counted(job):
         stage = job["stage"] or ("looking at what was seen" if total else "starting")
         return f"{stage.capitalize()}, {span(passed)} so far"
-    if not done:
-        return f"0 of {total:,} images"
+    if done < ENOUGH:
+        return f"{done:,} of {total:,} images"
     return f"{done:,} of {total:,} images, about {span(passed / done * (total - done))} left"
 
 

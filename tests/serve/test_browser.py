@@ -156,6 +156,12 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
 
     one.press("#tiles .tile.odd a")
     one.see("[data-stage] .heat")
+    sizes = [
+        one.page.locator(f"[data-stage] {part}").bounding_box() for part in (".whole", ".heat")
+    ]
+    assert sizes[0] == sizes[1]
+    assert sizes[0] is not None
+    assert min(width - 100, 300) < sizes[0]["width"] == sizes[0]["height"]
     assert not one.page.locator(".boxes").is_visible()
     one.page.keyboard.press("b")
     assert one.page.locator("[data-stage].show-boxes").count() == 1

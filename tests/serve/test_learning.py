@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.serve.settings import Limits
+from oneclass.serve.web import words
 from serving import RAW, Place, until
 
 
@@ -56,6 +60,41 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     address = "/api/v1/models/new/versions/1/file"
     assert place.client.get(address).content == (tmp_path / "own.oneclass").read_bytes()
     assert not list((place.service.settings.data / "sets").iterdir())
+
+
+def test_learning_says_what_it_does_where_nothing_is_counted(
+    start: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = start(model=False)
+    jobs = place.service.runner.jobs
+    write_images(tmp_path / "good", stripes(24, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    own, shown = jobs.stage, dict[str, str]()
+
+    def stage(job: int, said: str) -> None:
+        own(job, said)
+        shown[said] = html.unescape(place.page(f"/parts/job/{job}"))
+        assert place.client.get(f"/api/v1/jobs/{job}").json()["stage"] == said
+
+    monkeypatch.setattr(jobs, "stage", stage)
+    asked = {"name": "new", "set": number, "rows": "patches"}
+    ended = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert (ended["state"], ended["error"], ended["stage"]) == ("done", None, None)
+    assert {"learning from patches", "writing the model"} <= set(shown)
+    for said, part in shown.items():
+        assert said.capitalize() in part
+        assert "value=" not in part.partition("<progress")[2].partition(">")[0]
+
+
+@pytest.mark.parametrize("total", [0, 1, 17])
+def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
+    for done, stage in product(range(total + 1), (None, "looking for near-copies")):
+        job = {"done": done, "total": total, "stage": stage, "started": time.time() - 30}
+        assert words.counted(job) == (stage is None and done < total)
+        told = words.doing(job)
+        assert (f"{done} of {total} images" in told) == words.counted(job)
+        assert ("left" in told) == (words.counted(job) and done >= 10)
+        assert told.startswith("Looking for near-copies, 30 seconds so far") == (stage is not None)
 
 
 def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 from commands import oneclass
 from damage import write_damaged
+from oneclass import load
 from oneclass.errors import StorageError
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.settings import Limits
@@ -35,6 +37,42 @@ def test_the_lines_are_those_of_the_command(place: Place, images: Path, model_fi
         names = [file.name for file in files]
         done = oneclass("score", model_file, *names, "--json", cwd=images / folder)
         assert "".join(place.score(file, **LINES).text for file in files) == done.stdout
+
+
+def test_a_model_with_three_verdicts_says_the_third(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "three.oneclass"
+    load(model_file, unclear=0.7).save(file)
+    place.client.put("/api/v1/models/three/file", content=file.read_bytes(), headers=RAW)
+    address = "/api/v1/models/three/score"
+    said: list[dict[str, Any]] = []
+    for folder in ("normal", "odd"):
+        names = [image.name for image in sorted((images / folder).iterdir())]
+        done = oneclass("score", file, *names, "--json", cwd=images / folder)
+        for name, line in zip(names, done.stdout.splitlines(), strict=True):
+            content, headers = (images / folder / name).read_bytes(), {**RAW, "X-File-Name": name}
+            lines = place.client.post(address, content=content, headers={**headers, **LINES}).text
+            assert lines == f"{line}\n"
+            answer = place.client.post(address, content=content, headers=headers).json()
+            said += answer["predictions"]
+            assert said[-1]["verdict"] == json.loads(line)["verdict"]
+    assert {one["verdict"] for one in said} == {"anomaly", "unclear", "fine"}
+    tiles = place.page("/parts/tiles?model=three")
+    for one in said:
+        kept = place.client.get(f"/api/v1/predictions/{one['id']}").json()
+        assert kept["verdict"] == one["verdict"]
+        word = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}[one["verdict"]]
+        assert (
+            f">{word}</span>" in tiles.partition(f'data-id="{one["id"]}"')[2].partition("</li>")[0]
+        )
+        assert f">{word.capitalize()}</span>" in place.page(f"/p/{one['id']}")
+    assert "up to 70 % they are unclear" in place.page("/models/three")
+    answer = place.client.put("/api/v1/models/three/rate", json={"false_alarms": 0.7})
+    assert (answer.status_code, "unclear" in answer.json()["message"]) == (422, True)
+    answer = place.client.put("/api/v1/models/three/rate", json={"false_alarms": 0.5})
+    assert answer.status_code == 200
+    assert place.client.post(address, content=content, headers=RAW).status_code == 200
 
 
 def test_multipart_and_paths_give_the_same_as_raw_bytes(place: Place, images: Path) -> None:

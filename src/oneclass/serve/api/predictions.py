@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from oneclass.detector.estimator import Detector
 from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn
 from oneclass.serve.records.database import Row
-from oneclass.serve.records.predictions import MOST, Filter
+from oneclass.serve.records.predictions import MOST, Filter, verdict
 from oneclass.serve.web.asking import Id, Reader, Reviewer, TheService, one_of
 from oneclass.serve.web.problems import ProblemError, responses
 from oneclass.serve.work import drawing
@@ -109,6 +109,7 @@ def record(row: Row) -> RecordOut:
         score=row["score"],
         p_value=row["p_value"],
         is_anomaly=bool(row["is_anomaly"]),
+        verdict=verdict(bool(row["is_anomaly"]), row["p_value"], row["unclear"]),
         at=row["at"],
         model=row["name"],
         version=row["number"],

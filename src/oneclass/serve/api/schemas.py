@@ -20,6 +20,7 @@ class PredictionOut(BaseModel):
     score: float = Field(description="The anomaly score; larger is odder.")
     p_value: float = Field(description="The share of normal images that look at least as odd.")
     is_anomaly: bool
+    verdict: str = Field(description="anomaly, fine, or, of models that have it, unclear.")
     id: int
 
 
@@ -157,6 +158,7 @@ class JobOut(BaseModel):
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     done: int
     total: int
+    stage: str | None = Field(description="What it does that has no count, while it does it.")
     at: float
     started: float | None
     ended: float | None

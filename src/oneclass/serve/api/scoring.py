@@ -14,10 +14,11 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from oneclass.detector.predictions import Prediction
+from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError
 from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
+from oneclass.serve.records.predictions import verdict
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import BINARY, after, name_of, received, small
@@ -70,7 +71,9 @@ async def _score(request: Request) -> Response:
     if len(results) == len(failed) == 1:
         raise failed[0]
     if LINES in request.headers.get("accept", ""):
-        lines = [json_line(_prediction(r)) for r in results if isinstance(r, Scored)]
+        three = chosen.unclear is not None
+        predictions = (_prediction(r) for r in results if isinstance(r, Scored))
+        lines = [json_line(prediction, verdict=three) for prediction in predictions]
         return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
     drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
     text = _answer(chosen, results, drift).model_dump_json()
@@ -170,7 +173,12 @@ def _copy_of(service: Service, path: str) -> Kept:
 
 def _prediction(scored: Scored) -> Prediction:
     made = scored.made
-    return Prediction(made.path, made.score, made.p_value, made.is_anomaly)
+    unclear = _verdict(scored) == UNCLEAR
+    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, unclear)
+
+
+def _verdict(scored: Scored) -> str:
+    return verdict(scored.made.is_anomaly, scored.made.p_value, scored.version.unclear)
 
 
 def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
@@ -192,6 +200,7 @@ def _answer(version: Version, results: list[Scored | ImageError], drift: str | N
                 score=one.made.score,
                 p_value=one.made.p_value,
                 is_anomaly=one.made.is_anomaly,
+                verdict=_verdict(one),
             )
             for one in scored
         ],

@@ -53,7 +53,7 @@ class Jobs:
             ).fetchone()
             if row is not None:
                 connection.execute(
-                    "UPDATE job SET state = ?, started = ?, done = 0 WHERE id = ?",
+                    "UPDATE job SET state = ?, started = ?, done = 0, stage = NULL WHERE id = ?",
                     (RUNNING, time.time(), row["id"]),
                 )
         return None if row is None else _job(row)
@@ -62,14 +62,20 @@ class Jobs:
         """Record how far one is."""
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE job SET done = ?, total = ? WHERE id = ?", (done, total, number)
+                "UPDATE job SET done = ?, total = ?, stage = NULL WHERE id = ?",
+                (done, total, number),
             )
+
+    def stage(self, number: int, words: str) -> None:
+        """Record what one does that has no count."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE job SET stage = ? WHERE id = ?", (words, number))
 
     def end(self, number: int, state: str, *, result: Any = None, error: str | None = None) -> bool:
         """Record how one ended; False if it had ended before."""
         with self._database.write() as connection:
             cursor = connection.execute(
-                "UPDATE job SET state = ?, ended = ?, result = ?, error = ? "
+                "UPDATE job SET state = ?, ended = ?, result = ?, error = ?, stage = NULL "
                 "WHERE id = ? AND state IN (?, ?)",
                 (state, time.time(), json.dumps(result), error, number, QUEUED, RUNNING),
             )

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oneclass.detector.predictions import ANOMALY, FINE, UNCLEAR
 from oneclass.errors import ImageError
 from oneclass.serve.records.database import Database, Row
 
@@ -67,6 +68,19 @@ class Filter:
     after: int | None = None
 
 
+def verdict(is_anomaly: bool, p_value: float, unclear: float | None) -> str:
+    """anomaly, unclear, or fine.
+
+    Args:
+        is_anomaly: by the rate that was in force.
+        p_value: in (0, 1].
+        unclear: the model's rate up to which a verdict is unclear, if it has one.
+    """
+    if is_anomaly:
+        return ANOMALY
+    return UNCLEAR if unclear is not None and p_value <= unclear else FINE
+
+
 class Predictions:
     """Reads and writes them.
 
@@ -75,7 +89,8 @@ class Predictions:
     """
 
     SELECT = (
-        "SELECT p.*, v.name, v.number, v.digest, EXISTS (SELECT 1 FROM image i "
+        "SELECT p.*, v.name, v.number, v.digest, "
+        "json_extract(v.card, '$.unclear') AS unclear, EXISTS (SELECT 1 FROM image i "
         "WHERE i.sha256 = p.image) AS kept FROM prediction p JOIN version v ON v.id = p.version_id"
     )
 

@@ -48,6 +48,12 @@ class Version:
         """The name of its file."""
         return f"{self.name}-{self.number}.oneclass"
 
+    @property
+    def unclear(self) -> float | None:
+        """The rate up to which a verdict is unclear; None where there are two verdicts only."""
+        rate: float | None = self.card.get("unclear")
+        return rate
+
 
 SELECT = """
 SELECT v.*, v.id IS (
@@ -156,8 +162,14 @@ class Versions:
         """Let verdicts go by another rate of false alarms from now on.
 
         Raises:
-            InputError: a rate that its held-out images cannot support.
+            InputError: a rate that its held-out images cannot support, or at which none is unclear.
         """
+        if version.unclear is not None and rate >= version.unclear:
+            raise InputError(
+                f"the rate of false alarms is {rate:g}, but images up to {version.unclear:g} are "
+                "unclear by this model: expected a lower one. Give a lower rate, or upload the "
+                "model with another rate of unclear ones."
+            )
         lowest = float(version.card["calibration"]["lowest_false_alarms"])
         if not lowest <= rate < 1:
             raise InputError(

@@ -1,6 +1,15 @@
 /* Colour and boxes over an image, on and off. */
 "use strict";
 
+/* Small pictures are shown larger, by a whole number, as far as the page has room. */
+const enlarge = (picture) => {
+  const times = Math.floor(Math.min(640 / picture.naturalWidth, innerHeight / 2 / picture.naturalHeight));
+  picture.classList.toggle("enlarged", times > 1);
+  if (times > 1) picture.width = times * picture.naturalWidth;
+};
+document.addEventListener("load", (event) => { if (event.target.matches?.(".stage .whole")) enlarge(event.target); }, true);
+for (const picture of document.querySelectorAll(".stage .whole")) if (picture.complete && picture.naturalWidth) enlarge(picture);
+
 const layers = { heat: true, boxes: false };
 const showLayers = () => {
   const stage = document.querySelector("[data-stage]");

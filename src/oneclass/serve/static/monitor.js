@@ -46,6 +46,11 @@ if (monitor) {
     charts[key] = new uPlot({ width: place.clientWidth, height: 260, cursor: { drag: { x: false, y: false } }, ...options }, data, place);
   };
 
+  const written = (at, parts) => new Date(1000 * at).toLocaleString("en-GB", parts);
+  const day = (at) => written(at, { day: "numeric", month: "short" });
+  const clock = (at) => written(at, { hour: "2-digit", minute: "2-digit" });
+  const times = (_, ticks, axis, space, step) => ticks.map((at) => (step >= 86400 || clock(at) === "00:00" ? day(at) : clock(at)));
+
   const drawTime = () => {
     const c = colours();
     const now = Date.now() / 1000, first = now - 86400 * Number(page.byId("days").value);
@@ -57,8 +62,8 @@ if (monitor) {
     const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
-      axes: [axis(c), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
-      series: [{}, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
+      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
+      series: [{ value: (_, at) => (at == null ? "–" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const table = page.byId("table-time");
     table.replaceChildren();

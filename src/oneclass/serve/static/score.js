@@ -5,7 +5,7 @@ const tiles = page.byId("tiles");
 if (tiles) {
   const model = tiles.dataset.model;
   const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
-  const seen = { normal: 0, odd: 0 };
+  const seen = { fine: 0, unclear: 0, anomaly: 0 };
   let only = false;
 
   const newest = () => Math.max(0, ...[...tiles.querySelectorAll("[data-id]")].map((tile) => Number(tile.dataset.id)));
@@ -32,13 +32,13 @@ if (tiles) {
   page.on({ prediction: (event) => { if (event.model === model) refresh(); } });
 
   const summary = (last) => {
-    const n = seen.normal + seen.odd;
+    const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.odd ? page.count(seen.odd, "is odd", "are odd") : "none is odd"}.${last && last.drift ? " " + last.drift : ""}`;
+    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + last.drift : ""}`;
   };
   const send = async (file, name) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });
-    for (const one of said.predictions) seen[one.is_anomaly ? "odd" : "normal"]++;
+    for (const one of said.predictions) seen[one.verdict]++;
     summary(said);
     refresh();
   };

@@ -35,9 +35,11 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        name: getattr(words, name) for name in ("percent", "when", "left", "span", "size", "short")
+        name: getattr(words, name)
+        for name in ("percent", "when", "counted", "doing", "span", "size", "short")
     }
     made.globals |= {"odds": words.odds, "verdicts": words.VERDICTS, "origins": words.ORIGINS}
+    made.globals |= {"found_words": words.FOUND}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

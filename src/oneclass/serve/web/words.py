@@ -13,6 +13,9 @@ VERDICTS = {
     "false_alarm": "false alarm",
     "unsure": "unsure",
 }
+FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
+ENOUGH = 10
+"""Images to guess from how long the others will take: before the first, networks were loaded."""
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 
@@ -58,13 +61,24 @@ def when(at: float | None) -> str:
     return f"{then.tm_mday} {time.strftime('%B', then)}{year} {clock}"
 
 
-def left(job: Mapping[str, Any]) -> str:
-    """How long a job will still take."""
-    done, total, started = job["done"], job["total"], job["started"]
-    if not done or not started or done >= total:
-        return "almost done" if done and done >= total else "starting"
-    seconds = (time.time() - started) / done * (total - done)
-    return f"about {span(seconds)} left"
+def counted(job: Mapping[str, Any]) -> bool:
+    """Whether a job counts images now; all of them seen says nothing of what comes after that."""
+    return not job["stage"] and 0 <= job["done"] < job["total"]
+
+
+def doing(job: Mapping[str, Any]) -> str:
+    """What a running job does, and how long it will take or has taken.
+
+    Args:
+        job: with `done`, `total`, `stage`, and `started` in seconds since 1970.
+    """
+    done, total, passed = job["done"], job["total"], time.time() - job["started"]
+    if not counted(job):
+        stage = job["stage"] or ("looking at what was seen" if total else "starting")
+        return f"{stage.capitalize()}, {span(passed)} so far"
+    if done < ENOUGH:
+        return f"{done:,} of {total:,} images"
+    return f"{done:,} of {total:,} images, about {span(passed / done * (total - done))} left"
 
 
 def span(seconds: float) -> str:

@@ -165,10 +165,14 @@ class JobRunner:
                 program.stdin.close()
             for line in program.stdout:
                 last = json.loads(line)
-                if "done" in last and time.monotonic() - told > EVERY:
+                if "stage" in last:
+                    self.jobs.stage(number, last["stage"])
+                elif "done" in last and time.monotonic() - told > EVERY:
                     told = time.monotonic()
                     self.jobs.progress(number, last["done"], last["total"])
-                    self._tell(number)
+                else:
+                    continue
+                self._tell(number)
             code = program.wait()
         self._running = None
         if "result" in last or "error" in last:

@@ -2,7 +2,8 @@
 
     python -m oneclass.serve.work.learning < request.json
 
-One line of JSON comes out for each step: {"done", "total"}, and at the end {"result"} or {"error"}.
+One line of JSON comes out for each step: {"done", "total"} where there is a count, {"stage"} where
+there is none, and at the end {"result"} or {"error"}.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from oneclass.images.sources import Sources
 
 NICE = 5
 """Scoring goes first."""
+WRITING = "writing the model"
 Result = dict[str, Any]
 
 
@@ -43,7 +45,8 @@ def _check(request: dict[str, Any]) -> Result:
 
 def _fit(request: dict[str, Any]) -> Result:
     detector = Detector(threads=request["threads"], **request["settings"])
-    detector.fit(request["folder"], progress=_show)
+    detector.fit(request["folder"], progress=_show, stage=_stage)
+    _stage(WRITING)
     detector.save(request["out"], rows=True)
     return {"images": detector.card["fit"]["n_images"], "errors": _errors(detector.errors)}
 
@@ -55,7 +58,8 @@ def _update(request: dict[str, Any]) -> Result:
     def show(done: int, total: int) -> None:
         _show(done, n_learning + n_reviewed)
 
-    update = detector.update(request["images"], progress=show)
+    update = detector.update(request["images"], progress=show, stage=_stage)
+    _stage(WRITING)
     detector.save(request["out"], rows=True)
     return {
         "added": update.added,
@@ -89,6 +93,10 @@ def _errors(errors: tuple[ImageError, ...]) -> list[dict[str, str]]:
 
 def _show(done: int, total: int) -> None:
     _say({"done": done, "total": total})
+
+
+def _stage(words: str) -> None:
+    _say({"stage": words})
 
 
 def _say(fact: Result) -> None:

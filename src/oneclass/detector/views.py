@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from oneclass.representations import (
 )
 from oneclass.rows.layers import Layers
 
+Kind = TypeVar("Kind", PretrainedLayers, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
@@ -151,7 +153,17 @@ class _Network:
     grid: int | None
 
     def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
-        return PretrainedLayers(
+        return self._cut(PretrainedLayers, layer, size, dtype)
+
+    def patches(
+        self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
+    ) -> PatchLayers | TiledPatches:
+        seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
+        patches = self._cut(PatchLayers, layer, seen, dtype)
+        return patches if tiles is None else TiledPatches(patches, size)
+
+    def _cut(self, kind: type[Kind], layer: str, size: tuple[int, int] | None, dtype: str) -> Kind:
+        return kind(
             self.backbone,
             Layers.parse(layer, self.backbone.has_layer, self.grid),
             size=size,
@@ -159,20 +171,6 @@ class _Network:
             runtime=self.runtime,
             row_dtype=dtype,
         )
-
-    def patches(
-        self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
-    ) -> PatchLayers | TiledPatches:
-        seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
-        patches = PatchLayers(
-            self.backbone,
-            Layers.parse(layer, self.backbone.has_layer, self.grid),
-            size=seen,
-            threads=self.threads,
-            runtime=self.runtime,
-            row_dtype=dtype,
-        )
-        return patches if tiles is None else TiledPatches(patches, size)
 
 
 def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.detector import updating
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import rows_file
 
@@ -61,6 +62,24 @@ def test_images_known_already_count_once() -> None:
     did = detector.update(images[:5])
     assert (did.added, did.known) == (0, 5)
     assert detector.card["fit"]["images_sha256"] == before["fit"]["images_sha256"]
+
+
+def test_an_update_that_changes_nothing_learns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = stripes(20, seed=3)
+    detector = Detector(**SMALL).fit(images)
+    before, scores = detector.card, detector.score(images).scores
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("nothing has changed, yet it learns")
+
+    monkeypatch.setattr(updating, "learn", refuse)
+    did = detector.update(images[:5], forget=[tmp_path / "it.png"])
+    assert (did.added, did.known, did.forgotten) == (0, 5, 0)
+    assert [error.reason for error in did.errors] == ["missing"]
+    assert detector.card == before
+    np.testing.assert_array_equal(detector.score(images).scores, scores)
 
 
 def test_an_updated_model_can_be_updated_again(tmp_path: Path) -> None:

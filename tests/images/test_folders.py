@@ -168,6 +168,7 @@ def test_a_list_is_relative_to_its_own_folder(
     found = [os.path.relpath(path, tmp_path) for path in listing.paths]
     assert found == ["data/a.png", "away.png", "data/s/c.png", "data/b.png"]
     assert [error.path for error in listing.errors] == [Path("data/no.png")]
+    assert str(Path("data/list.txt")) in listing.errors[0].detail
 
 
 def test_a_path_named_dash_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

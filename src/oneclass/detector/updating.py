@@ -72,12 +72,14 @@ def update(
         training, new, known, errors = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )
-    start = None
-    if isinstance(model.union, Union) and len(model.union.coef) == 1:
-        start = model.union.coef
-    learnt = learn(
-        training, model.representation, model.scale, asked, start=start, stage=stage or silent
-    )
+    learnt = model
+    if new or forgotten:
+        start = None
+        if isinstance(model.union, Union) and len(model.union.coef) == 1:
+            start = model.union.coef
+        learnt = learn(
+            training, model.representation, model.scale, asked, start=start, stage=stage or silent
+        )
     did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
     after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
     return after, did, store

@@ -114,10 +114,17 @@ class _Walk:
             kept.append(index)
         return self._paths.kept(kept)
 
-    def take(self, given: str | Path, *, literal: bool = False, entry: str | None = None) -> None:
+    def take(
+        self,
+        given: str | Path,
+        *,
+        literal: bool = False,
+        entry: str | None = None,
+        source: str | Path = "",
+    ) -> None:
         """One input: what exists as it stands, else a pattern unless it is `literal`.
 
-        An `entry` of a list is what the list itself says.
+        An `entry` of a list is what the list itself says, and `source` is that list.
         """
         self._n_taken += 1
         try:
@@ -132,7 +139,8 @@ class _Walk:
                 self._glob(str(given))
             else:
                 advice = lists.advice(str(given) if entry is None else entry)
-                self.refuse(given, "missing", f"there is no such file or folder; {advice}")
+                by = f" (the list {source} names it)" if source else ""
+                self.refuse(given, "missing", f"there is no such file or folder; {advice}{by}")
         except (OSError, ValueError) as problem:
             self.refuse(given, "unreadable", f"it cannot be looked at ({why(problem)})")
 
@@ -152,7 +160,7 @@ class _Walk:
                     "there is; name a folder or a file, or give the folder itself as the input"
                 )  # fmt: skip
             else:
-                self.take(base / entry, literal=literal, entry=entry)
+                self.take(base / entry, literal=literal, entry=entry, source=source)
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))

@@ -69,6 +69,14 @@ def test_paths_are_joined_once(place: Path) -> None:
     assert "//" not in done.stderr
 
 
+def test_nothing_scored_is_not_called_nothing_odd(place: Path) -> None:
+    (place / "list.csv").write_text("a,b\n1,2\n")
+    done = oneclass("score", "m.oneclass", "list.csv", cwd=place)
+    assert done.returncode == 3
+    assert "No image could be scored." in done.stderr
+    assert "0 anomalies" not in done.stderr
+
+
 def test_what_cannot_be_read_is_told_in_words(place: Path) -> None:
     assert "nowhere: there is no such folder" in said(place, "report", "m.oneclass", "nowhere")
     oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place)

@@ -54,6 +54,7 @@ def saved_array() -> bytes:
         (b'<?xml version="1.0"?><Error>', "not_an_image", "XML", "look at it"),
         (b'{"error": "not found"}', "not_an_image", "JSON", "look at it"),
         (b"\0\5\x16\7\0\2", "not_an_image", "macOS metadata", "without ._"),
+        (b"ONECLASS\0\0", "not_an_image", "a model of oneclass", "'oneclass score"),
     ],
 )
 def test_each_is_named_with_what_to_do(

@@ -167,6 +167,9 @@ def _say_found(
     from oneclass.results.runs import PAGE
 
     n_anomalies = sum(p.is_anomaly for p in predictions)
+    if not predictions:
+        say("No image could be scored.")
+        return 0
     found = count(n_anomalies, "anomaly", "anomalies")
     if detector.model.unclear is not None:
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"

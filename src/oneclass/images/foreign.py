@@ -134,6 +134,10 @@ KINDS = (
     *_others(
         "remove it; the picture has the same name without ._", ("macOS metadata", b"\0\5\x16\7")
     ),
+    *_others(
+        "give images where images are asked for; 'oneclass score MODEL IMAGES' judges with it",
+        ("a model of oneclass", b"ONECLASS"),
+    ),
     *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
 )
 PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.svm.solving.smoothing import between_bounds
+from oneclass.svm.solving.smoothing import between_bounds, moved, to_one_score
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -147,12 +147,7 @@ class _Program:
     slack: float
 
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
-        """The scores after a move of the weights; only rows that move cost anything."""
-        step = goal - now
-        moving = np.flatnonzero(step)
-        if 2 * len(moving) > len(step):
-            return np.asarray(scores + step @ self.gram)
-        return np.asarray(scores + step[moving] @ self.gram[moving])
+        return moved(self.gram, scores, now, goal)
 
     def pull(self, scores: Array, weights: Array) -> Array:
         """The gradient, the ridge's part included."""
@@ -168,11 +163,7 @@ class _Program:
         """
         system = self.gram[ids[:, None], ids]
         system.flat[:: len(ids) + 1] += self.ridge[ids]
-        sides = np.ones((len(ids), 2))
-        sides[:, 0] = pull
-        solved = np.linalg.solve(system, sides)
-        rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
-        return rho * solved[:, 1] - solved[:, 0], rho
+        return to_one_score(system, pull, missing)
 
 
 def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Face:

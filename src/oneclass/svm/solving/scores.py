@@ -155,9 +155,7 @@ def cut_thinly(scores: Scores, mass: float, width: int, drawn: int, column: int)
         column: where the scores stand in the table.
     """
     at = cut_scores(scores, mass, 1, column)
-    n_rows = len(scores)
-    low = max(min(int(mass) - width // 2, n_rows - width), 0)
-    high = min(low + width, n_rows) - 1
+    low, _, high = band_ranks(mass, width, len(scores))
     ordered = np.partition(scores, sorted({low, high}))
     near = np.flatnonzero((scores >= ordered[low]) & (scores <= ordered[high]))
     if len(near) > drawn:

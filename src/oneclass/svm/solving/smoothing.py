@@ -46,6 +46,34 @@ class Point:
         """(n,) the weights by these scores; outside of 0 and 1 at a bound."""
         return np.asarray((self.rho - self.scores) / width)
 
+    def sides(self, width: float) -> tuple[Mask, Mask]:
+        """Which rows these scores put between the bounds, and which at the upper one."""
+        called_for = self.called_for(width)
+        return (called_for > 0) & (called_for < 1), called_for >= 1
+
+
+def moved(gram: Array, scores: Array, now: Array, goal: Array) -> Array:
+    """The scores after a move of the weights; only rows that move cost anything."""
+    step = goal - now
+    moving = np.flatnonzero(step)
+    if 2 * len(moving) > len(step):
+        return np.asarray(scores + step @ gram)
+    return np.asarray(scores + step[moving] @ gram[moving])
+
+
+def to_one_score(system: Array, pull: Array, missing: float) -> tuple[Array, float]:
+    """The step of some rows to their best weights, and the score that they then share.
+
+    Args:
+        system: (f, f) their scalar products, with the ridge.
+        pull: (f,) their gradient.
+        missing: what their weights are to gain together.
+    """
+    sides = np.stack([pull, np.ones(len(pull))], axis=1)
+    solved = np.linalg.solve(system, sides)
+    rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
+    return rho * solved[:, 1] - solved[:, 0], rho
+
 
 def between_bounds(
     gram: Array, scores: Array, weights: Array, mass: float, n_free: int, narrowest: float
@@ -68,12 +96,12 @@ def between_bounds(
     before = len(scores) + 1
     for _ in range(_WIDTHS):
         here = newton(gram, linear, here, mass, width, 2 * expected)
-        called_for = here.called_for(width)
-        count = int(np.count_nonzero((called_for > 0) & (called_for < 1)))
+        free, upper = here.sides(width)
+        count = int(np.count_nonzero(free))
         if width <= narrowest or (count > 0.8 * before and count <= 2 * max(n_free, 8)):
             break
         before, width = count, max(width / _NARROWER, narrowest)
-    return (called_for > 0) & (called_for < 1), called_for >= 1
+    return free, upper
 
 
 def around_threshold(scores: Array, mass: float, count: int) -> tuple[float, float]:
@@ -96,17 +124,14 @@ def newton(gram: Array, linear: Array, here: Point, mass: float, width: float, m
         most: rows between the bounds after the first step, beyond which r is too large.
     """
     for done in range(_STEPS):
-        called_for = here.called_for(width)
-        upper, free = called_for >= 1, (called_for > 0) & (called_for < 1)
+        free, upper = here.sides(width)
         if done and np.count_nonzero(free) > most:
             return here
         if not free.any():
             here = _at_threshold(here, mass, width)
-            called_for = here.called_for(width)
-            upper, free = called_for >= 1, (called_for > 0) & (called_for < 1)
+            free, upper = here.sides(width)
         goal = _solved(gram, here, mass, width, upper, free)
-        there = goal.called_for(width)
-        if np.array_equal(there >= 1, upper) and np.array_equal((there > 0) & (there < 1), free):
+        if np.array_equal(goal.sides(width), (free, upper)):
             return goal
         here = here.towards(goal, _step_length(linear, here, goal, mass, width))
     return here
@@ -122,19 +147,11 @@ def _solved(gram: Array, here: Point, mass: float, width: float, upper: Mask, fr
     """The minimiser if the rows at their bounds stay there and the free ones stay free."""
     ids = np.flatnonzero(free)
     goal = upper.astype(np.float64)
-    step = goal - here.weights
-    moving = np.flatnonzero(step)
-    few = 2 * len(moving) <= len(step)
-    fixed = here.scores + (step[moving] @ gram[moving] if few else step @ gram)
+    fixed = moved(gram, here.scores, here.weights, goal)
     among = gram[ids]
     system = among[:, ids]
     system.flat[:: len(ids) + 1] += width
-    sides = np.ones((len(ids), 2))
-    sides[:, 0] = fixed[ids]
-    solved = np.linalg.solve(system, sides)
-    missing = mass - np.count_nonzero(upper)
-    rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
-    goal[ids] = rho * solved[:, 1] - solved[:, 0]
+    goal[ids], rho = to_one_score(system, fixed[ids], mass - np.count_nonzero(upper))
     return Point(goal, fixed + goal[ids] @ among, rho)
 
 

@@ -234,17 +234,13 @@ class _Renumbered:
 
 def call_for_some(told: bytes, start: int, items: Sequence[Any], names: Sequence[str]) -> list[Any]:
     """A task: a function of each of some images."""
-    function, sources = _opened(told, _as_it_is), _sources(items, names)
+    function, sources = _opened(told, _same), _sources(items, names)
     return [function(sources, index) for index in range(len(sources))]
 
 
 def _open_job(job: _Job) -> _OpenJob:
     check_here(job.expected)
     return _OpenJob(job)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
 
 
 def _part(sources: Sources, start: int, stop: int) -> tuple[list[Any], list[str]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
 from oneclass.svm.solving.minnorm import nearest_weights
 from oneclass.svm.solving.scores import ScoreTable, cut_scores
-from oneclass.svm.solving.smoothing import Point, around_threshold, newton
+from oneclass.svm.solving.smoothing import Point, Smooth, newton
 
 seeds = st.integers(0, 10**6)
 
@@ -46,30 +46,37 @@ def program(seed, n_rows, n_columns, kind):
     return rows @ rows.T, rows @ rng.standard_normal(n_columns)
 
 
+def bounds_of(seed, n_rows, largest):
+    return np.random.default_rng(seed).integers(1, largest + 1, n_rows).astype(float)
+
+
 @given(
     seeds,
     st.floats(0.01, 1),
     st.sampled_from([(1, 2), (2, 2), (20, 6), (20, 40), (60, 3)]),
     st.sampled_from(["plain", "repeated", "zeros", "scales"]),
     st.integers(0, 80),
+    st.sampled_from([1, 3, 40]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
-    seed, share, shape, kind, n_free
+    seed, share, shape, kind, n_free, largest
 ):
     gram, linear = program(seed, *shape, kind)
-    mass = share * shape[0]
+    bounds = bounds_of(seed, shape[0], largest)
+    mass = share * bounds.sum()
     ridge = ridge_for(gram, exact=True)
-    weights = lowest_first(linear, mass)
+    weights = lowest_first(linear, mass, bounds)
     for _ in range(3):
-        face = minimise(gram, linear + gram @ weights, weights, mass, n_free, ridge)
+        face = minimise(gram, linear + gram @ weights, weights, mass, n_free, ridge, bounds)
         assert face.settled
-        weights = into_box(face.weights, mass)
-    assert 0 <= weights.min() <= weights.max() <= 1
+        weights = into_box(face.weights, mass, bounds)
+    assert weights.min() >= 0
+    assert (weights <= bounds).all()
     assert weights.sum() == pytest.approx(mass)
     # The gap: what the best move of weight along the gradient could still gain.
     scores = linear + gram @ weights
-    gap = scores @ (weights - lowest_first(scores, mass))
+    gap = scores @ (weights - lowest_first(scores, mass, bounds))
     assert gap <= 1e-8 * (np.abs(scores).max() * mass + np.abs(gram).max() * 0.1)
 
 
@@ -78,18 +85,24 @@ def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
     st.floats(0.02, 0.98),
     st.sampled_from([(30, 6), (80, 12), (80, 120), (200, 5)]),
     st.integers(8, 100),
+    st.sampled_from([1, 5]),
 )
 @settings(max_examples=100, deadline=None)
-def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, shape, count):
+def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, shape, count, largest):
     gram, linear = program(seed, *shape, "plain")
-    mass = share * shape[0]
-    start = lowest_first(linear + gram @ np.random.default_rng(seed).random(shape[0]), mass)
+    bounds = bounds_of(seed, shape[0], largest)
+    mass = share * bounds.sum()
+    smooth = Smooth(gram, linear, mass, bounds)
+    near = linear + gram @ np.random.default_rng(seed).random(shape[0])
+    start = lowest_first(near, mass, bounds)
     scores = linear + gram @ start
-    width, rho = around_threshold(scores, mass, count)
-    here = newton(gram, linear, Point(start, scores, rho), mass, width, shape[0])
+    width, rho = smooth.around_threshold(scores, count)
+    here = newton(smooth, Point(start, scores, rho), width, shape[0])
     width /= 6
-    found = newton(gram, linear, here, mass, width, shape[0])
-    weights = np.clip(found.called_for(width), 0, 1)  # the optimality conditions, and nothing else
+    found = newton(smooth, here, width, shape[0])
+    weights = bounds * np.clip(
+        found.called_for(width), 0, 1
+    )  # the optimality conditions, and nothing else
     assert weights.sum() == pytest.approx(mass, rel=1e-7)
     scale = np.abs(linear).max() + np.abs(gram).max() * mass
     np.testing.assert_allclose(found.scores, linear + gram @ weights, atol=1e-8 * scale)
@@ -99,10 +112,13 @@ def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, sha
 @settings(max_examples=50, deadline=None)
 def test_into_box_makes_any_weights_feasible(seed, share, n):
     weights = np.random.default_rng(seed).normal(0.5, 1, n)
-    inside = into_box(weights, share * n)
-    assert 0 <= inside.min() <= inside.max() <= 1 + 1e-12
-    assert inside.sum() == pytest.approx(share * n)
-    np.testing.assert_array_equal(lowest_first(weights, float(n)), np.ones(n))
+    bounds = bounds_of(seed, n, 3)
+    mass = share * bounds.sum()
+    inside = into_box(weights, mass, bounds)
+    assert inside.min() >= 0
+    assert (inside <= bounds + 1e-12).all()
+    assert inside.sum() == pytest.approx(mass)
+    np.testing.assert_array_equal(lowest_first(weights, float(bounds.sum()), bounds), bounds)
 
 
 def brute_force_cut(scores, mass, width):

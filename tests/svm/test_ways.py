@@ -110,9 +110,9 @@ def test_whatever_settles_a_program_ends_at_the_same_point(kind, monkeypatch):
     def solve():
         weights = start
         for _ in range(3):
-            face = minimise(gram, gram @ weights, weights, mass, 0, ridge)
+            face = minimise(gram, gram @ weights, weights, mass, 0, ridge, np.ones(120))
             assert face.settled
-            weights = into_box(face.weights, mass)
+            weights = into_box(face.weights, mass, np.ones(120))
         return weights @ gram @ weights
 
     expected = solve()

@@ -1,10 +1,11 @@
-"""Rows at weight 0, at the bound, or between: the quadratic program over weights in [0, 1].
+"""Rows at weight 0, at the bound, or between: the quadratic program over weights in a box.
 
-    minimise  1/2 a'Ga + c'a   over  0 <= a <= 1,  sum a = mass
+    minimise  1/2 a'Ga + c'a   over  0 <= a <= u,  sum a = mass
 
 Where the program comes from a one-class SVM, a is its weights times nu l, G the scalar products of
-rows, and the gradient Ga + c the rows' scores times nu l. Few rows lie strictly between the bounds;
-once it is known which, the rest is one linear system.
+rows, and the gradient Ga + c the rows' scores times nu l. A bound u is how many equal rows one
+stands for. Few rows lie strictly between the bounds; once it is known which, the rest is one linear
+system.
 """
 
 from __future__ import annotations
@@ -53,7 +54,13 @@ class _Sides:
 
 
 def minimise(
-    gram: Array, scores: Array, weights: Array, mass: float, n_free: int | None, ridge: Array
+    gram: Array,
+    scores: Array,
+    weights: Array,
+    mass: float,
+    n_free: int | None,
+    ridge: Array,
+    bounds: Array,
 ) -> Face:
     """Minimise the program plus 1/2 (a - weights)' diag(ridge) (a - weights).
 
@@ -65,27 +72,29 @@ def minimise(
         gram: (n, n).
         scores: (n,) the gradient at ``weights``; this is what defines c.
         weights: (n,) any weights, feasible or not.
-        mass: the sum to reach, 0 < mass <= n.
+        mass: the sum to reach, positive, at most the sum of the bounds.
         n_free: how many rows may be expected between the bounds, those nearest the threshold;
             None where ``weights`` say which.
         ridge: (n,) positive.
+        bounds: (n,) u, positive.
     """
-    if mass >= len(weights) * (1 - 1e-12):
-        return Face(np.ones(len(weights)), scores + (1.0 - weights) @ gram, 0, True)
+    if mass >= float(bounds.sum()) * (1 - 1e-12):
+        return Face(bounds.copy(), scores + (bounds - weights) @ gram, 0, True)
     slack = 8 * np.finfo(float).eps * max(mass, 1.0) * float(np.mean(np.diagonal(gram)))
-    program = _Program(gram, weights, ridge, mass, slack)
-    sides = _by_weight(weights) if n_free is None else _by_rank(scores, mass, n_free)
+    program = _Program(gram, weights, ridge, bounds, mass, slack)
+    sides = _by_weight(program) if n_free is None else _by_rank(program, scores, n_free)
     expected = int(np.count_nonzero(sides.free)) if n_free is None else n_free
     most = _MORE_FREE * max(expected, _FEW_FREE)
     face = _exchange(program, scores, sides, most)
     if face.settled:
         return face
-    free, upper = between_bounds(gram, scores, weights, mass, expected, float(ridge.mean()))
+    narrowest = float(ridge.mean())
+    free, upper = between_bounds(gram, scores, weights, mass, expected, narrowest, bounds)
     face = _exchange(program, scores, _Sides(free, upper), len(weights))
     if face.settled:
         return face
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
-    return _descend(program, scores, lowest_first(face.scores, mass))
+    return _descend(program, scores, lowest_first(face.scores, mass, bounds))
 
 
 def ridge_for(gram: Array, *, exact: bool) -> Array:
@@ -101,37 +110,37 @@ def ridge_for(gram: Array, *, exact: bool) -> Array:
     return np.asarray((_EXACT_RIDGE if exact else _BLURRED_RIDGE) * (squares + (mean or 1.0)))
 
 
-def into_box(weights: Array, mass: float) -> Array:
+def into_box(weights: Array, mass: float, bounds: Array) -> Array:
     """A feasible point near ``weights``: clipped, the missing mass spread over the room left."""
-    inside = np.clip(weights, 0.0, 1.0)
+    inside = np.clip(weights, 0.0, bounds)
     missing = mass - float(inside.sum())
-    room = 1.0 - inside if missing > 0 else inside
+    room = bounds - inside if missing > 0 else inside
     total = float(room.sum())
     return inside + room * (missing / total) if total > 0 else inside
 
 
-def lowest_first(scores: Array, mass: float) -> Array:
-    """The vertex with the lowest score: 1 for the lowest rows, a part for the last."""
-    weights = np.zeros(len(scores))
+def lowest_first(scores: Array, mass: float, bounds: Array) -> Array:
+    """The vertex with the lowest score: the bound for the lowest rows, a part for the last."""
     order = np.argsort(scores, kind="stable")
-    full = min(int(mass + 1e-9), len(scores))
-    weights[order[:full]] = 1.0
-    if full < len(scores):
-        weights[order[full]] = min(max(mass - full, 0.0), 1.0)
+    filled = np.cumsum(bounds[order])
+    weights = np.zeros(len(scores))
+    weights[order] = np.clip(mass - filled + bounds[order], 0.0, bounds[order])
     return weights
 
 
-def _by_weight(weights: Array) -> _Sides:
+def _by_weight(program: _Program) -> _Sides:
     """Guess that the rows stay where they are."""
-    return _Sides((weights > _EDGE) & (weights < 1 - _EDGE), weights >= 1 - _EDGE)
+    weights, full = program.centre, program.bounds - _EDGE
+    return _Sides((weights > _EDGE) & (weights < full), weights >= full)
 
 
-def _by_rank(scores: Array, mass: float, n_free: int) -> _Sides:
-    """Guess that the rows around the mass-th lowest score are free."""
+def _by_rank(program: _Program, scores: Array, n_free: int) -> _Sides:
+    """Guess that the rows around the threshold are free."""
     n_rows = len(scores)
     n_free = min(max(n_free, 2), n_rows)
-    low = int(max(min(mass - n_free / 2, n_rows - n_free), 0))
     order = np.argsort(scores, kind="stable")
+    rank = int(np.searchsorted(np.cumsum(program.bounds[order]), program.mass))
+    low = max(min(rank - n_free // 2, n_rows - n_free), 0)
     free, upper = np.zeros(n_rows, bool), np.zeros(n_rows, bool)
     upper[order[:low]] = True
     free[order[low : low + n_free]] = True
@@ -143,6 +152,7 @@ class _Program:
     gram: Array
     centre: Array
     ridge: Array
+    bounds: Array
     mass: float
     slack: float
 
@@ -173,12 +183,12 @@ def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Fac
     weights, slack = program.centre, program.slack
     fewest, idle = len(weights), 0
     for _ in range(_ROUNDS):
-        sides = _able(scores, program.mass, sides)
+        sides = _able(program, scores, sides)
         free, upper = sides.free, sides.upper
         ids = np.flatnonzero(free)
         if len(ids) > most:
             break
-        goal = np.where(free, weights, upper.astype(np.float64))
+        goal = np.where(free, weights, np.where(upper, program.bounds, 0.0))
         scores, weights = program.moved(scores, weights, goal), goal
         missing = program.mass - float(weights.sum())
         step, rho = program.step(ids, program.pull(scores, weights)[ids], missing)
@@ -186,7 +196,7 @@ def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Fac
         goal[ids] += step
         scores, weights = program.moved(scores, weights, goal), goal
         seen = program.pull(scores, weights)
-        under, over = free & (weights < -_EDGE), free & (weights > 1 + _EDGE)
+        under, over = free & (weights < -_EDGE), free & (weights > program.bounds + _EDGE)
         enter = ~free & ~upper & (seen < rho - slack)
         leave = upper & (seen > rho + slack)
         wanting = int(np.count_nonzero(under | over | enter | leave))
@@ -209,35 +219,35 @@ def _descend(program: _Program, scores: Array, weights: Array) -> Face:
         scores: (n,) the gradient at its centre.
         weights: (n,) feasible, to start from.
     """
-    scores = program.moved(scores, program.centre, weights)
-    free = (weights > 0) & (weights < 1)
+    scores, bounds = program.moved(scores, program.centre, weights), program.bounds
+    free = (weights > 0) & (weights < bounds)
     for _ in range(_DESCENTS * len(weights)):
         seen, rho = program.pull(scores, weights), np.nan
         ids = np.flatnonzero(free)
         if len(ids):
             step, rho = program.step(ids, seen[ids], 0.0)
-            room = np.where(step > 0, 1.0 - weights[ids], weights[ids])
+            room = np.where(step > 0, bounds[ids] - weights[ids], weights[ids])
             reach = np.divide(room, np.abs(step), out=np.full(len(ids), np.inf), where=step != 0)
             share = min(float(reach.min()), 1.0)
             goal = weights.copy()
-            goal[ids] = np.clip(goal[ids] + share * step, 0.0, 1.0)
+            goal[ids] = np.clip(goal[ids] + share * step, 0.0, bounds[ids])
             stopped = ids[reach <= share] if share < 1 else ids[:0]
-            goal[stopped] = np.round(goal[stopped])
+            goal[stopped] = np.where(goal[stopped] > bounds[stopped] / 2, bounds[stopped], 0.0)
             scores, weights = program.moved(scores, weights, goal), goal
             free[stopped] = False
             if len(stopped):
                 continue
             seen = program.pull(scores, weights)
-        entering = _worst(seen, weights, free, rho, program.slack)
+        entering = _worst(seen, weights > bounds / 2, free, rho, program.slack)
         if not len(entering):
             return Face(weights, scores, len(ids), True)
         free[entering] = True
     return Face(weights, scores, len(ids), False)
 
 
-def _worst(seen: Array, weights: Array, free: Mask, rho: float, slack: float) -> Ints:
+def _worst(seen: Array, heavy: Mask, free: Mask, rho: float, slack: float) -> Ints:
     """The row at a bound that gains most by leaving it; without free rows, the pair that does."""
-    upper = ~free & (weights >= 0.5)
+    upper = ~free & heavy
     lowest = int(np.argmin(np.where(free | upper, np.inf, seen)))
     highest = int(np.argmax(np.where(upper, seen, -np.inf)))
     low = seen[lowest] if not (free | upper)[lowest] else np.inf
@@ -250,24 +260,28 @@ def _worst(seen: Array, weights: Array, free: Mask, rho: float, slack: float) ->
     return np.array([lowest if rho - low >= high - rho else highest], dtype=np.intp)
 
 
-def _able(scores: Array, mass: float, sides: _Sides) -> _Sides:
+def _able(program: _Program, scores: Array, sides: _Sides) -> _Sides:
     """Free so many rows more that the sum can be reached, the nearest to the threshold first."""
-    free, upper = sides.free.copy(), sides.upper.copy()
-    n_free, n_upper = int(np.count_nonzero(free)), int(np.count_nonzero(upper))
-    lacking = max(int(np.ceil(mass - n_upper - n_free)), 0 if n_free else 1)
-    if lacking > 0 and n_upper < mass:
+    free, upper, bounds = sides.free.copy(), sides.upper.copy(), program.bounds
+    held = float(bounds[upper].sum())
+    lacking = program.mass - held - float(bounds[free].sum())
+    if held < program.mass and (lacking > 0 or not free.any()):
         zeros = np.flatnonzero(~free & ~upper)
-        free[_extreme(scores, zeros, lacking)] = True
-    surplus = int(np.ceil(n_upper - mass)) + (n_upper > mass)
-    surplus = max(surplus, 0 if free.any() else 1)
-    if surplus > 0:
-        raised = _extreme(-scores, np.flatnonzero(upper), surplus)
+        free[_lowest(scores, zeros, max(lacking, 0.0), bounds)] = True
+    if held > program.mass or not free.any():
+        surplus = max(held - program.mass, 0.0)
+        # One more than the surplus takes: their weights must have room on both sides.
+        some = np.flatnonzero(upper)
+        raised = _lowest(-scores, some, surplus, bounds, spare=int(surplus > 0))
         free[raised], upper[raised] = True, False
     return _Sides(free, upper)
 
 
-def _extreme(scores: Array, among: Ints, count: int) -> Ints:
-    """Those of the rows ``among`` that have the lowest scores."""
-    if count >= len(among):
-        return among
-    return among[np.argpartition(scores[among], count - 1)[:count]]
+def _lowest(scores: Array, among: Ints, amount: float, bounds: Array, spare: int = 0) -> Ints:
+    """Those of the rows ``among`` with the lowest scores: at least one, enough to hold an amount,
+    and as many to spare."""
+    most = int(np.ceil(amount / float(bounds[among].min(initial=1.0)))) + spare + 1
+    if most < len(among):
+        among = among[np.argpartition(scores[among], most - 1)[:most]]
+    among = among[np.argsort(scores[among], kind="stable")]
+    return among[: int(np.searchsorted(np.cumsum(bounds[among]), amount)) + 1 + spare]

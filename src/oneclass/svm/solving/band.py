@@ -38,10 +38,11 @@ def leap(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     if not 0 < mass < len(band):
         hull.leaps = 0
         return
+    ones = np.ones(len(band))
     gram = band @ band.T
     ridge = ridge_for(gram, exact=False)
-    face = minimise(gram, band @ gathered.fixed, before, mass, hull.n_free, ridge)
-    step = into_box(face.weights, mass) - before
+    face = minimise(gram, band @ gathered.fixed, before, mass, hull.n_free, ridge, ones)
+    step = into_box(face.weights, mass, ones) - before
     hull.start((gathered.fixed + step @ band) / hull.mass)
     hull.n_free, hull.leaps = face.n_free, hull.leaps - 1
     hull.width = max(hull.width // _NARROWER, band_width(face.n_free))
@@ -50,7 +51,8 @@ def leap(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
 def improve(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     """Take the band's best point and the plain lowest vertex into the hull; set the next width."""
     mass = hull.mass - cut.n_fixed
-    vertex = lowest_first(gathered.scores, mass)
+    ones = np.ones(len(gathered.band))
+    vertex = lowest_first(gathered.scores, mass, ones)
     band, fixed = gathered.band.astype(np.float64, copy=False), gathered.fixed
     gram = (gathered.band @ gathered.band.T).astype(np.float64)
     ridge = ridge_for(gram, exact=gathered.band.dtype == np.float64)
@@ -58,8 +60,9 @@ def improve(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     expected: int | None = hull.n_free
     for _ in range(_STEPS):
         scores = band @ (fixed + weights @ band)
-        face = minimise(gram, scores, weights, mass, expected, ridge)
-        weights, hull.n_free, expected = into_box(face.weights, mass), face.n_free, None
+        face = minimise(gram, scores, weights, mass, expected, ridge, ones)
+        weights = into_box(face.weights, mass, ones)
+        hull.n_free, expected = face.n_free, None
     points.append((fixed + weights @ band) / hull.mass)
     hull.width = _next_width(gathered.scores, weights, face.n_free)
     hull.add(points)

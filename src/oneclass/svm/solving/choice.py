@@ -24,7 +24,9 @@ def band_width(n_free: float) -> int:
     return max(NARROWEST, int(BAND_PER_FREE * n_free))
 
 
-def matrix_pays(n_rows: int, n_columns: int, n_nus: int, n_free: float) -> bool:
+def matrix_pays(
+    n_rows: int, n_columns: int, n_nus: int, n_free: float, n_different: int | None = None
+) -> bool:
     """Whether the matrix takes less time than passes would.
 
     Args:
@@ -32,8 +34,9 @@ def matrix_pays(n_rows: int, n_columns: int, n_nus: int, n_free: float) -> bool:
         n_columns: of the rows.
         n_nus: values of nu.
         n_free: rows of a sample that were free, for a typical nu; 0 for the fewest possible.
+        n_different: rows that are not equal to others, where that is known.
     """
-    matrix = n_rows**2 * (n_columns / _FLOPS + _ELEMENT)
+    matrix = (n_different or n_rows) ** 2 * (n_columns / _FLOPS + _ELEMENT)
     width = min(band_width(_GROWS * n_free), n_rows)
     one_round = (
         4 * n_rows * n_columns / _THIN_FLOPS

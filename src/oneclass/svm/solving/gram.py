@@ -4,7 +4,8 @@ At nu = 1 every row carries the full weight. Walking downwards, the scores of th
 rows are near the next threshold; a few exchanges and small linear systems settle it. The matrix is
 multiplied in the rows' own dtype, so the path is only as good as that; then all rows are scored in
 float64 against every w, and what is not yet within the tolerance is corrected from those scores,
-as iterative refinement corrects the solution of a linear system.
+as iterative refinement corrects the solution of a linear system. Of rows that are equal only one is
+in the matrix.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
+from oneclass.svm._repeats import Repeats
 from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
@@ -32,7 +34,7 @@ FEWEST_PASSES = 1 + _ONE_ROUND
 
 @dataclass
 class _Problem:
-    """One nu: the weights (times nu l) that its rows have at present."""
+    """One nu: the weights (times nu l) that the different rows have at present."""
 
     mass: float
     weights: Array
@@ -50,12 +52,19 @@ class GramSolution:
 
 
 def solve_by_gram(
-    rows: RowBlocks, nus: Sequence[float], lengths: Floats, *, tol: float, max_passes: int
+    rows: RowBlocks,
+    equal: Repeats,
+    nus: Sequence[float],
+    lengths: Floats,
+    *,
+    tol: float,
+    max_passes: int,
 ) -> GramSolution:
     """Solve one problem for every nu over all rows.
 
     Args:
         rows: l rows, read from memory: their blocks stay valid.
+        equal: which of them are.
         nus: nu of every problem.
         lengths: (l,) of the rows.
         tol: relative gap to reach.
@@ -63,20 +72,20 @@ def solve_by_gram(
     """
     dtype = rows.dtype
     wide: RowBlocks = WideRows(rows)
-    small = rows.n_rows**2 * rows.n_columns <= _WIDE_WORK
+    small = len(equal.first) ** 2 * rows.n_columns <= _WIDE_WORK
     wide = HeldRows(wide) if small else wide
     multiplied = wide if small else rows
-    gram = gram_matrix(multiplied)
+    gram = gram_matrix(equal.different(multiplied))
     ridge = ridge_for(gram, exact=multiplied.dtype == np.float64)
     masses = np.maximum(np.asarray(nus) * rows.n_rows, 1.0)
-    problems = _walk(gram, masses, ridge, rows.n_columns)
+    problems = _walk(gram, masses, ridge, equal.counts, rows.n_columns)
     mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
     solved: dict[int, Solved] = {}
     n_passes = 1
     while len(solved) < len(problems):
         n_passes += _ONE_ROUND
         left = {i: problem for i, problem in enumerate(problems) if i not in solved}
-        points = _points(wide, list(left.values()))
+        points = _points(wide, equal, list(left.values()))
         coefs = held_by(points, dtype)
         for (i, problem), point, coef, scores in zip(
             left.items(), points, coefs, score(wide, coefs), strict=True
@@ -92,9 +101,10 @@ def solve_by_gram(
             if end is not None:
                 solved[i] = end
             else:
-                _improve(gram, problem, problem.mass * scores, ridge)
+                _improve(gram, problem, problem.mass * scores[equal.first], ridge, equal.counts)
     in_order = [solved[i] for i in range(len(problems))]
-    return GramSolution(in_order, [problem.n_free for problem in problems], n_passes)
+    each = rows.n_rows / len(equal.first)  # rows that one stands for
+    return GramSolution(in_order, [int(problem.n_free * each) for problem in problems], n_passes)
 
 
 def gram_matrix(rows: RowBlocks) -> Array:
@@ -126,29 +136,31 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
     return scores
 
 
-def _walk(gram: Array, masses: Array, ridge: Array, n_columns: int) -> list[_Problem]:
+def _walk(
+    gram: Array, masses: Array, ridge: Array, bounds: Array, n_columns: int
+) -> list[_Problem]:
     """From the largest nu to the smallest, each from the scores of the last."""
-    n_rows = len(gram)
     problems: list[_Problem | None] = [None] * len(masses)
-    weights, scores = np.ones(n_rows), gram.sum(axis=0)
-    largest = float(masses.max())
-    n_free = int(min(largest, n_rows - largest, n_columns) / 2)  # a guess, to begin with
+    weights, scores = bounds, bounds @ gram
+    largest, n_rows = float(masses.max()), float(bounds.sum())
+    # A guess, to begin with.
+    n_free = int(min(largest, n_rows - largest, n_columns) / 2 * len(bounds) / n_rows)
     for i in np.argsort(-masses, kind="stable"):
         mass = float(masses[i])
-        face = minimise(gram, scores, weights, mass, n_free, ridge)
+        face = minimise(gram, scores, weights, mass, n_free, ridge, bounds)
         weights, scores, n_free = face.weights, face.scores, face.n_free
-        problems[i] = _Problem(mass, into_box(weights, mass), n_free)
+        problems[i] = _Problem(mass, into_box(weights, mass, bounds), n_free)
     return [problem for problem in problems if problem is not None]
 
 
-def _improve(gram: Array, problem: _Problem, scores: Array, ridge: Array) -> None:
-    face = minimise(gram, scores, problem.weights, problem.mass, None, ridge)
-    problem.weights, problem.n_free = into_box(face.weights, problem.mass), face.n_free
+def _improve(gram: Array, problem: _Problem, scores: Array, ridge: Array, bounds: Array) -> None:
+    face = minimise(gram, scores, problem.weights, problem.mass, None, ridge, bounds)
+    problem.weights, problem.n_free = into_box(face.weights, problem.mass, bounds), face.n_free
 
 
-def _points(rows: RowBlocks, problems: Sequence[_Problem]) -> Array:
+def _points(rows: RowBlocks, equal: Repeats, problems: Sequence[_Problem]) -> Array:
     """(m, d): the weighted sums of the rows."""
-    weights = np.stack([problem.weights / problem.mass for problem in problems])
+    weights = np.stack([equal.share_out(problem.weights / problem.mass) for problem in problems])
     points = np.zeros((len(problems), rows.n_columns))
     for part in map_blocks(lambda i, block: weights[:, i : i + len(block)] @ block, rows):
         points += part

@@ -1,10 +1,11 @@
 """Which rows lie between the bounds, where exchanges run in a circle: the program made smooth.
 
-With r/2 a'a added to the program, a row's weight falls from 1 to 0 over a width r of scores instead
-of at once. The primal of that, over w and the threshold rho, is a convex function with a Hessian
-nearly everywhere; Newton's method minimises it from any start, where each step is only as long as
-the function falls (Chapelle, Neural Computation 19, 2007). A few steps, then a smaller r, until the
-rows between the bounds are no more than they would be without.
+With r/2 a'a added to the program (r/2 a'a/u where a row stands for u equal ones), a row's weight
+falls from its bound to 0 over a width r of scores instead of at once. The primal of that, over w
+and the threshold rho, is a convex function with a Hessian nearly everywhere; Newton's method
+minimises it from any start, where each step is only as long as the function falls (Chapelle, Neural
+Computation 19, 2007). A few steps, then a smaller r, until the rows between the bounds are no more
+than they would be without.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Point:
         )
 
     def called_for(self, width: float) -> Array:
-        """(n,) the weights by these scores; outside of 0 and 1 at a bound."""
+        """(n,) weights by these scores, as shares of the bounds; outside of 0 and 1 at one."""
         return np.asarray((self.rho - self.scores) / width)
 
     def sides(self, width: float) -> tuple[Mask, Mask]:
@@ -76,7 +77,13 @@ def to_one_score(system: Array, pull: Array, missing: float) -> tuple[Array, flo
 
 
 def between_bounds(
-    gram: Array, scores: Array, weights: Array, mass: float, n_free: int, narrowest: float
+    gram: Array,
+    scores: Array,
+    weights: Array,
+    mass: float,
+    n_free: int,
+    narrowest: float,
+    bounds: Array,
 ) -> tuple[Mask, Mask]:
     """Which rows are between the bounds at the minimiser, and which at the upper one.
 
@@ -87,15 +94,16 @@ def between_bounds(
         mass: the sum of the weights.
         n_free: how many rows may be expected between the bounds.
         narrowest: the smallest r; below it, `gram` is blurred.
+        bounds: (n,) of the weights.
     """
-    linear = scores - weights @ gram
+    program = Smooth(gram, scores - weights @ gram, mass, bounds)
     expected = max(_PER_FREE * n_free, _FEWEST)
-    width, rho = around_threshold(scores, mass, expected)
+    width, rho = program.around_threshold(scores, expected)
     width = max(width, narrowest)
     here = Point(weights, scores, rho)
     before = len(scores) + 1
     for _ in range(_WIDTHS):
-        here = newton(gram, linear, here, mass, width, 2 * expected)
+        here = newton(program, here, width, 2 * expected)
         free, upper = here.sides(width)
         count = int(np.count_nonzero(free))
         if width <= narrowest or (count > 0.8 * before and count <= 2 * max(n_free, 8)):
@@ -104,22 +112,35 @@ def between_bounds(
     return free, upper
 
 
-def around_threshold(scores: Array, mass: float, count: int) -> tuple[float, float]:
-    """The range of the ``count`` scores around the mass-th lowest, and the highest of them."""
-    count = min(count, len(scores))
-    low = int(max(min(mass - count / 2, len(scores) - count), 0))
-    ordered = np.partition(scores, (low, low + count - 1))
-    return float(ordered[low + count - 1] - ordered[low]), float(ordered[low + count - 1])
+@dataclass(frozen=True)
+class Smooth:
+    """The program: scalar products, gradient at weights of 0, sum of the weights, bounds."""
+
+    gram: Array
+    linear: Array
+    mass: float
+    bounds: Array
+
+    def rank(self, scores: Array) -> int:
+        """How many rows lie below the threshold."""
+        order = np.argsort(scores, kind="stable")
+        filled = np.cumsum(self.bounds[order])
+        return min(int(np.searchsorted(filled, self.mass, side="right")), len(scores) - 1)
+
+    def around_threshold(self, scores: Array, count: int) -> tuple[float, float]:
+        """The range of the ``count`` scores around the threshold, and the highest of them."""
+        count = min(count, len(scores))
+        low = max(min(self.rank(scores) - count // 2, len(scores) - count), 0)
+        ordered = np.partition(scores, (low, low + count - 1))
+        return float(ordered[low + count - 1] - ordered[low]), float(ordered[low + count - 1])
 
 
-def newton(gram: Array, linear: Array, here: Point, mass: float, width: float, most: int) -> Point:
+def newton(program: Smooth, here: Point, width: float, most: int) -> Point:
     """The smoothed program's minimiser, from `here`; what was reached where too many are free.
 
     Args:
-        gram: (n, n).
-        linear: (n,) the gradient at weights of 0.
+        program: what is to be minimised.
         here: where to start from.
-        mass: the sum of the weights.
         width: r.
         most: rows between the bounds after the first step, beyond which r is too large.
     """
@@ -128,34 +149,29 @@ def newton(gram: Array, linear: Array, here: Point, mass: float, width: float, m
         if done and np.count_nonzero(free) > most:
             return here
         if not free.any():
-            here = _at_threshold(here, mass, width)
+            at = float(np.partition(here.scores, rank := program.rank(here.scores))[rank])
+            here = replace(here, rho=at + 0.5 * width)
             free, upper = here.sides(width)
-        goal = _solved(gram, here, mass, width, upper, free)
+        goal = _solved(program, here, width, upper, free)
         if np.array_equal(goal.sides(width), (free, upper)):
             return goal
-        here = here.towards(goal, _step_length(linear, here, goal, mass, width))
+        here = here.towards(goal, _step_length(program, here, goal, width))
     return here
 
 
-def _at_threshold(here: Point, mass: float, width: float) -> Point:
-    """With the row at the threshold between the bounds."""
-    rank = min(int(mass), len(here.scores) - 1)
-    return replace(here, rho=float(np.partition(here.scores, rank)[rank]) + 0.5 * width)
-
-
-def _solved(gram: Array, here: Point, mass: float, width: float, upper: Mask, free: Mask) -> Point:
+def _solved(program: Smooth, here: Point, width: float, upper: Mask, free: Mask) -> Point:
     """The minimiser if the rows at their bounds stay there and the free ones stay free."""
     ids = np.flatnonzero(free)
-    goal = upper.astype(np.float64)
-    fixed = moved(gram, here.scores, here.weights, goal)
-    among = gram[ids]
+    goal = np.where(upper, program.bounds, 0.0)
+    fixed = moved(program.gram, here.scores, here.weights, goal)
+    among = program.gram[ids]
     system = among[:, ids]
-    system.flat[:: len(ids) + 1] += width
-    goal[ids], rho = to_one_score(system, fixed[ids], mass - np.count_nonzero(upper))
+    system.flat[:: len(ids) + 1] += width / program.bounds[ids]
+    goal[ids], rho = to_one_score(system, fixed[ids], program.mass - float(goal.sum()))
     return Point(goal, fixed + goal[ids] @ among, rho)
 
 
-def _step_length(linear: Array, here: Point, goal: Point, mass: float, width: float) -> float:
+def _step_length(program: Smooth, here: Point, goal: Point, width: float) -> float:
     """How far the primal falls on the way to the goal, from its slope there."""
     moves, scores, rho = (
         goal.weights - here.weights,
@@ -165,8 +181,9 @@ def _step_length(linear: Array, here: Point, goal: Point, mass: float, width: fl
 
     def slope(share: float) -> float:
         at = here.towards(goal, share)
-        inside = np.clip(at.called_for(width), 0.0, 1.0)
-        return float(moves @ (at.scores - linear) - mass * rho + inside @ (rho - scores))
+        inside = program.bounds * np.clip(at.called_for(width), 0.0, 1.0)
+        fall = moves @ (at.scores - program.linear) - program.mass * rho
+        return float(fall + inside @ (rho - scores))
 
     first, last = slope(0.0), slope(1.0)
     if last <= 0 or first >= 0:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import HeldRows
+from oneclass.svm._repeats import Repeats, repeats
 from oneclass.svm.solving.choice import NARROWEST, band_width, matrix_pays
 from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
 from oneclass.svm.solving.hull import Hull
@@ -73,22 +74,26 @@ def solve(
         InputError: a row is not finite.
     """
     n, d = rows.n_rows, rows.n_columns
-    fits = max_passes > FEWEST_PASSES and _matrix_fits(rows) and min(nus) < 1.0
-    by_gram = fits and matrix_pays(n, d, len(nus), 0)
+    held = max_passes > FEWEST_PASSES and min(nus) < 1.0 and _may_be_held(rows)
+    by_gram = held and _fits(n) and matrix_pays(n, d, len(nus), 0)
     if max_passes <= 3:
         start = None
     known = by_gram or start is not None or max_passes <= 3 or min(nus) == 1.0
     sampled = None if known else _sample(rows)
-    rows = HeldRows(rows) if fits else rows
+    rows = HeldRows(rows) if held else rows
     looks: Looks = rows if isinstance(rows, Looks) else BlockLooks(rows)
     found = looks.survey(sampled)
     first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
-    if first is not None and fits:
-        by_gram = matrix_pays(n, d, len(nus), float(np.mean(first.n_free)))
-    if by_gram:
-        assert isinstance(looks, BlockLooks), "rows that fit are held"
-        done = solve_by_gram(rows, nus, looks.lengths, tol=tol, max_passes=max_passes - 1)
-        return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
+    if held:
+        assert isinstance(looks, BlockLooks), "rows that may be held are"
+        equal = repeats(rows)
+        if first is not None:
+            by_gram = _matrix_is_best(equal, d, first, len(nus))
+        if by_gram:
+            done = solve_by_gram(
+                rows, equal, nus, looks.lengths, tol=tol, max_passes=max_passes - 1
+            )
+            return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
     mean = found.total / n
     hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
     if first is not None:
@@ -100,9 +105,20 @@ def solve(
     return Solution(solved, found, n_passes, Way.PASSES)
 
 
-def _matrix_fits(rows: RowBlocks) -> bool:
-    held = rows.n_rows * rows.n_columns * rows.dtype.itemsize
-    return 8 * rows.n_rows**2 <= _GRAM_BYTES and held <= _HELD_BYTES
+def _may_be_held(rows: RowBlocks) -> bool:
+    """Whether the rows are few, or lie in memory already and some may repeat."""
+    here = isinstance(rows, ArrayRows) or _fits(rows.n_rows)
+    return here and rows.n_rows * rows.n_columns * rows.dtype.itemsize <= _HELD_BYTES
+
+
+def _fits(n_different: int) -> bool:
+    return 8 * n_different**2 <= _GRAM_BYTES
+
+
+def _matrix_is_best(equal: Repeats, n_columns: int, first: GramSolution, n_nus: int) -> bool:
+    n_free, n_different = float(np.mean(first.n_free)), len(equal.first)
+    pays = matrix_pays(len(equal.which), n_columns, n_nus, n_free, n_different)
+    return _fits(n_different) and pays
 
 
 def _is_long(rows: RowBlocks) -> bool:
@@ -121,7 +137,9 @@ def _sample(rows: RowBlocks) -> NDArray[np.intp] | None:
 
 def _solve_sample(sample: ArrayRows, nus: Sequence[float]) -> GramSolution:
     _, lengths = survey(sample)
-    return solve_by_gram(sample, nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES)
+    return solve_by_gram(
+        sample, repeats(sample), nus, lengths, tol=_SAMPLE_TOL, max_passes=FEWEST_PASSES
+    )
 
 
 def _start_from(

@@ -139,6 +139,22 @@ def _repeated() -> Rows:
     return different[np.random.default_rng(5).integers(400, size=4000)]
 
 
+def _yes_and_no() -> Rows:
+    return unit((_draw(9, 20_000, 30) > 0).astype(np.float32))
+
+
+def _one_of_each() -> Rows:
+    drawn = np.random.default_rng(10)
+    parts = [np.eye(30, dtype=np.float32)[drawn.integers(30, size=4000)] for _ in range(3)]
+    return np.concatenate(parts, axis=1)
+
+
+def _twenty_clusters() -> Rows:
+    centres = np.maximum(_draw(11, 20, 200), 0)
+    which = np.random.default_rng(11).integers(20, size=10_000)
+    return unit(centres[which] + np.float32(0.1) * np.abs(_draw(12, 10_000, 200)))
+
+
 def _rank_deficient() -> Rows:
     return unit(np.abs(_draw(6, 3000, 20)) @ np.abs(_draw(7, 20, 1000)))
 
@@ -206,6 +222,9 @@ DRAWN = (
     Matrix("Gaussian around a mean", _gaussian),
     Matrix("heavy-tailed", _heavy_tailed),
     Matrix("rows that repeat", _repeated, quick=True),
+    Matrix("yes or no, 30 times", _yes_and_no),
+    Matrix("one of 30, three times", _one_of_each, quick=True),
+    Matrix("twenty clusters", _twenty_clusters),
     Matrix("rank 20", _rank_deficient, quick=True),
     Matrix("few long rows", partial(_relu_noise, 150, 31_360), quick=True),
     Matrix("many short rows", partial(_uniform, 200_000, 20)),

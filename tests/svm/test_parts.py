@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oneclass.svm._products import Products
 from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
 from oneclass.svm.solving.minnorm import nearest_weights
 from oneclass.svm.solving.scores import ScoreTable, cut_scores
@@ -65,10 +66,11 @@ def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
     gram, linear = program(seed, *shape, kind)
     bounds = bounds_of(seed, shape[0], largest)
     mass = share * bounds.sum()
-    ridge = ridge_for(gram, exact=True)
+    products = Products(np.diagonal(gram), gram, None)
+    ridge = ridge_for(products, exact=True)
     weights = lowest_first(linear, mass, bounds)
     for _ in range(3):
-        face = minimise(gram, linear + gram @ weights, weights, mass, n_free, ridge, bounds)
+        face = minimise(products, linear + gram @ weights, weights, mass, n_free, ridge, bounds)
         assert face.settled
         weights = into_box(face.weights, mass, bounds)
     assert weights.min() >= 0
@@ -92,7 +94,7 @@ def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, sha
     gram, linear = program(seed, *shape, "plain")
     bounds = bounds_of(seed, shape[0], largest)
     mass = share * bounds.sum()
-    smooth = Smooth(gram, linear, mass, bounds)
+    smooth = Smooth(Products(np.diagonal(gram), gram, None), linear, mass, bounds)
     near = linear + gram @ np.random.default_rng(seed).random(shape[0])
     start = lowest_first(near, mass, bounds)
     scores = linear + gram @ start

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from oneclass.svm import _clustered, fit_halfspaces, nu_path
+from oneclass.svm._products import Products
 from oneclass.svm.solving import active_set, looks, rounds, solve
 from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
 from oneclass.svm.solving.choice import matrix_pays
@@ -27,6 +28,14 @@ def awkward(kind, n_rows=700, seed=0):
         return rows
     if kind == "columns of any scale":
         return rng.random((n_rows, 40)) * 10.0 ** rng.uniform(-4, 3, 40)
+    if kind == "yes and no":  # many rows have the same score, whatever w
+        return (rng.random((n_rows, 12)) < 0.5) + 0.0
+    if kind == "one of each":
+        return np.concatenate([np.eye(9)[rng.integers(9, size=n_rows)] for _ in range(3)], axis=1)
+    if kind == "zeros":
+        rows = np.maximum(rng.standard_normal((n_rows, 30)), 0)
+        rows[: n_rows // 3] = 0
+        return rows
     if kind == "heavy tails":
         return np.abs(rng.standard_t(2, (n_rows, 30)))
     return make_rows(seed, n_rows, 25)
@@ -39,6 +48,8 @@ KINDS = [
     "far",
     "columns of any scale",
     "heavy tails",
+    "yes and no",
+    "one of each",
     "mild",
 ]
 
@@ -101,16 +112,27 @@ def test_a_band_takes_no_more_memory_than_it_may(monkeypatch):
     assert set(path.status) == {"converged"}
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_zeros_that_can_carry_all_weight_leave_nothing(dtype, monkeypatch):
+    rows = awkward("zeros").astype(dtype)
+    expected = ["origin_inside", "origin_inside", "origin_inside", "converged", "converged"]
+    paths = [by(way, rows, monkeypatch, 1e-6) for way in ("gram", "passes", "stream")]
+    for path in paths:
+        assert list(path.status) == expected
+        np.testing.assert_allclose(path.objective, paths[0].objective, rtol=4e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_settles_a_program_ends_at_the_same_point(kind, monkeypatch):
     rows = awkward(kind, 120)
     gram = rows @ rows.T
-    ridge, start, mass = ridge_for(gram, exact=True), np.full(120, 0.2), 24.0
+    products = Products.of(gram, rows) if rows.shape[1] > 30 else Products.of_rows(rows)
+    ridge, start, mass = ridge_for(products, exact=True), np.full(120, 0.2), 24.0
 
     def solve():
         weights = start
         for _ in range(3):
-            face = minimise(gram, gram @ weights, weights, mass, 0, ridge, np.ones(120))
+            face = minimise(products, gram @ weights, weights, mass, 0, ridge, np.ones(120))
             assert face.settled
             weights = into_box(face.weights, mass, np.ones(120))
         return weights @ gram @ weights
@@ -120,9 +142,7 @@ def test_whatever_settles_a_program_ends_at_the_same_point(kind, monkeypatch):
         patch.setattr(active_set, "_PATIENCE", 1)
         assert solve() == pytest.approx(expected, rel=1e-9)
     monkeypatch.setattr(active_set, "_ROUNDS", 1)  # and descent, where no guess is good
-    monkeypatch.setattr(
-        active_set, "between_bounds", lambda *_: (np.ones(120) > 0, np.ones(120) < 0)
-    )
+    monkeypatch.setattr(active_set, "smoothed", lambda *_: np.full(120, 0.2))
     assert solve() == pytest.approx(expected, rel=1e-9)
 
 

@@ -10,24 +10,27 @@ system.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.svm.solving.smoothing import between_bounds, moved, to_one_score
+from oneclass.svm._products import Products
+from oneclass.svm.solving.smoothing import smoothed
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 _EXACT_RIDGE = 1e-10  # relative to squared lengths of rows
+_SHORT_RIDGE = 1e-8  # where there are fewer columns than rows
 _BLURRED_RIDGE = 1e-6
 _ROUNDS = 40  # of exchanges
 _MORE_FREE, _FEW_FREE = 8, 16  # so many times more are free than were expected: they will not stay
 _PATIENCE = 3  # of those in a row that leave as many rows wanting to change: they run in a circle
 _DESCENTS = 20  # for each row, where the rounds did not end
 _EDGE = 1e-9  # a weight so near to its bound is at it
+_SLACK = 1000  # roundings of a score
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class _Sides:
 
 
 def minimise(
-    gram: Array,
+    products: Products,
     scores: Array,
     weights: Array,
     mass: float,
@@ -64,12 +67,13 @@ def minimise(
 ) -> Face:
     """Minimise the program plus 1/2 (a - weights)' diag(ridge) (a - weights).
 
-    The added term makes repeated and dependent rows solvable. It vanishes where ``weights`` are
+    The added term makes repeated and dependent rows solvable; where exchanges run in a circle, it
+    pulls towards the smoothed program's weights instead. It vanishes where ``weights`` are
     already optimal, so repeating the call with what the last one returned ends at the program's own
     minimiser (the proximal point method).
 
     Args:
-        gram: (n, n).
+        products: of n rows.
         scores: (n,) the gradient at ``weights``; this is what defines c.
         weights: (n,) any weights, feasible or not.
         mass: the sum to reach, positive, at most the sum of the bounds.
@@ -79,9 +83,10 @@ def minimise(
         bounds: (n,) u, positive.
     """
     if mass >= float(bounds.sum()) * (1 - 1e-12):
-        return Face(bounds.copy(), scores + (bounds - weights) @ gram, 0, True)
-    slack = 8 * np.finfo(float).eps * max(mass, 1.0) * float(np.mean(np.diagonal(gram)))
-    program = _Program(gram, weights, ridge, bounds, mass, slack)
+        return Face(bounds.copy(), products.moved(scores, weights, bounds), 0, True)
+    square = float(np.mean(products.squares))
+    slack = _SLACK * np.finfo(float).eps * max(mass, 1.0) * square
+    program = _Program(products, weights, ridge, bounds, mass, slack)
     sides = _by_weight(program) if n_free is None else _by_rank(program, scores, n_free)
     expected = int(np.count_nonzero(sides.free)) if n_free is None else n_free
     most = _MORE_FREE * max(expected, _FEW_FREE)
@@ -89,25 +94,29 @@ def minimise(
     if face.settled:
         return face
     narrowest = float(ridge.mean())
-    free, upper = between_bounds(gram, scores, weights, mass, expected, narrowest, bounds)
-    face = _exchange(program, scores, _Sides(free, upper), len(weights))
+    near = smoothed(products, scores, weights, mass, expected, narrowest, bounds)
+    # Where many rows are tied, their weights there are as good as any: stay near to those.
+    program = replace(program, centre=near)
+    scores = products.moved(scores, weights, near)
+    face = _exchange(program, scores, _by_weight(program), len(weights))
     if face.settled:
         return face
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
     return _descend(program, scores, lowest_first(face.scores, mass, bounds))
 
 
-def ridge_for(gram: Array, *, exact: bool) -> Array:
+def ridge_for(products: Products, *, exact: bool) -> Array:
     """(n,) a ridge for `minimise`.
 
     Args:
-        gram: (n, n).
-        exact: whether it was multiplied in float64; else its errors, of one part in ten million,
+        products: of n rows.
+        exact: whether they were multiplied in float64; else its errors, of one part in ten million,
             must not make it indefinite.
     """
-    squares = np.diagonal(gram)
+    squares = products.squares
     mean = float(squares.mean())
-    return np.asarray((_EXACT_RIDGE if exact else _BLURRED_RIDGE) * (squares + (mean or 1.0)))
+    least = _EXACT_RIDGE if products.rows is None else _SHORT_RIDGE
+    return np.asarray((least if exact else _BLURRED_RIDGE) * (squares + (mean or 1.0)))
 
 
 def into_box(weights: Array, mass: float, bounds: Array) -> Array:
@@ -149,7 +158,7 @@ def _by_rank(program: _Program, scores: Array, n_free: int) -> _Sides:
 
 @dataclass(frozen=True)
 class _Program:
-    gram: Array
+    products: Products
     centre: Array
     ridge: Array
     bounds: Array
@@ -157,7 +166,7 @@ class _Program:
     slack: float
 
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
-        return moved(self.gram, scores, now, goal)
+        return self.products.moved(scores, now, goal)
 
     def pull(self, scores: Array, weights: Array) -> Array:
         """The gradient, the ridge's part included."""
@@ -171,9 +180,7 @@ class _Program:
             pull: (f,) their gradient.
             missing: what their weights are to gain together.
         """
-        system = self.gram[ids[:, None], ids]
-        system.flat[:: len(ids) + 1] += self.ridge[ids]
-        return to_one_score(system, pull, missing)
+        return self.products.to_one_score(ids, self.ridge[ids], pull, missing)
 
 
 def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Face:

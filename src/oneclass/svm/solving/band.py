@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm._products import Products, many
 from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
 from oneclass.svm.solving.choice import band_width
 from oneclass.svm.solving.hull import Hull
@@ -39,9 +40,9 @@ def leap(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
         hull.leaps = 0
         return
     ones = np.ones(len(band))
-    gram = band @ band.T
-    ridge = ridge_for(gram, exact=False)
-    face = minimise(gram, band @ gathered.fixed, before, mass, hull.n_free, ridge, ones)
+    products = Products.of_rows(band) if many(*band.shape) else Products.of(band @ band.T, band)
+    ridge = ridge_for(products, exact=False)
+    face = minimise(products, band @ gathered.fixed, before, mass, hull.n_free, ridge, ones)
     step = into_box(face.weights, mass, ones) - before
     hull.start((gathered.fixed + step @ band) / hull.mass)
     hull.n_free, hull.leaps = face.n_free, hull.leaps - 1
@@ -54,13 +55,16 @@ def improve(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     ones = np.ones(len(gathered.band))
     vertex = lowest_first(gathered.scores, mass, ones)
     band, fixed = gathered.band.astype(np.float64, copy=False), gathered.fixed
-    gram = (gathered.band @ gathered.band.T).astype(np.float64)
-    ridge = ridge_for(gram, exact=gathered.band.dtype == np.float64)
+    products, exact = Products.of_rows(band), True
+    if not many(*band.shape):
+        products = Products.of((gathered.band @ gathered.band.T).astype(np.float64), band)
+        exact = gathered.band.dtype == np.float64
+    ridge = ridge_for(products, exact=exact)
     weights, points = vertex, [(fixed + vertex @ band) / hull.mass]
     expected: int | None = hull.n_free
     for _ in range(_STEPS):
         scores = band @ (fixed + weights @ band)
-        face = minimise(gram, scores, weights, mass, expected, ridge, ones)
+        face = minimise(products, scores, weights, mass, expected, ridge, ones)
         weights = into_box(face.weights, mass, ones)
         hull.n_free, expected = face.n_free, None
     points.append((fixed + weights @ band) / hull.mass)

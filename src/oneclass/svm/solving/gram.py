@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
+from oneclass.svm._products import Products, many
 from oneclass.svm._repeats import Repeats
 from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
@@ -75,10 +76,10 @@ def solve_by_gram(
     small = len(equal.first) ** 2 * rows.n_columns <= _WIDE_WORK
     wide = HeldRows(wide) if small else wide
     multiplied = wide if small else rows
-    gram = gram_matrix(equal.different(multiplied))
-    ridge = ridge_for(gram, exact=multiplied.dtype == np.float64)
+    products = _products(equal.different(multiplied))
+    ridge = ridge_for(products, exact=products.matrix is None or small)
     masses = np.maximum(np.asarray(nus) * rows.n_rows, 1.0)
-    problems = _walk(gram, masses, ridge, equal.counts, rows.n_columns)
+    problems = _walk(products, masses, ridge, equal.counts, rows.n_columns)
     mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
     solved: dict[int, Solved] = {}
     n_passes = 1
@@ -101,7 +102,7 @@ def solve_by_gram(
             if end is not None:
                 solved[i] = end
             else:
-                _improve(gram, problem, problem.mass * scores[equal.first], ridge, equal.counts)
+                _improve(products, problem, problem.mass * scores[equal.first], ridge, equal.counts)
     in_order = [solved[i] for i in range(len(problems))]
     each = rows.n_rows / len(equal.first)  # rows that one stands for
     return GramSolution(in_order, [int(problem.n_free * each) for problem in problems], n_passes)
@@ -136,25 +137,40 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
     return scores
 
 
+def _products(rows: RowBlocks) -> Products:
+    together = np.concatenate([block.astype(np.float64, copy=False) for block in rows.blocks()])
+    if many(rows.n_rows, rows.n_columns):
+        return Products.of_rows(together)
+    return Products.of(gram_matrix(rows), together)
+
+
 def _walk(
-    gram: Array, masses: Array, ridge: Array, bounds: Array, n_columns: int
+    products: Products, masses: Array, ridge: Array, bounds: Array, n_columns: int
 ) -> list[_Problem]:
     """From the largest nu to the smallest, each from the scores of the last."""
     problems: list[_Problem | None] = [None] * len(masses)
-    weights, scores = bounds, bounds @ gram
+    nothing_yet = np.zeros(len(bounds))
+    weights, scores = bounds, products.moved(nothing_yet, nothing_yet, bounds)
     largest, n_rows = float(masses.max()), float(bounds.sum())
     # A guess, to begin with.
     n_free = int(min(largest, n_rows - largest, n_columns) / 2 * len(bounds) / n_rows)
+    zero = int(np.argmin(products.squares))
+    enough = float(bounds[zero]) if products.squares[zero] == 0 else 0.0
     for i in np.argsort(-masses, kind="stable"):
         mass = float(masses[i])
-        face = minimise(gram, scores, weights, mass, n_free, ridge, bounds)
+        if mass <= enough:  # rows of zeros can carry it all, and w is 0
+            problems[i] = _Problem(mass, mass * (np.arange(len(bounds)) == zero), 1)
+            continue
+        face = minimise(products, scores, weights, mass, n_free, ridge, bounds)
         weights, scores, n_free = face.weights, face.scores, face.n_free
         problems[i] = _Problem(mass, into_box(weights, mass, bounds), n_free)
     return [problem for problem in problems if problem is not None]
 
 
-def _improve(gram: Array, problem: _Problem, scores: Array, ridge: Array, bounds: Array) -> None:
-    face = minimise(gram, scores, problem.weights, problem.mass, None, ridge, bounds)
+def _improve(
+    products: Products, problem: _Problem, scores: Array, ridge: Array, bounds: Array
+) -> None:
+    face = minimise(products, scores, problem.weights, problem.mass, None, ridge, bounds)
     problem.weights, problem.n_free = into_box(face.weights, problem.mass, bounds), face.n_free
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm._products import Products
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -53,70 +55,47 @@ class Point:
         return (called_for > 0) & (called_for < 1), called_for >= 1
 
 
-def moved(gram: Array, scores: Array, now: Array, goal: Array) -> Array:
-    """The scores after a move of the weights; only rows that move cost anything."""
-    step = goal - now
-    moving = np.flatnonzero(step)
-    if 2 * len(moving) > len(step):
-        return np.asarray(scores + step @ gram)
-    return np.asarray(scores + step[moving] @ gram[moving])
-
-
-def to_one_score(system: Array, pull: Array, missing: float) -> tuple[Array, float]:
-    """The step of some rows to their best weights, and the score that they then share.
-
-    Args:
-        system: (f, f) their scalar products, with the ridge.
-        pull: (f,) their gradient.
-        missing: what their weights are to gain together.
-    """
-    sides = np.stack([pull, np.ones(len(pull))], axis=1)
-    solved = np.linalg.solve(system, sides)
-    rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
-    return rho * solved[:, 1] - solved[:, 0], rho
-
-
-def between_bounds(
-    gram: Array,
+def smoothed(
+    products: Products,
     scores: Array,
     weights: Array,
     mass: float,
     n_free: int,
     narrowest: float,
     bounds: Array,
-) -> tuple[Mask, Mask]:
-    """Which rows are between the bounds at the minimiser, and which at the upper one.
+) -> Array:
+    """(n,) the weights that the smoothed program ends with, within their bounds.
 
     Args:
-        gram: (n, n).
+        products: of n rows.
         scores: (n,) the gradient at ``weights``.
         weights: (n,) where to start from.
         mass: the sum of the weights.
         n_free: how many rows may be expected between the bounds.
-        narrowest: the smallest r; below it, `gram` is blurred.
+        narrowest: the smallest r; below it, the products are blurred.
         bounds: (n,) of the weights.
     """
-    program = Smooth(gram, scores - weights @ gram, mass, bounds)
+    linear = scores - products.moved(np.zeros(len(scores)), np.zeros(len(scores)), weights)
+    program = Smooth(products, linear, mass, bounds)
     expected = max(_PER_FREE * n_free, _FEWEST)
     width, rho = program.around_threshold(scores, expected)
     width = max(width, narrowest)
     here = Point(weights, scores, rho)
-    before = len(scores) + 1
+    before = here.sides(width)
     for _ in range(_WIDTHS):
         here = newton(program, here, width, 2 * expected)
-        free, upper = here.sides(width)
-        count = int(np.count_nonzero(free))
-        if width <= narrowest or (count > 0.8 * before and count <= 2 * max(n_free, 8)):
+        sides = here.sides(width)
+        if width <= narrowest or np.array_equal(sides, before) or not sides[0].any():
             break
-        before, width = count, max(width / _NARROWER, narrowest)
-    return free, upper
+        before, width = sides, max(width / _NARROWER, narrowest)
+    return bounds * np.clip(here.called_for(width), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Smooth:
     """The program: scalar products, gradient at weights of 0, sum of the weights, bounds."""
 
-    gram: Array
+    products: Products
     linear: Array
     mass: float
     bounds: Array
@@ -126,6 +105,24 @@ class Smooth:
         order = np.argsort(scores, kind="stable")
         filled = np.cumsum(self.bounds[order])
         return min(int(np.searchsorted(filled, self.mass, side="right")), len(scores) - 1)
+
+    def threshold(self, scores: Array, width: float) -> float:
+        """The rho at which these scores call for weights of the right sum: where that sum, which
+        grows with rho, is found between two of the scores at which its slope changes."""
+        knots = np.sort(np.concatenate([scores, scores + width]))
+        low, high = 0, len(knots) - 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._called_for(scores, width, knots[middle]) < self.mass:
+                low = middle
+            else:
+                high = middle
+        below, above = (self._called_for(scores, width, knots[i]) for i in (low, high))
+        share = (self.mass - below) / (above - below) if above > below else 0.5
+        return float(knots[low] + share * (knots[high] - knots[low]))
+
+    def _called_for(self, scores: Array, width: float, rho: float) -> float:
+        return float(self.bounds @ np.clip((rho - scores) / width, 0.0, 1.0))
 
     def around_threshold(self, scores: Array, count: int) -> tuple[float, float]:
         """The range of the ``count`` scores around the threshold, and the highest of them."""
@@ -149,8 +146,7 @@ def newton(program: Smooth, here: Point, width: float, most: int) -> Point:
         if done and np.count_nonzero(free) > most:
             return here
         if not free.any():
-            at = float(np.partition(here.scores, rank := program.rank(here.scores))[rank])
-            here = replace(here, rho=at + 0.5 * width)
+            here = replace(here, rho=program.threshold(here.scores, width))
             free, upper = here.sides(width)
         goal = _solved(program, here, width, upper, free)
         if np.array_equal(goal.sides(width), (free, upper)):
@@ -163,12 +159,13 @@ def _solved(program: Smooth, here: Point, width: float, upper: Mask, free: Mask)
     """The minimiser if the rows at their bounds stay there and the free ones stay free."""
     ids = np.flatnonzero(free)
     goal = np.where(upper, program.bounds, 0.0)
-    fixed = moved(program.gram, here.scores, here.weights, goal)
-    among = program.gram[ids]
-    system = among[:, ids]
-    system.flat[:: len(ids) + 1] += width / program.bounds[ids]
-    goal[ids], rho = to_one_score(system, fixed[ids], program.mass - float(goal.sum()))
-    return Point(goal, fixed + goal[ids] @ among, rho)
+    fixed = program.products.moved(here.scores, here.weights, goal)
+    if not len(ids):
+        return Point(goal, fixed, program.threshold(fixed, width))
+    held = goal.copy()
+    ridge, missing = width / program.bounds[ids], program.mass - float(goal.sum())
+    goal[ids], rho = program.products.to_one_score(ids, ridge, fixed[ids], missing)
+    return Point(goal, program.products.moved(fixed, held, goal), rho)
 
 
 def _step_length(program: Smooth, here: Point, goal: Point, width: float) -> float:

@@ -1,0 +1,107 @@
+"""The scalar products of rows, and what the programs over weights ask of them.
+
+Where there are many more rows than columns, the rows themselves cost less than the matrix of their
+products; and where more rows are free than there are columns, that part of the matrix is singular.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+_REFINEMENTS = 2
+_MANY = 3  # so many times more rows than columns: no matrix
+
+
+@dataclass(frozen=True)
+class Products:
+    """Scalar products of n rows.
+
+    Attributes:
+        squares: (n,) of the rows.
+        matrix: (n, n), or None where the rows will do.
+        rows: (n, d), or None where there is a matrix and d is not less than n.
+    """
+
+    squares: Array
+    matrix: Array | None
+    rows: Array | None
+
+    @classmethod
+    def of(cls, matrix: Array, rows: Array) -> Products:
+        """Of the matrix, and of the rows where they are of use."""
+        short = rows.shape[1] < len(rows)
+        return cls(np.diagonal(matrix), matrix, rows if short else None)
+
+    @classmethod
+    def of_rows(cls, rows: Array) -> Products:
+        """Without the matrix."""
+        return cls(np.einsum("ij,ij->i", rows, rows), None, rows)
+
+    def moved(self, scores: Array, now: Array, goal: Array) -> Array:
+        """The scores after a move of the weights; only rows that move cost anything."""
+        step = goal - now
+        moving = np.flatnonzero(step)
+        if self.rows is not None and (self.matrix is None or len(moving) > self.rows.shape[1]):
+            return np.asarray(scores + self.rows @ (step[moving] @ self.rows[moving]))
+        assert self.matrix is not None
+        if 2 * len(moving) > len(step):
+            return np.asarray(scores + step @ self.matrix)
+        return np.asarray(scores + step[moving] @ self.matrix[moving])
+
+    def to_one_score(
+        self, ids: Ints, ridge: Array, pull: Array, missing: float
+    ) -> tuple[Array, float]:
+        """The step of some rows to their best weights, and the score that they then share.
+
+        Args:
+            ids: (f,) the rows, one at least.
+            ridge: (f,) added to their squares.
+            pull: (f,) their gradient.
+            missing: what their weights are to gain together.
+        """
+        sides = np.stack([pull, np.ones(len(pull))], axis=1)
+        if self.rows is not None and len(ids) > self.rows.shape[1]:
+            solved = _solved_by_rows(self.rows[ids], ridge, sides)
+        else:
+            system = self._among(ids)
+            system.flat[:: len(ids) + 1] += ridge
+            solved = np.asarray(np.linalg.solve(system, sides), dtype=np.float64)
+        rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
+        return rho * solved[:, 1] - solved[:, 0], rho
+
+    def _among(self, ids: Ints) -> Array:
+        if self.matrix is not None:
+            return np.asarray(self.matrix[ids[:, None], ids])
+        assert self.rows is not None
+        among = self.rows[ids]
+        return np.asarray(among @ among.T)
+
+
+def many(n_rows: int, n_columns: int) -> bool:
+    """Whether the rows cost less than the matrix."""
+    return n_rows > _MANY * n_columns
+
+
+def _solved_by_rows(rows: Array, ridge: Array, sides: Array) -> Array:
+    """Solve (diag(ridge) + rows rows') x = sides by a system of as many unknowns as columns.
+
+    Scaled by the root of the ridge, x is what least squares with a penalty leave of the sides; an
+    orthogonal factorisation gives that to the last digits where normal equations lose half of them
+    (Björck, Numerical Methods for Least Squares Problems, 2.7).
+    """
+    root = np.sqrt(ridge)[:, None]
+    n_rows, n_columns = rows.shape
+    basis = np.linalg.qr(np.concatenate([rows / root, np.eye(n_columns)]))[0][:n_rows]
+    found = np.zeros_like(sides)
+    left = sides
+    for _ in range(1 + _REFINEMENTS):
+        scaled = left / root
+        found = found + (scaled - basis @ (basis.T @ scaled)) / root
+        left = sides - ridge[:, None] * found - rows @ (rows.T @ found)
+    return found

@@ -1,0 +1,60 @@
+"""Scalar products, by the matrix and by the rows: the same answers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oneclass.svm._products import Products, many
+
+SHAPES = [(30, 4), (60, 7), (200, 3), (25, 20)]
+
+
+def drawn(seed, shape, rank):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((shape[0], rank)) @ rng.standard_normal((rank, shape[1]))
+
+
+@given(st.integers(0, 10_000), st.sampled_from(SHAPES), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_scores_move_alike(seed, shape, rank):
+    rows = drawn(seed, shape, rank)
+    rng = np.random.default_rng(seed)
+    now, goal = rng.random(shape[0]), rng.random(shape[0])
+    still = rng.random(shape[0]) < rng.random()
+    goal[still] = now[still]
+    gram = rows @ rows.T
+    for products in (Products.of(gram, rows), Products.of_rows(rows)):
+        found = products.moved(gram @ now, now, goal)
+        np.testing.assert_allclose(found, gram @ goal, atol=1e-10 * (1 + np.abs(gram).sum()))
+        np.testing.assert_allclose(products.squares, np.diagonal(gram))
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(SHAPES),
+    st.integers(1, 4),
+    st.sampled_from([1e-8, 1e-4, 1.0]),
+    st.floats(0.05, 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_one_score_for_all_rows_and_the_mass_that_was_missing(seed, shape, rank, ridge, share):
+    rows = drawn(seed, shape, rank)
+    rng = np.random.default_rng(seed)
+    ids = np.flatnonzero(rng.random(shape[0]) < share)
+    if not len(ids):
+        return
+    ridges = ridge * (0.5 + rng.random(len(ids))) * float(np.mean(rows**2)) * shape[1]
+    pull, missing = rng.standard_normal(len(ids)), float(rng.standard_normal())
+    gram = rows @ rows.T
+    for products in (Products.of(gram, rows), Products.of_rows(rows)):
+        step, rho = products.to_one_score(ids, ridges, pull, missing)
+        assert step.sum() == pytest.approx(missing, rel=1e-6, abs=1e-6 * np.abs(step).sum())
+        left = pull + gram[np.ix_(ids, ids)] @ step + ridges * step - rho
+        assert np.abs(left).max() <= 1e-9 * (1 + abs(rho) + np.abs(gram).max() * np.abs(step).sum())
+
+
+def test_the_matrix_is_left_out_where_there_are_many_more_rows_than_columns():
+    assert many(3000, 300)
+    assert not many(300, 300)
+    assert not many(300, 31_360)

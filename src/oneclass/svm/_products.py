@@ -33,9 +33,14 @@ class Products:
     rows: Array | None
 
     @classmethod
-    def of(cls, matrix: Array, rows: Array) -> Products:
-        """Of the matrix, and of the rows where they are of use."""
-        short = rows.shape[1] < len(rows)
+    def of(cls, matrix: Array, rows: Array | None) -> Products:
+        """Of the matrix, and of the rows where they are of use.
+
+        Args:
+            matrix: (n, n).
+            rows: (n, d), or None where the matrix is blurred: the two would contradict each other.
+        """
+        short = rows is not None and rows.shape[1] < len(rows)
         return cls(np.diagonal(matrix), matrix, rows if short else None)
 
     @classmethod

@@ -57,8 +57,9 @@ def improve(hull: Hull, cut: Threshold, gathered: Gathered) -> None:
     band, fixed = gathered.band.astype(np.float64, copy=False), gathered.fixed
     products, exact = Products.of_rows(band), True
     if not many(*band.shape):
-        products = Products.of((gathered.band @ gathered.band.T).astype(np.float64), band)
         exact = gathered.band.dtype == np.float64
+        gram = (gathered.band @ gathered.band.T).astype(np.float64)
+        products = Products.of(gram, band if exact else None)
     ridge = ridge_for(products, exact=exact)
     weights, points = vertex, [(fixed + vertex @ band) / hull.mass]
     expected: int | None = hull.n_free

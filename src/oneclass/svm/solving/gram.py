@@ -138,10 +138,14 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
 
 
 def _products(rows: RowBlocks) -> Products:
-    together = np.concatenate([block.astype(np.float64, copy=False) for block in rows.blocks()])
     if many(rows.n_rows, rows.n_columns):
-        return Products.of_rows(together)
-    return Products.of(gram_matrix(rows), together)
+        return Products.of_rows(_together(rows))
+    exact = rows.dtype == np.float64 and rows.n_columns < rows.n_rows
+    return Products.of(gram_matrix(rows), _together(rows) if exact else None)
+
+
+def _together(rows: RowBlocks) -> Array:
+    return np.concatenate([block.astype(np.float64, copy=False) for block in rows.blocks()])
 
 
 def _walk(

@@ -24,7 +24,7 @@ _NARROWER = 6.0
 _WIDTHS, _STEPS = 20, 30  # a bound on both; 5 and 7 are usual
 _CUTS = 10  # of the step, to find how far the function falls
 _FEWEST = 64  # rows between the bounds, to begin with
-_PER_FREE = 4
+_PER_FREE = 1.5
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,22 @@ def smoothed(
     """
     linear = scores - products.moved(np.zeros(len(scores)), np.zeros(len(scores)), weights)
     program = Smooth(products, linear, mass, bounds)
-    expected = max(_PER_FREE * n_free, _FEWEST)
+    expected = max(int(_PER_FREE * n_free), _FEWEST)
     width, rho = program.around_threshold(scores, expected)
     width = max(width, narrowest)
     here = Point(weights, scores, rho)
-    before = here.sides(width)
+    before, most = here.sides(width), 2 * expected
     for _ in range(_WIDTHS):
-        here = newton(program, here, width, 2 * expected)
+        here = newton(program, here, width, most)
         sides = here.sides(width)
+        if np.count_nonzero(sides[0]) > most:
+            most *= 2  # the next r is smaller; should it not be enough, more may be free
         if width <= narrowest or np.array_equal(sides, before) or not sides[0].any():
             break
         before, width = sides, max(width / _NARROWER, narrowest)
+        # Free rows keep about their weights where r shrinks, and their scores draw together.
+        free, upper = sides
+        here = _solved(program, here, width, upper, free)
     return bounds * np.clip(here.called_for(width), 0.0, 1.0)
 
 

@@ -48,10 +48,10 @@ def assert_reads(path: Path, expected: np.ndarray, atol: int = 0) -> None:
 
 
 def refusal(path: Path | str, **options: int) -> ImageError:
-    start = time.perf_counter()
+    start = time.thread_time()  # the processor's: others may have it meanwhile
     with pytest.raises(ImageError) as caught:
         images.read(path, **options)
-    assert time.perf_counter() - start < SECONDS
+    assert time.thread_time() - start < SECONDS
     assert caught.value.reason in images.REASONS
     assert caught.value.path == Path(path)
     return caught.value

@@ -117,6 +117,9 @@ def test_weights_from_a_file(place: Path, kind: str) -> None:
         (("mynet:Net", *GIVEN, "--layer", "tail"), "no such part. Its parts are: body, body.0"),
         (("mynet:Net", *GIVEN, "--weights", "gone.pt"), "no such file"),
         (("mynet:Net", *GIVEN, "--weights", "mynet.py"), "do not fit the module"),
+        (("mynet:Net", *GIVEN, "--weights", "mynet.py"), "(it is no state dict)"),
+        (("torch.nn:Linear", *GIVEN), "calling it without arguments failed (Linear.__init__"),
+        (("torch.nn:Identity", *GIVEN, "--layer", "a"), "It has none: leave it out"),
     ],
 )
 def test_what_is_wrong_is_named(place: Path, words: tuple[str, ...], message: str) -> None:

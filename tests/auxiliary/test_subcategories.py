@@ -54,6 +54,7 @@ def test_a_table_names_sub_categories(tmp_path: Path) -> None:
         ("", "found no rows"),
         ("file,label\n000.png,a\n", "found file, label"),
         ("path,label\n000.png,a\n000.png,b\n", "more than once"),
+        ("path,label\n900.png,a\n", "of its 1 lines none names an image .*900.png.*Give paths"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -96,3 +96,64 @@ def test_check_tells_of_sizes_that_differ(tmp_path: Path) -> None:
     write_images(tmp_path / "b", stripes(12, seed=2, side=48))
     differ = oneclass("check", "a", "b", cwd=tmp_path)
     assert "2 sizes, from 24 x 24 to 48 x 48: all are resized to one" in differ.stdout
+
+
+def test_nothing_is_printed_before_a_cache_is_refused(place: Path) -> None:
+    (place / "file").write_text("x")
+    done = oneclass("score", "m.oneclass", "good", "--cache", "file", cwd=place)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cache file: it is no folder. Give a folder" in done.stderr
+    assert "cache file: it is no folder" in said(place, "cache", "info", "file")
+    assert "a file has that name" in said(place, "score", "m.oneclass", "good", "-o", "file")
+
+
+def test_a_table_of_nothing_has_its_header(place: Path) -> None:
+    (place / "junk.png").write_text("x")
+    done = oneclass("score", "m.oneclass", "junk.png", cwd=place)
+    assert (done.returncode, done.stdout) == (3, "path,score,p_value,is_anomaly\n")
+
+
+def test_all_that_check_is_said_to_name_it_names(place: Path) -> None:
+    folder = place / "bad"
+    folder.mkdir()
+    for i in range(9):
+        (folder / f"{i}.png").write_text("x")
+    done = oneclass("score", "m.oneclass", "bad", cwd=place)
+    assert "6 more (6 x not_an_image); 'oneclass check --json' names them all" in done.stderr
+    named = oneclass("check", "bad", "--json", cwd=place).stdout
+    assert all(f"{i}.png" in named for i in range(9))
+
+
+def test_compare_says_which_input_leads_nowhere(place: Path) -> None:
+    assert "nowhere: there is no such file" in said(place, "compare", "nowhere")
+    for option in ("--test-normal", "--test-odd"):
+        done = oneclass("compare", "good", option, "nowhere", cwd=place)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "nowhere: there is no such file" in done.stderr
+
+
+def test_compare_says_what_it_could_not_read(place: Path) -> None:
+    (place / "junk.png").write_text("x")
+    done = oneclass("compare", "good", "--rows", "image", "--test-normal", "junk.png", cwd=place)
+    assert done.returncode == 3
+    assert "1 image could not be used:\n  junk.png: " in done.stderr
+
+
+def test_verify_knows_the_model_from_the_exported_one(place: Path) -> None:
+    told = said(place, "verify", "m.oneclass", "e.onnx", "my pictures")
+    assert "Try: oneclass verify e.onnx m.oneclass 'my pictures'\n" in told
+    assert "--tolerance is -1" in said(place, "verify", "e", "m", "good", "--tolerance", "-1")
+    assert "--tolerance is nan" in said(place, "verify", "e", "m", "good", "--tolerance", "nan")
+
+
+def test_a_folder_is_no_model(place: Path) -> None:
+    done = oneclass("score", "good", "m.oneclas", cwd=place)
+    assert done.returncode == 4
+    assert "model good: cannot be read: it is a folder. Give the path of a file" in done.stderr
+
+
+def test_tiles_say_what_their_size_must_be(place: Path) -> None:
+    words = ("fit", "good", "-o", "x", "--rows", "patches", "--tiles", "64", "--size")
+    assert "size 100 x 100: with tiles, height and width are multiples" in said(
+        place, *words, "100"
+    )

@@ -40,6 +40,9 @@ def test_the_tables(folder: Path) -> None:
     assert list(report.sizes.items()) == [((32, 32), 23), ((40, 30), 1)]
     assert dict(report.formats) == {"PNG": 22, "BMP": 1, "TIFF": 1}
     assert dict(report.depths) == {"uint8": 23, "uint16": 1}
+    assert {d: [p.name for p in paths] for d, paths in report.rarer.items()} == {
+        "uint16": ["wide.png"]
+    }
     assert dict(report.colours) == {"grey": 23, "RGB": 1}
     assert [[p.name for p in group] for group in report.duplicates] == [
         ["copy.bmp", "good-003.png"]

@@ -11,7 +11,7 @@ import pytest
 from oneclass import InputError
 from oneclass.serve.records.tokens import SCOPES
 from oneclass.serve.settings import Limits, Settings
-from oneclass.serve.web.server import make_server
+from oneclass.serve.web.server import bound, make_server
 from serving import HERE, RAW, Place
 
 OUTSIDE = {"url": "https://line.example/odd"}
@@ -140,6 +140,8 @@ def test_tokens_end(start: Callable[..., Place]) -> None:
         tokens.make("old", ["read"])
     with pytest.raises(InputError, match="expected some of"):
         tokens.make("x", ["all"])
+    with pytest.raises(InputError, match="expected a name"):
+        tokens.make(" ", ["read"])
 
 
 def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) -> None:
@@ -183,6 +185,16 @@ def test_a_proxy_may_strip_its_prefix_or_not(start: Callable[..., Place]) -> Non
     for address in ("/odd/api/v1/models", "/api/v1/models"):
         answer = place.client.get(f"https://line.example{address}", headers=headers)
         assert answer.status_code == 200
+
+
+def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--threads is 0"):
+        Settings(tmp_path, threads=0)
+    with pytest.raises(InputError, match="--max-pixels is 0"):
+        Settings(tmp_path, limits=Limits(pixels=0))
+    address = Settings(tmp_path, host="192.0.2.1")  # set apart for documents: nobody has it
+    with pytest.raises(InputError, match="Give another --host"), bound(address):
+        pass
 
 
 def test_it_does_not_start_open_to_others(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ class _Layers(nn.Module):
         self._with_output = not layers
         parts = dict(network.named_modules() if layers else network.named_children())
         if unknown := [name for name in layers if name not in parts]:
+            named = [name for name in parts if name]
             raise InputError(
-                f"layer {unknown[0]!r}: the network has no such part. Its parts are: "
-                f"{', '.join(name for name in parts if name)}."
+                f"layer {unknown[0]!r}: the network has no such part. "
+                + (f"Its parts are: {', '.join(named)}." if named else "It has none: leave it out.")
             )
         for name in layers or parts:
             # A bare number would be taken for one of the tracer's own names.
@@ -118,11 +119,13 @@ def _load_weights(network: nn.Module, file: Path) -> None:
             state = torch.load(file, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
     except FileNotFoundError as error:
-        raise InputError(f"weights {file}: no such file.") from error
+        raise InputError(f"weights {file}: there is no such file; check the path.") from error
     except Exception as error:  # torch and safetensors raise whatever a damaged file leads to
+        # torch's advice is to read such a file all the same, and run whatever is in it.
+        told = "it is no state dict" if "weights_only" in str(error) else str(error)
         raise InputError(
             f"weights {file}: do not fit the module, or cannot be read "
-            f"({' '.join(str(error).split())[:300]}). Expected a safetensors file, or a state dict "
+            f"({' '.join(told.split())[:300]}). Expected a safetensors file, or a state dict "
             "saved with torch.save(module.state_dict(), ...)."
         ) from error
 
@@ -162,7 +165,11 @@ def export_network(
         traced.to(memory_format=torch.contiguous_format)
         expected = [out.numpy() for out in traced(batch)]
     if not expected or any(len(out) != len(images) for out in expected):
-        raise InputError("layers: expected parts that give one tensor with a row for each image.")
+        named = ", ".join(layers or traced.names) or "none"
+        raise InputError(
+            f"layers ({named}): expected parts that give one tensor with a row for each image. "
+            "Name others with --layer."
+        )
     told = json.dumps({**record, "preprocessing": preprocessing.to_json()}, sort_keys=True)
     data = with_metadata(_traced(traced, batch), METADATA_KEY, told)
     backbone = Backbone(data, file=str(file))
@@ -174,7 +181,8 @@ def export_network(
     if worst > PARITY:
         raise OneclassError(
             f"{file}: ONNX Runtime's layers differ from torch's by {worst:.1e} of their largest "
-            f"value, more than {PARITY:g}. Nothing was written."
+            f"value, more than {PARITY:g}. Nothing was written. Export the network from its torch "
+            "module, without operators that the two round differently, or use other versions."
         )
     with whole_file(file) as out:
         out.write(data)

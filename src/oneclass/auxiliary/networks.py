@@ -80,7 +80,7 @@ def make_network(name: str, n_classes: int, *, channels: int, size: tuple[int, i
     if name == MALE_5045:
         network = male_5045(n_classes, channels=channels, size=size)
     else:
-        network = _imported(name, FOR_TRAINING)(n_classes)
+        network = _called(name, _imported(name, FOR_TRAINING), n_classes)
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"network {name}: gave a {type(network).__name__}; expected a torch.nn.Module."
@@ -128,7 +128,7 @@ def made_by(path: str) -> nn.Module:
         InputError: there is nothing, or something else.
     """
     found = _imported(path, "package.module:name, a torch module or what returns one")
-    network = found if isinstance(found, nn.Module) else found() if callable(found) else found
+    network = found if isinstance(found, nn.Module) or not callable(found) else _called(path, found)
     if not isinstance(network, nn.Module):
         raise InputError(
             f"module {path}: gave a {type(network).__name__}; expected a torch.nn.Module, or a "
@@ -147,6 +147,19 @@ def _imported(path: str, expected: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"network {path!r}: {error}. Expected {expected}.") from error
+
+
+def _called(path: str, function: Any, *given: int) -> Any:
+    """What a user's function gives; it may raise anything."""
+    try:
+        return function(*given)
+    except Exception as error:
+        told = " ".join(str(error).split()) or type(error).__name__
+        what = "with the number of classes" if given else "without arguments"
+        raise InputError(
+            f"network {path}: calling it {what} failed ({told}). Give the path of a function that "
+            "can be called so, as package.module:function."
+        ) from error
 
 
 def _check_output(name: str, network: nn.Module, n_classes: int, shape: tuple[int, ...]) -> None:

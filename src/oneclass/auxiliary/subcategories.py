@@ -80,7 +80,8 @@ def from_csv(file: Path, folder: Path) -> Labelled:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file."
+            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file with the columns "
+            f"{PATH_COLUMN} and {NAME_COLUMNS[0]}."
         ) from error
     found = [name for name in NAME_COLUMNS if name in columns]
     if not found or PATH_COLUMN not in columns:
@@ -100,6 +101,12 @@ def from_csv(file: Path, folder: Path) -> Labelled:
             errors.append(ImageError(path, "unlabelled", f"{file} gives it no sub-category"))
         else:
             pairs.append((name, path))
+    if not pairs:
+        first = f" The first: {errors[0]}." if errors else ""
+        raise InputError(
+            f"labels {file}: of its {len(rows)} lines none names an image in {folder} and its "
+            f"sub-category.{first} Give paths relative to {folder}."
+        )
     if twice := [path for path, n in Counter(path for _, path in pairs).items() if n > 1]:
         raise InputError(f"labels {file}: names {twice[0]} more than once. Name each file once.")
     pairs.sort(key=lambda pair: (natural_key(pair[0]), natural_key(pair[1])))

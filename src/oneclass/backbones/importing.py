@@ -75,7 +75,10 @@ def import_network(file: Path, out: Path, options: ImportOptions) -> Backbone:
         with file.open("rb") as opened:
             start = opened.read(6)
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
+        raise InputError(
+            f"{file}: cannot be read ({error.strerror or error}). Give an ONNX file or "
+            "MatConvNet's .mat file."
+        ) from error
     is_mat = start == b"MATLAB" or file.suffix.lower() == ".mat"
     content = _from_mat(file, out, options) if is_mat else _from_onnx(file, out, options)
     if options.layers:
@@ -146,7 +149,9 @@ def _from_mat(file: Path, out: Path, options: ImportOptions) -> bytes:
     try:
         return to_onnx(network, record, crop=options.crop)
     except ValueError as error:
-        raise ModelFileError(f"{file}: cannot be converted: {error}.") from error
+        raise ModelFileError(
+            f"{file}: cannot be converted: {error}. Give the network as ONNX instead."
+        ) from error
 
 
 def _sha256(file: Path) -> str:
@@ -167,7 +172,9 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
             )
         record = _record(told)
     except ValueError as error:
-        raise ModelFileError(f"{file}: not a readable ONNX model ({error}).") from error
+        raise ModelFileError(
+            f"{file}: not a readable ONNX model ({error}). Export or copy it again."
+        ) from error
     record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), options)
     record["name"] = options.name or record.get("name") or out.stem
     record |= {k: v for k in ("licence", "source") if (v := getattr(options, k)) is not None}

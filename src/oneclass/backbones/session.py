@@ -243,7 +243,9 @@ class LayerSession:
                 raise
             raise StorageError(
                 f"the network does not fit into memory for {len(images)} images of "
-                f"{images.shape[2]} x {images.shape[3]} pixels. Choose a smaller image size."
+                f"{images.shape[2]} x {images.shape[3]} pixels. Use fewer threads (--threads 1, in "
+                "Python threads=1), a machine or container with more memory, or a model that was "
+                "fitted to smaller images (size)."
             ) from error
         return self._seen([np.concatenate(one) for one in zip(*done, strict=True)], images)
 

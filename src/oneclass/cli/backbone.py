@@ -11,6 +11,7 @@ import click
 
 from oneclass.cli.talk.console import print_data, progress, say
 from oneclass.cli.talk.parameters import Numbers, Size
+from oneclass.system.host.portable import as_typed
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -128,7 +129,8 @@ def import_(file: str, out: str, **said: Any) -> int:
 
     made = import_network(Path(file), Path(out), ImportOptions(**said))
     say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}. Next:")
-    say(f"    oneclass fit NORMAL_DIR -o model.oneclass --backbone {out} --layer {_deep(made)}")
+    words = ["fit", "NORMAL_DIR", "-o", "model.oneclass", "--backbone", out, "--layer", _deep(made)]
+    say(f"    oneclass {as_typed(words)}")
     return 0
 
 

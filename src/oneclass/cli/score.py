@@ -211,9 +211,9 @@ def _score_into(
         to_line = partial(runs.json_line, verdict=verdict)
     elif out is None:
         to_line = partial(runs.csv_line, verdict=verdict)
-        print_data(runs.header(verdict=verdict))
+    header = runs.header(verdict=verdict) if out is None and not as_json else None
     predictions, errors, finished = _score_all(
-        detector, sources, to_line, heat, keep=out is not None or heat is not None
+        detector, sources, to_line, header, heat, keep=out is not None or heat is not None
     )
     with signals.shielded():
         if heat is not None:
@@ -230,14 +230,15 @@ def _score_all(
     detector: Detector,
     sources: Sources,
     to_line: Callable[[Prediction], str] | None,
+    header: str | None,
     heat: HeatmapFolder | None,
     *,
     keep: bool,
 ) -> tuple[Scored, list[ImageError], bool]:
     """The predictions, the errors, and whether a signal left the end unscored.
 
-    Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
-    nothing to `keep`, it ends.
+    Prints the header, once it is sure that there is something to score with, and each prediction
+    as `to_line` makes it, while somebody reads; with nobody reading and nothing to `keep`, it ends.
     """
     from oneclass.detector.predictions import Scored
 
@@ -247,6 +248,8 @@ def _score_all(
     try:
         with progress("score", quiet=quiet) as show:
             for index, result in enumerate(_results(detector, sources, heat, show)):
+                if index == 0 and header is not None and not print_data(header):
+                    to_line = None
                 if isinstance(result, ImageError):
                     errors.append(result)
                     continue

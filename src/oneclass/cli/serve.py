@@ -181,9 +181,10 @@ def require_packages() -> None:
     """
     from importlib.util import find_spec
 
+    from oneclass.system.host.machine import pip_install
+
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
-            f"oneclass serve needs {', '.join(missing)}. Install the extra: "
-            "pip install 'oneclass[serve]'."
+            f"oneclass serve needs {', '.join(missing)}, not installed: {pip_install('serve')}"
         )

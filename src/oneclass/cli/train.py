@@ -12,6 +12,7 @@ import click
 from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
 from oneclass.cli.talk.parameters import Size, setting_option
 from oneclass.errors import InputError
+from oneclass.system.host.portable import as_typed
 
 if TYPE_CHECKING:
     from oneclass.auxiliary.recipes import Recipe
@@ -134,7 +135,8 @@ def train(
         f"{trained.parity:.0e}. Next:"
     )
     layer = "P6@7" if options.network == "male-5045" else "LAYER"
-    say(f"    oneclass fit {normal} -o model.oneclass --backbone {file} --layer {layer}")
+    words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file), "--layer", layer]
+    say(f"    oneclass {as_typed(words)}")
     return UNREADABLE if trained.errors else 0
 
 

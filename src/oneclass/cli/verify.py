@@ -18,6 +18,7 @@ from oneclass.cli.talk.console import (
     say_errors,
 )
 from oneclass.errors import ImageError, InputError
+from oneclass.system.host.portable import as_typed
 
 if TYPE_CHECKING:
     from oneclass.export.verifying import Difference
@@ -60,6 +61,7 @@ def verify(
     from oneclass.images.sources import gather
     from oneclass.system.files import check_writable
 
+    _check_arguments(exported, model, inputs, tolerance)
     detector = load(model, backbone=backbone, threads=threads)
     other = open_exported(Path(exported))
     check_origin(other, detector)
@@ -84,6 +86,23 @@ def verify(
     if not all(d.within(tolerance) for d in differences):
         return DIFFERENT
     return UNREADABLE if errors else 0
+
+
+def _check_arguments(exported: str, model: str, inputs: Sequence[str], tolerance: float) -> None:
+    """Refuse a tolerance that is none, and the two files the wrong way round.
+
+    Raises:
+        InputError: one of these.
+    """
+    from oneclass.detector.files.modelfile import is_model
+
+    if not tolerance >= 0:
+        raise InputError(f"--tolerance is {tolerance:g}: expected a number of at least 0.")
+    if is_model(Path(exported)) and not is_model(Path(model)):
+        raise InputError(
+            f"{exported} is a model and no exported one: that comes first. "
+            f"Try: oneclass {as_typed(['verify', model, exported, *inputs])}"
+        )
 
 
 def _summary(differences: Sequence[Difference], tolerance: float) -> str:

@@ -91,7 +91,7 @@ def check_machines(client: Client) -> None:
         if found is None:
             raise ClusterError(
                 f"cluster: the worker on {machine} has no oneclass. Install there what is here: "
-                f'pip install "oneclass[cluster]=={here.oneclass}"'
+                f"oneclass {here.oneclass} with its extra cluster."
             )
         if difference := here.difference(Installed(*found)):
             raise _refused(machine, difference)

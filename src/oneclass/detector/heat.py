@@ -126,8 +126,8 @@ class Heat:
         if not len(self.normal_peaks):
             raise InputError(
                 "this model holds no largest values of normal images' maps, which a threshold for "
-                "pixels is made of: it was fitted before they were kept. Fit it again, or run "
-                "'oneclass update' if its rows were kept."
+                "pixels is made of: it was fitted before they were kept. Fit it again, or give "
+                "more images to 'oneclass update' if its rows were kept."
             )
         return Calibration(self.normal_peaks).threshold(rate)
 

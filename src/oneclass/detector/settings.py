@@ -325,7 +325,9 @@ class Settings:
             value = setting.check(setting.name, getattr(self, setting.name))
             object.__setattr__(self, setting.name, value)
         if self.backbone == GREYSCALE and (self.runtime, self.precision) != (AUTO, AUTO):
-            raise InputError("runtime and precision are for networks: greyscale has none.")
+            raise InputError(
+                "runtime and precision are for networks: greyscale has none. Leave them out."
+            )
         if (self.runtime, self.precision) != (AUTO, AUTO):
             from oneclass.backbones import choose_runtime
 

@@ -77,9 +77,15 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     layer, dtype = asked.layer, asked.row_dtype
     if asked.backbone == GREYSCALE:
         if asked.rows in (PATCHES, BOTH):
-            raise InputError("patches are positions of a network's layers: greyscale has none.")
+            raise InputError(
+                "patches are positions of a network's layers: greyscale has none. Leave out one of "
+                "the two."
+            )
         if asked.tiles is not None:
-            raise InputError("tiles are for patches of a network's layers: greyscale has none.")
+            raise InputError(
+                "tiles are for patches of a network's layers: greyscale has none. Leave out one of "
+                "the two."
+            )
         if layer is not None or asked.grid is not None:
             raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
         size = asked.size or _common_size(headers)
@@ -200,8 +206,10 @@ def _common_size(headers: list[Header]) -> tuple[int, int]:
     sizes = {(header.height, header.width) for header in headers}
     if len(sizes) != 1:
         some = ", ".join(f"{h}x{w}" for h, w in sorted(sizes)[:3])
+        more = ", ..." if len(sizes) > 3 else ""
         raise InputError(
-            f"the images have {len(sizes)} different sizes (height x width: {some}, ...), and "
-            "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64."
+            f"the images have {len(sizes)} different sizes (height x width: {some}{more}), and "
+            "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64 (in "
+            "Python, size=(64, 64))."
         )
     return sizes.pop()

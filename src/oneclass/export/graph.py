@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import MissingDependencyError
+from oneclass.system.host.machine import pip_install
 
 OPSET, NEWEST_OPSET = 17, 22
 IR_VERSION = 8
@@ -36,7 +37,7 @@ def require_onnx() -> Any:
     except ImportError as error:
         raise MissingDependencyError(
             f"exporting needs the package onnx, which cannot be imported ({error}): "
-            'pip install "oneclass[export]"'
+            f"{pip_install('export')}"
         ) from error
     return onnx
 

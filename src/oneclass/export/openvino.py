@@ -12,6 +12,7 @@ from oneclass.errors import InputError, MissingDependencyError
 from oneclass.export.assembly import METADATA_KEY
 from oneclass.system import offline
 from oneclass.system.files import whole_file
+from oneclass.system.host.machine import pip_install
 
 ENDING = ".xml"
 
@@ -53,6 +54,6 @@ def _package() -> Any:
         return offline.openvino()
     except ImportError as error:
         raise MissingDependencyError(
-            f"--format openvino: the package openvino cannot be imported ({error}). "
-            'pip install "oneclass[export,openvino]"'
+            f"--format openvino: the package openvino cannot be imported ({error}): "
+            f"{pip_install('openvino')}"
         ) from error

@@ -15,6 +15,7 @@ from oneclass.backbones import refused_as
 from oneclass.errors import InputError, MissingDependencyError, ModelFileError
 from oneclass.export.assembly import INPUT, METADATA_KEY
 from oneclass.system import offline
+from oneclass.system.host.machine import pip_install
 
 OPENVINO_ENDINGS = (".xml",)
 WEB_MODEL = "model.onnx"
@@ -85,8 +86,7 @@ def _openvino(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
         ov = offline.openvino()
     except ImportError as error:
         raise MissingDependencyError(
-            f"{file}: the package openvino cannot be imported ({error}). "
-            'pip install "oneclass[openvino]"'
+            f"{file}: the package openvino cannot be imported ({error}): {pip_install('openvino')}"
         ) from error
     core = ov.Core()
     model = core.read_model(file)

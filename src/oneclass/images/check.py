@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
-from oneclass.images import folders, reading
+from oneclass.images import folders, reading, special
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale
@@ -50,6 +50,8 @@ class CheckReport:
         near: groups of files that show nearly the same: compressed, brightened or shifted anew.
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
+        rarer: bit depth -> the files of it, for all depths but the most frequent.
+        special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
     """
 
@@ -63,6 +65,8 @@ class CheckReport:
     near: tuple[tuple[Path, ...], ...]
     constant: tuple[Path, ...]
     far: tuple[Path, ...]
+    rarer: Mapping[str, tuple[Path, ...]]
+    special: tuple[str, ...]
     ignored: Mapping[str, int]
 
     @property
@@ -82,7 +86,7 @@ class CheckReport:
             (
                 len(self.depths) > 1,
                 f"{len(self.depths)} bit depths ({', '.join(self.depths)}): a model needs one. "
-                "Convert the rarer ones or train one model each.",
+                "Convert the rarer ones or train one model each (--json names them all).",
             ),
             (
                 len(self.colours) > 1,
@@ -145,6 +149,8 @@ class CheckReport:
             "near_copies": [[str(path) for path in group] for group in self.near],
             "constant": [str(path) for path in self.constant],
             "far": [str(path) for path in self.far],
+            "rarer_depths": {d: [str(p) for p in paths] for d, paths in self.rarer.items()},
+            "special_formats": list(self.special),
             "ignored": dict(self.ignored),
             "advice": list(self.advice()),
         }
@@ -161,6 +167,7 @@ class CheckReport:
         lines += [""] if self.images else []
         for name, table in tables.items():
             lines += _table(name, table)
+        lines += ["", *(f"  {line}" for line in self.special)] if self.special else []
         if self.ignored:
             names = {suffix or "no suffix": n for suffix, n in self.ignored.items()}
             lines += ["", "Not taken for images:", *_table("suffix", names)]
@@ -170,6 +177,8 @@ class CheckReport:
         for group in self.near[:SHOWN]:
             lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
         lines += _more(len(self.near), "groups of near-copies")
+        for depth, paths in self.rarer.items():
+            lines += ["", f"Of depth {depth} ({len(paths)}):", *_names(paths)]
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:
@@ -211,17 +220,23 @@ def check(
     for fact in facts:
         groups.setdefault(fact.digest, []).append(fact.path)
     headers = [fact.header for fact in facts]
+    depths = _tally(str(h.depth) for h in headers)
     return CheckReport(
         images=len(facts),
         errors=tuple(errors),
         sizes=_tally((h.width, h.height) for h in headers),
         formats=_tally(h.format for h in headers),
-        depths=_tally(h.depth for h in headers),
+        depths=depths,
         colours=_tally("grey" if h.channels == 1 else "RGB" for h in headers),
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
         near=_near(facts),
         constant=tuple(fact.path for fact in facts if fact.constant),
         far=_far(facts),
+        rarer={
+            depth: tuple(fact.path for fact in facts if fact.header.depth == depth)
+            for depth in list(depths)[1:]
+        },
+        special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
     )
 

@@ -27,7 +27,7 @@ from oneclass.system.texts import why
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
-    | {".pgm", ".ppm", ".pbm", ".pnm", ".apng", ".dcm", ".avif", ".heic", ".heif"}
+    | {".pgm", ".ppm", ".pbm", ".pnm", ".apng", ".dcm", ".avif", ".heic", ".heif", ".jxl"}
 )
 """Suffixes (lower case) that a walk through a folder takes for images."""
 

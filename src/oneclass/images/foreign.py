@@ -77,11 +77,14 @@ KINDS = (
     ),
     *_images("take single frames out of it (ffmpeg)", ("an AVI video", b"AVI "), at=8),
     *_images(
+        "convert it to PNG (djxl of libjxl)",
+        ("JPEG XL", b"\xff\x0a"),
+        ("JPEG XL", b"\0\0\0\x0cJXL "),
+    ),
+    *_images(
         PNG,
         ("JPEG 2000", b"\0\0\0\x0cjP  "),
         ("JPEG 2000", b"\xff\x4f\xff\x51"),
-        ("JPEG XL", b"\xff\x0a"),
-        ("JPEG XL", b"\0\0\0\x0cJXL "),
         ("JPEG XR", b"II\xbc\1"),
         ("Photoshop", b"8BPS"),
         ("GIMP", b"gimp xcf"),

@@ -26,8 +26,8 @@ Stage = Callable[[str], None]
 BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
 NO_MEMORY = (
-    "there was not enough memory for it; use --threads 1, a machine or container with more memory, "
-    "or scale it down"
+    "there was not enough memory for it; use fewer threads (--threads 1, in Python threads=1), a "
+    "machine or container with more memory, or scale it down"
 )
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
 

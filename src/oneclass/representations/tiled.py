@@ -51,8 +51,9 @@ class TiledPatches(Representation):
         sides = tile.preprocessing.size
         if any(side % STEP for side in size) or any(np.less(size, sides)):
             raise InputError(
-                f"size {size}: with tiles expected multiples of {STEP}, no smaller than a tile, "
-                f"{sides}. Give such a size, or leave it out for the pictures' own."
+                f"size {size[0]} x {size[1]}: with tiles, height and width are multiples of {STEP} "
+                "and no smaller than a tile. Give such a size, as 320, or leave it out for the "
+                "pictures' own."
             )
         if any(side % n or STEP % (side // n) for side, n in zip(sides, tile.grid, strict=True)):
             raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import Predictions
-from oneclass.errors import InputError
-from oneclass.images.sources import Images, Progress, Stage, gather
+from oneclass.errors import ImageError, InputError
+from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.statistics import auroc, wilson_interval
 
 HELD_BACK = 0.2
@@ -38,6 +38,7 @@ class Compared:
         kilobytes: of the model file.
         seconds: of the fit.
         settings: the words of `oneclass fit` that make it.
+        errors: images to test on that could not be used.
     """
 
     rows: str
@@ -51,6 +52,7 @@ class Compared:
     kilobytes: float
     seconds: float
     settings: str
+    errors: tuple[ImageError, ...] = ()
 
     @property
     def too_many(self) -> bool:
@@ -59,7 +61,7 @@ class Compared:
         return called > 0 and wilson_interval(called, self.n_normal)[0] > self.promised
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(replace(self, errors=())) | {"errors": [str(e) for e in self.errors]}
 
 
 def compare(
@@ -86,10 +88,16 @@ def compare(
         stage: called with a few words where something begins that is not counted.
 
     Raises:
-        InputError: fewer than ten images where some must be held back.
+        InputError: no image of a kind that was given, or fewer than ten where some must be held
+            back.
     """
-    sources = gather(images)
-    items: list[Any] = list(sources.items)
+    given = [
+        _some(one, what)
+        for one, what in ((images, "learn from"), (normal, "test on"), (odd, "find"))
+        if one is not None
+    ]
+    missing = tuple(error for sources in given for error in sources.errors)
+    items: list[Any] = list(given[0].items)
     held: Any = normal
     if normal is None:
         if len(items) < FEWEST:
@@ -103,7 +111,16 @@ def compare(
         items = [items[i] for i in sorted(order[n_held:])]
     for view in views:
         detector = Detector(rows=view, seed=seed, threads=threads)
-        yield _one(view, items, held, odd, detector, progress, _of_view(view, stage))
+        yield _one(view, items, held, odd, detector, progress, _of_view(view, stage), missing)
+
+
+def _some(images: Images, purpose: str) -> Sources:
+    """What was given, if it is something."""
+    sources = gather(images)
+    if not len(sources):
+        why = f"; {sources.errors[0]}" if sources.errors else ""
+        raise InputError(f"there is no image to {purpose}{why}. Give files, or folders with some.")
+    return sources
 
 
 def _one(
@@ -114,6 +131,7 @@ def _one(
     detector: Detector,
     progress: Progress | None,
     stage: Stage,
+    missing: tuple[ImageError, ...],
 ) -> Compared:
     began = time.perf_counter()
     detector.fit(learnt, progress=progress, stage=stage)
@@ -141,7 +159,12 @@ def _one(
         kilobytes,
         seconds,
         f"--rows {view}",
+        _each_once(missing, detector.errors, good.errors, () if bad is None else bad.errors),
     )
+
+
+def _each_once(*several: tuple[ImageError, ...]) -> tuple[ImageError, ...]:
+    return tuple({str(error): error for errors in several for error in errors}.values())
 
 
 def _of_view(view: str, stage: Stage | None) -> Stage:

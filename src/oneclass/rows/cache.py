@@ -79,6 +79,8 @@ def kinds(cache: Path) -> list[Kind]:
     Raises:
         InputError: there is no such folder.
     """
+    if cache.exists() and not cache.is_dir():
+        raise InputError(f"cache {cache}: it is no folder. Give the folder that --cache names.")
     if not cache.is_dir():
         raise InputError(f"cache {cache}: no such folder. 'oneclass fit --cache {cache}' makes it.")
     found = (p for p in cache.iterdir() if KIND.fullmatch(p.name) and not p.is_symlink())

@@ -104,6 +104,6 @@ class ScratchRows:
     def _no_room(self, why: str) -> StorageError:
         return StorageError(
             f"the rows of the images do not fit into {tempfile.gettempdir()}: {why}. Name a folder "
-            "on a larger disk in the environment variable TMPDIR, use a pooling grid (such as "
-            "--grid 4) or a smaller layer, or give fewer images."
+            "on a larger disk in the environment variable TMPDIR, use a coarser pooling grid (such "
+            "as --layer block_8@4, in Python layer='block_8@4'), or give fewer images."
         )

@@ -125,8 +125,10 @@ class RowStore:
             self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if error.errno not in FULL:
+                there = self.cache.exists()
+                wrong = "it is no folder" if there else f"cannot be made: {error.strerror}"
                 raise InputError(
-                    f"cache {self.cache}: cannot be made: {error.strerror}. Give a folder that "
+                    f"cache {self.cache}: {wrong}. Give a folder that "
                     "exists or can be made, or 'none'."
                 ) from error
             self._stop(error)

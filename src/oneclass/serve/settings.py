@@ -88,6 +88,9 @@ class Settings:
             )
         if not 0 <= self.port < 65_536:
             raise InputError(f"--port is {self.port}: expected 0 to 65535.")
+        for name, value in (("threads", self.threads), ("max-pixels", self.limits.pixels)):
+            if value is not None and value < 1:
+                raise InputError(f"--{name} is {value}: expected a whole number of at least 1.")
         for folder in self.folders:
             if not folder.is_dir():
                 raise InputError(f"--folder is {folder}: expected a folder that exists.")

@@ -87,8 +87,10 @@ def translated_errors(path: Path) -> Iterator[None]:
         if error.errno in FULL:
             raise StorageError(
                 f"cannot write {path}: {reason}. Nothing was left half-written: "
-                "free some space, or write elsewhere with -o, and run it again."
+                "free some space, or write elsewhere, and do it again."
             ) from error
+        if isinstance(error, FileExistsError) and path.is_file():
+            reason = "a file has that name, and it is to be a folder"
         raise InputError(
             f"cannot write {path}: {reason}. Give a place that exists and may be written to."
             f"{portable.advice_on(path)}"

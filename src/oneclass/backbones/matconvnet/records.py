@@ -25,6 +25,10 @@ INTERPOLATIONS = {
     "lanczos3": "lanczos",
 }
 """By the names of MATLAB's imresize."""
+OTHER = (
+    "Export it from MatConvNet as a SimpleNN network, off the GPU, with save(..., '-v7'), or give "
+    "it as ONNX."
+)
 AGAIN = "Get it again, or export it again from MatConvNet with save(..., '-v7')."
 
 
@@ -78,13 +82,15 @@ def read_simplenn(file: Path) -> SimpleNN:
     try:
         variables = read_mat(file)
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
+        raise InputError(
+            f"{file}: cannot be read ({error.strerror or error}). Check the path."
+        ) from error
     except (ValueError, OverflowError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{file}: no readable MAT file: {error}. {AGAIN}") from error
     try:
         return _network(variables)
     except (ValueError, TypeError) as error:
-        raise ModelFileError(f"{file}: no MatConvNet SimpleNN network: {error}. {AGAIN}") from error
+        raise ModelFileError(f"{file}: no MatConvNet SimpleNN network: {error}. {OTHER}") from error
 
 
 def _network(variables: dict[str, Any]) -> SimpleNN:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import print_data, progress, say
+from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_errors
 from oneclass.cli.talk.parameters import setting_option
 
 if TYPE_CHECKING:
+    from oneclass.errors import ImageError
     from oneclass.results.comparing import Compared
 
 HEADERS = (
@@ -60,9 +61,9 @@ def compare(
     """
     from oneclass.results.comparing import compare as side_by_side
 
-    if not as_json:
-        print_data("".join(f"{name:>13}" for name in HEADERS))
     too_many: list[str] = []
+    errors: dict[str, ImageError] = {}
+    header = None if as_json else "".join(f"{name:>13}" for name in HEADERS)
     with progress("compare") as show:
         for one in side_by_side(
             list(normal),
@@ -75,15 +76,20 @@ def compare(
             stage=show.stage,
         ):
             show.clear()
+            if header is not None:
+                print_data(header)
+                header = None
+            errors |= {str(error): error for error in one.errors}
             too_many += [one.rows] if one.too_many else []
             print_data(json.dumps(one.to_json()) if as_json else line(one))
+    say_errors(list(errors.values()))
     if too_many:
         say(
             f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are the "
             "normal test images like those that were learnt from: same camera, same parts?"
         )
     say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")
-    return 0
+    return UNREADABLE if errors else 0
 
 
 def line(one: Compared) -> str:

@@ -128,10 +128,10 @@ def _read(text: str) -> dict[str, Any]:
     try:
         context = reader.make_context("compare", shlex.split(text), resilient_parsing=False)
     except (click.ClickException, ValueError) as error:
-        why = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        told = error.format_message() if isinstance(error, click.ClickException) else str(error)
         raise InputError(
-            f"--compare {text!r}: {why} Expected options of 'oneclass fit' in one word, such as "
-            "--compare '--rows patches --size 448'."
+            f"--compare {text!r}: {told.rstrip('.')}. Expected options of 'oneclass fit' in one "
+            "word, such as --compare '--rows patches --size 448'."
         ) from None
     given = click.core.ParameterSource.COMMANDLINE
     return {k: v for k, v in context.params.items() if context.get_parameter_source(k) == given}

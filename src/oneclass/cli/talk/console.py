@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NoReturn
@@ -64,8 +65,22 @@ def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) ->
     for error in errors[:SHOWN_ERRORS]:
         say(f"  {plain(str(error))}")
     if len(errors) > SHOWN_ERRORS:
-        rest = f"see {listed_in}" if listed_in else "'oneclass check' lists them all"
-        say(f"  ... and {len(errors) - SHOWN_ERRORS} more; {rest}")
+        rest = errors[SHOWN_ERRORS:]
+        kinds = ", ".join(
+            f"{n} x {reason}" for reason, n in Counter(e.reason for e in rest).items()
+        )
+        say(f"  ... and {len(rest)} more ({kinds}); {_where_all(rest, listed_in)}")
+
+
+def _where_all(errors: Sequence[ImageError], listed_in: str | None) -> str:
+    """Where all of these are named."""
+    from oneclass.images import REASONS
+
+    if listed_in:
+        return f"see {listed_in}"
+    if all(error.reason in (*REASONS, "bit_depth") for error in errors):
+        return "'oneclass check --json' names them all"
+    return "'oneclass check --json' names those that cannot be read"
 
 
 def say_ignored(ignored: Mapping[str, int]) -> None:
@@ -147,14 +162,17 @@ def _run(command: click.Command) -> int:
         say(f"error: {plain(str(error))}")
         return error.exit_code
     except MemoryError:
-        say("error: out of memory. Use --threads 1, a pooling grid, or a smaller layer.")
+        say(
+            "error: out of memory. Use fewer threads (--threads 1), a machine or container with "
+            "more memory, or a model of fewer columns (a pooling grid, a smaller layer)."
+        )
         return StorageError.exit_code
     except Exception as error:
         if signals.received():  # in the middle of an import, one comes out as another error
             say("interrupted.")
             return signals.exit_code()
         if isinstance(error, OSError) and error.errno in FULL:
-            say(f"error: cannot write the output: {error.strerror}. Free some space, or use -o.")
+            say(f"error: cannot write the output: {error.strerror}. Free some space there.")
             return StorageError.exit_code
         traceback.print_exc()
         say("error: this is a bug of oneclass; please report it with the lines above.")

@@ -11,6 +11,7 @@ import click
 
 from oneclass.detector import settings
 from oneclass.errors import InputError
+from oneclass.system.host.portable import as_typed
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -169,5 +170,5 @@ def check_order(command: str, model: str, others: Sequence[str]) -> None:
         rest = [model, *(other for other in others if other not in models[:1])]
         raise InputError(
             f"{model} is no model file, but {models[0]} is: the model comes first. "
-            f"Try: oneclass {command} {models[0]} {' '.join(rest)}"
+            f"Try: oneclass {as_typed([command, models[0], *rest])}"
         )

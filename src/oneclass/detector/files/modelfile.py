@@ -166,13 +166,16 @@ def _kept(file: IO[bytes], entry: Entry) -> FileRows:
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
+        if path.is_dir():
+            raise OSError(errno.EISDIR, "it is a folder")
         if path.exists() and not path.is_file():
             raise OSError(errno.EINVAL, "it is no regular file")
         with path.open("rb", buffering=0) as file:
             yield file
     except OSError as error:
         raise ModelFileError(
-            f"model {path}: cannot be read: {error.strerror}. Check the path."
+            f"model {path}: cannot be read: {error.strerror}. Give the path of a file that "
+            "'oneclass fit' or Detector.save wrote."
         ) from error
 
 

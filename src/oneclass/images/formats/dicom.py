@@ -27,11 +27,11 @@ from oneclass.images.formats.source import (
     truncated,
     unsupported,
 )
+from oneclass.system.host.machine import pip_install
 from oneclass.system.names import plain
 
 MOST_IN_FRONT = 1_000
 MAGIC, MAGIC_AT = b"DICM", 128
-INSTALL = "pip install 'oneclass[dicom]'"
 SHAPE = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration")
 SAMPLES = ("PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit")
 MEANING = ("PixelRepresentation", "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence")
@@ -110,7 +110,7 @@ def _package() -> Any:
     try:
         return import_module("pydicom")
     except ImportError:
-        raise unsupported("DICOM", f"install what reads it: {INSTALL}") from None
+        raise unsupported("DICOM", f"install what reads it: {pip_install('dicom')}") from None
 
 
 def _elements(file: BinaryIO, names: list[str], *, pixels: bool) -> Any:
@@ -174,7 +174,7 @@ def _check_syntax(uid: str) -> None:
     except NotImplementedError:
         raise unsupported(told, "store it uncompressed or in JPEG 2000") from None
     if not decoder.is_available:
-        raise unsupported(told, f"install what decodes it: {INSTALL}")
+        raise unsupported(told, f"install what decodes it: {pip_install('dicom')}")
 
 
 def _rule(found: Any, photometric: str) -> _Rule:

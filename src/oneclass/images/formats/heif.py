@@ -17,9 +17,11 @@ from oneclass.images.formats.source import (
     damaged,
     unsupported,
 )
+from oneclass.system.host.machine import pip_install
 
 AVIF = {b"avif", b"avis"}
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+NEWER_PILLOW = "pip install -U pillow"
 DEPTHS = b"pixi"
 """The box that says how many bits each channel has."""
 ORIENTATION = 0x112
@@ -32,15 +34,21 @@ def begins(start: bytes) -> bool:
     return start[4:8] == b"ftyp" and start[8:12] in AVIF | HEIC
 
 
+def kind_of(start: bytes) -> str | None:
+    """ "AVIF" or "HEIC", by a file's first 64 bytes or more; None for what is neither."""
+    if not begins(start):
+        return None
+    brands = start[8 : min(64, int.from_bytes(start[:4], "big"))]
+    return "AVIF" if any(brands[i : i + 4] in AVIF for i in range(0, len(brands), 4)) else "HEIC"
+
+
 def inspect(file: BinaryIO) -> Source:
     """Read size, bits and frames of an AVIF or HEIC file; raises ``RefusedError``."""
     if file.seek(0, 2) > MAX_BYTES:
         raise RefusedError("too_large", f"the file has more than {MAX_BYTES} bytes")
     file.seek(0)
     content = file.read()
-    brands = content[8 : min(64, int.from_bytes(content[:4], "big"))]
-    is_avif = any(brands[i : i + 4] in AVIF for i in range(0, len(brands), 4))
-    name, opener = ("AVIF", _avif()) if is_avif else ("HEIC", _heic())
+    name, opener = ("AVIF", _avif()) if kind_of(content) == "AVIF" else ("HEIC", _heic())
     bits = _bits(content[:BOXES])
     if bits > 8:
         raise unsupported(f"{name} of {bits} bits", "export it as PNG or TIFF of 16 bits")
@@ -60,7 +68,7 @@ def _avif() -> Any:
     from PIL import features
 
     if not features.check("avif"):
-        raise unsupported("AVIF", "install a Pillow that has it: pip install -U pillow")
+        raise unsupported("AVIF by this Pillow", f"install one that has it: {NEWER_PILLOW}")
     return import_module("PIL.AvifImagePlugin").AvifImageFile
 
 
@@ -68,7 +76,8 @@ def _heic() -> Any:
     try:
         return import_module("pillow_heif").HeifImageFile
     except ImportError:
-        raise unsupported("HEIC", "install what reads it: pip install 'oneclass[heif]'") from None
+        remedy = f"install what reads it: {pip_install('heif')}"
+        raise unsupported("HEIC", remedy) from None
 
 
 def _bits(start: bytes) -> int:

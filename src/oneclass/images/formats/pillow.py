@@ -48,8 +48,8 @@ def decode(
     except MemoryError:
         raise RefusedError(
             "too_large",
-            "there was not enough memory to decode it; use --threads 1, a machine or "
-            "container with more memory, or scale it down",
+            "there was not enough memory to decode it; use fewer threads (--threads 1, in Python "
+            "threads=1), a machine or container with more memory, or scale it down",
         ) from None
     except Exception as problem:
         # Hostile bytes make plugins raise almost anything (SyntaxError, struct.error, KeyError...).

@@ -60,9 +60,12 @@ class Tokens:
             raise InputError(
                 f"scopes {', '.join(scopes) or 'none'}: expected some of {', '.join(SCOPES)}."
             )
+        if not name.strip():
+            raise InputError(f"a token named {name!r}: expected a name, such as line-1.")
         if self._database.row("SELECT 1 FROM token WHERE name = ?", (name,)):
             raise InputError(
-                f"a token named {name!r} is there: remove it first, or use another name."
+                f"a token named {name!r} is there. Remove it first with 'oneclass serve token "
+                "remove', or use another name."
             )
         token = BEGINNING + secrets.token_urlsafe(32)
         until = None if seconds is None else time.time() + seconds

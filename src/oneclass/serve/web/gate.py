@@ -111,7 +111,7 @@ class Gate:
                 401,
                 WORDS[401],
                 "a token is needed: send it as 'Authorization: Bearer TOKEN', or enter it on the "
-                "page /login. 'oneclass serve token' makes one.",
+                "page /login. 'oneclass serve token add NAME' makes one.",
                 {"WWW-Authenticate": "Bearer"},
             )
         scope["state"] = {**scope.get("state", {}), "holder": holder}

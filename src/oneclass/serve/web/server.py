@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections.abc import Iterator
@@ -86,9 +87,10 @@ def bound(settings: Settings) -> Iterator[socket.socket]:
         try:
             made.bind((settings.host, settings.port))
         except OSError as error:
+            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
             raise InputError(
-                f"cannot listen at {settings.host}, port {settings.port}: {error.strerror}. Does "
-                "it run already? Give another --port."
+                f"cannot listen at {settings.host}, port {settings.port}: {error.strerror}. "
+                + ("Does it run already? Give another --port." if taken else "Give another --host.")
             ) from error
         made.listen(2 * settings.limits.connections + 128)
         yield made

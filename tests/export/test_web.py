@@ -2,6 +2,8 @@
 
 The runtime is no part of oneclass. Where ONNXRUNTIME_WEB names it, best as npm has installed it
 (.../node_modules/onnxruntime-web), and Node or Chromium are there, the examples and the page run.
+The example in C++ runs where there is a compiler, and ONNX Runtime's headers lie where Debian puts
+them or where ONNXRUNTIME_INCLUDE says.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,8 @@ from oneclass.results import overlay
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GIVEN = os.environ.get("ONNXRUNTIME_WEB")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+HEADERS = Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime"))
+COMPILER = shutil.which("g++") or shutil.which("clang++")
 needs_runtime = pytest.mark.skipif(not GIVEN, reason="ONNXRUNTIME_WEB names no runtime")
 
 
@@ -81,6 +86,38 @@ def test_the_python_example_says_what_the_detector_says(
     done = subprocess.run([*program, *pictures], capture_output=True, text=True, check=True)
     assert_said(done.stdout, model, pictures)
     assert "oddest at row" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C++ example, built with the shared library that the Python package brings."""
+    if COMPILER is None or not (HEADERS / "onnxruntime_cxx_api.h").is_file():
+        pytest.skip("needs a C++ compiler and ONNX Runtime's headers")
+    place = tmp_path_factory.mktemp("cpp")
+    spec = find_spec("onnxruntime")
+    assert spec is not None
+    assert spec.origin is not None
+    library = next((Path(spec.origin).parent / "capi").glob("libonnxruntime.so.*"))
+    (place / "libonnxruntime.so.1").symlink_to(library)  # the name under which it is looked for
+    words = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-isystem", HEADERS]
+    ends = [place / "libonnxruntime.so.1", f"-Wl,-rpath,{place}", "-o", place / "judge"]
+    subprocess.run([COMPILER, *words, EXAMPLES / "onnxruntime_only.cpp", *ends], check=True)
+    return place / "judge"
+
+
+def test_the_cpp_example_says_what_the_detector_says(
+    judge: Path, model: Path, pictures: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "parts.onnx").write_bytes(onnx_model(load(model)))
+    given = [path.with_suffix(".ppm") for path in pictures]
+    program = [judge, tmp_path / "parts.onnx"]
+    done = subprocess.run([*program, *given], capture_output=True, text=True, check=True)
+    assert_said(done.stdout, model, pictures)
+    (tmp_path / "cut.ppm").write_bytes(given[0].read_bytes()[:50])
+    for file, message in (("cut.ppm", "ends before its last"), ("0.png", "no binary PPM")):
+        done = subprocess.run([*program, tmp_path / file], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert f"{file}: {message}" in done.stderr
 
 
 def packed(place: Path, contents: dict[str, bytes]) -> Path:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import say
+from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
 from oneclass.cli.talk.parameters import Size
 from oneclass.errors import InputError
+
+if TYPE_CHECKING:
+    from oneclass.detector.estimator import Detector
 
 
 @click.command(short_help="Write a model for use without oneclass.")
@@ -40,6 +45,20 @@ from oneclass.errors import InputError
     metavar="FILE.tgz|DIR",
     help="What computes in the page: the npm package onnxruntime-web, as 'npm pack' fetches it.",
 )
+@click.option(
+    "--int8",
+    multiple=True,
+    metavar="IMAGES",
+    help="For openvino: the network in int8, calibrated and measured on these normal images.",
+)
+@click.option(
+    "--int8-limit",
+    "limit",
+    type=float,
+    metavar="NUMBER",
+    help="How far int8 may move the scores of nine images in ten, in standard deviations of the "
+    "normal images' scores; beyond, nothing is written.  [default: 0.25]",
+)
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 def export(
     model: str,
@@ -49,6 +68,8 @@ def export(
     size: tuple[int, int] | None,
     without_resize: bool,
     runtime: str | None,
+    int8: Sequence[str],
+    limit: float | None,
     backbone: str | None,
 ) -> int:
     """Write a MODEL as one ONNX graph: from pixels to score, p-value, verdict and map.
@@ -60,6 +81,7 @@ def export(
     from oneclass.system.files import check_writable, whole_file
 
     place, takes = Path(out), Input(layout.upper(), size, without_resize)
+    _check_int8(kind, int8, limit)
     if kind == "web":
         if takes != Input():
             raise InputError(
@@ -72,22 +94,56 @@ def export(
     detector = load(model, backbone=backbone)
     check_writable(place)
     content = onnx_model(detector, takes)
-    n_bytes = len(content)
+    n_bytes, code = len(content), 0
     if kind == "openvino":
-        n_bytes = _openvino(place, content)
+        n_bytes, code = _openvino(place, content, detector, int8, limit)
     else:
         with whole_file(place) as target:
             target.write(content)
-    say(f"{place}: {n_bytes / 1e6:.1f} MB. 'oneclass verify {place} {model} IMAGES' compares.")
-    return 0
+    if n_bytes:
+        say(f"{place}: {n_bytes / 1e6:.1f} MB. 'oneclass verify {place} {model} IMAGES' compares.")
+    return code
 
 
-def _openvino(file: Path, content: bytes) -> int:
+def _check_int8(kind: str, images: Sequence[str], limit: float | None) -> None:
+    if images and kind != "openvino":
+        raise InputError("--int8 is for --format openvino. Leave one of the two out.")
+    if limit is not None and not images:
+        raise InputError("--int8-limit is for --int8 IMAGES. Leave it out, or give images.")
+    if limit is not None and not limit > 0:
+        raise InputError(f"--int8-limit is {limit}: expected a number above 0, such as 0.25.")
+
+
+def _openvino(
+    file: Path, content: bytes, detector: Detector, int8: Sequence[str], limit: float | None
+) -> tuple[int, int]:
+    """The bytes written, none where int8 moves too much, and the exit code."""
     from oneclass.backbones.onnx_file import metadata
     from oneclass.export.assembly import METADATA_KEY
-    from oneclass.export.openvino import write_openvino
+    from oneclass.export.openvino import check_name, convert, write_openvino
+    from oneclass.export.quantising import DEFAULT_LIMIT, quantise
+    from oneclass.images.sources import gather
 
-    return write_openvino(file, content, metadata(content, METADATA_KEY) or "{}")
+    check_name(file)
+    record = json.loads(metadata(content, METADATA_KEY) or "{}")
+    converted = convert(content)
+    if not int8:
+        return write_openvino(file, converted, record), 0
+    sources = gather(list(int8))
+    with progress("int8") as show:
+        moved, unreadable = quantise(converted, record, detector, sources, progress=show)
+    errors = [*sources.errors, *unreadable]
+    say_errors(errors)
+    say(str(moved))
+    allowed = DEFAULT_LIMIT if limit is None else limit
+    if moved.nine_in_ten > allowed:
+        say(
+            f"{file}: not written, for that is beyond the limit of {allowed:g}. Export without "
+            "--int8, or raise --int8-limit and look at what 'oneclass verify' says."
+        )
+        return 0, DIFFERENT
+    written = write_openvino(file, converted, {**record, "int8": moved.to_json()})
+    return written, UNREADABLE if errors else 0
 
 
 def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) -> int:

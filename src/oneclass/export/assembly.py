@@ -88,7 +88,7 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
     representation = model.representation
     _refuse(representation, takes)
     g = Graph()
-    made = [_rows(g, model, one, takes, f"network_{i}") for i, one in enumerate(_parts(model))]
+    made = [_rows(g, model, one, takes, f"network_{i}") for i, one in enumerate(parts(model))]
     outputs = write_outputs(g, model, [rows for rows, _ in made])
     networks = [network for _, network in made if network is not None]
     batch: int | str = 1 if any(network.one_image for network in networks) else "batch"
@@ -105,15 +105,23 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
         "tall_vertically_first": None if takes.resized else may_begin_vertically(),
         "size": list(representation.preprocessing.size) if takes.resized else takes.size,
         "heat_scale": float(model.heat.heat_scale[0]) if "anomaly_map" in outputs else None,
+        "false_alarms": model.false_alarms,
+        "unclear": model.unclear,
+        "pixel_threshold": _pixel_threshold(model) if "anomaly_map" in outputs else None,
     }
     opset = max([OPSET, *(network.opset for network in networks)])
     return _file(g, model.scale.depth, shape, outputs, opset, record)
 
 
-def _parts(model: FittedModel) -> tuple[Representation, ...]:
+def parts(model: FittedModel) -> tuple[Representation, ...]:
     """What makes the rows; two where whole images and patches are looked at."""
     one = model.representation
     return (one.whole, one.patches) if isinstance(one, WholeAndPatches) else (one,)
+
+
+def _pixel_threshold(model: FittedModel) -> float | None:
+    """None for a model that was fitted before there were such thresholds."""
+    return model.pixel_threshold if len(model.heat.normal_peaks) else None
 
 
 def _layers(representation: Representation) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,13 +18,22 @@ from oneclass.system.host.machine import pip_install
 ENDING = ".xml"
 
 
-def write_openvino(file: Path, model: bytes, record: str) -> int:
-    """Convert an exported model; weights stay float32.
+def convert(model: bytes) -> Any:
+    """An exported model, as `onnx_model` wrote it, in OpenVINO's form in memory.
+
+    Raises:
+        MissingDependencyError: OpenVINO is not installed.
+    """
+    return _package().convert_model(io.BytesIO(model))
+
+
+def write_openvino(file: Path, converted: Any, record: dict[str, Any]) -> int:
+    """Write a converted model; float32 weights stay so.
 
     Args:
         file: ends in .xml; its weights go to a file of the same name that ends in .bin.
-        model: from `onnx_model`.
-        record: the model's own, as the JSON text of its metadata.
+        converted: from `convert`.
+        record: what the exported model's metadata says.
 
     Returns:
         Bytes written.
@@ -33,11 +43,9 @@ def write_openvino(file: Path, model: bytes, record: str) -> int:
         MissingDependencyError: OpenVINO is not installed.
         StorageError: the disk is full.
     """
-    if file.suffix != ENDING:
-        raise InputError(f"{file}: OpenVINO reads models from files that end in {ENDING}.")
+    check_name(file)
     ov = _package()
-    converted = ov.convert_model(io.BytesIO(model))
-    converted.set_rt_info(record, [METADATA_KEY])
+    converted.set_rt_info(json.dumps(record, sort_keys=True), [METADATA_KEY])
     with tempfile.TemporaryDirectory() as place:
         made = Path(place) / file.name
         ov.save_model(converted, made, compress_to_fp16=False)
@@ -47,6 +55,16 @@ def write_openvino(file: Path, model: bytes, record: str) -> int:
                 shutil.copyfileobj(source, target)
             size += one.stat().st_size
     return size
+
+
+def check_name(file: Path) -> None:
+    """Refuse a name that OpenVINO does not take.
+
+    Raises:
+        InputError: it does not end in .xml.
+    """
+    if file.suffix != ENDING:
+        raise InputError(f"{file}: OpenVINO reads models from files that end in {ENDING}.")
 
 
 def _package() -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,14 +88,23 @@ def _openvino(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
         raise MissingDependencyError(
             f"{file}: the package openvino cannot be imported ({error}): {pip_install('openvino')}"
         ) from error
-    core = ov.Core()
-    model = core.read_model(file)
+    model = ov.Core().read_model(file)
     text = str(model.get_rt_info([METADATA_KEY]).value)
-    names = list(json.loads(text)["outputs"])
+    return text, on_openvino(model, list(json.loads(text)["outputs"]))
+
+
+def on_openvino(model: Any, names: Sequence[str]) -> Callable[[NDArray[Any]], Outputs]:
+    """What computes OpenVINO's form of an exported model, in float32 where it is not int8.
+
+    Args:
+        model: read or converted.
+        names: of its outputs.
+    """
+    core = offline.openvino().Core()
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def compute(images: NDArray[Any]) -> Outputs:
         found = compiled({INPUT: images})
         return {name: np.array(found[name]) for name in names}
 
-    return text, compute
+    return compute

@@ -41,12 +41,26 @@ def openvino() -> Any:
     Raises:
         ImportError: it is not installed, or cannot be loaded.
     """
+    return _without_telemetry("openvino")
+
+
+def nncf() -> Any:
+    """The package nncf, which quantises for OpenVINO and reports its use like that.
+
+    Raises:
+        ImportError: it is not installed, or cannot be loaded.
+    """
+    openvino()
+    return _without_telemetry("nncf")
+
+
+def _without_telemetry(package: str) -> Any:
     companion = "openvino_telemetry"
-    if "openvino" in sys.modules or companion in sys.modules:  # somebody else's decision
-        return import_module("openvino")
+    if package in sys.modules or companion in sys.modules:  # somebody else's decision
+        return import_module(package)
     sys.modules[companion] = None  # type: ignore[assignment]  # importing it fails from here on
     try:
-        return import_module("openvino")
+        return import_module(package)
     finally:
         del sys.modules[companion]
 

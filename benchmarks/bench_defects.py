@@ -4,7 +4,7 @@
 
 Prints for each set: AUROC of images with its interval, false alarms and anomalies found at the
 promised rate, AU-PRO, seconds of processor time for the fit, milliseconds an image, the model's
-size. The draws differ in which three quarters of the normal images are learnt from.
+size. The draws differ in which share of the normal images is learnt from.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ RESULTS = Path(__file__).parent / "results" / "defects.json"
 SHARE = 0.75
 
 
-def measure(name: str, rows: str | None, seed: int, threads: int) -> dict[str, Any]:
+def measure(
+    name: str, rows: str | None, seed: int, threads: int, share: float = SHARE
+) -> dict[str, Any]:
     found = pictures(name)
-    some = np.random.default_rng(seed).permutation(found.train)[: round(SHARE * len(found.train))]
+    some = np.random.default_rng(seed).permutation(found.train)[: round(share * len(found.train))]
     files = found.files
     start = time.process_time()
     detector = Detector(rows=rows, threads=threads).fit([files[i] for i in np.sort(some)])
@@ -91,13 +93,14 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--rows", choices=["image", "patches", "both"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--share", type=float, default=SHARE, help="of normal images, learnt from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="keep the figures in results/")
     asked = parser.parse_args()
     results = []
     for name in asked.sets:
         for seed in range(asked.seeds):
-            results.append(measure(name, asked.rows, seed, asked.threads))
+            results.append(measure(name, asked.rows, seed, asked.threads, asked.share))
             print(table(results[-1:]), flush=True)
     print(table(results))
     if asked.write:

@@ -31,10 +31,10 @@ from patch_sets import pictures
 
 SETS = ("deeppcb", "magnetic_tile", "elpv_mono")
 RESULTS = Path(__file__).parent / "results" / "heatmaps.json"
-LEARNT, SCORED, READY = 60, 24, 8
+LEARNT, SCORED, READY, TRIES = 60, 24, 8, 5
 
 
-def milliseconds(work: Callable[[], None], n: int) -> float:
+def milliseconds(work: Callable[[], object], n: int) -> float:
     """Processor time of one of n images, of the process and of the system for it."""
     start = time.process_time()
     work()
@@ -61,6 +61,31 @@ class Runs:
         for index in range(len(self._files)):
             for part, planes in zip(self._parts, self._ready[index % READY], strict=True):
                 part._session(planes)
+
+    def parts(self) -> dict[str, float]:
+        """Milliseconds of an image for what scoring is made of, each by itself."""
+        model, files = self._detector.model, self._files[:READY]
+        made_by, margin = model.representation, self._parts[-1].preprocessing.at_least
+        pixels = [images.read(file, at_least=margin) for file in files]
+        ready = [made_by.prepare(one, self._detector.pixel_scale)[None] for one in pixels]
+        rows = [made_by.rows(one)[0] for one in ready]
+        scale = self._detector.pixel_scale
+        works: dict[str, Callable[[], object]] = {
+            "reading": lambda: [images.read(file, at_least=margin) for file in files],
+            "resizing": lambda: [made_by.prepare(one, scale) for one in pixels],
+            "network": lambda: [
+                part._session(planes)
+                for some in self._ready[: len(files)]
+                for part, planes in zip(self._parts, some, strict=True)
+            ],
+            "rows": lambda: [made_by.rows(one) for one in ready],
+            "half-spaces": lambda: [model.judge("", row) for row in rows],
+        }
+        found = {
+            name: min(milliseconds(work, len(files)) for _ in range(TRIES))
+            for name, work in works.items()
+        }
+        return found | {"rows": found["rows"] - found["network"]}
 
     def scored(self) -> None:
         list(self._detector.score_each(gather(self._files)))
@@ -104,6 +129,7 @@ def measure(name: str, rows: str | None, rounds: int, folder: Path) -> dict[str,
         "milliseconds": {way: float(np.median([one[way] for one in times])) for way in ways},
         "ratios": {way: float(np.median([t[way] / t["bare"] for t in times])) for way in ways},
         "stages_wall_ms": stages,
+        "parts": runs.parts(),
         "rounds": rounds,
     }
 
@@ -124,6 +150,16 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join([head, *lines])
 
 
+def table_of_parts(results: list[dict[str, Any]]) -> str:
+    """Milliseconds of processor time an image, each part by itself."""
+    names = list(results[0]["parts"])
+    lines = ["| set | looked at | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for one in results:
+        cells = " | ".join(f"{one['parts'][name]:.1f}" for name in names)
+        lines.append(f"| {one['set']} | {one['rows']} | {cells} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(variable) != "1":
@@ -139,7 +175,7 @@ def main() -> None:
         for rows in (None, "image"):
             results.append(measure(name, rows, asked.rounds, asked.folder))
             print(table(results[-1:]), flush=True)
-    print(table(results))
+    print(table(results), table_of_parts(results), sep="\n\n")
     if asked.write:
         kept = {"machine": environment(), "results": results}
         RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

@@ -28,22 +28,22 @@ from PIL import Image
 
 from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.parts import some_patches
-from oneclass.conformal.union import Union, worst_mean
+from oneclass.conformal.parts import PARTS, fit_union, some_patches
 from oneclass.datasets.mnist import mnist_5k
-from oneclass.detector.heat import _calm, _maps
+from oneclass.detector.heat import explain_row, learn_heat
+from oneclass.detector.predictions import Prediction
 from oneclass.detector.views import DEFAULT_LAYER, DEFAULT_PATCHES, choose_n_halfspaces
 from oneclass.representations import PatchLayers, PretrainedLayers
+from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
-from oneclass.svm import fit_halfspaces
 
 ROOT = Path(__file__).parent
 PAGE = ROOT.parent / "docs" / "heatmaps.md"
 MARK = "<!-- the tables of benchmarks/bench_patches.py -->"
 N_TRAIN, N_TEST, SIDE = 100, 60, 64
 LAYERS = ("block_2@28", "block_4", "block_10", "block_2@28+block_7", DEFAULT_PATCHES)
-HALFSPACES = (1, 16, 64, 256)
+HALFSPACES = (10, 60, 250, 510)
 SHARES = (0.0, 0.003, 0.01, 0.03, 0.1)
 CORESETS = (0.01, 0.1)
 NETWORK = Backbone.open(DEFAULT)
@@ -137,30 +137,38 @@ def rows_of(images: list[Pixels], layers: PatchLayers | PretrainedLayers) -> NDA
     return np.concatenate([layers.rows(prepared[i : i + 8]) for i in range(0, len(prepared), 8)])
 
 
-def whole_images(train: NDArray[np.float32], maps: tuple) -> Way:
-    fitted = fit_halfspaces(train, choose_n_halfspaces(None, len(train)), nu=0.1)
-    coef, offset = fitted.coef.astype(np.float32), fitted.offset
-    calm = _calm(train, coef, offset, maps)
+def parted(n_images: int) -> NDArray[np.int64]:
+    """The part of each image."""
+    return np.random.default_rng(0).permutation(n_images) % PARTS
+
+
+def whole_images(train: NDArray[np.float32], layers: PretrainedLayers) -> Way:
+    n = len(train)
+    fitted = fit_union(
+        train, parted(n), nu=0.1, n_halfspaces=choose_n_halfspaces(None, n), seed=0, one_scale=True
+    )
+    heat = learn_heat(ArrayRows(train), fitted, layers, np.arange(n))
 
     def score(row: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-        margins = coef.astype(np.float64) @ row.astype(np.float64) - offset
-        return float(-margins.max()), _maps(row[None].astype(np.float64), coef, offset, calm, maps)[
-            0
-        ]
+        seen = fitted.union.look(row)
+        told = Prediction("", seen.score, 1.0, is_anomaly=False)
+        found = explain_row(told, row, seen, fitted.union, heat, layers.require_maps())
+        return seen.score, found.anomaly_map
 
-    return Way(score, coef.nbytes + offset.nbytes + calm.nbytes)
+    return Way(score, fitted.union.coef.nbytes + heat.calm.nbytes)
 
 
 def patches(train: NDArray[np.float32], grid: tuple[int, int], k: int, share: float) -> Way:
-    fitted = fit_halfspaces(some_patches(train, seed=0), k, nu=0.1)
     n_worst = max(1, round(share * grid[0] * grid[1]))
-    union = Union(fitted.coef.astype(np.float32), fitted.offset, n_worst)
+    union = fit_union(
+        train, parted(len(train)), nu=0.1, n_halfspaces=k, seed=0, one_scale=True, n_worst=n_worst
+    ).union
 
     def score(row: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-        scores = union.row_scores(row)
-        return worst_mean(scores, n_worst), scores.reshape(grid)
+        seen = union.look(row)
+        return seen.score, seen.positions.reshape(grid)
 
-    return Way(score, union.coef.nbytes + union.offset.nbytes)
+    return Way(score, union.coef.nbytes)
 
 
 def memory_bank(train: NDArray[np.float32], grid: tuple[int, int], share: float) -> Way:
@@ -181,11 +189,6 @@ def memory_bank(train: NDArray[np.float32], grid: tuple[int, int], share: float)
         return float(gaps.max()), gaps.reshape(grid)
 
     return Way(score, bank.nbytes)
-
-
-def enlarged(anomaly_map: NDArray[np.float64]) -> NDArray[np.float32]:
-    image = Image.fromarray(anomaly_map.astype(np.float32))
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def test(way: Way, data: Set, normal: NDArray[np.float32], odd: NDArray[np.float32]) -> dict:
@@ -216,14 +219,14 @@ def measure(data: Set) -> dict[str, dict]:
     found = {}
     layers = PretrainedLayers(NETWORK, Layers.parse(DEFAULT_LAYER, NETWORK.has_layer))
     parts = [rows_of(part, layers) for part in (data.train, data.normal, data.odd)]
-    way = whole_images(parts[0], layers.map_shapes)
+    way = whole_images(parts[0], layers)
     found[f"whole images, {DEFAULT_LAYER}"] = test(way, data, *parts[1:])
     for name in LAYERS:
         positions = PatchLayers(NETWORK, Layers.parse(name, NETWORK.has_layer))
         parts = [rows_of(part, positions) for part in (data.train, data.normal, data.odd)]
         main = name == DEFAULT_PATCHES
-        for k in HALFSPACES if main else (64,):
-            for share in SHARES if main and k == 64 else (0.01,):
+        for k in HALFSPACES if main else HALFSPACES[-1:]:
+            for share in SHARES if main and k == HALFSPACES[-1] else (0.01,):
                 label = f"patches, {name}, {k} half-spaces, worst {share:.1%}"
                 way = patches(parts[0], positions.grid, k, share)
                 found[label] = test(way, data, *parts[1:])

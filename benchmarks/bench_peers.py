@@ -125,7 +125,8 @@ def run(way: str, drawn: Drawn, network: dict[str, Any], seed: int) -> dict[str,
         subprocess.run([python, script, file], check=True, env={**os.environ, **ONE})
         told = json.loads(Path(job["result"]).with_suffix(".json").read_text())
         with np.load(job["result"]) as maps:
-            return {"way": way, "seed": seed, **told, **measured(told.pop("scores"), maps, drawn)}
+            found = measured(told.pop("scores"), maps, drawn)
+        return {"way": way, "seed": seed, **told, **found}
 
 
 def measured(scores: dict[str, float], maps: Any, drawn: Drawn) -> dict[str, Any]:
@@ -170,6 +171,29 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join([head, *lines])
 
 
+def means(results: list[dict[str, Any]]) -> str:
+    """A line a way: the means over the draws of each set, and where they range."""
+    drawn: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for one in results:
+        drawn.setdefault((one["set"], one["train"], one["way"]), []).append(one)
+    lines = ["| set | learnt from | way | draws | image AUROC | AU-PRO 30 % |", "|" + "---|" * 6]
+    for (name, train, way), some in sorted(drawn.items()):
+        cells = [
+            f"{np.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})" if v else ""
+            for v in ([one[key] for one in some if key in one] for key in ("auroc", "au_pro_30"))
+        ]
+        lines.append(f"| {name} | {train} | {way} | {len(some)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def keep(result: dict[str, Any]) -> None:
+    """Put one run into results/, in the place of one of the same way on the same draw."""
+    which = ("set", "train", "normal", "odd", "way", "seed")
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
+    others = [one for one in known if any(one[key] != result[key] for key in which)]
+    RESULTS.write_text(json.dumps([*others, result], indent=1) + "\n", encoding="utf-8")
+
+
 def _or_nothing(result: dict[str, Any], name: str) -> str:
     return f"{result[name]:.3f}" if name in result else ""
 
@@ -179,14 +203,14 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--train", type=int, default=120, help="normal pictures to learn from")
     parser.add_argument("--test", type=int, default=60, help="test pictures, normal and odd each")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0], help="of the draws")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--write", action="store_true", help="keep the figures in results/")
+    parser.add_argument("--write", action="store_true", help="add the figures to those in results/")
     asked = parser.parse_args()
     environment()
     results: list[dict[str, Any]] = []
-    for name in asked.sets:
-        for seed in range(asked.seeds):
+    for seed in asked.seeds:
+        for name in asked.sets:
             with tempfile.TemporaryDirectory() as folder:
                 network = write_network(Path(folder))
                 found = pictures(name)
@@ -195,8 +219,10 @@ def main() -> None:
                     results.append({"set": name, **run(way, drawn, network, seed)})
                     print(table(results[-1:]).splitlines()[-1], flush=True)
                     if asked.write:
-                        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+                        keep(results[-1])
     print(table(results))
+    if asked.write:
+        print(means(json.loads(RESULTS.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

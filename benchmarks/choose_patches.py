@@ -4,7 +4,7 @@
 
 Three real sets of defects (defects/*.tar), and for `join` digits, freight and faces as well. Maps
 are computed once and kept under --cache (about 5 GB). Prints Markdown tables and writes
-benchmarks/results/choose_patches.json; a table that was measured before is replaced.
+benchmarks/results/choose_patches.json; a set that a table has already is replaced.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ N_PARTS, N_PATCH_HALFSPACES = 5, 510
 Figures = dict[str, float]
 
 
+@dataclass
+class Limits:
+    """How many pictures of a set are used, at most: to learn from, and of each kind to test on."""
+
+    learnt: int | None = None
+    tested: int | None = None
+
+
+LIMITS = Limits()
+
+
 class Task:
     """Which pictures of a set are learnt from and tested on, at one size."""
 
@@ -71,13 +83,17 @@ class Task:
         return self._masks()
 
 
-def defect_task(name: str, size: str) -> Task:
-    found = pictures(name)
-    parts = (found.train, found.normal, found.odd)
-    every = range(len(found.masks))
-    return Task(
-        name, len(found.files), found.read, size, parts, lambda: [found.mask(n) for n in every]
-    )
+def defect_task(name: str, size: str, seed: int) -> Task:
+    """A set at one size; where there are limits, the seed draws."""
+    found, random = pictures(name), np.random.default_rng(seed)
+    train = np.sort(random.permutation(found.train)[: LIMITS.learnt])
+    normal = np.sort(random.permutation(found.normal)[: LIMITS.tested])
+    odd = np.sort(random.permutation(len(found.odd))[: LIMITS.tested])
+
+    def masks() -> list:
+        return [found.mask(int(number)) for number in odd] if found.masks else []
+
+    return Task(name, len(found.files), found.read, size, (train, normal, found.odd[odd]), masks)
 
 
 def small_tasks() -> list[Task]:
@@ -115,7 +131,7 @@ def measured(
 def heads(seed: int, report: Callable) -> None:
     """One scale for all: directions, their number, offsets, banks."""
     for name, size in OWN_SIZE.items():
-        task = defect_task(name, size)
+        task = defect_task(name, size, seed)
         sample = sample_patches(lambda i, t=task: t.rows(i)[0], task.train, 30_000, seed)
         for k in (256, 512, 1024):
             found, radius = directions(sample, k, seed)
@@ -147,8 +163,8 @@ def sizes(seed: int, report: Callable) -> None:
         ("magnetic_tile", ("224", "320", "448", "own224", "own")),
         ("elpv_mono", ("224", "288", "448")),
     ):
-        for size in some:
-            report(name, size, measured_parts(defect_task(name, size), LAYERS, seed))
+        for size in some if name in OWN_SIZE else ():
+            report(name, size, measured_parts(defect_task(name, size, seed), LAYERS, seed))
 
 
 def layers(seed: int, report: Callable) -> None:
@@ -156,7 +172,7 @@ def layers(seed: int, report: Callable) -> None:
     for name, size in OWN_SIZE.items():
         for some in ("4+10", "7+10", "4+7+10", "10+14", "4+14", "4+10+14", "4+10+15"):
             own = tuple(f"block_{n}" for n in some.split("+"))
-            report(name, some, measured_parts(defect_task(name, size), own, seed))
+            report(name, some, measured_parts(defect_task(name, size, seed), own, seed))
 
 
 def measured_parts(task: Task, own: tuple[str, ...], seed: int) -> Figures:
@@ -206,8 +222,8 @@ def on_scale(scores: Scores) -> Scores:
 
 def join(seed: int, report: Callable) -> None:
     """Whole images, patches, and both with several weights of the whole image."""
-    whole_tasks = {name: defect_task(name, "224") for name in OWN_SIZE}
-    for task in [*(defect_task(n, s) for n, s in OWN_SIZE.items()), *small_tasks()]:
+    whole_tasks = {name: defect_task(name, "224", seed) for name in OWN_SIZE}
+    for task in [*(defect_task(n, s, seed) for n, s in OWN_SIZE.items()), *small_tasks()]:
         same = whole_tasks.get(task.name, task)
         whole, patches = whole_scores(same, seed), patch_scores(task, seed)
         report(task.name, "today", {"image": today(same, seed)})
@@ -270,14 +286,22 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", choices=list(TABLES))
     parser.add_argument("--cache", help="a folder for the maps")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--sets", nargs="*", default=list(OWN_SIZE), help="of those with defects")
+    parser.add_argument("--learnt", type=int, help="pictures of a set to learn from, at most")
+    parser.add_argument("--tested", type=int, help="test pictures of each kind, at most")
     arguments = parser.parse_args()
+    LIMITS.learnt, LIMITS.tested = arguments.learnt, arguments.tested
+    for name in OWN_SIZE.keys() - set(arguments.sets):
+        del OWN_SIZE[name]
     if arguments.cache:
         os.environ["ONECLASS_CACHE"] = arguments.cache
     for title in arguments.tables:
         found = run(title, arguments.seeds)
         print(markdown(title, found))
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        kept[title] = {"seeds": arguments.seeds, "figures": found}
+        others = kept.get(title, {}).get("figures", {})
+        figures = {**others, **found}
+        kept[title] = {"seeds": arguments.seeds, **vars(LIMITS), "figures": figures}
         RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
 
 

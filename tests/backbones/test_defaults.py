@@ -16,7 +16,7 @@ from oneclass.backbones import Backbone
 from oneclass.backbones.defaults import default_layers
 from oneclass.backbones.importing import ImportOptions, import_network
 from oneclass.backbones.onnx_graph import INPUT, Graph
-from oneclass.backbones.tokens import MOST_OTHERS, token_grid, view
+from oneclass.backbones.tokens import MOST_OTHERS, channels_last, token_grid, view
 from oneclass.export.assembly import onnx_model
 
 SIZE, WIDTH, BLOCKS = 96, 12, 8
@@ -79,6 +79,33 @@ def transformer(n_others: int, outputs: tuple[str, ...] = ("logits",)) -> bytes:
     return g.build({name: 2 if name == "logits" else 3 for name in outputs})
 
 
+def merging(as_tokens: bool, outputs: tuple[str, ...] = ("logits",)) -> bytes:
+    """As Swin: channels last, blocks that add, and four squares merged to one between stages."""
+    g, wide = Graph(3), 6
+    squares = g.add("Conv", [INPUT, g.constant("embed.w", random(0, wide, 3, 4, 4))], "embed",
+                    strides=[4, 4])  # fmt: skip
+    here = g.add("Transpose", [squares], "start", perm=[0, 2, 3, 1])
+    for stage in range(4):
+        if stage:
+            first = g.add("Transpose", [here], f"{stage}.first", perm=[0, 3, 1, 2])
+            fours = g.add("SpaceToDepth", [first], f"{stage}.fours", blocksize=2)
+            wide *= 4
+            here = g.add("Transpose", [fours], f"{stage}.merged", perm=[0, 2, 3, 1])
+        side = SIZE // 4 >> stage
+        made = g.add("MatMul", [here, g.constant(f"{stage}.w", random(stage + 1, wide, wide))],
+                     f"{stage}.made")  # fmt: skip
+        here = g.add("Add", [here, g.add("Relu", [made], f"{stage}.relu")], f"{stage}.block")
+        if as_tokens:
+            flat = g.constant(f"{stage}.flat", np.array([0, side * side, wide]))
+            tokens = g.add("Reshape", [here, flat], f"{stage}.tokens")
+            added = g.add("Add", [tokens, g.add("Relu", [tokens], f"{stage}.mlp")], f"{stage}.two")
+            square = g.constant(f"{stage}.square", np.array([0, side, side, wide]))
+            here = g.add("Reshape", [added, square], f"{stage}.again")
+    pooled = g.add("ReduceMean", [here], "pooled", axes=[1, 2], keepdims=0)
+    g.add("MatMul", [pooled, g.constant("head.w", random(9, wide, 10))], "logits")
+    return g.build({name: 2 if name == "logits" else 4 - as_tokens for name in outputs})
+
+
 def imported(folder: Path, model: bytes, **said: object) -> Backbone:
     (folder / "given.onnx").write_bytes(model)
     options = ImportOptions(**{**vars(SAID), **said})
@@ -115,8 +142,8 @@ def test_views_of_tokens() -> None:
     assert found.shape == (2, 3, 3, 4)
     np.testing.assert_array_equal(found[1, :, 2, 1], values[1, 2 + 2 * 4 + 1])
     np.testing.assert_array_equal(view(values, ":class", "x:class", (24, 32)), values[:, 0])
-    with pytest.raises(InputError, match="'x:map': 3 x 4 x 4 are no tokens"):
-        view(np.zeros((1, 3, 4, 4), np.float32), ":map", "x:map", (24, 32))
+    with pytest.raises(InputError, match="'x:map': 3 x 5 x 4 are no tokens"):
+        view(np.zeros((1, 3, 5, 4), np.float32), ":map", "x:map", (24, 32))
     with pytest.raises(InputError, match=r"there is no class token\. Use x:map@2"):
         view(values[:, 2:], ":class", "x:class", (24, 32))
 
@@ -149,6 +176,38 @@ def test_a_transformer_is_cut_behind_blocks(n_others: int, tmp_path: Path) -> No
     assert found.whole == ("7.two:class" if n_others else "7.two:map@2")
 
 
+@pytest.mark.parametrize(("as_tokens", "end"), [(False, "block"), (True, "two")])
+def test_a_transformer_that_merges_has_stages(as_tokens: bool, end: str, tmp_path: Path) -> None:
+    backbone = imported(tmp_path, merging(as_tokens))
+    assert backbone.layers == (*(f"{stage}.{end}" for stage in range(4)), "logits")
+    found = default_layers(backbone)
+    assert found.patches == f"1.{end}:map+2.{end}:map"
+    assert found.whole == f"0.{end}:map@7+3.{end}:map@2"
+
+
+def test_channels_that_come_last_are_put_first(tmp_path: Path) -> None:
+    backbone = imported(tmp_path, merging(as_tokens=False))
+    image = np.random.default_rng(0).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
+    plain, grid = backbone.session(["1.block", "1.block:map"])(image)
+    assert (plain.shape, grid.shape) == ((2, 12, 12, 24), (2, 24, 12, 12))
+    np.testing.assert_array_equal(grid[1, :, 4, 5], plain[1, 4, 5])
+    images = stripes(24, seed=1, side=SIZE)
+    for layer in ("1.block", "1.block@2", "2.block:map+1.block"):
+        with pytest.raises(InputError, match=r"channels come last.*1\.block:map"):
+            Detector(backbone=backbone, rows="patches", layer=layer).fit(images)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "last"),
+    [((56, 56, 96), (224, 224), True), ((7, 7, 768), (224, 224), True),
+     ((112, 14, 14), (224, 224), False), ((14, 14, 14), (224, 224), False),
+     ((256, 13, 13), (224, 224), False), ((12, 8, 32), (96, 64), True),
+     ((1, 1, 32), (64, 64), False), ((49, 96), (224, 224), False)],
+)  # fmt: skip
+def test_where_channels_are(shape: tuple[int, ...], size: tuple[int, int], last: bool) -> None:
+    assert channels_last(shape, size) == last
+
+
 def test_both_views_of_one_layer(tmp_path: Path) -> None:
     backbone = imported(tmp_path, transformer(1))
     image = np.random.default_rng(0).normal(size=(3, 3, SIZE, SIZE)).astype(np.float32)
@@ -160,10 +219,11 @@ def test_both_views_of_one_layer(tmp_path: Path) -> None:
         backbone.session(["nothing:map"])
 
 
-@pytest.mark.parametrize("kind", ["convolutional", "transformer"])
+@pytest.mark.parametrize("kind", ["convolutional", "transformer", "merging"])
 @pytest.mark.parametrize("rows", ["image", "patches", "both"])
 def test_fits_without_a_layer(kind: str, rows: str, tmp_path: Path) -> None:
-    imported(tmp_path, convolutional() if kind == "convolutional" else transformer(1))
+    made = {"convolutional": convolutional, "transformer": lambda: transformer(1)}
+    imported(tmp_path, made.get(kind, lambda: merging(as_tokens=True))())
     images = stripes(24, seed=1, side=SIZE)
     detector = Detector(backbone=tmp_path / "net.onnx", rows=rows, n_halfspaces=20).fit(images)
     detector.save(tmp_path / "m.oneclass")
@@ -171,12 +231,13 @@ def test_fits_without_a_layer(kind: str, rows: str, tmp_path: Path) -> None:
     new = stripes(5, seed=2, side=SIZE)
     np.testing.assert_array_equal(loaded.score(new).scores, detector.score(new).scores)
     if rows != "image":
-        size = SIZE if kind == "transformer" else 224
+        size = 224 if kind == "convolutional" else SIZE
         assert detector.card["representation"]["preprocessing"]["size"] == [size, size]
         for one in detector.explain(new):
             assert isinstance(one, Explanation)
-            assert one.anomaly_map.shape == ((6, 6) if kind == "transformer" else (28, 28))
-    if kind == "transformer":
+            sides = {"convolutional": 28, "transformer": 6, "merging": 12}[kind]
+            assert one.anomaly_map.shape == (sides, sides)
+    if kind != "convolutional":
         with pytest.raises(InputError, match="cannot keep views of tokens"):
             onnx_model(detector)
 

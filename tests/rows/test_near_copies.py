@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -143,3 +144,27 @@ def test_compressed_brightened_turned_and_shifted_pictures_are_copies() -> None:
     alone = Detector().fit([np.asarray(image) for image in originals]).card
     assert alone["fit"]["n_pictures"] == 20
     assert not alone["fit"]["warnings"]
+
+
+@pytest.mark.parametrize("d", [40, near.WIDTH, 5 * near.WIDTH, 7 * near.WIDTH + 3])
+def test_a_row_folded_in_stretches_is_the_row_folded_whole(
+    d: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.random.default_rng(d).random((4, d)).astype(np.float32)
+    rows[2] = 0
+    whole = near.folded(ArrayRows(rows), np.arange(4))
+    monkeypatch.setattr(near, "STRETCH", 2 * near.WIDTH)
+    near._signs.cache_clear()  # or they are those of the whole row
+    np.testing.assert_allclose(near.folded(ArrayRows(rows), np.arange(4)), whole, atol=1e-6)
+    near._signs.cache_clear()
+
+
+def test_folding_a_very_long_row_takes_little_beside_it() -> None:
+    rows = ArrayRows(np.ones((1, 8 * near.STRETCH), np.float32))
+    near._signs.cache_clear()
+    tracemalloc.start()
+    near.folded(rows, np.zeros(1, np.int64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    near._signs.cache_clear()
+    assert peak < rows.n_columns + 16 * near.STRETCH, "a byte a column, and a stretch twice"

@@ -2,20 +2,20 @@
 
 The embedded network's were chosen by tables: for patches the last layers with a position for each 8
 and 16 pixels, for whole images the last with one for each 4, and a deep one. Other networks made
-for photographs have the same stages, and the same places of theirs are taken. Of a transformer,
-whose maps all have one size: layers in the middle and at three quarters of its depth for patches,
-and the last class token for whole images.
+for photographs have the same stages, and the same places of theirs are taken; so have transformers
+that merge tokens, such as Swin. Of a transformer whose maps all have one size: layers in the middle
+and at three quarters of its depth for patches, and the last class token for whole images.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oneclass.backbones.anatomy import Node, read_graph
 from oneclass.backbones.session import Backbone
-from oneclass.backbones.tokens import CLASS, MAP, token_grid
+from oneclass.backbones.tokens import CLASS, MAP, channels_last, token_grid
 
 SHALLOW, PATCHES, DEEP = 4, (8, 16), 32
 """Pixels of a position."""
@@ -25,6 +25,10 @@ DEPTHS = (0.25, 0.5, 0.75, 1.0)
 ENDS = ("Add", "Clip", "Concat", "HardSwish", "LeakyRelu", "Mul", "PRelu", "Relu")
 """What blocks of a network end with."""
 AT_A_TIME = 64
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of each layer, for one image."""
+Sides = dict[str, tuple[int, int]]
+"""(height, width) of each layer's map, by the name that gives the map."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,12 @@ def default_layers(backbone: Backbone) -> DefaultLayers:
         ModelFileError: the network does not run.
     """
     shapes, size = backbone.shapes(), backbone.spec.preprocessing.size
-    tokens = [n for n, s in shapes.items() if len(s) == 2 and token_grid(s[0], size)]
-    maps = {n: (s[1], s[2]) for n, s in shapes.items() if len(s) == 3 and min(s[1:]) > 1}
+    tokens, maps = token_maps(shapes, size), plain_maps(shapes, size)
     if len(tokens) > len(maps):
-        return _of_tokens(tokens, shapes[tokens[-1]][0], size)
+        if len(set(tokens.values())) == 1:
+            names = [name.removesuffix(MAP) for name in tokens]
+            return _of_tokens(names, shapes[names[-1]][0], size)
+        maps = tokens
     if not maps:
         return DefaultLayers([n for n, s in shapes.items() if len(s) == 1][-1:][0], "")
     shallow, deep = (nearest(maps, size, pixels) for pixels in (SHALLOW, DEEP))
@@ -59,7 +65,20 @@ def default_layers(backbone: Backbone) -> DefaultLayers:
     return DefaultLayers("+".join(whole), "+".join(patches))
 
 
-def nearest(maps: dict[str, tuple[int, int]], size: tuple[int, int], pixels: int) -> str:
+def token_maps(shapes: Shapes, size: tuple[int, int]) -> Sides:
+    """Layers of tokens, as maps."""
+    grids = {n: token_grid(s[0], size) for n, s in shapes.items() if len(s) == 2}
+    return {n + MAP: grid for n, grid in grids.items() if grid is not None}
+
+
+def plain_maps(shapes: Shapes, size: tuple[int, int]) -> Sides:
+    """Layers that are maps; where some have their channels last, these alone."""
+    last = {n + MAP: (s[0], s[1]) for n, s in shapes.items() if channels_last(s, size)}
+    first = {n: (s[1], s[2]) for n, s in shapes.items() if len(s) == 3 and min(s[1:]) > 1}
+    return last or first
+
+
+def nearest(maps: Sides, size: tuple[int, int], pixels: int) -> str:
     """The last of the layers whose positions are nearest to so many pixels, as a ratio.
 
     Args:
@@ -90,8 +109,8 @@ def _of_tokens(tokens: Sequence[str], n_tokens: int, size: tuple[int, int]) -> D
 def stage_ends(backbone: Backbone) -> tuple[str, ...]:
     """Tensors to name as layers, of a network that names none with a map: where its stages end.
 
-    Of a convolutional network the last tensor of each size of map; of a transformer what its
-    blocks give, at `DEPTHS`. Its own outputs come last.
+    Of a convolutional network, and of one that merges tokens, the last tensor of each size of map;
+    of another transformer what its blocks give, at `DEPTHS`. Its own outputs come last.
 
     Raises:
         ModelFileError: the network does not run.
@@ -102,18 +121,13 @@ def stage_ends(backbone: Backbone) -> tuple[str, ...]:
     shapes: dict[str, tuple[int, ...]] = {}
     for start in range(0, len(found), AT_A_TIME):
         shapes |= backbone.shapes([n.outputs[0] for n in found[start : start + AT_A_TIME]])
-    ends = _blocks(found, set(fixed), shapes, backbone.spec.preprocessing.size)
-    if not ends:
-        last = {s[1:]: n for n, s in shapes.items() if len(s) == 3 and min(s[1:]) > 1}
-        ends = [name for name in shapes if name in last.values()]
+    size = backbone.spec.preprocessing.size
+    ends = _blocks(found, set(fixed), shapes, size) or _last_of_each(plain_maps(shapes, size))
     return (*ends, *(name for name in backbone.layers if name not in ends))
 
 
 def _blocks(
-    nodes: Sequence[Node],
-    fixed: set[str],
-    shapes: dict[str, tuple[int, ...]],
-    size: tuple[int, int],
+    nodes: Sequence[Node], fixed: set[str], shapes: Shapes, size: tuple[int, int]
 ) -> list[str]:
     """Of a transformer, the sums of what came in and what was made of it, at `DEPTHS`."""
     sums = [
@@ -121,7 +135,16 @@ def _blocks(
         for node in nodes
         if node.op == "Add" and not fixed.intersection(node.inputs)
     ]
-    tokens = [n for n in sums if len(shapes[n]) == 2 and token_grid(shapes[n][0], size)]
+    tokens = token_maps({name: shapes[name] for name in sums}, size)
     if len(tokens) < len(DEPTHS):
         return []
-    return [tokens[math.ceil(len(tokens) * depth) - 1] for depth in DEPTHS]
+    if len(set(tokens.values())) > 1:
+        return _last_of_each(tokens)
+    names = [name.removesuffix(MAP) for name in tokens]
+    return [names[math.ceil(len(names) * depth) - 1] for depth in DEPTHS]
+
+
+def _last_of_each(maps: Sides) -> list[str]:
+    """The tensors of the last layer of each size of map, in their order."""
+    last = {sides: name for name, sides in maps.items()}
+    return [name.removesuffix(MAP) for name in maps if name in last.values()]

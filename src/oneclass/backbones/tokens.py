@@ -2,7 +2,8 @@
 
 A transformer's layer gives (images, tokens, channels): a token for each square of the image, row by
 row, behind others that stand for no place (a class token first, and registers behind it).
-NAME:map is the squares' tokens as a map, NAME:class the first token.
+NAME:map is the squares' tokens as a map, NAME:class the first token. Others, such as Swin, give
+(images, height, width, channels); of these NAME:map has the channels first.
 """
 
 from __future__ import annotations
@@ -47,11 +48,27 @@ def token_grid(n_tokens: int, size: tuple[int, int]) -> tuple[int, int] | None:
     return max(fitting, key=lambda g: g[0] * g[1], default=None)
 
 
+def channels_last(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether a layer's (a, b, c) are height, width and channels, not channels first.
+
+    Args:
+        shape: for one image.
+        size: (height, width) of the image: a map has one position for so many pixels both ways.
+    """
+    return len(shape) == 3 and _covers(shape[:2], size) and not _covers(shape[1:], size)
+
+
+def _covers(grid: tuple[int, ...], size: tuple[int, int]) -> bool:
+    h, w = grid
+    return min(grid) > 1 and size[0] % h == size[1] % w == 0 and size[0] // h == size[1] // w
+
+
 def view(values: Floats, wanted: str, layer: str, size: tuple[int, int]) -> Floats:
     """A layer's values as they are wanted.
 
     Args:
-        values: (n, tokens, channels) where something else than the values themselves is wanted.
+        values: (n, tokens, channels), or (n, height, width, channels), where something else than
+            the values themselves is wanted.
         wanted: `MAP` for (n, channels, height, width), `CLASS` for (n, channels), or nothing.
         layer: for messages.
         size: (height, width) of the images.
@@ -61,12 +78,15 @@ def view(values: Floats, wanted: str, layer: str, size: tuple[int, int]) -> Floa
     """
     if not wanted:
         return values
+    if wanted == MAP and channels_last(values.shape[1:], size):
+        return np.ascontiguousarray(values.transpose(0, 3, 1, 2))
     grid = token_grid(values.shape[1], size) if values.ndim == 3 else None
     if grid is None:
         shape = " x ".join(map(str, values.shape[1:]))
         raise InputError(
             f"layer {layer!r}: {shape} are no tokens of squares of {size[0]} x {size[1]} pixels. "
-            f"Name the layer without {wanted}, or one whose output is tokens x channels."
+            f"Name the layer without {wanted}, or one whose output is tokens x channels"
+            f"{' or height x width x channels' if wanted == MAP else ''}."
         )
     others = values.shape[1] - grid[0] * grid[1]
     if wanted == CLASS:

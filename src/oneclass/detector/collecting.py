@@ -26,6 +26,7 @@ from oneclass.representations import (
 )
 from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
+from oneclass.system.arrays import Rows
 from oneclass.system.host.workers import ordered_map
 
 ALIKE = 1e-6
@@ -122,6 +123,7 @@ def collect_rows(
         StorageError: the rows fit neither into memory nor on the disk.
     """
     collected: RowCollector | None = None
+    seen = _Seen()
     indices: list[int] = []
     errors = list(sources.errors)
     results = extract(sources, representation, scale, workers=workers, store=store)
@@ -132,22 +134,40 @@ def collect_rows(
             if collected is None:
                 shape, dtype = result.row.shape, result.row.dtype
                 collected = RowCollector(len(sources), shape, dtype, representation.layout)
-                lowest, highest = result.row.copy(), result.row.copy()
             collected.add(result.digest, result.row)
-            np.minimum(lowest, result.row, out=lowest)
-            np.maximum(highest, result.row, out=highest)
+            seen.add(result.row)
             indices.append(result.index)
         if progress:
             progress(len(indices) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(indices), len(sources), errors)
     assert collected is not None, "there are rows"
-    if (highest - lowest).max() <= ALIKE * max(highest.max(), -lowest.min()):
+    if not seen.differ:
         raise InputError(
             f"all {len(indices)} normal images look the same once they are prepared: what is "
             "normal cannot be learnt from one picture. Give images that differ as normal ones do."
         )
     training, order = collected.finish()
     return Collected(training, [indices[i] for i in order], errors)
+
+
+class _Seen:
+    """Whether rows differ. Once they do, no row is looked at any more: with float16 that is slow.
+
+    Attributes:
+        differ: whether any did, by more than rounding.
+    """
+
+    def __init__(self) -> None:
+        self.differ = False
+        self._range: tuple[Rows, Rows] | None = None
+
+    def add(self, row: Rows) -> None:
+        if self.differ:
+            return
+        low, high = self._range or (row, row)
+        low, high = np.minimum(low, row), np.maximum(high, row)
+        self._range = low, high
+        self.differ = bool((high - low).max() > ALIKE * max(high.max(), -low.min()))
 
 
 def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
 from oneclass.backbones.defaults import DefaultLayers, default_layers
+from oneclass.backbones.tokens import channels_last
 from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
 from oneclass.errors import InputError
 from oneclass.images import Header
@@ -93,6 +94,8 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     network = Backbone.open(asked.backbone)
     default = _default_layers(network)
     view = _view(headers, asked, default)
+    if layer is not None and network.spec.name != DEFAULT:
+        _refuse_channels_last(network, Layers.parse(layer, network.has_layer, asked.grid))
     runtime = choose_runtime(asked.runtime, asked.precision)
     made_by = _Network(network, asked.threads, runtime, asked.grid)
     if view == IMAGE:
@@ -108,6 +111,20 @@ def _default_layers(network: Backbone) -> DefaultLayers:
     if network.spec.name == DEFAULT:
         return DefaultLayers(DEFAULT_LAYER, DEFAULT_PATCHES)
     return default_layers(network)
+
+
+def _refuse_channels_last(network: Backbone, layers: Layers) -> None:
+    """Refuse to take the height of a map for its channels.
+
+    Raises:
+        InputError: a layer gives height x width x channels, as it is named.
+    """
+    for name, shape in network.shapes(layers.names).items():
+        if channels_last(shape, network.spec.preprocessing.size):
+            raise InputError(
+                f"layer {name!r} gives {' x '.join(map(str, shape))}: its channels come last. "
+                f"Name it {name}:map, which puts them first."
+            )
 
 
 def _view(headers: list[Header], asked: Settings, default: DefaultLayers) -> str:

@@ -29,6 +29,9 @@ FEWEST = 20
 LEAP, NEARLY = 1.3, 0.7
 """How much longer than the branch before it one is that begins another kind, and how long it is."""
 WIDTH, SLICE = 512, 2048
+STRETCH = 1 << 21
+"""Columns of a row that are folded at a time; a multiple of `WIDTH`. A picture of 20 megapixels in
+tiles has 47 million."""
 
 Floats = NDArray[np.float32]
 
@@ -64,16 +67,20 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
     """
     kept = np.zeros(rows.n_rows, bool)
     kept[chosen] = True
-    found = np.empty((len(chosen), min(rows.n_columns, WIDTH)), np.float32)
+    found = np.zeros((len(chosen), min(rows.n_columns, WIDTH)), np.float32)
 
     def fold(start: int, block: NDArray[np.floating[Any]]) -> None:
-        flat = block.reshape(len(block), -1).astype(np.float32)
-        flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        if flat.shape[1] > WIDTH:
-            flat *= _signs(flat.shape[1])
-            spare = -flat.shape[1] % WIDTH
-            flat = np.pad(flat, [(0, 0), (0, spare)]).reshape(len(flat), -1, WIDTH).sum(axis=1)
-        found[start : start + len(flat)] = flat
+        flat = block.reshape(len(block), -1).astype(np.float32, copy=False)
+        stretches = [slice(at, at + STRETCH) for at in range(0, flat.shape[1], STRETCH)]
+        norms = [np.linalg.norm(flat[:, some], axis=1, keepdims=True) for some in stretches]
+        length = np.maximum(np.linalg.norm(norms, axis=0), np.finfo(np.float32).tiny)
+        for some in stretches:
+            part = flat[:, some] / length
+            if flat.shape[1] > WIDTH:
+                part *= _signs(flat.shape[1])[some]
+                part = np.pad(part, [(0, 0), (0, -part.shape[1] % WIDTH)])
+                part = part.reshape(len(part), -1, WIDTH).sum(axis=1)
+            found[start : start + len(flat)] += part
 
     for _ in map_blocks(fold, rows.chosen(kept)):
         pass
@@ -81,8 +88,11 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _signs(n: int) -> Floats:
-    return np.random.default_rng(0).choice(np.array([-1, 1], np.float32), n)
+def _signs(n: int) -> NDArray[np.int8]:
+    random, signs = np.random.default_rng(0), np.empty(n, np.int8)
+    for at in range(0, n, STRETCH):  # whole numbers are drawn in 8 bytes each
+        signs[at : at + STRETCH] = random.choice(np.array([-1, 1], np.int8), min(STRETCH, n - at))
+    return signs
 
 
 def group(

@@ -103,10 +103,12 @@ def _ask(odd: Sequence[Prediction], file: Path) -> None:
     Raises:
         InputError: they are not, or there is nobody to ask.
     """
+    from oneclass.detector.predictions import digits
+
     are = "is" if len(odd) == 1 else "are"
     say(f"{count(len(odd), 'image')} to learn {are} far odder than any normal one so far (score):")
     for prediction in odd[:SHOWN]:
-        say(f"  {prediction.score:.3f}  {plain(prediction.path)}")
+        say(f"  {digits(prediction.score)}  {plain(prediction.path)}")
     if len(odd) > SHOWN:
         say(f"  ... and {len(odd) - SHOWN} more")
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):

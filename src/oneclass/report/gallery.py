@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
-from oneclass.detector.predictions import VERDICTS, Prediction
+from oneclass.detector.predictions import VERDICTS, Prediction, digits
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.markup import asset, text
@@ -93,11 +93,11 @@ class Gallery:
             inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
         else:
             width, height = tile.size
-            shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
+            shape = ' class="small"' if max(tile.size) < 64 else ""
             heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
             inside = (
-                f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
-                f'height="{height}" alt="{shown}">{heat}</span>'
+                f'<span class="stack" style="--ratio: {width / height:.4f}"><img{shape} '
+                f'src="{tile.image}" width="{width}" height="{height}" alt="{shown}">{heat}</span>'
             )
         wrong = self.truth.mistake(p)
         mistake = f'<span class="verdict wrong">{wrong.replace("-", " ")}</span>' if wrong else ""
@@ -108,7 +108,7 @@ class Gallery:
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
             f'<span class="odds">{_odds(p.p_value)}</span>'
-            f'<span class="odds">score {p.score:.3g}</span>'
+            f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"
         )
@@ -137,7 +137,7 @@ class Gallery:
         return (
             f'<tr {self._data(p)}><td class="number">{rank}</td>'
             f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{p.verdict}</td>{truth}"
-            f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
+            f'<td class="number" data-value="{p.score!r}">{digits(p.score)}</td>'
             f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 
 from oneclass.detector.estimator import Detector
 from oneclass.detector.model import FittedModel
-from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.sources import Progress
 from oneclass.report import modelcard, plots
@@ -21,7 +19,7 @@ from oneclass.report.gallery import MOST_ROWS, Gallery
 from oneclass.report.groups import Groups
 from oneclass.report.head import Head
 from oneclass.report.labels import Truth
-from oneclass.report.markup import asset, definitions, figure, section, text, whole_page
+from oneclass.report.markup import asset, command, definitions, figure, section, text, whole_page
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import whole_file
@@ -74,7 +72,7 @@ def write_report(
     folder: Path,
     file: Path,
     *,
-    labels: Callable[[Sequence[Prediction]], Truth] | None = None,
+    labels: Callable[[Run], Truth] | None = None,
     title: str | None = None,
     pictures: bool = True,
     progress: Progress | None = None,
@@ -86,7 +84,7 @@ def write_report(
         model: its file, for the card.
         folder: what `oneclass score -o` wrote.
         file: the page to write, whole or not at all.
-        labels: gives, for the predictions, which images are anomalies in truth.
+        labels: gives, for the run, which of its images are anomalies in truth.
         title: of the page; None for the verdict.
         pictures: whether to show the images; without them the page has numbers alone.
         progress: called with (images read, images in all).
@@ -104,7 +102,7 @@ def write_report(
             f"{folder}: was scored with a model of SHA-256 {run.record.get('model_sha256')}, but "
             f"{model} has {detector.digest}. Give the model that scored it, or score again."
         )
-    truth = labels(run.predictions) if labels and run.predictions else None
+    truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
     content = _page(detector, model, folder, run, tiles, agreement, title).encode()
@@ -141,11 +139,9 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
 
 def _places(run: Run, paths: Sequence[str]) -> dict[str, Path]:
     """Where images lie: as they were named, or as seen from the folder of the scoring."""
-    base = run.record.get("folder")
     found = {}
     for path in paths:
-        here = Path(path)
-        there = Path(base, path) if isinstance(base, str) else here
+        here, there = Path(path), run.folder / path
         found[path] = there if there != here and not here.exists() else here
     return found
 
@@ -227,7 +223,6 @@ def _errors(run: Run) -> str:
 
 
 def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
-    command = ["oneclass", *map(str, run.record.get("command", []))]
     environment = run.record.get("environment", {})
     machine = (
         f"{environment.get('cpu', 'unknown processor')}, {environment.get('cores', '?')} cores"
@@ -236,11 +231,12 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         *modelcard.lines(card, model, digest),
         ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
     ]
-    again = f"{modelcard.fit_command(card, model)}\n{plain(shlex.join(command))}"
+    scored = ["oneclass", *map(str, run.record.get("command", []))]
+    again = "\n".join(map(command, (modelcard.fit_command(card, model), scored)))
     return section(
         "model",
         "The model",
-        f"{definitions(lines)}<h3>Again</h3><pre><code>{text(again)}</code></pre>",
+        f"{definitions(lines)}<h3>To make it again</h3><pre><code>{again}</code></pre>",
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
@@ -412,6 +413,19 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "could not be shown" not in done.stderr  # the run knows where they lay
         assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
+
+    def test_a_run_of_the_model_s_last_version_says_which_file_that_is(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        run, mine = scored(model, tmp_path, stripes(4, seed=2)), tmp_path / "m.oneclass"
+        shutil.copy(model, tmp_path / "m.oneclass.previous")
+        Detector(backbone="greyscale").fit(stripes(20, seed=1)).save(mine)
+        done = oneclass("report", mine, run)
+        assert done.returncode == 2
+        assert f"was scored before {mine} was written anew" in done.stderr
+        assert f"give {mine}.previous, which is the model as it was then." in done.stderr
+        (tmp_path / "m.oneclass.previous").unlink()
+        assert "Give the model that scored it" in oneclass("report", mine, run).stderr
 
     def test_contradictory_labels_are_refused(self, model: Path, tmp_path: Path) -> None:
         run = scored(model, tmp_path, stripes(2, seed=2))

@@ -106,10 +106,11 @@ class CheckReport:
             ),
             (
                 self.near,
-                f"{_of(len(self.near), 'picture')} {_be(len(self.near), 'is', 'are')} shown more "
-                f"than once, or nearly, by {sum(map(len, self.near))} images: near-copies are no "
-                "further evidence. 'fit' looks again, through its network, and counts once what is "
-                "alike there, too. Give more different pictures rather than altered copies.",
+                f"{sum(map(len, self.near))} images show nearly the same as another, only "
+                f"{_of(len(self.near), 'picture')} in all: compressed, brightened or shifted "
+                "anew, a picture is no further evidence. 'fit' looks again, through its network, "
+                "where fewer of them may be alike, and counts those once. Give more different "
+                "pictures rather than altered copies.",
             ),
             (
                 self.constant,

@@ -27,12 +27,14 @@ class Gallery:
         tiles: the images to show; none where pictures were not wanted.
         groups: folders and kinds to filter by.
         truth: what is known of the images.
+        n_normal: the held-out normal images that p-values compare with.
     """
 
     predictions: Sequence[Prediction]
     tiles: Sequence[Tile]
     groups: Groups
     truth: Truth
+    n_normal: int
 
     def section(self) -> str:
         """The section with the tiles, what sorts and filters them, and the table."""
@@ -107,7 +109,7 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{_odds(p.p_value)}</span>'
+            f'<span class="odds">{_odds(p.p_value, self.n_normal)}</span>'
             f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"
@@ -142,5 +144,7 @@ class Gallery:
         )
 
 
-def _odds(p_value: float) -> str:
+def _odds(p_value: float, n_normal: int) -> str:
+    if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
+        return f"odder than all {n_normal:,} normal images"
     return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from oneclass.detector.estimator import Detector
+from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
-from oneclass.errors import InputError
+from oneclass.errors import InputError, ModelFileError
 from oneclass.images.sources import Progress
 from oneclass.report import modelcard, plots
 from oneclass.report.agreement import Agreement
@@ -22,7 +24,7 @@ from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, command, definitions, figure, section, text, whole_page
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
-from oneclass.system.files import whole_file
+from oneclass.system.files import previous, whole_file
 from oneclass.system.names import plain
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
@@ -98,10 +100,7 @@ def write_report(
     plots.check_installed()
     run = read_run(folder)
     if run.record.get("model_sha256") != detector.digest:
-        raise InputError(
-            f"{folder}: was scored with a model of SHA-256 {run.record.get('model_sha256')}, but "
-            f"{model} has {detector.digest}. Give the model that scored it, or score again."
-        )
+        raise InputError(_of_another(run, folder, model, detector.digest or ""))
     truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
@@ -110,6 +109,21 @@ def write_report(
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
     return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
+
+
+def _of_another(run: Run, folder: Path, model: Path, digest: str) -> str:
+    """That the run is of another model, and which one, if it is the last version of this one."""
+    scored, kept = str(run.record.get("model_sha256")), previous(model)
+    with suppress(ModelFileError):
+        if modelfile.read(kept)[2] == scored:
+            return (
+                f"{folder}: was scored before {model} was written anew. Score again with it, or "
+                f"give {kept}, which is the model as it was then."
+            )
+    return (
+        f"{folder}: was scored with a model of SHA-256 {scored}, but {model} has {digest}. Give "
+        "the model that scored it, or score again."
+    )
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:
@@ -158,8 +172,9 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles)
+    n_normal = int(card["calibration"]["n_held_out"])
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, n_normal).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),

@@ -48,6 +48,19 @@ def test_the_tables(folder: Path) -> None:
     assert dict(report.ignored) == {".csv": 1}
 
 
+def test_those_of_another_depth_or_colour_are_named(folder: Path) -> None:
+    report = check([folder])
+    for kind, mode in (("RGB", "RGB"), ("uint16", "I;16")):
+        (path,) = report.rarer[kind]
+        with Image.open(path) as picture:
+            assert picture.mode == mode
+        assert f"Of the rarer kind, {kind}:\n    {path}" in report.text()
+        assert report.to_json()["rarer"][kind] == [str(path)]
+    assert set(report.rarer) == {"RGB", "uint16"}
+    assert check([folder / "good-003.png"]).rarer == {}
+    assert check([folder / "text.png"]).rarer == {}
+
+
 def test_the_advice_names_every_finding(folder: Path) -> None:
     advice = "\n".join(check([folder]).advice())
     for words in ("1 of 25 files cannot be read", "2 bit depths (uint8, uint16)", "mixed",

@@ -474,10 +474,25 @@ def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path
     assert "was not written" in done.stderr
     assert "--yes" in done.stderr
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert "added" not in done.stderr  # nothing was
     assert oneclass("update", model, "new/upright", cwd=place).returncode == 0
     done = oneclass("update", model, "new", "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert "6 images added (6 known already)" in done.stderr
+
+
+def test_an_update_names_folders_that_speak_of_defects(place: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.oneclass"
+    oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)
+    write_images(tmp_path / "more/crack", stripes(3, seed=8))
+    write_images(tmp_path / "more/fine", stripes(2, seed=9))
+    done = oneclass("update", model, "more", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "       3 more/crack   <- its name speaks of defects\n" in done.stderr
+    assert "       2 more/fine\n" in done.stderr
+    assert "note: 3 images marked above were learnt as normal." in done.stderr
+    again = oneclass("update", model, "more", cwd=tmp_path)
+    assert "crack" not in again.stderr  # known already
 
 
 def test_fit_names_the_folders_that_look_amiss(place: Path, tmp_path: Path) -> None:

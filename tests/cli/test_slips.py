@@ -57,6 +57,15 @@ def test_commands_by_other_names(place: Path, word: str, ours: str) -> None:
     assert f"'{ours}'" in said(place, word, "m.oneclass", "good")
 
 
+@pytest.mark.parametrize("option", ["--threshold", "--contamination"])
+def test_a_threshold_is_explained_not_taken_for_threads(place: Path, option: str) -> None:
+    told = said(place, "score", "m.oneclass", "good", option, "0.5")
+    assert f"No such option '{option}'. The threshold comes from the normal images" in told
+    assert "--false-alarms 1%" in told
+    assert "--threads" not in told
+    assert "--out" in said(place, "score", "m.oneclass", "good", "--ot", "0.5")  # others: as ever
+
+
 def test_a_layer_is_nearly_right(place: Path) -> None:
     assert "Did you mean block_2?" in said(place, "fit", "good", "-o", "x", "--layer", "blok_2")
     assert "Did you mean" not in said(place, "fit", "good", "-o", "x", "--layer", "qqq")

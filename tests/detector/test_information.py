@@ -10,7 +10,15 @@ import pytest
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, ModelFileError, load
-from oneclass.detector.files.information import looks_at, not_tried
+from oneclass.detector.files.information import (
+    detail,
+    looks_at,
+    model_card,
+    not_tried,
+    outline,
+    plainly,
+)
+from oneclass.detector.predictions import digits
 
 LARGE = np.kron(stripes(8, seed=1), np.ones((1, 11, 11), np.uint8))
 """264 x 264 pixels, so that the default looks at patches, too."""
@@ -26,7 +34,8 @@ LARGE = np.kron(stripes(8, seed=1), np.ones((1, 11, 11), np.uint8))
         ),
         (
             {"rows": "image", "size": (48, 64)},
-            "It looks at whole images, resized to 64 x 48 pixels, through efficientnet-lite0.",
+            "It looks at whole images, resized to 64 x 48 pixels (width x height), through "
+            "efficientnet-lite0.",
             "whole images",
         ),
         (
@@ -52,6 +61,48 @@ def test_what_a_model_looks_at(settings: dict, looks: str, tried: str | None) ->
     else:
         words = {"whole images", "patches", "both together"}
         assert {word for word in words if f"{word} (--rows" in str(told)} == words - {tried}
+
+
+def test_the_details_say_nothing_twice_and_nothing_that_is_empty(tmp_path: Path) -> None:
+    file = tmp_path / "m.oneclass"
+    Detector(rows="both", size=(64, 96)).fit(LARGE).save(file)
+    card = model_card(file)
+    assert card["arrays"]["calm"].endswith(" x 0 x 0")  # where patches are looked at
+    told = outline(detail(card))
+    assert "calm" not in told
+    assert "None" not in told
+    assert "asked" not in told
+    assert told.count("sha256: ") == 3  # of the file, the images and the backbone
+    assert told.count("efficientnet-lite0\n") == 1
+    assert "    size: 64 x 96 (height x width)\n" in told
+    whole = told.split("whole images, else as above:\n")[1].split("arrays:")[0]
+    assert " ".join(whole.split()) == (
+        "kind: pretrained_layers layers: block_2@7, block_14@2 preprocessing: "
+        "size: 224 x 224 (height x width)"
+    )
+    assert card == model_card(file)  # as programs read it
+
+
+@pytest.mark.parametrize("rows", ["image", "patches", "both"])
+def test_both_thresholds_are_told_apart(rows: str, tmp_path: Path) -> None:
+    detector = Detector(rows=rows, size=(64, 64)).fit(LARGE)
+    detector.save(tmp_path / "m.oneclass")
+    told = " ".join(plainly(tmp_path / "m.oneclass"))
+    assert f"an anomaly if its score is above {digits(detector.score_threshold)}. Of" in told
+    assert f"its value in the heatmap is above {digits(detector.pixel_threshold)}: a" in told
+
+
+def test_a_model_without_heatmaps_has_one_threshold(tmp_path: Path) -> None:
+    Detector(layer="pool").fit(stripes(20, seed=1)).save(tmp_path / "m.oneclass")
+    told = plainly(tmp_path / "m.oneclass")
+    assert "heatmap" not in " ".join(told)
+    assert "" not in told
+
+
+def test_scores_of_equal_digits_look_alike_everywhere() -> None:
+    assert [digits(x) for x in (1, 1.004, 1.01, 0.23559, -0.5, 0)] == [
+        "1.000", "1.004", "1.010", "0.2356", "-0.5000", "0.000",
+    ]  # fmt: skip
 
 
 def test_a_model_saved_without_rows_says_how_to_get_them(tmp_path: Path) -> None:

@@ -199,6 +199,16 @@ def test_unreadable_pictures_and_masks_are_left_out_and_told(tmp_path: Path) -> 
     assert len(told["errors"]) == 3
 
 
+def test_that_there_are_no_masks_is_said(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    shutil.rmtree(folder / "ground_truth")
+    result = run(folder, *FEW, "-o", tmp_path / "out")
+    assert result.return_value == 0
+    note = "There are no masks (ground_truth/), so nothing is said of pixels."
+    assert note in result.output
+    assert note in (tmp_path / "out/table.md").read_text()
+
+
 def test_settings_stand_side_by_side(tmp_path: Path) -> None:
     make_category(tmp_path / "bottle")
     words = ("--compare", "--nu 0.5", "--compare", "--halfspaces 1 --seed 3")

@@ -41,7 +41,8 @@ def test_the_tables(folder: Path) -> None:
     assert dict(report.formats) == {"PNG": 22, "BMP": 1, "TIFF": 1}
     assert dict(report.depths) == {"uint8": 23, "uint16": 1}
     assert {d: [p.name for p in paths] for d, paths in report.rarer.items()} == {
-        "uint16": ["wide.png"]
+        "uint16": ["wide.png"],
+        "RGB": ["colour.tif"],
     }
     assert dict(report.colours) == {"grey": 23, "RGB": 1}
     assert [[p.name for p in group] for group in report.duplicates] == [
@@ -49,6 +50,19 @@ def test_the_tables(folder: Path) -> None:
     ]
     assert [path.name for path in report.constant] == ["flat.png"]
     assert dict(report.ignored) == {".csv": 1}
+
+
+def test_those_of_another_depth_or_colour_are_named(folder: Path) -> None:
+    report = check([folder])
+    for kind, mode in (("RGB", "RGB"), ("uint16", "I;16")):
+        (path,) = report.rarer[kind]
+        with Image.open(path) as picture:
+            assert picture.mode == mode
+        assert f"Of the rarer kind, {kind}:\n    {path}" in report.text()
+        assert report.to_json()["rarer"][kind] == [str(path)]
+    assert set(report.rarer) == {"RGB", "uint16"}
+    assert check([folder / "good-003.png"]).rarer == {}
+    assert check([folder / "text.png"]).rarer == {}
 
 
 def test_the_advice_names_every_finding(folder: Path) -> None:
@@ -141,9 +155,8 @@ def test_near_copies_are_found_and_different_pictures_are_not(tmp_path: Path) ->
         [f"{n}.png", f"{n}_0.jpg", f"{n}_1.png"] for n in range(3)
     ]
     assert report.duplicates == ()
-    assert any(
-        "3 pictures are shown more than once, or nearly, by 9 images" in a for a in report.advice()
-    )
+    told = "9 images show nearly the same as another, only 3 pictures in all"
+    assert any(told in sentence for sentence in report.advice())
     assert "Nearly the same picture, 3 files:" in report.text()
     assert len(report.to_json()["near_copies"]) == 3
 

@@ -100,6 +100,47 @@ def test_pictures_keep_their_shape_when_they_are_enlarged(page: Page) -> None:
     assert box["width"] > 200
 
 
+def test_no_picture_covers_its_name(browser: Browser, model: Path, tmp_path: Path) -> None:
+    """Of whatever shape it is, and however wide the page is."""
+    shapes = [(24, 24), (24, 26), (26, 24), (24, 36), (24, 200), (200, 24), (100, 120)]
+    rng = np.random.default_rng(0)
+    paths = [
+        write_images(tmp_path / f"{h}x{w}", rng.integers(0, 255, (1, h, w), np.uint8))[0]
+        for h, w in shapes
+    ]
+    run = record(load(model), tmp_path, paths)
+    page_of(model, run)
+    for width in (360, 560, 820, 1440):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto((run / "report.html").as_uri())
+        for heat in ("beside", "over", "off"):
+            page.select_option("#heat", heat)
+            for stack in page.locator(".stack").all():
+                if not stack.is_visible():
+                    continue
+                box, frame = stack.bounding_box(), stack.locator("xpath=..").bounding_box()
+                assert box is not None
+                assert frame is not None
+                assert box["y"] >= frame["y"] - 1
+                assert box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
+                image = stack.locator("img").first
+                ratio = int(str(image.get_attribute("width"))) / int(
+                    str(image.get_attribute("height"))
+                )
+                if min(box["width"], box["height"]) > 20:
+                    assert box["width"] / box["height"] == pytest.approx(ratio, rel=0.05)
+        page.close()
+
+
+def test_a_command_is_not_broken_inside_an_option(page: Page) -> None:
+    lines = page.locator("#model pre span")
+    assert any(word.startswith("--layer ") for word in lines.all_inner_texts())
+    for span in lines.all():
+        box = span.bounding_box()
+        assert box is not None
+        assert box["height"] < 40, span.inner_text()  # one line
+
+
 def test_mistakes_and_folders_are_filtered(page: Page) -> None:
     page.select_option("#verdict", "false-alarm")
     assert "good/023.png" in [name if "/" in name else f"good/{name}" for name in shown(page)]

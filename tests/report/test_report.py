@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
@@ -232,6 +233,35 @@ class TestLabels:
         with pytest.raises(InputError, match=r"/gut: none of the 3 scored images lies there"):
             labels.from_folders(found, [str(tmp_path / "good"), str(tmp_path / "gut")])
 
+    def test_folders_as_seen_from_where_the_images_were_scored(self, tmp_path: Path) -> None:
+        """The page may be made from another folder than the one in which they were scored."""
+        found = [Prediction(f"{name}.png", 0.0, 0.5, False) for name in ("a/good/1", "b/bad/2")]
+        here = Path.cwd()
+        for given in ("a/good", "./a", str(tmp_path / "a"), os.path.relpath(tmp_path / "a", here)):
+            assert list(labels.from_folders(found, [given], tmp_path).values()) == [False, True]
+
+    @pytest.mark.parametrize(
+        ("given", "normal"),
+        [("good", "134"), ("a/good", "1"), ("x/good", "34"), ("good/new", "4"), ("go", ""),
+         ("/good", ""), (".", "1234"), ("3.png", "")],
+    )  # fmt: skip
+    def test_a_folder_s_name_is_enough(self, given: str, normal: str) -> None:
+        paths = ("a/good/1.png", "a/bad/2.png", "x/good/3.png", "x/good/new/4.png")
+        found = [Prediction(path, 0.0, 0.5, False) for path in paths]
+        if normal:
+            truth = labels.from_folders(found, [given])
+            assert "".join(Path(p).stem for p, odd in truth.items() if not odd) == normal
+        else:
+            with pytest.raises(InputError, match=r"lie in a/good, a/bad, x/good \.\.\.\."):
+                labels.from_folders(found, [given])
+
+    def test_a_table_as_seen_from_where_the_images_were_scored(self, tmp_path: Path) -> None:
+        (tmp_path / "tables").mkdir()
+        (tmp_path / "tables/truth.csv").write_text("path,label\n../new/1.png,ok\nnew/2.png,ng\n")
+        found = [Prediction(f"new/{i}.png", 0.0, 0.5, False) for i in (1, 2)]
+        for table in (Path("tables/truth.csv"), tmp_path / "tables/truth.csv"):
+            assert list(labels.from_csv(found, table, tmp_path).values()) == [False, True]
+
     def test_a_table(self, tmp_path: Path) -> None:
         table = tmp_path / "labels.csv"
         absolute = tmp_path / "bad/b.png"
@@ -383,6 +413,19 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "could not be shown" not in done.stderr  # the run knows where they lay
         assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
+
+    def test_a_run_of_the_model_s_last_version_says_which_file_that_is(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        run, mine = scored(model, tmp_path, stripes(4, seed=2)), tmp_path / "m.oneclass"
+        shutil.copy(model, tmp_path / "m.oneclass.previous")
+        Detector(backbone="greyscale").fit(stripes(20, seed=1)).save(mine)
+        done = oneclass("report", mine, run)
+        assert done.returncode == 2
+        assert f"was scored before {mine} was written anew" in done.stderr
+        assert f"give {mine}.previous, which is the model as it was then." in done.stderr
+        (tmp_path / "m.oneclass.previous").unlink()
+        assert "Give the model that scored it" in oneclass("report", mine, run).stderr
 
     def test_contradictory_labels_are_refused(self, model: Path, tmp_path: Path) -> None:
         run = scored(model, tmp_path, stripes(2, seed=2))

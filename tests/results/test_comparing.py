@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
+from oneclass.cli import cli
+from oneclass.cli.talk import showing
 from oneclass.results import comparing
 
 
@@ -58,6 +62,42 @@ def test_too_few_to_hold_some_back() -> None:
         list(comparing.compare(stripes(9, seed=1)))
 
 
+def test_no_line_of_progress_comes_into_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it would in a log, to which both streams go."""
+    monkeypatch.setattr(showing, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(showing, "BEAT", 0.01)
+    write_images(tmp_path / "good parts", stripes(20, seed=1))
+    views = ("--rows", "image", "--rows", "patches")
+    done = CliRunner().invoke(cli, ["compare", str(tmp_path / "good parts"), *views])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    table = lines.index(next(line for line in lines if line.split()[:1] == ["rows"]))
+    assert any(line.startswith("compare: ") for line in lines[:table])
+    assert [line.split()[0] for line in lines[table : table + 3]] == ["rows", "image", "patches"]
+    assert not any(line.startswith("compare: ") for line in lines[table:])
+    told = "\n".join(lines[table + 3 :])
+    assert "False alarms: of 4 normal images that were not learnt, each of which is 25.0 %." in told
+    assert "Spread: how far apart the scores of normal images lie" in told
+    assert "Found:" not in told
+    assert lines[-1].endswith(
+        f"oneclass fit '{tmp_path}/good parts' -o FILE.oneclass --rows image, or patches"
+    )
+
+
+def test_what_is_known_is_shown_when_it_ends_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_then_none(*_: object, **__: object) -> Iterator[comparing.Compared]:
+        yield comparing.Compared("image", 1, 0.25, 0.05, 4, 0, None, None, 1, 1, 1, "--rows image")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparing, "compare", one_then_none)
+    done = CliRunner().invoke(cli, ["compare", "good"])
+    assert "       image       25.0 %        5.0 %" in done.output
+
+
 def test_the_command(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(20, seed=1))
     write_images(tmp_path / "bad", stripes(4, seed=3, upright=False))
@@ -67,5 +107,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert head.split()[:2] == ["rows", "false"]
     assert row.split()[0] == "image"
     assert "100.0 %" in row
+    assert "Found: of 4 odd images." in done.stderr
     as_json = oneclass("compare", "good", "--rows", "image", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["auroc"] is None

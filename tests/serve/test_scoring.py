@@ -271,6 +271,8 @@ def test_the_rate_moves_verdicts_and_not_numbers(place: Place, images: Path) -> 
     for wrong in (0.0001, 0, 1, -1):
         answer = place.client.put("/api/v1/models/stripes/rate", json={"false_alarms": wrong})
         assert answer.status_code == 422
+    page = place.client.get("/models/stripes").text
+    assert "learnt for 5 % false alarms; now it is 99.9 %.</p>" in page
 
 
 def test_pictures_and_maps_of_a_prediction(place: Place, images: Path, model_file: Path) -> None:

@@ -6,6 +6,8 @@ needs is imported inside its function, so that --help is instant.
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from oneclass import __version__
@@ -46,6 +48,13 @@ OTHER_WORDS = {
     **dict.fromkeys(("show", "version"), "info"),
 }
 """What other programs call our commands."""
+OTHER_OPTIONS = dict.fromkeys(
+    ("--threshold", "--contamination"),
+    "The threshold comes from the normal images and from a rate of false alarms, which is yours to "
+    "choose: --false-alarms 1%. 'oneclass info MODEL' shows it. Scores are in predictions.csv, so "
+    "that you can compare them with any other number.",
+)
+"""What other programs take, and what there is instead."""
 
 
 class Commands(click.Group):
@@ -56,6 +65,15 @@ class Commands(click.Group):
         if found is None and name in OTHER_WORDS:
             ctx.fail(f"No such command {name!r}. It is called {OTHER_WORDS[name]!r} here.")
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.option_name not in OTHER_OPTIONS:
+                raise
+            told = f"No such option {error.option_name!r}. {OTHER_OPTIONS[error.option_name]}"
+            raise click.UsageError(told, error.ctx) from None
 
 
 @click.group(
@@ -72,8 +90,9 @@ def cli() -> None:
     oneclass report parts.oneclass run/                see them on a page
 
     \b
-    Small defects in large pictures:  fit --rows patches, or both
-    Which of these?                   compare good_parts/
+    Small defects:                    looked for from 256 pixels on; fit --tiles 640
+                                      for pictures far larger than that
+    Other ways of looking:            compare good_parts/
     A page in a browser:              serve
     The words (nu, row, half-space):  docs/glossary.md
     """

@@ -16,7 +16,13 @@ from oneclass.cli.talk.console import UNREADABLE, print_data, progress
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(model: str | None, as_json: bool) -> int:
     """Show what a MODEL file is made of; without one, this installation and its backbones."""
-    from oneclass.detector.files.information import installation, model_card, outline, plainly
+    from oneclass.detector.files.information import (
+        detail,
+        installation,
+        model_card,
+        outline,
+        plainly,
+    )
 
     facts = installation() if model is None else model_card(Path(model))
     if as_json:
@@ -24,7 +30,7 @@ def info(model: str | None, as_json: bool) -> int:
         return 0
     if model is not None:
         print_data("\n".join([*plainly(Path(model)), "", "In detail:", ""]))
-    print_data(outline(facts))
+    print_data(outline(facts if model is None else detail(facts)))
     return 0
 
 

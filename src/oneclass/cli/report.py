@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from oneclass.errors import InputError
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
-    from oneclass.detector.predictions import Prediction
     from oneclass.report.labels import Truth
+    from oneclass.results.runs import Run
 
 
 @click.command(short_help="Make a page about a scoring run.")
@@ -85,18 +84,20 @@ def report(
         say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
     if made.truth is not None and made.n_scored > len(made.truth):
         say(f"note: {made.n_scored - len(made.truth)} of {made.n_scored} images have no label.")
+    if made.truth is not None:
+        odd = sum(made.truth.values())
+        say(f"compared with the truth of {len(made.truth) - odd} normal images, {odd} anomalies.")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
 
 
-def _truth(
-    labels: str | None, normal: Sequence[str]
-) -> Callable[[Sequence[Prediction]], Truth] | None:
+def _truth(labels: str | None, normal: Sequence[str]) -> Callable[[Run], Truth] | None:
     from oneclass.report.labels import from_csv, from_folders
 
     if labels is not None and normal:
         raise InputError("--labels and --normal exclude each other. Give one.")
     if labels is not None:
-        return partial(from_csv, file=Path(labels))
-    return partial(from_folders, normal=normal) if normal else None
+        table = Path(labels)
+        return lambda run: from_csv(run.predictions, table, run.folder)
+    return (lambda run: from_folders(run.predictions, normal, run.folder)) if normal else None

@@ -164,6 +164,7 @@ def _say_found(
     detector: Detector, predictions: Sequence[Prediction], heatmaps: str | None, out: str | None
 ) -> int:
     """Say what was found and where it lies; the number of anomalies."""
+    from oneclass.detector.predictions import digits
     from oneclass.results.runs import PAGE
 
     n_anomalies = sum(p.is_anomaly for p in predictions)
@@ -176,7 +177,8 @@ def _say_found(
     if heatmaps is not None:
         say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
         if (regions := Path(heatmaps) / "regions.jsonl").exists():
-            say(f"Boxes and contours of what is odd are in {regions}.")
+            limit = digits(detector.pixel_threshold)
+            say(f"Boxes and contours of places above {limit} in the heatmap are in {regions}.")
     where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if out is not None and (page := Path(out) / PAGE).exists():

@@ -20,7 +20,7 @@ from oneclass.cli.talk.console import (
     say_ignored,
 )
 from oneclass.cli.talk.parameters import check_order, machine_options
-from oneclass.cli.talk.writing import no_backup, save, say_learnt
+from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
 from oneclass.errors import InputError
 from oneclass.system.names import plain
 
@@ -86,11 +86,14 @@ def update(
     say_errors(did.errors)
     say_cache(detector.cache_use)
     known = f" ({did.known} known already)" if did.known else ""
-    say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     if did.odd and not yes:
         _ask(did.odd, file)
-    if did.added or did.forgotten:
+    changed = bool(did.added or did.forgotten)
+    if changed:
         save(detector, file, rows=True, no_backup=no_backup)
+    say_folders(detector.folders)
+    say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
+    if changed:
         say_learnt(detector, file)
     else:
         say(f"nothing has changed; {file} was not written.")
@@ -103,10 +106,12 @@ def _ask(odd: Sequence[Prediction], file: Path) -> None:
     Raises:
         InputError: they are not, or there is nobody to ask.
     """
+    from oneclass.detector.predictions import digits
+
     are = "is" if len(odd) == 1 else "are"
     say(f"{count(len(odd), 'image')} to learn {are} far odder than any normal one so far (score):")
     for prediction in odd[:SHOWN]:
-        say(f"  {prediction.score:.3f}  {plain(prediction.path)}")
+        say(f"  {digits(prediction.score)}  {plain(prediction.path)}")
     if len(odd) > SHOWN:
         say(f"  ... and {len(odd) - SHOWN} more")
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):

@@ -66,7 +66,7 @@ class Facts:
 
     @property
     def folders(self) -> tuple[Folder, ...]:
-        """After `fit`, the folders of the images, how many of each, and which look amiss."""
+        """After `fit` or `update`, the folders of the new images, and which look amiss."""
         return self._state.folders if self._state else ()
 
     @property

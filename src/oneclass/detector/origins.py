@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,22 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
     parents = [item.parent for i in indices if isinstance(item := sources.items[i], Path)]
     if not parents:
         return ()
-    names, of, counts = np.unique(
-        np.array(list(map(str, parents))), return_inverse=True, return_counts=True
-    )
+    names, of = np.unique(np.array(list(map(str, parents))), return_inverse=True)
     unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
-    tops = [Path(name) for name in names]
-    common = _common(tops)
+    return by_name(parents, {Path(name) for name in names[unlike]})
+
+
+def by_name(parents: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:
+    """Folders with how many images each has, and what their names say; most images first.
+
+    Args:
+        parents: the folder of each image.
+        unlike: those of them whose images look unlike the others'.
+    """
+    counts = Counter(sorted(parents))
+    common = _common(list(counts))
     found = [
-        Folder(path, int(n), _sounds_bad(path, common), bool(odd))
-        for path, n, odd in zip(tops, counts, unlike, strict=True)
+        Folder(path, n, _sounds_bad(path, common), path in unlike) for path, n in counts.items()
     ]
     return tuple(sorted(found, key=lambda folder: -folder.n_images))
 

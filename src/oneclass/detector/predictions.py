@@ -40,6 +40,11 @@ class Prediction:
         return ANOMALY if self.is_anomaly else UNCLEAR if self.is_unclear else FINE
 
 
+def digits(score: float) -> str:
+    """A score or a threshold as people are shown it everywhere: `0.2356`, `1.000`."""
+    return f"{score:#.4g}"
+
+
 class Scored(Made[Prediction]):
     """Predictions of many images in little memory: made anew when they are asked for.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
+from oneclass.detector.origins import Folder, by_name
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
@@ -81,8 +83,22 @@ def update(
             training, model.representation, model.scale, asked, start=start, stage=stage or silent
         )
     did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
-    after = State(learnt, training, state.file, None, errors=did.errors, ignored=more.ignored)
+    after = State(
+        learnt,
+        training,
+        state.file,
+        None,
+        errors=did.errors,
+        ignored=more.ignored,
+        folders=_folders(more, new),
+    )
     return after, did, store
+
+
+def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
+    """Where the images that are new came from; nothing of arrays."""
+    files = any(isinstance(item, Path) for item in more.items)
+    return by_name([Path(p.path).parent for p in new]) if files and new else ()
 
 
 def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:

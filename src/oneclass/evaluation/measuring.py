@@ -48,6 +48,7 @@ class Progressing(Protocol):
 
 Show = Callable[[str], AbstractContextManager[Progressing]]
 """Begins to show the progress of what has some name."""
+NO_MASKS = "There are no masks (ground_truth/), so nothing is said of pixels."
 NO_MAPS = "The layers of this setting have no maps, so nothing is said of pixels."
 UNMASKED = "{} of {} odd pictures have no mask: they are left out of what is said of pixels."
 
@@ -230,7 +231,7 @@ def _with_pixels(cell: Cell, scored: list[Scored], maps: Maps) -> Cell:
     mapped = [one for one in scored if one.place >= 0]
     masked = [one for one in mapped if one.picture.is_odd]
     if not any(one.picture.mask for one in scored):
-        return cell
+        return replace(cell, notes=(*cell.notes, NO_MASKS))
     if not masked:
         return replace(cell, notes=(*cell.notes, NO_MAPS))
     normal = [one for one in mapped if not one.picture.is_odd]

@@ -48,9 +48,9 @@ class CheckReport:
         duplicates: groups of files with the same pixels (same shape, depth and values; the format
             and the bytes of the files may differ), each group in the order of the inputs.
         near: groups of files that show nearly the same: compressed, brightened or shifted anew.
+        rarer: files of another depth or colour than most, by what they are: ``"RGB"``, ...
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
-        rarer: bit depth -> the files of it, for all depths but the most frequent.
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
     """
@@ -63,9 +63,9 @@ class CheckReport:
     colours: Mapping[str, int]
     duplicates: tuple[tuple[Path, ...], ...]
     near: tuple[tuple[Path, ...], ...]
+    rarer: Mapping[str, tuple[Path, ...]]
     constant: tuple[Path, ...]
     far: tuple[Path, ...]
-    rarer: Mapping[str, tuple[Path, ...]]
     special: tuple[str, ...]
     ignored: Mapping[str, int]
 
@@ -110,10 +110,11 @@ class CheckReport:
             ),
             (
                 self.near,
-                f"{_of(len(self.near), 'picture')} {_be(len(self.near), 'is', 'are')} shown more "
-                f"than once, or nearly, by {sum(map(len, self.near))} images: near-copies are no "
-                "further evidence. 'fit' looks again, through its network, and counts once what is "
-                "alike there, too. Give more different pictures rather than altered copies.",
+                f"{sum(map(len, self.near))} images show nearly the same as another, only "
+                f"{_of(len(self.near), 'picture')} in all: compressed, brightened or shifted "
+                "anew, a picture is no further evidence. 'fit' looks again, through its network, "
+                "where fewer of them may be alike, and counts those once. Give more different "
+                "pictures rather than altered copies.",
             ),
             (
                 self.constant,
@@ -147,9 +148,9 @@ class CheckReport:
             "colours": dict(self.colours),
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
             "near_copies": [[str(path) for path in group] for group in self.near],
+            "rarer": {kind: list(map(str, paths)) for kind, paths in self.rarer.items()},
             "constant": [str(path) for path in self.constant],
             "far": [str(path) for path in self.far],
-            "rarer_depths": {d: [str(p) for p in paths] for d, paths in self.rarer.items()},
             "special_formats": list(self.special),
             "ignored": dict(self.ignored),
             "advice": list(self.advice()),
@@ -171,14 +172,14 @@ class CheckReport:
         if self.ignored:
             names = {suffix or "no suffix": n for suffix, n in self.ignored.items()}
             lines += ["", "Not taken for images:", *_table("suffix", names)]
+        for kind, paths in self.rarer.items():
+            lines += ["", f"Of the rarer kind, {kind}:", *_names(paths)]
         for group in self.duplicates[:SHOWN]:
             lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
         lines += _more(len(self.duplicates), "groups of copies")
         for group in self.near[:SHOWN]:
             lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
         lines += _more(len(self.near), "groups of near-copies")
-        for depth, paths in self.rarer.items():
-            lines += ["", f"Of depth {depth} ({len(paths)}):", *_names(paths)]
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:
@@ -220,22 +221,18 @@ def check(
     for fact in facts:
         groups.setdefault(fact.digest, []).append(fact.path)
     headers = [fact.header for fact in facts]
-    depths = _tally(str(h.depth) for h in headers)
     return CheckReport(
         images=len(facts),
         errors=tuple(errors),
         sizes=_tally((h.width, h.height) for h in headers),
         formats=_tally(h.format for h in headers),
-        depths=depths,
-        colours=_tally("grey" if h.channels == 1 else "RGB" for h in headers),
+        depths=_tally(h.depth for h in headers),
+        colours=_tally(map(_colour, headers)),
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
         near=_near(facts),
+        rarer={**_rarer(facts, lambda h: h.depth), **_rarer(facts, _colour)},
         constant=tuple(fact.path for fact in facts if fact.constant),
         far=_far(facts),
-        rarer={
-            depth: tuple(fact.path for fact in facts if fact.header.depth == depth)
-            for depth in list(depths)[1:]
-        },
         special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
     )
@@ -271,6 +268,19 @@ def _facts(path: Path, header: Header) -> _Facts:
     constant = bool((pixels == pixels[0, 0]).all())
     deep = None if pixels.dtype == np.uint8 else PixelRange.of(pixels)
     return _Facts(path, header, digest, fingerprint(pixels), constant, deep)
+
+
+def _colour(header: Header) -> str:
+    return "grey" if header.channels == 1 else "RGB"
+
+
+def _rarer(facts: list[_Facts], kind: Callable[[Header], str]) -> dict[str, tuple[Path, ...]]:
+    """The files of every kind but the most frequent one."""
+    of: dict[str, list[Path]] = {}
+    for fact in facts:
+        of.setdefault(kind(fact.header), []).append(fact.path)
+    usual = max(of.values(), key=len, default=[])
+    return {name: tuple(paths) for name, paths in of.items() if paths is not usual}
 
 
 def _near(facts: list[_Facts]) -> tuple[tuple[Path, ...], ...]:

@@ -13,6 +13,7 @@ from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import definitions, figure, section
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
 
+CHANCE = "the chance that an anomaly scores higher than a normal image"
 ROC = "From no image called an anomaly, bottom left, to all of them, top right."
 
 
@@ -45,15 +46,17 @@ class Agreement:
         """The false alarms and the anomalies found."""
         parts = []
         if self.normal:
+            called, percent = _called(self.normal), f"{100 * rate:.3g} %"
             parts.append(
-                f"{_called(self.normal):,} of {len(self.normal):,} normal images "
-                f"({100 * self.false_alarms:.3g} %) were called anomalies"
+                f"{called:,} of {len(self.normal):,} normal images "
+                f"({100 * self.false_alarms:.3g} %) {_was(called)} called "
+                f"{'an anomaly' if called == 1 else 'anomalies'}"
             )
-            percent = f"{100 * rate:.3g} %"
-            more = f", more than the {percent} that may be"
-            parts[0] += more if self.more_than(rate) else f", where {percent} may be"
+            more = f", more than the {percent} that were promised"
+            parts[0] += more if self.more_than(rate) else f" (promised: about {percent})"
         if self.odd:
-            parts.append(f"{_called(self.odd):,} of {len(self.odd):,} anomalies were found")
+            found = _called(self.odd)
+            parts.append(f"{found:,} of {len(self.odd):,} anomalies {_was(found)} found")
         return "; ".join(parts) + "."
 
     def section(self, rate: float) -> str:
@@ -81,7 +84,7 @@ class Agreement:
             scores = [np.array([p.score for p in group]) for group in (self.normal, self.odd)]
             low, high = auroc_interval(*scores)
             area = f"{auroc(*scores):.3f} (95 % interval {low:.3f} to {high:.3f})"
-            lines.insert(1, ("AUROC", f"{area}: the chance that a random anomaly scores higher"))
+            lines.insert(1, ("AUROC", f"{area}: {CHANCE}"))
             here = (self.false_alarms, _called(self.odd) / len(self.odd))
             curve = plots.roc_plot(*roc_curve(*scores), here)
             plot = f'<div class="plots">{figure("ROC curve", curve, ROC)}</div>'
@@ -101,6 +104,10 @@ class Agreement:
 
 def _called(group: Sequence[Prediction]) -> int:
     return sum(p.is_anomaly for p in group)
+
+
+def _was(n: int) -> str:
+    return "was" if n == 1 else "were"
 
 
 def _unclear(group: Sequence[Prediction]) -> int:

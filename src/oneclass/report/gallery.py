@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
-from oneclass.detector.predictions import VERDICTS, Prediction
+from oneclass.detector.predictions import VERDICTS, Prediction, digits
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.markup import asset, text
@@ -27,12 +27,14 @@ class Gallery:
         tiles: the images to show; none where pictures were not wanted.
         groups: folders and kinds to filter by.
         truth: what is known of the images.
+        n_normal: the held-out normal images that p-values compare with.
     """
 
     predictions: Sequence[Prediction]
     tiles: Sequence[Tile]
     groups: Groups
     truth: Truth
+    n_normal: int
 
     def section(self) -> str:
         """The section with the tiles, what sorts and filters them, and the table."""
@@ -93,11 +95,11 @@ class Gallery:
             inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
         else:
             width, height = tile.size
-            shape = "wide" if width > 1.05 * height else "small" if max(tile.size) < 64 else ""
+            shape = ' class="small"' if max(tile.size) < 64 else ""
             heat = f'<img class="heat" src="{tile.heat}" alt="">' if tile.heat else ""
             inside = (
-                f'<span class="stack"><img class="{shape}" src="{tile.image}" width="{width}" '
-                f'height="{height}" alt="{shown}">{heat}</span>'
+                f'<span class="stack" style="--ratio: {width / height:.4f}"><img{shape} '
+                f'src="{tile.image}" width="{width}" height="{height}" alt="{shown}">{heat}</span>'
             )
         wrong = self.truth.mistake(p)
         mistake = f'<span class="verdict wrong">{wrong.replace("-", " ")}</span>' if wrong else ""
@@ -107,8 +109,8 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{_odds(p.p_value)}</span>'
-            f'<span class="odds">score {p.score:.3g}</span>'
+            f'<span class="odds">{_odds(p.p_value, self.n_normal)}</span>'
+            f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"
         )
@@ -137,10 +139,12 @@ class Gallery:
         return (
             f'<tr {self._data(p)}><td class="number">{rank}</td>'
             f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{p.verdict}</td>{truth}"
-            f'<td class="number" data-value="{p.score!r}">{p.score:.4g}</td>'
+            f'<td class="number" data-value="{p.score!r}">{digits(p.score)}</td>'
             f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
         )
 
 
-def _odds(p_value: float) -> str:
+def _odds(p_value: float, n_normal: int) -> str:
+    if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
+        return f"odder than all {n_normal:,} normal images"
     return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"

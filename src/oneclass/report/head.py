@@ -64,7 +64,7 @@ class Head:
             return f"{learnt} {percent} of normal images are called anomalies all the same."
         return (
             f"{learnt} If all {n:,} were normal, about {_count(self.rate * n)} would be called "
-            f"anomalies all the same: {percent} of normal images may be."
+            f"anomalies all the same: about {percent} of normal images are."
         )
 
     def figures(self) -> list[tuple[str, str, str]]:
@@ -77,7 +77,7 @@ class Head:
             kind = "alarm" if self.agreement.more_than(self.rate) else ""
             share = _percent(self.agreement.false_alarms)
             n = f"{len(normal):,} normal image{'s' * (len(normal) != 1)}"
-            alarms = (kind, share, f"false alarms among {n}; {percent} may be")
+            alarms = (kind, share, f"false alarms among {n}; promised: about {percent}")
         found = [
             ("", f"{len(run.predictions):,}", "images scored"),
             ("alarm" if odd else "", f"{odd:,}", "called anomalies"),

@@ -28,6 +28,7 @@ NO_WORDS = frozenset(
 NEAR = 0.8
 """So like a word for normal, as difflib counts, that it may be one that was mistyped."""
 SHOWN = 3
+HERE = Path()
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
 
@@ -63,12 +64,18 @@ class Truth(dict[str, bool]):
         return [p for p in known if not self[p.path]], [p for p in known if self[p.path]]
 
 
-def from_folders(predictions: Sequence[Prediction], normal: Sequence[str]) -> Truth:
+def from_folders(
+    predictions: Sequence[Prediction], normal: Sequence[str], base: Path = HERE
+) -> Truth:
     """Images in some folders are normal, all others are anomalies.
+
+    A folder is looked for from here, then from where the images were scored; where none of them
+    lies there, all folders of that name among those of the images are meant.
 
     Args:
         predictions: of the run.
         normal: the folders (or files) of normal images.
+        base: the folder in which they were scored.
 
     Returns:
         For each path whether it is an anomaly.
@@ -76,29 +83,54 @@ def from_folders(predictions: Sequence[Prediction], normal: Sequence[str]) -> Tr
     Raises:
         InputError: none of the images lies in one of these folders.
     """
-    places = [Path(_real(place)) for place in normal]
-    truth = Truth()
-    for prediction in predictions:
-        path = Path(_real(prediction.path))
-        truth[prediction.path] = not any(path.is_relative_to(place) for place in places)
-    paths = [_real(prediction.path) for prediction in predictions]
+    truth = Truth({prediction.path: True for prediction in predictions})
     for given in normal:
-        place = Path(_real(given))
-        if not any(Path(path).is_relative_to(place) for path in paths):
+        members = _within(given, predictions, base) or _called(given, predictions)
+        if not members:
+            folders = dict.fromkeys(os.path.dirname(p.path) or "." for p in predictions)  # noqa: PTH120
+            shown = ", ".join(list(folders)[:SHOWN]) + (" ..." if len(folders) > SHOWN else "")
             raise InputError(
-                f"--normal {given}: none of the {len(predictions)} scored images lies there. "
-                "Give a folder that was scored and holds normal images alone."
+                f"--normal {given}: none of the {len(predictions)} scored images lies there; they "
+                f"lie in {shown}. Give a folder that was scored and holds normal images alone."
             )
+        truth.update(dict.fromkeys(members, False))
     return truth
 
 
-def from_csv(predictions: Sequence[Prediction], file: Path) -> Truth:
+def _within(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
+    """The paths that lie in a folder, which is seen from here or from where they were scored."""
+    places = [Path(place) for place in _places(given, base)]
+    return [
+        p.path
+        for p in predictions
+        if any(Path(real).is_relative_to(q) for real in _places(p.path, base) for q in places)
+    ]
+
+
+def _called(given: str, predictions: Sequence[Prediction]) -> list[str]:
+    """The paths of which one folder, or several in a row, have this name."""
+    name = Path(given).parts
+    found = []
+    for prediction in predictions:
+        folders = Path(prediction.path).parts[:-1]
+        starts = range(len(folders) - len(name) + 1)
+        if any(folders[i : i + len(name)] == name for i in starts if name):
+            found.append(prediction.path)
+    return found
+
+
+def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -> Truth:
     """A table with the columns `path` and `label`: normal or anomaly (or 0 or 1, good or bad, ...).
 
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
     is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
     relative to the table's folder; letters that can be written in two ways (an umlaut as one
     character or as two) are the same.
+
+    Args:
+        predictions: of the run.
+        file: the table, as seen from here or else from where the images were scored.
+        base: the folder in which they were scored.
 
     Returns:
         For each path that the table names whether it is an anomaly.
@@ -107,12 +139,14 @@ def from_csv(predictions: Sequence[Prediction], file: Path) -> Truth:
         InputError: the table cannot be read, a word in it is none of those, it contradicts itself,
             or it names none of the scored images.
     """
-    exact, alike = _scored(predictions)
+    file = file if file.exists() or not (base / file).exists() else base / file
+    exact, alike = _scored(predictions, base)
     truth, unmatched = Truth(), []
     said: dict[str, tuple[int, str]] = {}
     for number, path, word in _rows(file):
         # As strings, since a path may be given in any way that the system takes.
-        places = [_real(path), _real(os.path.join(file.parent, path))]  # noqa: PTH118
+        beside = os.path.join(file.parent, path)  # noqa: PTH118
+        places = [*_places(path, base), _real(beside)]
         found = next((exact[place] for place in places if place in exact), None)
         spelt = [same_name(place) for place in places]
         found = found or next((alike[place] for place in spelt if place in alike), [])
@@ -187,16 +221,22 @@ def _meant(word: str) -> str:
 
 
 def _scored(
-    predictions: Sequence[Prediction],
+    predictions: Sequence[Prediction], base: Path
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """The scored paths by where they lead, and by that in the spelling that all share."""
     exact: dict[str, list[str]] = {}
     alike: dict[str, list[str]] = {}
     for prediction in predictions:
-        real = _real(prediction.path)
-        exact.setdefault(real, []).append(prediction.path)
-        alike.setdefault(same_name(real), []).append(prediction.path)
+        for real in _places(prediction.path, base):
+            exact.setdefault(real, []).append(prediction.path)
+            alike.setdefault(same_name(real), []).append(prediction.path)
     return exact, alike
+
+
+def _places(path: str, base: Path) -> list[str]:
+    """Where a path leads from here, and from where the images were scored; once, if that is one."""
+    there = os.path.join(base, path)  # noqa: PTH118
+    return list(dict.fromkeys((_real(path), _real(there))))
 
 
 def _real(path: str) -> str:

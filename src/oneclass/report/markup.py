@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from string import Template
 
 from oneclass import __version__
+from oneclass.system.names import plain
 
 
 def text(given: str) -> str:
@@ -84,6 +86,17 @@ def figure(title: str, svg: str, caption: str) -> str:
         f'<figure class="plot"><h3>{text(title)}</h3>{svg}'
         f"<figcaption>{text(caption)}</figcaption></figure>"
     )
+
+
+def command(words: Sequence[str]) -> str:
+    """A command as somebody would type it; where the line is too long, no option is torn apart."""
+    parts: list[list[str]] = []
+    for word in words:
+        if parts and parts[-1][-1].startswith("-") and not word.startswith("-"):
+            parts[-1].append(word)  # an option's value
+        else:
+            parts.append([word])
+    return " ".join(f"<span>{text(plain(shlex.join(part)))}</span>" for part in parts)
 
 
 def definitions(lines: Sequence[tuple[str, str]]) -> str:

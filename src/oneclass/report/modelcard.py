@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
+from oneclass.detector.files.information import looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
 
@@ -22,6 +22,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
     found = [
         ("Model", f"{model.name}, SHA-256 {digest}"),
         ("Learnt from", f"{fit['n_images']} normal images, SHA-256 {fit['images_sha256']}"),
+        ("Way of looking", looks_at(card)),
         *_representation(card["representation"]),
         ("Pixels", _pixels(card["pixel_scale"])),
         ("nu", f"{fit['nu']:g}"),
@@ -42,29 +43,23 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
     return [*found, *(("Note", warning) for warning in fit["warnings"])]
 
 
-def fit_command(card: dict[str, Any], model: Path) -> str:
+def fit_command(card: dict[str, Any], model: Path) -> list[str]:
     """The command that makes this model again from the same images."""
     options = as_options(of_card(card))
-    return shlex.join(["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name, *options])
+    return ["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name, *options]
 
 
 def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:
-    height, width = record["preprocessing"]["size"]
     if record["kind"] == GREYSCALE:
-        return [("Representation", f"grey-scale intensities of {height} x {width} pixels")]
+        return []
     backbone = record["backbone"]
-    views = {"patches": "patches of ", "whole_and_patches": "whole images, and patches of "}
-    what = views.get(record["kind"], "")
-    layers = Layers.from_json(record["layers"])
-    tiles = record.get("tiles")
-    cut = f", in tiles of {tiles[0]} x {tiles[1]}" if tiles else ""
     licence = backbone["licence"] or "licence not stated"
+    layers = str(Layers.from_json(record["layers"]))
+    if whole := record.get("whole"):
+        layers = f"{layers} of patches, {Layers.from_json(whole['layers'])} of whole images"
     return [
         ("Backbone", f"{backbone['name']} ({licence}), SHA-256 {backbone['sha256']}"),
-        (
-            "Layers",
-            f"{what}{layers}, of images of {height} x {width} pixels{cut}",
-        ),
+        ("Layers", layers),
     ]
 
 

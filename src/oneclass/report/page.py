@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from oneclass.detector.estimator import Detector
+from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
-from oneclass.detector.predictions import Prediction
-from oneclass.errors import InputError
+from oneclass.errors import InputError, ModelFileError
 from oneclass.images.sources import Progress
 from oneclass.report import modelcard, plots
 from oneclass.report.agreement import Agreement
@@ -21,10 +21,10 @@ from oneclass.report.gallery import MOST_ROWS, Gallery
 from oneclass.report.groups import Groups
 from oneclass.report.head import Head
 from oneclass.report.labels import Truth
-from oneclass.report.markup import asset, definitions, figure, section, text, whole_page
+from oneclass.report.markup import asset, command, definitions, figure, section, text, whole_page
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
-from oneclass.system.files import whole_file
+from oneclass.system.files import previous, whole_file
 from oneclass.system.names import plain
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
@@ -74,7 +74,7 @@ def write_report(
     folder: Path,
     file: Path,
     *,
-    labels: Callable[[Sequence[Prediction]], Truth] | None = None,
+    labels: Callable[[Run], Truth] | None = None,
     title: str | None = None,
     pictures: bool = True,
     progress: Progress | None = None,
@@ -86,7 +86,7 @@ def write_report(
         model: its file, for the card.
         folder: what `oneclass score -o` wrote.
         file: the page to write, whole or not at all.
-        labels: gives, for the predictions, which images are anomalies in truth.
+        labels: gives, for the run, which of its images are anomalies in truth.
         title: of the page; None for the verdict.
         pictures: whether to show the images; without them the page has numbers alone.
         progress: called with (images read, images in all).
@@ -100,11 +100,8 @@ def write_report(
     plots.check_installed()
     run = read_run(folder)
     if run.record.get("model_sha256") != detector.digest:
-        raise InputError(
-            f"{folder}: was scored with a model of SHA-256 {run.record.get('model_sha256')}, but "
-            f"{model} has {detector.digest}. Give the model that scored it, or score again."
-        )
-    truth = labels(run.predictions) if labels and run.predictions else None
+        raise InputError(_of_another(run, folder, model, detector.digest or ""))
+    truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
     content = _page(detector, model, folder, run, tiles, agreement, title).encode()
@@ -112,6 +109,21 @@ def write_report(
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
     return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
+
+
+def _of_another(run: Run, folder: Path, model: Path, digest: str) -> str:
+    """That the run is of another model, and which one, if it is the last version of this one."""
+    scored, kept = str(run.record.get("model_sha256")), previous(model)
+    with suppress(ModelFileError):
+        if modelfile.read(kept)[2] == scored:
+            return (
+                f"{folder}: was scored before {model} was written anew. Score again with it, or "
+                f"give {kept}, which is the model as it was then."
+            )
+    return (
+        f"{folder}: was scored with a model of SHA-256 {scored}, but {model} has {digest}. Give "
+        "the model that scored it, or score again."
+    )
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:
@@ -141,11 +153,9 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
 
 def _places(run: Run, paths: Sequence[str]) -> dict[str, Path]:
     """Where images lie: as they were named, or as seen from the folder of the scoring."""
-    base = run.record.get("folder")
     found = {}
     for path in paths:
-        here = Path(path)
-        there = Path(base, path) if isinstance(base, str) else here
+        here, there = Path(path), run.folder / path
         found[path] = there if there != here and not here.exists() else here
     return found
 
@@ -162,8 +172,9 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles)
+    n_normal = int(card["calibration"]["n_held_out"])
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, n_normal).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),
@@ -227,7 +238,6 @@ def _errors(run: Run) -> str:
 
 
 def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
-    command = ["oneclass", *map(str, run.record.get("command", []))]
     environment = run.record.get("environment", {})
     machine = (
         f"{environment.get('cpu', 'unknown processor')}, {environment.get('cores', '?')} cores"
@@ -236,11 +246,12 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         *modelcard.lines(card, model, digest),
         ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
     ]
-    again = f"{modelcard.fit_command(card, model)}\n{plain(shlex.join(command))}"
+    scored = ["oneclass", *map(str, run.record.get("command", []))]
+    again = "\n".join(map(command, (modelcard.fit_command(card, model), scored)))
     return section(
         "model",
         "The model",
-        f"{definitions(lines)}<h3>Again</h3><pre><code>{text(again)}</code></pre>",
+        f"{definitions(lines)}<h3>To make it again</h3><pre><code>{again}</code></pre>",
     )
 
 

@@ -79,8 +79,6 @@ document.documentElement.classList.add("js");
     current = tile;
     const stack = tile.querySelector(".stack:not(.copy)");
     const both = stack.querySelector(".heat") ? [plain(stack), stack.cloneNode(true)] : [plain(stack)];
-    const [w, h] = ["width", "height"].map((side) => stack.firstElementChild.getAttribute(side));
-    for (const one of both) one.style.setProperty("--ratio", w / h);
     large.querySelector(".pair").replaceChildren(...both);
     document.getElementById("large-name").textContent = tile.dataset.name;
     document.getElementById("large-about").textContent =

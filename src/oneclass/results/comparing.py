@@ -32,7 +32,8 @@ class Compared:
         false_alarms: the share of normal images, none of which was learnt, called anomalies.
         promised: of that.
         n_normal: the images that this was counted on.
-        found: the share of odd images called anomalies; None without any.
+        n_odd: odd images that were scored.
+        found: the share of these called anomalies; None without any.
         auroc: between those and the normal ones; None without any.
         milliseconds: an image takes to be scored, on this machine, here and now.
         kilobytes: of the model file.
@@ -46,6 +47,7 @@ class Compared:
     false_alarms: float
     promised: float
     n_normal: int
+    n_odd: int
     found: float | None
     auroc: float | None
     milliseconds: float
@@ -153,6 +155,7 @@ def _one(
         _called(good),
         float(detector.card["false_alarms"]),
         len(good),
+        len(bad or ()),
         None if not bad else _called(bad),
         None if not bad or not len(good) else auroc(good.scores, bad.scores),
         1e3 * each,

@@ -118,6 +118,12 @@ class Run:
     predictions: tuple[Prediction, ...]
     errors: tuple[tuple[str, str, str], ...]
 
+    @property
+    def folder(self) -> Path:
+        """Where the images were scored; the present folder, where that is not recorded."""
+        folder = self.record.get("folder")
+        return Path(folder) if isinstance(folder, str) else Path()
+
 
 def read_run(folder: Path) -> Run:
     """Read what `write_run` wrote.

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_errors
+from oneclass.cli.talk.console import (
+    UNREADABLE,
+    count,
+    is_terminal,
+    print_data,
+    progress,
+    say,
+    say_errors,
+)
 from oneclass.cli.talk.parameters import setting_option
 
 if TYPE_CHECKING:
@@ -61,35 +71,59 @@ def compare(
     """
     from oneclass.results.comparing import compare as side_by_side
 
-    too_many: list[str] = []
+    found: list[Compared] = []
     errors: dict[str, ImageError] = {}
-    header = None if as_json else "".join(f"{name:>13}" for name in HEADERS)
-    with progress("compare") as show:
-        for one in side_by_side(
-            list(normal),
-            views=views or ("image", "patches", "both"),
-            normal=list(test_normal) or None,
-            odd=list(test_odd) or None,
-            seed=seed,
-            threads=threads,
-            progress=show,
-            stage=show.stage,
-        ):
-            show.clear()
-            if header is not None:
-                print_data(header)
-                header = None
-            errors |= {str(error): error for error in one.errors}
-            too_many += [one.rows] if one.too_many else []
-            print_data(json.dumps(one.to_json()) if as_json else line(one))
+    # Elsewhere than in a terminal, lines of progress would come between those of the table.
+    at_once = as_json or is_terminal(sys.stderr)
+    if at_once and not as_json:
+        print_data(head())
+    try:
+        with progress("compare") as show:
+            for one in side_by_side(
+                list(normal),
+                views=views or ("image", "patches", "both"),
+                normal=list(test_normal) or None,
+                odd=list(test_odd) or None,
+                seed=seed,
+                threads=threads,
+                progress=show,
+                stage=show.stage,
+            ):
+                show.clear()
+                found.append(one)
+                errors |= {str(error): error for error in one.errors}
+                if at_once:
+                    print_data(json.dumps(one.to_json()) if as_json else line(one))
+    finally:  # what is known is shown, whatever came between
+        if found and not at_once:
+            print_data("\n".join([head(), *map(line, found)]))
     say_errors(list(errors.values()))
-    if too_many:
+    _say_what_it_means(found, normal)
+    return UNREADABLE if errors else 0
+
+
+def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str]) -> None:
+    """The heads of the table in words, what is amiss, and what to do next."""
+    one = found[0]
+    odd = f" Found: of {count(one.n_odd, 'odd image')}." if one.n_odd else ""
+    say(
+        f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
+        f"which is {100 / max(1, one.n_normal):.1f} %.{odd} Spread: how far apart the scores of "
+        "normal images lie, beside their distance from the threshold; smaller is better."
+    )
+    if too_many := [one.rows for one in found if one.too_many]:
         say(
             f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are the "
             "normal test images like those that were learnt from: same camera, same parts?"
         )
-    say("Fit with what suits: oneclass fit NORMAL -o FILE --rows ... (docs/commands.md explains).")
-    return UNREADABLE if errors else 0
+    words = shlex.join(["oneclass", "fit", *normal, "-o", "FILE.oneclass", "--rows", one.rows])
+    rest = "".join(f", or {other.rows}" for other in found[1:])
+    say(f"To learn in the way that suits: {words}{rest}")
+
+
+def head() -> str:
+    """The first line of the table."""
+    return "".join(f"{name:>13}" for name in HEADERS)
 
 
 def line(one: Compared) -> str:

@@ -11,12 +11,27 @@ import numpy as np
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
 from oneclass.detector.files import modelfile
+from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
+
+
+ARRAYS = {
+    "calm": "what normal images look like at each place of a heatmap",
+    "coef": "the half-spaces: their directions",
+    "heat_scale": "what the colours of heatmaps go by",
+    "normal_peaks": "the largest heatmap value of each held-out normal image",
+    "normal_scores": "the score of each held-out normal image",
+    "offset": "the half-spaces: their distances",
+    "whole_coef": "the half-spaces of whole images: their directions",
+    "whole_offset": "the half-spaces of whole images: their distances",
+    "whole_weight": "of the whole image's score beside that of the patches",
+}
+"""What the arrays of a model are, in words; docs/modelfile.md has more."""
 
 
 def model_card(file: Path) -> dict[str, Any]:
@@ -41,6 +56,47 @@ def model_card(file: Path) -> dict[str, Any]:
     }
 
 
+def detail(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A card for people: nothing twice, nothing empty, and each array with what it is.
+
+    Args:
+        facts: as `model_card` gives them.
+    """
+    found = {name: _filled(value) for name, value in facts.items()}
+    made = dict(found["representation"])
+    if whole := made.pop("whole", None):
+        made["whole images, else as above"] = _other(whole, made)
+    arrays = {
+        name: f"{told} ({ARRAYS[name]})" if name in ARRAYS else told
+        for name, told in found["arrays"].items()
+        if "0" not in told.split(" ")
+    }
+    found |= {"representation": made, "arrays": arrays}
+    return {name: value for name, value in found.items() if value != {}}
+
+
+def _filled(value: Any) -> Any:
+    """Without what says nothing; a size says which way round it is."""
+    if not isinstance(value, dict):
+        return value
+    found = {k: _filled(v) for k, v in value.items() if v is not None and v != []}
+    if "size" in found:
+        found["size"] = "{} x {} (height x width)".format(*found["size"])
+    return found
+
+
+def _other(some: Mapping[str, Any], than: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not the same in the second, all the way down."""
+    found = {}
+    for name, value in some.items():
+        before = than.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            value = _other(value, before)
+        if value not in (before, {}):
+            found[name] = value
+    return found
+
+
 def plainly(file: Path) -> list[str]:
     """What a model is, in a few sentences.
 
@@ -49,8 +105,13 @@ def plainly(file: Path) -> list[str]:
     """
     card, arrays, _ = modelfile.read(file)
     try:
-        scores = Calibration(np.sort(np.asarray(arrays["normal_scores"], np.float64)))
-        return summary(card, scores.threshold(card["false_alarms"]))
+        scores, peaks = (
+            np.sort(np.asarray(arrays.get(name, ()), np.float64))
+            for name in ("normal_scores", "normal_peaks")
+        )
+        rate = card["false_alarms"]
+        place = Calibration(peaks).threshold(rate) if len(peaks) else None
+        return summary(card, Calibration(scores).threshold(rate), place)
     except (KeyError, TypeError, ValueError, IndexError):
         return []  # of a version that wrote other cards: the details have what there is
 
@@ -90,23 +151,24 @@ def looks_at(card: Mapping[str, Any]) -> str:
     """A sentence on what the model looks at, and how large."""
     made = card["representation"]
     if made["kind"] == GREYSCALE:
-        return f"It looks at the raw pixels of whole images, resized to {_size(made)} pixels."
+        return f"It looks at the raw pixels of whole images, resized to {_size(made)}."
     through = f"through {made['backbone']['name']}"
     tiles = made.get("tiles")
     cut = f" in tiles of {tiles[1]} x {tiles[0]}," if tiles else ""
     view = VIEWS.get(made["kind"], IMAGE)
     if view == BOTH:
         return (
-            f"It looks at whole images, resized to {_size(made['whole'])} pixels, and at their "
-            f"patches, at {_size(made)} pixels,{cut} {through}."
+            f"It looks at whole images, resized to {_size(made['whole'])}, and at their "
+            f"patches, at {_size(made)},{cut} {through}."
         )
     what = "patches of the images" if view == PATCHES else "whole images"
-    return f"It looks at {what}, resized to {_size(made)} pixels,{cut} {through}."
+    return f"It looks at {what}, resized to {_size(made)},{cut} {through}."
 
 
 def _size(made: Mapping[str, Any]) -> str:
     height, width = made["preprocessing"]["size"]
-    return f"{width} x {height}"
+    which = " (width x height)" if width != height else ""
+    return f"{width} x {height} pixels{which}"
 
 
 def not_tried(card: Mapping[str, Any]) -> str | None:
@@ -119,12 +181,13 @@ def not_tried(card: Mapping[str, Any]) -> str | None:
     return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
 
 
-def summary(card: Mapping[str, Any], threshold: float) -> list[str]:
+def summary(card: Mapping[str, Any], threshold: float, of_places: float | None = None) -> list[str]:
     """The sentences with which `oneclass info` begins.
 
     Args:
         card: of the model.
         threshold: of its scores.
+        of_places: the threshold of what heatmaps hold; None without heatmaps.
     """
     fit, calibration = card["fit"], card["calibration"]
     n_images, n_pictures = fit["n_images"], fit.get("n_pictures", fit["n_images"])
@@ -133,12 +196,20 @@ def summary(card: Mapping[str, Any], threshold: float) -> list[str]:
         learnt += f" of about {n_pictures:,} different pictures"
     promise = calibration.get("promise") or calibration["guarantee"]
     lowest = calibration["lowest_false_alarms"]
-    return [
+    places = (
+        "A place of an image is marked as odd if its value in the heatmap is above "
+        f"{digits(of_places)}: a threshold of its own, for the largest value of a whole heatmap."
+        if of_places is not None
+        else ""
+    )
+    told = [
         learnt + f", {_depth(card['pixel_scale']['depth'])}.",
         looks_at(card),
-        f"An image is called an anomaly if its score is above {threshold:.4g}. {promise}",
+        f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
+        places,
         f"The lowest rate of false alarms that so many images support is {100 * lowest:.2g} %.",
     ]
+    return [sentence for sentence in told if sentence]
 
 
 def _depth(depth: str) -> str:

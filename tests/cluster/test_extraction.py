@@ -131,6 +131,6 @@ def test_what_is_no_cluster_is_refused(tmp_path: Path) -> None:
 def test_machines_that_do_not_see_the_images_are_refused(
     client: Any, normal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extraction, "_sees", lambda path: ("grinder", False))
+    monkeypatch.setattr(extraction, "_sees", lambda path: ("grinder", "no such file"))
     with pytest.raises(ClusterError, match=r"the worker on grinder .* does not see"):
         Detector(**SMALL, cluster=client).fit(normal)

@@ -29,6 +29,7 @@ from oneclass.cli.talk.parameters import Share, check_order, machine_options
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -139,7 +140,7 @@ def _say_left_out(
     detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
 ) -> None:
     say_ignored(sources.ignored)
-    say_errors(errors, listed_in=str(Path(out) / "errors.csv") if out is not None else None)
+    say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
     say_cache(detector.cache_use)
 
 
@@ -174,12 +175,12 @@ def _say_found(
     if detector.model.unclear is not None:
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
-        say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
-        if (regions := Path(heatmaps) / "regions.jsonl").exists():
+        say(f"Heatmaps are in {heatmaps}; {place(heatmaps) / 'index.csv'} lists them.")
+        if (regions := place(heatmaps) / "regions.jsonl").exists():
             say(f"Boxes and contours of what is odd are in {regions}.")
-    where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
+    where = f"; the list is {place(out) / 'predictions.csv'}" if out is not None else ""
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
-    if out is not None and (page := Path(out) / PAGE).exists():
+    if out is not None and (page := place(out) / PAGE).exists():
         say(f"{page} is of an earlier run: 'oneclass report' makes it anew.")
     if drift := detector.drift(predictions):
         say(drift)
@@ -202,9 +203,9 @@ def _score_into(
     """
     from oneclass.results import runs
 
-    heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
+    heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
     if out is not None:
-        runs.make_folder(Path(out))
+        runs.make_folder(place(out))
     verdict = detector.model.unclear is not None
     to_line: Callable[[Prediction], str] | None = None
     if as_json:
@@ -222,7 +223,7 @@ def _score_into(
             record = runs.record_of(
                 detector, predictions, errors, started=started, finished=finished
             )
-            runs.write_run(Path(out), predictions, errors, record)
+            runs.write_run(place(out), predictions, errors, record)
     return predictions, errors, finished
 
 

@@ -23,6 +23,7 @@ from oneclass.cli.talk.parameters import check_order, machine_options
 from oneclass.cli.talk.writing import no_backup, save, say_learnt
 from oneclass.errors import InputError
 from oneclass.system.names import plain
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -69,7 +70,7 @@ def update(
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
-    file = Path(out or model)
+    file = place(out or model)
     check_writable(file)
     detector = load(
         model,

@@ -18,7 +18,8 @@ from distributed.protocol.pickle import dumps, loads
 
 from oneclass.cluster.clients import translated
 from oneclass.cluster.machines import Installed, check_here, installed
-from oneclass.errors import ClusterError, ImageError
+from oneclass.cluster.tasks import same
+from oneclass.errors import ClusterError, ImageError, OneclassError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources
 from oneclass.representations import Representation
@@ -26,6 +27,7 @@ from oneclass.representations.extraction import Extracted, extract_and, open_sto
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.arrays import Pixels
 from oneclass.system.host.workers import AHEAD
+from oneclass.system.places import Remote, place
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,6 +35,8 @@ R = TypeVar("R")
 IMAGES_A_TASK = 32
 """Enough that Dask's millisecond or two a task counts for nothing, and few to do again."""
 HEADERS_A_TASK = 256
+SHARED = "Put the images where all machines find them under the same path, as on a network folder."
+FETCHED = "Every machine fetches images itself: it needs the same packages and credentials."
 TASKS_A_THREAD = 4
 """At least, where there are images enough: or threads would wait for the last one."""
 
@@ -90,7 +94,7 @@ class ClusterWorkers:
         """What `work` makes of some images at a time, in their order, a few tasks ahead."""
         with translated():
             n_threads = sum(self._client.nthreads().values()) or 1
-            common = self._client.submit(_same, told, pure=False)
+            common = self._client.submit(same, told, pure=False)
         step = max(1, min(most, len(sources) // (TASKS_A_THREAD * n_threads)))
         starts = range(0, len(sources), step)
         parts = ((start, *_part(sources, start, start + step)) for start in starts)
@@ -129,17 +133,23 @@ class ClusterWorkers:
             ClusterError: one does not.
         """
         first = next((item for item in islice(sources.items, 1) if isinstance(item, Path)), None)
-        if first is None or not first.exists():
+        if first is None or not _exists(first):
             return
         with translated():
             seen = self._client.run(_sees, str(first))
-        for address, (machine, there) in seen.items():
-            if not there:
+        for address, (machine, amiss) in seen.items():
+            if amiss:
                 raise ClusterError(
-                    f"cluster: the worker on {machine} ({address}) does not see {first}. Put the "
-                    "images where all machines find them under the same path, as on a network "
-                    "folder."
+                    f"cluster: the worker on {machine} ({address}) does not see {first} ({amiss}). "
+                    + (FETCHED if isinstance(first, Remote) else SHARED)
                 )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a store that refuses to say; the image itself will tell
+        return False
 
 
 @dataclass(frozen=True)
@@ -234,7 +244,7 @@ class _Renumbered:
 
 def call_for_some(told: bytes, start: int, items: Sequence[Any], names: Sequence[str]) -> list[Any]:
     """A task: a function of each of some images."""
-    function, sources = _opened(told, _same), _sources(items, names)
+    function, sources = _opened(told, same), _sources(items, names)
     return [function(sources, index) for index in range(len(sources))]
 
 
@@ -249,12 +259,16 @@ def _part(sources: Sources, start: int, stop: int) -> tuple[list[Any], list[str]
 
 
 def _sources(items: Sequence[Any], names: Sequence[str]) -> Sources:
-    return Sources([Path(item) if isinstance(item, str) else item for item in items], names)
+    return Sources([place(item) if isinstance(item, str) else item for item in items], names)
 
 
-def _sees(path: str) -> tuple[str, bool]:
-    return platform.node(), Path(path).exists()
-
-
-def _same(value: Any) -> Any:
-    return value
+def _sees(path: str) -> tuple[str, str]:
+    """This machine's name, and why it does not see a file; nothing where it does."""
+    name, first = platform.node(), place(path)
+    try:
+        first.stat()
+    except OneclassError as error:  # a package that reads such addresses is not installed here
+        return name, str(error)
+    except OSError as error:
+        return name, error.strerror or str(error)
+    return name, ""

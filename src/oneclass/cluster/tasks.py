@@ -74,7 +74,7 @@ class Tasks:
         common = []
         for i, value in enumerate(told):
             self.traffic[-1].out += len(serialize_bytes(value))
-            common.append(self._submit(_same, value, key=f"told-{name}-{i}"))
+            common.append(self._submit(same, value, key=f"told-{name}-{i}"))
         futures = [
             self._submit(function, *items, *common, key=f"{name}-{i}")
             for i, items in enumerate(zip(*columns, strict=True))
@@ -110,7 +110,8 @@ class Tasks:
             return self._client.submit(function, *arguments, key=f"oneclass-{key}", pure=False)
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """The value: as a task, what is sent to all is made again where a worker was lost."""
     return value
 
 

@@ -25,6 +25,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.representations.extraction import Extracted
 from oneclass.rows.store import RowStore
+from oneclass.system.places import place
 from oneclass.system.stages import Stages
 
 R = TypeVar("R")
@@ -108,8 +109,9 @@ class Detector(Facts):
         """Learn what normal images look like.
 
         Args:
-            images: a folder, file, glob or list.txt, or several of them; or arrays of (H, W) or
-                (H, W, 3), in uint8, uint16 or float. Unreadable ones end in `errors`.
+            images: a folder, file, glob, list.txt or address (s3://bucket/folder/), or several of
+                them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float. Unreadable ones
+                end in `errors`.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
@@ -252,7 +254,7 @@ class Detector(Facts):
         """Write the model file, whole or not at all.
 
         Args:
-            file: by custom it ends in .oneclass.
+            file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
                 each, and up to about 4 GB.
@@ -264,7 +266,7 @@ class Detector(Facts):
             InputError: not fitted yet, or the place cannot be written to.
             StorageError: the disk is full.
         """
-        self._state = self._require_fit().saved(Path(file), rows=rows)
+        self._state = self._require_fit().saved(place(file), rows=rows)
         return str(self._state.digest)
 
     def _each(

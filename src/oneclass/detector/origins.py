@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import folded
+from oneclass.system.places import place
 
 FEWEST_IMAGES, FEWEST_OTHERS = 3, 10
 MOST_COMPARED = 2000
@@ -58,7 +59,7 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
         np.array(list(map(str, parents))), return_inverse=True, return_counts=True
     )
     unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
-    tops = [Path(name) for name in names]
+    tops = [place(str(name)) for name in names]
     common = _common(tops)
     found = [
         Folder(path, int(n), _sounds_bad(path, common), bool(odd))

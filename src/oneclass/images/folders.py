@@ -23,6 +23,7 @@ from oneclass.errors import ImageError
 from oneclass.images import lists
 from oneclass.system.names import as_spelt_here, natural_key
 from oneclass.system.paths import Names, Paths
+from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
 
 SUFFIXES = frozenset(
@@ -57,7 +58,7 @@ class Listing:
 
 
 def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
-    """Turn files, folders, globs, lists (``.txt``) and ``-`` into a list of files.
+    """Turn files, folders, globs, lists (``.txt``), addresses and ``-`` into a list of files.
 
     Args:
         inputs: one or several, in the order wanted. What exists is taken as it is before it is
@@ -98,7 +99,7 @@ class _Walk:
         """
         if self._n_taken <= 1 and not self._met_links:
             return self._paths
-        hashes = array("q", (hash(os.path.realpath(path)) for path in self._paths))
+        hashes = array("q", (hash(_real(path)) for path in self._paths))
         ascending = sorted(hashes)
         pairs = zip(ascending, islice(ascending, 1, None), strict=False)
         if not (repeated := {a for a, b in pairs if a == b}):
@@ -107,7 +108,7 @@ class _Walk:
         kept = []
         for index, number in enumerate(hashes):
             if number in repeated:
-                real = os.path.realpath(self._paths[index])
+                real = _real(self._paths[index])
                 if real in seen:
                     continue
                 seen.add(real)
@@ -128,7 +129,11 @@ class _Walk:
         """
         self._n_taken += 1
         try:
-            path = as_spelt_here(Path(given))
+            path = place(given)
+            if isinstance(path, Remote):
+                self._address(path, literal=literal)
+                return
+            path = as_spelt_here(path)
             if path.is_dir():
                 self._folder(path)
             elif path.suffix.lower() == ".txt" and path.is_file():
@@ -160,13 +165,42 @@ class _Walk:
                     "there is; name a folder or a file, or give the folder itself as the input"
                 )  # fmt: skip
             else:
-                self.take(base / entry, literal=literal, entry=entry, source=source)
+                given = entry if is_address(entry) else base / entry
+                self.take(given, literal=literal, entry=entry, source=source)
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))
 
+    def _address(self, path: Remote, *, literal: bool) -> None:
+        """One address. What ends like an image is taken for one: to ask for each takes too long."""
+        suffix, folder = path.suffix.lower(), str(path).endswith("/")
+        alone = path.scheme in FILES_ALONE
+        if not alone and not literal and _MAGIC.search(str(path)) and not path.exists():
+            self._pattern(path)
+        elif (alone and suffix != ".txt") or (suffix in SUFFIXES and not folder):
+            self._take(path)
+        elif path.is_dir():
+            self._folder(place(str(path).rstrip("/")))
+        elif not path.exists():
+            self.refuse(path, "missing", "there is no such file or folder; check the address")
+        elif suffix == ".txt":
+            self._list(path)
+        else:
+            self._take(path)
+
+    def _take(self, path: Remote) -> None:
+        folder, _, name = str(path).rpartition("/")
+        self._paths.append(folder, name)
+
+    def _pattern(self, pattern: Remote) -> None:
+        found = sorted((p for p in pattern.matches() if not _hidden(p.name)), key=natural_key)
+        for path in found:
+            self._add_known(*str(path).rpartition("/")[::2])
+        if not found:
+            self.refuse(pattern, "missing", "no file matches this pattern")
+
     def _list(self, path: Path) -> None:
-        key = os.path.realpath(path)
+        key = _real(path)
         if key in self._lists:  # a list may name itself
             return
         self._lists.add(key)
@@ -208,14 +242,17 @@ class _Walk:
         waiting = [root]
         while waiting:
             folder = waiting.pop()
-            here = os.path.realpath(folder)
+            here = _real(folder)
             if here in seen:  # links may run in circles
                 continue
             seen.add(here)
             folders: list[str] = []
             try:
-                with os.scandir(folder) as entries:
-                    files = _in_order(self._names(entries, folders))
+                if isinstance(folder, Remote):
+                    files = _in_order(_remote_names(folder, folders))
+                else:
+                    with os.scandir(folder) as entries:
+                        files = _in_order(self._names(entries, folders))
             except OSError as problem:
                 self.refuse(folder, "unreadable", f"the folder cannot be opened ({why(problem)})")
                 continue
@@ -232,6 +269,21 @@ class _Walk:
                 folders.append(entry.name)
             else:
                 yield entry.name
+
+
+def _remote_names(folder: Remote, folders: list[str]) -> Iterator[str]:
+    """The names of files at an address; those of folders are put aside."""
+    for name, is_folder in folder.entries():
+        if not _hidden(name):
+            if is_folder:
+                folders.append(name)
+            else:
+                yield name
+
+
+def _real(path: Path) -> str:
+    """What a path leads to; an address leads to itself."""
+    return str(path) if isinstance(path, Remote) else os.path.realpath(path)
 
 
 def _in_order(names: Iterator[str]) -> Iterator[str]:

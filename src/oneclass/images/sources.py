@@ -20,6 +20,7 @@ from oneclass.images.formats.source import MAX_BYTES, Header
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
+from oneclass.system.places import Remote
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], None]
@@ -92,6 +93,8 @@ class Sources:
         try:
             if not isinstance(item, Path):
                 return content_digest(_checked_array(item, self.names[index]))
+            if isinstance(item, Remote):
+                return hashlib.sha256(item.read_bytes()).digest()
             if not item.is_file() or item.stat().st_size > MAX_BYTES:
                 return None
             with item.open("rb") as file:

@@ -91,7 +91,7 @@ def write_run(
     with translated_errors(folder):
         (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
         _show_age(folder / PAGE)
-    rows = ((str(e.path), e.reason, e.detail) for e in errors)
+    rows = ((e.name, e.reason, e.detail) for e in errors)
     verdict = "unclear" in record
     as_csv, as_json = partial(csv_line, verdict=verdict), partial(json_line, verdict=verdict)
     content = {

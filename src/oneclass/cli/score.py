@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,9 +13,6 @@ from oneclass.cli.talk.console import (
     ANOMALY,
     UNREADABLE,
     count,
-    is_terminal,
-    print_data,
-    progress,
     say,
     say_cache,
     say_errors,
@@ -26,6 +20,7 @@ from oneclass.cli.talk.console import (
     say_times,
 )
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
+from oneclass.cli.talk.scoring import score_into
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
@@ -33,9 +28,8 @@ from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
-    from oneclass.detector.predictions import Prediction, Scored
+    from oneclass.detector.predictions import Prediction
     from oneclass.images.sources import Sources
-    from oneclass.results.heatmaps import HeatmapFolder
 
 
 @click.command(short_help="Say how odd other images are.")
@@ -48,6 +42,12 @@ if TYPE_CHECKING:
     "--heatmaps",
     metavar="DIR",
     help="Folder for heatmaps: where each image is odd, drawn (PNG) and as numbers (.npy).",
+)
+@click.option(
+    "--parquet",
+    is_flag=True,
+    help="Write DIR/predictions/*.parquet, a part at a time, rather than predictions.csv; the same "
+    "command goes on behind the parts that are there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of CSV.")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
@@ -73,6 +73,7 @@ def score(
     inputs: Sequence[str],
     out: str | None,
     heatmaps: str | None,
+    parquet: bool,
     as_json: bool,
     backbone: str | None,
     fail_on_anomaly: bool,
@@ -94,6 +95,7 @@ def score(
     asks for that.
     """
     began, age = time.perf_counter(), process_age()
+    _check_parquet(parquet, out, heatmaps)
     from oneclass.detector.files.loading import load
 
     imported = time.perf_counter()
@@ -112,8 +114,14 @@ def score(
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)
-    predictions, errors, finished = _score_into(
-        out, heatmaps, detector, sources, as_json=as_json, started=started
+    predictions, errors, finished = score_into(
+        out,
+        heatmaps,
+        detector,
+        sources,
+        parquet=parquet,
+        as_json=as_json,
+        started=started,
     )
 
     _say_left_out(detector, sources, errors, out)
@@ -121,7 +129,7 @@ def score(
         done = {"imports": imported - began, "model and network": loaded - imported}
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
-    n_anomalies = _say_found(detector, predictions, heatmaps, out)
+    n_anomalies = _say_found(detector, predictions, heatmaps, out, parquet=parquet)
     if false_alarms is not None and detector.model.rests_on_one:
         say(
             f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
@@ -134,6 +142,21 @@ def score(
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
+
+
+def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None:
+    """Refuse options that do not go with --parquet.
+
+    Raises:
+        InputError: they do not.
+    """
+    if parquet and out is None:
+        raise InputError("--parquet needs the folder of the run: give -o DIR.")
+    if parquet and heatmaps is not None:
+        raise InputError(
+            "--parquet and --heatmaps do not go together: a run that goes on draws no image again, "
+            "so the index of heatmaps would be of its end alone. Give one of them."
+        )
 
 
 def _say_left_out(
@@ -162,7 +185,12 @@ def _sources(inputs: Sequence[str]) -> Sources:
 
 
 def _say_found(
-    detector: Detector, predictions: Sequence[Prediction], heatmaps: str | None, out: str | None
+    detector: Detector,
+    predictions: Sequence[Prediction],
+    heatmaps: str | None,
+    out: str | None,
+    *,
+    parquet: bool,
 ) -> int:
     """Say what was found and where it lies; the number of anomalies."""
     from oneclass.results.runs import PAGE
@@ -178,111 +206,13 @@ def _say_found(
         say(f"Heatmaps are in {heatmaps}; {place(heatmaps) / 'index.csv'} lists them.")
         if (regions := place(heatmaps) / "regions.jsonl").exists():
             say(f"Boxes and contours of what is odd are in {regions}.")
-    where = f"; the list is {place(out) / 'predictions.csv'}" if out is not None else ""
+    where = ""
+    if out is not None:
+        listed = "predictions" if parquet else "predictions.csv"
+        where = f"; the list is {place(out) / listed}"
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if out is not None and (page := place(out) / PAGE).exists():
         say(f"{page} is of an earlier run: 'oneclass report' makes it anew.")
     if drift := detector.drift(predictions):
         say(drift)
     return n_anomalies
-
-
-def _score_into(
-    out: str | None,
-    heatmaps: str | None,
-    detector: Detector,
-    sources: Sources,
-    *,
-    as_json: bool,
-    started: datetime,
-) -> tuple[Scored, list[ImageError], bool]:
-    """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
-
-    Returns:
-        As `_score_all` does.
-    """
-    from oneclass.results import runs
-
-    heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
-    if out is not None:
-        runs.make_folder(place(out))
-    verdict = detector.model.unclear is not None
-    to_line: Callable[[Prediction], str] | None = None
-    if as_json:
-        to_line = partial(runs.json_line, verdict=verdict)
-    elif out is None:
-        to_line = partial(runs.csv_line, verdict=verdict)
-        print_data(runs.header(verdict=verdict))
-    predictions, errors, finished = _score_all(
-        detector, sources, to_line, heat, keep=out is not None or heat is not None
-    )
-    with signals.shielded():
-        if heat is not None:
-            heat.finish()
-        if out is not None:
-            record = runs.record_of(
-                detector, predictions, errors, started=started, finished=finished
-            )
-            runs.write_run(place(out), predictions, errors, record)
-    return predictions, errors, finished
-
-
-def _score_all(
-    detector: Detector,
-    sources: Sources,
-    to_line: Callable[[Prediction], str] | None,
-    heat: HeatmapFolder | None,
-    *,
-    keep: bool,
-) -> tuple[Scored, list[ImageError], bool]:
-    """The predictions, the errors, and whether a signal left the end unscored.
-
-    Prints each prediction as `to_line` makes it, while somebody reads; with nobody reading and
-    nothing to `keep`, it ends.
-    """
-    from oneclass.detector.predictions import Scored
-
-    predictions = Scored(sources.names)
-    errors = list(sources.errors)
-    quiet = to_line is not None and is_terminal(sys.stdout)
-    try:
-        with progress("score", quiet=quiet) as show:
-            for index, result in enumerate(_results(detector, sources, heat, show)):
-                if isinstance(result, ImageError):
-                    errors.append(result)
-                    continue
-                predictions.add(index, result)
-                if to_line is not None and not print_data(to_line(result)):
-                    to_line = None
-                if to_line is None and not keep:
-                    break
-    except KeyboardInterrupt:
-        return predictions, errors, False
-    return predictions, errors, True
-
-
-def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:
-    from oneclass.results.heatmaps import HeatmapFolder
-
-    _ = detector.heat_scale  # refuses a model without maps before any work is done
-    return HeatmapFolder(folder)
-
-
-def _results(
-    detector: Detector,
-    sources: Sources,
-    heat: HeatmapFolder | None,
-    show: Callable[[int, int], None],
-) -> Iterator[Prediction | ImageError]:
-    """Each image's prediction; its heatmap is written on the way."""
-    if heat is None:
-        yield from detector.score_each(sources, progress=show)
-        return
-    from oneclass.results.heatmaps import draw_each
-
-    for result in draw_each(detector, sources, show):
-        if isinstance(result, ImageError):
-            yield result
-        else:
-            heat.add(result)
-            yield result.prediction

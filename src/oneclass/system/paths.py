@@ -92,6 +92,19 @@ class Paths(Made[Path]):
         return self._folders[bisect_right(self._first, index) - 1]
 
 
+class From(Made[T]):
+    """The items of a sequence from a number on, none of them copied."""
+
+    def __init__(self, items: Sequence[T], start: int) -> None:
+        self._items, self._start = items, start
+
+    def __len__(self) -> int:
+        return max(0, len(self._items) - self._start)
+
+    def made(self, place: int) -> T:
+        return self._items[self._start + place]
+
+
 class Texts(Made[str]):
     """Paths as texts."""
 

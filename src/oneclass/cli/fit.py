@@ -14,6 +14,7 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
@@ -58,6 +59,7 @@ def fit(
     say_ignored(detector.ignored)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out))
     if keep_rows is None and not rows:

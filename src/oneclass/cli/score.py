@@ -18,6 +18,7 @@ from oneclass.cli.talk.console import (
     say_errors,
     say_ignored,
     say_times,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
 from oneclass.cli.talk.scoring import score_into
@@ -165,6 +166,7 @@ def _say_left_out(
     say_ignored(sources.ignored)
     say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
 
 
 def _sources(inputs: Sequence[str]) -> Sources:

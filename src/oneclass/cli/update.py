@@ -18,6 +18,7 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import check_order, machine_options
 from oneclass.cli.talk.writing import no_backup, save, say_learnt
@@ -86,6 +87,7 @@ def update(
     say_ignored(detector.ignored)
     say_errors(did.errors)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
     known = f" ({did.known} known already)" if did.known else ""
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     if did.odd and not yes:

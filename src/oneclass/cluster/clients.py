@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 20
+GONE_SECONDS = 10
+"""How long workers of this machine look for one that does not answer; Dask's own is 30."""
 QUIET = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """Ctrl-C reaches all processes of a terminal; what it means to workers, the command says."""
 
@@ -107,6 +109,8 @@ def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
         "distributed.worker.preload": [QUIET],
         "distributed.scheduler.allowed-failures": 10,
         "distributed.worker.daemon": True,
+        # A killed neighbour refuses connections, and Dask tries again for so long.
+        "distributed.comm.timeouts.connect": f"{GONE_SECONDS}s",
     }
     with (
         dask.config.set(settings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -19,6 +20,7 @@ from distributed.protocol.pickle import dumps, loads
 from oneclass.cluster.clients import translated
 from oneclass.cluster.machines import Installed, check_here, installed
 from oneclass.cluster.tasks import same
+from oneclass.cluster.traffic import Traffic
 from oneclass.errors import ClusterError, ImageError, OneclassError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources
@@ -46,10 +48,11 @@ class ClusterWorkers:
 
     Args:
         client: of Dask, of machines that were looked at (`connected`).
+        traffic: where each pass over the images adds what it sent.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, traffic: list[Traffic] | None = None) -> None:
+        self._client, self._traffic = client, [] if traffic is None else traffic
 
     def extract_and(
         self,
@@ -71,7 +74,7 @@ class ClusterWorkers:
         self._check_sight(sources)
         cache = None if store is None else store.cache
         job = dumps(_Job(representation, scale, cache, finish, glance, installed()))
-        done = self._in_order(extract_some, job, sources, IMAGES_A_TASK)
+        done = self._in_order("images", extract_some, job, sources, IMAGES_A_TASK)
         with closing(done):
             for results, use in done:
                 if store is not None and use is not None:
@@ -85,33 +88,37 @@ class ClusterWorkers:
             ClusterError: as for `extract_and`.
         """
         self._check_sight(sources)
-        for results in self._in_order(call_for_some, dumps(function), sources, HEADERS_A_TASK):
+        told, most = dumps(function), HEADERS_A_TASK
+        for results in self._in_order("first look", call_for_some, told, sources, most):
             yield from results
 
     def _in_order(
-        self, work: Callable[..., Any], told: bytes, sources: Sources, most: int
+        self, what: str, work: Callable[..., bytes], told: bytes, sources: Sources, most: int
     ) -> Generator[Any, None, None]:
         """What `work` makes of some images at a time, in their order, a few tasks ahead."""
+        self._traffic.append(Traffic(what, out=len(told)))
         with translated():
             n_threads = sum(self._client.nthreads().values()) or 1
             common = self._client.submit(same, told, pure=False)
         step = max(1, min(most, len(sources) // (TASKS_A_THREAD * n_threads)))
         starts = range(0, len(sources), step)
-        parts = ((start, *_part(sources, start, start + step)) for start in starts)
+        parts = (_part(sources, start, start + step) for start in starts)
         yield from self._map(work, common, parts, AHEAD * n_threads)
 
     def _map(
         self,
-        work: Callable[..., Any],
+        work: Callable[..., bytes],
         common: Future,
-        parts: Iterable[tuple[Any, ...]],
+        parts: Iterable[bytes],
         ahead: int,
     ) -> Generator[Any, None, None]:
-        rest, begun = iter(parts), deque[Future]()
+        rest, begun, this = iter(parts), deque[Future](), self._traffic[-1]
+        started = time.perf_counter()
 
         def begin(count: int) -> None:
             for part in islice(rest, count):
-                begun.append(self._client.submit(work, common, *part, pure=False))
+                this.out += len(part)
+                begun.append(self._client.submit(work, common, part, pure=False))
 
         try:
             with translated():
@@ -120,8 +127,11 @@ class ClusterWorkers:
                 with translated():
                     result = begun.popleft().result()
                     begin(1)
-                yield result
+                this.back += len(result)
+                this.rounds += 1
+                yield loads(result)
         finally:
+            this.seconds += time.perf_counter() - started
             # Whoever was interrupted may have closed the client before this.
             if begun and self._client.status == "running":
                 self._client.cancel(list(begun))
@@ -204,21 +214,17 @@ def _opened(told: bytes, make: Callable[[Any], T]) -> T:
         return found
 
 
-def extract_some(
-    told: bytes, start: int, items: Sequence[Any], names: Sequence[str]
-) -> tuple[list[Any], CacheUse | None]:
-    """A task: what becomes of some images, and what the store was good for.
+def extract_some(told: bytes, part: bytes) -> bytes:
+    """A task: what becomes of some images, and what the store was good for, pickled.
 
     Args:
         told: a job.
-        start: number of the first image among all.
-        items: paths as texts, or arrays.
-        names: of the images.
+        part: of `_part`.
 
     Raises:
         ClusterError: this machine differs from the one that asks.
     """
-    here = _opened(told, _open_job)
+    here, (start, items, names) = _opened(told, _open_job), loads(part)
     results = extract_and(
         _Renumbered(here.job.finish, start),
         _sources(items, names),
@@ -228,7 +234,8 @@ def extract_some(
         glance=here.job.glance,
         store=here.store,
     )
-    return list(results), here.use()
+    done: bytes = dumps((list(results), here.use()))
+    return done
 
 
 @dataclass(frozen=True)
@@ -242,10 +249,12 @@ class _Renumbered:
         return self.finish(replace(image, index=image.index + self.start))
 
 
-def call_for_some(told: bytes, start: int, items: Sequence[Any], names: Sequence[str]) -> list[Any]:
-    """A task: a function of each of some images."""
-    function, sources = _opened(told, same), _sources(items, names)
-    return [function(sources, index) for index in range(len(sources))]
+def call_for_some(told: bytes, part: bytes) -> bytes:
+    """A task: a function of each of some images, pickled."""
+    function, (_, items, names) = _opened(told, same), loads(part)
+    sources = _sources(items, names)
+    done: bytes = dumps([function(sources, index) for index in range(len(sources))])
+    return done
 
 
 def _open_job(job: _Job) -> _OpenJob:
@@ -253,9 +262,11 @@ def _open_job(job: _Job) -> _OpenJob:
     return _OpenJob(job)
 
 
-def _part(sources: Sources, start: int, stop: int) -> tuple[list[Any], list[str]]:
+def _part(sources: Sources, start: int, stop: int) -> bytes:
+    """Some images, pickled: the number of the first among all, paths as texts or arrays, names."""
     items = [str(item) if isinstance(item, Path) else item for item in sources.items[start:stop]]
-    return items, list(sources.names[start:stop])
+    part: bytes = dumps((start, items, list(sources.names[start:stop])))
+    return part
 
 
 def _sources(items: Sequence[Any], names: Sequence[str]) -> Sources:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import count
 from typing import Any
@@ -19,29 +18,11 @@ from distributed import Client, Future
 from distributed.protocol import serialize_bytes
 
 from oneclass.cluster.clients import translated
+from oneclass.cluster.traffic import Traffic
 
 FAN = 8
 """How many parts are added up by one task."""
 _numbers = count()
-
-
-@dataclass
-class Traffic:
-    """What one pass over all rows sent.
-
-    Attributes:
-        what: the pass did.
-        out: bytes of what the chunks' tasks were told, once, without Dask's own envelopes.
-        back: bytes of what came back.
-        rounds: how often this machine asked and waited.
-        seconds: it took.
-    """
-
-    what: str
-    out: int = 0
-    back: int = 0
-    rounds: int = 0
-    seconds: float = 0.0
 
 
 class Tasks:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import Backbone
+from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
 from oneclass.detector.facts import Facts
@@ -42,6 +43,7 @@ class Detector(Facts):
     Attributes:
         settings: as they were given; each is also an attribute of its own: `detector.nu`.
         stages: how long reading, resizing, the network and scoring took, over all calls of `score`.
+        traffic: what each pass over the images sent to a cluster and brought back, over all calls.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Detector(Facts):
         self._state: State | None = None
         self._store: RowStore | None = None
         self.stages = Stages()
+        self.traffic: list[Traffic] = []
 
     __init__.__doc__ = f"""Set what `fit` will do; nothing is computed yet.
 
@@ -121,7 +124,7 @@ class Detector(Facts):
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
-        self._state, self._store = fit(self.settings, images, progress, stage)
+        self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
         return self
 
     def update(
@@ -150,7 +153,7 @@ class Detector(Facts):
         """
         state = self._require_fit().with_rows()
         self._state, did, self._store = update(
-            self.settings, state, images, forget, progress, stage
+            self.settings, state, images, forget, progress, stage, self.traffic
         )
         return did
 
@@ -281,5 +284,5 @@ class Detector(Facts):
         self._store = store = store_for(asked, model.representation, model.scale)
         yield from finish_each(
             finish, sources, model, asked,
-            store=store, stages=stages, glance=glance, progress=progress,
+            store=store, stages=stages, traffic=self.traffic, glance=glance, progress=progress,
         )  # fmt: skip

@@ -108,7 +108,7 @@ def extraction(client: Client, n_images: int) -> dict[str, Any]:
 def count(
     sources: Sources, representation: Representation, scale: PixelScale, cluster: Client | None
 ) -> int:
-    with crew_of(cluster, 2) as workers:
+    with crew_of(cluster, 2, []) as workers:
         return sum(1 for _ in extract(sources, representation, scale, workers=workers))
 
 

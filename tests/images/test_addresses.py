@@ -125,3 +125,13 @@ def test_a_list_of_many_addresses_takes_little_memory(tmp_path: Path) -> None:
     assert str(found.paths[77_777]) == "s3://bucket/line-0077/part-000077777.png"
     assert kept < 60 * n, "bytes a path"
     assert peak < 180 * n
+
+
+def test_heatmaps_that_were_drawn_there_are_no_images(root: Path) -> None:
+    for name in ("000001_a", "000002_b"):
+        put(root / "sub" / f"{name}.png", b"\x89PNG oneclass heatmap" if name[-1] == "a" else png())
+        put(root / "sub" / f"{name}.npy", b"")
+    found = expand(str(root / "sub"))
+    assert "000001_a.png" not in {path.name for path in found.paths}
+    assert "000002_b.png" in {path.name for path in found.paths}
+    assert found.ignored["heatmaps of oneclass"] == 1

@@ -5,9 +5,7 @@ Nothing is opened here but lists and heatmaps of our own, and neither numpy nor 
 
 from __future__ import annotations
 
-import fnmatch
 import glob
-import heapq
 import os
 import re
 import sys
@@ -15,14 +13,23 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from oneclass.errors import ImageError
 from oneclass.images import lists
+from oneclass.images.inside import (
+    HEATMAPS,
+    hidden,
+    in_order,
+    is_dir,
+    is_ours,
+    matches,
+    remote_names,
+)
 from oneclass.system.names import as_spelt_here, natural_key
-from oneclass.system.paths import Names, Paths
+from oneclass.system.paths import Paths
 from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
 
@@ -32,12 +39,7 @@ SUFFIXES = frozenset(
 )
 """Suffixes (lower case) that a walk through a folder takes for images."""
 
-_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MAGIC = re.compile(r"[*?\[]")
-_DRAWN = re.compile(r"\d{6,}_.*\.png$", re.DOTALL)
-_RUN = 1024
-HEATMAP_MARK, HEATMAPS = "oneclass heatmap", "heatmaps of oneclass"
-"""What a drawn heatmap says of itself, and what those left out are counted as."""
 SEPARATORS = os.sep + (os.altsep or "")
 
 
@@ -193,7 +195,7 @@ class _Walk:
         self._paths.append(folder, name)
 
     def _pattern(self, pattern: Remote) -> None:
-        found = sorted((p for p in pattern.matches() if not _hidden(p.name)), key=natural_key)
+        found = sorted((p for p in pattern.matches() if not hidden(p.name)), key=natural_key)
         for path in found:
             self._add_known(*str(path).rpartition("/")[::2])
         if not found:
@@ -212,7 +214,7 @@ class _Walk:
 
     def _add_known(self, folder: str, name: str) -> None:
         suffix = Path(name).suffix.lower()
-        if _is_ours(folder, name):
+        if is_ours(folder, name):
             self.ignored[HEATMAPS] += 1
         elif suffix in SUFFIXES:
             self._paths.append(folder, name)
@@ -230,7 +232,7 @@ class _Walk:
             files = self._files(hit) if hit.is_dir() else [(str(hit.parent), hit.name)]
             for folder, name in files:
                 inner = Path(folder, name).relative_to(hit).parts
-                if not stars or _matches(inner, ("**", *Path(rest.lstrip(SEPARATORS)).parts)):
+                if not stars or matches(inner, ("**", *Path(rest.lstrip(SEPARATORS)).parts)):
                     count += 1
                     self._add_known(folder, name)
         if not count:
@@ -249,10 +251,10 @@ class _Walk:
             folders: list[str] = []
             try:
                 if isinstance(folder, Remote):
-                    files = _in_order(_remote_names(folder, folders))
+                    files = in_order(remote_names(folder, folders, self.ignored))
                 else:
                     with os.scandir(folder) as entries:
-                        files = _in_order(self._names(entries, folders))
+                        files = in_order(self._names(entries, folders))
             except OSError as problem:
                 self.refuse(folder, "unreadable", f"the folder cannot be opened ({why(problem)})")
                 continue
@@ -262,71 +264,15 @@ class _Walk:
     def _names(self, entries: Iterable[os.DirEntry[str]], folders: list[str]) -> Iterator[str]:
         """The names of files; those of folders are put aside."""
         for entry in entries:
-            if _hidden(entry.name):
+            if hidden(entry.name):
                 continue
             self._met_links |= entry.is_symlink()
-            if _is_dir(entry):
+            if is_dir(entry):
                 folders.append(entry.name)
             else:
                 yield entry.name
 
 
-def _remote_names(folder: Remote, folders: list[str]) -> Iterator[str]:
-    """The names of files at an address; those of folders are put aside."""
-    for name, is_folder in folder.entries():
-        if not _hidden(name):
-            if is_folder:
-                folders.append(name)
-            else:
-                yield name
-
-
 def _real(path: Path) -> str:
     """What a path leads to; an address leads to itself."""
     return str(path) if isinstance(path, Remote) else os.path.realpath(path)
-
-
-def _in_order(names: Iterator[str]) -> Iterator[str]:
-    """Sort names in runs and merge these: keys take ten times as much memory as names."""
-    found, ends = Names(), [0]
-    while run := sorted(islice(names, _RUN), key=natural_key):
-        for name in run:
-            found.append(name)
-        ends.append(len(found))
-    runs = ((found[i] for i in range(*pair)) for pair in pairwise(ends))
-    return heapq.merge(*runs, key=natural_key)
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether a path, or a folder that it lies in, matches a pattern with ``**``."""
-    if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
-    return (
-        bool(parts)
-        and fnmatch.fnmatch(parts[0], pattern[0])  # Windows tells no capitals from small letters
-        and _matches(parts[1:], pattern[1:])
-    )
-
-
-def _is_ours(folder: str, name: str) -> bool:
-    """Whether this is a heatmap drawn here: by its name, its numbers beside it, its mark."""
-    if not _DRAWN.match(name) or not os.path.exists(f"{folder}/{name[:-4]}.npy"):  # noqa: PTH110
-        return False
-    try:
-        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
-            return HEATMAP_MARK.encode() in file.read(256)
-    except OSError:
-        return False
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _JUNK

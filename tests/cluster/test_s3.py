@@ -140,6 +140,12 @@ def test_the_command_line_reads_and_writes_there(
     assert [line[1:] for line in there] == [line[1:] for line in read(tmp_path / "predictions.csv")]
     assert there[1][0] == "s3://images/normal/000.png"
     assert read(place(f"{out}/errors.csv"))[1][:2] == ["s3://images/normal/cut.png", "truncated"]
+    options = ["-o", f"{out}/parts", "--parquet", "--cluster", "local:2"]
+    for _ in range(2):
+        done = command("score", model, "s3://images/normal/", *options)
+        assert done.returncode == 3, done.stderr
+    names = sorted(name for name, _ in place(f"{out}/parts/predictions").entries())
+    assert names == ["000000000000-000000000041.parquet", "parts.json"]
     missing = command("score", "s3://images/cli/none", str(normal))
     assert (missing.returncode, "there is nothing" in missing.stderr) == (4, True)
     assert command("info", model).returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,3 +91,25 @@ def test_models_that_are_not_there_or_damaged_are_refused(root: Path) -> None:
         file.write(b"ONECLASS" + bytes(100))
     with pytest.raises(ModelFileError, match=r"memory://.*/bad: refused"):
         load(str(root / "bad"))
+
+
+def test_images_are_fetched_while_others_are_worked_on(
+    root: Path, image_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    there = sent(image_folder("normal", 24, seed=1), root / "normal")
+    fetch, lock, now, most = memory.cat_file, threading.Lock(), [0], [0]
+
+    def slowly(*given: Any, **more: Any) -> bytes:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        content: bytes = fetch(*given, **more)
+        return content
+
+    monkeypatch.setattr(memory, "cat_file", slowly)
+    Detector(**SMALL, threads=1).fit(str(there))
+    assert 2 <= most[0] <= 4

@@ -271,6 +271,7 @@ def test_between_zeros_nothing_is_a_pattern(tmp_path: Path) -> None:
         ("s\\a.png", "write / instead"),
         ("straße.png".encode("latin-1"), "save the list as UTF-8"),
         ("~/a.png", "write the folder out"),
+        ("s3:/bucket/a.png", "two slashes"),
         ("no.png", "check the path"),
     ],
 )

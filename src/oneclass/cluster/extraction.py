@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import Extracted, extract_and, open_store
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.arrays import Pixels
-from oneclass.system.host.workers import AHEAD
+from oneclass.system.host.workers import AHEAD, ordered_map
 from oneclass.system.places import Remote, place
 
 T = TypeVar("T")
@@ -253,7 +254,8 @@ def call_for_some(told: bytes, part: bytes) -> bytes:
     """A task: a function of each of some images, pickled."""
     function, (_, items, names) = _opened(told, same), loads(part)
     sources = _sources(items, names)
-    done: bytes = dumps([function(sources, index) for index in range(len(sources))])
+    each = ordered_map(partial(function, sources), range(len(sources)), sources.threads(1))
+    done: bytes = dumps(list(each))
     return done
 
 

@@ -65,6 +65,8 @@ def is_everything(entry: str) -> bool:
 
 def advice(entry: str) -> str:
     """What to do about an entry that leads nowhere."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]", entry):
+        return "an address has two slashes; in Python give it as a text, for Path takes one away"
     if entry.startswith("~"):
         return "only a shell knows what ~ stands for; write the folder out"
     if entry.strip()[:1] in "\"'" and entry.strip()[:1] == entry.strip()[-1:]:

@@ -26,6 +26,8 @@ Progress = Callable[[int, int], None]
 Stage = Callable[[str], None]
 BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
+FETCHING = 4
+"""Images that a worker has on their way: stores answer in about the time that an image takes."""
 NO_MEMORY = (
     "there was not enough memory for it; use --threads 1, a machine or container with more memory, "
     "or scale it down"
@@ -51,6 +53,11 @@ class Sources:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def threads(self, workers: int) -> int:
+        """How many threads keep so many at work: who fetches an image waits for it."""
+        fetched = len(self) > 1 and isinstance(self.items[0], Remote)
+        return FETCHING * workers if fetched else workers
 
     def pixels(self, index: int, at_least: tuple[int, int] | None = None) -> NDArray[Any]:
         """Read item `index`: (H, W) or (H, W, 3); uint8, uint16 or float32.

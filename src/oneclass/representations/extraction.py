@@ -156,7 +156,7 @@ def extract_and(
             finish, sources, representation, scale, glance=glance, store=store
         )
         return
-    workers = max(1, min(workers, LARGE_BYTES // representation.nbytes))
+    workers = max(1, min(sources.threads(workers), LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))

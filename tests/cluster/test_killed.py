@@ -29,8 +29,9 @@ SMALL: dict[str, Any] = {"layer": "block_2", "grid": 2, "size": (32, 32)}
 N = 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def three() -> Iterator[Any]:
+    """Workers of each test's own: Dask gives up one that is killed while it starts again."""
     with connected("local:3") as client:
         yield client
 

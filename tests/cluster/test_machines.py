@@ -154,6 +154,19 @@ def test_a_scheduler_that_goes_loses_no_finished_image(
     assert (tmp_path / "again").read_bytes() == (tmp_path / "alone").read_bytes()
 
 
+@pytest.mark.linux
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("oneclass.cluster.clients.ALONE_SECONDS", 1)
+    with scheduler(tmp_path) as (file, _), worker(file, "one") as only, connected(file) as client:
+        there = ClusterRows(client, [client.submit(np.ones, (9000, 4), pure=False)])
+        only.kill()
+        with pytest.raises(ClusterError, match="no worker for 1 seconds"):
+            nu_path(there, [0.5])
+
+
 def test_nobody_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oneclass.cluster.clients.CONNECT_SECONDS", 1)
     with pytest.raises(ClusterError, match="no scheduler answers"), connected("tcp://127.0.0.1:9"):

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
 
-from oneclass.cluster.clients import translated
+from oneclass.cluster.clients import result_of, translated
 from oneclass.cluster.machines import Installed, check_here, installed
 from oneclass.cluster.tasks import same
 from oneclass.cluster.traffic import Traffic
@@ -125,8 +125,8 @@ class ClusterWorkers:
             with translated():
                 begin(ahead)
             while begun:
+                result = result_of(self._client, begun.popleft())
                 with translated():
-                    result = begun.popleft().result()
                     begin(1)
                 this.back += len(result)
                 this.rounds += 1

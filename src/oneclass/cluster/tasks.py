@@ -17,7 +17,7 @@ from typing import Any
 from distributed import Client, Future
 from distributed.protocol import serialize_bytes
 
-from oneclass.cluster.clients import translated
+from oneclass.cluster.clients import result_of, translated
 from oneclass.cluster.traffic import Traffic
 
 FAN = 8
@@ -78,8 +78,7 @@ class Tasks:
                 for i, group in enumerate(groups)
             ]
             depth += 1
-        with translated():
-            result = level[0].result()
+        result = result_of(self._client, level[0])
         this = self.traffic[-1]
         this.back += len(serialize_bytes(result))
         this.rounds += 1

@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-browser test-export test-all test-lowest lint docs pictures release size bench clean
+.PHONY: help demo test test-train test-remote test-browser test-export test-all test-lowest lint docs pictures release size bench clean
 
 help:
 	@echo "make demo        install into .venv and run the main job on real images"
@@ -45,6 +45,10 @@ test: $(VENV)/installed-test
 
 test-train: $(VENV)/installed-test $(VENV)/installed-train
 	$(BIN)/python -m pytest tests/auxiliary
+
+# S3 and HTTP by servers of this machine, and Parquet.
+test-remote: $(VENV)/installed-test-remote
+	$(BIN)/python -m pytest tests/cluster/test_s3.py tests/detector/test_http.py tests/results/test_parts.py
 
 test-browser: $(VENV)/installed-test-browser
 	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4.14.1

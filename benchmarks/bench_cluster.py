@@ -1,6 +1,6 @@
 """What a cluster costs on one machine: `local:2` beside one process with two threads.
 
-    python benchmarks/bench_cluster.py [--rows 1000000] [--images 400]
+    python benchmarks/bench_cluster.py [--rows 1000000] [--images 400] [--work NAME ...]
 
 Both do the same work on the same two cores, each twice and in turns. Where others use the machine,
 the ratio of processor time (of this process, the scheduler in it, and the workers) says more than
@@ -38,6 +38,7 @@ RESULTS = Path(__file__).parent / "results/cluster.json"
 COLUMNS, PART, TOL = 1280, 50_000, 1e-4
 SIDES = ("one process, two threads", "local:2")
 TASKS = 2000
+WORK = ("overhead", "extraction", "solving")
 
 
 def both(here: Callable[[], Any], there: Callable[[], Any], client: Client) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def extraction(client: Client, n_images: int) -> dict[str, Any]:
 def count(
     sources: Sources, representation: Representation, scale: PixelScale, cluster: Client | None
 ) -> int:
-    with crew_of(cluster, 2) as workers:
+    with crew_of(cluster, 2, []) as workers:
         return sum(1 for _ in extract(sources, representation, scale, workers=workers))
 
 
@@ -159,15 +160,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--work", nargs="+", choices=WORK, default=WORK, help="kept: the others'")
     args = parser.parse_args()
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     with connected("local:2") as client:
-        found = {
-            "overhead": overhead(client),
-            "extraction": extraction(client, args.images),
-            "solving": solving(client, args.rows),
+        ways = {
+            "overhead": lambda: overhead(client),
+            "extraction": lambda: extraction(client, args.images),
+            "solving": lambda: solving(client, args.rows),
         }
+        for name in args.work:
+            found[name] = {**ways[name](), "load": os.getloadavg()[0]}
     found["machine"] = machine()
-    found["load"] = os.getloadavg()[0]
+    found.pop("load", None)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     print(table(found))
 

@@ -1,15 +1,17 @@
 """What a solve on a hundred machines would take: arithmetic on what was measured on one.
 
-    python benchmarks/cluster_model.py
+    python benchmarks/cluster_model.py [--rows N] [--columns N] [--nu N] [--machines N] [--cores N]
 
 It takes a task's cost, the passes and their bytes from results/cluster.json (bench_cluster.py), and
 the seconds of a pass over a million rows in a file, on two cores, from results/svm.json
 (bench_svm.py).
-No machine but one was there: this is a model, not a measurement.
+No machine but one was there: this is a model, not a measurement. Computing grows with rows and
+columns, bytes with columns and the number of nu (bands up to their limit), scheduling with chunks.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from pathlib import Path
@@ -17,8 +19,10 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 FAN = 8
-ROWS, COLUMNS, MACHINES, CORES, LINK = 1_000_000_000, 1280, 100, 16, 1.2e9
-"""The problem, the machines, the cores of each, and bytes a second between two (10 Gbit/s)."""
+COLUMNS, NUS = 1280, 21
+"""Of what was measured."""
+BANDS, LINK = 192e6, 1.2e9
+"""Most bytes that a gathering pass brings, and bytes a second between two machines (10 Gbit/s)."""
 CHUNKS = (26_208, 1_000_000, 10_000_000)
 """Rows of one; the first is that of `rows_of`."""
 
@@ -36,12 +40,24 @@ def tasks_of(chunks: int) -> int:
     return total
 
 
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in {
+        "rows": 1_000_000_000, "columns": COLUMNS, "nu": NUS, "machines": 100, "cores": 16
+    }.items():  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=value)
+    return parser.parse_args()
+
+
 def main() -> None:
+    asked = arguments()
     measured, passes = read("cluster.json"), read("cluster.json")["solving"]["sent"]
     task = measured["overhead"]["processor_ms_a_task"] / 1e3
     million = read("svm.json")["mapped"]["results"][-1]["per_million"]
     rounds, back = sum(one["rounds"] for one in passes), sum(one["back"] for one in passes)
     out = sum(one["out"] for one in passes)
+    larger = asked.columns / COLUMNS * asked.nu / NUS
+    far_back = sum(min(larger * one["back"], max(BANDS, one["back"])) for one in passes)
 
     spent = measured["solving"]["processor_seconds"]
     here, there = spent.values()
@@ -51,15 +67,19 @@ def main() -> None:
         f"of the processor;\n{n_tasks} tasks at {1e3 * task:.1f} ms are {n_tasks * task:.2f} s of "
         f"it, the rest goes with {(out + back) / 1e6:.0f} MB that were sent"
     )
-    print(f"\n{ROWS:,} x {COLUMNS}, {MACHINES} machines of {CORES} cores, {len(passes)} passes:\n")
+    print(
+        f"\n{asked.rows:,} x {asked.columns}, {asked.nu} nu, {asked.machines} machines of "
+        f"{asked.cores} cores, {len(passes)} passes:\n"
+    )
     print("| rows of a chunk | tasks a round | computing, s | scheduling, s | sending, s |")
     print("| --- | --- | --- | --- | --- |")
     for chunk in CHUNKS:
-        chunks = math.ceil(ROWS / chunk)
-        most = math.ceil(chunks / MACHINES) * chunk  # of one machine
-        computing = len(passes) * most / 1e6 * million * 2 / CORES
+        chunks = math.ceil(asked.rows / chunk)
+        most = math.ceil(chunks / asked.machines) * min(chunk, asked.rows)  # of one machine
+        wider = asked.columns / COLUMNS
+        computing = len(passes) * most / 1e6 * million * wider * 2 / asked.cores
         levels = math.ceil(math.log(chunks, FAN))
-        sending = (out * math.log2(MACHINES) + FAN * levels * back) / LINK
+        sending = (larger * out * math.log2(asked.machines) + FAN * levels * far_back) / LINK
         scheduling = rounds * tasks_of(chunks) * task
         print(
             f"| {chunk:,} | {tasks_of(chunks):,} | {computing:,.0f} | {scheduling:,.0f} | "

@@ -70,7 +70,8 @@ ONLY_IN = {
     "h11": {"serve/web/connections.py"},
     "jinja2": {"serve/web/rendering.py"},
     "sqlite3": {"serve/*"},
-    "pyarrow": {"serve/records/export.py"},
+    "fsspec": {"system/stores.py"},
+    "pyarrow": {"results/parts.py", "serve/records/export.py"},
 }
 MODULES = sorted(SOURCE.rglob("*.py"))
 

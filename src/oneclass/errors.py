@@ -42,6 +42,7 @@ class ImageError(OneclassError):
 
     Attributes:
         path: the file as it was asked for.
+        name: the same as a text, also where it is an address such as s3://bucket/a.png.
         reason: one short word out of a closed set (``"truncated"``, ``"not_an_image"``, ...).
         detail: a sentence for people: what was found and what to do.
     """
@@ -50,13 +51,13 @@ class ImageError(OneclassError):
 
     def __init__(self, path: str | Path, reason: str, detail: str) -> None:
         super().__init__(f"{path}: {detail} [{reason}]")
-        self.path = Path(path)
+        self.name, self.path = str(path), path if isinstance(path, Path) else Path(path)
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[ImageError], tuple[Path, str, str]]:
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str, str]]:
         """Copies and pickles are made from the three parts, not from the sentence."""
-        return type(self), (self.path, self.reason, self.detail)
+        return type(self), (self.name, self.reason, self.detail)
 
 
 class ModelFileError(OneclassError):

@@ -44,6 +44,12 @@ def test_a_fit_is_the_same_to_the_bit_and_so_are_its_errors(
     assert here.save(files[0], rows=True) == there.save(files[1], rows=True)
     assert [str(error) for error in there.errors] == [str(error) for error in here.errors]
     assert there.errors[0].reason == "truncated"
+    look, images = there.traffic
+    assert (look.what, images.what, images.rounds) == ("first look", "images", 14)
+    row = there._state.training.rows.take([0])[0]
+    assert 40 * row.nbytes < images.back < 2 * 40 * row.nbytes + 40_000
+    assert images.out > 41 * len(str(normal))
+    assert here.traffic == []
 
 
 def test_scores_heatmaps_and_updates_are_the_same(
@@ -131,6 +137,6 @@ def test_what_is_no_cluster_is_refused(tmp_path: Path) -> None:
 def test_machines_that_do_not_see_the_images_are_refused(
     client: Any, normal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extraction, "_sees", lambda path: ("grinder", False))
+    monkeypatch.setattr(extraction, "_sees", lambda path: ("grinder", "no such file"))
     with pytest.raises(ClusterError, match=r"the worker on grinder .* does not see"):
         Detector(**SMALL, cluster=client).fit(normal)

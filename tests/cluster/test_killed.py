@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +29,9 @@ SMALL: dict[str, Any] = {"layer": "block_2", "grid": 2, "size": (32, 32)}
 N = 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def three() -> Iterator[Any]:
+    """Workers of each test's own: Dask gives up one that is killed while it starts again."""
     with connected("local:3") as client:
         yield client
 
@@ -87,6 +89,23 @@ def test_solve(three: Any, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     monkeypatch.setattr(Tasks, "total", total_and_kill)
     assert digest() == wanted
     assert next(rounds) > at
+
+
+def test_a_worker_that_stands_still_stops_nothing(
+    three: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "IMAGES_A_TASK", 2)
+    folder, pids = tmp_path / "normal", list(three.run(os.getpid).values())
+    write_images(folder, stripes(N, seed=1))
+
+    def stop_for_a_while(done: int, _: int) -> None:
+        if done == 10:
+            os.kill(pids[0], signal.SIGSTOP)
+            threading.Timer(8, os.kill, (pids[0], signal.SIGCONT)).start()
+
+    here, there = Detector(**SMALL).fit(folder), Detector(**SMALL, cluster=three)
+    there.fit(folder, progress=stop_for_a_while)
+    assert here.save(tmp_path / "here") == there.save(tmp_path / "there")
 
 
 def test_ctrl_c_writes_what_is_finished_and_ends_the_workers(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 import oneclass
 from commands import oneclass as command
 from conftest import stripes, write_images
+from oneclass import Detector
 from oneclass.cluster import ClusterRows, connected
 from oneclass.cluster.machines import Installed, installed
 from oneclass.cluster.tasks import Tasks
@@ -123,6 +124,47 @@ def test_the_command_line_with_a_schedulers_file_and_a_scheduler_that_goes(
     assert here.returncode == 3
     models = [(tmp_path / name).read_bytes() for name in ("here.oneclass", "there.oneclass")]
     assert models[0] == models[1]
+
+
+@pytest.mark.slow
+@pytest.mark.linux
+def test_a_scheduler_that_goes_loses_no_finished_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.CONNECT_SECONDS", 8)
+    monkeypatch.setattr("oneclass.cluster.extraction.IMAGES_A_TASK", 5)
+    settings: dict[str, Any] = {"layer": "block_2", "grid": 2, "size": (32, 32)}
+    cache = tmp_path / "rows"
+    write_images(tmp_path / "normal", stripes(300, seed=1))
+    with scheduler(tmp_path) as (file, started), worker(file, "one"):
+
+        def end_it(done: int, _: int) -> None:
+            if done == 100:
+                started.send_signal(signal.SIGKILL)
+                started.wait()
+
+        there = Detector(**settings, cluster=file, cache=cache)
+        with pytest.raises(ClusterError, match=r"(?s)the scheduler is gone.*--cache"):
+            there.fit(tmp_path / "normal", progress=end_it)
+    again = Detector(**settings, cache=cache).fit(tmp_path / "normal")
+    assert again.cache_use.found >= 100
+    assert again.cache_use.found + again.cache_use.computed == 300
+    again.save(tmp_path / "again")
+    Detector(**settings).fit(tmp_path / "normal").save(tmp_path / "alone")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "alone").read_bytes()
+
+
+@pytest.mark.linux
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("oneclass.cluster.clients.ALONE_SECONDS", 1)
+    with scheduler(tmp_path) as (file, _), worker(file, "one") as only, connected(file) as client:
+        there = ClusterRows(client, [client.submit(np.ones, (9000, 4), pure=False)])
+        only.kill()
+        with pytest.raises(ClusterError, match="no worker for 1 seconds"):
+            nu_path(there, [0.5])
 
 
 def test_nobody_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

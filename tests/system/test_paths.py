@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oneclass.detector.predictions import Prediction, Scored
-from oneclass.images import folders
+from oneclass.images import folders, inside
 from oneclass.images.folders import expand
 from oneclass.system import paths
 from oneclass.system.names import natural_key
@@ -48,8 +48,8 @@ def test_paths_come_back(files: list[tuple[str, str]]) -> None:
 @given(st.lists(FILE_NAMES, unique=True, max_size=60), st.integers(1, 7))
 def test_merged_runs_are_sorted(names: list[str], run: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folders, "_RUN", run)
-        assert list(folders._in_order(iter(names))) == sorted(names, key=natural_key)
+        patch.setattr(inside, "_RUN", run)
+        assert list(inside.in_order(iter(names))) == sorted(names, key=natural_key)
 
 
 @pytest.mark.linux

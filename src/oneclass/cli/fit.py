@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +14,11 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
+from oneclass.system.places import place
 
 
 @click.command(short_help="Learn from normal images.")
@@ -48,18 +49,19 @@ def fit(
     from oneclass.detector.settings import VIEWS
     from oneclass.system.files import check_writable
 
-    check_writable(Path(out))
+    check_writable(place(out))
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
         detector.fit(list(normal), progress=show, stage=show.stage)
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
-    save(detector, Path(out), rows=rows, no_backup=no_backup)
+    save(detector, place(out), rows=rows, no_backup=no_backup)
     say_ignored(detector.ignored)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
     say_folders(detector.folders)
-    say_learnt(detector, Path(out))
+    say_learnt(detector, place(out))
     if keep_rows is None and not rows:
         say(
             "'oneclass update' cannot teach this model more images: that takes the rows of the "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, print_data, progress
+from oneclass.system.places import place
 
 
 @click.command(short_help="Show what a model, or this installation, is made of.")
@@ -24,12 +24,12 @@ def info(model: str | None, as_json: bool) -> int:
         plainly,
     )
 
-    facts = installation() if model is None else model_card(Path(model))
+    facts = installation() if model is None else model_card(place(model))
     if as_json:
         print_data(json.dumps(facts, indent=2))
         return 0
     if model is not None:
-        print_data("\n".join([*plainly(Path(model)), "", "In detail:", ""]))
+        print_data("\n".join([*plainly(place(model)), "", "In detail:", ""]))
     print_data(outline(facts if model is None else detail(facts)))
     return 0
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,25 +13,24 @@ from oneclass.cli.talk.console import (
     ANOMALY,
     UNREADABLE,
     count,
-    is_terminal,
-    print_data,
-    progress,
     say,
     say_cache,
     say_errors,
     say_ignored,
     say_times,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
+from oneclass.cli.talk.scoring import score_into
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
-    from oneclass.detector.predictions import Prediction, Scored
+    from oneclass.detector.predictions import Prediction
     from oneclass.images.sources import Sources
-    from oneclass.results.heatmaps import HeatmapFolder
 
 
 @click.command(short_help="Say how odd other images are.")
@@ -47,6 +43,12 @@ if TYPE_CHECKING:
     "--heatmaps",
     metavar="DIR",
     help="Folder for heatmaps: where each image is odd, drawn (PNG) and as numbers (.npy).",
+)
+@click.option(
+    "--parquet",
+    is_flag=True,
+    help="Write DIR/predictions/*.parquet, a part at a time, rather than predictions.csv; the same "
+    "command goes on behind the parts that are there.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of CSV.")
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
@@ -72,6 +74,7 @@ def score(
     inputs: Sequence[str],
     out: str | None,
     heatmaps: str | None,
+    parquet: bool,
     as_json: bool,
     backbone: str | None,
     fail_on_anomaly: bool,
@@ -93,6 +96,7 @@ def score(
     asks for that.
     """
     began, age = time.perf_counter(), process_age()
+    _check_parquet(parquet, out, heatmaps)
     from oneclass.detector.files.loading import load
 
     imported = time.perf_counter()
@@ -111,8 +115,14 @@ def score(
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)
-    predictions, errors, finished = _score_into(
-        out, heatmaps, detector, sources, as_json=as_json, started=started
+    predictions, errors, finished = score_into(
+        out,
+        heatmaps,
+        detector,
+        sources,
+        parquet=parquet,
+        as_json=as_json,
+        started=started,
     )
 
     _say_left_out(detector, sources, errors, out)
@@ -120,7 +130,7 @@ def score(
         done = {"imports": imported - began, "model and network": loaded - imported}
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
-    n_anomalies = _say_found(detector, predictions, heatmaps, out)
+    n_anomalies = _say_found(detector, predictions, heatmaps, out, parquet=parquet)
     if false_alarms is not None and detector.model.rests_on_one:
         say(
             f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
@@ -135,12 +145,28 @@ def score(
     return UNREADABLE if errors else 0
 
 
+def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None:
+    """Refuse options that do not go with --parquet.
+
+    Raises:
+        InputError: they do not.
+    """
+    if parquet and out is None:
+        raise InputError("--parquet needs the folder of the run: give -o DIR.")
+    if parquet and heatmaps is not None:
+        raise InputError(
+            "--parquet and --heatmaps do not go together: a run that goes on draws no image again, "
+            "so the index of heatmaps would be of its end alone. Give one of them."
+        )
+
+
 def _say_left_out(
     detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
 ) -> None:
     say_ignored(sources.ignored)
-    say_errors(errors, listed_in=str(Path(out) / "errors.csv") if out is not None else None)
+    say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
 
 
 def _sources(inputs: Sequence[str]) -> Sources:
@@ -161,7 +187,12 @@ def _sources(inputs: Sequence[str]) -> Sources:
 
 
 def _say_found(
-    detector: Detector, predictions: Sequence[Prediction], heatmaps: str | None, out: str | None
+    detector: Detector,
+    predictions: Sequence[Prediction],
+    heatmaps: str | None,
+    out: str | None,
+    *,
+    parquet: bool,
 ) -> int:
     """Say what was found and where it lies; the number of anomalies."""
     from oneclass.detector.predictions import digits
@@ -175,118 +206,17 @@ def _say_found(
     if detector.model.unclear is not None:
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
-        say(f"Heatmaps are in {heatmaps}; {Path(heatmaps) / 'index.csv'} lists them.")
-        if (regions := Path(heatmaps) / "regions.jsonl").exists():
+        say(f"Heatmaps are in {heatmaps}; {place(heatmaps) / 'index.csv'} lists them.")
+        if (regions := place(heatmaps) / "regions.jsonl").exists():
             limit = digits(detector.pixel_threshold)
             say(f"Boxes and contours of places above {limit} in the heatmap are in {regions}.")
-    where = f"; the list is {Path(out) / 'predictions.csv'}" if out is not None else ""
+    where = ""
+    if out is not None:
+        listed = "predictions" if parquet else "predictions.csv"
+        where = f"; the list is {place(out) / listed}"
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
-    if out is not None and (page := Path(out) / PAGE).exists():
+    if out is not None and (page := place(out) / PAGE).exists():
         say(f"{page} is of an earlier run: 'oneclass report' makes it anew.")
     if drift := detector.drift(predictions):
         say(drift)
     return n_anomalies
-
-
-def _score_into(
-    out: str | None,
-    heatmaps: str | None,
-    detector: Detector,
-    sources: Sources,
-    *,
-    as_json: bool,
-    started: datetime,
-) -> tuple[Scored, list[ImageError], bool]:
-    """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
-
-    Returns:
-        As `_score_all` does.
-    """
-    from oneclass.results import runs
-
-    heat = None if heatmaps is None else _heatmap_folder(detector, Path(heatmaps))
-    if out is not None:
-        runs.make_folder(Path(out))
-    verdict = detector.model.unclear is not None
-    to_line: Callable[[Prediction], str] | None = None
-    if as_json:
-        to_line = partial(runs.json_line, verdict=verdict)
-    elif out is None:
-        to_line = partial(runs.csv_line, verdict=verdict)
-    header = runs.header(verdict=verdict) if out is None and not as_json else None
-    predictions, errors, finished = _score_all(
-        detector, sources, to_line, header, heat, keep=out is not None or heat is not None
-    )
-    with signals.shielded():
-        if heat is not None:
-            heat.finish()
-        if out is not None:
-            record = runs.record_of(
-                detector, predictions, errors, started=started, finished=finished
-            )
-            runs.write_run(Path(out), predictions, errors, record)
-    return predictions, errors, finished
-
-
-def _score_all(
-    detector: Detector,
-    sources: Sources,
-    to_line: Callable[[Prediction], str] | None,
-    header: str | None,
-    heat: HeatmapFolder | None,
-    *,
-    keep: bool,
-) -> tuple[Scored, list[ImageError], bool]:
-    """The predictions, the errors, and whether a signal left the end unscored.
-
-    Prints the header, once it is sure that there is something to score with, and each prediction
-    as `to_line` makes it, while somebody reads; with nobody reading and nothing to `keep`, it ends.
-    """
-    from oneclass.detector.predictions import Scored
-
-    predictions = Scored(sources.names)
-    errors = list(sources.errors)
-    quiet = to_line is not None and is_terminal(sys.stdout)
-    try:
-        with progress("score", quiet=quiet) as show:
-            for index, result in enumerate(_results(detector, sources, heat, show)):
-                if index == 0 and header is not None and not print_data(header):
-                    to_line = None
-                if isinstance(result, ImageError):
-                    errors.append(result)
-                    continue
-                predictions.add(index, result)
-                if to_line is not None and not print_data(to_line(result)):
-                    to_line = None
-                if to_line is None and not keep:
-                    break
-    except KeyboardInterrupt:
-        return predictions, errors, False
-    return predictions, errors, True
-
-
-def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:
-    from oneclass.results.heatmaps import HeatmapFolder
-
-    _ = detector.heat_scale  # refuses a model without maps before any work is done
-    return HeatmapFolder(folder)
-
-
-def _results(
-    detector: Detector,
-    sources: Sources,
-    heat: HeatmapFolder | None,
-    show: Callable[[int, int], None],
-) -> Iterator[Prediction | ImageError]:
-    """Each image's prediction; its heatmap is written on the way."""
-    if heat is None:
-        yield from detector.score_each(sources, progress=show)
-        return
-    from oneclass.results.heatmaps import draw_each
-
-    for result in draw_each(detector, sources, show):
-        if isinstance(result, ImageError):
-            yield result
-        else:
-            heat.add(result)
-            yield result.prediction

@@ -18,11 +18,13 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_traffic,
 )
 from oneclass.cli.talk.parameters import check_order, machine_options
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
 from oneclass.errors import InputError
 from oneclass.system.names import plain
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -69,7 +71,7 @@ def update(
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
-    file = Path(out or model)
+    file = place(out or model)
     check_writable(file)
     detector = load(
         model,
@@ -85,6 +87,7 @@ def update(
     say_ignored(detector.ignored)
     say_errors(did.errors)
     say_cache(detector.cache_use)
+    say_traffic(detector.traffic)
     known = f" ({did.known} known already)" if did.known else ""
     if did.odd and not yes:
         _ask(did.odd, file)

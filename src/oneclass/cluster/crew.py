@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from oneclass.cluster.traffic import Traffic
 from oneclass.representations.extraction import Workers
 
 
 @contextmanager
-def crew_of(cluster: Any, threads: int) -> Iterator[Workers]:
+def crew_of(cluster: Any, threads: int, traffic: list[Traffic]) -> Iterator[Workers]:
     """Those of a cluster, whose connection is open inside; or else so many threads.
 
     Args:
         cluster: as the setting of that name; None for threads.
         threads: of this process.
+        traffic: where each pass of a cluster adds what it sent.
 
     Raises:
         InputError: the cluster's address is none.
@@ -30,4 +32,4 @@ def crew_of(cluster: Any, threads: int) -> Iterator[Workers]:
     with connected(cluster) as client:
         from oneclass.cluster.extraction import ClusterWorkers
 
-        yield ClusterWorkers(client)
+        yield ClusterWorkers(client, traffic)

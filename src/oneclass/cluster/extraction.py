@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import platform
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,16 +18,19 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
 
-from oneclass.cluster.clients import translated
+from oneclass.cluster.clients import result_of, translated
 from oneclass.cluster.machines import Installed, check_here, installed
-from oneclass.errors import ClusterError, ImageError
+from oneclass.cluster.tasks import same
+from oneclass.cluster.traffic import Traffic
+from oneclass.errors import ClusterError, ImageError, OneclassError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources
 from oneclass.representations import Representation
 from oneclass.representations.extraction import Extracted, extract_and, open_store
 from oneclass.rows.store import CacheUse, RowStore
 from oneclass.system.arrays import Pixels
-from oneclass.system.host.workers import AHEAD
+from oneclass.system.host.workers import AHEAD, ordered_map
+from oneclass.system.places import Remote, place
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,6 +38,8 @@ R = TypeVar("R")
 IMAGES_A_TASK = 32
 """Enough that Dask's millisecond or two a task counts for nothing, and few to do again."""
 HEADERS_A_TASK = 256
+SHARED = "Put the images where all machines find them under the same path, as on a network folder."
+FETCHED = "Every machine fetches images itself: it needs the same packages and credentials."
 TASKS_A_THREAD = 4
 """At least, where there are images enough: or threads would wait for the last one."""
 
@@ -42,10 +49,11 @@ class ClusterWorkers:
 
     Args:
         client: of Dask, of machines that were looked at (`connected`).
+        traffic: where each pass over the images adds what it sent.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, traffic: list[Traffic] | None = None) -> None:
+        self._client, self._traffic = client, [] if traffic is None else traffic
 
     def extract_and(
         self,
@@ -67,7 +75,7 @@ class ClusterWorkers:
         self._check_sight(sources)
         cache = None if store is None else store.cache
         job = dumps(_Job(representation, scale, cache, finish, glance, installed()))
-        done = self._in_order(extract_some, job, sources, IMAGES_A_TASK)
+        done = self._in_order("images", extract_some, job, sources, IMAGES_A_TASK)
         with closing(done):
             for results, use in done:
                 if store is not None and use is not None:
@@ -81,43 +89,50 @@ class ClusterWorkers:
             ClusterError: as for `extract_and`.
         """
         self._check_sight(sources)
-        for results in self._in_order(call_for_some, dumps(function), sources, HEADERS_A_TASK):
+        told, most = dumps(function), HEADERS_A_TASK
+        for results in self._in_order("first look", call_for_some, told, sources, most):
             yield from results
 
     def _in_order(
-        self, work: Callable[..., Any], told: bytes, sources: Sources, most: int
+        self, what: str, work: Callable[..., bytes], told: bytes, sources: Sources, most: int
     ) -> Generator[Any, None, None]:
         """What `work` makes of some images at a time, in their order, a few tasks ahead."""
+        self._traffic.append(Traffic(what, out=len(told)))
         with translated():
             n_threads = sum(self._client.nthreads().values()) or 1
-            common = self._client.submit(_same, told, pure=False)
+            common = self._client.submit(same, told, pure=False)
         step = max(1, min(most, len(sources) // (TASKS_A_THREAD * n_threads)))
         starts = range(0, len(sources), step)
-        parts = ((start, *_part(sources, start, start + step)) for start in starts)
+        parts = (_part(sources, start, start + step) for start in starts)
         yield from self._map(work, common, parts, AHEAD * n_threads)
 
     def _map(
         self,
-        work: Callable[..., Any],
+        work: Callable[..., bytes],
         common: Future,
-        parts: Iterable[tuple[Any, ...]],
+        parts: Iterable[bytes],
         ahead: int,
     ) -> Generator[Any, None, None]:
-        rest, begun = iter(parts), deque[Future]()
+        rest, begun, this = iter(parts), deque[Future](), self._traffic[-1]
+        started = time.perf_counter()
 
         def begin(count: int) -> None:
             for part in islice(rest, count):
-                begun.append(self._client.submit(work, common, *part, pure=False))
+                this.out += len(part)
+                begun.append(self._client.submit(work, common, part, pure=False))
 
         try:
             with translated():
                 begin(ahead)
             while begun:
+                result = result_of(self._client, begun.popleft())
                 with translated():
-                    result = begun.popleft().result()
                     begin(1)
-                yield result
+                this.back += len(result)
+                this.rounds += 1
+                yield loads(result)
         finally:
+            this.seconds += time.perf_counter() - started
             # Whoever was interrupted may have closed the client before this.
             if begun and self._client.status == "running":
                 self._client.cancel(list(begun))
@@ -129,17 +144,23 @@ class ClusterWorkers:
             ClusterError: one does not.
         """
         first = next((item for item in islice(sources.items, 1) if isinstance(item, Path)), None)
-        if first is None or not first.exists():
+        if first is None or not _exists(first):
             return
         with translated():
             seen = self._client.run(_sees, str(first))
-        for address, (machine, there) in seen.items():
-            if not there:
+        for address, (machine, amiss) in seen.items():
+            if amiss:
                 raise ClusterError(
-                    f"cluster: the worker on {machine} ({address}) does not see {first}. Put the "
-                    "images where all machines find them under the same path, as on a network "
-                    "folder."
+                    f"cluster: the worker on {machine} ({address}) does not see {first} ({amiss}). "
+                    + (FETCHED if isinstance(first, Remote) else SHARED)
                 )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a store that refuses to say; the image itself will tell
+        return False
 
 
 @dataclass(frozen=True)
@@ -194,21 +215,17 @@ def _opened(told: bytes, make: Callable[[Any], T]) -> T:
         return found
 
 
-def extract_some(
-    told: bytes, start: int, items: Sequence[Any], names: Sequence[str]
-) -> tuple[list[Any], CacheUse | None]:
-    """A task: what becomes of some images, and what the store was good for.
+def extract_some(told: bytes, part: bytes) -> bytes:
+    """A task: what becomes of some images, and what the store was good for, pickled.
 
     Args:
         told: a job.
-        start: number of the first image among all.
-        items: paths as texts, or arrays.
-        names: of the images.
+        part: of `_part`.
 
     Raises:
         ClusterError: this machine differs from the one that asks.
     """
-    here = _opened(told, _open_job)
+    here, (start, items, names) = _opened(told, _open_job), loads(part)
     results = extract_and(
         _Renumbered(here.job.finish, start),
         _sources(items, names),
@@ -218,7 +235,8 @@ def extract_some(
         glance=here.job.glance,
         store=here.store,
     )
-    return list(results), here.use()
+    done: bytes = dumps((list(results), here.use()))
+    return done
 
 
 @dataclass(frozen=True)
@@ -232,10 +250,13 @@ class _Renumbered:
         return self.finish(replace(image, index=image.index + self.start))
 
 
-def call_for_some(told: bytes, start: int, items: Sequence[Any], names: Sequence[str]) -> list[Any]:
-    """A task: a function of each of some images."""
-    function, sources = _opened(told, _same), _sources(items, names)
-    return [function(sources, index) for index in range(len(sources))]
+def call_for_some(told: bytes, part: bytes) -> bytes:
+    """A task: a function of each of some images, pickled."""
+    function, (_, items, names) = _opened(told, same), loads(part)
+    sources = _sources(items, names)
+    each = ordered_map(partial(function, sources), range(len(sources)), sources.threads(1))
+    done: bytes = dumps(list(each))
+    return done
 
 
 def _open_job(job: _Job) -> _OpenJob:
@@ -243,18 +264,24 @@ def _open_job(job: _Job) -> _OpenJob:
     return _OpenJob(job)
 
 
-def _part(sources: Sources, start: int, stop: int) -> tuple[list[Any], list[str]]:
+def _part(sources: Sources, start: int, stop: int) -> bytes:
+    """Some images, pickled: the number of the first among all, paths as texts or arrays, names."""
     items = [str(item) if isinstance(item, Path) else item for item in sources.items[start:stop]]
-    return items, list(sources.names[start:stop])
+    part: bytes = dumps((start, items, list(sources.names[start:stop])))
+    return part
 
 
 def _sources(items: Sequence[Any], names: Sequence[str]) -> Sources:
-    return Sources([Path(item) if isinstance(item, str) else item for item in items], names)
+    return Sources([place(item) if isinstance(item, str) else item for item in items], names)
 
 
-def _sees(path: str) -> tuple[str, bool]:
-    return platform.node(), Path(path).exists()
-
-
-def _same(value: Any) -> Any:
-    return value
+def _sees(path: str) -> tuple[str, str]:
+    """This machine's name, and why it does not see a file; nothing where it does."""
+    name, first = platform.node(), place(path)
+    try:
+        first.stat()
+    except OneclassError as error:  # a package that reads such addresses is not installed here
+        return name, str(error)
+    except OSError as error:
+        return name, error.strerror or str(error)
+    return name, ""

@@ -25,7 +25,8 @@ from oneclass.cluster.selection import (
     key_of,
     select,
 )
-from oneclass.cluster.tasks import Tasks, Traffic
+from oneclass.cluster.tasks import Tasks
+from oneclass.cluster.traffic import Traffic
 from oneclass.errors import InputError
 from oneclass.rows import RechunkedRows, as_rows
 from oneclass.svm.solving.certificate import Certified, blur, certified, threshold_rank

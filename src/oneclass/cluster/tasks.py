@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import count
 from typing import Any
@@ -18,30 +17,12 @@ from typing import Any
 from distributed import Client, Future
 from distributed.protocol import serialize_bytes
 
-from oneclass.cluster.clients import translated
+from oneclass.cluster.clients import result_of, translated
+from oneclass.cluster.traffic import Traffic
 
 FAN = 8
 """How many parts are added up by one task."""
 _numbers = count()
-
-
-@dataclass
-class Traffic:
-    """What one pass over all rows sent.
-
-    Attributes:
-        what: the pass did.
-        out: bytes of what the chunks' tasks were told, once, without Dask's own envelopes.
-        back: bytes of what came back.
-        rounds: how often this machine asked and waited.
-        seconds: it took.
-    """
-
-    what: str
-    out: int = 0
-    back: int = 0
-    rounds: int = 0
-    seconds: float = 0.0
 
 
 class Tasks:
@@ -74,7 +55,7 @@ class Tasks:
         common = []
         for i, value in enumerate(told):
             self.traffic[-1].out += len(serialize_bytes(value))
-            common.append(self._submit(_same, value, key=f"told-{name}-{i}"))
+            common.append(self._submit(same, value, key=f"told-{name}-{i}"))
         futures = [
             self._submit(function, *items, *common, key=f"{name}-{i}")
             for i, items in enumerate(zip(*columns, strict=True))
@@ -97,8 +78,7 @@ class Tasks:
                 for i, group in enumerate(groups)
             ]
             depth += 1
-        with translated():
-            result = level[0].result()
+        result = result_of(self._client, level[0])
         this = self.traffic[-1]
         this.back += len(serialize_bytes(result))
         this.rounds += 1
@@ -110,7 +90,8 @@ class Tasks:
             return self._client.submit(function, *arguments, key=f"oneclass-{key}", pure=False)
 
 
-def _same(value: Any) -> Any:
+def same(value: Any) -> Any:
+    """The value: as a task, what is sent to all is made again where a worker was lost."""
     return value
 
 

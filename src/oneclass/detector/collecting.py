@@ -202,7 +202,8 @@ def _of_readable(
     """
     caught = partial(_caught, function)
     if isinstance(workers, int):
-        results = list(ordered_map(partial(caught, sources), range(len(sources)), workers))
+        threads = sources.threads(workers)
+        results = list(ordered_map(partial(caught, sources), range(len(sources)), threads))
     else:
         results = list(workers.each(caught, sources))
     found = [result for result in results if not isinstance(result, ImageError)]

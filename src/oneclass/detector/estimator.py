@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import Backbone
+from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
 from oneclass.detector.facts import Facts
@@ -25,6 +26,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.representations.extraction import Extracted
 from oneclass.rows.store import RowStore
+from oneclass.system.places import place
 from oneclass.system.stages import Stages
 
 R = TypeVar("R")
@@ -41,6 +43,7 @@ class Detector(Facts):
     Attributes:
         settings: as they were given; each is also an attribute of its own: `detector.nu`.
         stages: how long reading, resizing, the network and scoring took, over all calls of `score`.
+        traffic: what each pass over the images sent to a cluster and brought back, over all calls.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Detector(Facts):
         self._state: State | None = None
         self._store: RowStore | None = None
         self.stages = Stages()
+        self.traffic: list[Traffic] = []
 
     __init__.__doc__ = f"""Set what `fit` will do; nothing is computed yet.
 
@@ -108,8 +112,9 @@ class Detector(Facts):
         """Learn what normal images look like.
 
         Args:
-            images: a folder, file, glob or list.txt, or several of them; or arrays of (H, W) or
-                (H, W, 3), in uint8, uint16 or float. Unreadable ones end in `errors`.
+            images: a folder, file, glob, list.txt or address (s3://bucket/folder/), or several of
+                them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float. Unreadable ones
+                end in `errors`.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
@@ -119,7 +124,7 @@ class Detector(Facts):
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
-        self._state, self._store = fit(self.settings, images, progress, stage)
+        self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
         return self
 
     def update(
@@ -148,7 +153,7 @@ class Detector(Facts):
         """
         state = self._require_fit().with_rows()
         self._state, did, self._store = update(
-            self.settings, state, images, forget, progress, stage
+            self.settings, state, images, forget, progress, stage, self.traffic
         )
         return did
 
@@ -252,7 +257,7 @@ class Detector(Facts):
         """Write the model file, whole or not at all.
 
         Args:
-            file: by custom it ends in .oneclass.
+            file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
                 each, and up to about 4 GB.
@@ -264,7 +269,7 @@ class Detector(Facts):
             InputError: not fitted yet, or the place cannot be written to.
             StorageError: the disk is full.
         """
-        self._state = self._require_fit().saved(Path(file), rows=rows)
+        self._state = self._require_fit().saved(place(file), rows=rows)
         return str(self._state.digest)
 
     def _each(
@@ -279,5 +284,5 @@ class Detector(Facts):
         self._store = store = store_for(asked, model.representation, model.scale)
         yield from finish_each(
             finish, sources, model, asked,
-            store=store, stages=stages, glance=glance, progress=progress,
+            store=store, stages=stages, traffic=self.traffic, glance=glance, progress=progress,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oneclass.cluster.crew import crew_of
+from oneclass.cluster.traffic import Traffic
 from oneclass.detector.collecting import (
     choose_pixel_scale,
     collect_rows,
@@ -68,9 +69,16 @@ class State:
 
 
 def fit(
-    asked: Settings, images: Images, progress: Progress | None, stage: Stage | None = None
+    asked: Settings,
+    images: Images,
+    progress: Progress | None,
+    stage: Stage | None,
+    traffic: list[Traffic],
 ) -> tuple[State, RowStore | None]:
     """Learn what normal images look like; arguments and errors as for `Detector.fit`.
+
+    Args:
+        traffic: where each pass of a cluster adds what it sent.
 
     Returns:
         The state, and the store of rows that was used, if one was.
@@ -78,7 +86,7 @@ def fit(
     begin = stage or silent
     begin("looking at the images' sizes")
     sources = gather(images)
-    with crew_of(asked.cluster, asked.workers) as workers:
+    with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
         representation = choose_representation(headers, asked)
         scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from numpy.typing import NDArray
 
 from oneclass.cluster.crew import crew_of
+from oneclass.cluster.traffic import Traffic
 from oneclass.detector.heat import Explanation
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
@@ -61,6 +62,7 @@ def finish_each(
     *,
     store: RowStore | None,
     stages: Stages,
+    traffic: list[Traffic],
     glance: Callable[[NDArray[Any]], Any] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[R | ImageError]:
@@ -72,10 +74,11 @@ def finish_each(
         model: whose rows they become.
         asked: who is to work: `cluster` and `threads`.
         store, stages: as for `extract_and`.
+        traffic: where each pass of a cluster adds what it sent.
         glance, progress: as for `Detector.explain_and`.
     """
     side_by_side = asked.workers if len(sources) > 1 else 1  # to count them takes a while
-    with crew_of(asked.cluster, side_by_side) as workers:
+    with crew_of(asked.cluster, side_by_side, traffic) as workers:
         results = extract_and(
             finish,
             sources,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import folded
+from oneclass.system.places import place
 
 FEWEST_IMAGES, FEWEST_OTHERS = 3, 10
 MOST_COMPARED = 2000
@@ -57,7 +58,7 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
         return ()
     names, of = np.unique(np.array(list(map(str, parents))), return_inverse=True)
     unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
-    return by_name(parents, {Path(name) for name in names[unlike]})
+    return by_name(parents, {place(str(name)) for name in names[unlike]})
 
 
 def by_name(parents: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
 from oneclass.system.host.workers import worker_count
+from oneclass.system.places import is_address
 
 if TYPE_CHECKING:
     from oneclass.backbones import Backbone
@@ -143,6 +144,11 @@ def folder(name: str, value: Any) -> Path:
     """
     if not isinstance(value, (str, Path)) or not str(value):
         raise InputError(f"{name} is {value!r}: expected the path of a folder.")
+    if is_address(value):
+        raise InputError(
+            f"{name} is {str(value)!r}: expected a folder of this machine, or a network folder; "
+            "what is in it is written bit by bit, and no address takes that."
+        )
     return value if isinstance(value, Path) else Path(value)
 
 

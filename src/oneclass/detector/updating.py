@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from oneclass.cluster.crew import crew_of
+from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.union import Union
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
@@ -53,12 +54,14 @@ def update(
     images: Images,
     forget: Images,
     progress: Progress | None,
-    stage: Stage | None = None,
+    stage: Stage | None,
+    traffic: list[Traffic],
 ) -> tuple[State, Update, RowStore | None]:
     """Learn more normal images, or forget some; arguments and errors as for `Detector.update`.
 
     Args:
         state: of which the rows are known.
+        traffic: where each pass of a cluster adds what it sent.
 
     Returns:
         The state after it, what was done, and the store of rows that was used, if one was.
@@ -70,7 +73,7 @@ def update(
         training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
-    with crew_of(asked.cluster, asked.workers) as workers:
+    with crew_of(asked.cluster, asked.workers, traffic) as workers:
         training, new, known, errors = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )

@@ -22,6 +22,7 @@ from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import plain
+from oneclass.system.places import held
 
 FEW = 20
 """Below this many images no threshold can promise a false-alarm rate under 5 %."""
@@ -252,9 +253,10 @@ class _Facts:
 
 def _look(path: Path) -> _Facts | ImageError:
     try:
-        header = reading.probe(path)
-        with ROOM.of(BYTES_A_BYTE * header.nbytes):
-            return _facts(path, header)
+        with held(path):
+            header = reading.probe(path)
+            with ROOM.of(BYTES_A_BYTE * header.nbytes):
+                return _facts(path, header)
     except ImageError as error:
         return error
     except MemoryError:

@@ -5,9 +5,7 @@ Nothing is opened here but lists and heatmaps of our own, and neither numpy nor 
 
 from __future__ import annotations
 
-import fnmatch
 import glob
-import heapq
 import os
 import re
 import sys
@@ -15,14 +13,24 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from oneclass.errors import ImageError
 from oneclass.images import lists
+from oneclass.images.inside import (
+    HEATMAPS,
+    hidden,
+    in_order,
+    is_dir,
+    is_ours,
+    matches,
+    remote_names,
+)
 from oneclass.system.names import as_spelt_here, natural_key
-from oneclass.system.paths import Names, Paths
+from oneclass.system.paths import Paths
+from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
 
 SUFFIXES = frozenset(
@@ -31,12 +39,7 @@ SUFFIXES = frozenset(
 )
 """Suffixes (lower case) that a walk through a folder takes for images."""
 
-_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _MAGIC = re.compile(r"[*?\[]")
-_DRAWN = re.compile(r"\d{6,}_.*\.png$", re.DOTALL)
-_RUN = 1024
-HEATMAP_MARK, HEATMAPS = "oneclass heatmap", "heatmaps of oneclass"
-"""What a drawn heatmap says of itself, and what those left out are counted as."""
 SEPARATORS = os.sep + (os.altsep or "")
 
 
@@ -57,7 +60,7 @@ class Listing:
 
 
 def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
-    """Turn files, folders, globs, lists (``.txt``) and ``-`` into a list of files.
+    """Turn files, folders, globs, lists (``.txt``), addresses and ``-`` into a list of files.
 
     Args:
         inputs: one or several, in the order wanted. What exists is taken as it is before it is
@@ -98,7 +101,7 @@ class _Walk:
         """
         if self._n_taken <= 1 and not self._met_links:
             return self._paths
-        hashes = array("q", (hash(os.path.realpath(path)) for path in self._paths))
+        hashes = array("q", (hash(_real(path)) for path in self._paths))
         ascending = sorted(hashes)
         pairs = zip(ascending, islice(ascending, 1, None), strict=False)
         if not (repeated := {a for a, b in pairs if a == b}):
@@ -107,7 +110,7 @@ class _Walk:
         kept = []
         for index, number in enumerate(hashes):
             if number in repeated:
-                real = os.path.realpath(self._paths[index])
+                real = _real(self._paths[index])
                 if real in seen:
                     continue
                 seen.add(real)
@@ -128,7 +131,11 @@ class _Walk:
         """
         self._n_taken += 1
         try:
-            path = as_spelt_here(Path(given))
+            path = place(given)
+            if isinstance(path, Remote):
+                self._address(path, literal=literal)
+                return
+            path = as_spelt_here(path)
             if path.is_dir():
                 self._folder(path)
             elif path.suffix.lower() == ".txt" and path.is_file():
@@ -160,13 +167,42 @@ class _Walk:
                     "there is; name a folder or a file, or give the folder itself as the input"
                 )  # fmt: skip
             else:
-                self.take(base / entry, literal=literal, entry=entry, source=source)
+                given = entry if is_address(entry) else base / entry
+                self.take(given, literal=literal, entry=entry, source=source)
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))
 
+    def _address(self, path: Remote, *, literal: bool) -> None:
+        """One address. What ends like an image is taken for one: to ask for each takes too long."""
+        suffix, folder = path.suffix.lower(), str(path).endswith("/")
+        alone = path.scheme in FILES_ALONE
+        if not alone and not literal and _MAGIC.search(str(path)) and not path.exists():
+            self._pattern(path)
+        elif (alone and suffix != ".txt") or (suffix in SUFFIXES and not folder):
+            self._take(path)
+        elif path.is_dir():
+            self._folder(place(str(path).rstrip("/")))
+        elif not path.exists():
+            self.refuse(path, "missing", "there is no such file or folder; check the address")
+        elif suffix == ".txt":
+            self._list(path)
+        else:
+            self._take(path)
+
+    def _take(self, path: Remote) -> None:
+        folder, _, name = str(path).rpartition("/")
+        self._paths.append(folder, name)
+
+    def _pattern(self, pattern: Remote) -> None:
+        found = sorted((p for p in pattern.matches() if not hidden(p.name)), key=natural_key)
+        for path in found:
+            self._add_known(*str(path).rpartition("/")[::2])
+        if not found:
+            self.refuse(pattern, "missing", "no file matches this pattern")
+
     def _list(self, path: Path) -> None:
-        key = os.path.realpath(path)
+        key = _real(path)
         if key in self._lists:  # a list may name itself
             return
         self._lists.add(key)
@@ -178,7 +214,7 @@ class _Walk:
 
     def _add_known(self, folder: str, name: str) -> None:
         suffix = Path(name).suffix.lower()
-        if _is_ours(folder, name):
+        if is_ours(folder, name):
             self.ignored[HEATMAPS] += 1
         elif suffix in SUFFIXES:
             self._paths.append(folder, name)
@@ -196,7 +232,7 @@ class _Walk:
             files = self._files(hit) if hit.is_dir() else [(str(hit.parent), hit.name)]
             for folder, name in files:
                 inner = Path(folder, name).relative_to(hit).parts
-                if not stars or _matches(inner, ("**", *Path(rest.lstrip(SEPARATORS)).parts)):
+                if not stars or matches(inner, ("**", *Path(rest.lstrip(SEPARATORS)).parts)):
                     count += 1
                     self._add_known(folder, name)
         if not count:
@@ -208,14 +244,17 @@ class _Walk:
         waiting = [root]
         while waiting:
             folder = waiting.pop()
-            here = os.path.realpath(folder)
+            here = _real(folder)
             if here in seen:  # links may run in circles
                 continue
             seen.add(here)
             folders: list[str] = []
             try:
-                with os.scandir(folder) as entries:
-                    files = _in_order(self._names(entries, folders))
+                if isinstance(folder, Remote):
+                    files = in_order(remote_names(folder, folders, self.ignored))
+                else:
+                    with os.scandir(folder) as entries:
+                        files = in_order(self._names(entries, folders))
             except OSError as problem:
                 self.refuse(folder, "unreadable", f"the folder cannot be opened ({why(problem)})")
                 continue
@@ -225,56 +264,15 @@ class _Walk:
     def _names(self, entries: Iterable[os.DirEntry[str]], folders: list[str]) -> Iterator[str]:
         """The names of files; those of folders are put aside."""
         for entry in entries:
-            if _hidden(entry.name):
+            if hidden(entry.name):
                 continue
             self._met_links |= entry.is_symlink()
-            if _is_dir(entry):
+            if is_dir(entry):
                 folders.append(entry.name)
             else:
                 yield entry.name
 
 
-def _in_order(names: Iterator[str]) -> Iterator[str]:
-    """Sort names in runs and merge these: keys take ten times as much memory as names."""
-    found, ends = Names(), [0]
-    while run := sorted(islice(names, _RUN), key=natural_key):
-        for name in run:
-            found.append(name)
-        ends.append(len(found))
-    runs = ((found[i] for i in range(*pair)) for pair in pairwise(ends))
-    return heapq.merge(*runs, key=natural_key)
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    """Whether a path, or a folder that it lies in, matches a pattern with ``**``."""
-    if not pattern:
-        return True
-    if pattern[0] == "**":
-        return any(_matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
-    return (
-        bool(parts)
-        and fnmatch.fnmatch(parts[0], pattern[0])  # Windows tells no capitals from small letters
-        and _matches(parts[1:], pattern[1:])
-    )
-
-
-def _is_ours(folder: str, name: str) -> bool:
-    """Whether this is a heatmap drawn here: by its name, its numbers beside it, its mark."""
-    if not _DRAWN.match(name) or not os.path.exists(f"{folder}/{name[:-4]}.npy"):  # noqa: PTH110
-        return False
-    try:
-        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
-            return HEATMAP_MARK.encode() in file.read(256)
-    except OSError:
-        return False
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _JUNK
+def _real(path: Path) -> str:
+    """What a path leads to; an address leads to itself."""
+    return str(path) if isinstance(path, Remote) else os.path.realpath(path)

@@ -6,19 +6,19 @@ the machine. So what contradicts itself is refused whole.
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from oneclass.system.texts import SAMPLE, as_utf8
 
 _EVERYTHING = re.compile(r"([A-Za-z]:)?[\s./\\*?]*")
 _NO_CONTROLS = bytes({0, 9, 10, 13, *range(32, 127), *range(128, 256)})
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool]:
+def entries(data: bytes, base: Path, *, comments: bool) -> tuple[Iterable[str], bool]:
     """The paths of a list, one a line or separated by NUL, and whether they are literal.
 
     Args:
@@ -27,7 +27,8 @@ def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool
         comments: whether a line that begins with # is none.
 
     Returns:
-        The paths, and whether NUL separated them: then nothing in them is a pattern.
+        The paths, to go through once, for there may be millions; and whether NUL separated them:
+        then nothing in them is a pattern.
 
     Raises:
         ValueError: this is no list; the message says why.
@@ -41,10 +42,10 @@ def entries(data: bytes, base: Path, *, comments: bool) -> tuple[list[str], bool
     if text and text != data and (b"\n" not in text or os.path.lexists(base / os.fsdecode(text))):
         return [os.fsdecode(text)], True
     lines = text.replace(b"\r", b"\n") if b"\n" not in text else text
-    found = (os.fsdecode(line.rstrip(b"\r")) for line in lines.split(b"\n"))
-    return [
+    found = (os.fsdecode(line.rstrip(b"\r\n")) for line in io.BytesIO(lines))
+    return (
         line for line in found if line.strip() and not (comments and line.lstrip().startswith("#"))
-    ], False
+    ), False
 
 
 def _between_zeros(text: bytes) -> Iterator[str]:
@@ -64,8 +65,8 @@ def is_everything(entry: str) -> bool:
 
 def advice(entry: str) -> str:
     """What to do about an entry that leads nowhere."""
-    if _ADDRESS.match(entry):
-        return "only files of this machine are read; fetch it first"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]", entry):
+        return "an address has two slashes; in Python give it as a text, for Path takes one away"
     if entry.startswith("~"):
         return "only a shell knows what ~ stands for; write the folder out"
     if entry.strip()[:1] in "\"'" and entry.strip()[:1] == entry.strip()[-1:]:

@@ -7,7 +7,7 @@ be called from many threads. ``docs/images.md`` tells the rules.
 
 from __future__ import annotations
 
-import os
+import io
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +27,7 @@ from oneclass.images.formats.source import (
     Source,
 )
 from oneclass.images.formats.tiffs import container as tiff
+from oneclass.system.places import Remote, place, reading_as_needed
 
 DEFAULT_MAX_PIXELS = 10**8
 """100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""
@@ -70,7 +71,7 @@ def probe(path: str | Path) -> Header:
     Raises:
         ImageError: the file is missing, no image, cut off before its header ends, ...
     """
-    with _opened(path) as file:
+    with _opened(path, whole=False) as file:
         return _turned(_inspect(file))
 
 
@@ -83,7 +84,8 @@ def read(
     """Decode one image file at the depth that the file has.
 
     Args:
-        path: any file; its content decides the format, not its suffix.
+        path: any file, or an address such as s3://bucket/a.png; its content decides the format,
+            not its suffix.
         max_pixels: refuse a larger picture from its header, before anything is decoded.
         at_least: (height, width) that suffice: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size
             where that leaves so much of both, which is several times as fast. None for all of it.
@@ -97,7 +99,7 @@ def read(
     """
     with _opened(path) as file:
         source = _inspect(file)
-        _check_size(source.header, os.fstat(file.fileno()).st_size, max_pixels)
+        _check_size(source.header, _n_bytes(file), max_pixels)
         decoded = _decoded(source, at_least)
         pixels = arithmetic.turn(decoded, source.orientation)
         _check_finite(pixels)
@@ -105,26 +107,43 @@ def read(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a regular file, and turn every refusal inside the block into an ``ImageError``."""
+def _opened(path: str | Path, *, whole: bool = True) -> Iterator[BinaryIO]:
+    """Open a regular file, and turn every refusal inside the block into an ``ImageError``.
+
+    Of an address all is fetched before it is read, unless less than the `whole` may do.
+    """
     try:
-        _check_regular(path)
-        with Path(path).open("rb") as file:
+        with _open(place(path), whole=whole) as file:
             yield file
     except FileNotFoundError:
         raise ImageError(path, "missing", "there is no such file; check the path") from None
     except OSError as problem:
         why = problem.strerror or problem
         detail = f"the system does not let it be read ({why}); check its permissions and the disk"
+        if isinstance(place(path), Remote):
+            detail = f"it cannot be fetched ({why}); check the credentials and the connection"
         raise ImageError(path, "unreadable", detail) from None
     except RefusedError as refused:
         raise ImageError(path, refused.reason, refused.detail) from None
 
 
-def _check_regular(path: str | Path) -> None:
+def _open(path: Path, *, whole: bool) -> BinaryIO:
+    if isinstance(path, Remote):
+        return io.BytesIO(path.read_bytes()) if whole else reading_as_needed(path)
+    _check_regular(path)
+    return path.open("rb")
+
+
+def _n_bytes(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _check_regular(path: Path) -> None:
     """Asked before opening: to open a pipe would wait for ever."""
     try:
-        mode = Path(path).stat().st_mode
+        mode = path.stat().st_mode
     except ValueError:  # a zero byte in the name
         raise FileNotFoundError from None
     if not stat.S_ISREG(mode):

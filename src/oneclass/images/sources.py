@@ -20,11 +20,14 @@ from oneclass.images.formats.source import MAX_BYTES, Header
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
+from oneclass.system.places import Remote
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], None]
 BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
+FETCHING = 4
+"""Images that a worker has on their way: stores answer in about the time that an image takes."""
 NO_MEMORY = (
     "there was not enough memory for it; use fewer threads (--threads 1, in Python threads=1), a "
     "machine or container with more memory, or scale it down"
@@ -50,6 +53,11 @@ class Sources:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def threads(self, workers: int) -> int:
+        """How many threads keep so many at work: who fetches an image waits for it."""
+        fetched = len(self) > 1 and isinstance(self.items[0], Remote)
+        return FETCHING * workers if fetched else workers
 
     def pixels(self, index: int, at_least: tuple[int, int] | None = None) -> NDArray[Any]:
         """Read item `index`: (H, W) or (H, W, 3); uint8, uint16 or float32.
@@ -92,6 +100,8 @@ class Sources:
         try:
             if not isinstance(item, Path):
                 return content_digest(_checked_array(item, self.names[index]))
+            if isinstance(item, Remote):
+                return hashlib.sha256(item.read_bytes()).digest()
             if not item.is_file() or item.stat().st_size > MAX_BYTES:
                 return None
             with item.open("rb") as file:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from oneclass.system.host.blas import one_blas_thread
 from oneclass.system.host.machine import versions
 from oneclass.system.host.portable import cpu_name
 from oneclass.system.host.workers import AHEAD, ordered_map
+from oneclass.system.places import held
 from oneclass.system.stages import Stages
 
 BATCH = 16
@@ -155,7 +156,7 @@ def extract_and(
             finish, sources, representation, scale, glance=glance, store=store
         )
         return
-    workers = max(1, min(workers, LARGE_BYTES // representation.nbytes))
+    workers = max(1, min(sources.threads(workers), LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
@@ -267,6 +268,18 @@ class _Work(Generic[R]):
 
     def _look(self, index: int, out: Planes) -> tuple[bool, _Prepared | Extracted | ImageError]:
         """An image's row where it is known; else the image is prepared into `out`."""
+        with self._fetched(index):
+            return self._look_at(index, out)
+
+    @contextmanager
+    def _fetched(self, index: int) -> Iterator[None]:
+        """While in here, a remote image is fetched once, however often it is read."""
+        with ExitStack() as stack:
+            with self.stages.measure("read and decode"):
+                stack.enter_context(held(self.sources.items[index]))
+            yield
+
+    def _look_at(self, index: int, out: Planes) -> tuple[bool, _Prepared | Extracted | ImageError]:
         key = None
         try:
             if self.store is not None:

@@ -19,7 +19,7 @@ from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region
 from oneclass.errors import ImageError
-from oneclass.images.folders import HEATMAP_MARK
+from oneclass.images.inside import HEATMAP_MARK
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.overlay import outline, overlay, picture
 from oneclass.results.png import png

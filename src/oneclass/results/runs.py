@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -87,18 +87,45 @@ def write_run(
         InputError: the folder cannot be made or written to.
         StorageError: the disk is full.
     """
-    make_folder(folder)
-    with translated_errors(folder):
-        (folder / "run.json").unlink(missing_ok=True)  # an older run is over from here on
-        _show_age(folder / PAGE)
-    rows = ((str(e.path), e.reason, e.detail) for e in errors)
+    _end_older(folder)
     verdict = "unclear" in record
     as_csv, as_json = partial(csv_line, verdict=verdict), partial(json_line, verdict=verdict)
     content = {
         "predictions.csv": map(_line, chain([header(verdict=verdict)], map(as_csv, predictions))),
         "predictions.jsonl": map(_line, map(as_json, predictions)),
-        "errors.csv": [csv_text(ERROR_COLUMNS, rows)],
+        "errors.csv": [_errors_csv(errors)],
     }
+    _write_all(folder, content, record)
+
+
+def write_record(folder: Path, errors: Sequence[ImageError], record: dict[str, Any]) -> None:
+    """Write errors.csv and, last, run.json, where the predictions are in files of another kind.
+
+    Raises:
+        InputError, StorageError: as for `write_run`.
+    """
+    _end_older(folder)
+    with translated_errors(folder):
+        for name in ("predictions.csv", "predictions.jsonl"):
+            (folder / name).unlink(missing_ok=True)
+    _write_all(folder, {"errors.csv": [_errors_csv(errors)]}, record)
+
+
+def _end_older(folder: Path) -> None:
+    """Make the folder; a run that is there is over from here on."""
+    make_folder(folder)
+    with translated_errors(folder):
+        (folder / "run.json").unlink(missing_ok=True)
+        _show_age(folder / PAGE)
+
+
+def _errors_csv(errors: Sequence[ImageError]) -> bytes:
+    return csv_text(ERROR_COLUMNS, ((e.name, e.reason, e.detail) for e in errors))
+
+
+def _write_all(
+    folder: Path, content: Mapping[str, Iterable[bytes]], record: dict[str, Any]
+) -> None:
     digests = {name: _write(folder / name, pieces) for name, pieces in content.items()}
     told = json.dumps({**record, "sha256": digests}, indent=2, sort_keys=True)
     _write(folder / "run.json", [_line(told)])

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from oneclass.errors import InputError, StorageError
 from oneclass.system.host import portable
+from oneclass.system.places import Remote, check_can_write
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -23,7 +24,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """Write to a temporary file beside `path`; flush it to the disk; rename it into place.
 
-    An error or a kill at any point leaves the old file, or none, under the name `path`.
+    An error or a kill at any point leaves the old file, or none, under the name `path`. What goes
+    to an address is written to a temporary file of this machine and sent when it is whole.
 
     Args:
         path: of the file.
@@ -34,6 +36,10 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
         InputError: the place cannot be written to.
         StorageError: the disk is full or failing.
     """
+    if isinstance(path, Remote):
+        with _sent_whole(path) as file:
+            yield file
+        return
     with translated_errors(path):
         path = _final_place(path)
         # Beside the target, since a rename is atomic only within one file system; and opened like
@@ -53,6 +59,27 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
             portable.sync_folder(path.parent)
 
 
+@contextmanager
+def _sent_whole(path: Remote) -> Iterator[BinaryIO]:
+    with translated_errors(path), tempfile.TemporaryDirectory(prefix="oneclass-") as folder:
+        here = Path(folder, "content")
+        with here.open("xb") as file:
+            yield file
+        try:
+            path.take(str(here))
+        except OSError as error:
+            kept = _rescued(here, path.name)
+            told = f"{error.strerror or error}; what was to be there is kept in {kept}"
+            raise OSError(errno.ECONNABORTED, told) from error
+
+
+def _rescued(file: Path, name: str) -> str:
+    """Move a file out of a folder that is about to be removed, to a place of its own."""
+    place = Path(tempfile.mkdtemp(prefix="oneclass-"), name)
+    shutil.move(file, place)
+    return str(place)
+
+
 def flush_files(paths: Iterable[Path]) -> None:
     """Flush files to the disk that `whole_file` wrote without waiting; not those gone since.
 
@@ -61,6 +88,8 @@ def flush_files(paths: Iterable[Path]) -> None:
         StorageError: the disk is full or failing.
     """
     for path in paths:
+        if isinstance(path, Remote):
+            continue
         with translated_errors(path), suppress(FileNotFoundError), path.open("rb+") as file:
             os.fsync(file.fileno())
 
@@ -71,8 +100,11 @@ def check_writable(path: Path) -> None:
     Raises:
         InputError: it cannot; the message says why.
     """
-    with translated_errors(path), tempfile.TemporaryFile(dir=_final_place(path).parent):
-        pass
+    with translated_errors(path):
+        if isinstance(path, Remote):
+            check_can_write(path)
+        else:
+            tempfile.TemporaryFile(dir=_final_place(path).parent).close()
 
 
 @contextmanager
@@ -84,6 +116,11 @@ def translated_errors(path: Path) -> Iterator[None]:
         if isinstance(error, (InputError, StorageError)):
             raise
         reason = error.strerror or str(error)
+        if isinstance(path, Remote):
+            raise InputError(
+                f"cannot write {path}: {reason}. Check the address, the credentials and the "
+                "connection."
+            ) from error
         if error.errno in FULL:
             raise StorageError(
                 f"cannot write {path}: {reason}. Nothing was left half-written: "

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar, overload
 
+from oneclass.system import places
+
 T = TypeVar("T")
 MOST_IN_32_BITS = 2**32 - 1
 
@@ -30,8 +32,8 @@ class Made(Sequence[T]):
     @overload
     def __getitem__(self, index: slice) -> list[T]: ...
     def __getitem__(self, index: int | slice) -> T | list[T]:
-        places = range(len(self))[index]
-        return self.made(places) if isinstance(places, int) else [self.made(i) for i in places]
+        chosen = range(len(self))[index]
+        return self.made(chosen) if isinstance(chosen, int) else [self.made(i) for i in chosen]
 
 
 class Names(Made[str]):
@@ -81,10 +83,26 @@ class Paths(Made[Path]):
         return len(self._names)
 
     def made(self, place: int) -> Path:
-        return Path(self._folder(place), self._names[place])
+        folder, name = self._folder(place), self._names[place]
+        if places.is_address(folder):
+            return places.place(f"{folder}/{name}")
+        return Path(folder, name)
 
     def _folder(self, index: int) -> str:
         return self._folders[bisect_right(self._first, index) - 1]
+
+
+class From(Made[T]):
+    """The items of a sequence from a number on, none of them copied."""
+
+    def __init__(self, items: Sequence[T], start: int) -> None:
+        self._items, self._start = items, start
+
+    def __len__(self) -> int:
+        return max(0, len(self._items) - self._start)
+
+    def made(self, place: int) -> T:
+        return self._items[self._start + place]
 
 
 class Texts(Made[str]):

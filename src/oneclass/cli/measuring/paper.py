@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import progress, say, say_cache
+from oneclass.cli.talk.console import progress, say, say_cache, say_traffic
 from oneclass.cli.talk.parameters import setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.host.workers import worker_count
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
+    from oneclass.cluster.traffic import Traffic
     from oneclass.datasets import DataSet
     from oneclass.paper.experiment import Job, NetworkLayers
     from oneclass.paper.output import Results
@@ -204,8 +205,10 @@ def _run(
     from oneclass.paper.experiment import run_job
 
     kept = None if cache is None else Path(cache)
-    with crew_of(cluster, worker_count()) as workers:
+    traffic: list[Traffic] = []
+    with crew_of(cluster, worker_count(), traffic) as workers:
         cells = run_job(job, networks, workers=workers, cache=kept, show=progress)
+    say_traffic(traffic)
     for network in dict.fromkeys(cell.network for cell in cells):
         say_cache(network.cache)
     return cells

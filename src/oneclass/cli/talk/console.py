@@ -21,6 +21,7 @@ from oneclass.system.host.portable import is_broken_pipe, use_unicode
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
+    from oneclass.cluster.traffic import Traffic
     from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
@@ -103,6 +104,15 @@ def say_cache(use: CacheUse | None) -> None:
         say(f"cache: {count(use.damaged, 'damaged shard')} thrown away, nothing was taken of it.")
     if use.stopped:
         say(f"cache: {use.stopped}. No more rows were kept; the result is not affected.")
+
+
+def say_traffic(passes: Sequence[Traffic]) -> None:
+    """Tell what went to a cluster and came back, pass by pass."""
+    for one in passes:
+        say(
+            f"cluster: {one.what}: {one.out / 1e6:.2f} MB sent, {one.back / 1e6:.2f} MB came back, "
+            f"{count(one.rounds, 'task')}, {one.seconds:.1f} s."
+        )
 
 
 def say_times(start: float | None, wall: Mapping[str, float], inside: Mapping[str, float]) -> None:

@@ -27,8 +27,9 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
     """Write a model file; what was there before is kept beside it, unless that is not wanted."""
     from oneclass.detector.files.training_rows import rows_file
     from oneclass.system.files import kept_previous, previous
+    from oneclass.system.places import Remote
 
-    if no_backup:
+    if no_backup or isinstance(file, Remote):  # stores keep versions of their own
         detector.save(file, rows=rows)
         return
     pairs = [(file, previous(file)), (rows_file(file), rows_file(previous(file)))]

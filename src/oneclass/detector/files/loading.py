@@ -13,6 +13,7 @@ from oneclass.detector.model import FittedModel
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.images.scale import PixelScale
 from oneclass.representations import from_record
+from oneclass.system.places import place
 
 
 def load(
@@ -30,7 +31,8 @@ def load(
     """Read a detector from a model file; neither the training images nor scikit-learn are needed.
 
     Args:
-        file: written by `Detector.save` or ``oneclass fit``.
+        file: written by `Detector.save` or ``oneclass fit``; it may be an address such as
+            s3://bucket/parts.oneclass.
         backbone: the ONNX file of the model's backbone; None for the embedded one, or for a file
             ``<name>.onnx`` beside the model.
         threads: for reading images and for the network; None for all cores.
@@ -52,7 +54,7 @@ def load(
         ModelFileError: the model is damaged or of another version, or its backbone is missing or
             is not the one that it was fitted with.
     """
-    file = Path(file)
+    file = place(file)
     card, arrays, digest = modelfile.read(file)
     try:
         network = open_recorded(card["representation"].get("backbone"), file, backbone)

@@ -1,0 +1,137 @@
+"""How `score` goes through the images, and what it leaves where."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oneclass.cli.talk.console import is_terminal, print_data, progress
+from oneclass.errors import ImageError
+from oneclass.system.host import signals
+from oneclass.system.places import place
+
+if TYPE_CHECKING:
+    from oneclass.detector.estimator import Detector
+    from oneclass.detector.predictions import Prediction, Scored
+    from oneclass.images.sources import Progress, Sources
+    from oneclass.results.heatmaps import HeatmapFolder
+    from oneclass.results.parts import PredictionParts
+
+
+def score_into(
+    out: str | None,
+    heatmaps: str | None,
+    detector: Detector,
+    sources: Sources,
+    *,
+    parquet: bool,
+    as_json: bool,
+    started: datetime,
+) -> tuple[Scored, list[ImageError], bool]:
+    """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
+
+    Returns:
+        As `_score_all` does.
+    """
+    from oneclass.results import runs
+    from oneclass.results.parts import PredictionParts
+
+    heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
+    if out is not None:
+        runs.make_folder(place(out))
+    parts = PredictionParts(place(out), detector, sources) if parquet and out is not None else None
+    verdict = detector.model.unclear is not None
+    to_line: Callable[[Prediction], str] | None = None
+    if as_json:
+        to_line = partial(runs.json_line, verdict=verdict)
+    elif out is None:
+        to_line = partial(runs.csv_line, verdict=verdict)
+    header = runs.header(verdict=verdict) if out is None and not as_json else None
+    results = partial(_results, detector, sources, heat, parts)
+    predictions, errors, finished = _score_all(
+        results, sources, to_line, header, keep=out is not None or heat is not None
+    )
+    with signals.shielded():
+        if heat is not None:
+            heat.finish()
+        if out is not None:
+            record = runs.record_of(
+                detector, predictions, errors, started=started, finished=finished
+            )
+            if parts is None:
+                runs.write_run(place(out), predictions, errors, record)
+            else:
+                parts.finish()
+                runs.write_record(place(out), errors, record)
+    return predictions, errors, finished
+
+
+def _score_all(
+    results: Callable[[Progress], Iterator[Prediction | ImageError]],
+    sources: Sources,
+    to_line: Callable[[Prediction], str] | None,
+    header: str | None,
+    *,
+    keep: bool,
+) -> tuple[Scored, list[ImageError], bool]:
+    """The predictions, the errors, and whether a signal left the end unscored.
+
+    Prints the header, once it is sure that there is something to score with, and each prediction
+    as `to_line` makes it, while somebody reads; with nobody reading and nothing to `keep`, it ends.
+    """
+    from oneclass.detector.predictions import Scored
+
+    predictions = Scored(sources.names)
+    errors = list(sources.errors)
+    quiet = to_line is not None and is_terminal(sys.stdout)
+    try:
+        with progress("score", quiet=quiet) as show:
+            for index, result in enumerate(results(show)):
+                if index == 0 and header is not None and not print_data(header):
+                    to_line = None
+                if isinstance(result, ImageError):
+                    errors.append(result)
+                    continue
+                predictions.add(index, result)
+                if to_line is not None and not print_data(to_line(result)):
+                    to_line = None
+                if to_line is None and not keep:
+                    break
+    except KeyboardInterrupt:
+        return predictions, errors, False
+    return predictions, errors, True
+
+
+def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:
+    from oneclass.results.heatmaps import HeatmapFolder
+
+    _ = detector.heat_scale  # refuses a model without maps before any work is done
+    return HeatmapFolder(folder)
+
+
+def _results(
+    detector: Detector,
+    sources: Sources,
+    heat: HeatmapFolder | None,
+    parts: PredictionParts | None,
+    show: Progress,
+) -> Iterator[Prediction | ImageError]:
+    """Each image's prediction; its heatmap, or its part, is written on the way."""
+    if parts is not None:
+        yield from parts.results(detector, show)
+        return
+    if heat is None:
+        yield from detector.score_each(sources, progress=show)
+        return
+    from oneclass.results.heatmaps import draw_each
+
+    for result in draw_each(detector, sources, show):
+        if isinstance(result, ImageError):
+            yield result
+        else:
+            heat.add(result)
+            yield result.prediction

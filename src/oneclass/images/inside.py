@@ -1,0 +1,89 @@
+"""Names in folders: their order, which are hidden, and which are heatmaps drawn here."""
+
+from __future__ import annotations
+
+import fnmatch
+import heapq
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice, pairwise
+
+from oneclass.system.names import natural_key
+from oneclass.system.paths import Names
+from oneclass.system.places import Remote, reading_as_needed
+
+HEATMAP_MARK, HEATMAPS = "oneclass heatmap", "heatmaps of oneclass"
+"""What a drawn heatmap says of itself, and what those left out are counted as."""
+_JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+_DRAWN = re.compile(r"\d{6,}_.*\.png$", re.DOTALL)
+_RUN = 1024
+_MARKED = 256
+"""Bytes of a heatmap's beginning that hold its mark."""
+
+
+def in_order(names: Iterator[str]) -> Iterator[str]:
+    """Sort names in runs and merge these: keys take ten times as much memory as names."""
+    found, ends = Names(), [0]
+    while run := sorted(islice(names, _RUN), key=natural_key):
+        for name in run:
+            found.append(name)
+        ends.append(len(found))
+    runs = ((found[i] for i in range(*pair)) for pair in pairwise(ends))
+    return heapq.merge(*runs, key=natural_key)
+
+
+def remote_names(folder: Remote, folders: list[str], ignored: Counter[str]) -> Iterator[str]:
+    """The names of files at an address; those of folders are put aside, heatmaps are counted."""
+    entries = [(name, is_folder) for name, is_folder in folder.entries() if not hidden(name)]
+    names = {name for name, is_folder in entries if not is_folder}
+    for name, is_folder in entries:
+        if is_folder:
+            folders.append(name)
+        elif _DRAWN.match(name) and f"{name[:-4]}.npy" in names and _is_marked(folder, name):
+            ignored[HEATMAPS] += 1
+        else:
+            yield name
+
+
+def _is_marked(folder: Remote, name: str) -> bool:
+    try:
+        return HEATMAP_MARK.encode() in reading_as_needed(folder / name).read(_MARKED)
+    except OSError:
+        return False
+
+
+def is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether a path, or a folder that it lies in, matches a pattern with ``**``."""
+    if not pattern:
+        return True
+    if pattern[0] == "**":
+        return any(matches(parts[i:], pattern[1:]) for i in range(len(parts) + 1))
+    return (
+        bool(parts)
+        and fnmatch.fnmatch(parts[0], pattern[0])  # Windows tells no capitals from small letters
+        and matches(parts[1:], pattern[1:])
+    )
+
+
+def is_ours(folder: str, name: str) -> bool:
+    """Whether this is a heatmap drawn here: by its name, its numbers beside it, its mark."""
+    if not _DRAWN.match(name) or not os.path.exists(f"{folder}/{name[:-4]}.npy"):  # noqa: PTH110
+        return False
+    try:
+        with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123
+            return HEATMAP_MARK.encode() in file.read(_MARKED)
+    except OSError:
+        return False
+
+
+def hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _JUNK

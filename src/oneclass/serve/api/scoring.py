@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
@@ -29,19 +26,7 @@ from oneclass.serve.work.places import open_within
 from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
 from oneclass.serve.work.service import Service
 
-
-class Direct(APIRoute):
-    """Documented from its function's arguments, but called with the request alone.
-
-    To find arguments costs more than all the rest of a request with a small image.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Called once for each request."""
-        return _score
-
-
-router = APIRouter(tags=["scoring"], route_class=Direct)
+router = APIRouter(tags=["scoring"])
 LINES = "application/x-ndjson"
 BODIES = {
     "requestBody": {
@@ -60,7 +45,12 @@ BODIES = {
 }
 
 
-async def _score(request: Request) -> Response:
+async def respond(request: Request) -> Response:
+    """Score what the body of a request holds; its path names the model.
+
+    Raises:
+        OneclassError, ProblemError: it is not done; the message says why.
+    """
     holder_for(request, "score")
     service = service_of(request)
     chosen = _version(service, request)  # nearly always known without the disk
@@ -91,7 +81,7 @@ async def score(name: str, version: int | None = None) -> Response:
 
     With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
     """
-    raise NotImplementedError("`_score` answers")
+    raise NotImplementedError("`respond` answers, called without this")
 
 
 def _version(service: Service, request: Request) -> Version:

@@ -104,14 +104,17 @@ class Keeping:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
             size = os.fstat(opened.fileno()).st_size
-        place = self.place(sha256)
+        return self._placed(file, Kept(name, sha256, size, pixels, self.place(sha256)))
+
+    def _placed(self, file: Path, kept: Kept) -> Kept:
+        place = kept.file
         with translated_errors(place):
             try:
                 file.replace(place)
             except FileNotFoundError:  # the first one of its folder
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(place)
-        return Kept(name, sha256, size, pixels, place)
+        return kept
 
     def check_image(self, file: Path, name: str) -> int:
         """The number of pixels; refuse what is no image, by its first bytes and its header alone.
@@ -142,7 +145,12 @@ class Keeping:
         with self.arriving() as file:
             file.write(content)
             file.close()
-            return self.keep(Path(str(file.name)), name)
+            arrived = Path(str(file.name))
+            pixels = self.check_image(arrived, name)
+            sha256 = hashlib.sha256(content).hexdigest()
+            return self._placed(
+                arrived, Kept(name, sha256, len(content), pixels, self.place(sha256))
+            )
 
     def copy(self, opened: BinaryIO, name: str) -> Kept:
         """Keep a copy of an open file's bytes.

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-from oneclass.errors import ImageError, OneclassError
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.jobs import Jobs
@@ -66,6 +66,21 @@ class Service:
         )
         self.webhooks = Webhooks(self.watches)
         self._tidying = Rounds("tidying", TIDY_EVERY, self._try_to_tidy)
+
+    def check_tokens(self) -> None:
+        """Refuse to be open to others without a token.
+
+        Raises:
+            InputError: others would reach it, and there is none.
+        """
+        settings = self.settings
+        if not settings.open and not self.tokens.all():
+            self.database.close()
+            raise InputError(
+                f"others can reach {settings.url or settings.host}, and there is no token yet. "
+                f"Make one first: 'oneclass serve token add NAME --data {settings.data}'. Or "
+                "listen at 127.0.0.1 without --url."
+            )
 
     def start(self) -> None:
         """Begin to work."""

@@ -178,7 +178,9 @@ class WatchIn(Strict):
     folder: str = Field(min_length=1, max_length=4096)
     model: str = Field(min_length=1, max_length=60)
     webhook: str | None = Field(default=None, max_length=2000)
-    only_anomalies: bool = Field(default=False, description="What the webhook is told of.")
+    only_anomalies: bool = Field(
+        default=False, description="Tell the webhook of anomalies and unclear ones only."
+    )
 
 
 class WatchChange(Strict):
@@ -198,6 +200,7 @@ class WatchOut(BaseModel):
     only_anomalies: bool
     images: int
     anomalies: int
+    unclear: int
     failures: int
     last: float | None
     problem: str | None

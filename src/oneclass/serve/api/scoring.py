@@ -11,11 +11,10 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from oneclass.detector.predictions import UNCLEAR, Prediction
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError
 from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
-from oneclass.serve.records.predictions import verdict
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import BINARY, after, name_of, received, small
@@ -163,12 +162,7 @@ def _copy_of(service: Service, path: str) -> Kept:
 
 def _prediction(scored: Scored) -> Prediction:
     made = scored.made
-    unclear = _verdict(scored) == UNCLEAR
-    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, unclear)
-
-
-def _verdict(scored: Scored) -> str:
-    return verdict(scored.made.is_anomaly, scored.made.p_value, scored.version.unclear)
+    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, made.is_unclear)
 
 
 def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
@@ -190,7 +184,7 @@ def _answer(version: Version, results: list[Scored | ImageError], drift: str | N
                 score=one.made.score,
                 p_value=one.made.p_value,
                 is_anomaly=one.made.is_anomaly,
-                verdict=_verdict(one),
+                verdict=one.made.verdict,
             )
             for one in scored
         ],

@@ -20,8 +20,9 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
     step = HOUR if days <= BY_THE_HOUR else DAY
     rows = database.rows(
         "SELECT (h.hour * 3600) / :step * :step AS at, sum(h.images) AS images, "
-        "sum(h.anomalies) AS anomalies, sum(h.false_alarms) AS false_alarms, "
-        "sum(h.real) AS real, sum(h.seconds) / sum(h.images) AS seconds, "
+        "sum(h.anomalies) AS anomalies, sum(h.unclear) AS unclear, "
+        "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
+        "sum(h.seconds) / sum(h.images) AS seconds, "
         "max(h.slowest) AS slowest FROM hour h JOIN version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": int((time.time() - days * DAY) // HOUR)},

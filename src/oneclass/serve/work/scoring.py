@@ -194,6 +194,7 @@ class Scorer:
             version.false_alarms,
             asked.arrived,
             0.0,
+            result.is_unclear,
         )
 
     def _record_all(self) -> None:

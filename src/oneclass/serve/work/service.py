@@ -6,6 +6,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
+from oneclass.detector.predictions import FINE
 from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
@@ -130,8 +131,9 @@ class Service:
         if isinstance(answer, ImageError):
             self.metrics.count("oneclass_images_total", verdict="unusable")
             return
-        verdict = "anomaly" if answer.made.is_anomaly else "normal"
-        self.metrics.count("oneclass_images_total", verdict=verdict)
+        verdict = answer.made.verdict
+        counted = "normal" if verdict == FINE else verdict  # as it has been called from the start
+        self.metrics.count("oneclass_images_total", verdict=counted)
         self.metrics.took(answer.made.seconds)
         self.events.tell(
             "prediction",
@@ -139,6 +141,7 @@ class Service:
             model=answer.version.name,
             source=answer.made.source,
             is_anomaly=answer.made.is_anomaly,
+            verdict=verdict,
         )
 
     def _runner(self, data: Path) -> JobRunner:

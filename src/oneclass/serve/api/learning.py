@@ -53,7 +53,7 @@ def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
     check_name(asked.name)
     folder = service.sets.folder(asked.set)
-    settings = {"false_alarms": asked.false_alarms, "rows": asked.rows}
+    settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
     return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
 
 
@@ -68,8 +68,8 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
         raise ProblemError(
             409,
             "cannot_learn",
-            "this version keeps no rows of what it learnt (a model of patches, or one that was "
-            "uploaded): learn a new one from all good images.",
+            "this version came without the rows of what it learnt, as uploaded ones do: learn a "
+            "new one from all good images.",
         )
     rows = service.reviews.not_learnt(name)
     if asked.predictions is not None:

@@ -132,7 +132,12 @@ class FitIn(Strict):
     name: str = Field(min_length=1, max_length=60)
     set: str = Field(min_length=1, max_length=60)
     false_alarms: float | None = Field(default=None, gt=0, lt=1)
-    rows: Literal["image", "patches"] = "image"
+    rows: Literal["image", "patches", "both"] | None = Field(
+        default=None, description="What is judged; None for what `oneclass fit` takes."
+    )
+    tiles: int | None = Field(
+        default=None, ge=64, le=4096, multiple_of=32, description="Pixels on a side; None for none."
+    )
 
 
 class UpdateIn(Strict):

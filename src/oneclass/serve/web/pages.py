@@ -20,6 +20,8 @@ from oneclass.serve.web.facts import Chosen
 from oneclass.serve.web.rendering import STATIC, page
 
 router = APIRouter(include_in_schema=False, dependencies=[needs("read")])
+LARGE = 640
+"""Pixels on the shorter side, above which pictures are made smaller, unless by tiles."""
 
 
 def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]]) -> None:
@@ -64,7 +66,8 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     """What is in a set, while and after it is looked at."""
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
-    return page(request, "part_check.html", job=job, names=names, free=facts.free_name(names))
+    free = facts.free_name(names)
+    return page(request, "part_check.html", job=job, names=names, free=free, large=LARGE)
 
 
 @router.get("/parts/job/{number}")

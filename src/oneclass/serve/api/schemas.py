@@ -154,11 +154,19 @@ class CheckIn(Strict):
     set: str = Field(min_length=1, max_length=60)
 
 
+class ReportIn(Strict):
+    """Write a report on the last predictions of a version."""
+
+    version: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="The one that serves."
+    )
+
+
 class JobOut(BaseModel):
     """A job."""
 
     id: int
-    kind: Literal["check", "fit", "update"]
+    kind: Literal["check", "fit", "update", "report"]
     name: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     done: int

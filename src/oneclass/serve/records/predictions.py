@@ -152,6 +152,11 @@ class Predictions:
         """A prediction with its version's name, number and digest."""
         return self._database.row(f"{self.SELECT} WHERE p.id = ?", (number,))
 
+    def of_version(self, version_id: int) -> bool:
+        """Whether a version has made any."""
+        query = "SELECT 1 FROM prediction WHERE version_id = ? LIMIT 1"
+        return self._database.row(query, (version_id,)) is not None
+
     def listed(self, chosen: Filter) -> list[Row]:
         """Predictions, the newest first."""
         where, values = _conditions(chosen)

@@ -155,7 +155,8 @@ class Gate:
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-store")
         state = scope.get("state", {})
-        if state.get("new_csrf") and headers.get("content-type", "").startswith("text/html"):
+        page = headers.get("content-type", "").startswith("text/html")
+        if state.get("new_csrf") and page and "content-disposition" not in headers:
             settings = self._service.settings
             secure = "; Secure" if settings.secure else ""
             path = settings.prefix or "/"

@@ -72,10 +72,10 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
 
 @router.get("/parts/job/{number}")
 def job_part(number: int, request: Request, service: TheService) -> Response:
-    """How far learning is, and what came of it."""
+    """How far a job is, and what came of it."""
     job = facts.job(service, number)
     version = None
-    if job["state"] == "done" and job["result"]:
+    if job["kind"] == "fit" and job["result"]:
         version = service.versions.named(job["name"], job["result"]["number"])
     return page(request, "part_job.html", job=job, version=version)
 
@@ -167,5 +167,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         taken=service.versions.taken(name),
         comparisons={v.id: facts.comparison(service, v) for v in versions},
         learners={v.id for v in versions if service.library.can_learn(v)},
+        used={v.id for v in versions if service.predictions.of_version(v.id)},
+        running=facts.running(service, "report", name),
         version_out=version_out,
     )

@@ -18,13 +18,14 @@ from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
 from oneclass.serve.work.events import Events
-from oneclass.serve.work.jobs import JobRunner
+from oneclass.serve.work.jobs.reports import Reports
+from oneclass.serve.work.jobs.runner import JobRunner
+from oneclass.serve.work.jobs.sets import Sets
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, Scored, Scorer
-from oneclass.serve.work.sets import Sets
 from oneclass.serve.work.watching import Watcher
 from oneclass.serve.work.webhooks import Webhooks
 
@@ -53,6 +54,7 @@ class Service:
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.sets = Sets(data / "sets", self.keeping)
+        self.reports = Reports(data / "reports", self.database, self.keeping)
         self.scorer = Scorer(
             self.library, self.database, self.limits.queue, settings.threads, self._scored
         )
@@ -118,6 +120,7 @@ class Service:
             retention.forget_predictions(self.database, time.time() - self.settings.keep_seconds)
         retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
         retention.forget_orphans(self.database, self.keeping.folder)
+        self.reports.tidy()
         waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
         self.sets.tidy({Path(job["request"].get("folder", "")).name for job in waiting})
 
@@ -150,6 +153,7 @@ class Service:
             self.library,
             self.versions,
             self.reviews,
+            self.reports,
             self.keeping,
             data / "models",
             self.settings.threads,

@@ -212,7 +212,8 @@ def test_five_million_predictions_stay_quick_to_browse(
 
 @contextmanager
 def quick(seconds: float) -> Iterator[None]:
-    began = time.monotonic()
+    """In processor time, which other programs do not count in."""
+    began = time.process_time()
     yield
-    took = time.monotonic() - began
+    took = time.process_time() - began
     assert took < seconds, took

@@ -166,7 +166,10 @@ class Predictions:
 
     def waiting(self, name: str | None) -> int:
         """How many that were called anomalies or unclear nobody has looked at."""
-        query = f"SELECT count(*) FROM prediction p WHERE {NOTICED} AND p.review IS NULL"
+        query = (
+            "SELECT count(*) FROM prediction p INDEXED BY prediction_waiting "
+            f"WHERE {NOTICED} AND p.review IS NULL"
+        )
         if name is None:
             return int(self._database.value(query))
         ids = "p.version_id IN (SELECT id FROM version WHERE name = ?)"

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,13 +65,17 @@ _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
 )
 
 
-def probe(path: str | Path) -> Header:
+def probe(path: str | Path, content: bytes | None = None) -> Header:
     """Read what a file says about its picture, without decoding a pixel.
+
+    Args:
+        path: of the file.
+        content: all of its bytes, where they are at hand; then no file is opened.
 
     Raises:
         ImageError: the file is missing, no image, cut off before its header ends, ...
     """
-    with _opened(path) as file:
+    with _opened(path, content) as file:
         return _turned(_inspect(file))
 
 
@@ -105,9 +110,12 @@ def read(
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
+def _opened(path: str | Path, content: bytes | None = None) -> Iterator[BinaryIO]:
     """Open a regular file, and turn every refusal inside the block into an ``ImageError``."""
     try:
+        if content is not None:
+            yield BytesIO(content)
+            return
         _check_regular(path)
         with Path(path).open("rb") as file:
             yield file

@@ -1,12 +1,13 @@
 """How fast `oneclass serve` is beside `oneclass score`, how long answers take, how much memory.
 
-    python benchmarks/bench_serve.py IMAGES [--rounds 5] [--minutes 10]
+    python benchmarks/bench_serve.py IMAGES [--rows image] [--rounds 5] [--minutes 10]
 
-IMAGES is a folder; half of its images are learnt (whole images), all are scored. In each round the
-same files are scored by `Detector.score_each` (what `oneclass score` does, the model loaded) and by
-a server with eight clients, each of which sends one image and waits. Then requests come at random
-moments, at 80 % of the rate that was found. With --minutes this goes on so long: the answers are
-then looked for in the database, and memory is compared between the second and the last tenth of it.
+IMAGES is a folder; half of its images are learnt (whole images, unless --rows is given), all are
+scored. In each round the same files are scored by `Detector.score_each` (what `oneclass score`
+does, the model loaded) and by a server with eight clients, each of which sends one image and waits.
+Then requests come at random moments, at 80 % of the rate that was found. With --minutes this goes
+on so long: the answers are then looked for in the database, and memory is compared between the
+second and the last tenth of it.
 
 Prints a table and writes benchmarks/results/serve.json. The clients run on the same cores. On a
 machine that does other work the processor time an image says more than the rates.
@@ -115,14 +116,16 @@ def soak(
     }
 
 
-def measure(folder: Path, n: int, rounds: int, seconds: float, minutes: float) -> dict[str, Any]:
+def measure(
+    folder: Path, rows: str, n: int, rounds: int, seconds: float, minutes: float
+) -> dict[str, Any]:
     """All of it, for the images of one folder."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         files = [Path(item) for item in gather(folder).items][:n]
         images = [file.read_bytes() for file in files]
         model = work / "model.oneclass"
-        Detector(rows="image").fit(files[::2]).save(model)
+        Detector(rows=rows).fit(files[::2]).save(model)
         data = work / "data"
         server = Server(data)
         server.wait()
@@ -182,13 +185,16 @@ def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path)
+    parser.add_argument("--rows", default="image", help="what is judged: image, patches, both")
     parser.add_argument("--most", type=int, default=300, help="images to take from the folder")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30, help="for the latencies")
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--name", help="of these images, in the results; default the folder's")
     asked = parser.parse_args()
-    found = measure(asked.images, asked.most, asked.rounds, asked.seconds, asked.minutes)
+    found = measure(
+        asked.images, asked.rows, asked.most, asked.rounds, asked.seconds, asked.minutes
+    )
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     kept[asked.name or asked.images.name] = found
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")

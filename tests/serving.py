@@ -28,11 +28,12 @@ import sys, json
 from pathlib import Path
 from oneclass.serve.settings import Limits, Settings
 from oneclass.serve.web.server import bound, make_server
+from oneclass.serve.work.service import Service
 given = json.loads(sys.argv[1])
 limits = Limits(**given["limits"])
 folders = tuple(Path(folder) for folder in given["folders"])
 settings = Settings(Path(given["data"]), port=0, threads=1, limits=limits, folders=folders)
-server = make_server(settings)
+server = make_server(Service(settings))
 with bound(settings) as socket:
     print(socket.getsockname()[1], flush=True)
     server.run([socket])

@@ -15,13 +15,13 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from starlette.testclient import TestClient
 
 from conftest import stripes, write_images
-from oneclass import Detector
+from oneclass import Detector, load
 from oneclass.serve.records.versions import Versions
 from oneclass.serve.settings import Limits, Settings
 from oneclass.serve.web.app import make_app
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.service import Service
-from serving import HERE, Place, Running
+from serving import HERE, RAW, Place, Running
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +81,15 @@ def start(tmp_path: Path, model_file: Path) -> Iterator[Callable[..., Place]]:
 @pytest.fixture
 def place(start: Callable[..., Place]) -> Place:
     return start()
+
+
+@pytest.fixture
+def three(place: Place, model_file: Path, tmp_path: Path) -> Place:
+    """With a second model, `three`, which calls more than every other normal image unclear."""
+    file = tmp_path / "three.oneclass"
+    load(model_file, unclear=0.7).save(file)
+    place.client.put("/api/v1/models/three/file", content=file.read_bytes(), headers=RAW)
+    return place
 
 
 @pytest.fixture

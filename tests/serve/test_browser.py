@@ -190,6 +190,11 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     with one.page.expect_navigation():
         one.press("[data-take='1']")
     one.page.locator(".lead").filter(has_text="Version 1 is in use").wait_for()
+    one.press("[data-report='1']")
+    one.see("#reporting a.main")
+    with one.page.expect_download() as report:
+        one.press("#reporting a.main")
+    assert b"anomalies" in Path(report.value.path()).read_bytes()
 
     one.press("nav a[href='/monitor']")
     one.see("#chart-scores canvas")

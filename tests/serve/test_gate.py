@@ -11,7 +11,9 @@ import pytest
 from oneclass import InputError
 from oneclass.serve.records.tokens import SCOPES
 from oneclass.serve.settings import Limits, Settings
-from oneclass.serve.web.server import bound, make_server
+from oneclass.serve.web.app import make_app
+from oneclass.serve.web.server import bound
+from oneclass.serve.work.service import Service
 from serving import HERE, RAW, Place
 
 OUTSIDE = {"url": "https://line.example/odd"}
@@ -76,7 +78,7 @@ def test_browsers_are_told_to_be_careful(place: Place) -> None:
 
 
 def test_no_page_names_another_server(place: Place) -> None:
-    folder = Path(make_server.__code__.co_filename).parents[1]
+    folder = Path(make_app.__code__.co_filename).parents[1]
     for file in [*folder.glob("templates/*"), *folder.glob("static/*.*")]:
         text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.findall(r"(?:src|href|url|fetch)[=(]+[\"']?https?:", text), file
@@ -200,7 +202,7 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
 def test_it_does_not_start_open_to_others(tmp_path: Path) -> None:
     for more in ({"host": "0.0.0.0"}, OUTSIDE):
         with pytest.raises(InputError, match="token add"):
-            make_server(Settings(tmp_path / "data", **more))
+            Service(Settings(tmp_path / "data", **more)).check_tokens()
     for url in ("line.example", "ftp://x", "https://", "https://x/?y=1"):
         with pytest.raises(InputError, match="--url"):
             Settings(tmp_path, url=url)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
+from io import BytesIO
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conftest import stripes, write_images
@@ -60,6 +62,33 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     address = "/api/v1/models/new/versions/1/file"
     assert place.client.get(address).content == (tmp_path / "own.oneclass").read_bytes()
     assert not list((place.service.settings.data / "sets").iterdir())
+
+
+def test_patches_in_tiles_are_learnt_scored_and_learn_more(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(6, seed=5, side=96))
+    write_images(tmp_path / "new", stripes(2, seed=6, side=128))
+    how = {"rows": "patches", "tiles": 64}
+    asked = {"name": "stripes", "set": filled_set(place, tmp_path / "good"), **how}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert (job["state"], job["error"]) == ("done", None)
+    own = Detector(rows="patches", tiles=64).fit(tmp_path / "good")
+    [model] = place.client.get("/api/v1/models").json()["models"]
+    assert model["model_sha256"] == own.save(tmp_path / "own.oneclass")
+    for file in sorted((tmp_path / "new").iterdir()):
+        [said] = place.score(file).json()["predictions"]
+        [explained] = own.explain([file])
+        own_word = explained.prediction
+        assert (said["score"], said["p_value"]) == (own_word.score, own_word.p_value)
+        answer = place.client.get(f"/api/v1/predictions/{said['id']}/heatmap.npy")
+        np.testing.assert_array_equal(np.load(BytesIO(answer.content)), explained.anomaly_map)
+    reviewed = {"verdict": "false_alarm"}
+    place.client.post(f"/api/v1/predictions/{said['id']}/review", json=reviewed)
+    update = place.client.post("/api/v1/models/stripes/update", json={}).json()
+    job = place.job(update["id"])
+    assert (job["state"], job["error"], job["result"]["added"]) == ("done", None, 1)
 
 
 def test_learning_says_what_it_does_where_nothing_is_counted(

@@ -40,11 +40,9 @@ def test_the_lines_are_those_of_the_command(place: Place, images: Path, model_fi
 
 
 def test_a_model_with_three_verdicts_says_the_third(
-    place: Place, images: Path, model_file: Path, tmp_path: Path
+    three: Place, images: Path, tmp_path: Path
 ) -> None:
-    file = tmp_path / "three.oneclass"
-    load(model_file, unclear=0.7).save(file)
-    place.client.put("/api/v1/models/three/file", content=file.read_bytes(), headers=RAW)
+    place, file = three, tmp_path / "three.oneclass"
     address = "/api/v1/models/three/score"
     said: list[dict[str, Any]] = []
     for folder in ("normal", "odd"):
@@ -276,7 +274,6 @@ def test_the_rate_moves_verdicts_and_not_numbers(place: Place, images: Path) -> 
 
 
 def test_pictures_and_maps_of_a_prediction(place: Place, images: Path, model_file: Path) -> None:
-    from oneclass import load
     from oneclass.detector.heat import Explanation
 
     file = next((images / "odd").iterdir())

@@ -212,6 +212,23 @@ def test_a_webhook_is_signed_and_tried_again(
     assert "secret" not in found(place)
 
 
+def test_whoever_asks_for_odd_ones_hears_of_unclear_ones_too(
+    three: Place, images: Path, listener: Callable[[int], Listener]
+) -> None:
+    hook = listener(0)
+    made = watch(three, model="three", webhook=hook.address, only_anomalies=True)
+    for file in images.glob("*/*.png"):
+        shutil.copy(file, three.roots / f"{file.parent.name}-{file.name}")
+    until(lambda: found(three)["images"] == 14)
+    verdicts = [row["verdict"] for row in results(three, made["id"])]
+    seen = found(three)
+    assert seen["unclear"] == verdicts.count("unclear") > 0
+    assert seen["anomalies"] == verdicts.count("anomaly") > 0
+    until(lambda: found(three)["deliveries"]["arrived"] == seen["unclear"] + seen["anomalies"])
+    told = [json.loads(body)["verdict"] for _, body in hook.calls]
+    assert sorted(told) == sorted(verdict for verdict in verdicts if verdict != "fine")
+
+
 def test_what_waits_to_be_told_outlives_a_restart(
     start: Callable[..., Place], images: Path, listener: Callable[[int], Listener]
 ) -> None:

@@ -79,7 +79,7 @@ def test_the_programs_minimiser_is_feasible_and_no_exchange_of_weight_lowers_it(
     # The gap: what the best move of weight along the gradient could still gain.
     scores = linear + gram @ weights
     gap = scores @ (weights - lowest_first(scores, mass, bounds))
-    assert gap <= 1e-8 * (np.abs(scores).max() * mass + np.abs(gram).max() * 0.1)
+    assert gap <= 3e-8 * (np.abs(scores).max() * mass + np.abs(gram).max() * 0.1)
 
 
 @given(

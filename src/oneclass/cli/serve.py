@@ -157,10 +157,16 @@ def open_database(data: Path) -> Database:
 
 def run(settings: Settings, *, open_page: bool | None) -> int:
     """Serve until somebody ends it."""
+    from oneclass.serve.work.service import Service
+
+    service = Service(settings)
+    service.check_tokens()
+    service.scorer.get_ready()  # while the rest is imported
+
     from oneclass.serve.web.server import bound, make_server
     from oneclass.system.host.blas import one_blas_thread
 
-    server = make_server(settings)
+    server = make_server(service)
     with bound(settings) as socket:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = settings.url or f"http://{host}:{socket.getsockname()[1]}/"

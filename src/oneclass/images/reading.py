@@ -11,6 +11,7 @@ import io
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,13 +66,17 @@ _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
 )
 
 
-def probe(path: str | Path) -> Header:
+def probe(path: str | Path, content: bytes | None = None) -> Header:
     """Read what a file says about its picture, without decoding a pixel.
+
+    Args:
+        path: of the file.
+        content: all of its bytes, where they are at hand; then no file is opened.
 
     Raises:
         ImageError: the file is missing, no image, cut off before its header ends, ...
     """
-    with _opened(path, whole=False) as file:
+    with _opened(path, content, whole=False) as file:
         return _turned(_inspect(file))
 
 
@@ -107,12 +112,17 @@ def read(
 
 
 @contextmanager
-def _opened(path: str | Path, *, whole: bool = True) -> Iterator[BinaryIO]:
+def _opened(
+    path: str | Path, content: bytes | None = None, *, whole: bool = True
+) -> Iterator[BinaryIO]:
     """Open a regular file, and turn every refusal inside the block into an ``ImageError``.
 
     Of an address all is fetched before it is read, unless less than the `whole` may do.
     """
     try:
+        if content is not None:
+            yield BytesIO(content)
+            return
         with _open(place(path), whole=whole) as file:
             yield file
     except FileNotFoundError:

@@ -1,14 +1,24 @@
-"""Sets of good images, and the jobs that learn from them."""
+"""Sets of good images, the jobs that learn from them, and reports."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse
 
-from oneclass.serve.api.schemas import CheckIn, Done, FitIn, JobOut, JobsOut, SetOut, UpdateIn
-from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
+from oneclass.serve.api.schemas import (
+    CheckIn,
+    Done,
+    FitIn,
+    JobOut,
+    JobsOut,
+    ReportIn,
+    SetOut,
+    UpdateIn,
+)
+from oneclass.serve.web.asking import Reader, Reviewer, Teacher, TheService, one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
 from oneclass.serve.web.problems import WORDS, ProblemError, responses
 from oneclass.serve.work.library import check_name
@@ -53,7 +63,7 @@ def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
     check_name(asked.name)
     folder = service.sets.folder(asked.set)
-    settings = {"false_alarms": asked.false_alarms, "rows": asked.rows}
+    settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
     return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
 
 
@@ -68,8 +78,8 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
         raise ProblemError(
             409,
             "cannot_learn",
-            "this version keeps no rows of what it learnt (a model of patches, or one that was "
-            "uploaded): learn a new one from all good images.",
+            "this version came without the rows of what it learnt, as uploaded ones do: learn a "
+            "new one from all good images.",
         )
     rows = service.reviews.not_learnt(name)
     if asked.predictions is not None:
@@ -79,6 +89,32 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
         raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
     images = sorted({row["image"] for row in rows})
     return _queued(service, "update", name, {"version_id": version.id, "learn": images})
+
+
+@router.post("/models/{name}/report", responses=responses(404, 409))
+def start_report(name: str, asked: ReportIn, service: TheService, holder: Reviewer) -> JobOut:
+    """Write a page on the last predictions of a version, as `oneclass report` does."""
+    version = version_of(service, name, asked.version)
+    if not service.predictions.of_version(version.id):
+        raise ProblemError(
+            409, "nothing_to_report", "this version has scored nothing yet: score images first."
+        )
+    return _queued(service, "report", name, {"version_id": version.id, "number": version.number})
+
+
+@router.get(
+    "/jobs/{number}/report.html",
+    response_class=Response,
+    responses={**responses(404), 200: {"content": {"text/html": {}}}},
+)
+def get_report(number: int, service: TheService, holder: Reader) -> Response:
+    """The page that a job has written: one file, to be kept and opened in a browser."""
+    job, file = _job(service, number), service.reports.file(number)
+    if job.kind != "report" or job.state != "done" or not file.exists():
+        raise ProblemError(
+            404, "no_report", f"job {number} has no report, or it was removed: make it anew."
+        )
+    return FileResponse(file, filename=f"{job.name} report.html", media_type="text/html")
 
 
 @router.get("/jobs", responses=responses())

@@ -29,6 +29,7 @@ class CountOut(BaseModel):
     at: int = Field(description="When it began, in seconds since 1970.")
     images: int
     anomalies: int
+    unclear: int
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
     seconds: float = Field(description="From an image's arrival to its answer, on average.")
@@ -49,6 +50,7 @@ class MonitorOut(BaseModel):
     model: str
     version: int
     false_alarms: float
+    unclear: float | None = Field(description="The rate up to which images are unclear, if any.")
     step: int = Field(description="Seconds that one count covers.")
     counts: list[CountOut]
     drift: str | None
@@ -78,6 +80,7 @@ def get_monitor(
         model=name,
         version=version.number,
         false_alarms=version.false_alarms,
+        unclear=version.unclear,
         step=step,
         counts=[CountOut(**count) for count in counts],
         drift=detector.drift(recent),

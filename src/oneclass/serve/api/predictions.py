@@ -29,12 +29,14 @@ def list_predictions(
     model: str | None = None,
     source: str | None = None,
     only_anomalies: bool = False,
+    noticed: bool = Query(False, description="Only anomalies and unclear ones."),
     review: str | None = Query(None, pattern="^(none|real|false_alarm|unsure)$"),
     before: Id = None,
     limit: int = Query(60, ge=1, le=MOST),
 ) -> RecordsOut:
     """List predictions, the newest first."""
-    rows = service.predictions.listed(Filter(model, source, only_anomalies, review, before, limit))
+    chosen = Filter(model, source, only_anomalies, noticed, review, before, limit)
+    rows = service.predictions.listed(chosen)
     return RecordsOut(
         predictions=[record(row) for row in rows],
         next=rows[-1]["id"] if len(rows) == limit else None,
@@ -85,7 +87,7 @@ def get_heatmap_npy(number: int, service: TheService, holder: Reader) -> Respons
 def review_prediction(
     number: int, said: ReviewIn, service: TheService, holder: Reviewer
 ) -> RecordOut:
-    """Say whether what was called an anomaly is real, a false alarm, or neither for sure."""
+    """Say whether what was called an anomaly or unclear is real, a false alarm, or unsure."""
     found(service, number)
     service.reviews.add(number, said.verdict, who=holder.name)
     service.events.tell("review", id=number)
@@ -109,7 +111,7 @@ def record(row: Row) -> RecordOut:
         score=row["score"],
         p_value=row["p_value"],
         is_anomaly=bool(row["is_anomaly"]),
-        verdict=verdict(bool(row["is_anomaly"]), row["p_value"], row["unclear"]),
+        verdict=verdict(row["is_anomaly"], row["is_unclear"]),
         at=row["at"],
         model=row["name"],
         version=row["number"],

@@ -132,7 +132,12 @@ class FitIn(Strict):
     name: str = Field(min_length=1, max_length=60)
     set: str = Field(min_length=1, max_length=60)
     false_alarms: float | None = Field(default=None, gt=0, lt=1)
-    rows: Literal["image", "patches"] = "image"
+    rows: Literal["image", "patches", "both"] | None = Field(
+        default=None, description="What is judged; None for what `oneclass fit` takes."
+    )
+    tiles: int | None = Field(
+        default=None, ge=64, le=4096, multiple_of=32, description="Pixels on a side; None for none."
+    )
 
 
 class UpdateIn(Strict):
@@ -149,11 +154,19 @@ class CheckIn(Strict):
     set: str = Field(min_length=1, max_length=60)
 
 
+class ReportIn(Strict):
+    """Write a report on the last predictions of a version."""
+
+    version: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="The one that serves."
+    )
+
+
 class JobOut(BaseModel):
     """A job."""
 
     id: int
-    kind: Literal["check", "fit", "update"]
+    kind: Literal["check", "fit", "update", "report"]
     name: str
     state: Literal["queued", "running", "done", "failed", "cancelled"]
     done: int
@@ -178,7 +191,9 @@ class WatchIn(Strict):
     folder: str = Field(min_length=1, max_length=4096)
     model: str = Field(min_length=1, max_length=60)
     webhook: str | None = Field(default=None, max_length=2000)
-    only_anomalies: bool = Field(default=False, description="What the webhook is told of.")
+    only_anomalies: bool = Field(
+        default=False, description="Tell the webhook of anomalies and unclear ones only."
+    )
 
 
 class WatchChange(Strict):
@@ -198,6 +213,7 @@ class WatchOut(BaseModel):
     only_anomalies: bool
     images: int
     anomalies: int
+    unclear: int
     failures: int
     last: float | None
     problem: str | None

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from oneclass.detector.predictions import UNCLEAR, Prediction
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError
 from oneclass.results.runs import json_line
 from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
-from oneclass.serve.records.predictions import verdict
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import BINARY, after, name_of, received, small
@@ -29,19 +25,7 @@ from oneclass.serve.work.places import open_within
 from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
 from oneclass.serve.work.service import Service
 
-
-class Direct(APIRoute):
-    """Documented from its function's arguments, but called with the request alone.
-
-    To find arguments costs more than all the rest of a request with a small image.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Called once for each request."""
-        return _score
-
-
-router = APIRouter(tags=["scoring"], route_class=Direct)
+router = APIRouter(tags=["scoring"])
 LINES = "application/x-ndjson"
 BODIES = {
     "requestBody": {
@@ -60,7 +44,12 @@ BODIES = {
 }
 
 
-async def _score(request: Request) -> Response:
+async def respond(request: Request) -> Response:
+    """Score what the body of a request holds; its path names the model.
+
+    Raises:
+        OneclassError, ProblemError: it is not done; the message says why.
+    """
     holder_for(request, "score")
     service = service_of(request)
     chosen = _version(service, request)  # nearly always known without the disk
@@ -91,7 +80,7 @@ async def score(name: str, version: int | None = None) -> Response:
 
     With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
     """
-    raise NotImplementedError("`_score` answers")
+    raise NotImplementedError("`respond` answers, called without this")
 
 
 def _version(service: Service, request: Request) -> Version:
@@ -173,12 +162,7 @@ def _copy_of(service: Service, path: str) -> Kept:
 
 def _prediction(scored: Scored) -> Prediction:
     made = scored.made
-    unclear = _verdict(scored) == UNCLEAR
-    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, unclear)
-
-
-def _verdict(scored: Scored) -> str:
-    return verdict(scored.made.is_anomaly, scored.made.p_value, scored.version.unclear)
+    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, made.is_unclear)
 
 
 def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
@@ -200,7 +184,7 @@ def _answer(version: Version, results: list[Scored | ImageError], drift: str | N
                 score=one.made.score,
                 p_value=one.made.p_value,
                 is_anomaly=one.made.is_anomaly,
-                verdict=_verdict(one),
+                verdict=one.made.verdict,
             )
             for one in scored
         ],

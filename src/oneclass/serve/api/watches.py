@@ -88,6 +88,7 @@ def watch_out(service: Service, row: Row) -> WatchOut:
         only_anomalies=bool(row["only_odd"]),
         images=row["images"],
         anomalies=row["anomalies"],
+        unclear=row["unclear"],
         failures=row["failures"],
         last=row["last"],
         problem=service.watcher.problems.get(row["id"]),

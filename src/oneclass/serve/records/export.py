@@ -11,6 +11,7 @@ from typing import Any
 from oneclass.errors import MissingDependencyError
 from oneclass.results.runs import csv_text
 from oneclass.serve.records.database import Database, Row
+from oneclass.serve.records.predictions import verdict
 from oneclass.system.files import whole_file
 
 COLUMNS = (
@@ -28,10 +29,11 @@ COLUMNS = (
     "false_alarms",
     "seconds",
     "review",
+    "verdict",
 )
 QUERY = (
     "SELECT p.path, p.score, p.p_value, p.is_anomaly, p.id, p.at, v.name, v.number, v.digest, "
-    "p.image, p.source, p.false_alarms, p.seconds, p.review "
+    "p.image, p.source, p.false_alarms, p.seconds, p.review, p.is_unclear "
     "FROM prediction p JOIN version v ON v.id = p.version_id"
 )
 AT_A_TIME = 5000
@@ -75,7 +77,8 @@ def csv_lines(rows: Iterator[Row]) -> Iterator[bytes]:
 
 
 def _cells(row: Row) -> list[str]:
-    path, score, p_value, odd, number, at, *rest = row
+    path, score, p_value, odd, number, at, *more, unclear = row
+    rest = [*more, verdict(odd, unclear)]
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     numbers = [repr(score), repr(p_value), "true" if odd else "false", str(number), when]
     return [path, *numbers, *("" if cell is None else str(cell) for cell in rest)]
@@ -97,6 +100,7 @@ def _parquet(rows: Iterator[Row], file: Path) -> int:
     with whole_file(file) as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
         while some := [dict(zip(COLUMNS, row, strict=True)) for row in islice(rows, AT_A_TIME)]:
             for values in some:
+                values["verdict"] = verdict(values["is_anomaly"], values["verdict"])
                 values["is_anomaly"] = bool(values["is_anomaly"])
                 values["at"] = datetime.fromtimestamp(values["at"], UTC)
             writer.write_table(pyarrow.Table.from_pylist(some, schema))

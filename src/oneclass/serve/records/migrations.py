@@ -161,4 +161,19 @@ SECOND = """
 ALTER TABLE job ADD COLUMN stage TEXT;
 """
 
-MIGRATIONS = (FIRST, SECOND)
+THIRD = """
+ALTER TABLE prediction ADD COLUMN is_unclear INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hour ADD COLUMN unclear INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watch ADD COLUMN unclear INTEGER NOT NULL DEFAULT 0;
+UPDATE prediction SET is_unclear = 1 WHERE is_anomaly = 0
+AND version_id IN (SELECT id FROM version WHERE json_extract(card, '$.unclear') IS NOT NULL)
+AND p_value <= (SELECT json_extract(card, '$.unclear') FROM version v WHERE v.id = version_id);
+DROP INDEX prediction_waiting;
+CREATE INDEX prediction_waiting ON prediction (version_id, id)
+WHERE (is_anomaly = 1 OR is_unclear = 1) AND review IS NULL;
+CREATE INDEX prediction_counted ON prediction (version_id, review) WHERE review IS NOT NULL;
+CREATE INDEX prediction_noticed ON prediction (version_id, id)
+WHERE is_anomaly = 1 OR is_unclear = 1;
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD)

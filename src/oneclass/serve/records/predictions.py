@@ -14,6 +14,8 @@ from oneclass.serve.records.database import Database, Row
 VERDICTS = ("real", "false_alarm", "unsure")
 MOST = 200
 """Rows that one page of a list has at most."""
+NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
+"""What people are to look at; written like this, SQLite finds the index of the same words."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Made:
         score: the anomaly score.
         p_value: in (0, 1].
         is_anomaly: whether the p-value is at most `false_alarms`.
+        is_unclear: whether it lies above that, but not above the model's second rate.
         false_alarms: the rate in force.
         at: when, in seconds since 1970.
         seconds: from its arrival to its answer.
@@ -43,6 +46,12 @@ class Made:
     false_alarms: float
     at: float
     seconds: float
+    is_unclear: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """anomaly, unclear, or fine."""
+        return verdict(self.is_anomaly, self.is_unclear)
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Filter:
         name: of a model.
         source: where they came from.
         only_odd: those called anomalies.
+        noticed: those, and the unclear ones.
         review: a verdict of a person; "none" for those without one.
         before: only those with a lower id.
         after: only those with a higher one.
@@ -62,23 +72,16 @@ class Filter:
     name: str | None = None
     source: str | None = None
     only_odd: bool = False
+    noticed: bool = False
     review: str | None = None
     before: int | None = None
     limit: int = 60
     after: int | None = None
 
 
-def verdict(is_anomaly: bool, p_value: float, unclear: float | None) -> str:
-    """anomaly, unclear, or fine.
-
-    Args:
-        is_anomaly: by the rate that was in force.
-        p_value: in (0, 1].
-        unclear: the model's rate up to which a verdict is unclear, if it has one.
-    """
-    if is_anomaly:
-        return ANOMALY
-    return UNCLEAR if unclear is not None and p_value <= unclear else FINE
+def verdict(is_anomaly: bool, is_unclear: bool) -> str:
+    """anomaly, unclear, or fine; by the rates that were in force."""
+    return ANOMALY if is_anomaly else UNCLEAR if is_unclear else FINE
 
 
 class Predictions:
@@ -89,8 +92,7 @@ class Predictions:
     """
 
     SELECT = (
-        "SELECT p.*, v.name, v.number, v.digest, "
-        "json_extract(v.card, '$.unclear') AS unclear, EXISTS (SELECT 1 FROM image i "
+        "SELECT p.*, v.name, v.number, v.digest, EXISTS (SELECT 1 FROM image i "
         "WHERE i.sha256 = p.image) AS kept FROM prediction p JOIN version v ON v.id = p.version_id"
     )
 
@@ -101,7 +103,8 @@ class Predictions:
         """Add one inside a transaction; its id."""
         cursor = connection.execute(
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
-            "is_anomaly, false_alarms, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "is_anomaly, is_unclear, false_alarms, seconds) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 made.at,
                 made.version_id,
@@ -111,18 +114,26 @@ class Predictions:
                 made.score,
                 made.p_value,
                 made.is_anomaly,
+                made.is_unclear,
                 made.false_alarms,
                 made.seconds,
             ),
         )
         connection.execute(
-            "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest) "
-            "VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET images = images + 1, "
-            "anomalies = anomalies + excluded.anomalies, seconds = seconds + excluded.seconds, "
-            "slowest = max(slowest, excluded.slowest)",
-            (made.version_id, int(made.at // 3600), made.is_anomaly, made.seconds, made.seconds),
+            "INSERT INTO hour (version_id, hour, images, anomalies, unclear, seconds, slowest) "
+            "VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET images = images + 1, "
+            "anomalies = anomalies + excluded.anomalies, unclear = unclear + excluded.unclear, "
+            "seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
+            (
+                made.version_id,
+                int(made.at // 3600),
+                made.is_anomaly,
+                made.is_unclear,
+                made.seconds,
+                made.seconds,
+            ),
         )
-        if made.is_anomaly:
+        if made.verdict != FINE:
             connection.execute("UPDATE image SET odd = 1 WHERE sha256 = ?", (made.image,))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -141,6 +152,11 @@ class Predictions:
         """A prediction with its version's name, number and digest."""
         return self._database.row(f"{self.SELECT} WHERE p.id = ?", (number,))
 
+    def of_version(self, version_id: int) -> bool:
+        """Whether a version has made any."""
+        query = "SELECT 1 FROM prediction WHERE version_id = ? LIMIT 1"
+        return self._database.row(query, (version_id,)) is not None
+
     def listed(self, chosen: Filter) -> list[Row]:
         """Predictions, the newest first."""
         where, values = _conditions(chosen)
@@ -149,8 +165,11 @@ class Predictions:
         return self._database.rows(query, (*values, limit))
 
     def waiting(self, name: str | None) -> int:
-        """How many called anomalies nobody has looked at."""
-        query = "SELECT count(*) FROM prediction p WHERE p.is_anomaly = 1 AND p.review IS NULL"
+        """How many that were called anomalies or unclear nobody has looked at."""
+        query = (
+            "SELECT count(*) FROM prediction p INDEXED BY prediction_waiting "
+            f"WHERE {NOTICED} AND p.review IS NULL"
+        )
         if name is None:
             return int(self._database.value(query))
         ids = "p.version_id IN (SELECT id FROM version WHERE name = ?)"
@@ -165,6 +184,8 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         found.append(("p.source = ?", (chosen.source,)))
     if chosen.only_odd:
         found.append(("p.is_anomaly = 1", ()))
+    if chosen.noticed:
+        found.append((NOTICED, ()))
     if chosen.review == "none":
         found.append(("p.review IS NULL", ()))
     elif chosen.review is not None:

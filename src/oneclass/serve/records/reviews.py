@@ -1,4 +1,4 @@
-"""What people said of what was called an anomaly, and what a new version says of the same."""
+"""What people said of anomalies and unclear images, and what a new version says of the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import VERDICTS
 
 COUNTED = {"false_alarm": "false_alarms", "real": "real"}
-"""Verdicts that the hours count, and the columns that they do so in."""
+"""Verdicts on anomalies that the hours count, and the columns that they do so in."""
 
 
 class Reviews:
@@ -33,7 +33,8 @@ class Reviews:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT version_id, at, review FROM prediction WHERE id = ?", (prediction_id,)
+                "SELECT version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
+                (prediction_id,),
             ).fetchone()
             connection.execute(
                 "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, ?, ?)",
@@ -43,7 +44,7 @@ class Reviews:
                 "UPDATE prediction SET review = ? WHERE id = ?", (verdict, prediction_id)
             )
             for said, change in ((row["review"], -1), (verdict, 1)):
-                if said in COUNTED:
+                if said in COUNTED and row["is_anomaly"]:
                     column = COUNTED[said]
                     connection.execute(
                         f"UPDATE hour SET {column} = {column} + ? "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.serve.records.database import Database
+from oneclass.serve.records.database import Database, Row
 
 HOUR, DAY = 3600, 86_400
 BY_THE_HOUR = 8
@@ -20,8 +20,9 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
     step = HOUR if days <= BY_THE_HOUR else DAY
     rows = database.rows(
         "SELECT (h.hour * 3600) / :step * :step AS at, sum(h.images) AS images, "
-        "sum(h.anomalies) AS anomalies, sum(h.false_alarms) AS false_alarms, "
-        "sum(h.real) AS real, sum(h.seconds) / sum(h.images) AS seconds, "
+        "sum(h.anomalies) AS anomalies, sum(h.unclear) AS unclear, "
+        "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
+        "sum(h.seconds) / sum(h.images) AS seconds, "
         "max(h.slowest) AS slowest FROM hour h JOIN version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": int((time.time() - days * DAY) // HOUR)},
@@ -39,3 +40,21 @@ def last(
     )
     pairs = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
+
+
+def latest(database: Database, version_id: int, most: int) -> list[Row]:
+    """A version's last predictions as a report shows them, the newest first."""
+    return database.rows(
+        "SELECT id, at, path, image, score, p_value, is_unclear FROM prediction "
+        "WHERE version_id = ? ORDER BY id DESC LIMIT ?",
+        (version_id, most),
+    )
+
+
+def failures(database: Database, version_id: int, since: float, most: int) -> list[Row]:
+    """(path, reason, detail) of what a version could not score, the newest first."""
+    return database.rows(
+        "SELECT path, reason, detail FROM failure WHERE version_id = ? AND at >= ? "
+        "ORDER BY id DESC LIMIT ?",
+        (version_id, since, most),
+    )

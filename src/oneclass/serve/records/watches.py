@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import time
 
+from oneclass.detector.predictions import ANOMALY, UNCLEAR
 from oneclass.serve.records.database import Database, Row
 
 ON, PAUSED = "on", "paused"
@@ -65,7 +66,7 @@ class Watches:
         self,
         number: int,
         file: tuple[str, int, int],
-        is_anomaly: bool | None,
+        verdict: str | None,
         connection: sqlite3.Connection,
     ) -> None:
         """Count a file, (path, bytes, nanoseconds), and remember it, inside a transaction.
@@ -73,7 +74,7 @@ class Watches:
         Args:
             number: of the watch.
             file: what was seen.
-            is_anomaly: its verdict; None if it could not be scored.
+            verdict: anomaly, unclear or fine; None if it could not be scored.
             connection: of the transaction.
         """
         connection.execute(
@@ -82,12 +83,13 @@ class Watches:
         )
         connection.execute(
             "UPDATE watch SET images = images + ?, anomalies = anomalies + ?, "
-            "failures = failures + ?, last = coalesce(?, last) WHERE id = ?",
+            "unclear = unclear + ?, failures = failures + ?, last = coalesce(?, last) WHERE id = ?",
             (
-                is_anomaly is not None,
-                bool(is_anomaly),
-                is_anomaly is None,
-                None if is_anomaly is None else time.time(),
+                verdict is not None,
+                verdict == ANOMALY,
+                verdict == UNCLEAR,
+                verdict is None,
+                None if verdict is None else time.time(),
                 number,
             ),
         )

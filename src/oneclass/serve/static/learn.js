@@ -1,6 +1,7 @@
 /* Good images in: sent into a set, looked at, learnt from. */
 "use strict";
 
+const LOOKS = { "": {}, image: { rows: "image" }, patches: { rows: "patches" }, tiles: { tiles: 640 } };
 let set = null;
 
 page.onFiles(async (files) => {
@@ -22,7 +23,7 @@ document.addEventListener("submit", async (event) => {
   const rate = form.get("false_alarms");
   try {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
-      name: form.get("name").trim(), set: event.target.dataset.set, rows: form.get("rows"), false_alarms: rate ? Number(rate) : null,
+      name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
     });
     set = null;
     page.byId("checked").replaceChildren();

@@ -1,4 +1,4 @@
-/* A model file in. */
+/* A model file in, a report out. */
 "use strict";
 
 const upload = page.byId("upload-model");
@@ -17,3 +17,14 @@ if (upload) {
     } catch (problem) { page.say(problem.message); }
   });
 }
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-report]");
+  if (!button) return;
+  button.disabled = true;
+  try {
+    const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
+    await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
+  } catch (problem) { page.say(problem.message); }
+  button.disabled = false;
+});

@@ -29,6 +29,7 @@ if (monitor) {
     page.byId("monitor-figures").replaceChildren(
       figure(images.toLocaleString("en"), "images scored"),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
+      ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),
       figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `false alarms, by ${page.count(reviewed, "review")}` : "false alarms: nothing is reviewed yet"),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
@@ -68,9 +69,10 @@ if (monitor) {
     const table = page.byId("table-time");
     table.replaceChildren();
     const row = (cells, tag) => { const line = table.insertRow(); for (const cell of cells) { const made = document.createElement(tag); made.textContent = cell; if (tag === "th") made.scope = "col"; line.append(made); } };
-    row(["From", "Images", "Called odd", "False alarms", "Really odd"], "th");
+    const three = facts.unclear !== null;
+    row(["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd"], "th");
     for (const count of [...facts.counts].reverse())
-      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, count.false_alarms, count.real], "td");
+      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real], "td");
   };
 
   const chosen = () => facts.rates[Number(page.byId("rate").value)];

@@ -84,7 +84,8 @@ class Body:
         allowed = limits.body_seconds * (1 + self._bytes / MEGABYTE)
         left = self._began + allowed - time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), max(left, 0.001))
+            async with asyncio.timeout(max(left, 0.001)):
+                message = await self._receive()
         except TimeoutError:
             raise ProblemError(
                 408,

@@ -1,7 +1,8 @@
 """Connections that do not cost more than they may: how many, and how slow.
 
 uvicorn waits for ever for a first request, and for headers that come a byte at a time; a connection
-that it may not serve gets no word of when to come back. This mends both.
+that it may not serve gets no word of when to come back; an answer's head and body each take a call
+of the system. This mends all three.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from oneclass.serve.settings import Limits
 
+HELD = 1 << 16
+"""Bytes of answers that are held back at most."""
+
 
 class Connection(H11Protocol):
     """One connection; `limits` is set by `limited`."""
@@ -22,7 +26,7 @@ class Connection(H11Protocol):
     _hurry: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Together(transport, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "Service Unavailable", "Retry-After: 2\r\n")
         else:
@@ -77,6 +81,40 @@ class Connection(H11Protocol):
         if not self.transport.is_closing():
             self.transport.write((head + body).encode())
             self.transport.close()
+
+
+class Together:
+    """A transport that sends in one piece what is written to it in one turn of the loop.
+
+    Args:
+        transport: that sends.
+        loop: whose turns they are.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Send it soon."""
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held += data
+        if len(self._held) > HELD:
+            self._send()
+
+    def close(self) -> None:
+        """Send the rest, and end."""
+        self._send()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send(self) -> None:
+        if self._held:
+            self._transport.write(bytes(self._held))
+            self._held.clear()
 
 
 def limited(limits: Limits) -> type[Connection]:

@@ -71,7 +71,7 @@ def tiles(
     if chosen is None:
         return {"tiles": [], "next": None}
     rows = service.predictions.listed(
-        Filter(chosen.name, only_odd=only, before=before, after=after, limit=TILES)
+        Filter(chosen.name, noticed=only, before=before, after=after, limit=TILES)
     )
     more = rows[-1]["id"] if len(rows) == TILES and after is None else None
     return {"tiles": [record(row) for row in rows], "next": more}
@@ -110,7 +110,7 @@ def queue(
         return {"facts": None, "waiting": 0, "skipped": False}
     waiting = service.predictions.waiting(chosen.name)
     if at is None:
-        wanted = Filter(chosen.name, only_odd=True, review="none", before=before, limit=1)
+        wanted = Filter(chosen.name, noticed=True, review="none", before=before, limit=1)
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),

@@ -115,8 +115,9 @@ class Gate:
                 {"WWW-Authenticate": "Bearer"},
             )
         scope["state"] = {**scope.get("state", {}), "holder": holder}
-        scope["state"]["csrf"] = cookies.get(CSRF) or secrets.token_urlsafe(24)
-        scope["state"]["new_csrf"] = CSRF not in cookies
+        new = CSRF not in cookies and scope["method"] in SAFE  # it may be for a page
+        scope["state"]["csrf"] = secrets.token_urlsafe(24) if new else cookies.get(CSRF, "")
+        scope["state"]["new_csrf"] = new
         peer = scope["client"][0] if scope.get("client") else "?"
         client = peer if holder in (None, THIS_MACHINE) else f"token {holder.name}"
         if not has_body(headers) and self._under_way[client] >= self._service.limits.requests:
@@ -154,7 +155,8 @@ class Gate:
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-store")
         state = scope.get("state", {})
-        if state.get("new_csrf") and headers.get("content-type", "").startswith("text/html"):
+        page = headers.get("content-type", "").startswith("text/html")
+        if state.get("new_csrf") and page and "content-disposition" not in headers:
             settings = self._service.settings
             secure = "; Secure" if settings.secure else ""
             path = settings.prefix or "/"

@@ -20,6 +20,8 @@ from oneclass.serve.web.facts import Chosen
 from oneclass.serve.web.rendering import STATIC, page
 
 router = APIRouter(include_in_schema=False, dependencies=[needs("read")])
+LARGE = 640
+"""Pixels on the shorter side, above which pictures are made smaller, unless by tiles."""
 
 
 def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]]) -> None:
@@ -64,15 +66,16 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     """What is in a set, while and after it is looked at."""
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
-    return page(request, "part_check.html", job=job, names=names, free=facts.free_name(names))
+    free = facts.free_name(names)
+    return page(request, "part_check.html", job=job, names=names, free=free, large=LARGE)
 
 
 @router.get("/parts/job/{number}")
 def job_part(number: int, request: Request, service: TheService) -> Response:
-    """How far learning is, and what came of it."""
+    """How far a job is, and what came of it."""
     job = facts.job(service, number)
     version = None
-    if job["state"] == "done" and job["result"]:
+    if job["kind"] == "fit" and job["result"]:
         version = service.versions.named(job["name"], job["result"]["number"])
     return page(request, "part_job.html", job=job, version=version)
 
@@ -164,5 +167,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         taken=service.versions.taken(name),
         comparisons={v.id: facts.comparison(service, v) for v in versions},
         learners={v.id for v in versions if service.library.can_learn(v)},
+        used={v.id for v in versions if service.predictions.of_version(v.id)},
+        running=facts.running(service, "report", name),
         version_out=version_out,
     )

@@ -39,7 +39,7 @@ def environment() -> Environment:
         for name in ("percent", "when", "counted", "doing", "span", "size", "short")
     }
     made.globals |= {"odds": words.odds, "verdicts": words.VERDICTS, "origins": words.ORIGINS}
-    made.globals |= {"found_words": words.FOUND}
+    made.globals |= {"found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

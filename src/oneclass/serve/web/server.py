@@ -37,21 +37,9 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make_server(settings: Settings) -> Server:
-    """A server that is ready to `run`.
-
-    Raises:
-        InputError: it would be open to others without a token, or the data cannot be used.
-    """
-    service = Service(settings)
-    if not settings.open and not service.tokens.all():
-        service.database.close()
-        raise InputError(
-            f"others can reach {settings.url or settings.host}, and there is no token yet. Make "
-            f"one first: 'oneclass serve token add NAME --data {settings.data}'. Or listen at "
-            "127.0.0.1 without --url."
-        )
-    limits = settings.limits
+def make_server(service: Service) -> Server:
+    """A server that is ready to `run`."""
+    settings, limits = service.settings, service.limits
     config = uvicorn.Config(
         make_app(service),
         host=settings.host,

@@ -19,6 +19,14 @@ ENOUGH = 10
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 
+JOB_TITLES = {
+    "check": "Looking at",
+    "fit": "Learning",
+    "update": "Learning more about",
+    "report": "Writing a report on",
+}
+
+
 def odds(p_value: float, n_normal: int) -> str:
     """How odd an image is, beside normal ones.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from oneclass.serve.settings import Limits
 from oneclass.system.files import translated_errors
 
 CHUNK = 1 << 16
+ROOM_SECONDS = 0.1
+"""For which there is room on the disk, once there was some; to ask costs a call of the system."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Keeping:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder, self._limits = folder, limits
         self._arriving, self._numbers = folder / "arriving", count()
+        self._room_until = 0.0
         with translated_errors(folder):
             shutil.rmtree(self._arriving, ignore_errors=True)  # of a server that was killed
             self._arriving.mkdir(parents=True)
@@ -80,6 +84,8 @@ class Keeping:
         Raises:
             StorageError: too little room is left.
         """
+        if time.monotonic() < self._room_until:
+            return
         free = shutil.disk_usage(self.folder).free
         if free < self._limits.disk_bytes:
             most = self._limits.disk_bytes
@@ -87,6 +93,7 @@ class Keeping:
                 f"the disk is full: {free / 1e6:.0f} MB are free, and {most / 1e6:.0f} MB must "
                 "stay so. Free some space, or let fewer images be kept with --keep-images."
             )
+        self._room_until = time.monotonic() + ROOM_SECONDS
 
     def keep(self, file: Path, name: str) -> Kept:
         """Move a file that has arrived to its place, if it is an image that can be scored.
@@ -104,23 +111,31 @@ class Keeping:
         with file.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
             size = os.fstat(opened.fileno()).st_size
-        place = self.place(sha256)
+        return self._placed(file, Kept(name, sha256, size, pixels, self.place(sha256)))
+
+    def _placed(self, file: Path, kept: Kept) -> Kept:
+        place = kept.file
         with translated_errors(place):
             try:
                 file.replace(place)
             except FileNotFoundError:  # the first one of its folder
                 place.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(place)
-        return Kept(name, sha256, size, pixels, place)
+        return kept
 
-    def check_image(self, file: Path, name: str) -> int:
+    def check_image(self, file: Path, name: str, content: bytes | None = None) -> int:
         """The number of pixels; refuse what is no image, by its first bytes and its header alone.
+
+        Args:
+            file: where it lies.
+            name: what the client calls it.
+            content: all of its bytes, where they are at hand; then no file is opened.
 
         Raises:
             ImageError: called `name`.
         """
         try:
-            header = probe(file)
+            header = probe(file, content)
         except ImageError as error:
             raise ImageError(name, error.reason, error.detail) from None
         if header.pixels > self._limits.pixels:
@@ -139,10 +154,13 @@ class Keeping:
         Raises:
             ImageError: it is no image, or too large to be decoded here.
         """
+        pixels = self.check_image(self._arriving / "bytes", name, content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        kept = Kept(name, sha256, len(content), pixels, self.place(sha256))
         with self.arriving() as file:
             file.write(content)
             file.close()
-            return self.keep(Path(str(file.name)), name)
+            return self._placed(Path(str(file.name)), kept)
 
     def copy(self, opened: BinaryIO, name: str) -> Kept:
         """Keep a copy of an open file's bytes.

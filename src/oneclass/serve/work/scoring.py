@@ -6,6 +6,7 @@ are under way, the disk is waited for once for several of them.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -26,6 +27,8 @@ from oneclass.system.host.workers import worker_count
 
 BATCH = 64
 """Answers in one transaction at most."""
+GATHERING = 0.01
+"""Seconds to wait for more of them, while images queue up for the threads that score."""
 
 Keep = Callable[[], Kept]
 """Puts an image into its place; raises an `ImageError` if it is none."""
@@ -112,6 +115,10 @@ class Scorer:
         ]
         self._recording = threading.Thread(target=self._record_all, name="recording", daemon=True)
 
+    def get_ready(self) -> None:
+        """Load what serves in a thread of its own, so that the first image need not wait for it."""
+        threading.Thread(target=self._load, name="loading", daemon=True).start()
+
     def start(self) -> None:
         """Begin."""
         for thread in (*self._scoring, self._recording):
@@ -155,16 +162,13 @@ class Scorer:
                     thread.join(max(0.0, until - time.monotonic()))
 
     def _score_all(self) -> None:
-        if threading.current_thread() is self._scoring[0]:
-            self._get_ready()
         while (asked := self._queue.get()) is not None:
             try:
                 self._done.put((asked, self._score(asked)))
             except BaseException as error:  # the client hears of it, and the thread goes on
                 self._give_up([asked], error)
 
-    def _get_ready(self) -> None:
-        """Load what serves, so that the first image need not wait for it."""
+    def _load(self) -> None:
         for version in Versions(self._database).serving()[:MOST_LOADED]:
             with suppress(OneclassError):  # whoever asks for it will hear of it
                 self._library.detector(version)
@@ -190,6 +194,7 @@ class Scorer:
             version.false_alarms,
             asked.arrived,
             0.0,
+            result.is_unclear,
         )
 
     def _record_all(self) -> None:
@@ -205,11 +210,14 @@ class Scorer:
                 self._tell(asked, answer)
 
     def _next_done(self) -> list[Done]:
-        """What is ready; nothing at the end."""
+        """What is ready, or is about to be while no thread runs dry; nothing at the end."""
         done: list[Done] = []
+        until = math.inf
         with suppress(Empty):
             while len(done) < BATCH:
-                one = self._done.get(block=not done)
+                left = until - time.monotonic() if self._queue.qsize() else 0.0
+                one = self._done.get(timeout=max(0.0, left)) if done else self._done.get()
+                until = min(until, time.monotonic() + GATHERING)
                 if one is None:
                     self._done.put(None)  # for the next time
                     break

@@ -6,7 +6,8 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-from oneclass.errors import ImageError, OneclassError
+from oneclass.detector.predictions import FINE
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.jobs import Jobs
@@ -17,13 +18,14 @@ from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
 from oneclass.serve.work.events import Events
-from oneclass.serve.work.jobs import JobRunner
+from oneclass.serve.work.jobs.reports import Reports
+from oneclass.serve.work.jobs.runner import JobRunner
+from oneclass.serve.work.jobs.sets import Sets
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, Scored, Scorer
-from oneclass.serve.work.sets import Sets
 from oneclass.serve.work.watching import Watcher
 from oneclass.serve.work.webhooks import Webhooks
 
@@ -52,6 +54,7 @@ class Service:
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.sets = Sets(data / "sets", self.keeping)
+        self.reports = Reports(data / "reports", self.database, self.keeping)
         self.scorer = Scorer(
             self.library, self.database, self.limits.queue, settings.threads, self._scored
         )
@@ -66,6 +69,21 @@ class Service:
         )
         self.webhooks = Webhooks(self.watches)
         self._tidying = Rounds("tidying", TIDY_EVERY, self._try_to_tidy)
+
+    def check_tokens(self) -> None:
+        """Refuse to be open to others without a token.
+
+        Raises:
+            InputError: others would reach it, and there is none.
+        """
+        settings = self.settings
+        if not settings.open and not self.tokens.all():
+            self.database.close()
+            raise InputError(
+                f"others can reach {settings.url or settings.host}, and there is no token yet. "
+                f"Make one first: 'oneclass serve token add NAME --data {settings.data}'. Or "
+                "listen at 127.0.0.1 without --url."
+            )
 
     def start(self) -> None:
         """Begin to work."""
@@ -102,6 +120,7 @@ class Service:
             retention.forget_predictions(self.database, time.time() - self.settings.keep_seconds)
         retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
         retention.forget_orphans(self.database, self.keeping.folder)
+        self.reports.tidy()
         waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
         self.sets.tidy({Path(job["request"].get("folder", "")).name for job in waiting})
 
@@ -115,8 +134,9 @@ class Service:
         if isinstance(answer, ImageError):
             self.metrics.count("oneclass_images_total", verdict="unusable")
             return
-        verdict = "anomaly" if answer.made.is_anomaly else "normal"
-        self.metrics.count("oneclass_images_total", verdict=verdict)
+        verdict = answer.made.verdict
+        counted = "normal" if verdict == FINE else verdict  # as it has been called from the start
+        self.metrics.count("oneclass_images_total", verdict=counted)
         self.metrics.took(answer.made.seconds)
         self.events.tell(
             "prediction",
@@ -124,6 +144,7 @@ class Service:
             model=answer.version.name,
             source=answer.made.source,
             is_anomaly=answer.made.is_anomaly,
+            verdict=verdict,
         )
 
     def _runner(self, data: Path) -> JobRunner:
@@ -132,6 +153,7 @@ class Service:
             self.library,
             self.versions,
             self.reviews,
+            self.reports,
             self.keeping,
             data / "models",
             self.settings.threads,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from oneclass.detector.predictions import FINE
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images import SUFFIXES
 from oneclass.serve.records.database import Row
@@ -141,11 +142,11 @@ class Watcher:
 
         def write(answer: Scored | ImageError, connection: sqlite3.Connection) -> None:
             file = (path, state.bytes, state.changed)
-            odd = None if isinstance(answer, ImageError) else answer.made.is_anomaly
-            self.watches.dealt_with(watch["id"], file, odd, connection)
+            verdict = None if isinstance(answer, ImageError) else answer.made.verdict
+            self.watches.dealt_with(watch["id"], file, verdict, connection)
             if isinstance(answer, ImageError):
                 return
-            if watch["webhook"] and (answer.made.is_anomaly or not watch["only_odd"]):
+            if watch["webhook"] and (verdict != FINE or not watch["only_odd"]):
                 self.watches.tell(watch["id"], message(watch, answer), connection)
 
         return write
@@ -187,5 +188,6 @@ def message(watch: Row, scored: Scored) -> str:
             "score": made.score,
             "p_value": made.p_value,
             "is_anomaly": made.is_anomaly,
+            "verdict": made.verdict,
         }
     )

@@ -1,6 +1,6 @@
-"""Learning as a program of its own: it can be stopped at any time, and its memory goes with it.
+"""Jobs as a program of its own: it can be stopped at any time, and its memory goes with it.
 
-    python -m oneclass.serve.work.learning < request.json
+    python -m oneclass.serve.work.jobs.program < request.json
 
 One line of JSON comes out for each step: {"done", "total"} where there is a count, {"stage"} where
 there is none, and at the end {"result"} or {"error"}.
@@ -19,6 +19,7 @@ from oneclass.detector.files.loading import load
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images.check import check
 from oneclass.images.sources import Sources
+from oneclass.serve.work.jobs import reports
 
 NICE = 5
 """Scoring goes first."""
@@ -30,12 +31,12 @@ def run(request: dict[str, Any]) -> Result:
     """Do what a job asks for.
 
     Args:
-        request: `kind` "check", "fit" or "update", and what that needs.
+        request: `kind` "check", "fit", "update" or "report", and what that needs.
 
     Raises:
         OneclassError: it cannot be done; the message says why.
     """
-    kinds = {"check": _check, "fit": _fit, "update": _update}
+    kinds = {"check": _check, "fit": _fit, "update": _update, "report": _report}
     return kinds[request["kind"]](request)
 
 
@@ -82,6 +83,10 @@ def _compare(
         for result in results
         if not isinstance(result, ImageError)
     ]
+
+
+def _report(request: dict[str, Any]) -> Result:
+    return reports.write(request, _show)
 
 
 def _errors(errors: tuple[ImageError, ...]) -> list[dict[str, str]]:

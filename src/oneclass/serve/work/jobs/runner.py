@@ -17,11 +17,12 @@ from oneclass.errors import OneclassError
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
+from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.scoring import BusyError
 
-PROGRAM = (sys.executable, "-m", "oneclass.serve.work.learning")
+PROGRAM = (sys.executable, "-m", "oneclass.serve.work.jobs.program")
 EVERY = 0.3
 """Seconds between two records of progress."""
 
@@ -34,6 +35,7 @@ class JobRunner:
         library: takes new models in.
         versions: which there are.
         reviews: what updates learn from, and are compared on.
+        reports: what those are of, and where they lie.
         keeping: the images.
         folder: for files on their way.
         threads: of a detector; None for all cores.
@@ -47,6 +49,7 @@ class JobRunner:
         library: Library,
         versions: Versions,
         reviews: Reviews,
+        reports: Reports,
         keeping: Keeping,
         folder: Path,
         threads: int | None,
@@ -54,7 +57,8 @@ class JobRunner:
         tell: Callable[[int], None],
     ) -> None:
         self.jobs, self._library, self._versions = jobs, library, versions
-        self._reviews, self._keeping, self._folder = reviews, keeping, folder
+        self._reviews, self._reports = reviews, reports
+        self._keeping, self._folder = keeping, folder
         self._threads, self._most, self._tell = threads, most, tell
         self._changed = threading.Condition()
         self._stopping = False
@@ -142,8 +146,12 @@ class JobRunner:
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
-        if job["kind"] == "update":
-            parent = self._parent(job)
+        if job["kind"] == "report":
+            version = self._version(job)
+            request |= self._reports.request(job["id"], version)
+            request["model"] = str(self._library.file(version))
+        elif job["kind"] == "update":
+            parent = self._version(job)
             place = self._keeping.place
             request["model"] = str(self._library.file(parent))
             request["images"] = [str(place(image)) for image in request["learn"]]
@@ -179,7 +187,7 @@ class JobRunner:
             return last
         if code == 0 or self._stopping or self._cancelled(number):
             return None
-        return {"error": f"learning ended with exit code {code}: was the memory enough?"}
+        return {"error": f"it ended with exit code {code}: was the memory enough?"}
 
     def _cancelled(self, number: int) -> bool:
         job = self.jobs.one(number)
@@ -194,7 +202,7 @@ class JobRunner:
     def _updated(
         self, job: dict[str, Any], out: Path, result: dict[str, Any], compared: list[list[Any]]
     ) -> Version:
-        parent = self._parent(job)
+        parent = self._version(job)
         version = self._library.take_in(
             out, job["name"], origin="update", parent_id=parent.id, n_learnt=result["added"]
         )
@@ -205,7 +213,7 @@ class JobRunner:
         )
         return version
 
-    def _parent(self, job: dict[str, Any]) -> Version:
+    def _version(self, job: dict[str, Any]) -> Version:
         version = self._versions.by_id(job["request"]["version_id"])
         assert version is not None, "versions are never removed"
         return version

@@ -1,0 +1,1 @@
+"""What takes a while and is done one after the other: looking at sets, learning, reports."""

@@ -1,0 +1,124 @@
+"""Reports on what a version said: `oneclass report`'s page, of a run made of the records."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from oneclass.detector.files.loading import load
+from oneclass.detector.predictions import Prediction
+from oneclass.errors import ImageError
+from oneclass.images.sources import Progress
+from oneclass.results.runs import record_of, write_run
+from oneclass.serve.records import summaries
+from oneclass.serve.records.database import Database
+from oneclass.serve.records.versions import Version
+from oneclass.serve.work.keeping import Keeping
+from oneclass.system.files import translated_errors
+
+LAST = 5000
+"""Predictions in a report: as many as its table has."""
+FORGOTTEN = 7 * 86_400.0
+"""Seconds after which a report is removed; another one is made in a minute."""
+
+
+class Reports:
+    """Finds what a report is of, and where it lies.
+
+    Args:
+        folder: for the pages.
+        database: that holds the predictions.
+        keeping: the images.
+    """
+
+    def __init__(self, folder: Path, database: Database, keeping: Keeping) -> None:
+        self._folder, self._database, self._keeping = folder, database, keeping
+        with translated_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def file(self, job: int) -> Path:
+        """Where the page that a job makes lies, once it is there."""
+        return self._folder / f"{job}.html"
+
+    def request(self, job: int, version: Version) -> dict[str, Any]:
+        """What `write` is asked for: the last predictions and failures of a version."""
+        rows = summaries.latest(self._database, version.id, LAST)
+        since = rows[-1]["at"] if rows else time.time()
+        failures = summaries.failures(self._database, version.id, since, LAST)
+        return {
+            "rate": version.false_alarms,
+            "page": str(self.file(job)),
+            "predictions": [
+                {**dict(row), "image": str(self._keeping.place(row["image"]))} for row in rows
+            ],
+            "failures": [tuple(row) for row in failures],
+        }
+
+    def tidy(self) -> None:
+        """Remove pages that are older than a week."""
+        for file in self._folder.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat().st_mtime > FORGOTTEN:
+                    file.unlink()
+
+
+def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
+    """Make a run of predictions, and write the page about it.
+
+    All verdicts go by the rate of false alarms that is in force now, so that the page is of one
+    piece where the rate was changed. Images that are no longer kept are counted and not shown.
+
+    Args:
+        request: of `Reports.request`, with the `model` file and `threads`.
+        show: called with (images read, images in all).
+
+    Raises:
+        OneclassError: it cannot be written; the message says why.
+    """
+    from oneclass.report import write_report  # the server itself needs none of it
+
+    model, page, rows = Path(request["model"]), Path(request["page"]), request["predictions"]
+    detector = load(model, threads=request["threads"], false_alarms=request["rate"])
+    with translated_errors(page.parent), TemporaryDirectory(dir=page.parent) as temporary:
+        folder = Path(temporary)
+        names = [_placed(row, folder) for row in rows]
+        predictions = [
+            Prediction(
+                name,
+                row["score"],
+                row["p_value"],
+                row["p_value"] <= request["rate"],
+                bool(row["is_unclear"]) and row["p_value"] > request["rate"],
+            )
+            for name, row in zip(names, rows, strict=True)
+        ]
+        errors = [ImageError(*failure) for failure in request["failures"]]
+        started = datetime.fromtimestamp(rows[-1]["at"], UTC)
+        record = record_of(detector, predictions, errors, started=started, finished=True)
+        took = rows[0]["at"] - rows[-1]["at"]
+        told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
+        write_run(folder, predictions, errors, told)
+        kept = any((folder / name).exists() for name in names)
+        made = write_report(detector, model, folder, page, pictures=kept, progress=show)
+    return {"images": made.n_scored, "shown": made.n_tiles - made.n_missing, "bytes": made.size}
+
+
+def _placed(row: dict[str, Any], folder: Path) -> str:
+    """A kept image under a name of its own in a folder; clients call many the same."""
+    stem = re.sub(r"[^\w.\- ]", "_", re.split(r"[/\\]", row["path"])[-1])[-80:]
+    name = f"{row['id']} {stem}"
+    with suppress(FileNotFoundError):
+        try:
+            os.link(row["image"], folder / name)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without links
+            shutil.copyfile(row["image"], folder / name)
+    return name

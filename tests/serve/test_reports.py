@@ -1,0 +1,98 @@
+"""Reports on what a version said: those of `oneclass report`, of the predictions that are kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oneclass.serve.work.jobs.reports import FORGOTTEN, Reports
+from serving import RAW, Place
+
+pytest.importorskip("matplotlib", reason="needs the extra report")
+
+
+def written(place: Place, name: str = "stripes", **asked: Any) -> dict[str, Any]:
+    answer = place.client.post(f"/api/v1/models/{name}/report", json=asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["kind"] == "report"
+    return place.job(answer.json()["id"])
+
+
+def page_of(place: Place, job: dict[str, Any]) -> Any:
+    return place.client.get(f"/api/v1/jobs/{job['id']}/report.html")
+
+
+def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
+    verdicts = []
+    for file in sorted(images.glob("*/*.png")):
+        answer = three.client.post(
+            "/api/v1/models/three/score",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": "same%2Fname&<b>.png"},
+        )
+        verdicts.append(answer.json()["predictions"][0]["verdict"])
+    job = written(three, "three")
+    assert (job["state"], job["error"]) == ("done", None)
+    assert (job["result"]["images"], job["result"]["shown"]) == (14, 14)
+    answer = page_of(three, job)
+    assert "attachment" in answer.headers["content-disposition"]
+    text = answer.text
+    assert len(answer.content) == job["result"]["bytes"]
+    assert len(set(re.findall(r"\d+ name__b_\.png", text))) == 14
+    assert "<b>.png" not in text
+    for verdict in ("anomaly", "unclear"):
+        assert len(re.findall(rf'data-verdict="{verdict}"', text)) >= verdicts.count(verdict) > 0
+    shown = three.page(f"/parts/job/{job['id']}")
+    assert f'href="/api/v1/jobs/{job["id"]}/report.html"' in shown
+    assert list(three.service.reports.file(job["id"]).parent.iterdir()) == [
+        three.service.reports.file(job["id"])
+    ]
+
+
+def test_verdicts_go_by_the_rate_in_force_and_lost_images_are_counted(
+    place: Place, images: Path
+) -> None:
+    made = [place.score(file).json()["predictions"][0] for file in sorted(images.glob("*/*.png"))]
+    assert page_of(place, written(place)).status_code == 200
+    p_values = sorted(one["p_value"] for one in made)
+    rate = {"false_alarms": p_values[10]}
+    assert place.client.put("/api/v1/models/stripes/rate", json=rate).status_code == 200
+    for gone, left in ((3, 11), (14, 0)):
+        for one in made[:gone]:
+            image = place.client.get(f"/api/v1/predictions/{one['id']}").json()["image_sha256"]
+            place.service.keeping.place(image).unlink(missing_ok=True)
+        job = written(place, version=1)
+        assert (job["result"]["images"], job["result"]["shown"]) == (14, left)
+        odd = sum(p <= p_values[10] for p in p_values)
+        assert f"{odd} of 14 images" in page_of(place, job).text
+
+
+def test_what_cannot_be_reported_says_so(
+    start: Callable[..., Place], images: Path, tmp_path: Path
+) -> None:
+    place = start()
+    none = place.client.post("/api/v1/models/stripes/report", json={})
+    assert (none.status_code, none.json()["error"]) == (409, "nothing_to_report")
+    assert place.client.post("/api/v1/models/no/report", json={}).status_code == 404
+    place.score(next(images.glob("*/*.png")))
+    assert (
+        place.client.post("/api/v1/models/stripes/report", json={"version": 9}).status_code == 404
+    )
+    check = place.client.post(
+        "/api/v1/jobs/check", json={"set": place.client.post("/api/v1/sets").json()["id"]}
+    ).json()
+    for number in (check["id"], 99):
+        assert place.client.get(f"/api/v1/jobs/{number}/report.html").status_code == 404
+    reports: Reports = place.service.reports
+    old, new = reports.file(7), reports.file(8)
+    for file in (old, new):
+        file.write_text("x", encoding="utf-8")
+    os.utime(old, (time.time() - FORGOTTEN - 1,) * 2)
+    reports.tidy()
+    assert (old.exists(), new.exists()) == (False, True)

@@ -139,7 +139,7 @@ def _opened(
 
 def _open(path: Path, *, whole: bool) -> BinaryIO:
     if isinstance(path, Remote):
-        return io.BytesIO(path.read_bytes()) if whole else reading_as_needed(path)
+        return BytesIO(path.read_bytes()) if whole else reading_as_needed(path)
     _check_regular(path)
     return path.open("rb")
 

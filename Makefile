@@ -58,7 +58,7 @@ test-browser: $(VENV)/installed-test-browser
 # where it cannot be had, tests say that they are skipped.
 WEB := $(CURDIR)/build/web/node_modules/onnxruntime-web
 test-export: $(VENV)/installed-test-browser
-	-npm install --silent --no-audit --no-fund --prefix build/web onnxruntime-web@1.30.0
+	-npm install --silent --no-audit --no-fund --fetch-timeout 20000 --fetch-retries 1 --prefix build/web onnxruntime-web@1.30.0
 	-tools/onnxruntime_headers.sh build/onnxruntime
 	ONNXRUNTIME_WEB=$$(ls -d $(WEB)) ONNXRUNTIME_INCLUDE=$(CURDIR)/build/onnxruntime \
 	  $(BIN)/python -m pytest -rs tests/export/test_web.py

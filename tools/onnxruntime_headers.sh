@@ -16,7 +16,8 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 mkdir -p "$place/sources" "$place/lists/partial" "$place/cache/archives/partial"
 sed "s/$VERSION_CODENAME/trixie/g" /etc/apt/sources.list.d/debian.sources >"$place/sources/debian.sources"
-options=(-qq -o "Dir::State::Lists=$place/lists" -o "Dir::Cache=$place/cache"
+options=(-qq -o Acquire::Retries=0 -o Acquire::http::Timeout=15
+  -o "Dir::State::Lists=$place/lists" -o "Dir::Cache=$place/cache"
   -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$place/sources" -o APT::Sandbox::User=root)
 apt-get "${options[@]}" update
 (cd "$place" && apt-get "${options[@]}" download libonnxruntime-dev && dpkg-deb -x libonnxruntime-dev_*.deb .)

@@ -32,3 +32,14 @@ def test_without_metadata_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(extras, "requires", missing)
     assert extras.pip_install("train") == 'pip install "oneclass[train]"'
+
+
+def test_an_extra_may_ask_for_several_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        'nncf>=3; extra == "int8"',
+        'oneclass[export,openvino]; extra == "int8"',
+        'onnx>=1; extra == "export"',
+        'openvino>=2; extra == "openvino"',
+    ]
+    monkeypatch.setattr(extras, "requires", lambda _: lines)
+    assert extras.pip_install("int8") == 'pip install "nncf>=3" "onnx>=1" "openvino>=2"'

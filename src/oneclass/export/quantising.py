@@ -25,6 +25,7 @@ from oneclass.export.verifying import Difference, compare
 from oneclass.images.sources import Progress, Sources
 from oneclass.representations.layers import NetworkLayers
 from oneclass.system import offline
+from oneclass.system.host.machine import pip_install
 
 LEAST, MOST = 10, 100
 """Images to calibrate on, and as many others to measure on."""
@@ -209,7 +210,7 @@ def _package() -> Any:
         package = offline.nncf()
     except ImportError as error:
         raise MissingDependencyError(
-            f'--int8: the package nncf cannot be imported ({error}). pip install "oneclass[int8]"'
+            f"--int8: the package nncf cannot be imported ({error}): {pip_install('int8')}"
         ) from error
     package.set_log_level(logging.ERROR)
     return package

@@ -54,6 +54,8 @@ def _packages(extra: str) -> list[str]:
         requirement, _, marker = line.partition(";")
         if re.search(rf"extra\s*==\s*[\"']{extra}[\"']", marker):
             own = re.fullmatch(r"oneclass\[(.+)\]", requirement.strip())
-            names = _packages(own[1]) if own else [f'"{requirement.strip()}"']
+            others = own[1].split(",") if own else []
+            names = [name for other in others for name in _packages(other.strip())]
+            names = names or [f'"{requirement.strip()}"']
             found += [name for name in names if name not in found]
     return found

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -75,7 +76,21 @@ def traces(place: Path, *words: str) -> list[str]:
     """The system calls of a command that concern the network, or make something on the disk."""
     log = place / "trace"
     run(place, *words, before=("strace", "-f", "-e", "trace=network,%file", "-o", str(log)))
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return list(_whole(log.read_text(encoding="utf-8", errors="replace").splitlines()))
+
+
+def _whole(lines: list[str]) -> Iterator[str]:
+    """A call that another thread's came amid is told in two lines."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        thread, _, rest = line.partition(" ")
+        if line.endswith("<unfinished ...>"):
+            begun[thread] = line.removesuffix("<unfinished ...>")
+        elif resumed := re.match(r" *<\.\.\. \w+ resumed>", rest):
+            yield begun.pop(thread, thread) + rest[resumed.end() :]
+        else:
+            yield line
+    yield from begun.values()
 
 
 def nobody_called(lines: list[str]) -> None:

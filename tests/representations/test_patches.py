@@ -166,7 +166,7 @@ def test_the_command_line_and_the_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "run/report.html").read_text()
     assert "--rows patches" in page
-    assert "patches of block_2" in page
+    assert "patches of the images, resized to 64 x 64 pixels" in page
     done = oneclass("update", "p.oneclass", "new", cwd=tmp_path)
     assert done.returncode == 4  # the rows of patches are kept only if asked for
     assert "fit again" in done.stderr

@@ -348,7 +348,7 @@ def test_a_folder_that_may_only_be_read_is_read(
 
 def test_a_place_for_no_cache_is_refused_before_any_work(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cache .*file: cannot be made.*'none'"):
+    with pytest.raises(InputError, match=r"cache .*file: it is no folder.*'none'"):
         fit(folder, tmp_path / "file")
 
 

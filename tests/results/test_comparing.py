@@ -57,6 +57,21 @@ def test_more_false_alarms_than_promised_are_said(tmp_path: Path) -> None:
     assert "More false alarms" not in done.stderr
 
 
+def test_too_many_in_one_folder_are_not_laid_to_its_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=1))
+    monkeypatch.setattr(comparing.Compared, "too_many", True)
+    words = ["compare", str(tmp_path / "good"), "--rows", "image"]
+    told = CliRunner().invoke(cli, words).stderr
+    assert "More false alarms than promised: image." in told
+    assert "another --seed" in told
+    assert "camera" not in told
+    assert "not by chance" not in told
+    told = CliRunner().invoke(cli, [*words, "--test-normal", words[1]]).stderr
+    assert "same camera, same parts?" in told
+
+
 def test_too_few_to_hold_some_back() -> None:
     with pytest.raises(InputError, match="9 normal images: at least 10"):
         list(comparing.compare(stripes(9, seed=1)))

@@ -98,11 +98,11 @@ def compare(
         if found and not at_once:
             print_data("\n".join([head(), *map(line, found)]))
     say_errors(list(errors.values()))
-    _say_what_it_means(found, normal)
+    _say_what_it_means(found, normal, drawn=not test_normal)
     return UNREADABLE if errors else 0
 
 
-def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str]) -> None:
+def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, drawn: bool) -> None:
     """The heads of the table in words, what is amiss, and what to do next."""
     one = found[0]
     odd = f" Found: of {count(one.n_odd, 'odd image')}." if one.n_odd else ""
@@ -112,9 +112,13 @@ def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str]) -> None
         "normal images lie, beside their distance from the threshold; smaller is better."
     )
     if too_many := [one.rows for one in found if one.too_many]:
+        # Images of one folder are alike: there it is the draw, or too few to learn from.
         say(
-            f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are the "
-            "normal test images like those that were learnt from: same camera, same parts?"
+            f"More false alarms than promised: {', '.join(too_many)}. So few images of one folder "
+            "may fall like that: see whether another --seed says the same. If so, give more images."
+            if drawn
+            else f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are "
+            "the normal test images like those that were learnt from: same camera, same parts?"
         )
     words = shlex.join(["oneclass", "fit", *normal, "-o", "FILE.oneclass", "--rows", one.rows])
     rest = "".join(f", or {other.rows}" for other in found[1:])

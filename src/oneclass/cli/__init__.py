@@ -36,8 +36,9 @@ Exit codes:
     4  model file refused
     5  disk or memory full
     6  a download failed
+    7  the cluster failed
    10  anomaly found (only with --fail-on-anomaly)
-   11  an exported model differs (only from verify)
+   11  an exported model differs (only from verify and export --int8)
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 

@@ -385,6 +385,15 @@ def test_without_matplotlib_the_error_says_what_to_install(
         page_of(model, run)
 
 
+@pytest.mark.parametrize("n", [5, 40])
+def test_the_histogram_tells_of_verdicts_not_of_the_truth(n: int) -> None:
+    anomalous = np.arange(n) >= n - 2
+    svg = plots.score_histogram(np.linspace(0, 1, 30), np.arange(n) / n, anomalous, 0.9)
+    assert "called anomalies (2)" in svg
+    assert f"others scored ({n - 2})" in svg
+    assert "scored, normal" not in svg
+
+
 def test_plots_are_painted_by_the_style_sheet() -> None:
     svg = plots.p_value_plot(np.array([0.1, 0.5, 0.9]), 0.05)
     assert "var(--scored)" in svg

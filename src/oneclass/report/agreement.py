@@ -98,8 +98,8 @@ class Agreement:
                 "learnt from. Are these like them?"
             )
         if self.false_alarms <= rate:
-            return f"{told}; promised was {percent} or less"
-        return f"{told}; promised was {percent} or less, and this much more may be chance"
+            return f"{told}; promised was about {percent}"
+        return f"{told}; promised was about {percent}, and this much more may be chance"
 
 
 def _called(group: Sequence[Prediction]) -> int:

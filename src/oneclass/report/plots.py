@@ -76,8 +76,8 @@ def score_histogram(
             label=f"held-out normal images ({len(normal)})",
         )
         groups = (
-            ("scored, normal", "scored", ~anomalous),
-            ("scored, anomalies", "alarm", anomalous),
+            ("others scored", "scored", ~anomalous),
+            ("called anomalies", "alarm", anomalous),
         )
         for label, colour, chosen in groups:
             some = scored[chosen]

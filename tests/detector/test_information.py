@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,8 @@ def test_the_details_say_nothing_twice_and_nothing_that_is_empty(tmp_path: Path)
         "size: 224 x 224 (height x width)"
     )
     assert card == model_card(file)  # as programs read it
+    digest = sha256(file.read_bytes()[:-32]).hexdigest()
+    assert f"sha256: {digest} (without the last 32 bytes, which hold it)\n" in told
 
 
 @pytest.mark.parametrize("rows", ["image", "patches", "both"])
@@ -89,7 +92,7 @@ def test_both_thresholds_are_told_apart(rows: str, tmp_path: Path) -> None:
     detector.save(tmp_path / "m.oneclass")
     told = " ".join(plainly(tmp_path / "m.oneclass"))
     assert f"an anomaly if its score is above {digits(detector.score_threshold)}. Of" in told
-    assert f"its value in the heatmap is above {digits(detector.pixel_threshold)}: a" in told
+    assert f"its value in the heatmap is above {digits(detector.pixel_threshold)}; about" in told
 
 
 def test_a_model_without_heatmaps_has_one_threshold(tmp_path: Path) -> None:

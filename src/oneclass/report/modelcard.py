@@ -20,7 +20,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
     """
     fit, calibration = card["fit"], card["calibration"]
     found = [
-        ("Model", f"{model.name}, SHA-256 {digest}"),
+        ("Model", f"{model.name}, SHA-256 {digest} (without its last 32 bytes, which hold it)"),
         ("Learnt from", f"{fit['n_images']} normal images, SHA-256 {fit['images_sha256']}"),
         ("Way of looking", looks_at(card)),
         *_representation(card["representation"]),

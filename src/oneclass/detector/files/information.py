@@ -71,7 +71,8 @@ def detail(facts: Mapping[str, Any]) -> dict[str, Any]:
         for name, told in found["arrays"].items()
         if "0" not in told.split(" ")
     }
-    found |= {"representation": made, "arrays": arrays}
+    digest = f"{found['sha256']} (without the last 32 bytes, which hold it)"
+    found |= {"sha256": digest, "representation": made, "arrays": arrays}
     return {name: value for name, value in found.items() if value != {}}
 
 
@@ -198,7 +199,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
     lowest = calibration["lowest_false_alarms"]
     places = (
         "A place of an image is marked as odd if its value in the heatmap is above "
-        f"{digits(of_places)}: a threshold of its own, for the largest value of a whole heatmap."
+        f"{digits(of_places)}; about as many normal images, or fewer, have such a place."
         if of_places is not None
         else ""
     )

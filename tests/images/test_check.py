@@ -155,7 +155,7 @@ def test_near_copies_are_found_and_different_pictures_are_not(tmp_path: Path) ->
         [f"{n}.png", f"{n}_0.jpg", f"{n}_1.png"] for n in range(3)
     ]
     assert report.duplicates == ()
-    told = "9 images show nearly the same as another, only 3 pictures in all"
+    told = "9 of the images look like only 3 pictures:"
     assert any(told in sentence for sentence in report.advice())
     assert "Nearly the same picture, 3 files:" in report.text()
     assert len(report.to_json()["near_copies"]) == 3

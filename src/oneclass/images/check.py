@@ -107,15 +107,15 @@ class CheckReport:
             (
                 self.copies,
                 f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of "
-                "another: 'fit' counts copies once in what it promises; they teach nothing new.",
+                "another: copies count once in what is promised, and teach nothing new.",
             ),
             (
                 self.near,
-                f"{sum(map(len, self.near))} images show nearly the same as another, only "
-                f"{_of(len(self.near), 'picture')} in all: compressed, brightened or shifted "
-                "anew, a picture is no further evidence. 'fit' looks again, through its network, "
-                "where fewer of them may be alike, and counts those once. Give more different "
-                "pictures rather than altered copies.",
+                f"{sum(map(len, self.near))} of the images look like only "
+                f"{_of(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
+                "picture is no further evidence. Learning looks more closely, may find fewer of "
+                "them alike, and counts those once. Give more different pictures rather than "
+                "altered copies.",
             ),
             (
                 self.constant,

@@ -451,10 +451,12 @@ def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> No
     assert "kept" not in first.stderr
     old = model.read_bytes()
     again = oneclass("fit", "new/upright", "-o", model, *SMALL, cwd=place)
-    assert f"the model that was in {model} is kept as {kept}" in again.stderr
+    places = f"{kept}, its rows as {kept}.rows"
+    assert f"the model that was in {model} is kept as {places} (" in again.stderr
     assert kept.read_bytes() == old
     done = oneclass("update", kept, "new/upright/000.png", "-o", tmp_path / "n.oneclass", cwd=place)
     assert done.returncode == 0, done.stderr
+    assert "Not tried" not in done.stderr  # an update looks as the fit did
     last = model.read_bytes()
     done = oneclass("update", model, "normal/001.png", "--no-backup", "--yes", cwd=place)
     assert done.returncode == 0, done.stderr

@@ -125,3 +125,5 @@ def test_fit_says_that_it_kept_no_rows_of_patches(tmp_path: Path) -> None:
     assert "'oneclass update' cannot teach this model more images" in done.stderr
     kept = oneclass(*words, "--keep-rows", cwd=tmp_path)
     assert "cannot teach" not in kept.stderr
+    size = (tmp_path / "m.oneclass.rows").stat().st_size
+    assert f"m.oneclass.rows: {size / 1e6:.1f} MB that 'oneclass update' needs" in kept.stderr

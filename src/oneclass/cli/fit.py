@@ -46,6 +46,8 @@ def fit(
     stdin. Images that cannot be read are listed and left out.
     """
     from oneclass.detector.estimator import Detector
+    from oneclass.detector.files.information import not_tried
+    from oneclass.detector.files.training_rows import rows_file
     from oneclass.detector.settings import VIEWS
     from oneclass.system.files import check_writable
 
@@ -62,7 +64,13 @@ def fit(
     say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out))
-    if keep_rows is None and not rows:
+    if others := not_tried(detector.card):
+        say(others)
+    if rows:
+        kept = rows_file(place(out))
+        size = kept.stat().st_size / 1e6
+        say(f"{kept}: {size:.1f} MB that 'oneclass update' needs, and scoring does not.")
+    elif keep_rows is None:
         say(
             "'oneclass update' cannot teach this model more images: that takes the rows of the "
             "first ones, about 1 MB an image. To keep them, fit with --keep-rows."

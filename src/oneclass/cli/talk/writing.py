@@ -36,12 +36,13 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
     with kept_previous(pairs) as kept:
         detector.save(file, rows=rows)
     if kept:
-        say(f"the model that was in {file} is kept as {kept[0]} (--no-backup: do not keep it).")
+        places = ", its rows as ".join(map(str, kept))
+        say(f"the model that was in {file} is kept as {places} (--no-backup: do not keep it).")
 
 
 def say_learnt(detector: Detector, file: Path) -> None:
     """Tell what a model file holds and what its verdicts are worth."""
-    from oneclass.detector.files.information import looks_at, not_tried
+    from oneclass.detector.files.information import looks_at
 
     card = detector.card
     for warning in card["fit"]["warnings"]:
@@ -50,9 +51,7 @@ def say_learnt(detector: Detector, file: Path) -> None:
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
         f"({file.stat().st_size / 1e3:.0f} kB)."
     )
-    for sentence in (looks_at(card), not_tried(card)):
-        if sentence:
-            say(sentence)
+    say(looks_at(card))
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
 
 

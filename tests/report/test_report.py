@@ -55,6 +55,19 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     assert sum(tag == "svg" for tag, _ in page.tags) == 2
 
 
+def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
+    images = stripes(30, seed=1)
+    detector = Detector(backbone="greyscale").fit(np.concatenate([images, images[:2]]))
+    detector.save(tmp_path / "m.oneclass")
+    odd = np.random.default_rng(0).integers(0, 256, (1, 24, 24), dtype=np.uint8)
+    page = page_of(tmp_path / "m.oneclass", scored(tmp_path / "m.oneclass", tmp_path, odd))
+    told = " ".join(page.texts)
+    learnt = "32 normal images of about 30 different pictures"
+    assert f"Judged by {learnt} alone." in told
+    assert f"{learnt}, SHA-256" in told
+    assert "odder than all 30 normal images" in told
+
+
 def test_the_page_loads_nothing(model: Path, tmp_path: Path) -> None:
     run = scored(model, tmp_path, stripes(3, seed=2))
     page = page_of(model, run)

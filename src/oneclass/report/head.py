@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oneclass.detector.files.information import learnt_from
 from oneclass.detector.predictions import Prediction
 from oneclass.report.agreement import Agreement
 from oneclass.report.tiles import Tile
@@ -50,7 +51,7 @@ class Head:
     def lead(self) -> str:
         """What the verdicts are worth."""
         n, percent = len(self.run.predictions), _percent(self.rate)
-        learnt = f"Judged by {self.card['fit']['n_images']:,} normal images alone."
+        learnt = f"Judged by {learnt_from(self.card)} alone."
         if not n:
             return f"{learnt} See the errors below."
         if self.agreement.normal or self.agreement.odd:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from oneclass.detector.files.information import looks_at
+from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
 
@@ -21,7 +21,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
     fit, calibration = card["fit"], card["calibration"]
     found = [
         ("Model", f"{model.name}, SHA-256 {digest} (without its last 32 bytes, which hold it)"),
-        ("Learnt from", f"{fit['n_images']} normal images, SHA-256 {fit['images_sha256']}"),
+        ("Learnt from", f"{learnt_from(card)}, SHA-256 {fit['images_sha256']}"),
         ("Way of looking", looks_at(card)),
         *_representation(card["representation"]),
         ("Pixels", _pixels(card["pixel_scale"])),

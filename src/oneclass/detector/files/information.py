@@ -182,6 +182,14 @@ def not_tried(card: Mapping[str, Any]) -> str | None:
     return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
 
 
+def learnt_from(card: Mapping[str, Any]) -> str:
+    """How many normal images a model has learnt, and of how many pictures, if those are fewer."""
+    n_images = card["fit"]["n_images"]
+    n_pictures = card["fit"].get("n_pictures", n_images)
+    of = f" of about {n_pictures:,} different pictures" if n_pictures < n_images else ""
+    return f"{n_images:,} normal images{of}"
+
+
 def summary(card: Mapping[str, Any], threshold: float, of_places: float | None = None) -> list[str]:
     """The sentences with which `oneclass info` begins.
 
@@ -190,11 +198,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         threshold: of its scores.
         of_places: the threshold of what heatmaps hold; None without heatmaps.
     """
-    fit, calibration = card["fit"], card["calibration"]
-    n_images, n_pictures = fit["n_images"], fit.get("n_pictures", fit["n_images"])
-    learnt = f"It has learnt {n_images:,} normal images"
-    if n_pictures < n_images:
-        learnt += f" of about {n_pictures:,} different pictures"
+    calibration = card["calibration"]
     promise = calibration.get("promise") or calibration["guarantee"]
     lowest = calibration["lowest_false_alarms"]
     places = (
@@ -204,7 +208,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         else ""
     )
     told = [
-        learnt + f", {_depth(card['pixel_scale']['depth'])}.",
+        f"It has learnt {learnt_from(card)}, {_depth(card['pixel_scale']['depth'])}.",
         looks_at(card),
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         places,

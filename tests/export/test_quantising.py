@@ -145,7 +145,7 @@ def test_without_nncf_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
     monkeypatch.setitem(sys.modules, "openvino", sys)  # any module: it is not asked for more
-    with pytest.raises(quantising.MissingDependencyError, match='pip install "(nncf|oneclass)'):
+    with pytest.raises(quantising.MissingDependencyError, match=r'pip install "(nncf|oneclass)'):
         quantising._package()
 
 

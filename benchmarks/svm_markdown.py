@@ -15,4 +15,5 @@ def verdict(reached: bool) -> str:
 
 
 def hardware(limits: dict[str, Any]) -> str:
-    return f"{limits['cpu']}, {limits['cores']} cores, {limits['threads']} threads in BLAS"
+    threads = "thread" if limits["threads"] == 1 else "threads"
+    return f"{limits['cpu']}, {limits['cores']} cores, {limits['threads']} {threads} in BLAS"

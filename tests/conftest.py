@@ -7,11 +7,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+# On a busy machine nothing is slow because of what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 # Read by scipy when it is first imported: without it scikit-learn skips one of its own checks.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 

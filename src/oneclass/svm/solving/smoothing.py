@@ -1,11 +1,10 @@
-"""Which rows lie between the bounds, where exchanges run in a circle: the program made smooth.
+"""Weights near the best ones, where exchanges run in a circle: the program made smooth.
 
 With r/2 a'a added to the program (r/2 a'a/u where a row stands for u equal ones), a row's weight
 falls from its bound to 0 over a width r of scores instead of at once. The primal of that, over w
 and the threshold rho, is a convex function with a Hessian nearly everywhere; Newton's method
 minimises it from any start, where each step is only as long as the function falls (Chapelle, Neural
-Computation 19, 2007). A few steps, then a smaller r, until the rows between the bounds are no more
-than they would be without.
+Computation 19, 2007). A few steps, then a smaller r, until the same rows stay between the bounds.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def solve(
     looks: Looks = rows if isinstance(rows, Looks) else BlockLooks(rows)
     found = looks.survey(sampled)
     first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
-    if held:
+    if held and (by_gram or first is not None):
         assert isinstance(looks, BlockLooks), "rows that may be held are"
         equal = repeats(rows)
         if first is not None:

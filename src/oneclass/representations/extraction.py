@@ -38,7 +38,7 @@ LARGE_BYTES = 2**29
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
-ALL_BUT_SIGN, INFINITE = np.uint16(0x7FFF), 0x7C00
+SIGN, INFINITE = 0x8000, 0x7C00
 """Of the bits of a float16."""
 BEGINNING = 1024
 R = TypeVar("R")
@@ -357,8 +357,9 @@ def _finite(row: Rows) -> bool:
     """Whether all is finite. Of float16 the bits are looked at: arithmetic with it is slow."""
     if row.dtype != np.float16:
         return bool(np.isfinite(row).all())
-    magnitudes = np.ascontiguousarray(row).view(np.uint16) & ALL_BUT_SIGN
-    return int(magnitudes.max(initial=0)) < INFINITE
+    bits = np.ascontiguousarray(row)
+    signed, plain = bits.view(np.int16), bits.view(np.uint16)  # negative ones are the largest
+    return bool(signed.max(initial=0) < INFINITE and plain.max(initial=0) < SIGN + INFINITE)
 
 
 def _any(row: Rows) -> bool:

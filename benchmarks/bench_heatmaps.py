@@ -9,7 +9,7 @@ time an image of ONNX Runtime's sessions on arrays that are ready, of the packag
 to predictions), and with heatmaps (PNG, map, regions) written; one thread. The four are run in
 turn, and of the rounds' ratios the median is printed: other work on the machine moves all of them.
 The second table has each part by itself; the third the fit beside reading, resizing and network
-for the same images, taken before and after it.
+for the same images, taken right behind it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 
 from oneclass import Detector, images
-from oneclass.images.scale import choose_scale
 from oneclass.images.sources import gather
 from oneclass.representations import WholeAndPatches
 from oneclass.results.heatmaps import Drawn, HeatmapFolder, draw_each
@@ -137,8 +136,9 @@ def fit_beside(found: Pictures, given: dict[str, Any], learnt: int) -> tuple[Det
     """A fit, and how many times as long it takes as reading, resizing and network alone."""
     order = np.random.default_rng(0).permutation(found.train)[:learnt]
     files = [str(found.files[i]) for i in np.sort(order)]
-    made_by = Detector(threads=1, **given).fit(files[:LEARNT]).model.representation
-    scale = choose_scale("uint8", 0, 255)
+    detector = Detector(threads=1, **given)
+    fitted = milliseconds(lambda: detector.fit(files), learnt)
+    made_by, scale = detector.model.representation, detector.pixel_scale
     parts = made_by._two if isinstance(made_by, WholeAndPatches) else (made_by,)
 
     def alone() -> None:
@@ -147,10 +147,7 @@ def fit_beside(found: Pictures, given: dict[str, Any], learnt: int) -> tuple[Det
             for part in parts:
                 part._session(part.prepare(pixels, scale)[None])
 
-    detector, times = Detector(threads=1, **given), []
-    for work in (alone, lambda: detector.fit(files), alone):
-        times.append(milliseconds(work, learnt))
-    return detector, 2 * times[1] / (times[0] + times[2])
+    return detector, fitted / milliseconds(alone, learnt)
 
 
 def measure(name: str, given: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:

@@ -178,7 +178,11 @@ def _held_out(
     folds = folds[: rows.n_rows]
     for fold in np.unique(folds[folds >= 0]):
         members = np.flatnonzero(folds == fold)
-        judged = map_blocks(partial(_judged, union.only(part != fold)), rows.chosen(folds == fold))
+        judge = union.only(part != fold)
+        if len(rows.shape) == 2:
+            judged = map_blocks(partial(_judged, judge), rows.chosen(folds == fold))
+        else:  # one image at a time, as it is kept: blocks are copies, and twice as wide
+            judged = (_judged(judge, 0, rows.take([member])) for member in members)
         scores[members], peaks[members] = np.concatenate(list(judged)).T
     return scores, peaks
 

@@ -1,12 +1,15 @@
-"""What scoring and heatmaps cost beside the bare network, in processor time.
+"""What a fit, scoring and heatmaps cost beside the bare network, in processor time.
 
     export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
     ONECLASS_DATA=/path/to/data python benchmarks/bench_heatmaps.py [--write] [SET ...]
+    ... python benchmarks/bench_heatmaps.py --rows patches --size 448 --learnt 200 deeppcb
 
-For each set, at default settings and for whole images alone: milliseconds of processor time an
-image of ONNX Runtime's sessions on arrays that are ready, of the package around them (files to
-predictions), and with heatmaps (PNG, map, regions) written; one thread. The four are run in turn,
-and of the rounds' ratios the median is printed: other work on the machine moves all of them.
+For each set, at default settings and for whole images alone, or as asked: milliseconds of processor
+time an image of ONNX Runtime's sessions on arrays that are ready, of the package around them (files
+to predictions), and with heatmaps (PNG, map, regions) written; one thread. The four are run in
+turn, and of each the quickest round counts: other work on the machine only adds to it.
+The second table has each part by itself; the third the fit beside reading, resizing and network
+for the same images, taken right behind it.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ from oneclass import Detector, images
 from oneclass.images.sources import gather
 from oneclass.representations import WholeAndPatches
 from oneclass.results.heatmaps import Drawn, HeatmapFolder, draw_each
+from oneclass.results.overlay import outline, overlay, picture
+from oneclass.results.png import png
 from oneclass.system.host.machine import environment
-from patch_sets import pictures
+from patch_sets import Pictures, pictures
 
 SETS = ("deeppcb", "magnetic_tile", "elpv_mono")
 RESULTS = Path(__file__).parent / "results" / "heatmaps.json"
-LEARNT, SCORED, READY, TRIES = 60, 24, 8, 5
+LEARNT, SCORED, READY, TRIES = 60, 12, 6, 8
 
 
 def milliseconds(work: Callable[[], object], n: int) -> float:
@@ -79,13 +84,38 @@ class Runs:
                 for part, planes in zip(self._parts, some, strict=True)
             ],
             "rows": lambda: [made_by.rows(one) for one in ready],
-            "half-spaces": lambda: [model.judge("", row) for row in rows],
+            "score": lambda: [model.judge("", row) for row in rows],
+            "score and map": lambda: [model.explain("", row) for row in rows],
         }
+        works |= self._drawing(pixels, [model.explain("", row) for row in rows])
         found = {
             name: min(milliseconds(work, len(files)) for _ in range(TRIES))
             for name, work in works.items()
         }
         return found | {"rows": found["rows"] - found["network"]}
+
+    def _drawing(self, pixels: list[Any], found: list[Any]) -> dict[str, Callable[[], object]]:
+        detector = self._detector
+        sizes = [one.shape[:2] for one in pixels]
+        shown = [picture(one, detector.pixel_scale) for one in pixels]
+        threshold = detector.pixel_threshold
+
+        def drawn() -> list[Any]:
+            return [
+                outline(
+                    overlay(image, one.anomaly_map, detector.heat_scale),
+                    one.regions(threshold, size),
+                    size,
+                )
+                for image, one, size in zip(shown, found, sizes, strict=True)
+            ]
+
+        ready = [np.asarray(one) for one in drawn()]
+        return {
+            "picture": lambda: [picture(one, detector.pixel_scale) for one in pixels],
+            "overlay": drawn,
+            "PNG": lambda: [png(one, ("Software", "")) for one in ready],
+        }
 
     def scored(self) -> None:
         list(self._detector.score_each(gather(self._files)))
@@ -102,13 +132,30 @@ class Runs:
             heat.finish()
 
 
-def measure(name: str, rows: str | None, rounds: int, folder: Path) -> dict[str, Any]:
-    found = pictures(name)
-    order = np.random.default_rng(0).permutation(found.train)[:LEARNT]
-    detector = Detector(rows=rows, threads=1).fit([str(found.files[i]) for i in np.sort(order)])
+def fit_beside(found: Pictures, given: dict[str, Any], learnt: int) -> tuple[Detector, float]:
+    """A fit, and how many times as long it takes as reading, resizing and network alone."""
+    order = np.random.default_rng(0).permutation(found.train)[:learnt]
+    files = [str(found.files[i]) for i in np.sort(order)]
+    detector = Detector(threads=1, **given)
+    fitted = milliseconds(lambda: detector.fit(files), learnt)
+    made_by, scale = detector.model.representation, detector.pixel_scale
+    parts = made_by._two if isinstance(made_by, WholeAndPatches) else (made_by,)
+
+    def alone() -> None:
+        for file in files:
+            pixels = images.read(file, at_least=made_by.preprocessing.at_least)
+            for part in parts:
+                part._session(part.prepare(pixels, scale)[None])
+
+    return detector, fitted / milliseconds(alone, learnt)
+
+
+def measure(name: str, given: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:
+    found, rounds = pictures(name), asked.rounds
+    detector, fit_ratio = fit_beside(found, given, asked.learnt)
     half = SCORED // 2
     tested = [str(found.files[i]) for i in (*found.normal[:half], *found.odd[:half])]
-    runs = Runs(detector, tested, folder)
+    runs = Runs(detector, tested, asked.folder)
     ways = {
         "bare": runs.bare,
         "scored": runs.scored,
@@ -122,14 +169,17 @@ def measure(name: str, rows: str | None, rounds: int, folder: Path) -> dict[str,
     stages = {
         stage: 1000 * s / (3 * rounds * SCORED) for stage, s in detector.stages.seconds.items()
     }
+    quickest = {way: min(one[way] for one in times) for way in ways}
     return {
         "set": name,
         "rows": detector.card["representation"]["kind"],
         "pixels": detector.card["representation"]["preprocessing"]["size"],
-        "milliseconds": {way: float(np.median([one[way] for one in times])) for way in ways},
-        "ratios": {way: float(np.median([t[way] / t["bare"] for t in times])) for way in ways},
+        "milliseconds": quickest,
+        "ratios": {way: quickest[way] / quickest["bare"] for way in ways},
         "stages_wall_ms": stages,
         "parts": runs.parts(),
+        "learnt": asked.learnt,
+        "fit_ratio": fit_ratio,
         "rounds": rounds,
     }
 
@@ -160,6 +210,17 @@ def table_of_parts(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def table_of_fits(results: list[dict[str, Any]]) -> str:
+    lines = [
+        "| set | looked at | learnt from | fit, of reading, resizing and network |",
+        "|---" * 4 + "|",
+    ]
+    for one in results:
+        cells = f"{one['rows']} | {one['learnt']} | {one['fit_ratio']:.2f} x"
+        lines.append(f"| {one['set']} | {cells} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(variable) != "1":
@@ -168,14 +229,19 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where heatmaps are written, and removed again")
+    parser.add_argument("--rows", choices=["image", "patches", "both"])
+    parser.add_argument("--size", type=int, help="pixels a side")
+    parser.add_argument("--learnt", type=int, default=LEARNT, help="images that the fit learns")
     parser.add_argument("--write", action="store_true", help="keep the figures in results/")
     asked = parser.parse_args()
     results = []
+    size = {} if asked.size is None else {"size": (asked.size, asked.size)}
+    ways = [{"rows": rows} for rows in ((asked.rows,) if asked.rows else (None, "image"))]
     for name in asked.sets:
-        for rows in (None, "image"):
-            results.append(measure(name, rows, asked.rounds, asked.folder))
+        for way in ways:
+            results.append(measure(name, {**way, **size}, asked))
             print(table(results[-1:]), flush=True)
-    print(table(results), table_of_parts(results), sep="\n\n")
+    print(table(results), table_of_parts(results), table_of_fits(results), sep="\n\n")
     if asked.write:
         kept = {"machine": environment(), "results": results}
         RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")

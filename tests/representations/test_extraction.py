@@ -181,3 +181,19 @@ def test_what_is_made_of_rows_comes_in_order_and_a_glance_sees_the_pixels(worker
     )
     expected = [(i, row.tobytes(), images[i].sum()) for i, row in enumerate(rows)]
     assert list(made) == expected
+
+
+def test_a_digest_that_nobody_wants_is_made_for_the_store_alone(tmp_path: Path) -> None:
+    images, layer = stripes(5, seed=1), make("greyscale")
+
+    def digests(**more: object) -> list[bytes]:
+        found = extract_and(lambda r: r.digest, gather(images), layer, SCALE, workers=1, **more)
+        return [digest for digest in found if isinstance(digest, bytes)]
+
+    wanted = digests()
+    assert len(set(wanted)) == 5
+    assert digests(digests=False) == [b""] * 5
+    store = open_store(tmp_path / "cache", layer, SCALE)
+    assert digests(digests=False, store=store) == wanted
+    assert digests(store=store) == wanted
+    assert digests(digests=False, store=store) == wanted

@@ -18,7 +18,7 @@ from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
 )
-from oneclass.representations.maps import interpolation, neighbourhoods
+from oneclass.representations.maps import interpolation, neighbourhoods, refined
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 
@@ -68,6 +68,30 @@ def test_neighbourhoods_are_a_box_filter_with_a_repeated_edge(shape: tuple[int, 
     maps = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
     expected = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
     np.testing.assert_allclose(neighbourhoods(maps), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (5, 1), (2, 2), (3, 3), (28, 17)])
+@pytest.mark.parametrize("n", [1, 3])
+def test_neighbours_are_added_line_by_line_then_along_the_line(
+    shape: tuple[int, int], n: int
+) -> None:
+    """Models hold rows that were made in this order: another one has other last bits."""
+    maps = np.random.default_rng(2).normal(size=(n, *shape, 6)).astype(np.float32)
+    for given in (maps.transpose(0, 3, 1, 2), maps.transpose(0, 3, 1, 2).copy()):
+        ring = np.pad(given, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+        down = ring[:, :, :-2] + ring[:, :, 1:-1] + ring[:, :, 2:]
+        expected = (down[..., :-2] + down[..., 1:-1] + down[..., 2:]) / np.float32(9)
+        np.testing.assert_array_equal(neighbourhoods(given), expected)
+
+
+@pytest.mark.parametrize("shape", [(28, 20), (28, 9), (5, 20), (14, 10), (1, 1)])
+def test_finer_maps_have_the_same_values_alone_and_with_others(shape: tuple[int, int]) -> None:
+    maps = np.random.default_rng(3).normal(size=(3, 7, *shape)).astype(np.float32)
+    found = refined(maps, (28, 20))
+    down, across = interpolation(shape[0], 28), interpolation(shape[1], 20)
+    np.testing.assert_allclose(found, down @ maps @ across.T, atol=1e-6)
+    for one, image in zip(found, maps, strict=True):
+        np.testing.assert_array_equal(refined(image[None], (28, 20))[0], one)
 
 
 @pytest.mark.parametrize(("n", "to"), [(1, 4), (2, 7), (5, 5), (7, 14), (14, 28)])

@@ -146,6 +146,17 @@ def test_compressed_brightened_turned_and_shifted_pictures_are_copies() -> None:
     assert not alone["fit"]["warnings"]
 
 
+@pytest.mark.parametrize("d", [near.WIDTH + 1, 1000, 3 * near.WIDTH, 3 * near.WIDTH + 7])
+def test_columns_a_width_apart_are_added_up_in_their_order(d: int) -> None:
+    rows = np.random.default_rng(d).random((4, d)).astype(np.float32)
+    signed = rows / np.linalg.norm(rows, axis=1, keepdims=True) * near._signs(d)
+    padded = np.pad(signed, [(0, 0), (0, -d % near.WIDTH)]).reshape(4, -1, near.WIDTH)
+    expected = padded[:, 0].copy()
+    for more in range(1, padded.shape[1]):
+        expected += padded[:, more]
+    np.testing.assert_array_equal(near.folded(ArrayRows(rows), np.arange(4)), expected)
+
+
 @pytest.mark.parametrize("d", [40, near.WIDTH, 5 * near.WIDTH, 7 * near.WIDTH + 3])
 def test_a_row_folded_in_stretches_is_the_row_folded_whole(
     d: int, monkeypatch: pytest.MonkeyPatch

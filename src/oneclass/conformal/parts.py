@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import Method, Plan
-from oneclass.conformal.union import Union, worst_mean
+from oneclass.conformal.union import Union
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
@@ -178,15 +178,19 @@ def _held_out(
     folds = folds[: rows.n_rows]
     for fold in np.unique(folds[folds >= 0]):
         members = np.flatnonzero(folds == fold)
-        judged = map_blocks(partial(_judged, union.only(part != fold)), rows.chosen(folds == fold))
+        judge = union.only(part != fold)
+        if len(rows.shape) == 2:
+            judged = map_blocks(partial(_judged, judge), rows.chosen(folds == fold))
+        else:  # one image at a time, as it is kept: blocks are copies, and twice as wide
+            judged = (_judged(judge, 0, rows.take([member])) for member in members)
         scores[members], peaks[members] = np.concatenate(list(judged)).T
     return scores, peaks
 
 
 def _judged(judge: Union, _: int, block: NDArray[np.floating[Any]]) -> Floats:
     """(b, 2): the score of each image, and the largest of its positions' scores."""
-    positions = [judge.row_scores(np.atleast_2d(image)) for image in block]
-    return np.array([(worst_mean(own, max(1, judge.n_worst)), own.max()) for own in positions])
+    worst = [judge.worst(np.atleast_2d(image)) for image in block]
+    return np.array([(own.mean(), own[0]) for own in worst])
 
 
 def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 256
-"""Rows whose products fit into a core's cache: the largest are found before they leave it."""
+from oneclass.conformal.products import Largest
+
 Floats = NDArray[np.float64]
 
 
@@ -72,6 +72,10 @@ class Union:
     def _columns(self) -> NDArray[np.floating[Any]]:
         return np.ascontiguousarray(self.coef.T, dtype=np.float32) if self.narrow else self.wide.T
 
+    @cached_property
+    def _largest(self) -> Largest:
+        return Largest(self.coef, self.offset)
+
     def margins(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """(n, k): w . x - offset of (n, d) rows and every half-space; positive inside."""
         dtype = self._columns.dtype
@@ -83,19 +87,17 @@ class Union:
         """(n,) float64 anomaly scores of (n, d) rows."""
         if not self.narrow:
             return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
-        best = np.empty(len(rows), np.float32)
-        products = np.empty((min(BLOCK, len(rows)), len(self.coef)), np.float32)
-        offset = self.offset.astype(np.float32)
-        one_offset = bool((offset == offset[0]).all())
-        for start in range(0, len(rows), BLOCK):
-            block = np.ascontiguousarray(rows[start : start + BLOCK], np.float32)
-            found = np.matmul(block, self._columns, out=products[: len(block)])
-            if not one_offset:
-                found -= offset
-            found.max(axis=1, out=best[start : start + BLOCK])
-        if one_offset:  # it moves the largest as it moves them all, to the same bits
-            best -= offset[0]
-        return np.asarray(-best.astype(np.float64))
+        return np.asarray(-self._largest.of(rows).astype(np.float64))
+
+    def worst(self, rows: NDArray[np.floating[Any]]) -> Floats:
+        """The largest anomaly scores of (p, d) rows, `n_worst` of them or one, the largest first.
+
+        Those of `row_scores`, bit by bit, for a part of the work where there are many rows.
+        """
+        n = max(1, self.n_worst)
+        if not self.narrow:
+            return np.sort(self.row_scores(rows))[::-1][:n]
+        return np.asarray(-self._largest.smallest(rows, n).astype(np.float64))
 
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:
         """With some of the half-spaces alone."""
@@ -119,8 +121,8 @@ class Union:
         return ImageScore(float(own[0]), own, winner=winner)
 
     def image_score(self, row: NDArray[np.floating[Any]]) -> float:
-        """The anomaly score alone of an image's (d,) row or (p, d) positions."""
-        return self.look(row).score
+        """The anomaly score alone of an image's (d,) row or (p, d) positions: that of `look`."""
+        return float(self.worst(row).mean()) if row.ndim > 1 else self.look(row).score
 
     def image_scores(self, images: Iterable[NDArray[np.floating[Any]]]) -> Floats:
         """(n,) float64: the scores of several images, each by itself."""
@@ -159,10 +161,22 @@ class Joined:
 
     def look(self, row: NDArray[np.floating[Any]]) -> ImageScore:
         """Score an image, of its (n,) row."""
-        width, depth = self.whole.coef.shape[1], self.patches.coef.shape[1]
-        seen = self.patches.look(row[width:].reshape(-1, depth))
-        rest = self.weight * self.whole.image_score(row[:width])
+        whole, positions = self._parts(row)
+        seen = self.patches.look(positions)
+        rest = self.weight * self.whole.image_score(whole)
         return ImageScore(seen.score + rest, seen.positions, rest)
+
+    def image_score(self, row: NDArray[np.floating[Any]]) -> float:
+        """The anomaly score alone of an image's (n,) row: that of `look`."""
+        whole, positions = self._parts(row)
+        return self.patches.image_score(positions) + self.weight * self.whole.image_score(whole)
+
+    def _parts(
+        self, row: NDArray[np.floating[Any]]
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """The whole image's row, and those of its positions."""
+        width, depth = self.whole.coef.shape[1], self.patches.coef.shape[1]
+        return row[:width], row[width:].reshape(-1, depth)
 
 
 def worst_mean(scores: Floats, n_worst: int) -> float:

@@ -88,6 +88,7 @@ def finish_each(
             glance=glance,
             store=store,
             stages=stages,
+            digests=False,
         )
         for done, result in enumerate(results, 1):
             yield result

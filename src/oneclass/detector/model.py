@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.calibration import Calibration, check_rate, threshold_rank
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
-from oneclass.conformal.union import ImageScore, Joined, Union
+from oneclass.conformal.union import Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
@@ -183,7 +183,7 @@ class FittedModel:
             name: of the image.
             row: (d,) its row, or (p, d), its positions.
         """
-        return self._prediction(name, row, self.union.look(row))
+        return self._prediction(name, row, self.union.image_score(row))
 
     def explain(self, name: str, row: NDArray[np.floating[Any]]) -> Explanation:
         """Score, p-value and verdict of an image, and its score taken apart over the image.
@@ -196,15 +196,13 @@ class FittedModel:
             InputError: a layer has no map.
         """
         seen = self.union.look(row)
-        prediction = self._prediction(name, row, seen)
+        prediction = self._prediction(name, row, seen.score)
         return explain_row(prediction, row, seen, self.union, self.heat, self.maps)
 
-    def _prediction(
-        self, name: str, row: NDArray[np.floating[Any]], seen: ImageScore
-    ) -> Prediction:
-        p = self.calibration.p_value(seen.score, row)
+    def _prediction(self, name: str, row: NDArray[np.floating[Any]], score: float) -> Prediction:
+        p = self.calibration.p_value(score, row)
         unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
-        return Prediction(name, seen.score, p, p <= self.false_alarms, unclear)
+        return Prediction(name, score, p, p <= self.false_alarms, unclear)
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

@@ -38,7 +38,7 @@ LARGE_BYTES = 2**29
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
-ALL_BUT_SIGN, INFINITE = np.uint16(0x7FFF), 0x7C00
+SIGN, INFINITE = 0x8000, 0x7C00
 """Of the bits of a float16."""
 BEGINNING = 1024
 R = TypeVar("R")
@@ -52,7 +52,7 @@ class Extracted:
     Attributes:
         index: of the image among the sources.
         row: (d,), or (p, d) for patches, of the representation's `row_dtype`.
-        digest: of the image's content.
+        digest: of the image's content; empty where neither a store nor the caller wants it.
         key: of the file or array as it was read, where a store was asked for it.
         glance: what was made of its pixels, where that was asked for.
         name: of the image, for messages and results.
@@ -142,6 +142,7 @@ def extract_and(
     glance: Callable[[Pixels], Any] | None = None,
     store: RowStore | None = None,
     stages: Stages | None = None,
+    digests: bool = True,
 ) -> Generator[R | ImageError, None, None]:
     """Like `extract`, and what is made of each image's row: in the workers, while it is at hand.
 
@@ -150,6 +151,8 @@ def extract_and(
         sources, representation, scale, workers, store, stages: as for `extract`.
         glance: called with the pixels of each image as they were read (a large JPEG at a part of
             its size); `finish` finds the result in `Extracted.glance`. Pixels are not kept.
+        digests: whether `finish` needs `Extracted.digest`. Threads leave it out where nobody does:
+            of a large photograph it takes milliseconds.
     """
     if not isinstance(workers, int):
         yield from workers.extract_and(
@@ -161,7 +164,9 @@ def extract_and(
     step = _images_a_chunk(representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
-    work = _Work(sources, representation, scale, store, stages or Stages(), rooms, finish, glance)
+    work = _Work(
+        sources, representation, scale, store, stages or Stages(), rooms, finish, glance, digests
+    )
     with one_blas_thread(), closing(ordered_map(work.results, chunks, workers)) as done:
         try:
             for new, result in chain.from_iterable(done):
@@ -236,6 +241,7 @@ class _Work(Generic[R]):
     rooms: _Rooms
     finish: Callable[[Extracted], R]
     glance: Callable[[Pixels], Any] | None
+    digests: bool
 
     def results(self, indices: Sequence[int]) -> list[tuple[Extracted | None, R | ImageError]]:
         """What was made of some images, and of each the row that the store should keep, if any."""
@@ -322,6 +328,8 @@ class _Work(Generic[R]):
         with self.stages.measure("resize"):
             self.representation.prepare(pixels, self.scale, out)
         glance = self._glanced(pixels)
+        if key is None and not self.digests:
+            return _Prepared(index, b"", None, glance)
         with self.stages.measure("digest"):
             return _Prepared(index, content_digest(pixels), key, glance)
 
@@ -357,8 +365,9 @@ def _finite(row: Rows) -> bool:
     """Whether all is finite. Of float16 the bits are looked at: arithmetic with it is slow."""
     if row.dtype != np.float16:
         return bool(np.isfinite(row).all())
-    magnitudes = np.ascontiguousarray(row).view(np.uint16) & ALL_BUT_SIGN
-    return int(magnitudes.max(initial=0)) < INFINITE
+    bits = np.ascontiguousarray(row)
+    signed, plain = bits.view(np.int16), bits.view(np.uint16)  # negative ones are the largest
+    return bool(signed.max(initial=0) < INFINITE and plain.max(initial=0) < SIGN + INFINITE)
 
 
 def _any(row: Rows) -> bool:

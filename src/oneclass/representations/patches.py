@@ -10,8 +10,8 @@ import numpy as np
 from oneclass.errors import InputError
 from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
-from oneclass.representations.maps import interpolation, neighbourhoods
-from oneclass.rows.layers import unit
+from oneclass.representations.maps import neighbourhoods, refined
+from oneclass.rows.layers import scales
 from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Rows
 
@@ -39,12 +39,11 @@ class PatchLayers(NetworkLayers):
         made = np.empty((len(batch), math.prod(self.grid), self.n_columns), self.row_dtype)
         start = 0
         for values in self._values(batch):
-            maps = neighbourhoods(values)
-            up = [interpolation(n, to) for n, to in zip(maps.shape[2:], self.grid, strict=True)]
-            fine = np.matmul(np.matmul(up[0], maps), up[1].T)
-            flat = fine.reshape(len(batch), maps.shape[1], -1).transpose(0, 2, 1)
-            stop = start + maps.shape[1]
-            unit(flat, len(self.layers), made[..., start:stop])
+            fine = refined(neighbourhoods(values), self.grid)
+            flat = fine.reshape(*fine.shape[:2], -1)
+            stop = start + flat.shape[1]
+            flat *= scales(flat.transpose(0, 2, 1), len(self.layers))[:, None]
+            made[..., start:stop] = flat.transpose(0, 2, 1)
             start = stop
         return made
 

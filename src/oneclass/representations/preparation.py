@@ -46,7 +46,7 @@ def prepare(
         if same < channel:
             prepared[channel] = prepared[same]
             continue
-        plane = planes[channel % len(planes)]
+        plane = np.ascontiguousarray(planes[channel % len(planes)])
         np.multiply(plane, np.float32(1 / (span * std)), out=prepared[channel])
         prepared[channel] -= np.float32((low / span + mean) / std)
     return prepared
@@ -65,7 +65,9 @@ def _resize(
     height, width = preprocessing.size
     method = Image.Resampling[preprocessing.interpolation.upper()]
     if pixels.dtype == np.uint8:
-        resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
+        resized = pixels
+        if pixels.shape[:2] != (height, width):  # else Pillow would copy it twice
+            resized = np.asarray(Image.fromarray(pixels).resize((width, height), method))
         planes = resized[None] if resized.ndim == 2 else resized.transpose(2, 0, 1)
     else:  # the scale is linear, so the pixels are resized as they are, one channel at a time
         channels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -64,19 +64,19 @@ def heat_layer(
     Returns:
         RGBA.
     """
-    return Image.fromarray(_colours()[_steps(anomaly_map, heat_scale, size)])
+    steps = _steps(anomaly_map, heat_scale, size)
+    steps.putpalette(_colours().tobytes(), "RGBA")
+    return steps.convert("RGBA")
 
 
 def _steps(
     anomaly_map: NDArray[np.float64], heat_scale: float, size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """(height, width) uint8: 0 for no colour, 255 for full colour."""
-    values = (anomaly_map / heat_scale).clip(-2 * HOT, 2 * HOT).astype(np.float32)
-    smooth = np.array(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC))
-    smooth -= CALM
-    smooth *= 255 / (HOT - CALM)
-    steps: NDArray[np.uint8] = np.rint(smooth.clip(0, 255)).astype(np.uint8)
-    return steps
+) -> Image.Image:
+    """Of the size, mode L: 0 for no colour, 255 for full colour."""
+    values = (anomaly_map / heat_scale).clip(-2 * HOT, 2 * HOT)
+    values = (values - CALM) * (255 / (HOT - CALM)) + 0.5  # since L drops what follows the point
+    smooth = Image.fromarray(values.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    return smooth.convert("L")
 
 
 @cache
@@ -92,14 +92,14 @@ def _colours() -> NDArray[np.uint8]:
 def overlay(image: Image.Image, anomaly_map: NDArray[np.float64], heat_scale: float) -> Image.Image:
     """The heat drawn over an image from `picture`: RGB, of the image's size."""
     steps = _steps(anomaly_map, heat_scale, image.size)
-    columns, rows = np.flatnonzero(steps.any(axis=0)), np.flatnonzero(steps.any(axis=1))
-    if not len(rows):
+    box = steps.getbbox()
+    if box is None:
         return image
-    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    layer = Image.fromarray(_colours()[steps[top:bottom, left:right]])
-    box = int(left), int(top), int(right), int(bottom)
+    heat = steps.crop(box)
+    opacity = heat.point(_colours()[:, 3].tolist())
+    heat.putpalette(_colours()[:, :3].tobytes())
     drawn = image.copy()
-    drawn.paste(Image.alpha_composite(image.crop(box).convert("RGBA"), layer).convert("RGB"), box)
+    drawn.paste(heat.convert("RGB"), box, opacity)
     return drawn
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from oneclass.errors import InputError
-from oneclass.system.arrays import Planes, Rows
+from oneclass.system.arrays import Planes
 
 
 class Layer(NamedTuple):
@@ -145,17 +145,21 @@ def join(parts: Sequence[Planes]) -> Planes:
     return rows
 
 
-def unit(values: Planes, n_layers: int, out: Rows | None = None) -> Rows:
-    """(..., d) scaled along the last axis to length 1 / sqrt(n_layers); zero where all is zero.
+def unit(values: Planes, n_layers: int) -> Planes:
+    """(..., d) scaled along the last axis to length 1 / sqrt(n_layers); zero where all is zero."""
+    scaled: Planes = values * scales(values, n_layers)[..., None]
+    return scaled
+
+
+def scales(values: Planes, n_layers: int) -> Planes:
+    """By what to multiply (..., d) float32 for `unit`: (...) float32, 0 where all is zero.
 
     Args:
         values: (..., d) float32.
         n_layers: that are joined.
-        out: (..., d) float32 or float16 to write to; None for a new array.
     """
     norms = np.sqrt(np.einsum("...d,...d->...", values, values, dtype=np.float64))
     weights = np.zeros_like(norms)
     np.divide(1, norms * math.sqrt(n_layers), out=weights, where=norms > 0)
-    scales = weights.astype(np.float32)[..., None]
-    scaled: Rows = np.multiply(values, scales, out=out, casting="same_kind")
-    return scaled
+    narrow: Planes = weights.astype(np.float32)
+    return narrow

@@ -77,14 +77,22 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
         for some in stretches:
             part = flat[:, some] / length
             if flat.shape[1] > WIDTH:
-                part *= _signs(flat.shape[1])[some]
-                part = np.pad(part, [(0, 0), (0, -part.shape[1] % WIDTH)])
-                part = part.reshape(len(part), -1, WIDTH).sum(axis=1)
+                part *= _signs(flat.shape[1])[some].astype(np.float32)
+                part = _summed(part)
             found[start : start + len(flat)] += part
 
     for _ in map_blocks(fold, rows.chosen(kept)):
         pass
     return found
+
+
+def _summed(part: Floats) -> Floats:
+    """(b, m) to (b, `WIDTH`): columns that lie a multiple of `WIDTH` apart are added up."""
+    n = part.shape[1] // WIDTH
+    sums: Floats = part[:, : n * WIDTH].reshape(len(part), n, WIDTH).sum(axis=1)
+    rest = part[:, n * WIDTH :]
+    sums[:, : rest.shape[1]] += rest
+    return sums
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,123 @@
+"""The worst positions are found for a part of the work, and have the bits of the whole of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from oneclass.conformal.products import BLOCK, Largest, _by_turns
+from oneclass.conformal.union import Joined, Union
+
+Rows = NDArray[np.floating[Any]]
+
+
+def unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values / np.linalg.norm(values, axis=-1, keepdims=True)
+
+
+def picture(seed: int, n: int, k: int, dtype: str, spread: float = 0.5) -> tuple[Rows, Rows]:
+    """(n, 24) positions around some centres, and (k, 24) directions of unit length near them."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(40, 24))
+    near = [centres[rng.integers(40, size=m)] + spread * rng.normal(size=(m, 24)) for m in (n, k)]
+    return unit(near[0]).astype(dtype), unit(near[1]).astype(np.float32)
+
+
+def union(coef: Rows, n_worst: int, offset: float | NDArray[np.float64] = 0.8) -> Union:
+    return Union(coef, np.broadcast_to(offset, len(coef)).copy(), n_worst, narrow=True)
+
+
+def expected(judge: Union, rows: Rows) -> NDArray[np.float64]:
+    return np.sort(judge.row_scores(rows))[::-1][: judge.n_worst]
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 2100),
+    st.sampled_from([3, 127, 128, 300]),
+    st.sampled_from(["float16", "float32"]),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_worst_have_the_bits_of_all(
+    seed: int, n: int, k: int, dtype: str, one_offset: bool
+) -> None:
+    rows, coef = picture(seed, n, k, dtype)
+    offset = 0.8 if one_offset else np.random.default_rng(seed).normal(0.8, 0.1, k)
+    judge = union(coef, max(1, n // 100), offset)
+    np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
+    assert judge.image_score(rows) == judge.look(rows).score
+
+
+@pytest.mark.parametrize("n_different", [1, 2, 40, 700])
+def test_equal_positions_have_the_bits_of_all(n_different: int) -> None:
+    rows, coef = picture(1, n_different, 200, "float16")
+    rows = rows[np.arange(1600) % n_different]
+    judge = union(coef, 16)
+    np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
+
+
+def test_a_line_of_defects_in_one_place_of_each_block_has_the_bits_of_all() -> None:
+    rows, coef = picture(2, 8 * BLOCK + 70, 200, "float16")
+    rows[5::BLOCK] *= -1
+    judge = union(coef, 20)
+    np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
+
+
+@pytest.mark.parametrize("length", [0.0, 1e-3, 300.0])
+def test_rows_of_any_length_have_the_bits_of_all(length: float) -> None:
+    rows, coef = picture(3, 1500, 200, "float32")
+    judge = union(100 * coef, 15, 0.0)
+    np.testing.assert_array_equal(
+        judge.worst(np.float32(length) * rows), expected(judge, np.float32(length) * rows)
+    )
+
+
+def test_most_of_the_products_are_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    whole = Largest._largest
+
+    def counted(self: Largest, block: Rows, *rest: Any) -> None:
+        done.append(len(block))
+        whole(self, block, *rest)
+
+    monkeypatch.setattr(Largest, "_largest", counted)
+    rows, coef = picture(4, 6400, 512, "float16", spread=0.05)
+    odd = np.random.default_rng(0).choice(6400, 80, replace=False)
+    rows[odd] = picture(5, 80, 1, "float16", spread=0.5)[0]
+    judge = union(coef, 64)
+    found = judge.worst(rows)
+    spared = sum(done)
+    done.clear()
+    np.testing.assert_array_equal(found, expected(judge, rows))
+    assert sum(done) == 6400
+    assert spared < 6400 / 3
+
+
+def test_the_largest_is_that_of_exact_arithmetic_up_to_rounding() -> None:
+    rows, coef = picture(5, 700, 130, "float16")
+    exact = (rows.astype(np.float64) @ coef.T.astype(np.float64)).max(axis=1) - 0.8
+    np.testing.assert_allclose(-union(coef, 7).row_scores(rows), exact, atol=1e-6)
+
+
+@given(st.lists(st.integers(0, 9), max_size=40))
+def test_turns_have_each_index_once_and_each_place_once_at_a_time(places: list[int]) -> None:
+    turns = _by_turns(np.array(places, np.int64))
+    assert sorted(i for turn in turns for i in turn.tolist()) == list(range(len(places)))
+    for turn in turns:
+        taken = [places[i] for i in turn]
+        assert len(set(taken)) == len(taken)
+    assert len(turns) == max([places.count(place) for place in places], default=0)
+
+
+def test_a_joined_image_has_the_same_score_with_and_without_its_map() -> None:
+    rows, coef = picture(6, 1200, 200, "float16")
+    whole, directions = picture(7, 1, 30, "float16")
+    joined = Joined(Union(directions, np.full(30, 0.5)), union(coef, 12), 0.4)
+    row = np.concatenate([whole.reshape(-1), rows.reshape(-1)])
+    assert joined.image_score(row) == joined.look(row).score

@@ -14,6 +14,7 @@ help:
 	@echo "make demo        install into .venv and run the main job on real images"
 	@echo "make test        install into .venv and run the tests"
 	@echo "make test-train  the tests of training (installs torch)"
+	@echo "make test-remote stores and HTTP by servers of this machine (npm, for Azure's)"
 	@echo "make test-browser  the pages in a browser (needs chromium and npm)"
 	@echo "make test-export an exported model in Node, in a browser and in C++ (needs npm, g++, chromium)"
 	@echo "make test-all    also the slow proofs (installs torch and OpenVINO)"
@@ -46,9 +47,12 @@ test: $(VENV)/installed-test
 test-train: $(VENV)/installed-test $(VENV)/installed-train
 	$(BIN)/python -m pytest tests/auxiliary
 
-# S3 and HTTP by servers of this machine, and Parquet.
+# S3, Google's and Azure's stores and HTTP by servers of this machine, and Parquet. Azurite, 186 MB,
+# comes from npm; where it cannot be had, the tests of Azure's store say that they are skipped.
+AZURITE ?= $(CURDIR)/build/azurite/node_modules/.bin/azurite-blob
 test-remote: $(VENV)/installed-test-remote
-	$(BIN)/python -m pytest tests/cluster/test_s3.py tests/detector/test_http.py tests/results/test_parts.py
+	test -x $(AZURITE) || npm install --silent --no-audit --no-fund --prefix build/azurite azurite@3.35.0 || true
+	AZURITE=$$(ls $(AZURITE)) $(BIN)/python -m pytest tests/cluster/test_stores.py tests/detector/test_http.py tests/results/test_parts.py
 
 test-browser: $(VENV)/installed-test-browser
 	npm install --silent --no-audit --no-fund --prefix build/axe axe-core@4.14.1

@@ -61,11 +61,14 @@ def main() -> None:
 
     spent = measured["solving"]["processor_seconds"]
     here, there = spent.values()
-    n_tasks = rounds * (tasks_of(1) + 1)  # one chunk, and what is told to all
+    n_rows = measured["solving"]["rows"]
+    n_tasks = rounds * (tasks_of(math.ceil(n_rows / CHUNKS[0])) + 1)  # and what is told to all
+    rest = max(there - here - n_tasks * task, 0.0)
     print(
-        f"measured, {measured['solving']['rows']:,} rows: local:2 took {there - here:.2f} s more "
-        f"of the processor;\n{n_tasks} tasks at {1e3 * task:.1f} ms are {n_tasks * task:.2f} s of "
-        f"it, the rest goes with {(out + back) / 1e6:.0f} MB that were sent"
+        f"measured, {n_rows:,} rows: local:2 took {there - here:.1f} s more of the processor;\n"
+        f"{n_tasks:,} tasks at {1e3 * task:.1f} ms are {n_tasks * task:.1f} s of it; the other "
+        f"{rest:.1f} s, counting rows around thresholds\nand moving "
+        f"{(out + back) / 1e6:.0f} MB, are taken to grow with the rows of a machine"
     )
     print(
         f"\n{asked.rows:,} x {asked.columns}, {asked.nu} nu, {asked.machines} machines of "
@@ -78,6 +81,7 @@ def main() -> None:
         most = math.ceil(chunks / asked.machines) * min(chunk, asked.rows)  # of one machine
         wider = asked.columns / COLUMNS
         computing = len(passes) * most / 1e6 * million * wider * 2 / asked.cores
+        computing += rest * most / n_rows / asked.cores
         levels = math.ceil(math.log(chunks, FAN))
         sending = (larger * out * math.log2(asked.machines) + FAN * levels * far_back) / LINK
         scheduling = rounds * tasks_of(chunks) * task

@@ -282,3 +282,11 @@ def test_published_figures_are_shares_with_a_source() -> None:
     assert means["PatchCore, ResNet18"] == 0.973
     assert means["FastFlow, WideResNet50"] == 0.963
     assert means["MSFlow"] == 0.997
+
+
+def test_what_went_to_a_cluster_is_told(tmp_path: Path) -> None:
+    make_category(tmp_path / "parts")
+    done = run(tmp_path / "parts", "--layer", "block_2@2", "--size", "32", "--cluster", "local:1")
+    assert done.exit_code == 0, done.output
+    told = re.findall(r"cluster: ([a-z ]+): \d+\.\d\d MB sent, ", done.stderr)
+    assert told == ["first look", "images", "images"], "of the fit, and of the scores"

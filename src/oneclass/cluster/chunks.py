@@ -188,19 +188,20 @@ class GatheredPart:
 
     Attributes:
         fixed: (m, d) sum of the rows below each of m bands.
-        bands: m arrays, the rows of each band.
-        scores: m arrays, their scores.
+        bands: of each of m bands the rows, as a list of arrays: they are many, and are joined once,
+            where all have arrived.
+        scores: likewise their scores.
     """
 
     fixed: Array
-    bands: list[Floats]
-    scores: list[Array]
+    bands: list[list[Floats]]
+    scores: list[list[Array]]
 
     def __add__(self, other: GatheredPart) -> GatheredPart:
         return GatheredPart(
             self.fixed + other.fixed,
-            [np.concatenate(two) for two in zip(self.bands, other.bands, strict=True)],
-            [np.concatenate(two) for two in zip(self.scores, other.scores, strict=True)],
+            [one + two for one, two in zip(self.bands, other.bands, strict=True)],
+            [one + two for one, two in zip(self.scores, other.scores, strict=True)],
         )
 
 
@@ -227,8 +228,8 @@ def gather_chunk(chunk: Any, scored: ScoredChunk, bands: Sequence[Band]) -> Gath
             low, high = np.searchsorted(some, (done, stop))
             copy[low:high] = wide[some[low:high] - done]
         done = stop
-    own = [scores[some].astype(np.float64) for some, scores in zip(held, columns, strict=True)]
-    return GatheredPart(fixed, copies, own)
+    own = [[scores[some].astype(np.float64)] for some, scores in zip(held, columns, strict=True)]
+    return GatheredPart(fixed, [[copy] for copy in copies], own)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,8 @@ def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
         ) as workers,
-        distributed.Client(workers) as client,
+        # What comes back need not go through the scheduler: these workers can be reached.
+        distributed.Client(workers, direct_to_workers=True) as client,
     ):
         yield client
 

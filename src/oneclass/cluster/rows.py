@@ -181,9 +181,10 @@ class ScoredRows:
         bands = [self._bands[column] for column in columns.values()]
         parts = self._tasks.each(work.gather_chunk, [self._chunks, self._scored], [bands])
         found: work.GatheredPart = self._tasks.total(parts)
+        each = zip(columns, found.fixed, found.bands, found.scores, strict=True)
         return {
-            number: Gathered(*three)
-            for number, *three in zip(columns, found.fixed, found.bands, found.scores, strict=True)
+            number: Gathered(fixed, np.concatenate(band), np.concatenate(scores))
+            for number, fixed, band, scores in each
         }
 
     def certify(self, points: Sequence[Point]) -> list[Certified]:

@@ -15,7 +15,8 @@ from itertools import count
 from typing import Any
 
 from distributed import Client, Future
-from distributed.protocol import serialize_bytes
+from distributed.protocol import serialize
+from distributed.utils import nbytes
 
 from oneclass.cluster.clients import result_of, translated
 from oneclass.cluster.traffic import Traffic
@@ -54,7 +55,7 @@ class Tasks:
         started = time.perf_counter()
         common = []
         for i, value in enumerate(told):
-            self.traffic[-1].out += len(serialize_bytes(value))
+            self.traffic[-1].out += _size(value)
             common.append(self._submit(same, value, key=f"told-{name}-{i}"))
         futures = [
             self._submit(function, *items, *common, key=f"{name}-{i}")
@@ -80,7 +81,7 @@ class Tasks:
             depth += 1
         result = result_of(self._client, level[0])
         this = self.traffic[-1]
-        this.back += len(serialize_bytes(result))
+        this.back += _size(result)
         this.rounds += 1
         this.seconds += time.perf_counter() - started
         return result
@@ -93,6 +94,11 @@ class Tasks:
 def same(value: Any) -> Any:
     """The value: as a task, what is sent to all is made again where a worker was lost."""
     return value
+
+
+def _size(value: Any) -> int:
+    """Bytes that a value has on its way, without a copy of them."""
+    return sum(map(nbytes, serialize(value)[1]))
 
 
 def _add(parts: Sequence[Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from oneclass import images
+from oneclass.cluster.traffic import Traffic
 from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
@@ -95,13 +96,16 @@ def words(settings: Settings) -> str:
     return " ".join(as_options({**vars(settings), **dict.fromkeys(OF_THIS_MACHINE)})) or "defaults"
 
 
-def measure(category: Category, settings: Settings, show: Show) -> Cell:
+def measure(
+    category: Category, settings: Settings, show: Show, traffic: list[Traffic] | None = None
+) -> Cell:
     """Fit, score and measure.
 
     Args:
         category: what to learn and to test.
         settings: of the detector.
         show: begins to show progress.
+        traffic: where each pass of a cluster adds what it sent.
 
     Raises:
         InputError: the category cannot be fitted, or nothing normal or nothing odd can be read.
@@ -109,6 +113,8 @@ def measure(category: Category, settings: Settings, show: Show) -> Cell:
     """
     with tempfile.TemporaryFile() as file:
         maps, detector = Maps(file), Detector(**vars(settings))
+        if traffic is not None:
+            detector.traffic = traffic
         with memory.Peak() as peak:
             with show(f"{category.name}: fit") as progress, _Clock() as fitting:
                 detector.fit(list(category.train), progress=progress, stage=progress.stage)

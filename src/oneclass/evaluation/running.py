@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oneclass.cluster.traffic import Traffic
 from oneclass.detector.settings import Settings
 from oneclass.errors import OneclassError
 from oneclass.evaluation.cells import Cell
@@ -56,7 +57,11 @@ class Evaluation:
 
 
 def evaluate(
-    categories: Mapping[str, Path], settings: Sequence[Settings], kept: KeptCells | None, show: Show
+    categories: Mapping[str, Path],
+    settings: Sequence[Settings],
+    kept: KeptCells | None,
+    show: Show,
+    traffic: list[Traffic] | None = None,
 ) -> Iterator[Cell | Problem]:
     """Measure every category with every setting.
 
@@ -65,6 +70,7 @@ def evaluate(
         settings: of the detector.
         kept: where finished cells are kept and looked for; None for nowhere.
         show: begins to show progress.
+        traffic: where each pass of a cluster adds what it sent.
 
     Raises:
         StorageError: a finished cell cannot be kept.
@@ -81,7 +87,7 @@ def evaluate(
             found = kept.get(digest) if kept else None
             if found is None:
                 try:
-                    found = measure(category, one, show)
+                    found = measure(category, one, show, traffic)
                 except OneclassError as error:
                     yield Problem(name, words(one), error)
                     continue

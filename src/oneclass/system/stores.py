@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from oneclass.errors import InputError, MissingDependencyError, OneclassError
@@ -20,8 +22,19 @@ EXTRAS = {
 PAUSES = (0.5, 1.0, 2.0)
 """Seconds before the next try where an answer fails to come."""
 NO_CREDENTIALS = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "ClientAuthenticationError"}
+    {
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "ClientAuthenticationError",
+        "DefaultCredentialsError",
+        "RefreshError",
+    }
 )
+"""Errors that a package raises where it has no key or a wrong one."""
+TALKATIVE = ("gcsfs", "azure")
+"""Packages that log what they raise, too: without a handler that would stand on the terminal."""
+
+_SILENT = logging.NullHandler()
 
 
 def scheme_of(address: str) -> str:
@@ -59,14 +72,25 @@ def asked(address: str, question: Callable[[Any, str], T]) -> T:
 
 
 def _is_refusal(error: Exception) -> bool:
-    refused = getattr(error, "status", None) in (401, 403)
-    return refused or isinstance(error, PermissionError) or type(error).__name__ in NO_CREDENTIALS
+    if _status(error) in (401, 403) or isinstance(error, PermissionError):
+        return True
+    if type(error) is OSError and str(error).startswith("Forbidden: "):  # of gcsfs
+        return True
+    return not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
 def _is_final(error: Exception) -> bool:
     """Whether the asker is at fault, by the status of HTTP."""
-    status = getattr(error, "status", None)
-    return isinstance(status, int) and 400 <= status < 500 and status not in (408, 425, 429)
+    status = _status(error)
+    return status is not None and 400 <= status < 500 and status not in (408, 425, 429)
+
+
+def _status(error: Exception) -> int | None:
+    """The status of HTTP, by the name that each package has for it."""
+    for name in ("status", "status_code", "code"):
+        with suppress(TypeError, ValueError):
+            return int(getattr(error, name, None))  # type: ignore[arg-type]
+    return None
 
 
 def _told(error: Exception) -> str:
@@ -79,6 +103,8 @@ def _store_of(address: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
+        for name in TALKATIVE:
+            logging.getLogger(name).addHandler(_SILENT)
         found: tuple[Any, str] = url_to_fs(address, use_listings_cache=False)
     except ImportError as error:
         from oneclass.system.host.machine import pip_install
@@ -88,6 +114,9 @@ def _store_of(address: str) -> tuple[Any, str]:
             f"{address}: {scheme}:// needs a package that is not installed. {advice}"
         ) from error
     except ValueError as error:
+        if extra:  # the package is there, and has not been told who asks
+            told = f"access is refused: {_told(error)}"
+            raise PermissionError(errno.EACCES, told, address) from error
         known = ", ".join(f"{name}://" for name in EXTRAS)
         raise InputError(
             f"{address}: expected an address of a kind that is known, such as {known} ({error})."

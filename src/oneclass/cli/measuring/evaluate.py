@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say
+from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_traffic
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.errors import InputError
 from oneclass.system.host.signals import shielded
 from oneclass.system.names import plain
 
 if TYPE_CHECKING:
+    from oneclass.cluster.traffic import Traffic
     from oneclass.detector.settings import Settings
     from oneclass.evaluation.cells import Cell
     from oneclass.evaluation.running import Evaluation
@@ -79,9 +80,10 @@ def evaluate(
     found = find(folders)
     kept = None if out is None else KeptCells(Path(out))
     known = Evaluation([], [])
+    traffic: list[Traffic] = []
     if not as_json:
         print_data(_line(f"{'category':{WIDTH}}", HEADERS, "setting" if others else ""))
-    for one in each(found, settings, kept, _bar):
+    for one in each(found, settings, kept, _bar, traffic):
         if isinstance(one, Cell):
             known = Evaluation([*known.cells, one], known.problems)
             line = _told(one.category, _values(one), one.setting if others else "")
@@ -89,6 +91,8 @@ def evaluate(
         else:
             known = Evaluation(known.cells, [*known.problems, one])
             say(f"error: {plain(one.sentence)} The rest goes on.")
+        say_traffic(traffic)
+        traffic.clear()
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
             with shielded():
                 _write(Path(out), known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import subprocess
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -18,6 +19,7 @@ from oneclass import Detector
 from oneclass.detector.files import modelfile
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
+from oneclass.serve.work.jobs.runner import PROGRAM
 from serving import RAW, Place, until
 
 
@@ -342,3 +344,13 @@ def test_the_monitor_counts_what_each_rate_would_have_called(place: Place, image
         assert rate["called"] == sum(p <= rate["false_alarms"] for p in p_values)
     thresholds = [rate["threshold"] for rate in said["rates"]]
     assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_no_file_where_the_server_was_started_stands_for_a_module(tmp_path: Path) -> None:
+    """Jobs are programs of their own, in the folder that somebody happened to be in."""
+    for name in ("json", "types", "numpy", "oneclass"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')", encoding="utf-8")
+    python, *options, _, module = PROGRAM
+    command = [python, *options, "-c", f"import json, numpy, {module}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

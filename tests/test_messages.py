@@ -147,3 +147,13 @@ def test_a_command_that_is_shown_can_be_pasted(words: list[str]) -> None:
     import shlex
 
     assert shlex.split(as_typed(words)) == words
+
+
+def test_a_command_with_a_path_in_it_can_be_pasted() -> None:
+    """Paths have blanks: in a message they stand in a command only as `as_typed` writes them."""
+    names = "oneclass|python3?|npm|dask"
+    pasted = [
+        (place, text) for place, text in MESSAGES if re.search(rf"'({names}) [^']*\{{\}}", text)
+    ]
+    fixed = ("backbone pull {}", "npm pack onnxruntime-web@{}")
+    assert [p for p in pasted if not any(one in p[1] for one in fixed)] == []

@@ -10,6 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from commands import oneclass
+from conftest import stripes, write_images
+from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.backbones.importing import ImportOptions, import_network
+from oneclass.backbones.session import Backbone
 
 FLOAT, HALF, BYTE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8
 
@@ -42,6 +46,7 @@ def network(
     onnx.save(model, file)
 
 
+IN_RGB = ImportOptions(size=(32, 32), mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
 RGB = ("--size", "32", "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2")
 
 
@@ -93,3 +98,75 @@ def test_the_runtimes_own_words_name_the_dimension(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "or export it for such images" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_images(tmp_path / "normal", stripes(8, seed=1))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_without_preprocessing_becomes_a_backbone_by_import(folder: Path) -> None:
+    """`fit` names the command that knows how; what it writes can be fitted with."""
+    network(folder / "net.onnx")
+    with pytest.raises(ModelFileError, match="'oneclass backbone import', given --size, --mean"):
+        Backbone.open("net.onnx")
+    imported = import_network(Path("net.onnx"), Path("own.onnx"), IN_RGB)
+    assert Detector(backbone="own.onnx", layer="y", rows="image", threads=1).fit("normal")
+    assert imported.layers == ("y",)
+
+
+def test_weights_in_another_file_are_told_by_whoever_opens_it(folder: Path) -> None:
+    """They would be found in the working folder, and the digest would not stand for them."""
+    network(folder / "net.onnx")
+    import_network(Path("net.onnx"), Path("own.onnx"), IN_RGB)
+    apart = {"save_as_external_data": True, "size_threshold": 0, "location": "weights.bin"}
+    onnx.save(onnx.load("own.onnx"), "apart.onnx", **apart)
+    detector = Detector(backbone="apart.onnx", layer="y", rows="image", threads=1)
+    with pytest.raises(ModelFileError, match=r"onnx\.save\(onnx\.load\(\.\.\.\), \.\.\.\)"):
+        detector.fit("normal")
+    onnx.save(onnx.load("apart.onnx"), "apart.onnx")
+    detector.fit("normal")
+
+
+def test_a_network_without_maps_says_so_rather_than_nothing(folder: Path) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("MatMul", ["f", "w"], ["y"]),
+    ]
+    weights = np.random.default_rng(0).normal(size=(3 * 32 * 32, 5)).astype(np.float32)
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", FLOAT, ("n", 3, 32, 32))],
+        [helper.make_tensor_value_info("y", FLOAT, ("n", 5))],
+        [numpy_helper.from_array(weights, "w")],
+    )  # fmt: skip
+    opset = [helper.make_opsetid("", 13)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), "flat.onnx")
+    import_network(Path("flat.onnx"), Path("own.onnx"), IN_RGB)
+    patches = Detector(backbone="own.onnx", layer="y", rows="patches", threads=1)
+    with pytest.raises(InputError, match=r"with a map: none is named; .* learn from whole images"):
+        patches.fit("normal")
+    Detector(backbone="own.onnx", layer="y", rows="image", threads=1).fit("normal")
+
+
+def test_metadata_that_is_no_json_is_told_apart_from_a_damaged_file(folder: Path) -> None:
+    network(folder / "net.onnx")
+    model = onnx.load("net.onnx")
+    model.metadata_props.add(key="oneclass", value="{bad")
+    onnx.save(model, "bad.onnx")
+    with pytest.raises(ModelFileError, match=r"metadata is no JSON object .* without that entry"):
+        import_network(Path("bad.onnx"), Path("own.onnx"), IN_RGB)
+    del model.metadata_props[:]
+    onnx.save(model, "bad.onnx")
+    import_network(Path("bad.onnx"), Path("own.onnx"), IN_RGB)
+
+
+def test_a_backbone_given_for_an_embedded_one_is_to_be_left_out(folder: Path) -> None:
+    network(folder / "net.onnx")
+    import_network(Path("net.onnx"), Path("own.onnx"), IN_RGB)
+    own = Detector(layer="block_2@2", size=(32, 32), rows="image", threads=1)
+    own.fit("normal").save("m.oneclass")
+    with pytest.raises(ModelFileError, match="Leave it out: that one is embedded"):
+        load("m.oneclass", backbone="own.onnx")
+    load("m.oneclass")

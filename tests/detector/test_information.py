@@ -11,6 +11,7 @@ import pytest
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, ModelFileError, load
+from oneclass.cli.talk.showing import amount
 from oneclass.detector.files.information import (
     detail,
     looks_at,
@@ -126,4 +127,4 @@ def test_fit_says_that_it_kept_no_rows_of_patches(tmp_path: Path) -> None:
     kept = oneclass(*words, "--keep-rows", cwd=tmp_path)
     assert "cannot teach" not in kept.stderr
     size = (tmp_path / "m.oneclass.rows").stat().st_size
-    assert f"m.oneclass.rows: {size / 1e6:.1f} MB that 'oneclass update' needs" in kept.stderr
+    assert f"m.oneclass.rows: {amount(size, 'B')} that 'oneclass update' needs" in kept.stderr

@@ -23,6 +23,7 @@ from conftest import stripes
 from oneclass import Detector, ImageError, images
 from oneclass.cli import cli
 from oneclass.images.formats import dicom
+from oneclass.images.formats.source import RefusedError
 
 SECRETS = ("Zweifel^Kunigunde", "ID-4711-0815", "19610213", "St. Anderswo")
 
@@ -208,7 +209,7 @@ def test_damage_ends_in_a_reason(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 4))):
         whole[data.draw(st.integers(132, len(whole) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     cut = bytes(whole[: data.draw(st.integers(132, len(whole)))])
-    with suppress(dicom.RefusedError):
+    with suppress(RefusedError):
         source = dicom.inspect(io.BytesIO(cut))
         if source.header.nbytes < 1 << 24 and source.header.frames == 1:
             found = source.decode()

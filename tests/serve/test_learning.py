@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import subprocess
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -15,8 +16,10 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.detector.files import modelfile
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
+from oneclass.serve.work.jobs.runner import PROGRAM
 from serving import RAW, Place, until
 
 
@@ -128,13 +131,27 @@ def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
 
 def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:
     place = start(model=False)
-    write_images(tmp_path / "one", stripes(1, seed=5))
+    write_images(tmp_path / "one", stripes(2, seed=5))
     number = filled_set(place, tmp_path / "one")
-    job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": number}).json()
+    asked = {"name": "x", "set": number, "false_alarms": 0.01}
+    job = place.client.post("/api/v1/jobs/fit", json=asked).json()
     ended = place.job(job["id"])
     assert ended["state"] == "failed"
-    assert "two" in ended["error"] or "2" in ended["error"]
+    assert "false_alarms is 0.01" in ended["error"]
+    assert "Give a higher rate" in ended["error"]
     assert place.client.get("/api/v1/models").json() == {"models": []}
+
+
+def test_a_set_of_one_image_is_told_to_grow_before_a_job_is_made(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "one", stripes(1, seed=5))
+    asked = {"name": "x", "set": filled_set(place, tmp_path / "one")}
+    answer = place.client.post("/api/v1/jobs/fit", json=asked)
+    assert answer.status_code == 422
+    assert "holds 1 images: at least 2" in answer.json()["message"]
+    assert place.client.get("/api/v1/jobs").json()["jobs"] == []
 
 
 def test_only_images_come_into_a_set(place: Place) -> None:
@@ -273,7 +290,31 @@ def test_a_model_without_rows_cannot_learn_more(
 def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     answer = place.client.put("/api/v1/models/other/file", content=content, headers=RAW)
     assert (answer.status_code, answer.json()["error"]) == (422, "unusable")
-    assert place.client.get("/api/v1/models/other").status_code == 404
+    assert str(place.service.settings.data) not in answer.json()["message"]
+    gone = place.client.get("/api/v1/models/other")
+    assert gone.status_code == 404
+    assert "/models lists those that there are" in gone.json()["message"]
+    assert place.client.get("/models").status_code == 200
+
+
+def test_a_model_with_a_network_of_its_own_is_told_what_a_server_has(
+    place: Place, model_file: Path
+) -> None:
+    """Nobody who uploads can put a file beside it, or give the server an option."""
+    card, arrays, _ = modelfile.read(model_file)
+    card["representation"]["backbone"] = {"name": "own", "sha256": "0" * 64}
+    modelfile.write(model_file.with_name("own.oneclass"), card, arrays)
+    content = model_file.with_name("own.oneclass").read_bytes()
+    answer = place.client.put("/api/v1/models/own/file", content=content, headers=RAW)
+    assert answer.status_code == 422
+    assert "its own network, 'own', and a server has" in answer.json()["message"]
+    assert "--backbone" not in answer.json()["message"]
+
+
+def test_a_method_that_is_not_for_an_address_is_told_which_is(place: Place) -> None:
+    answer = place.client.put("/api/v1/predictions/1/review", json={"verdict": "real"})
+    assert answer.status_code == 405
+    assert answer.json()["message"] == "PUT is not for this address; it takes POST."
 
 
 def test_a_damaged_model_is_refused(place: Place, model_file: Path) -> None:
@@ -303,3 +344,13 @@ def test_the_monitor_counts_what_each_rate_would_have_called(place: Place, image
         assert rate["called"] == sum(p <= rate["false_alarms"] for p in p_values)
     thresholds = [rate["threshold"] for rate in said["rates"]]
     assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_no_file_where_the_server_was_started_stands_for_a_module(tmp_path: Path) -> None:
+    """Jobs are programs of their own, in the folder that somebody happened to be in."""
+    for name in ("json", "types", "numpy", "oneclass"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')", encoding="utf-8")
+    python, *options, _, module = PROGRAM
+    command = [python, *options, "-c", f"import json, numpy, {module}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

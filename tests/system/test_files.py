@@ -125,3 +125,15 @@ def test_files_written_without_waiting_are_whole_and_flushed_together(
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="folder"):
         flush_files([tmp_path / "folder"])
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("mode", [0o664, 0o600, 0o640])
+def test_what_is_written_over_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    """A group that shares a model goes on sharing it; what was private stays so."""
+    file = tmp_path / "m"
+    file.write_bytes(b"old")
+    file.chmod(mode)
+    with whole_file(file) as opened:
+        opened.write(b"new")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", mode)

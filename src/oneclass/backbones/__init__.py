@@ -14,6 +14,7 @@ from oneclass.backbones.session import (
     EMBEDDED_SHA256,
     Backbone,
     LayerSession,
+    is_here,
     open_recorded,
 )
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
@@ -31,6 +32,7 @@ __all__ = [
     "Runtime",
     "choose_runtime",
     "first_line",
+    "is_here",
     "open_recorded",
     "refused_as",
     "runtime_as_fitted",

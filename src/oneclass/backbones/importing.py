@@ -16,7 +16,7 @@ from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
 from oneclass.backbones.defaults import default_layers, stage_ends
 from oneclass.backbones.matconvnet.graph import to_onnx
 from oneclass.backbones.matconvnet.records import read_simplenn
-from oneclass.backbones.onnx_file import cut, metadata, weights_elsewhere, with_metadata
+from oneclass.backbones.onnx_file import ELSEWHERE, cut, metadata, weights_elsewhere, with_metadata
 from oneclass.backbones.onnx_graph import require_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.spec import Preprocessing
@@ -166,11 +166,8 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
     try:
         told = metadata(model, METADATA_KEY)
         if weights_elsewhere(model):
-            raise ModelFileError(
-                f"{file}: its weights are in another file beside it. Make one file of both: "
-                "onnx.save(onnx.load(...), ...) in Python."
-            )
-        record = _record(told)
+            raise ModelFileError(f"{file}: {ELSEWHERE}.")
+        record = _record(file, told)
     except ValueError as error:
         raise ModelFileError(
             f"{file}: not a readable ONNX model ({error}). Export or copy it again."
@@ -181,10 +178,16 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
     return with_metadata(model, METADATA_KEY, json.dumps(record, sort_keys=True))
 
 
-def _record(told: str | None) -> dict[str, Any]:
-    record = json.loads(told) if told is not None else {}
+def _record(file: Path, told: str | None) -> dict[str, Any]:
+    try:
+        record = json.loads(told) if told is not None else {}
+    except ValueError:
+        record = None
     if not isinstance(record, dict):
-        raise ValueError(f"its {METADATA_KEY!r} metadata is no JSON object")
+        raise ModelFileError(
+            f"{file}: its {METADATA_KEY!r} metadata is no JSON object ({str(told)[:60]!r}). "
+            "Export it again without that entry."
+        )
     return record
 
 

@@ -130,6 +130,13 @@ def with_metadata(model: bytes, key: str, text: str) -> bytes:
     return b"".join([*kept, _delimited(MODEL_METADATA, entry)])
 
 
+ELSEWHERE = (
+    "its weights are in another file beside it. Make one file of both: onnx.save(onnx.load(...), "
+    "...) in Python"
+)
+"""What is wrong, and what to do, where `weights_elsewhere`."""
+
+
 def weights_elsewhere(model: bytes) -> bool:
     """Whether some weights are in another file beside the model.
 

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from oneclass.backbones.catalogue import PUBLISHED, pulled_file
 from oneclass.backbones.expected import misfit
-from oneclass.backbones.onnx_file import cut, metadata, output_names, tensor_names
+from oneclass.backbones.onnx_file import (
+    ELSEWHERE,
+    cut,
+    metadata,
+    output_names,
+    tensor_names,
+    weights_elsewhere,
+)
 from oneclass.backbones.refusals import refused_as
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
@@ -57,15 +64,18 @@ class Backbone:
             self.layers = output_names(model)
             self._tensors = tensor_names(model)
             record = metadata(model, METADATA_KEY)
+            elsewhere = weights_elsewhere(model)
         except ValueError as error:
             raise ModelFileError(
                 f"backbone {file}: not a readable ONNX model ({error}). Export or copy it again."
             ) from error
+        if elsewhere:  # a digest of this file would not stand for them
+            raise ModelFileError(f"backbone {file}: {ELSEWHERE}.")
         if record is None:
             raise ModelFileError(
                 f"backbone {file}: the ONNX file has no {METADATA_KEY!r} entry in its metadata, so "
-                "its preprocessing is unknown. Add one: a JSON object with name and preprocessing "
-                "(size, interpolation, mean, std); docs/backbones.md shows how."
+                "its preprocessing is unknown. 'oneclass backbone import', given --size, --mean "
+                "and --std as in training, writes a copy that says so; docs/backbones.md has more."
             )
         try:
             data: dict[str, Any] = json.loads(record)
@@ -115,7 +125,8 @@ class Backbone:
             return cls(file.read_bytes(), file=str(file))
         except OSError as error:
             raise InputError(
-                f"backbone {file}: cannot be read ({error.strerror or error})."
+                f"backbone {file}: cannot be read ({error.strerror or error}). Check the path "
+                "and its permissions."
             ) from error
 
     def __repr__(self) -> str:
@@ -189,8 +200,8 @@ class Backbone:
         views = [(tensors.index(tensor), wanted) for tensor, wanted in pairs]
         with refused_as(
             lambda said: ModelFileError(
-                f"backbone {self.spec.name}: {runtime.name} cannot run it up to {'+'.join(layers)} "
-                f"({said}). Export it again."
+                f"backbone {self.spec.name}: {runtime.name} cannot run it up to "
+                f"{'+'.join(layers)} ({said}). Export it again."
             )
         ):
             engine = start(cut(self.model, tensors), runtime, threads)
@@ -280,7 +291,7 @@ def open_recorded(
         place = name
     elif beside.is_file():
         place = beside
-    elif name in PUBLISHED and pulled_file(name).is_file():
+    elif is_here(record):
         place = name
     else:
         raise ModelFileError(
@@ -289,11 +300,21 @@ def open_recorded(
         )
     backbone = Backbone.open(place)
     if backbone.spec.sha256 != digest:
+        embedded = digest in EMBEDDED_SHA256.values()
+        advice = "Leave it out: that one is embedded." if embedded else "Give the file of that one."
         raise ModelFileError(
             f"model {model}: was fitted with backbone {name!r} of SHA-256 {digest}, but {place} "
-            f"has {backbone.spec.sha256}. Give the file that it was fitted with."
+            f"has {backbone.spec.sha256}. {advice}"
         )
     return backbone
+
+
+def is_here(record: Mapping[str, Any]) -> bool:
+    """Whether a recorded network is embedded, or pulled, so that no file need be given."""
+    name = record["name"]
+    return record["sha256"] in EMBEDDED_SHA256.values() or (
+        name in PUBLISHED and pulled_file(name).is_file()
+    )
 
 
 @cache

@@ -140,7 +140,9 @@ def run_command(*words: str | Path) -> None:
     """Print a command as a user would type it, and run it as a program of its own."""
     arguments = [str(word) for word in words]
     say(f"$ oneclass {as_typed(arguments)}")
-    code = subprocess.run([sys.executable, "-m", "oneclass", *arguments], check=False).returncode
+    code = subprocess.run(
+        [sys.executable, "-P", "-m", "oneclass", *arguments], check=False
+    ).returncode
     if code != 0:
         raise OneclassError(f"the command above ended with exit code {code}; see its message.")
     say("")

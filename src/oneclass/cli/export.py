@@ -12,6 +12,7 @@ import click
 from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
 from oneclass.cli.talk.parameters import Size
 from oneclass.errors import InputError
+from oneclass.system.host.portable import as_typed
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -101,7 +102,8 @@ def export(
         with whole_file(place) as target:
             target.write(content)
     if n_bytes:
-        say(f"{place}: {n_bytes / 1e6:.1f} MB. 'oneclass verify {place} {model} IMAGES' compares.")
+        compare = as_typed(["verify", str(place), model, "IMAGES"])
+        say(f"{place}: {n_bytes / 1e6:.1f} MB. To compare: oneclass {compare}")
     return code
 
 
@@ -162,7 +164,7 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
     size = write_page(folder, content, record, files)
     say(
-        f"{folder}: {size / 1e6:.1f} MB. Any web server can serve it, such as "
-        f"'python3 -m http.server -d {folder}'."
+        f"{folder}: {size / 1e6:.1f} MB. Any web server can serve it, such as: "
+        f"{as_typed(['python3', '-m', 'http.server', '-d', str(folder)])}"
     )
     return 0

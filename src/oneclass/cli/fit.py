@@ -17,6 +17,7 @@ from oneclass.cli.talk.console import (
     say_traffic,
 )
 from oneclass.cli.talk.parameters import setting_options
+from oneclass.cli.talk.showing import amount
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
 from oneclass.system.places import place
 
@@ -68,8 +69,8 @@ def fit(
         say(others)
     if rows:
         kept = rows_file(place(out))
-        size = kept.stat().st_size / 1e6
-        say(f"{kept}: {size:.1f} MB that 'oneclass update' needs, and scoring does not.")
+        size = amount(kept.stat().st_size, "B")
+        say(f"{kept}: {size} that 'oneclass update' needs, and scoring does not.")
     elif keep_rows is None:
         say(
             "'oneclass update' cannot teach this model more images: that takes the rows of the "

@@ -46,7 +46,7 @@ class FittedUnion:
         peaks: (n,) the largest score of an image's positions, likewise; an image's own score where
             it is one row.
         dual_gap: the largest relative gap of all half-spaces.
-        warnings: of the fits.
+        warnings: of the fits, for people.
     """
 
     union: Union
@@ -136,8 +136,23 @@ def fit_union(
         union = _with_one_offset(union, samples, nu)
     held_out, peaks = _held_out(union, part, scored or rows, folds)
     gap = max(float(fit.dual_gap.max()) for fit in fits)
-    warnings = tuple(dict.fromkeys(w for fit in fits for w in fit.warnings))
-    return FittedUnion(union, part, folds, held_out, peaks, gap, warnings)
+    return FittedUnion(union, part, folds, held_out, peaks, gap, _unsolved(fits))
+
+
+def _unsolved(fits: list[Halfspaces]) -> tuple[str, ...]:
+    """What of the fits is worth telling people who think of images: rows alike or alone are usual.
+
+    The solver's own sentences speak of rows and of limits that nobody can set here.
+    """
+    gaps = [gap for fit in fits for gap, how in zip(fit.dual_gap, fit.status, strict=True)
+            if how == "passes_used_up"]  # fmt: skip
+    if not gaps:
+        return ()
+    return (
+        f"{len(gaps)} half-spaces are not at their best: the largest relative duality gap is "
+        f"{max(gaps):.1e}. What is promised of false alarms holds all the same, so nothing need be "
+        "done.",
+    )
 
 
 def _learnt_from(rows: RowSource, n_parts: int, seed: int) -> RowSource:

@@ -88,7 +88,9 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
                 "the two."
             )
         if layer is not None or asked.grid is not None:
-            raise InputError("layer and grid are for networks: greyscale has neither. Leave them.")
+            raise InputError(
+                "layer and grid are for networks: greyscale has neither. Leave them out."
+            )
         size = asked.size or _common_size(headers)
         return Greyscale(size, row_dtype=dtype or ROW_DTYPES[0])
     network = Backbone.open(asked.backbone)

@@ -35,6 +35,7 @@ from oneclass.statistics import exact_interval
 from oneclass.system.arrays import Array
 from oneclass.system.files import translated_errors
 from oneclass.system.host import memory
+from oneclass.system.host.portable import as_typed
 
 
 class Progressing(Protocol):
@@ -170,11 +171,12 @@ def _check_both(scored: list[Scored], category: Category) -> None:
     Raises:
         InputError: none of the ones or of the others could be read.
     """
+    test = category.folder / "test"
     for odd, what in ((False, "normal"), (True, "odd")):
         if not any(one.picture.is_odd == odd for one in scored):
             raise InputError(
-                f"{category.folder / 'test'}: none of the {what} pictures can be read. "
-                f"'oneclass check {category.folder / 'test'}' says why."
+                f"{test}: none of the {what} pictures can be read. To see why: oneclass "
+                f"{as_typed(['check', str(test)])}"
             )
 
 

@@ -64,7 +64,10 @@ def check_name(file: Path) -> None:
         InputError: it does not end in .xml.
     """
     if file.suffix != ENDING:
-        raise InputError(f"{file}: OpenVINO reads models from files that end in {ENDING}.")
+        raise InputError(
+            f"{file}: OpenVINO reads models from files that end in {ENDING}. Give such a name, as "
+            f"{file.with_suffix(ENDING)}."
+        )
 
 
 def _package() -> Any:

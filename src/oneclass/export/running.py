@@ -78,7 +78,10 @@ def _onnxruntime(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:
     def compute(images: NDArray[Any]) -> Outputs:
         return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
-    return session.get_modelmeta().custom_metadata_map[METADATA_KEY], compute
+    told = session.get_modelmeta().custom_metadata_map
+    if METADATA_KEY not in told:
+        raise ValueError("it does not name the model that it was made from")
+    return told[METADATA_KEY], compute
 
 
 def _openvino(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:

@@ -16,6 +16,7 @@ from typing import Any
 from oneclass.errors import InputError
 from oneclass.export.running import WEB_MODEL
 from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.texts import why
 
 VERSION = "1.30.0"
 """Of onnxruntime-web: the one that the page was tried with."""
@@ -124,8 +125,9 @@ def _one(given: Path, name: str) -> bytes:
     except StopIteration:
         raise InputError(f"{given}: holds no {name}. {_advice()}") from None
     except (KeyError, OSError, tarfile.TarError, EOFError) as error:
+        told = why(error) if isinstance(error, OSError) else "it is no such archive"
         raise InputError(
-            f"{given}: cannot be read as onnxruntime-web ({error}). {_advice()}"
+            f"{given}: cannot be read as onnxruntime-web ({told}). {_advice()}"
         ) from error
 
 

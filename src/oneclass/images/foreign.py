@@ -144,13 +144,21 @@ KINDS = (
     *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
 )
 PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")
-ZEROS = Foreign("a file that begins with zeros alone", "it was never written whole", False, b"\0")
+SVG = next(kind for kind in KINDS if kind.name == "SVG")
+ZEROS = Foreign(
+    "a file that begins with zeros alone",
+    "it was never written whole; fetch or export it again",
+    False,
+    b"\0",
+)
 
 
 def recognise(start: bytes) -> Foreign | None:
     """What a file is whose first `HEAD_BYTES` bytes these are, where that is known."""
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
         return PAGE
+    if start.startswith(b"<?xml") and b"<svg" in start:
+        return SVG
     if not start.strip(b"\0"):
         return ZEROS
     return next((kind for kind in KINDS if start[kind.at :].startswith(kind.magic)), None)

@@ -71,6 +71,8 @@ def advice(entry: str) -> str:
         return "only a shell knows what ~ stands for; write the folder out"
     if entry.strip()[:1] in "\"'" and entry.strip()[:1] == entry.strip()[-1:]:
         return "write it without the quotes"
+    if entry != entry.strip():
+        return "it begins or ends with a blank; take that away where it is not part of the name"
     if "\\" in entry and os.sep == "/":
         return "write / instead of \\"
     if not entry.isprintable() and any("\udc80" <= c <= "\udcff" for c in entry):

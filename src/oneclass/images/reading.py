@@ -165,7 +165,9 @@ def _inspect(file: BinaryIO) -> Source:
     """Tell the format by the first bytes and read the header."""
     start = file.read(foreign.HEAD_BYTES)
     if not start:
-        raise RefusedError("empty", "the file has no bytes; it was never written whole")
+        raise RefusedError(
+            "empty", "the file has no bytes: it was never written whole; fetch or export it again"
+        )
     known = next((inspect for magic, inspect in _MAGICS if start.startswith(magic)), None)
     if dicom.begins(file):  # whatever stands before its mark: it may be a TIFF's beginning
         known = dicom.inspect
@@ -180,7 +182,8 @@ def _inspect(file: BinaryIO) -> Source:
         raise RefusedError(reason, f"this is {kind.name}, which cannot be read; {kind.advice}")
     raise RefusedError(
         "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        "PNG, JPEG, TIFF, BMP, WebP, GIF, AVIF, HEIC, DICOM, PBM, PGM and PPM can be read"
+        "PNG, JPEG, TIFF, BMP, WebP, GIF, AVIF, HEIC, DICOM, PBM, PGM and PPM can be read: convert "
+        "it to one of these, or leave it out"
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading
-from oneclass.images.formats.source import MAX_BYTES, Header
+from oneclass.images.formats.source import MAX_BYTES, MORE_MEMORY, Header
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
@@ -28,10 +28,8 @@ BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
 FETCHING = 4
 """Images that a worker has on their way: stores answer in about the time that an image takes."""
-NO_MEMORY = (
-    "there was not enough memory for it; use fewer threads (--threads 1, in Python threads=1), a "
-    "machine or container with more memory, or scale it down"
-)
+NO_MEMORY = f"there was not enough memory for it; {MORE_MEMORY}"
+RANGES = {"uint8": " (0 to 255)", "uint16": " (0 to 65535)"}
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
 
 
@@ -211,8 +209,8 @@ def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:
         raise ImageError(
             name,
             "bit_depth",
-            f"its pixels are {pixels.dtype}, the model is for {depth}: convert it, or fit a model "
-            "on such images",
+            f"its pixels are {pixels.dtype}, the model is for {depth}{RANGES.get(depth, '')}: "
+            "convert it, or fit a model on such images",
         )
 
 
@@ -226,16 +224,45 @@ def content_digest(pixels: NDArray[Any]) -> bytes:
 def _checked_array(array: NDArray[Any], name: str) -> NDArray[Any]:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
-    elif array.dtype in (np.float16, np.float64):
+    elif not array.dtype.isnative:  # as numbers from FITS and other big-endian files are
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in (np.float16, np.float64):
         with np.errstate(over="ignore"):  # what is beyond float32 is told as not finite below
             array = array.astype(np.float32)
     if str(array.dtype) not in DEPTHS:
         raise ImageError(
-            name, "unsupported", f"dtype {array.dtype}; expected {', '.join(DEPTHS)} or bool."
+            name,
+            "unsupported",
+            f"dtype {array.dtype}; expected {', '.join(DEPTHS)} or bool: convert it, as with "
+            "image.astype('uint8') where its values go from 0 to 255",
         )
     if 0 in array.shape or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ImageError(name, "unsupported", f"shape {array.shape}; expected (H, W) or (H, W, 3).")
+        raise ImageError(
+            name,
+            "unsupported",
+            f"shape {array.shape}; expected (H, W) or (H, W, 3): {_on_shape(array.shape)}",
+        )
     if array.dtype == np.float32 and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
-        raise ImageError(name, "not_finite", f"{bad} of its values are NaN or infinite.")
+        raise ImageError(
+            name,
+            "not_finite",
+            f"{bad} of its values are NaN or infinite; replace them by a number that means what "
+            "you want",
+        )
     return array
+
+
+def _on_shape(shape: tuple[int, ...]) -> str:
+    """What to do with an array that is no image."""
+    if 0 in shape:
+        return "it holds no pixel, so leave it out"
+    if len(shape) == 4:
+        return "give the images in it one by one, as list(images)"
+    if len(shape) == 3 and shape[2] == 4:
+        return "leave its transparency out, as with image[..., :3]"
+    if len(shape) == 3 and shape[2] in (1, 2):
+        return "give its first channel, image[..., 0]"
+    if len(shape) == 3 and shape[0] in (1, 3, 4):
+        return "put its channels last, as with numpy.moveaxis(image, 0, -1)"
+    return "give grey or RGB pictures"

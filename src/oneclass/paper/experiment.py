@@ -77,7 +77,9 @@ def open_representations(texts: Sequence[str]) -> list[NetworkLayers]:
         network = Backbone.open(backbone)
         pairs = [Layers.parse(layer, network.has_layer) for layer in layers]
         if joined := [layer for layer, parts in zip(layers, pairs, strict=True) if len(parts) > 1]:
-            raise InputError(f"layer {joined[0]!r}: the paper's representations are single layers.")
+            raise InputError(
+                f"layer {joined[0]!r}: the paper's representations are single layers. Name one."
+            )
         short = short_name(backbone)
         if any(short == other.network for other in found):
             raise InputError(

@@ -35,6 +35,10 @@ WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
 LARGE_BYTES = 2**29
 """For all workers: of images that are so large that few fit."""
+NOT_FINITE = (
+    "the numbers made of it are not finite, or too large to square: some of its pixel values are "
+    "far out of range; correct them, or leave it out"
+)
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
 PREPARATION = 1
 """Of the way from a file to a row; a change that changes rows must count it up."""
@@ -352,19 +356,21 @@ class _Work(Generic[R]):
         if row is None:
             return self._no_memory(item.index)
         if not _finite(row):
-            why = (
-                "the network's output for it is not finite; are its pixel values far out of range?"
-            )
-            return ImageError(name, "row_not_finite", why)
+            return ImageError(name, "row_not_finite", NOT_FINITE)
         if self.representation.unit_length and not _any(row):
             return ImageError(name, "row_zero", NO_DIRECTION)
         return Extracted(item.index, row, item.digest, item.key, item.glance, name)
 
 
 def _finite(row: Rows) -> bool:
-    """Whether all is finite. Of float16 the bits are looked at: arithmetic with it is slow."""
+    """Whether all is finite, and its squares are; of float16, whose squares are float32, itself.
+
+    Of float16 the bits are looked at: arithmetic with it is slow.
+    """
     if row.dtype != np.float16:
-        return bool(np.isfinite(row).all())
+        flat = row.reshape(-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(flat @ flat))
     bits = np.ascontiguousarray(row)
     signed, plain = bits.view(np.int16), bits.view(np.uint16)  # negative ones are the largest
     return bool(signed.max(initial=0) < INFINITE and plain.max(initial=0) < SIGN + INFINITE)

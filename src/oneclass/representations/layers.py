@@ -122,8 +122,8 @@ class NetworkLayers(Representation):
         own, size = self.backbone.spec, self.preprocessing.size
         with refused_as(
             lambda said: InputError(
-                f"size {size}: backbone {own.name} cannot run on it ({said}). Its own size is "
-                f"{own.preprocessing.size}."
+                f"size {size}: backbone {own.name} cannot run on it ({said}). Leave the size out, "
+                f"or give its own, {own.preprocessing.size}."
             )
         ):
             maps = self._session(np.zeros((1, *self.preprocessing.shape), np.float32))
@@ -142,7 +142,8 @@ class NetworkLayers(Representation):
 
     def _mapped(self) -> str:
         """The backbone's layers with a map, for messages."""
-        return ", ".join(name for name, s in self.backbone.shapes().items() if len(s) == 3)
+        found = [name for name, s in self.backbone.shapes().items() if len(s) == 3]
+        return ", ".join(found) or "none is named; name an inner tensor, or learn from whole images"
 
 
 class PretrainedLayers(NetworkLayers):

@@ -82,7 +82,9 @@ def kinds(cache: Path) -> list[Kind]:
     if cache.exists() and not cache.is_dir():
         raise InputError(f"cache {cache}: it is no folder. Give the folder that --cache names.")
     if not cache.is_dir():
-        raise InputError(f"cache {cache}: no such folder. 'oneclass fit --cache {cache}' makes it.")
+        raise InputError(
+            f"cache {cache}: no such folder. Give the one that a command got with --cache."
+        )
     found = (p for p in cache.iterdir() if KIND.fullmatch(p.name) and not p.is_symlink())
     return sorted(
         (_kind(p) for p in found if p.is_dir()), key=lambda kind: (kind.name, kind.folder)

@@ -101,6 +101,11 @@ def check_dense(X: Any) -> None:
 
 
 def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if not shape:
+        raise InputError(
+            "X: one value or text; expected an array of two dimensions (rows, columns), or an "
+            "object with blocks(): read a file first, as with numpy.load(file, mmap_mode='r')"
+        )
     if len(shape) != 2:
         raise InputError(
             f"X: shape {shape}; expected two dimensions (rows, columns): reshape one row with "

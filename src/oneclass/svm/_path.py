@@ -112,7 +112,7 @@ def check_nus(nus: ArrayLike) -> list[float]:
         raise InputError(f"nus: {nus!r}; expected numbers in (0, 1], as in [0.1, 0.5]") from error
     if grid.ndim != 1 or not len(grid):
         raise InputError(f"nus: shape {grid.shape}; expected a sequence of one value or more")
-    for nu in grid:
+    for nu in grid.tolist():
         check_nu(nu)
     return [float(nu) for nu in grid]
 

@@ -51,6 +51,8 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
                 if flush:
                     file.flush()
                     os.fsync(file.fileno())
+            with suppress(OSError):  # what is written over keeps its permissions
+                shutil.copymode(path, temporary)
             portable.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -90,7 +90,8 @@ def evaluate(
             print_data(json.dumps(one.to_json()) if as_json else line)
         else:
             known = Evaluation(known.cells, [*known.problems, one])
-            say(f"error: {plain(one.sentence)} The rest goes on.")
+            if len(found) * len(settings) > 1:  # of one alone the last sentence tells
+                say(f"error: {plain(one.sentence)} The rest goes on.")
         say_traffic(traffic)
         traffic.clear()
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
@@ -117,7 +118,7 @@ def _settings(given: Mapping[str, Any], others: Sequence[str]) -> list[Settings]
         if words(one) in map(words, found):
             raise InputError(
                 f"--compare {text!r}: the same as {words(one)!r}, which is there already. Give "
-                "other settings, or leave it."
+                "other settings, or leave it out."
             )
         found.append(one)
     return found
@@ -138,8 +139,9 @@ def _read(text: str) -> dict[str, Any]:
         context = reader.make_context("compare", shlex.split(text), resilient_parsing=False)
     except (click.ClickException, ValueError) as error:
         told = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        told = told if told.endswith((".", "?")) else f"{told}."
         raise InputError(
-            f"--compare {text!r}: {told.rstrip('.')}. Expected options of 'oneclass fit' in one "
+            f"--compare {text!r}: {told} Expected options of 'oneclass fit' in one "
             "word, such as --compare '--rows patches --size 448'."
         ) from None
     given = click.core.ParameterSource.COMMANDLINE

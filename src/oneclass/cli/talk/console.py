@@ -70,18 +70,21 @@ def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) ->
         kinds = ", ".join(
             f"{n} x {reason}" for reason, n in Counter(e.reason for e in rest).items()
         )
-        say(f"  ... and {len(rest)} more ({kinds}); {_where_all(rest, listed_in)}")
+        where = _where_all(rest, listed_in)
+        say(f"  ... and {len(rest)} more ({kinds}){'; ' * bool(where)}{where}")
 
 
 def _where_all(errors: Sequence[ImageError], listed_in: str | None) -> str:
-    """Where all of these are named."""
+    """Where all of these are named; nothing where no command names them."""
     from oneclass.images import REASONS
 
     if listed_in:
         return f"see {listed_in}"
     if all(error.reason in (*REASONS, "bit_depth") for error in errors):
         return "'oneclass check --json' names them all"
-    return "'oneclass check --json' names those that cannot be read"
+    if any(error.reason in REASONS for error in errors):
+        return "'oneclass check --json' names those that cannot be read"
+    return ""
 
 
 def say_ignored(ignored: Mapping[str, int]) -> None:

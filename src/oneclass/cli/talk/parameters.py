@@ -45,7 +45,11 @@ class Share(click.ParamType[float]):
             share = -1.0
         if 0 < share < 1:
             return share
-        hint = f" For {text} %, write {text}% or {share / 100:g}." if 1 <= share < 100 else ""
+        hint = (
+            f" For {text} %, write {text}% or {share / 100:g}."
+            if 1 <= share < 100 and not text.endswith("%")
+            else ""
+        )
         expected = "expected a share above 0 and below 1, such as 0.01 or 1%."
         raise click.BadParameter(f"{value!r}: {expected}{hint}", param=param, ctx=ctx)
 

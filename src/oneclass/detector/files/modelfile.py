@@ -137,7 +137,13 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
         ModelFileError: there is no such file, it is no model, or one byte of it is not as written.
     """
     with _opened(path) as file:
-        content = file.read()
+        try:
+            content = file.read()
+        except MemoryError:
+            raise ModelFileError(
+                f"model {path}: refused: it does not fit into memory. Give a file made by "
+                "'oneclass fit', which is seldom larger than some MB."
+            ) from None
     card, entries, digest = _checked(path, io.BytesIO(content))
     return card, {name: _view(content, entry) for name, entry in entries.items()}, digest
 

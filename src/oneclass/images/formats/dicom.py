@@ -20,10 +20,11 @@ from oneclass.images.formats.source import (
     Depth,
     Header,
     Pixels,
-    RefusedError,
     Source,
     damaged,
     exactly,
+    no_memory,
+    too_large,
     truncated,
     unsupported,
 )
@@ -120,7 +121,7 @@ def _elements(file: BinaryIO, names: list[str], *, pixels: bool) -> Any:
     try:
         return package.dcmread(file, stop_before_pixels=not pixels, specific_tags=names)
     except MemoryError:
-        raise RefusedError("too_large", "there was not enough memory to read it") from None
+        raise no_memory("read") from None
     except (EOFError, OSError):
         raise truncated("list of elements") from None
     except Exception:  # what it says may quote an element
@@ -213,7 +214,7 @@ def _depth(found: Any, photometric: str, rule: _Rule) -> Depth:
 
 def _decode(file: BinaryIO, header: Header, rule: _Rule, syntax: str, photometric: str) -> Pixels:
     if file.seek(0, 2) > MAX_BYTES:
-        raise RefusedError("too_large", f"the file has more than {MAX_BYTES} bytes")
+        raise too_large(f"the file has more than {MAX_BYTES} bytes")
     found = _elements(file, [*WANTED, *PICTURE], pixels=True)
     if "PixelData" not in found:
         raise unsupported("DICOM without a picture, or with one of floating-point numbers")
@@ -239,7 +240,7 @@ def _stored(found: Any, syntax: str) -> Pixels:
     try:
         return np.asarray(get_decoder(UID(syntax)).as_array(found, index=0)[0])
     except MemoryError:
-        raise RefusedError("too_large", "there was not enough memory to decode it") from None
+        raise no_memory("decode") from None
     except Exception as problem:
         if "less than expected" in str(problem) or isinstance(problem, EOFError):
             raise truncated("picture data") from None

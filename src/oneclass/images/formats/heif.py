@@ -12,9 +12,10 @@ from oneclass.images.formats.source import (
     MAX_BYTES,
     Header,
     Pixels,
-    RefusedError,
     Source,
     damaged,
+    no_memory,
+    too_large,
     unsupported,
 )
 from oneclass.system.host.machine import pip_install
@@ -45,7 +46,7 @@ def kind_of(start: bytes) -> str | None:
 def inspect(file: BinaryIO) -> Source:
     """Read size, bits and frames of an AVIF or HEIC file; raises ``RefusedError``."""
     if file.seek(0, 2) > MAX_BYTES:
-        raise RefusedError("too_large", f"the file has more than {MAX_BYTES} bytes")
+        raise too_large(f"the file has more than {MAX_BYTES} bytes")
     file.seek(0)
     content = file.read()
     name, opener = ("AVIF", _avif()) if kind_of(content) == "AVIF" else ("HEIC", _heic())
@@ -57,7 +58,7 @@ def inspect(file: BinaryIO) -> Source:
             size, frames = image.size, int(getattr(image, "n_frames", 1))
             orientation = int(image.getexif().get(ORIENTATION, 1))  # HEIC's comes turned already
     except MemoryError:
-        raise RefusedError("too_large", "there was not enough memory to open it") from None
+        raise no_memory("open") from None
     except Exception as problem:  # hostile bytes make plugins raise almost anything
         raise damaged(f"its boxes make no sense ({problem})") from None
     header = Header(size[0], size[1], "uint8", 3, frames, name)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFile
 
-from oneclass.images.formats.source import Pixels, RefusedError, damaged, truncated
+from oneclass.images.formats.source import Pixels, damaged, no_memory, truncated
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -46,11 +46,7 @@ def decode(
             decoded: Image.Image = image if mode is None else image.convert(mode)
             return np.asarray(decoded)
     except MemoryError:
-        raise RefusedError(
-            "too_large",
-            "there was not enough memory to decode it; use fewer threads (--threads 1, in Python "
-            "threads=1), a machine or container with more memory, or scale it down",
-        ) from None
+        raise no_memory("decode") from None
     except Exception as problem:
         # Hostile bytes make plugins raise almost anything (SyntaxError, struct.error, KeyError...).
         if "truncated" in str(problem):

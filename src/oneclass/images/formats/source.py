@@ -72,6 +72,22 @@ class RefusedError(Exception):
         self.detail = detail
 
 
+MORE_MEMORY = (
+    "use fewer threads (--threads 1, in Python threads=1), a machine or container with more "
+    "memory, or scale it down"
+)
+
+
+def no_memory(to: str) -> RefusedError:
+    """The refusal of a file for which there was not enough memory `to` ..."""
+    return RefusedError("too_large", f"there was not enough memory to {to} it; {MORE_MEMORY}")
+
+
+def too_large(what: str) -> RefusedError:
+    """The refusal of a file that would take more than is read of any."""
+    return RefusedError("too_large", f"{what}; scale it down or cut it up")
+
+
 def exactly(file: BinaryIO, count: int, what: str) -> bytes:
     """The next ``count`` bytes, or a refusal that names what was cut off."""
     data = file.read(count)

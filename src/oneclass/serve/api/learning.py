@@ -63,6 +63,7 @@ def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
     check_name(asked.name)
     folder = service.sets.folder(asked.set)
+    service.sets.check_some(asked.set)
     settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
     return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
 

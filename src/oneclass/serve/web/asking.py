@@ -35,10 +35,13 @@ def holder_for(request: Request, scope: str) -> Holder:
     """
     holder: Holder | None = request.scope["state"]["holder"]
     if holder is None:
-        raise ProblemError(401, WORDS[401], "a token is needed.")
+        raise ProblemError(401, WORDS[401], "a token is needed: enter it on the page /login.")
     if scope not in holder.scopes:
         raise ProblemError(
-            403, WORDS[403], f"the token of {holder.name} is not for this: it lacks {scope!r}."
+            403,
+            WORDS[403],
+            f"the token of {holder.name} is not for this: it lacks {scope!r}. 'oneclass serve "
+            "token add' makes one that has it, with --scope.",
         )
     return holder
 

@@ -208,7 +208,11 @@ def check_origin(headers: Headers, host: str, url: str | None) -> None:
         parts = urlsplit(url)
         allowed = {f"{parts.scheme}://{parts.netloc}".lower()}
     if site not in ("same-origin", "none") or (origin and origin.lower() not in allowed):
-        raise ProblemError(403, WORDS[403], "a page of another server may not do this.")
+        raise ProblemError(
+            403,
+            WORDS[403],
+            "a page of another server may not do this: use this server's own pages.",
+        )
 
 
 def from_browser(headers: Headers) -> bool:

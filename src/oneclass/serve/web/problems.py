@@ -62,6 +62,16 @@ WORDS = {
 }
 
 
+LISTS = {
+    "model": "/models",
+    "version": "/models",
+    "prediction": "/api/v1/predictions",
+    "job": "/api/v1/jobs",
+    "watch": "/api/v1/watches",
+}
+"""Where all things of a kind are listed."""
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What an endpoint may answer instead, for the OpenAPI document."""
     always = (400, 401, 403, 413, 421, 422, 429, 503)
@@ -72,8 +82,10 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def not_found(what: str) -> ProblemError:
-    """There is no such thing."""
-    return ProblemError(404, WORDS[404], f"there is no {what}.")
+    """There is no such thing, such as `job 7`."""
+    known = LISTS.get(what.split()[0])
+    where = f"; {known} lists those that there are" if known else ""
+    return ProblemError(404, WORDS[404], f"there is no {what}{where}.")
 
 
 def answer(
@@ -97,7 +109,10 @@ async def told(request: Request, error: Exception) -> JSONResponse:
         word = getattr(error, "error", WORDS.get(error.status_code, "error"))
         message = str(error.detail)
         if message == "Not Found":
-            message = "there is no such page or endpoint."
+            message = "there is no such page or endpoint; the start page leads to all pages."
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            message = f"{request.method} is not for this address; it takes {allowed}."
         return answer(error.status_code, word, message, error.headers)
     return answer(500, WORDS[500], "this is a bug of oneclass; the server's log has more.")
 

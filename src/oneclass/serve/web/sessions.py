@@ -68,6 +68,8 @@ async def _form(request: Request) -> dict[str, str]:
     async for piece in request.stream():
         body += piece
         if len(body) > LONGEST:
-            raise ProblemError(413, WORDS[413], "the form is too long.")
+            raise ProblemError(
+                413, WORDS[413], "the form is too long: send a token and nothing else."
+            )
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
     return {name: values[0] for name, values in fields.items()}

@@ -7,7 +7,9 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from oneclass.backbones import is_here
 from oneclass.detector.estimator import Detector
+from oneclass.detector.files import modelfile
 from oneclass.detector.files.loading import load
 from oneclass.errors import InputError, ModelFileError
 from oneclass.serve.records.versions import Version, Versions
@@ -64,6 +66,20 @@ class Library:
             )
         return detector
 
+    def _load_new(self, file: Path) -> Detector:
+        """A model that came; errors don't tell where it lies while it is looked at."""
+        try:
+            network = modelfile.read(file)[0]["representation"].get("backbone")
+            if network is not None and not is_here(network):
+                raise ModelFileError(
+                    f"the model needs its own network, {network['name']!r}, and a server has the "
+                    "embedded and the published ones alone: upload a model with one of these. "
+                    "'oneclass score' judges with any."
+                )
+            return load(file, threads=self._threads)
+        except ModelFileError as error:
+            raise ModelFileError(str(error).replace(f"model {file}", "the model")) from error
+
     def can_learn(self, version: Version) -> bool:
         """Whether the rows that an update needs lie beside the model file."""
         file = self.file(version)
@@ -83,7 +99,7 @@ class Library:
         Raises:
             ModelFileError: it is no model file, or a damaged one.
         """
-        detector = load(file, threads=self._threads)
+        detector = self._load_new(file)
         assert detector.digest is not None, "loaded detectors have a digest"
         with self._lock:
             number = self._versions.next_number(name)
@@ -116,7 +132,7 @@ def check_name(name: str) -> str:
     allowed = all(c.isalnum() or c in "-_ ." for c in name) and name.isascii()
     if not allowed or not 1 <= len(name) <= 60 or name != name.strip(" ."):
         raise InputError(
-            f"the name {name!r}: expected 1 to 60 letters, digits, spaces, points, - or _, with a "
-            "letter or a digit at its ends."
+            f"the name {name!r}: expected 1 to 60 of the letters a to z, digits, spaces, points, - "
+            "and _, with no space or point at its ends."
         )
     return name

@@ -28,6 +28,7 @@ from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, Scored, Scorer
 from oneclass.serve.work.watching import Watcher
 from oneclass.serve.work.webhooks import Webhooks
+from oneclass.system.host.portable import as_typed
 
 TIDY_EVERY = 60.0
 
@@ -79,10 +80,11 @@ class Service:
         settings = self.settings
         if not settings.open and not self.tokens.all():
             self.database.close()
+            words = ["serve", "token", "add", "NAME", "--data", str(settings.data)]
             raise InputError(
                 f"others can reach {settings.url or settings.host}, and there is no token yet. "
-                f"Make one first: 'oneclass serve token add NAME --data {settings.data}'. Or "
-                "listen at 127.0.0.1 without --url."
+                "Listen at 127.0.0.1 without --url, or make one first: oneclass "
+                f"{as_typed(words)}"
             )
 
     def start(self) -> None:

@@ -109,7 +109,10 @@ class Watcher:
     def _score(self, watch: Row, whole: list[tuple[str, State]], quiet: dict[str, float]) -> None:
         version = self._versions.named(watch["name"])
         if version is None:
-            raise OneclassError(f"the model {watch['name']} is not there any more.")
+            raise OneclassError(
+                f"the model {watch['name']} is not there any more: end this watch, or learn one "
+                "of that name."
+            )
         seen = self._seen[watch["id"]]
         asked: list[tuple[str, State, Asked]] = []
         for path, state in whole:

@@ -28,6 +28,7 @@ from oneclass.images.formats.source import (
     Pixels,
     RefusedError,
     damaged,
+    too_large,
     truncated,
     unsupported,
 )
@@ -53,7 +54,11 @@ EXACT = 2**24  # float32 holds every integer up to here
 def decode(file: BinaryIO, layout: Layout) -> Pixels:
     """(H, W) or (H, W, 3) of the header's depth; raises ``RefusedError``."""
     if layout.planes * layout.rows * layout.row_bytes > 2 * MAX_BYTES:
-        raise RefusedError("too_large", "its strips or tiles unpack to far more than its picture")
+        raise RefusedError(
+            "too_large",
+            "its strips or tiles unpack to far more than its picture; export it anew as PNG or "
+            "plain TIFF",
+        )
     if layout.compression in FAX or layout.compression == JPEG:
         return _colours(_whole(file, layout), layout)
     planes = [_plane(file, layout, plane) for plane in range(layout.planes)]
@@ -167,7 +172,7 @@ def _container(entries: dict[int, list[int]], pieces: list[bytes]) -> bytes:
     data_at = body_at + sum(4 * len(v) for v in entries.values() if len(v) > 1)
     starts = np.concatenate(([0], np.cumsum(lengths[:-1], dtype=np.int64))) + data_at
     if data_at + sum(lengths) >= 2**32:
-        raise RefusedError("too_large", "its compressed data is above 4 GiB")
+        raise too_large("its compressed data is above 4 GiB")
     entries[324 if tiled else 273] = starts.tolist()
     table, body = b"", b""
     for tag, values in sorted(entries.items()):

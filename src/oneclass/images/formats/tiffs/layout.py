@@ -86,10 +86,12 @@ def check_compression(layout: Layout) -> None:
     else:
         fine = code in BYTEWISE and layout.photometric != YCBCR
     if not fine:
+        colours = "as RGB, " if layout.photometric == YCBCR else ""
         raise unsupported(
-            f"TIFF with compression {code}, {layout.bits} bits and photometric "
-            f"interpretation {layout.photometric}", "save it with LZW, deflate or no compression"
-        )  # fmt: skip
+            f"TIFF with compression {code}, {layout.bits} bits and photometric interpretation "
+            f"{layout.photometric}",
+            f"save it {colours}with LZW, deflate or no compression",
+        )
     predictable = {
         1: True,
         2: layout.bits in (8, 16, 32, 64),

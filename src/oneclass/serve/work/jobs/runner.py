@@ -22,7 +22,8 @@ from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.scoring import BusyError
 
-PROGRAM = (sys.executable, "-m", "oneclass.serve.work.jobs.program")
+# With -P no file of the folder that the server was started in can stand for a module.
+PROGRAM = (sys.executable, "-P", "-m", "oneclass.serve.work.jobs.program")
 EVERY = 0.3
 """Seconds between two records of progress."""
 
@@ -187,7 +188,8 @@ class JobRunner:
             return last
         if code == 0 or self._stopping or self._cancelled(number):
             return None
-        return {"error": f"it ended with exit code {code}: was the memory enough?"}
+        advice = "was the memory enough? Try fewer or smaller images."
+        return {"error": f"it ended with exit code {code}: {advice}"}
 
     def _cancelled(self, number: int) -> bool:
         job = self.jobs.one(number)

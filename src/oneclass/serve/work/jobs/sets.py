@@ -14,6 +14,8 @@ from oneclass.system.files import translated_errors
 
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a set that nobody learnt from is removed."""
+LEAST = 2
+"""Images that can be learnt from."""
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -59,7 +61,10 @@ class Sets:
         folder = self.folder(number)
         count = self.count(number)
         if count >= self._most:
-            raise InputError(f"the set is full: it holds {count} images.")
+            raise InputError(
+                f"the set is full: it holds {count} images, and no set may hold more. Learn from "
+                "these."
+            )
         self._keeping.check_image(file, name)
         stem = re.sub(r"[^\w.\-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
         suffix = PurePosixPath(stem).suffix or ".png"
@@ -72,6 +77,14 @@ class Sets:
     def count(self, number: str) -> int:
         """How many images a set has."""
         return sum(1 for _ in self.folder(number).iterdir())
+
+    def check_some(self, number: str) -> None:
+        """Raise InputError unless a set holds what can be learnt from."""
+        if (count := self.count(number)) < LEAST:
+            raise InputError(
+                f"the set holds {count} images: at least {LEAST} good ones are needed, and 100 or "
+                "more are advisable. Add some."
+            )
 
     def remove(self, number: str) -> None:
         """Remove a set and its images.

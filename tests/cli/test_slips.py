@@ -106,7 +106,7 @@ def test_check_tells_of_sizes_that_differ(tmp_path: Path) -> None:
     assert "sizes" not in alike.stdout
     write_images(tmp_path / "b", stripes(12, seed=2, side=48))
     differ = oneclass("check", "a", "b", cwd=tmp_path)
-    assert "2 sizes, from 24 x 24 to 48 x 48: all are resized to one" in differ.stdout
+    assert "2 sizes, from 24 x 24 to 48 x 48 (width x height): all are resized" in differ.stdout
 
 
 def test_nothing_is_printed_before_a_cache_is_refused(place: Path) -> None:

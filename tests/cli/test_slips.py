@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
+from oneclass.cli.demo import typed_program
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 
@@ -104,7 +106,7 @@ def test_check_tells_of_sizes_that_differ(tmp_path: Path) -> None:
     assert "sizes" not in alike.stdout
     write_images(tmp_path / "b", stripes(12, seed=2, side=48))
     differ = oneclass("check", "a", "b", cwd=tmp_path)
-    assert "2 sizes, from 24 x 24 to 48 x 48: all are resized to one" in differ.stdout
+    assert "2 sizes, from 24 x 24 to 48 x 48 (width x height): all are resized" in differ.stdout
 
 
 def test_nothing_is_printed_before_a_cache_is_refused(place: Path) -> None:
@@ -166,3 +168,38 @@ def test_tiles_say_what_their_size_must_be(place: Path) -> None:
     assert "size 100 x 100: with tiles, height and width are multiples" in said(
         place, *words, "100"
     )
+
+
+def test_a_network_is_trained_on_grey_or_on_colour_images(place: Path) -> None:
+    words = ("train", "good", "-o", "net.onnx")
+    assert "--grey and --colour exclude each other" in said(place, *words, "--grey", "--colour")
+    assert "--resume and --restart exclude each other" in said(
+        place, *words, "--resume", "--restart"
+    )
+
+
+def test_a_name_of_another_format_is_not_filled_with_onnx(place: Path) -> None:
+    assert "add --format openvino" in said(place, "export", "m.oneclass", "-o", "m.xml")
+    assert not (place / "m.xml").exists()
+
+
+def test_predictions_are_not_their_own_truth(place: Path) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    words = ("report", "m.oneclass", "run", "--labels", "run/predictions.csv")
+    assert "are the predictions themselves" in said(place, *words)
+
+
+def test_the_demo_names_a_program_that_the_shell_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "oneclass"
+    program.touch()
+    monkeypatch.setattr(sys, "argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", "")
+    assert typed_program() == str(program)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "__main__.py"), "demo"])
+    assert typed_program() == "oneclass"
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program), "demo"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert typed_program() == "oneclass"

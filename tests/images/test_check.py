@@ -99,7 +99,15 @@ def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     assert check([tmp_path]).advice() == ("There is no readable image here.",)
     report = check([tmp_path / "nowhere"])
     assert [error.reason for error in report.errors] == ["missing"]
-    assert report.text()
+    assert report.advice() == (
+        "There is no readable image here.",
+        "1 path leads nowhere: check the spelling.",
+    )
+    (tmp_path / "text.png").write_text("no image")
+    assert check([tmp_path, tmp_path / "nowhere"]).advice()[1:] == (
+        "1 path leads nowhere: check the spelling.",
+        "1 of 1 files cannot be read: fix or remove it.",
+    )
 
 
 def test_few_images_are_called_few(tmp_path: Path) -> None:

@@ -130,8 +130,10 @@ def test_tokens_end(start: Callable[..., Place]) -> None:
     tokens = place.service.tokens
     expired, removed = tokens.make("old", ["read"], -1), tokens.make("gone", ["read"])
     tokens.remove("gone")
-    for token in (expired, removed):
+    for token in (expired, removed, "mistyped"):
         headers = {"Authorization": f"Bearer {token}"}
+        said = place.client.get("/api/v1/models", headers=headers).json()["message"]
+        assert said.startswith("the token that was sent is none of this server's")
         assert place.client.get(f"{AT}/api/v1/models", headers=headers).status_code == 401
     data = place.service.database.path
     for file in data.parent.glob(f"{data.name}*"):

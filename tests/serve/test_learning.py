@@ -224,6 +224,8 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
     assert sum(row["learnt"] for row in compared.values()) == 3
     lessons = place.page("/parts/lessons?model=stripes")
     assert "A new version is ready" in lessons
+    assert "Version 2 has learnt your false alarms." in lessons
+    assert "can be learnt" not in lessons
 
     def in_use() -> Any:
         return place.score(next((images / "normal").iterdir())).json()["version"]

@@ -15,7 +15,7 @@ import pytest
 from commands import oneclass
 from oneclass.errors import InputError, MissingDependencyError, StorageError
 from oneclass.serve.records import export, retention, summaries
-from oneclass.serve.records.database import FILE, Database
+from oneclass.serve.records.database import FILE, Database, only_server
 from oneclass.serve.records.migrations import MIGRATIONS
 from oneclass.serve.records.predictions import Filter, Made, Predictions
 from oneclass.serve.records.reviews import Reviews
@@ -142,6 +142,29 @@ def test_the_table_holds_every_prediction(place: Place, images: Path, tmp_path: 
         assert float(row["p_value"]) == one["p_value"]
         assert row["is_anomaly"] == str(one["is_anomaly"]).lower()
         assert row["model_sha256"] == answer["model_sha256"]
+
+
+def test_a_mistyped_folder_or_ending_gives_no_empty_table(place: Place, tmp_path: Path) -> None:
+    data = place.service.settings.data
+    for words in (("export", tmp_path / "t.csv"), ("token", "list"), ("token", "remove", "x")):
+        done = oneclass("serve", *words, "--data", tmp_path / "nowhere")
+        assert done.returncode == 2
+        assert "nowhere: no server has kept anything there" in done.stderr
+    done = oneclass("serve", "export", tmp_path / "t.txt", "--data", data)
+    assert (done.returncode, "t.txt: expected a name that ends in .csv" in done.stderr) == (2, True)
+    assert not list(tmp_path.glob("[nt]*"))
+    assert "token add NAME" in oneclass("serve", "token", "list", "--data", data).stderr
+
+
+def test_a_folder_is_of_one_server_for_as_long_as_it_lives(tmp_path: Path) -> None:
+    with only_server(tmp_path / "data"):
+        second = only_server(tmp_path / "data")
+        with pytest.raises(InputError, match=r"--data is .*data: another server"):
+            second.__enter__()
+        with only_server(tmp_path / "other"):
+            Database(tmp_path / "data").close()  # a table may be written meanwhile
+    with only_server(tmp_path / "data"):
+        pass
 
 
 def test_parquet_needs_its_package_or_holds_the_same(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import hmac
+import html
 import io
 import json
 import shutil
@@ -71,6 +72,16 @@ def test_files_are_scored_once_wherever_they_come_from(place: Place, images: Pat
     until(lambda: found(place)["images"] == 4)
 
 
+def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
+    assert "none has come yet" in [watch(place), place.page("/watch")][1]
+    asked = {"folder": f"{place.roots}/", "model": "stripes"}
+    again = place.client.post("/api/v1/watches", json=asked)
+    assert again.status_code == 422
+    assert "is watched already with the model stripes" in again.json()["message"]
+    watch(place, webhook="http://127.0.0.1:9/")  # another program is another end
+    assert len(place.client.get("/api/v1/watches").json()["watches"]) == 2
+
+
 def test_a_file_that_is_being_written_waits_until_it_is_whole(place: Place, images: Path) -> None:
     watch(place)
     content = next((images / "odd").iterdir()).read_bytes()
@@ -90,6 +101,10 @@ def test_a_cut_file_is_told_of_in_the_end_and_its_mending_scored(
     content = next((images / "odd").iterdir()).read_bytes()
     (place.roots / "cut.png").write_bytes(content[: len(content) // 2])
     until(lambda: found(place)["failures"] == 1)
+    until(lambda: found(place)["unusable"] != [])
+    [named] = found(place)["unusable"]
+    assert (Path(named["path"]).name, named["reason"]) == ("cut.png", "truncated")
+    assert named["detail"] in html.unescape(place.page("/parts/watches"))
     (place.roots / "cut.png").write_bytes(content)
     until(lambda: found(place)["images"] == 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -107,10 +108,19 @@ def run_textures(folder: Path, *, seed: int) -> None:
 
 def say_next() -> None:
     """The same commands, for the user's own images."""
+    program = typed_program()
     say("Now try it on your own images:\n")
-    say("    oneclass fit MY_NORMAL_IMAGES/ -o my.oneclass")
-    say("    oneclass score my.oneclass MY_NEW_IMAGES/ -o my_run/")
-    say("    oneclass report my.oneclass my_run/")
+    say(f"    {program} fit MY_NORMAL_IMAGES/ -o my.oneclass")
+    say(f"    {program} score my.oneclass MY_NEW_IMAGES/ -o my_run/")
+    say(f"    {program} report my.oneclass my_run/")
+
+
+def typed_program() -> str:
+    """How to call this program here: `make demo` installs it where the shell does not look."""
+    called = Path(sys.argv[0])
+    if called.stem == "oneclass" and called.exists() and shutil.which("oneclass") is None:
+        return as_typed([str(called)])
+    return "oneclass"
 
 
 def summary(predictions: Sequence[Prediction]) -> str:

@@ -92,6 +92,11 @@ def export(
         return _web(model, place, runtime, backbone)
     if runtime is not None:
         raise InputError("--onnxruntime-web is for --format web. Leave one of the two out.")
+    if kind == "onnx" and place.suffix.lower() == ".xml":
+        raise InputError(
+            f"-o {place}: --format onnx writes one ONNX file. Give a name that ends in .onnx, or "
+            "add --format openvino."
+        )
     detector = load(model, backbone=backbone)
     check_writable(place)
     content = onnx_model(detector, takes)

@@ -11,7 +11,7 @@ import click
 
 from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION
-from oneclass.errors import MissingDependencyError
+from oneclass.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from oneclass.serve.records.database import Database
@@ -32,13 +32,18 @@ DATA = click.option(
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", default=8717, show_default=True, help="Port to listen at; 0 for any.")
 @click.option("--url", help="Address by which a proxy shows it, such as https://line.example/odd.")
-@click.option("--allow-host", "hosts", multiple=True, help="Another name that it is reached by.")
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    help="Another name that it is reached by; may be given again.",
+)
 @click.option(
     "--folder",
     "folders",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Folder whose files may be scored by path, and watched.",
+    help="Folder whose files may be scored by path, and watched; may be given again.",
 )
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
 @click.option(
@@ -94,6 +99,7 @@ def export(file: Path, data: Path) -> int:
     """Write all predictions, with model, time and review, to FILE: .csv, or .parquet (pyarrow)."""
     from oneclass.serve.records import export as exports
 
+    exports.check_name(file)
     n = exports.export(open_database(data), file)
     say(f"{n} predictions are in {file}.")
     return 0
@@ -104,7 +110,7 @@ def token() -> None:
     """Say who may use a server that others can reach."""
 
 
-@token.command("add")
+@token.command("add", short_help="Make a token for NAME, and print it.")
 @click.argument("name")
 @DATA
 @click.option(
@@ -117,20 +123,24 @@ def token() -> None:
 @click.option("--expires", type=DURATION, help="When it ends.  [default: never]")
 def add_token(name: str, data: Path, scopes: tuple[str, ...], expires: float | None) -> int:
     """Make a token for NAME, and print it: this once, since only its digest is kept."""
+    from oneclass.serve.records.database import Database
     from oneclass.serve.records.tokens import SCOPES, Tokens
 
-    print_data(Tokens(open_database(data)).make(name, scopes or SCOPES, expires))
+    print_data(Tokens(Database(data)).make(name, scopes or SCOPES, expires))
     return 0
 
 
-@token.command("list")
+@token.command("list", short_help="List tokens, their scopes and last use.")
 @DATA
 def list_tokens(data: Path) -> int:
     """List the names of tokens, what they may do, and when they were last used."""
     from oneclass.serve.records.tokens import Tokens
     from oneclass.serve.web.words import when
 
-    for row in Tokens(open_database(data)).all():
+    rows = Tokens(open_database(data)).all()
+    if not rows:
+        say("there is no token; 'oneclass serve token add NAME' makes one.")
+    for row in rows:
         until = "" if row["until"] is None else f", until {when(row['until'])}"
         print_data(f"{row['name']}: {row['scopes']}; last used {when(row['used'])}{until}")
     return 0
@@ -144,19 +154,35 @@ def remove_token(name: str, data: Path) -> int:
     from oneclass.serve.records.tokens import Tokens
 
     Tokens(open_database(data)).remove(name)
-    say(f"the token of {name} is good for nothing any more.")
+    say(f"removed: the token of {name} opens nothing any more.")
     return 0
 
 
 def open_database(data: Path) -> Database:
-    """The database of a data folder, which a server may have open, too."""
-    from oneclass.serve.records.database import Database
+    """The database of a data folder, which a server may have open, too.
 
+    Raises:
+        InputError: there is none; a mistyped name would otherwise give an empty table.
+    """
+    from oneclass.serve.records.database import FILE, Database
+
+    if not (data / FILE).exists():
+        raise InputError(
+            f"--data is {data}: no server has kept anything there. Give the folder that 'oneclass "
+            "serve' names when it starts."
+        )
     return Database(data)
 
 
 def run(settings: Settings, *, open_page: bool | None) -> int:
     """Serve until somebody ends it."""
+    from oneclass.serve.records.database import only_server
+
+    with only_server(settings.data):
+        return _run(settings, open_page=open_page)
+
+
+def _run(settings: Settings, *, open_page: bool | None) -> int:
     from oneclass.serve.work.service import Service
 
     service = Service(settings)

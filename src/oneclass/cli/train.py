@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from oneclass.auxiliary.recipes import Recipe
     from oneclass.auxiliary.subcategories import Labelled
 
+CHANNELS = {None: None, "grey": 1, "colour": 3}
+
 
 @click.command(short_help="Learn a representation from sub-categories.")
 @click.argument("normal", metavar="NORMAL_DIR")
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=Size(), metavar="HxW", default="100x100", show_default=True, help="Of the input."
 )
-@click.option("--grey", "channels", flag_value=1, type=int, help="Train on grey images.")
-@click.option("--colour", "channels", flag_value=3, type=int, help="Train on RGB images.")
+@click.option("--grey", is_flag=True, help="Train on grey images.  [default: as they are]")
+@click.option("--colour", is_flag=True, help="Train on RGB images.  [default: as they are]")
 @click.option(
     "--min-images", type=int, default=2, show_default=True, help="That a sub-category needs."
 )
@@ -64,8 +66,8 @@ if TYPE_CHECKING:
     help="Let torch.compile translate the network.  [default: on a GPU]",
 )
 @setting_option("threads")
-@click.option("--resume", "begin", flag_value="resume", help="Go on from the last checkpoint.")
-@click.option("--restart", "begin", flag_value="restart", help="Throw an earlier run away.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint.")
+@click.option("--restart", is_flag=True, help="Throw an earlier run away.")
 @click.option(
     "--checkpoint-every",
     "checkpoint_seconds",
@@ -81,19 +83,20 @@ def train(
     labels: str | None,
     auto_subcategories: int | None,
     threads: int | None,
-    begin: str | None,
     **settings: Any,
 ) -> int:
     """Train a network to tell the sub-categories of normal images apart; write it as a backbone.
 
     NORMAL_DIR/<sub-category>/*: one folder of normal images a sub-category. Then:
 
-        oneclass fit NORMAL_DIR -o model.oneclass --backbone NET.onnx --layer P6@7
+        oneclass fit NORMAL_DIR -o m.oneclass --backbone NET.onnx --layer P6@7
 
     Checkpoints and metrics.jsonl go to NET.onnx.run/. Needs the extra train.
     """
     from oneclass.auxiliary import require_torch
 
+    begin = _one_of(settings, "resume", "restart") or "new"
+    settings["channels"] = CHANNELS[_one_of(settings, "grey", "colour")]
     first = os.environ.get("RANK", "0") == "0"
     # What is given comes before what is to be installed: a wrong folder is no reason to get torch.
     with progress("read", quiet=not first) as reading:
@@ -120,7 +123,7 @@ def train(
             options,
             file,
             folder,
-            begin=begin or "new",
+            begin=begin,
             show_reading=lambda done, total: show(done, total, "reading"),
             show=show,
             say=tell,
@@ -138,6 +141,14 @@ def train(
     words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file), "--layer", layer]
     say(f"    oneclass {as_typed(words)}")
     return UNREADABLE if trained.errors else 0
+
+
+def _one_of(settings: dict[str, Any], *flags: str) -> str | None:
+    """Which of the flags was given, or None; they are taken out of the settings."""
+    given = [name for name in flags if settings.pop(name)]
+    if len(given) > 1:
+        raise InputError(f"--{' and --'.join(given)} exclude each other. Give one.")
+    return next(iter(given), None)
 
 
 def _options(**settings: Any) -> Any:

@@ -77,12 +77,18 @@ class CheckReport:
 
     def advice(self) -> tuple[str, ...]:
         """What to do before training, in plain language; empty when nothing is amiss."""
-        total = self.images + len(self.errors)
+        absent = sum(error.reason == "missing" for error in self.errors)
+        bad, total = len(self.errors) - absent, self.images + len(self.errors) - absent
         found = (
             (not self.images, "There is no readable image here."),
             (
-                self.errors,
-                f"{len(self.errors)} of {total} files cannot be read: fix or remove them.",
+                absent,
+                f"{absent} {_be(absent, 'path leads', 'paths lead')} nowhere: check the spelling.",
+            ),
+            (
+                bad,
+                f"{bad} of {total} files cannot be read: fix or remove "
+                f"{'it' if bad == 1 else 'them'}.",
             ),
             (
                 len(self.depths) > 1,
@@ -96,8 +102,8 @@ class CheckReport:
             (
                 len(self.sizes) > 1,
                 f"{len(self.sizes)} sizes, from {_size(self.sizes, min)} to "
-                f"{_size(self.sizes, max)}: all are resized to one, so parts of the same size must "
-                "look the same size. Crop alike, or take one camera.",
+                f"{_size(self.sizes, max)} (width x height): all are resized to one, so "
+                "parts of the same size must look the same size. Crop alike, or take one camera.",
             ),
             (
                 "JPEG" in self.formats and len(self.formats) > 1,

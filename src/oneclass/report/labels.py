@@ -192,6 +192,11 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
             f"labels {file}: found {', '.join(columns) or 'no rows'}. Expected a header with path "
             f"and one of {', '.join(COLUMNS)}."
         )
+    if found[0] == "is_anomaly" and "p_value" in columns:
+        raise InputError(
+            f"labels {file}: are the predictions themselves, which agree with themselves always. "
+            "Give a table with the truth in a column called label."
+        )
     for number, row in rows:
         try:
             yield number, row["path"], _meant(row[found[0]].strip().lower())

@@ -217,6 +217,7 @@ class WatchOut(BaseModel):
     failures: int
     last: float | None
     problem: str | None
+    unusable: list[FailureOut]
     deliveries: dict[str, Any]
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from oneclass.serve.api.schemas import Done, WatchChange, WatchesOut, WatchIn, WatchMade, WatchOut
+from oneclass.errors import InputError
+from oneclass.serve.api.schemas import (
+    Done,
+    FailureOut,
+    WatchChange,
+    WatchesOut,
+    WatchIn,
+    WatchMade,
+    WatchOut,
+)
 from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
 from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
@@ -29,6 +38,11 @@ def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade
     version_of(service, asked.model)
     folder = folder_within(asked.folder, service.roots)
     webhook = check_address(asked.webhook) if asked.webhook else None
+    if service.watches.like(str(folder), asked.model, webhook) is not None:
+        raise InputError(
+            f"{folder}: is watched already with the model {asked.model}; each image would count "
+            "twice. Stop that watch first, or choose another folder or model."
+        )
     number = service.watches.add(
         str(folder), asked.model, webhook=webhook, only_odd=asked.only_anomalies
     )
@@ -92,5 +106,9 @@ def watch_out(service: Service, row: Row) -> WatchOut:
         failures=row["failures"],
         last=row["last"],
         problem=service.watcher.problems.get(row["id"]),
+        unusable=[
+            FailureOut(path=str(error.path), reason=error.reason, detail=error.detail)
+            for error in service.watcher.unusable.get(row["id"], ())
+        ],
         deliveries=dict(deliveries),
     )

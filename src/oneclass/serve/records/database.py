@@ -13,10 +13,44 @@ from oneclass.errors import InputError, StorageError
 from oneclass.serve.records.migrations import MIGRATIONS
 
 FILE = "oneclass.sqlite3"
+LOCK = "server.lock"
 PATIENCE = 10.0
 """Seconds to wait for another process that is writing."""
 Values = Sequence[Any] | Mapping[str, Any]
 Row = sqlite3.Row
+
+
+@contextmanager
+def only_server(folder: Path) -> Iterator[None]:
+    """Hold a folder for one server: two would do each job and score each watched file twice.
+
+    What is held is a lock of SQLite's on a file of its own, so it ends with the process, however
+    that ends, and on every system.
+
+    Args:
+        folder: that holds the database, or will.
+
+    Raises:
+        InputError: another server holds it.
+        StorageError: the disk is full or failing.
+    """
+    file = folder / LOCK
+    with translated(file):
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise StorageError(f"cannot lock {file}: {error}. Give another --data.") from error
+            raise InputError(
+                f"--data is {folder}: another server keeps its things there. Use that one, end it "
+                "first, or give another --data."
+            ) from error
+        yield
+    finally:
+        connection.close()
 
 
 class Database:

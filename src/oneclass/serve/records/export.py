@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from oneclass.errors import MissingDependencyError
+from oneclass.errors import InputError, MissingDependencyError
 from oneclass.results.runs import csv_text
 from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import verdict
@@ -38,6 +38,16 @@ QUERY = (
 )
 AT_A_TIME = 5000
 PARQUET = ".parquet"
+
+
+def check_name(file: Path) -> None:
+    """See that the name says what is to be written.
+
+    Raises:
+        InputError: it ends in neither .csv nor .parquet.
+    """
+    if file.suffix.lower() not in (".csv", PARQUET):
+        raise InputError(f"{file}: expected a name that ends in .csv or {PARQUET}.")
 
 
 def export(database: Database, file: Path) -> int:

@@ -40,6 +40,13 @@ class Watches:
         """Every watch with its counts."""
         return self._database.rows("SELECT * FROM watch ORDER BY id")
 
+    def like(self, folder: str, name: str, webhook: str | None) -> Row | None:
+        """The watch of this folder with this model that tells the same program, or None."""
+        return self._database.row(
+            "SELECT * FROM watch WHERE folder = ? AND name = ? AND webhook IS ?",
+            (folder, name, webhook),
+        )
+
     def one(self, number: int) -> Row | None:
         """A watch."""
         return self._database.row("SELECT * FROM watch WHERE id = ?", (number,))

@@ -52,6 +52,17 @@ def running(service: Service, kind: str, name: str | None = None) -> list[dict[s
     ]
 
 
+def written(service: Service, name: str) -> dict[str, Any] | None:
+    """The newest report on a model that can still be downloaded."""
+    done = (
+        row
+        for row in service.jobs.listed(50)
+        if (row["kind"], row["name"], row["state"]) == ("report", name, "done")
+        and service.reports.file(row["id"]).exists()
+    )
+    return next(done, None)
+
+
 def job(service: Service, number: int) -> dict[str, Any]:
     """A job, with what it was asked to do."""
     row = one_of(service.jobs.one, number, "job")

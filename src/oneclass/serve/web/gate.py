@@ -110,8 +110,8 @@ class Gate:
             raise ProblemError(
                 401,
                 WORDS[401],
-                "a token is needed: send it as 'Authorization: Bearer TOKEN', or enter it on the "
-                "page /login. 'oneclass serve token add NAME' makes one.",
+                f"{_without(headers)}: send one as 'Authorization: Bearer TOKEN', or enter it on "
+                "the page /login. 'oneclass serve token add NAME' makes one.",
                 {"WWW-Authenticate": "Bearer"},
             )
         scope["state"] = {**scope.get("state", {}), "holder": holder}
@@ -168,6 +168,13 @@ class Gate:
     def _count(self, started: list[int]) -> None:
         status = f"{started[0] // 100}xx" if started else "none"
         self._service.metrics.count("oneclass_requests_total", status=status)
+
+
+def _without(headers: Headers) -> str:
+    """Why nobody is known to ask."""
+    if headers.get("authorization"):
+        return "the token that was sent is none of this server's: mistyped, removed, or expired"
+    return "a token is needed"
 
 
 def check_head(scope: Scope, most: int) -> None:

@@ -169,5 +169,6 @@ def model(name: str, request: Request, service: TheService) -> Response:
         learners={v.id for v in versions if service.library.can_learn(v)},
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),
+        written=facts.written(service, name),
         version_out=version_out,
     )

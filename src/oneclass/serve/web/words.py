@@ -39,7 +39,8 @@ def odds(p_value: float, n_normal: int) -> str:
     if p_value < 0.095:
         return f"about 1 in {round(1 / p_value)} good images looks this odd"
     if p_value < 0.95:
-        return f"about {max(1, round(10 * p_value))} in 10 good images look this odd"
+        tenths = max(1, round(10 * p_value))
+        return f"about {tenths} in 10 good images look{'s' * (tenths == 1)} this odd"
     return "nearly every good image looks this odd or odder"
 
 

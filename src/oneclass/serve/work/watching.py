@@ -28,6 +28,8 @@ SETTLED = 2.0
 GROWING = 30.0
 """Seconds for which a file that looks cut off is looked at again: slow writers pause."""
 AT_A_TIME = 64
+NAMED = 20
+"""The files of a watch that could not be used, the newest of them, are told with the reason."""
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
 """Reasons that a file which is still being written may give."""
 
@@ -66,6 +68,7 @@ class Watcher:
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
         self.problems: dict[int, str] = {}
+        self.unusable: dict[int, tuple[ImageError, ...]] = {}
         self._rounds = Rounds("watching", EVERY, self._look_around)
 
     def start(self) -> None:
@@ -128,7 +131,10 @@ class Watcher:
         except BusyError:
             return  # they are still there a second later
         for path, state, one in asked:
-            one.answer.result()
+            answer = one.answer.result()
+            if isinstance(answer, ImageError):
+                others = self.unusable.get(watch["id"], ())
+                self.unusable[watch["id"]] = (answer, *others)[:NAMED]
             seen[path] = (state.bytes, state.changed)
 
     def _kept(self, path: str) -> Kept:

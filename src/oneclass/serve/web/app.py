@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oneclass import __version__
@@ -54,6 +55,8 @@ class Shortcut:
         )
         try:
             reply = await scoring.respond(request)
+        except ClientDisconnect:
+            raise
         except Exception as error:
             reply = await told(request, error)
             await reply(scope, receive, send)

@@ -10,6 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -75,6 +76,8 @@ class Gate:
         body = Body(receive, headers, self._service, turn)
         try:
             await self._app(scope, body.receive, careful_send)
+        except ClientDisconnect:
+            pass  # nobody is there to be told
         finally:
             turn.end()
             self._count(started)
@@ -195,6 +198,7 @@ def check_host(hosts: list[str], names: frozenset[str]) -> str:
             421,
             WORDS[421],
             f"this server is not {host[:100] or 'nameless'}; start it with --allow-host if it is.",
+            {"Connection": "close"},
         )
     return host
 

@@ -55,7 +55,7 @@ async def respond(request: Request) -> Response:
     chosen = _version(service, request)  # nearly always known without the disk
     source = "page" if from_browser(request.headers) else "api"
     asked = [Asked(chosen, source, keep) for keep in await _arrived(request, service)]
-    results = [await asyncio.wrap_future(answer) for answer in service.ask(asked)]
+    results = await service.results(asked)
     failed = [result for result in results if isinstance(result, ImageError)]
     if len(results) == len(failed) == 1:
         raise failed[0]

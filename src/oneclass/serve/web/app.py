@@ -72,6 +72,7 @@ def inner_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
         service.events.open()
+        service.handing.open()
         service.start()
         yield
         service.stop()

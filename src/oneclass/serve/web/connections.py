@@ -43,12 +43,12 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if not self._answering and self._hurry is None:
-            self._wait_for_headers()
         self._framing += len(data)
         super().data_received(data)
         if self._answering:
             self._received()
+        elif self._hurry is None:
+            self._wait_for_headers()
         if self._framing > self.limits.header_bytes:
             self._refuse(431, "Request Header Fields Too Large")
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from oneclass.serve.api.schemas import Done, WatchChange, WatchesOut, WatchIn, WatchMade, WatchOut
+from oneclass.serve.api.schemas import (
+    Done,
+    WatchChange,
+    WatchesOut,
+    WatchIn,
+    WatchMade,
+    WatchOut,
+    responses,
+)
 from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
-from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
-from oneclass.serve.web.problems import responses
+from oneclass.serve.web.asking import one_of, version_of
+from oneclass.serve.web.dependencies import Reader, Teacher, TheService
 from oneclass.serve.work.places import folder_within
 from oneclass.serve.work.service import Service
 from oneclass.serve.work.webhooks import check_address

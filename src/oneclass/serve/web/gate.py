@@ -118,7 +118,7 @@ class Gate:
                 "page /login. 'oneclass serve token add NAME' makes one.",
                 {"WWW-Authenticate": "Bearer"},
             )
-        scope["state"] = {**scope.get("state", {}), "holder": holder}
+        scope["state"] = {**scope.get("state", {}), "service": self._service, "holder": holder}
         new = CSRF not in cookies and scope["method"] in SAFE  # it may be for a page
         scope["state"]["csrf"] = secrets.token_urlsafe(24) if new else cookies.get(CSRF, "")
         scope["state"]["new_csrf"] = new

@@ -67,7 +67,6 @@ ONLY_IN = {
     "starlette": {"serve/api/*", "serve/web/*"},
     "pydantic": {"serve/api/*", "serve/web/*"},
     "uvicorn": {"serve/web/*"},
-    "h11": {"serve/web/connections.py"},
     "jinja2": {"serve/web/rendering.py"},
     "sqlite3": {"serve/*"},
     "fsspec": {"system/stores.py"},

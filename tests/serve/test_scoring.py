@@ -18,6 +18,7 @@ from commands import oneclass
 from damage import write_damaged
 from oneclass import load
 from oneclass.errors import StorageError
+from oneclass.serve.api.schemas import ScoredOut
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.settings import Limits
 from oneclass.serve.web.bodies import SMALL
@@ -84,6 +85,7 @@ def test_multipart_and_paths_give_the_same_as_raw_bytes(place: Place, images: Pa
     named = place.client.post("/api/v1/models/stripes/score", json={"paths": paths}).json()
     for answer in (form, named):
         assert answer["errors"] == []
+        assert ScoredOut.model_validate(answer).model_dump() == answer
         for one, other in zip(raw, answer["predictions"], strict=True):
             assert (one["score"], one["p_value"]) == (other["score"], other["p_value"])
     assert [p["path"] for p in named["predictions"]] == paths

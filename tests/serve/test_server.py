@@ -8,6 +8,8 @@ import random
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -78,6 +80,24 @@ def test_a_byte_at_a_time_does_not_hold_a_connection(run: Callable[..., Running]
                     line.sendall(b"x")
                     time.sleep(0.05)
             assert time.monotonic() - began < 4
+
+
+def test_the_first_answer_does_not_wait_for_the_endpoints() -> None:
+    program = """
+import sys
+import oneclass.serve.web.server
+print(*[name for name in ("fastapi", "pydantic", "jinja2") if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.split() == []
+
+
+def test_a_page_asked_for_at_once_waits_for_no_more_than_itself(data: Path) -> None:
+    server = Running(data)
+    began = time.monotonic()
+    assert server.get("/score")[0] == 200
+    assert server.end() == 0
+    assert time.monotonic() - began < 20
 
 
 HOSTILE = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oneclass.serve.records.database import Database
     from oneclass.serve.settings import Settings
 
-NEEDED = ("fastapi", "uvicorn", "jinja2", "python_multipart")
+NEEDED = ("fastapi", "httptools", "uvicorn", "jinja2", "python_multipart")
 DATA = click.option(
     "--data",
     default="oneclass-data",

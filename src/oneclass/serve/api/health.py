@@ -6,33 +6,28 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from oneclass import __version__
-from oneclass.serve.api.schemas import Health
-from oneclass.serve.web.asking import Reader, TheService
-from oneclass.serve.web.problems import WORDS, ProblemError, responses
+from oneclass.serve.api import answering
+from oneclass.serve.api.schemas import Health, responses
+from oneclass.serve.web.dependencies import Reader, TheService
 from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["health"])
 events = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
-async def healthz() -> Health:
+@router.get("/healthz", response_model=Health)
+async def healthz(request: Request) -> Response:
     """Whether the process answers."""
-    return Health(status="alive", version=__version__)
+    return await answering.alive(request)
 
 
-@router.get("/readyz", responses=responses(507))
-def readyz(service: TheService) -> Health:
+@router.get("/readyz", response_model=Health, responses=responses(507))
+async def readyz(request: Request) -> Response:
     """Whether images would be scored: the threads work, the database answers, the disk has room."""
-    if not service.ready:
-        raise ProblemError(503, WORDS[503], "it starts or stops.", {"Retry-After": "2"})
-    service.database.value("SELECT 1")
-    service.keeping.check_room()
-    return Health(status="ready", version=__version__)
+    return await answering.ready(request)
 
 
 @router.get("/metrics", response_class=Response, responses=responses())

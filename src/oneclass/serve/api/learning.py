@@ -17,10 +17,12 @@ from oneclass.serve.api.schemas import (
     ReportIn,
     SetOut,
     UpdateIn,
+    responses,
 )
-from oneclass.serve.web.asking import Reader, Reviewer, Teacher, TheService, one_of, version_of
+from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
-from oneclass.serve.web.problems import WORDS, ProblemError, responses
+from oneclass.serve.web.dependencies import Reader, Reviewer, Teacher, TheService
+from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
 

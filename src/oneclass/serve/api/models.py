@@ -7,11 +7,12 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut
+from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut, responses
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import Reader, Teacher, TheService, version_of
+from oneclass.serve.web.asking import version_of
 from oneclass.serve.web.bodies import RAW, received
-from oneclass.serve.web.problems import not_found, responses
+from oneclass.serve.web.dependencies import Reader, Teacher, TheService
+from oneclass.serve.web.problems import not_found
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
 

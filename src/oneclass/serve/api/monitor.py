@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from oneclass.detector.predictions import Prediction
+from oneclass.serve.api.schemas import responses
 from oneclass.serve.records import summaries
-from oneclass.serve.web.asking import Reader, TheService, version_of
-from oneclass.serve.web.problems import responses
+from oneclass.serve.web.asking import version_of
+from oneclass.serve.web.dependencies import Reader, TheService
 
 router = APIRouter(tags=["monitoring"])
 LAST = 20_000

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from oneclass.detector.estimator import Detector
-from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn
+from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn, responses
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import MOST, Filter, verdict
-from oneclass.serve.web.asking import Id, Reader, Reviewer, TheService, one_of
-from oneclass.serve.web.problems import ProblemError, responses
+from oneclass.serve.web.asking import one_of
+from oneclass.serve.web.dependencies import Id, Reader, Reviewer, TheService
+from oneclass.serve.web.problems import ProblemError
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oneclass.serve.web.problems import WORDS
+
 
 class Strict(BaseModel):
     """Nothing that is not known is taken."""
@@ -245,3 +247,19 @@ class Done(BaseModel):
     """It was done."""
 
     done: Literal[True] = True
+
+
+class Problem(BaseModel):
+    """Why a request was not done."""
+
+    error: str = Field(description="One short word out of a closed set.")
+    message: str = Field(description="What was wrong, and what to do next.")
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What an endpoint may answer instead, for the OpenAPI document."""
+    always = (400, 401, 403, 413, 421, 422, 429, 503)
+    return {
+        status: {"model": Problem, "description": WORDS[status].replace("_", " ")}
+        for status in sorted({*always, *statuses})
+    }

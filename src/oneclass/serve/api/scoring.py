@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
-from pathlib import Path
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter, Request
-from fastapi.responses import Response
-from pydantic import ValidationError
-from starlette.datastructures import UploadFile
-
-from oneclass.detector.predictions import Prediction
-from oneclass.errors import ImageError
-from oneclass.results.runs import json_line
-from oneclass.serve.api.schemas import FailureOut, Paths, PredictionOut, ScoredOut
-from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
-from oneclass.serve.web.bodies import BINARY, after, name_of, received, small
-from oneclass.serve.web.gate import from_browser
-from oneclass.serve.web.problems import WORDS, ProblemError, responses
-from oneclass.serve.work.keeping import Kept
-from oneclass.serve.work.places import open_within
-from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
-from oneclass.serve.work.service import Service
+from oneclass.serve.api import answering
+from oneclass.serve.api.answering import LINES
+from oneclass.serve.api.schemas import Paths, ScoredOut, responses
+from oneclass.serve.web.bodies import BINARY
 
 router = APIRouter(tags=["scoring"])
-LINES = "application/x-ndjson"
 BODIES = {
     "requestBody": {
         "required": True,
@@ -44,154 +27,15 @@ BODIES = {
 }
 
 
-async def respond(request: Request) -> Response:
-    """Score what the body of a request holds; its path names the model.
-
-    Raises:
-        OneclassError, ProblemError: it is not done; the message says why.
-    """
-    holder_for(request, "score")
-    service = service_of(request)
-    chosen = _version(service, request)  # nearly always known without the disk
-    source = "page" if from_browser(request.headers) else "api"
-    asked = [Asked(chosen, source, keep) for keep in await _arrived(request, service)]
-    results = [await asyncio.wrap_future(answer) for answer in service.ask(asked)]
-    failed = [result for result in results if isinstance(result, ImageError)]
-    if len(results) == len(failed) == 1:
-        raise failed[0]
-    if LINES in request.headers.get("accept", ""):
-        three = chosen.unclear is not None
-        predictions = (_prediction(r) for r in results if isinstance(r, Scored))
-        lines = [json_line(prediction, verdict=three) for prediction in predictions]
-        return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
-    drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
-    text = _answer(chosen, results, drift).model_dump_json()
-    return Response(text, media_type="application/json")
-
-
 @router.post(
     "/models/{name}/score",
     response_model=ScoredOut,
     responses={**responses(404, 408, 415, 507), 200: {"content": {LINES: {}}}},
     openapi_extra=BODIES,
 )
-async def score(name: str, version: int | None = None) -> Response:
+async def score(request: Request, name: str, version: int | None = None) -> Response:
     """Score one image (its bytes as the body), several (multipart), or files on the server (JSON).
 
     With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
     """
-    raise NotImplementedError("`respond` answers, called without this")
-
-
-def _version(service: Service, request: Request) -> Version:
-    given = request.query_params.get("version")
-    if given is not None and not (given.isascii() and given.isdecimal()):
-        message = f"query.version: {given[:60]!r}: expected a whole number."
-        raise ProblemError(422, WORDS[422], message)
-    number = None if given is None else min(int(given[:19]), LARGEST_ID)
-    return version_of(service, request.path_params["name"], number)
-
-
-async def _arrived(request: Request, service: Service) -> list[Keep]:
-    """What the body holds, each image on its way to its place."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        return await _multipart(request, service)
-    if kind == "application/json":
-        return await _paths(request, service)
-    if kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        return [await _alone(request, service)]
-    raise ProblemError(
-        415,
-        WORDS[415],
-        f"a body of type {kind[:60]!r}: expected an image as application/octet-stream, "
-        "multipart/form-data, or application/json with paths.",
-    )
-
-
-async def _alone(request: Request, service: Service) -> Keep:
-    most, name = service.limits.image_bytes, name_of(request.headers)
-    pieces = request.stream()
-    beginning, is_all = await small(pieces, most)
-    if is_all:
-        return partial(service.keeping.keep_bytes, beginning, name)
-    async with received(after(beginning, pieces), service, most) as file:
-        return await _now(partial(service.keeping.keep, file, name))
-
-
-async def _multipart(request: Request, service: Service) -> list[Keep]:
-    async with request.form(max_files=service.limits.images, max_fields=10) as form:
-        arrived = [
-            await _now(partial(service.keeping.copy, part.file, (part.filename or "image")[:500]))
-            for _, part in form.multi_items()
-            if isinstance(part, UploadFile)
-        ]
-    if not arrived:
-        raise ProblemError(422, WORDS[422], "there is no file in the form; send at least one.")
-    return arrived
-
-
-async def _paths(request: Request, service: Service) -> list[Keep]:
-    try:
-        given = Paths.model_validate_json(await request.body())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ProblemError(
-            422, WORDS[422], f'expected {{"paths": ["...", ...]}}: {first["msg"]}.'
-        ) from None
-    if not service.roots:
-        raise ProblemError(
-            403, WORDS[403], "this server reads no files by path; start it with --folder."
-        )
-    return [await _now(partial(_copy_of, service, path)) for path in given.paths]
-
-
-async def _now(keep: Keep) -> Keep:
-    """Keep an image in a thread of its own: its form will be gone, or its drive may be slow."""
-    return (await asyncio.to_thread(outcome_of, keep)).result
-
-
-def _copy_of(service: Service, path: str) -> Kept:
-    try:
-        with open_within(Path(path), service.roots) as file:
-            return service.keeping.copy(file, path)
-    except FileNotFoundError:
-        detail = "there is no such file in the folders of this server"
-        raise ImageError(path, "missing", detail) from None
-
-
-def _prediction(scored: Scored) -> Prediction:
-    made = scored.made
-    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, made.is_unclear)
-
-
-def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
-    predictions = [_prediction(result) for result in results if isinstance(result, Scored)]
-    return service.library.detector(version).drift(predictions)
-
-
-def _answer(version: Version, results: list[Scored | ImageError], drift: str | None) -> ScoredOut:
-    scored = [result for result in results if isinstance(result, Scored)]
-    return ScoredOut(
-        model=version.name,
-        version=version.number,
-        model_sha256=version.digest,
-        false_alarms=version.false_alarms,
-        predictions=[
-            PredictionOut(
-                id=one.id,
-                path=one.made.path,
-                score=one.made.score,
-                p_value=one.made.p_value,
-                is_anomaly=one.made.is_anomaly,
-                verdict=one.made.verdict,
-            )
-            for one in scored
-        ],
-        errors=[
-            FailureOut(path=str(e.path), reason=e.reason, detail=e.detail)
-            for e in results
-            if isinstance(e, ImageError)
-        ],
-        drift=drift,
-    )
+    return await answering.score(request)

@@ -14,11 +14,12 @@ from oneclass.serve.api.schemas import (
     WatchIn,
     WatchMade,
     WatchOut,
+    responses,
 )
 from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
-from oneclass.serve.web.asking import Reader, Teacher, TheService, one_of, version_of
-from oneclass.serve.web.problems import responses
+from oneclass.serve.web.asking import one_of, version_of
+from oneclass.serve.web.dependencies import Reader, Teacher, TheService
 from oneclass.serve.work.places import folder_within
 from oneclass.serve.work.service import Service
 from oneclass.serve.work.webhooks import check_address

@@ -1,59 +1,59 @@
-"""The app: endpoints, pages and the gate before them."""
+"""The app: what is asked most is answered here, all else by endpoints that are made meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 
-from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oneclass import __version__
-from oneclass.serve.api import health, learning, models, monitor, predictions, scoring, watches
-from oneclass.serve.web import pages, sessions
+from oneclass.serve.api import answering
 from oneclass.serve.web.gate import Gate
 from oneclass.serve.web.problems import told
 from oneclass.serve.work.service import Service
 
 API = "/api/v1"
 SCORE = re.compile(rf"{API}/models/([^/]+)/score")
-ABOUT = """Learn what normal images look like, and say how odd a new one is.
-
-Every error is `{"error": "a_word", "message": "a sentence"}`. Where the server asks for a token,
-send it as `Authorization: Bearer TOKEN`."""
+LATER = 2.0
+"""Seconds after the start at which the endpoints are imported, unless somebody asks earlier."""
 
 
 def make_app(service: Service) -> ASGIApp:
     """The app for a service, which it starts and stops."""
-    return Gate(Shortcut(inner_app(service)), service)
+    return Gate(App(service), service)
 
 
-class Shortcut:
-    """Calls the busiest endpoint itself.
-
-    To find it among all, and its arguments, costs more than all the rest of a request with a small
-    image.
+class App:
+    """Answers what must not wait, and hands on all else.
 
     Args:
-        app: that has all endpoints, and documents this one, too.
+        service: started and stopped with the app.
     """
 
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
+    def __init__(self, service: Service) -> None:
+        self._service, self._endpoints = service, Endpoints()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        path = scope.get("path", "")[len(scope.get("root_path", "")) :]
-        found = SCORE.fullmatch(path) if scope.get("method") == "POST" else None
-        if not found:
-            await self._app(scope, receive, send)
+        """The life of the app, or one request."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
-        request = Request(
-            {**scope, "app": self._app, "path_params": {"name": found[1]}}, receive, send
-        )
+        path = scope["path"][len(scope.get("root_path", "")) :]
+        found = quick(scope["method"], path)
+        if found is None:
+            await (await self._endpoints.app())(scope, receive, send)
+            return
+        answer, parameters = found
+        request = Request({**scope, "app": self, "path_params": parameters}, receive, send)
         try:
-            reply = await scoring.respond(request)
+            reply = await answer(request)
+        except ClientDisconnect:
+            raise
         except Exception as error:
             reply = await told(request, error)
             await reply(scope, receive, send)
@@ -62,32 +62,65 @@ class Shortcut:
             return
         await reply(scope, receive, send)
 
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._service.events.open()
+        self._service.handing.open()
+        self._service.start()
+        self._endpoints.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._endpoints.stop()
+        self._service.stop()
+        await send({"type": "lifespan.shutdown.complete"})
 
-def inner_app(service: Service) -> FastAPI:
-    """The app without the gate."""
 
-    @asynccontextmanager
-    async def living(app: FastAPI) -> AsyncIterator[None]:
-        service.events.open()
-        service.start()
-        yield
-        service.stop()
+def quick(
+    method: str, path: str
+) -> tuple[Callable[[Request], Awaitable[Response]], dict[str, str]] | None:
+    """What answers a request here, and its parameters; None if the endpoints do."""
+    if method == "POST" and (found := SCORE.fullmatch(path)):
+        return answering.score, {"name": found[1]}
+    if method == "GET" and path == "/healthz":
+        return answering.alive, {}
+    if method == "GET" and path == "/readyz":
+        return answering.ready, {}
+    return None
 
-    app = FastAPI(
-        title="oneclass",
-        version=__version__,
-        description=ABOUT,
-        lifespan=living,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=f"{API}/openapi.json",
-    )
-    app.state.service = service
-    app.add_exception_handler(Exception, told)
-    app.include_router(health.router)  # first: what stands before a match is made ready, too
-    app.include_router(health.events, prefix=API)
-    for part in (scoring, predictions, models, monitor, learning, watches):
-        app.include_router(part.router, prefix=API)
-    app.include_router(sessions.router)
-    pages.add(app, told)
-    return app
+
+class Endpoints:
+    """FastAPI's app, imported in a thread of its own: that takes as long as all else of a start."""
+
+    def __init__(self) -> None:
+        self._made: Future[ASGIApp] = Future()
+        self._wanted = threading.Event()
+        self._over = False
+        self._making = threading.Thread(target=self._make, name="endpoints", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a first image that is sent at once need not share the processor with it."""
+        self._making.start()
+
+    async def app(self) -> ASGIApp:
+        """The app, once it is there."""
+        if not self._made.done():
+            self._wanted.set()
+            await asyncio.wait([asyncio.wrap_future(self._made)])
+        return self._made.result()
+
+    def stop(self) -> None:
+        """End, with it or without."""
+        self._over = True
+        self._wanted.set()
+        self._making.join()
+
+    def _make(self) -> None:
+        self._wanted.wait(LATER)
+        if self._over:
+            return
+        try:
+            from oneclass.serve.web.endpoints import make_endpoints
+
+            self._made.set_result(make_endpoints(API))
+        except BaseException as error:  # whoever asks hears of it
+            self._made.set_exception(error)

@@ -1,11 +1,11 @@
-"""What every endpoint asks for: the service, who is there, a model by its name."""
+"""What every endpoint asks: the service, who is there, a model by its name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, cast
+from typing import TypeVar
 
-from fastapi import Depends, Query, Request
+from starlette.requests import Request
 
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
@@ -18,13 +18,9 @@ LARGEST_ID = 2**62
 
 
 def service_of(request: Request) -> Service:
-    """The one service of the app."""
-    return cast(Service, request.app.state.service)
-
-
-async def _service(request: Request) -> Service:
-    """As a dependency: async, so that no thread is woken for it."""
-    return service_of(request)
+    """The one service, as the gate has told."""
+    service: Service = request.scope["state"]["service"]
+    return service
 
 
 def holder_for(request: Request, scope: str) -> Holder:
@@ -44,22 +40,6 @@ def holder_for(request: Request, scope: str) -> Holder:
             "token add' makes one that has it, with --scope.",
         )
     return holder
-
-
-def needs(scope: str) -> Any:
-    """A dependency that lets only holders of a scope in."""
-
-    async def check(request: Request) -> Holder:
-        return holder_for(request, scope)
-
-    return Depends(check)
-
-
-TheService = Annotated[Service, Depends(_service)]
-Reader = Annotated[Holder, needs("read")]
-Reviewer = Annotated[Holder, needs("review")]
-Teacher = Annotated[Holder, needs("learn")]
-Id = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
 
 
 def one_of(read: Callable[[int], Found | None], number: int, what: str) -> Found:

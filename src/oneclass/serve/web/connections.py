@@ -1,8 +1,9 @@
-"""Connections that do not cost more than they may: how many, and how slow.
+"""Connections that do not cost more than they may: how many, how slow, and how much of them.
 
-uvicorn waits for ever for a first request, and for headers that come a byte at a time; a connection
-that it may not serve gets no word of when to come back; an answer's head and body each take a call
-of the system. This mends all three.
+uvicorn waits for ever for a first request, and for headers that come a byte at a time; it takes
+headers of any size, and any number of requests before it has answered the first; what stands
+behind a body goes to the headers of its request; a connection that it may not serve gets no word
+of when to come back; an answer's head and body each take a call of the system. This mends all.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oneclass.serve.settings import Limits
 
 HELD = 1 << 16
 """Bytes of answers that are held back at most."""
+AHEAD = 8
+"""Requests that may wait for the answer to an earlier one of the same connection."""
 
 
-class Connection(H11Protocol):
+class Connection(HttpToolsProtocol):
     """One connection; `limits` is set by `limited`."""
 
     limits = Limits()
     _hurry: asyncio.TimerHandle | None = None
+    _framing = 0
+    """Bytes that came since the last piece of a body: headers, sizes of chunks, trailers."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(Together(transport, self.loop))  # type: ignore[arg-type]
@@ -39,11 +43,43 @@ class Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if not self._answering and self._hurry is None:
-            self._wait_for_headers()
+        self._framing += len(data)
         super().data_received(data)
         if self._answering:
             self._received()
+        elif self._hurry is None:
+            self._wait_for_headers()
+        if self._framing > self.limits.header_bytes:
+            self._refuse(431, "Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """Another request.
+
+        Raises:
+            OverflowError: too many wait already.
+        """
+        if len(self.pipeline) >= AHEAD:
+            raise OverflowError
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._framing = 0
+        self.headers = []  # not the request's: here go trailers
+        if self.parser.should_upgrade():  # what follows might be no HTTP
+            self.cycle.keep_alive = False
+
+    def on_chunk_header(self) -> None:
+        """The size of a piece was read."""
+        self._framing = 0
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._framing = 0
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._framing = 0
 
     def send_400_response(self, msg: str) -> None:
         """What makes no sense as HTTP."""
@@ -51,7 +87,7 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:  # the rest of a body that nobody wants
+        if self.cycle.more_body:  # the rest of a body that nobody wants
             self._wait_for_headers()
 
     @property
@@ -73,14 +109,16 @@ class Connection(H11Protocol):
             self._refuse(408, "Request Timeout")
 
     def _refuse(self, status: int, phrase: str, more: str = "") -> None:
+        if self.transport.is_closing():
+            return
         body = f'{{"error":"{phrase.lower().replace(" ", "_")}","message":"{phrase}."}}'
         head = (
             f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{more}"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        if not self.transport.is_closing():
+        if not (self._answering and self.cycle.response_started):  # else it would be part of it
             self.transport.write((head + body).encode())
-            self.transport.close()
+        self.transport.close()
 
 
 class Together:

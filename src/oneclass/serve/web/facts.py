@@ -12,7 +12,8 @@ from oneclass.serve.api.learning import job_out
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import TheService, one_of
+from oneclass.serve.web.asking import one_of
+from oneclass.serve.web.dependencies import TheService
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 

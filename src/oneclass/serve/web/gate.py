@@ -10,6 +10,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,12 +28,13 @@ POLICY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 CAREFUL = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    b"content-security-policy": POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
+    b"cache-control": b"no-store",
 }
 
 
@@ -45,7 +47,7 @@ class Gate:
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+        self._app, self._service, self._names = app, service, service.settings.names
         self._under_way: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +77,8 @@ class Gate:
         body = Body(receive, headers, self._service, turn)
         try:
             await self._app(scope, body.receive, careful_send)
+        except ClientDisconnect:
+            pass  # nobody is there to be told
         finally:
             turn.end()
             self._count(started)
@@ -95,7 +99,7 @@ class Gate:
             ProblemError: the request is refused.
         """
         settings = self._service.settings
-        host = check_host(headers.getlist("host"), settings.names)
+        host = check_host(headers.getlist("host"), self._names)
         path = scope["path"][len(settings.prefix) :]
         check_length(headers, self._service.limits.body_bytes)
         check_head(scope, self._service.limits.header_bytes)
@@ -114,7 +118,7 @@ class Gate:
                 "the page /login. 'oneclass serve token add NAME' makes one.",
                 {"WWW-Authenticate": "Bearer"},
             )
-        scope["state"] = {**scope.get("state", {}), "holder": holder}
+        scope["state"] = {**scope.get("state", {}), "service": self._service, "holder": holder}
         new = CSRF not in cookies and scope["method"] in SAFE  # it may be for a page
         scope["state"]["csrf"] = secrets.token_urlsafe(24) if new else cookies.get(CSRF, "")
         scope["state"]["new_csrf"] = new
@@ -150,17 +154,15 @@ class Gate:
         await reply(scope, receive, send)
 
     def _dress(self, scope: Scope, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in CAREFUL.items():
-            headers.setdefault(name, value)
-        headers.setdefault("Cache-Control", "no-store")
+        given = dict(message["headers"])
+        message["headers"] += [one for one in CAREFUL.items() if one[0] not in given]
         state = scope.get("state", {})
-        page = headers.get("content-type", "").startswith("text/html")
-        if state.get("new_csrf") and page and "content-disposition" not in headers:
+        page = given.get(b"content-type", b"").startswith(b"text/html")
+        if state.get("new_csrf") and page and b"content-disposition" not in given:
             settings = self._service.settings
             secure = "; Secure" if settings.secure else ""
             path = settings.prefix or "/"
-            headers.append(
+            MutableHeaders(scope=message).append(
                 "Set-Cookie",
                 f"{CSRF}={state['csrf']}; Path={path}; HttpOnly; SameSite=Strict{secure}",
             )
@@ -202,6 +204,7 @@ def check_host(hosts: list[str], names: frozenset[str]) -> str:
             421,
             WORDS[421],
             f"this server is not {host[:100] or 'nameless'}; start it with --allow-host if it is.",
+            {"Connection": "close"},
         )
     return host
 
@@ -236,6 +239,8 @@ def check_csrf(headers: Headers, cookies: dict[str, str]) -> None:
 
 def cookies_of(headers: Headers) -> dict[str, str]:
     """The cookies of a request; none if they make no sense."""
+    if "cookie" not in headers:
+        return {}
     try:
         return {k: morsel.value for k, morsel in SimpleCookie(headers.get("cookie", "")).items()}
     except CookieError:

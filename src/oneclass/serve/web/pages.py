@@ -15,7 +15,8 @@ from oneclass.errors import OneclassError
 from oneclass.serve.api.models import version_out, versions_of
 from oneclass.serve.api.watches import watches_out
 from oneclass.serve.web import facts
-from oneclass.serve.web.asking import Id, TheService, needs, service_of
+from oneclass.serve.web.asking import service_of
+from oneclass.serve.web.dependencies import Id, TheService, needs
 from oneclass.serve.web.facts import Chosen
 from oneclass.serve.web.rendering import STATIC, page
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from oneclass.errors import (
     ImageError,
@@ -21,13 +18,6 @@ from oneclass.errors import (
     StorageError,
 )
 from oneclass.serve.work.scoring import BusyError
-
-
-class Problem(BaseModel):
-    """Why a request was not done."""
-
-    error: str = Field(description="One short word out of a closed set.")
-    message: str = Field(description="What was wrong, and what to do next.")
 
 
 class ProblemError(HTTPException):
@@ -72,15 +62,6 @@ LISTS = {
 """Where all things of a kind are listed."""
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What an endpoint may answer instead, for the OpenAPI document."""
-    always = (400, 401, 403, 413, 421, 422, 429, 503)
-    return {
-        status: {"model": Problem, "description": WORDS[status].replace("_", " ")}
-        for status in sorted({*always, *statuses})
-    }
-
-
 def not_found(what: str) -> ProblemError:
     """There is no such thing, such as `job 7`."""
     known = LISTS.get(what.split()[0])
@@ -99,12 +80,6 @@ async def told(request: Request, error: Exception) -> JSONResponse:
     """What a program is told of an error."""
     if isinstance(error, OneclassError):
         return of_error(error)
-    if isinstance(error, RequestValidationError):
-        found = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        return answer(422, WORDS[422], "; ".join(found)[:1000] + ".")
     if isinstance(error, HTTPException):
         word = getattr(error, "error", WORDS.get(error.status_code, "error"))
         message = str(error.detail)

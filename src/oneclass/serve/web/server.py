@@ -53,7 +53,6 @@ def make_server(service: Service) -> Server:
         proxy_headers=False,
         timeout_keep_alive=int(limits.idle_seconds),
         timeout_graceful_shutdown=int(limits.stop_seconds),
-        h11_max_incomplete_event_size=limits.header_bytes,
         backlog=2 * limits.connections + 128,
     )
     for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong they are told

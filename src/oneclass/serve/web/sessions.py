@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from oneclass.serve.records.tokens import SESSION_SECONDS
-from oneclass.serve.web.asking import TheService
+from oneclass.serve.web.dependencies import TheService
 from oneclass.serve.web.gate import CSRF, SESSION, cookies_of
 from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.web.rendering import page

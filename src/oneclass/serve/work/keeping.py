@@ -69,14 +69,17 @@ class Keeping:
         Raises:
             StorageError: the disk is full.
         """
-        self.check_room()
-        place = self._arriving / str(next(self._numbers))
+        place = self._free_place()
         with translated_errors(self._arriving):
             try:
                 with place.open("xb") as file:  # which knows its own name
                     yield file
             finally:
                 place.unlink(missing_ok=True)
+
+    def _free_place(self) -> Path:
+        self.check_room()
+        return self._arriving / str(next(self._numbers))
 
     def check_room(self) -> None:
         """Refuse what would fill the disk to its brim.
@@ -157,10 +160,14 @@ class Keeping:
         pixels = self.check_image(self._arriving / "bytes", name, content)
         sha256 = hashlib.sha256(content).hexdigest()
         kept = Kept(name, sha256, len(content), pixels, self.place(sha256))
-        with self.arriving() as file:
-            file.write(content)
-            file.close()
-            return self._placed(Path(str(file.name)), kept)
+        file = self._free_place()
+        try:
+            with translated_errors(file):
+                file.write_bytes(content)
+            return self._placed(file, kept)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
 
     def copy(self, opened: BinaryIO, name: str) -> Kept:
         """Keep a copy of an open file's bytes.

@@ -93,6 +93,7 @@ class Scorer:
         most: images that may wait.
         threads: that score; None for one on each core.
         tell: called with each answer, in the recording thread.
+        answered: called when some answers were given, in the thread that gave them.
     """
 
     def __init__(
@@ -102,9 +103,10 @@ class Scorer:
         most: int,
         threads: int | None,
         tell: Callable[[Asked, Scored | ImageError], None],
+        answered: Callable[[], None],
     ) -> None:
         self._library, self._database, self._most = library, database, most
-        self._predictions, self._tell = Predictions(database), tell
+        self._predictions, self._tell, self._flush = Predictions(database), tell, answered
         self._queue: SimpleQueue[Asked | None] = SimpleQueue()
         self._done: SimpleQueue[Done | None] = SimpleQueue()
         self._counting = threading.Lock()
@@ -208,6 +210,7 @@ class Scorer:
             for (asked, _), answer in zip(done, answers, strict=True):
                 asked.answer.set_result(answer)
                 self._tell(asked, answer)
+            self._flush()
 
     def _next_done(self) -> list[Done]:
         """What is ready, or is about to be while no thread runs dry; nothing at the end."""
@@ -255,6 +258,7 @@ class Scorer:
         self._answered(len(asked))
         for one in asked:
             one.answer.set_exception(error)
+        self._flush()
 
     def _answered(self, n: int) -> None:
         with self._counting:

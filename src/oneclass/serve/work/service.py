@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
@@ -18,6 +17,7 @@ from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
 from oneclass.serve.work.events import Events
+from oneclass.serve.work.handing import Handing
 from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
 from oneclass.serve.work.jobs.sets import Sets
@@ -51,13 +51,18 @@ class Service:
         self.versions, self.jobs = Versions(self.database), Jobs(self.database)
         self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)
         self.tokens, self.watches = Tokens(self.database), Watches(self.database)
-        self.events, self.metrics = Events(), Metrics()
+        self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.sets = Sets(data / "sets", self.keeping)
         self.reports = Reports(data / "reports", self.database, self.keeping)
         self.scorer = Scorer(
-            self.library, self.database, self.limits.queue, settings.threads, self._scored
+            self.library,
+            self.database,
+            self.limits.queue,
+            settings.threads,
+            self._scored,
+            self.handing.flush,
         )
         self.runner = self._runner(data)
         self.watcher = Watcher(
@@ -107,14 +112,14 @@ class Service:
         """Whether images would be scored."""
         return self.scorer.alive and self.runner.alive
 
-    def ask(self, asked: list[Asked]) -> list[Future[Scored | ImageError]]:
-        """Queue images; their answers.
+    async def results(self, asked: list[Asked]) -> list[Scored | ImageError]:
+        """Queue images, and wait for their answers; in the event loop.
 
         Raises:
             BusyError: too many wait already.
         """
         self.scorer.ask(asked)
-        return [one.answer for one in asked]
+        return await self.handing.results([one.answer for one in asked])
 
     def tidy(self) -> None:
         """Remove what need not be kept any longer."""

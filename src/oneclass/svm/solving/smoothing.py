@@ -24,6 +24,7 @@ _WIDTHS, _STEPS = 20, 30  # a bound on both; 5 and 7 are usual
 _CUTS = 10  # of the step, to find how far the function falls
 _FEWEST = 64  # rows between the bounds, to begin with
 _PER_FREE = 1.5
+_CHEAP = 60  # so much faster is a product that makes a matrix than one that moves scores
 _SAME = 0.99  # of the rows between the bounds, where r need not be smaller
 CLOSE = 1e-8  # a gap, relative to the threshold times the mass: the next call finds the rest
 _CLOSEST = 1e-12
@@ -55,7 +56,7 @@ def smoothed(
     rho = float(scores[order[after - 1]])
     program = replace(program, width=max(rho - float(scores[order[first]]), narrowest))
     here = Point(weights, scores, rho)
-    before, most = program.sides(here), 2 * expected
+    before, most = program.sides(here), max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
     for _ in range(_WIDTHS):
         here = newton(program, here, most)
         sides = program.sides(here)

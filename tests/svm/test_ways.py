@@ -6,7 +6,7 @@ import pytest
 from oneclass.svm import _clustered, fit_halfspaces, nu_path
 from oneclass.svm._products import Products
 from oneclass.svm._program import Point, into_box
-from oneclass.svm.solving import active_set, looks, rounds, solve
+from oneclass.svm.solving import active_set, choice, looks, rounds, solve
 from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.choice import all_rows_pay, matrix_pays
 from svm.oracles import Pieces, libsvm_coef, make_rows, primal_value
@@ -189,6 +189,18 @@ def test_rows_all_at_once_are_for_ties_beyond_a_band_and_for_circles_among_few()
     assert not all_rows_pay(10_000, 200, 16, 0.006, 0.1)
     assert not all_rows_pay(30_000, 152, 10, 0.004, 0.9)
     assert not all_rows_pay(10_000, 500, 3, 0.001, 0.9)
+
+
+def test_tied_rows_are_taken_all_at_once_where_they_fit_and_else_by_passes(monkeypatch):
+    rows = awkward("histograms", 1200)
+    monkeypatch.setattr(solve, "matrix_pays", lambda *_: False)
+    monkeypatch.setattr(choice, "WIDEST", 100)
+    at_once = nu_path(rows, GRID)
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 8 * 4 * rows.size - 1)
+    by_passes = nu_path(rows, GRID)
+    assert (at_once.way, by_passes.way) == ("gram", "passes")
+    assert set(at_once.status) == set(by_passes.status) == {"converged"}
+    np.testing.assert_allclose(at_once.objective, by_passes.objective, rtol=2.1e-6)
 
 
 def test_the_matrix_is_for_few_rows_with_many_of_them_free():

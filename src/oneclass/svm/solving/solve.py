@@ -29,6 +29,7 @@ from oneclass.svm.solving.rounds import solve_by_passes
 Floats = NDArray[np.floating[Any]]
 
 _GRAM_BYTES = 512 << 20
+_COPIES = 4  # of rows in float64, where they are taken all at once without their matrix
 _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
@@ -123,7 +124,7 @@ def _all_at_once(
     n_rows = len(equal.which)
     if _fits(n_different) and matrix_pays(n_rows, n_columns, n_nus, n_free, n_different):
         return True
-    if not many(n_different, n_columns) or 8 * n_different * n_columns > _GRAM_BYTES:
+    if not many(n_different, n_columns) or 8 * _COPIES * n_different * n_columns > _GRAM_BYTES:
         return False
     circled = first.n_circles / n_nus
     return all_rows_pay(n_different, n_columns, n_free, n_free / n_sampled, circled)

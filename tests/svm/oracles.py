@@ -61,12 +61,14 @@ KINDS = (
     "gaussian",
     "heavy-tailed",
     "long",
+    "one of each",
     "rank-deficient",
     "repeated",
     "scaled columns",
     "short",
     "spread out",
     "unscaled",
+    "yes or no",
 )
 
 
@@ -85,6 +87,8 @@ def kind_of_rows(kind, seed):
             rows = np.abs(rng.standard_t(2, (90, 12)))
         case "long":
             rows = np.maximum(rng.standard_normal((20, 300)), 0)
+        case "one of each":  # however w is chosen, many rows have one score
+            rows = np.concatenate([np.eye(6)[rng.integers(6, size=90)] for _ in "ab"], axis=1)
         case "rank-deficient":
             rows = np.abs(rng.standard_normal((90, 4))) @ np.abs(rng.standard_normal((4, 12)))
         case "repeated":
@@ -97,4 +101,6 @@ def kind_of_rows(kind, seed):
             rows = np.maximum(rng.standard_normal((80, 200)), 0)
         case "unscaled":
             rows = np.abs(draw) * rng.lognormal(0, 1.5, (90, 1))
+        case "yes or no":
+            rows = np.maximum(draw > 0, np.arange(12) == 0).astype(np.float64)
     return rows

@@ -1,15 +1,18 @@
 """The small programs inside: the band's, the atoms', and the cut through the scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oneclass.svm._products import Products
-from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
+from oneclass.svm._program import Point, Program, into_box, lowest_first
+from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.minnorm import nearest_weights
 from oneclass.svm.solving.scores import ScoreTable, cut_scores
-from oneclass.svm.solving.smoothing import Point, Smooth, newton
+from oneclass.svm.solving.smoothing import newton
 
 seeds = st.integers(0, 10**6)
 
@@ -94,17 +97,17 @@ def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, sha
     gram, linear = program(seed, *shape, "plain")
     bounds = bounds_of(seed, shape[0], largest)
     mass = share * bounds.sum()
-    smooth = Smooth(Products(np.diagonal(gram), gram, None), linear, mass, bounds)
+    products, nothing = Products(np.diagonal(gram), gram, None), np.zeros(shape[0])
     near = linear + gram @ np.random.default_rng(seed).random(shape[0])
     start = lowest_first(near, mass, bounds)
     scores = linear + gram @ start
-    width, rho = smooth.around_threshold(scores, count)
-    here = newton(smooth, Point(start, scores, rho), width, shape[0])
-    width /= 6
-    found = newton(smooth, here, width, shape[0])
-    weights = bounds * np.clip(
-        found.called_for(width), 0, 1
-    )  # the optimality conditions, and nothing else
+    ordered = np.sort(scores)
+    width = float(ordered[min(count, len(scores)) - 1] - ordered[0])
+    smooth = Program(products, bounds, mass, nothing, 1 / bounds, width)
+    here = newton(smooth, Point(start, scores, float(ordered[-1])), shape[0])
+    smooth = replace(smooth, width=width / 6)
+    found = newton(smooth, here, shape[0])
+    weights = smooth.inside(found)  # the optimality conditions, and nothing else
     assert weights.sum() == pytest.approx(mass, rel=1e-7)
     scale = np.abs(linear).max() + np.abs(gram).max() * mass
     np.testing.assert_allclose(found.scores, linear + gram @ weights, atol=1e-8 * scale)

@@ -5,10 +5,11 @@ import pytest
 
 from oneclass.svm import _clustered, fit_halfspaces, nu_path
 from oneclass.svm._products import Products
-from oneclass.svm.solving import active_set, looks, rounds, solve
-from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
-from oneclass.svm.solving.choice import matrix_pays
-from svm.oracles import Pieces, libsvm_coef, make_rows
+from oneclass.svm._program import Point, into_box
+from oneclass.svm.solving import active_set, choice, looks, rounds, solve
+from oneclass.svm.solving.active_set import minimise, ridge_for
+from oneclass.svm.solving.choice import all_rows_pay, matrix_pays
+from svm.oracles import Pieces, libsvm_coef, make_rows, primal_value
 
 GRID = [0.005, 0.05, 0.3, 0.7, 1.0]
 
@@ -32,6 +33,8 @@ def awkward(kind, n_rows=700, seed=0):
         return (rng.random((n_rows, 12)) < 0.5) + 0.0
     if kind == "one of each":
         return np.concatenate([np.eye(9)[rng.integers(9, size=n_rows)] for _ in range(3)], axis=1)
+    if kind == "histograms":  # all rows have the same score for the w of all small nu
+        return rng.multinomial(12, np.ones(20) / 20, n_rows) / 12
     if kind == "zeros":
         rows = np.maximum(rng.standard_normal((n_rows, 30)), 0)
         rows[: n_rows // 3] = 0
@@ -50,11 +53,12 @@ KINDS = [
     "heavy tails",
     "yes and no",
     "one of each",
+    "histograms",
     "mild",
 ]
 
 
-def by(way, rows, monkeypatch, tol):
+def by(way, rows, monkeypatch, tol, nus=GRID):
     with monkeypatch.context() as patch:
         patch.setattr(solve, "matrix_pays", lambda *_: way == "gram")
         if way in ("passes", "stream"):
@@ -62,7 +66,7 @@ def by(way, rows, monkeypatch, tol):
         if way == "stream":
             patch.setattr("oneclass.svm.solving.scores._KEEP_BYTES", 0)
             rows = Pieces(rows, [1, 99, 400])
-        path = nu_path(rows, GRID, tol=tol)
+        path = nu_path(rows, nus, tol=tol)
     assert path.way == ("gram" if way == "gram" else "passes")
     return path
 
@@ -142,7 +146,9 @@ def test_whatever_settles_a_program_ends_at_the_same_point(kind, monkeypatch):
         patch.setattr(active_set, "_PATIENCE", 1)
         assert solve() == pytest.approx(expected, rel=1e-9)
     monkeypatch.setattr(active_set, "_ROUNDS", 1)  # and descent, where no guess is good
-    monkeypatch.setattr(active_set, "smoothed", lambda *_: np.full(120, 0.2))
+    off = np.full(120, 0.2)
+    monkeypatch.setattr(active_set, "smoothed", lambda *_: (Point(off, gram @ off, 0.0), 1.0))
+    monkeypatch.setattr(active_set, "sharpened", lambda program, here, *_: here)
     assert solve() == pytest.approx(expected, rel=1e-9)
 
 
@@ -163,6 +169,40 @@ def test_rows_of_low_rank_take_few_linear_systems(kind, monkeypatch):
     assert len(systems) < 2500
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["one of each", "yes and no", "histograms"])
+def test_hundreds_of_tied_rows_are_solved_without_moving_them_one_by_one(kind, dtype, monkeypatch):
+    rows = awkward(kind, 1200).astype(dtype)
+    monkeypatch.setattr(active_set, "_descend", None)
+    nus, tol = [0.03, 0.3, 0.6, 0.93], 1e-6 if dtype == np.float32 else 1e-8
+    for way in ("gram", "passes", "stream"):
+        path = by(way, rows, monkeypatch, tol, nus)
+        assert set(path.status) == {"converged"}
+        for nu, coef, offset in zip(nus, path.coef, path.offset, strict=True):
+            gap = primal_value(rows.astype(np.float64), nu, coef, offset) + 0.5 * coef @ coef
+            assert gap <= 2.1 * tol * (coef @ coef)
+
+
+def test_rows_all_at_once_are_for_ties_beyond_a_band_and_for_circles_among_few():
+    assert all_rows_pay(10_000, 64, 700, 0.28, 0.0)
+    assert all_rows_pay(10_000, 200, 16, 0.006, 0.9)
+    assert not all_rows_pay(10_000, 200, 16, 0.006, 0.1)
+    assert not all_rows_pay(30_000, 152, 10, 0.004, 0.9)
+    assert not all_rows_pay(10_000, 500, 3, 0.001, 0.9)
+
+
+def test_tied_rows_are_taken_all_at_once_where_they_fit_and_else_by_passes(monkeypatch):
+    rows = awkward("histograms", 1200)
+    monkeypatch.setattr(solve, "matrix_pays", lambda *_: False)
+    monkeypatch.setattr(choice, "WIDEST", 100)
+    at_once = nu_path(rows, GRID)
+    monkeypatch.setattr(solve, "_GRAM_BYTES", 8 * 4 * rows.size - 1)
+    by_passes = nu_path(rows, GRID)
+    assert (at_once.way, by_passes.way) == ("gram", "passes")
+    assert set(at_once.status) == set(by_passes.status) == {"converged"}
+    np.testing.assert_allclose(at_once.objective, by_passes.objective, rtol=2.1e-6)
+
+
 def test_the_matrix_is_for_few_rows_with_many_of_them_free():
     assert matrix_pays(2048, 9216, 21, 200)
     assert not matrix_pays(5000, 200, 21, 40)
@@ -174,7 +214,7 @@ def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):
     rows = awkward("spread out", 900)
     widths = []
     monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
-    monkeypatch.setattr(rounds, "_WIDEST_BAND", 100)
+    monkeypatch.setattr(rounds, "WIDEST", 100)
     cut = looks.cut_scores
     monkeypatch.setattr(looks, "cut_scores", lambda *a: widths.append(a[2]) or cut(*a))
     path = nu_path(rows, GRID, tol=1e-3)
@@ -190,7 +230,7 @@ def test_a_leap_by_a_sample_comes_near_and_bands_end_at_the_same_point(monkeypat
     monkeypatch.setattr(solve, "_SAMPLE_ROWS", 200)
     monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
     monkeypatch.setattr(solve, "_HELD_BYTES", 0)
-    monkeypatch.setattr(rounds, "_WIDEST_BAND", 600)
+    monkeypatch.setattr(rounds, "WIDEST", 600)
     away, take = [], rounds.leap
 
     def leap(hull, cut, gathered):

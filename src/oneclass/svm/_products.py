@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.svm._normal import NormalEquations
+
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-_REFINEMENTS = 2
 _MANY = 3  # so many times more rows than columns: no matrix
 
 
@@ -26,11 +27,13 @@ class Products:
         squares: (n,) of the rows.
         matrix: (n, n), or None where the rows will do.
         rows: (n, d), or None where there is a matrix and d is not less than n.
+        normal: for more of the rows than there are columns; None without the rows.
     """
 
     squares: Array
     matrix: Array | None
     rows: Array | None
+    normal: NormalEquations | None = None
 
     @classmethod
     def of(cls, matrix: Array, rows: Array | None) -> Products:
@@ -41,12 +44,14 @@ class Products:
             rows: (n, d), or None where the matrix is blurred: the two would contradict each other.
         """
         short = rows is not None and rows.shape[1] < len(rows)
-        return cls(np.diagonal(matrix), matrix, rows if short else None)
+        if rows is None or not short:
+            return cls(np.diagonal(matrix), matrix, None)
+        return cls(np.diagonal(matrix), matrix, rows, NormalEquations(rows))
 
     @classmethod
     def of_rows(cls, rows: Array) -> Products:
         """Without the matrix."""
-        return cls(np.einsum("ij,ij->i", rows, rows), None, rows)
+        return cls(np.einsum("ij,ij->i", rows, rows), None, rows, NormalEquations(rows))
 
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
         """The scores after a move of the weights; only rows that move cost anything."""
@@ -59,23 +64,37 @@ class Products:
             return np.asarray(scores + step @ self.matrix)
         return np.asarray(scores + step[moving] @ self.matrix[moving])
 
+    def at(self, ids: Ints, scores: Array, now: Array, goal: Array) -> Array:
+        """(f,) the scores of the rows ``ids`` alone after a move of the weights."""
+        step = goal - now
+        moving = np.flatnonzero(step)
+        if self.rows is not None:
+            return np.asarray(scores[ids] + self.rows[ids] @ (step[moving] @ self.rows[moving]))
+        assert self.matrix is not None
+        return np.asarray(scores[ids] + self.matrix[ids[:, None], moving] @ step[moving])
+
+    def unknowns(self, n_free: int) -> int:
+        """Of the linear system of so many rows."""
+        return n_free if self.normal is None else min(n_free, self.normal.n_columns)
+
     def to_one_score(
-        self, ids: Ints, ridge: Array, pull: Array, missing: float
+        self, ids: Ints, ridge: Array, width: float, pull: Array, missing: float
     ) -> tuple[Array, float]:
         """The step of some rows to their best weights, and the score that they then share.
 
         Args:
             ids: (f,) the rows, one at least.
-            ridge: (f,) added to their squares.
+            ridge: (n,) of all rows, which times the width is added to their squares.
+            width: positive.
             pull: (f,) their gradient.
             missing: what their weights are to gain together.
         """
         sides = np.stack([pull, np.ones(len(pull))], axis=1)
-        if self.rows is not None and len(ids) > self.rows.shape[1]:
-            solved = _solved_by_rows(self.rows[ids], ridge, sides)
+        if self.normal is not None and len(ids) > self.normal.n_columns:
+            solved = self.normal.solve(ids, ridge, width, sides)
         else:
             system = self._among(ids)
-            system.flat[:: len(ids) + 1] += ridge
+            system.flat[:: len(ids) + 1] += width * ridge[ids]
             solved = np.asarray(np.linalg.solve(system, sides), dtype=np.float64)
         rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
         return rho * solved[:, 1] - solved[:, 0], rho
@@ -91,22 +110,3 @@ class Products:
 def many(n_rows: int, n_columns: int) -> bool:
     """Whether the rows cost less than the matrix."""
     return n_rows > _MANY * n_columns
-
-
-def _solved_by_rows(rows: Array, ridge: Array, sides: Array) -> Array:
-    """Solve (diag(ridge) + rows rows') x = sides by a system of as many unknowns as columns.
-
-    Scaled by the root of the ridge, x is what least squares with a penalty leave of the sides; an
-    orthogonal factorisation gives that to the last digits where normal equations lose half of them
-    (Björck, Numerical Methods for Least Squares Problems, 2.7).
-    """
-    root = np.sqrt(ridge)[:, None]
-    n_rows, n_columns = rows.shape
-    basis = np.linalg.qr(np.concatenate([rows / root, np.eye(n_columns)]))[0][:n_rows]
-    found = np.zeros_like(sides)
-    left = sides
-    for _ in range(1 + _REFINEMENTS):
-        scaled = left / root
-        found = found + (scaled - basis @ (basis.T @ scaled)) / root
-        left = sides - ridge[:, None] * found - rows @ (rows.T @ found)
-    return found

@@ -1,12 +1,4 @@
-"""Rows at weight 0, at the bound, or between: the quadratic program over weights in a box.
-
-    minimise  1/2 a'Ga + c'a   over  0 <= a <= u,  sum a = mass
-
-Where the program comes from a one-class SVM, a is its weights times nu l, G the scalar products of
-rows, and the gradient Ga + c the rows' scores times nu l. A bound u is how many equal rows one
-stands for. Few rows lie strictly between the bounds; once it is known which, the rest is one linear
-system.
-"""
+"""Which rows are at weight 0, at the bound, or between: the program of `_program`, minimised."""
 
 from __future__ import annotations
 
@@ -16,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.svm._products import Products
-from oneclass.svm.solving.smoothing import smoothed
+from oneclass.svm._program import Point, Program, Sides, lowest_first
+from oneclass.svm.solving.smoothing import CLOSE, sharpened, smoothed
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -42,18 +35,14 @@ class Face:
         scores: (n,) the gradient Ga + c there.
         n_free: rows strictly between the bounds.
         settled: no row breaks its condition; else the last of the rounds that were allowed.
+        circled: exchanges alone did not settle it.
     """
 
     weights: Array
     scores: Array
     n_free: int
     settled: bool
-
-
-@dataclass(frozen=True)
-class _Sides:
-    free: Mask
-    upper: Mask
+    circled: bool = False
 
 
 def minimise(
@@ -84,25 +73,28 @@ def minimise(
     """
     if mass >= float(bounds.sum()) * (1 - 1e-12):
         return Face(bounds.copy(), products.moved(scores, weights, bounds), 0, True)
-    square = float(np.mean(products.squares))
-    slack = _SLACK * np.finfo(float).eps * max(mass, 1.0) * square
-    program = _Program(products, weights, ridge, bounds, mass, slack)
+    program = Program(products, bounds, mass, weights, ridge)
+    start = Point(weights, scores, float("nan"))
     sides = _by_weight(program) if n_free is None else _by_rank(program, scores, n_free)
     expected = int(np.count_nonzero(sides.free)) if n_free is None else n_free
-    most = _MORE_FREE * max(expected, _FEW_FREE)
-    face = _exchange(program, scores, sides, most)
+    face = _exchange(program, start, sides, _MORE_FREE * max(expected, _FEW_FREE))
     if face.settled:
         return face
     narrowest = float(ridge.mean())
-    near = smoothed(products, scores, weights, mass, expected, narrowest, bounds)
+    near, width = smoothed(products, scores, weights, mass, expected, narrowest, bounds)
     # Where many rows are tied, their weights there are as good as any: stay near to those.
-    program = replace(program, centre=near)
-    scores = products.moved(scores, weights, near)
-    face = _exchange(program, scores, _by_weight(program), len(weights))
+    program = replace(program, centre=near.weights)
+    face = _exchange(program, near, _by_weight(program), len(weights))
     if face.settled:
-        return face
+        return replace(face, circled=True)
+    nearer = sharpened(program, near, width, narrowest)
+    if program.gap(nearer) <= CLOSE:
+        n_free = int(np.count_nonzero((nearer.weights > 0) & (nearer.weights < bounds)))
+        return Face(nearer.weights, nearer.scores, n_free, settled=True, circled=True)
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
-    return _descend(program, scores, lowest_first(face.scores, mass, bounds))
+    vertex = lowest_first(face.scores, mass, bounds)
+    lowest = replace(near, weights=vertex, scores=products.moved(near.scores, near.weights, vertex))
+    return replace(_descend(program, lowest), circled=True)
 
 
 def ridge_for(products: Products, *, exact: bool) -> Array:
@@ -119,120 +111,72 @@ def ridge_for(products: Products, *, exact: bool) -> Array:
     return np.asarray((least if exact else _BLURRED_RIDGE) * (squares + (mean or 1.0)))
 
 
-def into_box(weights: Array, mass: float, bounds: Array) -> Array:
-    """A feasible point near ``weights``: clipped, the missing mass spread over the room left."""
-    inside = np.clip(weights, 0.0, bounds)
-    missing = mass - float(inside.sum())
-    room = bounds - inside if missing > 0 else inside
-    total = float(room.sum())
-    return inside + room * (missing / total) if total > 0 else inside
-
-
-def lowest_first(scores: Array, mass: float, bounds: Array) -> Array:
-    """The vertex with the lowest score: the bound for the lowest rows, a part for the last."""
-    order = np.argsort(scores, kind="stable")
-    filled = np.cumsum(bounds[order])
-    weights = np.zeros(len(scores))
-    weights[order] = np.clip(mass - filled + bounds[order], 0.0, bounds[order])
-    return weights
-
-
-def _by_weight(program: _Program) -> _Sides:
+def _by_weight(program: Program) -> Sides:
     """Guess that the rows stay where they are."""
     weights, full = program.centre, program.bounds - _EDGE
-    return _Sides((weights > _EDGE) & (weights < full), weights >= full)
+    return Sides((weights > _EDGE) & (weights < full), weights >= full)
 
 
-def _by_rank(program: _Program, scores: Array, n_free: int) -> _Sides:
+def _by_rank(program: Program, scores: Array, n_free: int) -> Sides:
     """Guess that the rows around the threshold are free."""
-    n_rows = len(scores)
-    n_free = min(max(n_free, 2), n_rows)
-    order = np.argsort(scores, kind="stable")
-    rank = int(np.searchsorted(np.cumsum(program.bounds[order]), program.mass))
-    low = max(min(rank - n_free // 2, n_rows - n_free), 0)
-    free, upper = np.zeros(n_rows, bool), np.zeros(n_rows, bool)
-    upper[order[:low]] = True
-    free[order[low : low + n_free]] = True
-    return _Sides(free, upper)
+    first, after, order = program.around_threshold(scores, max(n_free, 2))
+    free, upper = np.zeros(len(order), bool), np.zeros(len(order), bool)
+    upper[order[:first]] = True
+    free[order[first:after]] = True
+    return Sides(free, upper)
 
 
-@dataclass(frozen=True)
-class _Program:
-    products: Products
-    centre: Array
-    ridge: Array
-    bounds: Array
-    mass: float
-    slack: float
-
-    def moved(self, scores: Array, now: Array, goal: Array) -> Array:
-        return self.products.moved(scores, now, goal)
-
-    def pull(self, scores: Array, weights: Array) -> Array:
-        """The gradient, the ridge's part included."""
-        return np.asarray(scores + self.ridge * (weights - self.centre))
-
-    def step(self, ids: Ints, pull: Array, missing: float) -> tuple[Array, float]:
-        """The step of the rows ``ids`` to their best weights, and the score they then share.
-
-        Args:
-            ids: (f,) rows that may move.
-            pull: (f,) their gradient.
-            missing: what their weights are to gain together.
-        """
-        return self.products.to_one_score(ids, self.ridge[ids], pull, missing)
+def _slack(program: Program) -> float:
+    """By how much a score may miss the threshold."""
+    square = float(np.mean(program.products.squares))
+    return _SLACK * float(np.finfo(float).eps) * max(program.mass, 1.0) * square
 
 
-def _exchange(program: _Program, scores: Array, sides: _Sides, most: int) -> Face:
+def _exchange(program: Program, here: Point, sides: Sides, most: int) -> Face:
     """The primal-dual active set method: solve for the free rows; all who break their condition
     change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). A few rounds, or a circle.
     """
-    weights, slack = program.centre, program.slack
-    fewest, idle = len(weights), 0
+    slack = _slack(program)
+    fewest, idle = len(here.weights), 0
     for _ in range(_ROUNDS):
-        sides = _able(program, scores, sides)
+        sides = _able(program, here.scores, sides)
         free, upper = sides.free, sides.upper
-        ids = np.flatnonzero(free)
-        if len(ids) > most:
+        n_free = int(np.count_nonzero(free))
+        if n_free > most:
             break
-        goal = np.where(free, weights, np.where(upper, program.bounds, 0.0))
-        scores, weights = program.moved(scores, weights, goal), goal
-        missing = program.mass - float(weights.sum())
-        step, rho = program.step(ids, program.pull(scores, weights)[ids], missing)
-        goal = weights.copy()
-        goal[ids] += step
-        scores, weights = program.moved(scores, weights, goal), goal
-        seen = program.pull(scores, weights)
-        under, over = free & (weights < -_EDGE), free & (weights > program.bounds + _EDGE)
-        enter = ~free & ~upper & (seen < rho - slack)
-        leave = upper & (seen > rho + slack)
+        here = program.solved(here, sides)
+        seen = program.pull(here)
+        under = free & (here.weights < -_EDGE)
+        over = free & (here.weights > program.bounds + _EDGE)
+        enter = ~free & ~upper & (seen < here.rho - slack)
+        leave = upper & (seen > here.rho + slack)
         wanting = int(np.count_nonzero(under | over | enter | leave))
         if not wanting:
-            return Face(weights, scores, len(ids), True)
+            return Face(here.weights, here.scores, n_free, True)
         idle = idle + 1 if wanting >= fewest else 0
         fewest = min(fewest, wanting)
         if idle == _PATIENCE:
             break
-        sides = _Sides((free & ~under & ~over) | enter | leave, (upper & ~leave) | over)
-    return Face(weights, scores, int(sides.free.sum()), False)
+        sides = Sides((free & ~under & ~over) | enter | leave, (upper & ~leave) | over)
+    return Face(here.weights, here.scores, int(sides.free.sum()), False)
 
 
-def _descend(program: _Program, scores: Array, weights: Array) -> Face:
+def _descend(program: Program, here: Point) -> Face:
     """The primal active set method, for programs on which exchanges run in a circle: a row at a
     time, never uphill (Nocedal, Wright, Numerical Optimization, 16.5).
 
     Args:
         program: the program.
-        scores: (n,) the gradient at its centre.
-        weights: (n,) feasible, to start from.
+        here: to start from; feasible.
     """
-    scores, bounds = program.moved(scores, program.centre, weights), program.bounds
-    free = (weights > 0) & (weights < bounds)
-    for _ in range(_DESCENTS * len(weights)):
-        seen, rho = program.pull(scores, weights), np.nan
+    products, bounds, slack = program.products, program.bounds, _slack(program)
+    free = (here.weights > 0) & (here.weights < bounds)
+    for _ in range(_DESCENTS * len(bounds)):
+        seen, rho = program.pull(here), np.nan
         ids = np.flatnonzero(free)
+        weights = here.weights
         if len(ids):
-            step, rho = program.step(ids, seen[ids], 0.0)
+            step, rho = products.to_one_score(ids, program.ridge, program.width, seen[ids], 0.0)
             room = np.where(step > 0, bounds[ids] - weights[ids], weights[ids])
             reach = np.divide(room, np.abs(step), out=np.full(len(ids), np.inf), where=step != 0)
             share = min(float(reach.min()), 1.0)
@@ -240,16 +184,16 @@ def _descend(program: _Program, scores: Array, weights: Array) -> Face:
             goal[ids] = np.clip(goal[ids] + share * step, 0.0, bounds[ids])
             stopped = ids[reach <= share] if share < 1 else ids[:0]
             goal[stopped] = np.where(goal[stopped] > bounds[stopped] / 2, bounds[stopped], 0.0)
-            scores, weights = program.moved(scores, weights, goal), goal
+            here = Point(goal, products.moved(here.scores, weights, goal), rho)
             free[stopped] = False
             if len(stopped):
                 continue
-            seen = program.pull(scores, weights)
-        entering = _worst(seen, weights > bounds / 2, free, rho, program.slack)
+            seen = program.pull(here)
+        entering = _worst(seen, here.weights > bounds / 2, free, rho, slack)
         if not len(entering):
-            return Face(weights, scores, len(ids), True)
+            return Face(here.weights, here.scores, len(ids), True)
         free[entering] = True
-    return Face(weights, scores, len(ids), False)
+    return Face(here.weights, here.scores, len(ids), False)
 
 
 def _worst(seen: Array, heavy: Mask, free: Mask, rho: float, slack: float) -> Ints:
@@ -267,7 +211,7 @@ def _worst(seen: Array, heavy: Mask, free: Mask, rho: float, slack: float) -> In
     return np.array([lowest if rho - low >= high - rho else highest], dtype=np.intp)
 
 
-def _able(program: _Program, scores: Array, sides: _Sides) -> _Sides:
+def _able(program: Program, scores: Array, sides: Sides) -> Sides:
     """Free so many rows more that the sum can be reached, the nearest to the threshold first."""
     free, upper, bounds = sides.free.copy(), sides.upper.copy(), program.bounds
     held = float(bounds[upper].sum())
@@ -281,7 +225,7 @@ def _able(program: _Program, scores: Array, sides: _Sides) -> _Sides:
         some = np.flatnonzero(upper)
         raised = _lowest(-scores, some, surplus, bounds, spare=int(surplus > 0))
         free[raised], upper[raised] = True, False
-    return _Sides(free, upper)
+    return Sides(free, upper)
 
 
 def _lowest(scores: Array, among: Ints, amount: float, bounds: Array, spare: int = 0) -> Ints:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.svm._products import Products, many
-from oneclass.svm.solving.active_set import into_box, lowest_first, minimise, ridge_for
+from oneclass.svm._program import into_box, lowest_first
+from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.choice import band_width
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.passes import Gathered

@@ -1,4 +1,4 @@
-"""Which way costs less: the matrix of scalar products, or passes over the rows.
+"""Which way costs less: all rows at once, by the matrix of their products or without, or passes.
 
 The estimates are in seconds of two cores of 2023; only their ratio is used. What decides is the
 number of free rows, those with a weight strictly between the bounds: a band has six rows for each,
@@ -16,7 +16,9 @@ _PROGRAM = 1.2e-3  # a band's exchanges
 _ROUNDS = 4
 _GROWS = 1.5  # free rows of all rows, over those of the sample
 BAND_PER_FREE = 6
-NARROWEST = 64  # rows of a band
+NARROWEST, WIDEST = 64, 2896  # rows of a band; the matrix of the widest takes 64 MB
+_SYSTEM_ROW, _SYSTEM_ELEMENT = 45e-9, 0.4e-9  # a linear system's, where all rows are at hand
+_FEW_BANDS, _LONGEST_SYSTEM = 4, 1.5e-3  # up to here, bands' many systems cost more
 
 
 def band_width(n_free: float) -> int:
@@ -45,3 +47,26 @@ def matrix_pays(
         + _PROGRAM
     )
     return matrix < n_nus * _ROUNDS * one_round
+
+
+def all_rows_pay(
+    n_rows: int, n_columns: int, n_free: float, share_free: float, share_circled: float
+) -> bool:
+    """Whether rows that are many more than columns take less time all at once, without their
+    matrix, than by passes: where a band cannot hold the free ones, or where the rows are few and
+    exchanges run in circles, as they then do for every width of the band anew.
+
+    Args:
+        n_rows: of the problem.
+        n_columns: of the rows.
+        n_free: rows of a sample that were free, for a typical nu.
+        share_free: the same, of all rows of the sample.
+        share_circled: of the nu, those that exchanges alone did not solve for the sample.
+    """
+    # More free rows than columns are tied, and of more rows more are.
+    tied = share_free * n_rows if n_free > n_columns else n_free
+    if band_width(tied) > WIDEST:
+        return True
+    system = n_rows * (_SYSTEM_ROW + n_columns * _SYSTEM_ELEMENT)
+    few = n_rows <= _FEW_BANDS * WIDEST and system <= _LONGEST_SYSTEM
+    return few and share_circled > 0.5

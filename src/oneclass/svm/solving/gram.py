@@ -5,7 +5,8 @@ rows are near the next threshold; a few exchanges and small linear systems settl
 multiplied in the rows' own dtype, so the path is only as good as that; then all rows are scored in
 float64 against every w, and what is not yet within the tolerance is corrected from those scores,
 as iterative refinement corrects the solution of a linear system. Of rows that are equal only one is
-in the matrix.
+in the matrix. Where there are many more rows than columns, scores move by the rows themselves, and
+no matrix is made.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
 from oneclass.svm._products import Products, many
+from oneclass.svm._program import into_box, lowest_first
 from oneclass.svm._repeats import Repeats
-from oneclass.svm.solving.active_set import into_box, minimise, ridge_for
+from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
 
@@ -29,6 +31,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
 _WIDE_WORK = 2e9  # multiplications: so small a matrix is multiplied in float64 at once
+_CLOSE = 1e-8  # a relative gap that the walk leaves to the corrections
 _ONE_ROUND = 2  # passes: the points, and the scores of all rows against them
 FEWEST_PASSES = 1 + _ONE_ROUND
 
@@ -40,15 +43,24 @@ class _Problem:
     mass: float
     weights: Array
     n_free: int
+    circled: bool = False
     best: Certified | None = None
 
 
 @dataclass(frozen=True)
 class GramSolution:
-    """The finished problems in order, the rows that were free in each, and the reads it took."""
+    """What was found.
+
+    Attributes:
+        solved: the finished problems in order.
+        n_free: the rows that were free in each.
+        n_circles: problems that exchanges of sides alone did not solve.
+        n_passes: the reads it took.
+    """
 
     solved: list[Solved]
     n_free: list[int]
+    n_circles: int
     n_passes: int
 
 
@@ -105,7 +117,8 @@ def solve_by_gram(
                 _improve(products, problem, problem.mass * scores[equal.first], ridge, equal.counts)
     in_order = [solved[i] for i in range(len(problems))]
     each = rows.n_rows / len(equal.first)  # rows that one stands for
-    return GramSolution(in_order, [int(problem.n_free * each) for problem in problems], n_passes)
+    n_free = [int(problem.n_free * each) for problem in problems]
+    return GramSolution(in_order, n_free, sum(problem.circled for problem in problems), n_passes)
 
 
 def gram_matrix(rows: RowBlocks) -> Array:
@@ -165,10 +178,21 @@ def _walk(
         if mass <= enough:  # rows of zeros can carry it all, and w is 0
             problems[i] = _Problem(mass, mass * (np.arange(len(bounds)) == zero), 1)
             continue
-        face = minimise(products, scores, weights, mass, n_free, ridge, bounds)
-        weights, scores, n_free = face.weights, face.scores, face.n_free
-        problems[i] = _Problem(mass, into_box(weights, mass, bounds), n_free)
+        share, circled = mass / float(weights.sum()), False  # the same w, within the larger hull
+        if _is_best(share * scores, share * weights, mass, bounds):
+            scores, weights = share * scores, share * weights
+        else:
+            face = minimise(products, scores, weights, mass, n_free, ridge, bounds)
+            weights, scores, n_free = face.weights, face.scores, face.n_free
+            circled = face.circled
+        problems[i] = _Problem(mass, into_box(weights, mass, bounds), n_free, circled)
     return [problem for problem in problems if problem is not None]
+
+
+def _is_best(scores: Array, weights: Array, mass: float, bounds: Array) -> bool:
+    """Whether no other weights make w shorter, within far less than any tolerance."""
+    square = float(scores @ weights)
+    return square - float(scores @ lowest_first(scores, mass, bounds)) <= _CLOSE * square
 
 
 def _improve(

@@ -12,6 +12,7 @@ import numpy as np
 
 from oneclass.svm.solving.band import improve, leap
 from oneclass.svm.solving.certificate import held_by
+from oneclass.svm.solving.choice import WIDEST
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.looks import Looks, Point, Scored
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
@@ -19,7 +20,6 @@ from oneclass.svm.solving.passes import Survey
 from oneclass.svm.solving.scores import Threshold
 
 _ALL_BANDS_BYTES = 192 << 20
-_WIDEST_BAND = 2896  # rows: their matrix of scalar products then takes 64 MB
 _DRAWN = 1500  # rows of a wider band, to leap by
 _FEWEST_IN_BAND = 16  # however little memory there is
 _ONE_ROUND = 2
@@ -76,7 +76,7 @@ def _cuts(
     hulls: dict[int, Hull], scored: Scored, rows: Looks, dtype: np.dtype[np.floating]
 ) -> dict[int, Threshold]:
     fitting = _ALL_BANDS_BYTES // len(hulls) // (rows.n_columns * dtype.itemsize)
-    most = max(min(fitting, _WIDEST_BAND), _FEWEST_IN_BAND)
+    most = max(min(fitting, WIDEST), _FEWEST_IN_BAND)
     leaping = [_leaps(hull, most, rows.n_rows) for hull in hulls.values()]
     pairs = list(zip(hulls.values(), leaping, strict=True))
     found = scored.cut(

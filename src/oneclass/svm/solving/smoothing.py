@@ -1,4 +1,4 @@
-"""Weights near the best ones, where exchanges run in a circle: the program made smooth.
+"""Newton's method where exchanges run in a circle: on the program made smooth.
 
 With r/2 a'a added to the program (r/2 a'a/u where a row stands for u equal ones), a row's weight
 falls from its bound to 0 over a width r of scores instead of at once. The primal of that, over w
@@ -9,49 +9,25 @@ Computation 19, 2007). A few steps, then a smaller r, until the same rows stay b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.svm._products import Products
+from oneclass.svm._program import Point, Program
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _NARROWER = 6.0
 _WIDTHS, _STEPS = 20, 30  # a bound on both; 5 and 7 are usual
 _CUTS = 10  # of the step, to find how far the function falls
 _FEWEST = 64  # rows between the bounds, to begin with
 _PER_FREE = 1.5
-
-
-@dataclass(frozen=True)
-class Point:
-    """w as a sum of rows, the rows' scores against it, and the threshold.
-
-    The weights are what w is made of; they need not be those that the scores call for.
-    """
-
-    weights: Array
-    scores: Array
-    rho: float
-
-    def towards(self, goal: Point, share: float) -> Point:
-        return Point(
-            self.weights + share * (goal.weights - self.weights),
-            self.scores + share * (goal.scores - self.scores),
-            self.rho + share * (goal.rho - self.rho),
-        )
-
-    def called_for(self, width: float) -> Array:
-        """(n,) weights by these scores, as shares of the bounds; outside of 0 and 1 at one."""
-        return np.asarray((self.rho - self.scores) / width)
-
-    def sides(self, width: float) -> tuple[Mask, Mask]:
-        """Which rows these scores put between the bounds, and which at the upper one."""
-        called_for = self.called_for(width)
-        return (called_for > 0) & (called_for < 1), called_for >= 1
+_CHEAP = 60  # so much faster is a product that makes a matrix than one that moves scores
+_SAME = 0.99  # of the rows between the bounds, where r need not be smaller
+CLOSE = 1e-8  # a gap, relative to the threshold times the mass: the next call finds the rest
+_CLOSEST = 1e-12
 
 
 def smoothed(
@@ -62,8 +38,8 @@ def smoothed(
     n_free: int,
     narrowest: float,
     bounds: Array,
-) -> Array:
-    """(n,) the weights that the smoothed program ends with, within their bounds.
+) -> tuple[Point, float]:
+    """The point with weights within their bounds that the smoothed program ends with, and its r.
 
     Args:
         products: of n rows.
@@ -74,117 +50,100 @@ def smoothed(
         narrowest: the smallest r; below it, the products are blurred.
         bounds: (n,) of the weights.
     """
-    linear = scores - products.moved(np.zeros(len(scores)), np.zeros(len(scores)), weights)
-    program = Smooth(products, linear, mass, bounds)
+    program = Program(products, bounds, mass, np.zeros(len(bounds)), 1 / bounds)
     expected = max(int(_PER_FREE * n_free), _FEWEST)
-    width, rho = program.around_threshold(scores, expected)
-    width = max(width, narrowest)
+    first, after, order = program.around_threshold(scores, expected)
+    rho = float(scores[order[after - 1]])
+    program = replace(program, width=max(rho - float(scores[order[first]]), narrowest))
     here = Point(weights, scores, rho)
-    before, most = here.sides(width), 2 * expected
+    before, most = program.sides(here), max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
     for _ in range(_WIDTHS):
-        here = newton(program, here, width, most)
-        sides = here.sides(width)
-        if np.count_nonzero(sides[0]) > most:
+        here = newton(program, here, most)
+        sides = program.sides(here)
+        if np.count_nonzero(sides.free) > most:
             most *= 2  # the next r is smaller; should it not be enough, more may be free
-        if width <= narrowest or np.array_equal(sides, before) or not sides[0].any():
+        few = (1 - _SAME) * np.count_nonzero(sides.free)
+        if program.width <= narrowest or sides.differ(before) <= few or not sides.free.any():
             break
-        before, width = sides, max(width / _NARROWER, narrowest)
+        before = sides
+        program = replace(program, width=max(program.width / _NARROWER, narrowest))
         # Free rows keep about their weights where r shrinks, and their scores draw together.
-        free, upper = sides
-        here = _solved(program, here, width, upper, free)
-    return bounds * np.clip(here.called_for(width), 0.0, 1.0)
+        here = program.solved(here, sides)
+    return _inside(program, here, Point(weights, scores, here.rho)), program.width
 
 
-@dataclass(frozen=True)
-class Smooth:
-    """The program: scalar products, gradient at weights of 0, sum of the weights, bounds."""
+def sharpened(program: Program, here: Point, width: float, narrowest: float) -> Point:
+    """A point nearer to the minimiser of the program without its ridge.
 
-    products: Products
-    linear: Array
-    mass: float
-    bounds: Array
+    r/2 (a - a')'(a - a') is added instead of r/2 a'a, with a' the weights found last, and this
+    repeated (the proximal point method): where r cannot be as small as one wants, for the sake of
+    roundings or because many rows are tied, it goes on where `smoothed` ends.
 
-    def rank(self, scores: Array) -> int:
-        """How many rows lie below the threshold."""
-        order = np.argsort(scores, kind="stable")
-        filled = np.cumsum(self.bounds[order])
-        return min(int(np.searchsorted(filled, self.mass, side="right")), len(scores) - 1)
-
-    def threshold(self, scores: Array, width: float) -> float:
-        """The rho at which these scores call for weights of the right sum: where that sum, which
-        grows with rho, is found between two of the scores at which its slope changes."""
-        knots = np.sort(np.concatenate([scores, scores + width]))
-        low, high = 0, len(knots) - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._called_for(scores, width, knots[middle]) < self.mass:
-                low = middle
-            else:
-                high = middle
-        below, above = (self._called_for(scores, width, knots[i]) for i in (low, high))
-        share = (self.mass - below) / (above - below) if above > below else 0.5
-        return float(knots[low] + share * (knots[high] - knots[low]))
-
-    def _called_for(self, scores: Array, width: float, rho: float) -> float:
-        return float(self.bounds @ np.clip((rho - scores) / width, 0.0, 1.0))
-
-    def around_threshold(self, scores: Array, count: int) -> tuple[float, float]:
-        """The range of the ``count`` scores around the threshold, and the highest of them."""
-        count = min(count, len(scores))
-        low = max(min(self.rank(scores) - count // 2, len(scores) - count), 0)
-        ordered = np.partition(scores, (low, low + count - 1))
-        return float(ordered[low + count - 1] - ordered[low]), float(ordered[low + count - 1])
+    Args:
+        program: what is to be minimised; its centre and ridge are not used.
+        here: where `smoothed` ended.
+        width: the r there.
+        narrowest: the smallest r.
+    """
+    program = replace(program, ridge=1 / program.bounds)
+    gap = program.gap(here)
+    for _ in range(_WIDTHS):
+        program = replace(program, centre=here.weights, width=width)
+        nearer = _inside(program, newton(program, here, len(here.weights)), here)
+        before, gap = gap, program.gap(nearer)
+        if not gap < before:
+            break
+        here, width = nearer, max(width / _NARROWER, narrowest)
+        if gap <= _CLOSEST or gap > before / 2:
+            break
+    return here
 
 
-def newton(program: Smooth, here: Point, width: float, most: int) -> Point:
-    """The smoothed program's minimiser, from `here`; what was reached where too many are free.
+def _inside(program: Program, here: Point, start: Point) -> Point:
+    """The point with the weights that the scores call for, within their bounds; its scores without
+    the roundings of the steps since the start."""
+    inside = program.inside(here)
+    return Point(inside, program.products.moved(start.scores, start.weights, inside), here.rho)
+
+
+def newton(program: Program, here: Point, most: int) -> Point:
+    """The program's minimiser, from `here`; what was reached where too many are free.
 
     Args:
         program: what is to be minimised.
         here: where to start from.
-        width: r.
-        most: rows between the bounds after the first step, beyond which r is too large.
+        most: unknowns of a linear system after the first step, beyond which r is too large.
     """
     for done in range(_STEPS):
-        free, upper = here.sides(width)
-        if done and np.count_nonzero(free) > most:
+        sides = program.sides(here)
+        if done and program.products.unknowns(int(np.count_nonzero(sides.free))) > most:
             return here
-        if not free.any():
-            here = replace(here, rho=program.threshold(here.scores, width))
-            free, upper = here.sides(width)
-        goal = _solved(program, here, width, upper, free)
-        if np.array_equal(goal.sides(width), (free, upper)):
+        if not sides.free.any():
+            here = replace(here, rho=program.threshold(here.scores))
+            sides = program.sides(here)
+        goal = program.solved(here, sides)
+        if not sides.free.any():
+            goal = replace(goal, rho=program.threshold(goal.scores))
+        if not program.sides(goal).differ(sides):
             return goal
-        here = here.towards(goal, _step_length(program, here, goal, width))
+        here = here.towards(goal, _step_length(program, here, goal))
     return here
 
 
-def _solved(program: Smooth, here: Point, width: float, upper: Mask, free: Mask) -> Point:
-    """The minimiser if the rows at their bounds stay there and the free ones stay free."""
-    ids = np.flatnonzero(free)
-    goal = np.where(upper, program.bounds, 0.0)
-    fixed = program.products.moved(here.scores, here.weights, goal)
-    if not len(ids):
-        return Point(goal, fixed, program.threshold(fixed, width))
-    held = goal.copy()
-    ridge, missing = width / program.bounds[ids], program.mass - float(goal.sum())
-    goal[ids], rho = program.products.to_one_score(ids, ridge, fixed[ids], missing)
-    return Point(goal, program.products.moved(fixed, held, goal), rho)
-
-
-def _step_length(program: Smooth, here: Point, goal: Point, width: float) -> float:
+def _step_length(program: Program, here: Point, goal: Point) -> float:
     """How far the primal falls on the way to the goal, from its slope there."""
-    moves, scores, rho = (
-        goal.weights - here.weights,
-        goal.scores - here.scores,
-        goal.rho - here.rho,
-    )
+    scores, rho = goal.scores - here.scores, goal.rho - here.rho
+    per_weight = float(here.weights @ scores)
+    per_step = float((goal.weights - here.weights) @ scores)
 
     def slope(share: float) -> float:
-        at = here.towards(goal, share)
-        inside = program.bounds * np.clip(at.called_for(width), 0.0, 1.0)
-        fall = moves @ (at.scores - program.linear) - program.mass * rho
-        return float(fall + inside @ (rho - scores))
+        inside = np.clip(
+            program.called_for(here.scores + share * scores, here.rho + share * rho),
+            0.0,
+            program.bounds,
+        )
+        fall = per_weight + share * per_step - program.mass * rho
+        return float(fall + inside.sum() * rho - inside @ scores)
 
     first, last = slope(0.0), slope(1.0)
     if last <= 0 or first >= 0:

@@ -1,8 +1,7 @@
 """Solve every nu of a grid over the same rows, the way that costs least.
 
-Through the matrix of scalar products (`_gram`) or by passes over the rows (`_rounds`). A random
-sample, solved first through its matrix, says which is better (`_choice`) and gives the passes their
-start.
+All rows at once (`gram`) or by passes over them (`rounds`). A random sample, solved first all at
+once, says which is better (`choice`) and gives the passes their start.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import HeldRows
+from oneclass.svm._products import many
 from oneclass.svm._repeats import Repeats, repeats
-from oneclass.svm.solving.choice import NARROWEST, band_width, matrix_pays
+from oneclass.svm.solving.choice import NARROWEST, all_rows_pay, band_width, matrix_pays
 from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.looks import BlockLooks, Looks
@@ -29,6 +29,7 @@ from oneclass.svm.solving.rounds import solve_by_passes
 Floats = NDArray[np.floating[Any]]
 
 _GRAM_BYTES = 512 << 20
+_COPIES = 4  # of rows in float64, where they are taken all at once without their matrix
 _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
@@ -88,7 +89,7 @@ def solve(
         assert isinstance(looks, BlockLooks), "rows that may be held are"
         equal = repeats(rows)
         if first is not None:
-            by_gram = _matrix_is_best(equal, d, first, len(nus))
+            by_gram = _all_at_once(equal, d, first, len(found.sample), len(nus))
         if by_gram:
             done = solve_by_gram(
                 rows, equal, nus, looks.lengths, tol=tol, max_passes=max_passes - 1
@@ -115,10 +116,18 @@ def _fits(n_different: int) -> bool:
     return 8 * n_different**2 <= _GRAM_BYTES
 
 
-def _matrix_is_best(equal: Repeats, n_columns: int, first: GramSolution, n_nus: int) -> bool:
+def _all_at_once(
+    equal: Repeats, n_columns: int, first: GramSolution, n_sampled: int, n_nus: int
+) -> bool:
+    """Whether not to take passes, by what the sample showed."""
     n_free, n_different = float(np.mean(first.n_free)), len(equal.first)
-    pays = matrix_pays(len(equal.which), n_columns, n_nus, n_free, n_different)
-    return _fits(n_different) and pays
+    n_rows = len(equal.which)
+    if _fits(n_different) and matrix_pays(n_rows, n_columns, n_nus, n_free, n_different):
+        return True
+    if not many(n_different, n_columns) or 8 * _COPIES * n_different * n_columns > _GRAM_BYTES:
+        return False
+    circled = first.n_circles / n_nus
+    return all_rows_pay(n_different, n_columns, n_free, n_free / n_sampled, circled)
 
 
 def _is_long(rows: RowBlocks) -> bool:

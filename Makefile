@@ -41,8 +41,9 @@ $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 demo: $(VENV)/installed-demo
 	$(BIN)/oneclass demo build/demo
 
+# As many processes as cores, but no more than memory is made for; a file's tests stay together.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-train: $(VENV)/installed-test $(VENV)/installed-train
 	$(BIN)/python -m pytest tests/auxiliary

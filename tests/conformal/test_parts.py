@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import Calibration, Method, Plan
-from oneclass.conformal.parts import MOST_PATCHES, PARTS, deal, fit_union, some_patches
+from oneclass.conformal.parts import (
+    MOST_PATCHES,
+    PARTS,
+    can_whiten,
+    deal,
+    fit_union,
+    some_patches,
+)
 from oneclass.conformal.union import Joined, Union, worst_mean
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, FileRows, SlicedRows
@@ -65,6 +72,58 @@ def test_nobody_judges_what_he_has_seen(seed: int, method: Method, positions: bo
         own = before.union.only(judges)
         expected = [own.image_score(row) for row in rows[judged]]
         np.testing.assert_allclose(before.held_out[judged], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_whitening_has_not_seen_the_images_that_calibrate(seed: int) -> None:
+    """Other images in the place of a part change no judge of it; of the first, the whitening."""
+    random = np.random.default_rng(seed)
+    rows, others = (random.normal(size=(60, 8, 3)).astype(np.float32) + 4 for _ in range(2))
+    folds = deal(np.arange(60), plan_of(Method.PARTS, 60), seed, None)
+    before = fit(rows, folds, n_worst=2, whitened=True)
+    np.testing.assert_array_equal(np.isnan(before.held_out), folds == 0)
+    np.testing.assert_array_equal(np.isnan(before.peaks), folds == 0)
+    for fold, judges in before.judges():
+        judged = folds == fold
+        after = fit(np.where(judged[:, None, None], others, rows), folds, n_worst=2, whitened=True)
+        same = np.array_equal(after.union.whitening, before.union.whitening)
+        assert same == (fold > 0)
+        if fold:
+            np.testing.assert_array_equal(after.union.coef[judges], before.union.coef[judges])
+            own = before.union.only(judges)
+            expected = [own.image_score(row) for row in rows[judged]]
+            np.testing.assert_allclose(before.held_out[judged], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", Method)
+def test_the_promised_rate_holds_where_positions_are_whitened(method: Method) -> None:
+    alarms = []
+    for seed in range(15):
+        rows = unit_rows(3 * 260, seed, 6).reshape(260, 3, 6)
+        folds = deal(np.arange(60), plan_of(method, 60), seed, None)
+        fitted = fit(rows[:60], folds, seed=seed, n_worst=1, whitened=True)
+        known = fitted.held_out[np.isfinite(fitted.held_out)]
+        threshold = Calibration(np.sort(known)).threshold(0.1)
+        alarms.append(np.mean(fitted.union.image_scores(rows[60:]) > threshold))
+    assert 0.04 < np.mean(alarms) < 0.115
+
+
+@pytest.mark.parametrize(
+    ("method", "n", "rate", "most", "expected"),
+    [
+        (Method.PARTS, 50, 0.05, None, True),
+        (Method.PARTS, 49, 0.05, None, False),
+        (Method.PARTS, 100, 0.01, None, False),  # ninety support no rate of one in a hundred
+        (Method.PARTS, 200, 0.01, None, True),
+        (Method.PARTS, 200, 0.05, 3, False),  # the first of three parts would be a third of all
+        (Method.SPLIT, 20, 0.2, None, True),
+    ],
+)
+def test_positions_are_whitened_where_a_part_can_be_spared(
+    method: Method, n: int, rate: float, most: int | None, expected: bool
+) -> None:
+    plan = Plan(method, n, n // 3 if method is Method.SPLIT else n, rate)
+    assert can_whiten(plan, deal(np.arange(n), plan, 0, most)) == expected
 
 
 def test_the_model_is_never_harsher_than_the_judges() -> None:

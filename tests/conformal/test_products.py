@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from oneclass.conformal.products import BLOCK, Largest, _by_turns
 from oneclass.conformal.union import Joined, Union
+from oneclass.conformal.whitening import learn_whitening, seen_twice
+from oneclass.rows import ArrayRows
 
 Rows = NDArray[np.floating[Any]]
 
@@ -42,14 +45,20 @@ def expected(judge: Union, rows: Rows) -> NDArray[np.float64]:
     st.sampled_from([3, 127, 128, 300]),
     st.sampled_from(["float16", "float32"]),
     st.booleans(),
+    st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=90, deadline=None)
 def test_the_worst_have_the_bits_of_all(
-    seed: int, n: int, k: int, dtype: str, one_offset: bool
+    seed: int, n: int, k: int, dtype: str, one_offset: bool, whitened: bool
 ) -> None:
     rows, coef = picture(seed, n, k, dtype)
     offset = 0.8 if one_offset else np.random.default_rng(seed).normal(0.8, 0.1, k)
     judge = union(coef, max(1, n // 100), offset)
+    if whitened:
+        whitening = learn_whitening(ArrayRows(rows))
+        if whitening is not None:
+            twice = seen_twice(coef, whitening)
+            judge = replace(judge, coef=twice, whitening=whitening)
     np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
     assert judge.image_score(rows) == judge.look(rows).score
 

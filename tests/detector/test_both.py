@@ -103,6 +103,27 @@ def test_a_file_gives_it_back(detector: Detector, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", ["patches", "both"])
+def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> None:
+    detector = Detector(**{**SMALL, "rows": rows}).fit(stripes(50, seed=1, side=48))
+    calibration = detector.card["calibration"]
+    assert calibration["n_held_out"] == 45
+    assert "taught how positions are whitened" in calibration["guarantee"]
+    new = list(stripes(3, seed=2, side=48))
+    digest = detector.save(tmp_path / "m", rows=True)
+    again = load(tmp_path / "m")
+    assert again.score(new).scores.tolist() == detector.score(new).scores.tolist()
+    assert load(tmp_path / "m", false_alarms=0.1).card["calibration"]["rate_at_most"] > 0.2
+    for one in detector.explain(new):
+        assert isinstance(one, Explanation)
+        worst = np.sort(one.anomaly_map.ravel())[-one.n_worst :].mean()
+        assert one.prediction.score == pytest.approx(worst + one.offset, abs=1e-9)
+    more = list(stripes(5, seed=3, side=48))
+    again.update(more)
+    fresh = Detector(**{**SMALL, "rows": rows}).fit([*stripes(50, seed=1, side=48), *more])
+    assert fresh.save(tmp_path / "fresh") == again.save(tmp_path / "m") != digest
+
+
+@pytest.mark.parametrize("rows", ["patches", "both"])
 def test_update_is_a_fresh_fit(rows: str, tmp_path: Path) -> None:
     images = stripes(30, seed=1, side=48)
     given = {**SMALL, "rows": rows}

@@ -16,7 +16,13 @@ FOLDS = 5
 
 
 def guarantee(
-    method: str, n: int, rate: float, *, joined: bool = False, unclear: float | None = None
+    method: str,
+    n: int,
+    rate: float,
+    *,
+    joined: bool = False,
+    whitened: bool = False,
+    unclear: float | None = None,
 ) -> dict[str, Any]:
     """The record of a calibration: method, counts, lowest rate, what is promised and what proven.
 
@@ -25,6 +31,7 @@ def guarantee(
         n: normal images with a held-out score, copies counted once.
         rate: the promised share of false alarms.
         joined: whether a score is a sum whose weight came from the held-out scores themselves.
+        whitened: whether one of the parts taught how positions are whitened, and is not among n.
         unclear: the higher rate up to which images are called unclear, if one was asked for.
 
     Returns:
@@ -55,12 +62,18 @@ def guarantee(
         )
         record |= {"rate_at_most": rate, "own_rate_at_most": own}
     else:
-        bound = cross_bound(n, rate, parts=PARTS if method == Method.PARTS else FOLDS)
+        parts = PARTS - whitened if method == Method.PARTS else FOLDS
+        bound = cross_bound(n, rate, parts=parts)
         text = (
             f"Of new normal images like these, about {_percent(rate)} or fewer are called "
             f"anomalies; proven is at most {_percent(bound)}, on average over sets of {n} images."
         )
         record["rate_at_most"] = bound
+        if whitened:
+            text += (
+                f" One image in {PARTS} taught how positions are whitened, and none of those was "
+                "held out."
+            )
     if joined:
         text += (
             " The proof takes the weight between whole images and patches as given; here it comes "

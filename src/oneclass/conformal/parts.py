@@ -4,6 +4,9 @@ The normal images are dealt into parts, each part learns half-spaces from its ow
 the model is the union of them all. An image's held-out score is its score by the union without the
 half-spaces of its own part. One model, one score, one threshold.
 
+Where positions are seen whitened, the first part teaches that and calibrates nothing: to the others
+it is a set of its own that was given beforehand.
+
 What is proven: the union without a part is what cross-conformal prediction calls the part's sister
 model. The union finds a new image at most as odd as each sister does, so its p-value is never below
 that of CV+ (Barber, Candès, Ramdas and Tibshirani, "Predictive inference with the jackknife+",
@@ -13,15 +16,16 @@ that of CV+ (Barber, Candès, Ramdas and Tibshirani, "Predictive inference with 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Method, Plan
+from oneclass.conformal.calibration import Method, Plan, threshold_rank
 from oneclass.conformal.union import Union
+from oneclass.conformal.whitening import learn_whitening, seen_twice
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
@@ -30,6 +34,8 @@ PARTS = 10
 """benchmarks/calibration_parts.py has the table."""
 MOST_PATCHES = 50_000
 NEAR = 0.07
+FEWEST_JUDGED = 45
+"""Pictures that are left to calibrate where a part of them teaches how positions are whitened."""
 Floats = NDArray[np.float64]
 
 
@@ -42,7 +48,7 @@ class FittedUnion:
         part: (k,) the part whose images each half-space learnt from; all -1 for a split.
         folds: (n,) the part of each image; for a split 0 where it was held back, else -1.
         held_out: (n,) float64 scores by half-spaces that did not learn from the image; NaN where
-            all did, or where not all of its positions are known.
+            all did, where the whitening did, or where not all of its positions are known.
         peaks: (n,) the largest score of an image's positions, likewise; an image's own score where
             it is one row.
         dual_gap: the largest relative gap of all half-spaces.
@@ -86,6 +92,20 @@ def deal(
     return np.where(shuffled < min(plan.n_scored, n_different - 1), 0, -1)
 
 
+def can_whiten(plan: Plan, folds: NDArray[np.int64]) -> bool:
+    """Whether positions are seen whitened, too: a split can, and parts that can spare one.
+
+    Args:
+        plan: from `make_plan`.
+        folds: (n,) from `deal`.
+    """
+    if plan.method is Method.SPLIT:
+        return True
+    left = plan.n_scored - -(-plan.n_scored // PARTS)
+    enough = left >= FEWEST_JUDGED and threshold_rank(left, plan.false_alarms) >= 1
+    return enough and int(folds.max()) + 1 == PARTS
+
+
 def fit_union(
     rows: NDArray[np.floating[Any]] | RowSource,
     folds: NDArray[np.int64],
@@ -95,6 +115,7 @@ def fit_union(
     seed: int,
     one_scale: bool,
     n_worst: int = 0,
+    whitened: bool = False,
     scored: RowSource | None = None,
     start: NDArray[np.floating[Any]] | None = None,
 ) -> FittedUnion:
@@ -108,6 +129,8 @@ def fit_union(
         seed: of the clustering, and of the sample of positions.
         one_scale: give all half-spaces unit length and one offset, so that they can be compared.
         n_worst: of positions, as in `Union`.
+        whitened: whether positions are seen whitened, too. Of parts the first one teaches that, so
+            its images are not held out.
         scored: (m, d) or (m, p, d) of the first m images, with all positions: these get a held-out
             score; None where they are `rows`.
         start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
@@ -117,13 +140,16 @@ def fit_union(
     """
     rows = as_source(rows)
     names = [-1] if (folds < 0).any() else list(range(int(folds.max()) + 1))
-    fits, samples = [], []
-    for name in names:
-        some = _learnt_from(rows.chosen(folds == name), len(names), seed)
+    samples = [_learnt_from(rows.chosen(folds == name), len(names), seed) for name in names]
+    whitening = learn_whitening(samples[0]) if whitened else None
+    n_seen = rows.n_columns * (1 if whitening is None else 2)
+    if start is not None and start.shape[1] != n_seen:
+        start = None  # of a fit that saw rows otherwise
+    fits = []
+    for name, some in zip(names, samples, strict=True):
         share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
         k = min(max(1, round(n_halfspaces * share)), some.n_rows)
-        fits.append(fit_halfspaces(some, k, nu=nu, seed=seed, start=start))
-        samples.append(some)
+        fits.append(fit_halfspaces(_seen(some, whitening), k, nu=nu, seed=seed, start=start))
     _refuse_origin(fits)
     coef = np.concatenate([fit.coef for fit in fits])
     offset = np.concatenate([fit.offset for fit in fits])
@@ -131,10 +157,11 @@ def fit_union(
     if one_scale and len(coef) > 1:
         coef /= np.linalg.norm(coef, axis=1)[:, None]
         offset = np.zeros(len(coef))
-    union = Union(coef.astype(np.float32), offset, n_worst, narrow=n_worst > 0)
+    union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
         union = _with_one_offset(union, samples, nu)
-    held_out, peaks = _held_out(union, part, scored or rows, folds)
+    judged = folds if whitening is None else np.where(folds == names[0], -1, folds)
+    held_out, peaks = _held_out(union, part, scored or rows, judged)
     gap = max(float(fit.dual_gap.max()) for fit in fits)
     return FittedUnion(union, part, folds, held_out, peaks, gap, _unsolved(fits))
 
@@ -162,6 +189,12 @@ def _learnt_from(rows: RowSource, n_parts: int, seed: int) -> RowSource:
     return ArrayRows(some_patches(rows, seed=seed, most=MOST_PATCHES // n_parts))
 
 
+def _seen(rows: RowSource, whitening: NDArray[np.float32] | None) -> RowSource:
+    if whitening is None:
+        return rows
+    return ArrayRows(seen_twice(rows.take(range(rows.n_rows)), whitening))
+
+
 def some_patches(
     rows: NDArray[np.floating[Any]] | RowSource, *, seed: int, most: int = MOST_PATCHES
 ) -> NDArray[np.floating[Any]]:
@@ -183,7 +216,7 @@ def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union
     best = np.concatenate([part for some in samples for part in map_blocks(margins, some)])
     place = min(int(nu * len(best)), len(best) - 1)
     offset = float(np.partition(best, place)[place])
-    return Union(union.coef, np.full(len(union.coef), offset), union.n_worst, union.narrow)
+    return replace(union, offset=np.full(len(union.coef), offset))
 
 
 def _held_out(

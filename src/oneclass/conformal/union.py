@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.products import Largest
+from oneclass.conformal.whitening import seen_twice
 
 Floats = NDArray[np.float64]
 
@@ -43,17 +44,21 @@ class Union:
     """Half-spaces, with the values that a model file keeps.
 
     Attributes:
-        coef: (k, d) float16 or float32, k >= 1.
+        coef: (k, c) float16 or float32, k >= 1; c is d, the columns of a row, or with a whitening
+            2 d.
         offset: (k,) float64.
         n_worst: 0 where an image is one row; else an image's score is the mean of so many largest
             scores of its positions.
         narrow: whether products are made in float32, which is twice as fast for many positions.
+        whitening: (d, d) float32, through which rows are seen a second time; None where they are
+            taken as they are.
     """
 
     coef: NDArray[np.floating[Any]]
     offset: Floats
     n_worst: int = 0
     narrow: bool = False
+    whitening: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.coef.ndim != 2 or not len(self.coef):
@@ -62,6 +67,16 @@ class Union:
             raise ValueError(
                 f"offset of shape {self.offset.shape} for {len(self.coef)} half-spaces"
             )
+        if self.whitening is not None and self.whitening.shape != (self.n_columns,) * 2:
+            raise ValueError(
+                f"whitening of shape {self.whitening.shape} for half-spaces of {self.coef.shape}"
+            )
+
+    @property
+    def n_columns(self) -> int:
+        """Of the rows that are scored."""
+        width = int(self.coef.shape[1])
+        return width if self.whitening is None else width // 2
 
     @cached_property
     def wide(self) -> Floats:
@@ -74,14 +89,19 @@ class Union:
 
     @cached_property
     def _largest(self) -> Largest:
-        return Largest(self.coef, self.offset)
+        return Largest(self.coef, self.offset, self.whitening)
 
     def margins(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """(n, k): w . x - offset of (n, d) rows and every half-space; positive inside."""
         dtype = self._columns.dtype
-        products: NDArray[np.floating[Any]] = np.ascontiguousarray(rows, dtype) @ self._columns
+        seen = np.ascontiguousarray(self.seen(rows), dtype)
+        products: NDArray[np.floating[Any]] = seen @ self._columns
         products -= self.offset.astype(dtype)
         return products
+
+    def seen(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """(n, d) rows as half-spaces see them, (n, c)."""
+        return rows if self.whitening is None else seen_twice(rows, self.whitening)
 
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """(n,) float64 anomaly scores of (n, d) rows."""
@@ -131,7 +151,7 @@ class Union:
     def winners(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
         """(n,) for each of (n, d) rows the half-space whose score it has."""
         best: NDArray[np.intp] = np.argmax(
-            rows.astype(np.float64) @ self.wide.T - self.offset, axis=1
+            self.seen(rows).astype(np.float64) @ self.wide.T - self.offset, axis=1
         )
         return best
 
@@ -175,7 +195,7 @@ class Joined:
         self, row: NDArray[np.floating[Any]]
     ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
         """The whole image's row, and those of its positions."""
-        width, depth = self.whole.coef.shape[1], self.patches.coef.shape[1]
+        width, depth = self.whole.n_columns, self.patches.n_columns
         return row[:width], row[width:].reshape(-1, depth)
 
 

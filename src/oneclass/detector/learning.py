@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oneclass import __version__
 from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
 from oneclass.conformal.guarantee import guarantee
-from oneclass.conformal.parts import FittedUnion, deal, fit_union, weight_of_whole
+from oneclass.conformal.parts import FittedUnion, can_whiten, deal, fit_union, weight_of_whole
 from oneclass.conformal.union import Joined, Union
 from oneclass.detector.files.training_rows import TrainingRows
 from oneclass.detector.heat import Heat, learn_heat
@@ -81,10 +81,12 @@ def learn(
     n_whole = int(pictures[: views.scored.n_rows].max()) + 1
     plan = _plan(pictures, n_whole, asked)
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
+    whitened = representation.n_worst > 0 and can_whiten(plan, folds)
+    given = (views, folds, pictures, asked, stage)
     if isinstance(representation, WholeAndPatches):
-        learnt = _fit_both(views, folds, pictures, representation, asked, stage)
+        learnt = _fit_both(*given, representation, whitened)
     else:
-        learnt = _fit_one(views, folds, pictures, representation, asked, start, stage)
+        learnt = _fit_one(*given, representation, whitened, start)
     calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
     card = {
@@ -110,6 +112,7 @@ def learn(
             calibration.n_held_out,
             plan.false_alarms,
             joined=isinstance(learnt.union, Joined),
+            whitened=whitened,
         ),
         "asked": {"n_halfspaces": asked.n_halfspaces, "false_alarms": asked.false_alarms},
         "false_alarms": plan.false_alarms,
@@ -158,10 +161,11 @@ def _fit_one(
     views: Views,
     folds: Ints,
     pictures: Ints,
-    representation: Representation,
     asked: Settings,
-    start: NDArray[np.floating] | None,
     stage: Stage,
+    representation: Representation,
+    whitened: bool,
+    start: NDArray[np.floating] | None = None,
 ) -> _Learnt:
     positions = views.learnt.shape[1] if representation.n_worst else None
     stage("learning from patches" if positions else "learning from whole images")
@@ -174,6 +178,7 @@ def _fit_one(
         seed=asked.seed,
         one_scale=representation.unit_length,
         n_worst=representation.n_worst,
+        whitened=whitened,
         start=start,
     )
     stage("measuring how odd normal images are")
@@ -185,9 +190,10 @@ def _fit_both(
     views: Views,
     folds: Ints,
     pictures: Ints,
-    representation: WholeAndPatches,
     asked: Settings,
     stage: Stage,
+    representation: WholeAndPatches,
+    whitened: bool,
 ) -> _Learnt:
     """Whole images and patches, each by itself; then their scores on one scale, added."""
     assert views.as_a_whole is not None, "the layout says so"
@@ -200,7 +206,7 @@ def _fit_both(
         seed=asked.seed,
         one_scale=True,
     )
-    patches = _fit_one(views, folds, pictures, representation.patches, asked, None, stage)
+    patches = _fit_one(views, folds, pictures, asked, stage, representation.patches, whitened)
     weight = weight_of_whole(whole, patches.fits[0])
     assert isinstance(patches.union, Union), "patches have one"
     joined = Joined(whole.union, patches.union, weight)

@@ -57,7 +57,7 @@ class FittedModel:
         """
         n_worst, old = representation.n_worst, "fold" in arrays
         narrow = n_worst > 0 and not old
-        last = Union(arrays["coef"], arrays["offset"], n_worst, narrow)
+        last = Union(arrays["coef"], arrays["offset"], n_worst, narrow, arrays.get("whitening"))
         union: Union | Joined = last
         if "whole_coef" in arrays:
             whole = Union(arrays["whole_coef"], arrays["whole_offset"])
@@ -71,6 +71,8 @@ class FittedModel:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
         own: dict[str, NDArray[Any]] = {"coef": self.last.coef, "offset": self.last.offset}
+        if self.last.whitening is not None:
+            own["whitening"] = self.last.whitening
         if isinstance(self.union, Joined):
             own |= {"whole_coef": self.union.whole.coef, "whole_offset": self.union.whole.offset}
             own["whole_weight"] = np.array([self.union.weight])
@@ -96,7 +98,7 @@ class FittedModel:
         if isinstance(self.calibration, SisterCalibration):
             unions += self.calibration.sisters
         for union in unions:
-            if union.coef.shape[1] != n_columns:
+            if union.n_columns != n_columns:
                 raise ValueError(f"half-spaces of shape {union.coef.shape} for rows of {n_columns}")
         if self.heat.calm.shape != (len(self.last.coef), *self._finest()):
             raise ValueError(f"calm of shape {self.heat.calm.shape} for maps of {self._finest()}")
@@ -173,7 +175,10 @@ class FittedModel:
         joined = isinstance(self.union, Joined)
         card = {**self.card, "false_alarms": rate}
         if rate != self.false_alarms or unclear is not None:
-            card["calibration"] = guarantee(method, n, rate, joined=joined, unclear=unclear)
+            whitened = self.last.whitening is not None
+            card["calibration"] = guarantee(
+                method, n, rate, joined=joined, whitened=whitened, unclear=unclear
+            )
         return replace(self, card=card if unclear is None else {**card, "unclear": unclear})
 
     def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:

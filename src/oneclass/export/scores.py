@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.union import Union
+from oneclass.conformal.whitening import HALF
 from oneclass.detector.heat import spread
 from oneclass.export.graph import Graph, Value
+from oneclass.export.rows import TINY
 from oneclass.representations import MapShape
 
 Floats = NDArray[np.float64]
@@ -32,6 +34,8 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
         (...) float64 and (...) int64, the half-space that is nearest.
     """
     kind = np.float32 if union.narrow else np.float64
+    if union.whitening is not None:
+        rows = seen_twice(g, rows, union.whitening)
     coef = np.ascontiguousarray(union.coef.T)
     columns = coef if coef.dtype == kind else g.cast(coef, kind)
     product = g.op("MatMul", rows if union.narrow else g.cast(rows, kind), columns)
@@ -39,6 +43,16 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
     best, winner = g.ops("TopK", margins, np.array([1]), outputs=2, axis=-1)
     far = g.op("Neg", g.op("Squeeze", best, LAST))
     return g.cast(far, np.float64), g.op("Squeeze", winner, LAST)
+
+
+def seen_twice(g: Graph, rows: str, whitening: NDArray[np.float32]) -> str:
+    """(..., d) float32 rows as they are and whitened, side by side: (..., 2 d)."""
+    white = g.op("MatMul", rows, whitening)
+    wide = g.cast(white, np.float64)
+    lengths = g.op("Sqrt", g.sum(g.op("Mul", wide, wide), -1, keep=True))
+    scales = g.op("Div", np.float64(HALF), g.op("Max", lengths, np.array(TINY)))
+    again = g.op("Mul", white, g.cast(scales, np.float32))
+    return g.op("Concat", g.op("Mul", rows, HALF), again, axis=-1)
 
 
 def worst_mean(g: Graph, scores: str, n_worst: int) -> str:

@@ -73,7 +73,7 @@ def test_too_many_in_one_folder_are_not_laid_to_its_camera(
 
 
 def test_too_few_to_hold_some_back() -> None:
-    with pytest.raises(InputError, match="only 9 of the 10 normal images"):
+    with pytest.raises(InputError, match="hold some back: 9, and 10 are needed"):
         list(comparing.compare(stripes(9, seed=1)))
 
 

@@ -104,8 +104,8 @@ def compare(
     if normal is None:
         if len(items) < FEWEST:
             raise InputError(
-                f"only {len(items)} of the {FEWEST} normal images or more that are needed to hold "
-                "some back. Give more, or others to test on (--test-normal)."
+                f"too few normal images to hold some back: {len(items)}, and {FEWEST} are needed. "
+                "Give more, or others to test on (--test-normal)."
             )
         order = np.random.default_rng(seed).permutation(len(items))
         n_held = max(2, round(HELD_BACK * len(items)))

@@ -64,10 +64,10 @@ def seen_twice(rows: Rows, whitening: NDArray[np.float32]) -> NDArray[np.float32
     """
     given = np.asarray(rows, np.float32)
     white = given @ whitening
-    lengths = np.sqrt(np.einsum("ij,ij->i", white, white, dtype=np.float64))
+    lengths = np.sqrt(np.einsum("ij,ij->i", white, white))
     scales = np.zeros_like(lengths)
     np.divide(HALF, lengths, out=scales, where=lengths > 0)
     both = np.empty((len(given), 2 * given.shape[1]), np.float32)
     np.multiply(given, HALF, out=both[:, : given.shape[1]])
-    np.multiply(white, scales.astype(np.float32)[:, None], out=both[:, given.shape[1] :])
+    np.multiply(white, scales[:, None], out=both[:, given.shape[1] :])
     return both

@@ -20,6 +20,7 @@ from oneclass.detector.files import modelfile
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
+from oneclass.system.names import count
 from serving import RAW, Place, until
 
 
@@ -124,7 +125,7 @@ def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
         job = {"done": done, "total": total, "stage": stage, "started": time.time() - 30}
         assert words.counted(job) == (stage is None and done < total)
         told = words.doing(job)
-        assert (f"{done} of {total} images" in told) == words.counted(job)
+        assert (f"{done} of {count(total, 'image')}" in told) == words.counted(job)
         assert ("left" in told) == (words.counted(job) and done >= 10)
         assert told.startswith("Looking for near-copies, 30 seconds so far") == (stage is not None)
 
@@ -137,7 +138,7 @@ def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Pa
     job = place.client.post("/api/v1/jobs/fit", json=asked).json()
     ended = place.job(job["id"])
     assert ended["state"] == "failed"
-    assert "false_alarms is 0.01" in ended["error"]
+    assert "the rate of false alarms is 0.01" in ended["error"]
     assert "Give a higher rate" in ended["error"]
     assert place.client.get("/api/v1/models").json() == {"models": []}
 
@@ -150,7 +151,7 @@ def test_a_set_of_one_image_is_told_to_grow_before_a_job_is_made(
     asked = {"name": "x", "set": filled_set(place, tmp_path / "one")}
     answer = place.client.post("/api/v1/jobs/fit", json=asked)
     assert answer.status_code == 422
-    assert "holds 1 images: at least 2" in answer.json()["message"]
+    assert "holds 1 image: at least 2" in answer.json()["message"]
     assert place.client.get("/api/v1/jobs").json()["jobs"] == []
 
 

@@ -12,6 +12,7 @@ import click
 from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION
 from oneclass.errors import InputError, MissingDependencyError
+from oneclass.system.names import count
 
 if TYPE_CHECKING:
     from oneclass.serve.records.database import Database
@@ -101,7 +102,7 @@ def export(file: Path, data: Path) -> int:
 
     exports.check_name(file)
     n = exports.export(open_database(data), file)
-    say(f"{n} predictions are in {file}.")
+    say(f"{count(n, 'prediction is', 'predictions are')} in {file}.")
     return 0
 
 

@@ -163,7 +163,8 @@ class FittedModel:
         n, fit = self.calibration.n_held_out, self.card["fit"]
         rate = self.false_alarms if false_alarms is None else false_alarms
         if false_alarms is not None:
-            check_rate(rate, n, fit["n_images"])
+            n_pictures = fit.get("n_pictures", fit["n_images"])
+            check_rate(rate, n, n_pictures, copies=fit["n_images"] - n_pictures)
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(

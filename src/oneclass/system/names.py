@@ -1,4 +1,4 @@
-"""Names: in the order that people expect, as a terminal may show them, and near-misses of them."""
+"""Names: in the order that people expect, as a terminal may show them, near-misses, and counts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 def plain(text: str) -> str:
     """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`3 images`, `1 image`."""
+    return f"{n} {plural(n, one, many)}"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """The word that goes with a number: `images`, `image`."""
+    return one if n == 1 else many or one + "s"
 
 
 def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:

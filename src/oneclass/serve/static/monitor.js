@@ -27,7 +27,7 @@ if (monitor) {
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
     const normal = images - sum("real");
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), "images scored"),
+      figure(images.toLocaleString("en"), images === 1 ? "image scored" : "images scored"),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),

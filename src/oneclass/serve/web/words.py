@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oneclass.serve.records.versions import Version
+from oneclass.system.names import count, plural
 
 VERDICTS = {
     "real": "really odd",
@@ -40,7 +41,7 @@ def odds(p_value: float, n_normal: int) -> str:
         return f"about 1 in {round(1 / p_value)} good images looks this odd"
     if p_value < 0.95:
         tenths = max(1, round(10 * p_value))
-        return f"about {tenths} in 10 good images look{'s' * (tenths == 1)} this odd"
+        return f"about {tenths} in 10 good images {plural(tenths, 'looks', 'look')} this odd"
     return "nearly every good image looks this odd or odder"
 
 
@@ -85,15 +86,16 @@ def doing(job: Mapping[str, Any]) -> str:
     if not counted(job):
         stage = job["stage"] or ("looking at what was seen" if total else "starting")
         return f"{stage.capitalize()}, {span(passed)} so far"
+    seen = f"{done:,} of {total:,} {plural(total, 'image')}"
     if done < ENOUGH:
-        return f"{done:,} of {total:,} images"
-    return f"{done:,} of {total:,} images, about {span(passed / done * (total - done))} left"
+        return seen
+    return f"{seen}, about {span(passed / done * (total - done))} left"
 
 
 def span(seconds: float) -> str:
     """`20 seconds`, `3 minutes`, `2 hours`."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} second{'s' if round(seconds) > 1 else ''}"
+        return count(max(1, round(seconds)), "second")
     if seconds < 5400:
         return f"{round(seconds / 60)} minutes"
     return f"{round(seconds / 3600)} hours"

@@ -168,9 +168,9 @@ class FittedModel:
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(
-                f"unclear is {unclear:g}, but the rate of false alarms is {rate:g}: expected a "
-                "higher one. Images between the two are unclear. Give a higher rate, or a lower "
-                "rate of false alarms."
+                f"the rate up to which images are unclear is {unclear:g}, but that of false "
+                f"alarms is {rate:g}: expected a higher one. Images between the two are unclear. "
+                "Give a higher rate, or a lower one of false alarms."
             )
         method = self.card["calibration"]["method"]
         joined = isinstance(self.union, Joined)

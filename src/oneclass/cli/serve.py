@@ -195,9 +195,11 @@ def _run(settings: Settings, *, open_page: bool | None) -> int:
 
     server = make_server(service)
     with bound(settings) as socket:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = settings.url or f"http://{host}:{socket.getsockname()[1]}/"
+        port = socket.getsockname()[1]
+        address = settings.address(port)
         say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
+        if elsewhere := settings.elsewhere(port):
+            say(elsewhere)
         if open_page:
             webbrowser.open(address)
         with one_blas_thread():  # images are scored by many threads

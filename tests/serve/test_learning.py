@@ -68,6 +68,18 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     assert not list((place.service.settings.data / "sets").iterdir())
 
 
+def test_images_that_look_alike_are_named_as_they_were_sent(place: Place, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_images(tmp_path / "good", rng.integers(0, 256, (4, 64, 64)).astype(np.uint8))
+    first = min((tmp_path / "good").iterdir())
+    (tmp_path / "good/twin.png").write_bytes(first.read_bytes())
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = place.page(f"/parts/check/{check['id']}")
+    assert f"<li><b>{first.name}</b>, <b>twin.png</b></li>" in part
+
+
 def test_patches_in_tiles_are_learnt_scored_and_learn_more(
     start: Callable[..., Place], tmp_path: Path
 ) -> None:

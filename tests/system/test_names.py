@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, unbroken
 
 
 @pytest.mark.parametrize(("n", "told"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
@@ -18,3 +18,8 @@ def test_words_with_plurals_of_their_own() -> None:
         "1 anomaly is",
         "3 anomalies are",
     ]
+
+
+def test_a_number_keeps_its_percent_sign() -> None:
+    assert unbroken("of 5 % (1 in 20), 0.25 %.") == "of 5\xa0% (1 in 20), 0.25\xa0%."
+    assert unbroken("50% of %, a % b") == "50% of %, a % b"

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+_PERCENT = re.compile(r"(?<=\d) %")
 _NUMBER = re.compile(r"(\d+)")
 _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
@@ -26,6 +27,11 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def plural(n: int, one: str, many: str | None = None) -> str:
     """The word that goes with a number: `images`, `image`."""
     return one if n == 1 else many or one + "s"
+
+
+def unbroken(sentence: str) -> str:
+    """With a space before each % that no line is broken at: for pages, where lines are short."""
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", sentence)
 
 
 def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:

@@ -162,7 +162,7 @@ function say(verdict, sentence, judged = false) {
   by("sentence").textContent = sentence;
 }
 
-const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")} %`;
+const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")}\u00a0%`;
 
 by("files").onchange = (event) => judgeFiles(event.target.files);
 by("camera").onclick = () => film().catch((problem) => say("The camera stopped", problem.message));

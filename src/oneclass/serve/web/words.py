@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from oneclass.serve.records.versions import Version
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, unbroken
 
 VERDICTS = {
     "real": "really odd",
@@ -17,6 +18,8 @@ VERDICTS = {
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
+_APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
+"""What a set puts before the name of an image: its number, and letters of chance."""
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 
@@ -46,8 +49,8 @@ def odds(p_value: float, n_normal: int) -> str:
 
 
 def percent(share: float) -> str:
-    """`5 %`, `0.25 %`."""
-    return f"{100 * share:.3g} %"
+    """`5 %`, `0.25 %`, on one line."""
+    return unbroken(f"{100 * share:.3g} %")
 
 
 def promise(version: Version) -> str:
@@ -107,6 +110,11 @@ def size(n_bytes: float) -> str:
         if n_bytes >= worth:
             return f"{n_bytes / worth:.3g} {unit}"
     return f"{n_bytes:.0f} bytes"
+
+
+def sent_as(path: str) -> str:
+    """The name that a file of a set was sent under; what keeps two of one name apart goes."""
+    return _APART.sub("", short(path))
 
 
 def short(path: str) -> str:

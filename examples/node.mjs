@@ -5,6 +5,10 @@ import { readFile } from "node:fs/promises";
 import * as ort from "onnxruntime-web";
 
 const [file, ...paths] = process.argv.slice(2);
+if (!paths.length) {
+  console.error("expected: node node.mjs parts.onnx image.ppm ...");
+  process.exit(1);
+}
 ort.env.wasm.numThreads = 1;
 const session = await ort.InferenceSession.create(new Uint8Array(await readFile(file)));
 
@@ -19,6 +23,6 @@ function pixels(bytes) {
 
 for (const path of paths) {
   const found = await session.run({ images: pixels(await readFile(path)) });
-  const verdict = found.is_anomaly.data[0] ? "anomaly" : "normal";
+  const verdict = found.is_anomaly.data[0] ? "anomaly" : "fine";
   console.log(`${path},${found.score.data[0].toFixed(6)},${found.p_value.data[0].toFixed(6)},${verdict}`);
 }

@@ -12,7 +12,7 @@
 #include <vector>
 
 int main(int count, char** words) try {
-  if (count < 2) throw std::runtime_error("expected: judge parts.onnx image.ppm ...");
+  if (count < 3) throw std::runtime_error("expected: judge parts.onnx image.ppm ...");
   Ort::Env env(ORT_LOGGING_LEVEL_ERROR);
   Ort::Session session(env, words[1], Ort::SessionOptions());
   auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
@@ -34,7 +34,7 @@ int main(int count, char** words) try {
     auto found = session.Run(Ort::RunOptions(), inputs, &images, 1, outputs, 3);
     const bool odd = *found[2].GetTensorData<bool>();
     std::printf("%s,%f,%f,%s\n", words[i], *found[0].GetTensorData<float>(),
-                *found[1].GetTensorData<float>(), odd ? "anomaly" : "normal");
+                *found[1].GetTensorData<float>(), odd ? "anomaly" : "fine");
   }
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -41,7 +41,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+        self.texts.append(data.replace("\xa0", " "))  # as people read it
 
     @property
     def tiles(self) -> list[dict[str, str | None]]:

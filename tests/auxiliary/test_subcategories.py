@@ -28,7 +28,7 @@ def test_the_first_folder_below_is_the_sub_category(tmp_path: Path) -> None:
     write_images(tmp_path, stripes(1, seed=3))
     found = from_folder(tmp_path)
     assert found.subcategories == ("b2", "b2", "b10")
-    assert found.notes == (f"1 images in {tmp_path} itself belong to no sub-category.",)
+    assert found.notes == (f"1 image in {tmp_path} itself belongs to no sub-category.",)
 
 
 def test_a_folder_without_sub_folders_is_refused(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_table_names_sub_categories(tmp_path: Path) -> None:
         ("", "found no rows"),
         ("file,label\n000.png,a\n", "found file, label"),
         ("path,label\n000.png,a\n000.png,b\n", "more than once"),
-        ("path,label\n900.png,a\n", "of its 1 lines none names an image .*900.png.*Give paths"),
+        ("path,label\n900.png,a\n", "of its 1 line none names an image .*900.png.*Give paths"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -280,7 +280,7 @@ def test_unreadable_images_are_listed_and_small_sub_categories_named(place: Path
     (place / "mixed/lying/003.png").write_bytes(b"")
     done = train("mixed", "-o", "mixed.onnx", *TINY, "--epochs", "1", cwd=place)
     assert done.returncode == 3, done.stderr
-    assert "1 of 3 sub-categories have fewer than 2 images and are left out: single" in done.stderr
+    assert "1 of 3 sub-categories has fewer than 2 images and is left out: single" in done.stderr
     assert "003.png" in done.stderr
     assert (place / "mixed.onnx").exists()
 
@@ -289,7 +289,7 @@ def test_one_sub_category_is_refused(place: Path) -> None:
     write_images(place / "one/only", stripes(5, seed=9, side=16))
     done = train("one", "-o", "one.onnx", *TINY, cwd=place)
     assert done.returncode == 2
-    assert "found 1 sub-categories" in done.stderr
+    assert "found 1 sub-category" in done.stderr
 
 
 @pytest.mark.parametrize(

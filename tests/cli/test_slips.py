@@ -73,6 +73,33 @@ def test_a_layer_is_nearly_right(place: Path) -> None:
     assert "Did you mean" not in said(place, "fit", "good", "-o", "x", "--layer", "qqq")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--halfspaces", "0"), "--halfspaces is 0: expected a whole number of at least 1"),
+        (("--halfspaces", "99"), "at most 20 (--halfspaces, in Python n_halfspaces)"),
+        (("--false-alarms", "0.0001"), "the rate of false alarms is 0.0001, but 20 normal"),
+        (("--nu", "2"), "--nu is 2.0: expected a number above 0 and at most 1"),
+        (("--threads", "0"), "--threads is 0: expected a whole number of at least 1"),
+    ],
+)
+def test_options_are_called_by_their_names(place: Path, words: tuple[str, ...], told: str) -> None:
+    error = said(place, "fit", "good", "-o", "x", *SMALL, *words)
+    assert told in error
+    assert "n_halfspaces is" not in error
+    assert "false_alarms" not in error
+
+
+def test_a_rate_that_scoring_cannot_keep_is_called_by_its_words(place: Path) -> None:
+    error = said(place, "score", "m.oneclass", "good", "--unclear", "1%")
+    assert "the rate up to which images are unclear is 0.01, but that of false alarms is" in error
+
+
+def test_a_model_among_images_is_called_no_image(place: Path) -> None:
+    done = oneclass("check", "m.oneclass", cwd=place)
+    assert "this is a model of oneclass and no image; give images" in done.stdout
+
+
 def test_paths_are_joined_once(place: Path) -> None:
     done = oneclass("score", "m.oneclass", "good", "-o", "run/", "--heatmaps", "heat/", cwd=place)
     assert "run/predictions.csv" in done.stderr

@@ -68,6 +68,10 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
         make_plan(98, 0.01)
     with pytest.raises(InputError, match=r"100 normal images .*below 0\.0385.*at least 396 images"):
         make_plan(100, 0.01, n_halfspaces=1)
+    with pytest.raises(InputError, match=r"Of the 30 images 1 is a copy or near-copy of others"):
+        make_plan(29, 0.01, copies=1)
+    with pytest.raises(InputError, match=r"Of the 30 images 2 are copies or near-copies of others"):
+        make_plan(28, 0.01, copies=2)
 
 
 def test_rounding_does_not_make_a_normal_image_odd() -> None:

@@ -74,7 +74,7 @@ def test_xray_from_folders_and_from_a_file(tmp_path: Path) -> None:
     found = load_xray(tmp_path)
     assert found.images.shape == (5, 9, 32)
     assert found.labels.tolist() == ["empty"] * 3 + ["non-empty"] * 2
-    assert "1 files could not be read" in found.found
+    assert "1 file could not be read" in found.found
     file = tmp_path / "x.npz"
     np.savez(file, **{"empty": found.images[:3], "non-empty": found.images[3:]})
     np.testing.assert_array_equal(load_xray(file).images, found.images)

@@ -38,6 +38,19 @@ def test_lying_stripes_are_odd_and_upright_ones_are_not(fitted: Detector) -> Non
     assert auroc(normal, odd) == 1
 
 
+def test_fit_and_load_say_the_same_of_a_rate_that_is_too_low(
+    normal_images: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    images = np.concatenate([normal_images, normal_images[:1]])
+    model = tmp_path / "copies.oneclass"
+    Detector(**SMALL).fit(images).save(model)
+    with pytest.raises(InputError, match=r"40 normal images .*the 41 images 1 is a copy") as at_fit:
+        Detector(**SMALL, false_alarms=0.001).fit(images)
+    with pytest.raises(InputError) as at_load:
+        load(model, false_alarms=0.001)
+    assert str(at_load.value) == str(at_fit.value)
+
+
 def test_paths_and_arrays_give_the_same_scores(
     fitted: Detector, normal_images: NDArray[np.uint8], tmp_path: Path
 ) -> None:
@@ -271,7 +284,7 @@ def test_data_that_nothing_can_be_learnt_from(
         Detector(backbone="greyscale").fit(
             [np.zeros((8, 8), np.uint8), *[normal_images[0][:8, :8]] * 3]
         )
-    with pytest.raises(InputError, match="n_halfspaces is 99, but there are only 40"):
+    with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
     with pytest.raises(InputError, match=r"40 normal images can support no rate below 0\.0244"):
         Detector(**SMALL, false_alarms=0.01).fit(normal_images)

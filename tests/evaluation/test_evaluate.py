@@ -206,6 +206,7 @@ def test_that_there_are_no_masks_is_said(tmp_path: Path) -> None:
     assert result.return_value == 0
     note = "There are no masks (ground_truth/), so nothing is said of pixels."
     assert note in result.output
+    assert "What each column is: oneclass evaluate --help." in result.stderr
     assert note in (tmp_path / "out/table.md").read_text()
 
 

@@ -75,7 +75,7 @@ def assert_said(lines: str, model: Path, pictures: list[Path]) -> None:
     assert [name for name, *_ in found] == [path.stem for path in pictures]
     np.testing.assert_allclose([s for _, s, _, _ in found], expected.scores, atol=2e-6)
     np.testing.assert_allclose([p for *_, p, _ in found], [e.p_value for e in expected], atol=2e-6)
-    assert [v == "anomaly" for *_, v in found] == [e.is_anomaly for e in expected]
+    assert [verdict for *_, verdict in found] == [e.verdict for e in expected]
 
 
 def test_the_python_example_says_what_the_detector_says(
@@ -86,6 +86,9 @@ def test_the_python_example_says_what_the_detector_says(
     done = subprocess.run([*program, *pictures], capture_output=True, text=True, check=True)
     assert_said(done.stdout, model, pictures)
     assert "oddest at row" in done.stdout
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("expected: python onnxruntime_only.py parts.onnx image.png")
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,8 @@ def test_the_cpp_example_says_what_the_detector_says(
     program = [judge, tmp_path / "parts.onnx"]
     done = subprocess.run([*program, *given], capture_output=True, text=True, check=True)
     assert_said(done.stdout, model, pictures)
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "expected: judge parts.onnx image.ppm ...\n")
     (tmp_path / "cut.ppm").write_bytes(given[0].read_bytes()[:50])
     for file, message in (("cut.ppm", "ends before its last"), ("0.png", "no binary PPM")):
         done = subprocess.run([*program, tmp_path / file], capture_output=True, text=True)
@@ -297,7 +302,7 @@ def test_the_page_says_in_chromium_what_the_detector_says(
     expected = load(model).score(list(map(str, pictures)))
     for (name, verdict, p, score), one in zip(cells, expected, strict=True):
         assert name == Path(one.path).name
-        assert verdict == ("anomaly" if one.is_anomaly else "normal")
+        assert verdict == ("anomaly" if one.is_anomaly else "fine")
         assert float(score) == pytest.approx(one.score, rel=1e-3)
         assert float(p) == pytest.approx(one.p_value, rel=0.05)
 

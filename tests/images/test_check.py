@@ -115,6 +115,13 @@ def test_few_images_are_called_few(tmp_path: Path) -> None:
     assert any("few" in sentence for sentence in check([tmp_path]).advice())
 
 
+def test_what_there_is_one_of_is_told_in_the_singular(tmp_path: Path) -> None:
+    damage.write_good(tmp_path, 1)
+    report = check([tmp_path])
+    assert report.text().startswith("1 image, 0 unreadable")
+    assert report.advice()[0].startswith("1 image is few")
+
+
 def test_same_bytes_in_another_shape_are_no_copies(tmp_path: Path) -> None:
     pixels = np.arange(16, dtype=np.uint8)
     for i, shape in enumerate(((4, 4), (2, 8), (8, 2))):

@@ -95,7 +95,7 @@ class TestAgreement:
         one = self.of(false, normal)
         assert one.more_than(0.05) == (low > 0.05)
         assert ("more than the 5 %" in one.sentence(0.05)) == (low > 0.05)
-        assert ("more than the 5 %" in one.section(0.05)) == (low > 0.05)
+        assert ("more than the 5\xa0%" in one.section(0.05)) == (low > 0.05)
 
     def test_nothing_is_said_without_labels(self) -> None:
         assert Agreement([found("a")], Truth()).section(0.05) == ""

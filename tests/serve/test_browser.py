@@ -198,6 +198,9 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
 
     one.press("nav a[href='/monitor']")
     one.see("#chart-scores canvas")
+    one.page.locator("#monitor-figures").filter(
+        has_text="as far as reviewed (3 reviews)"
+    ).wait_for()
     one.tab_to("#rate")
     one.page.keyboard.press("End")
     one.press("#rate-use")
@@ -223,6 +226,24 @@ def test_a_camera_gives_a_picture(person: Callable[..., Person], pictures: Path)
     one.see("#tiles .tile")
     assert "camera" in one.page.locator("#tiles .tile bdi").first.inner_text()
     one.press("#camera-close")
+    assert one.problems == []
+
+
+def test_what_is_left_out_or_looks_alike_is_named(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    first, *others = sorted((pictures / "good").iterdir())
+    (tmp_path / "notes.txt").write_text("no image")
+    shutil.copy(first, tmp_path / "twin.png")
+    one = person(390)
+    one.go("/learn")
+    one.give([tmp_path / "notes.txt", tmp_path / "twin.png", first, *others[:20]])
+    one.see("#fit")
+    left_out = one.page.locator("#upload-errors li").all_inner_texts()
+    assert left_out == ["notes.txt left out, for its name is not one of an image."]
+    one.press("#checked summary")
+    alike = one.page.locator("#checked details li").first
+    assert alike.inner_text() == f"{first.name}, twin.png"
     assert one.problems == []
 
 

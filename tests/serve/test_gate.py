@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,6 +200,27 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     address = Settings(tmp_path, host="192.0.2.1")  # set apart for documents: nobody has it
     with pytest.raises(InputError, match="Give another --host"), bound(address):
         pass
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "elsewhere"),
+    [
+        ({}, "http://127.0.0.1:8742/", None),
+        ({"host": "::1"}, "http://[::1]:8742/", None),
+        ({"host": "192.0.2.1"}, "http://192.0.2.1:8742/", None),
+        ({"host": "0.0.0.0"}, "http://127.0.0.1:8742/", "http://ADDRESS:8742/"),
+        ({"host": "::"}, "http://[::1]:8742/", "http://ADDRESS:8742/"),
+        ({"host": "0.0.0.0", "hosts": ("line",)}, "http://127.0.0.1:8742/", "http://line:8742/"),
+        ({"host": "0.0.0.0", "url": "https://line.example/"}, "https://line.example/", None),
+    ],
+)
+def test_the_address_that_it_tells_can_be_opened(
+    tmp_path: Path, given: dict[str, Any], address: str, elsewhere: str | None
+) -> None:
+    settings = Settings(tmp_path, **given)
+    assert settings.address(8742) == address
+    told = settings.elsewhere(8742)
+    assert told is None if elsewhere is None else elsewhere in str(told)
 
 
 def test_it_does_not_start_open_to_others(tmp_path: Path) -> None:

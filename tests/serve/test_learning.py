@@ -20,6 +20,7 @@ from oneclass.detector.files import modelfile
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
+from oneclass.system.names import count
 from serving import RAW, Place, until
 
 
@@ -65,6 +66,18 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     address = "/api/v1/models/new/versions/1/file"
     assert place.client.get(address).content == (tmp_path / "own.oneclass").read_bytes()
     assert not list((place.service.settings.data / "sets").iterdir())
+
+
+def test_images_that_look_alike_are_named_as_they_were_sent(place: Place, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    write_images(tmp_path / "good", rng.integers(0, 256, (4, 64, 64)).astype(np.uint8))
+    first = min((tmp_path / "good").iterdir())
+    (tmp_path / "good/twin.png").write_bytes(first.read_bytes())
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = place.page(f"/parts/check/{check['id']}")
+    assert f"<li><b>{first.name}</b>, <b>twin.png</b></li>" in part
 
 
 def test_patches_in_tiles_are_learnt_scored_and_learn_more(
@@ -124,7 +137,7 @@ def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
         job = {"done": done, "total": total, "stage": stage, "started": time.time() - 30}
         assert words.counted(job) == (stage is None and done < total)
         told = words.doing(job)
-        assert (f"{done} of {total} images" in told) == words.counted(job)
+        assert (f"{done} of {count(total, 'image')}" in told) == words.counted(job)
         assert ("left" in told) == (words.counted(job) and done >= 10)
         assert told.startswith("Looking for near-copies, 30 seconds so far") == (stage is not None)
 
@@ -137,7 +150,7 @@ def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Pa
     job = place.client.post("/api/v1/jobs/fit", json=asked).json()
     ended = place.job(job["id"])
     assert ended["state"] == "failed"
-    assert "false_alarms is 0.01" in ended["error"]
+    assert "the rate of false alarms is 0.01" in ended["error"]
     assert "Give a higher rate" in ended["error"]
     assert place.client.get("/api/v1/models").json() == {"models": []}
 
@@ -150,7 +163,7 @@ def test_a_set_of_one_image_is_told_to_grow_before_a_job_is_made(
     asked = {"name": "x", "set": filled_set(place, tmp_path / "one")}
     answer = place.client.post("/api/v1/jobs/fit", json=asked)
     assert answer.status_code == 422
-    assert "holds 1 images: at least 2" in answer.json()["message"]
+    assert "holds 1 image: at least 2" in answer.json()["message"]
     assert place.client.get("/api/v1/jobs").json()["jobs"] == []
 
 

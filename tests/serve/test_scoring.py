@@ -66,7 +66,7 @@ def test_a_model_with_three_verdicts_says_the_third(
             f">{word}</span>" in tiles.partition(f'data-id="{one["id"]}"')[2].partition("</li>")[0]
         )
         assert f">{word.capitalize()}</span>" in place.page(f"/p/{one['id']}")
-    assert "up to 70 % they are unclear" in place.page("/models/three")
+    assert "up to 70\xa0% they are unclear" in place.page("/models/three")
     answer = place.client.put("/api/v1/models/three/rate", json={"false_alarms": 0.7})
     assert (answer.status_code, "unclear" in answer.json()["message"]) == (422, True)
     answer = place.client.put("/api/v1/models/three/rate", json={"false_alarms": 0.5})
@@ -272,7 +272,7 @@ def test_the_rate_moves_verdicts_and_not_numbers(place: Place, images: Path) -> 
         answer = place.client.put("/api/v1/models/stripes/rate", json={"false_alarms": wrong})
         assert answer.status_code == 422
     page = place.client.get("/models/stripes").text
-    assert "learnt for 5 % false alarms; now it is 99.9 %.</p>" in page
+    assert "learnt for 5\xa0% false alarms; now it is 99.9\xa0%.</p>" in page
 
 
 def test_pictures_and_maps_of_a_prediction(place: Place, images: Path, model_file: Path) -> None:

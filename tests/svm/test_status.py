@@ -87,9 +87,7 @@ def test_small_rows_are_solved_while_their_squares_have_digits():
 def test_a_row_that_vanishes_beside_the_others_counts_as_zeros():
     rows = make_rows(0, 30, 3, np.float32)
     rows[4] *= np.float32(1e-30)
-    assert (
-        "1 of 30 rows are all zeros, first row 4, or so small" in nu_path(rows, [0.5]).warnings[0]
-    )
+    assert "1 of 30 rows is all zeros, first row 4, or so small" in nu_path(rows, [0.5]).warnings[0]
 
 
 @pytest.mark.parametrize("kind", ["csr_matrix", "csc_array", "coo_matrix"])

@@ -22,7 +22,7 @@ from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
 from oneclass.system.host.workers import worker_count
-from oneclass.system.names import as_spelt_here, natural_key
+from oneclass.system.names import as_spelt_here, count, natural_key, plural
 from oneclass.system.texts import read_table, why
 
 PATH_COLUMN = "path"
@@ -60,11 +60,12 @@ def from_folder(folder: Path) -> Labelled:
     inside = [(name, path) for name, path in found if path != folder / name]
     if not inside:
         raise InputError(
-            f"{folder}: holds {len(found)} images, but no sub-folder with images. Expected "
-            f"{folder}/<sub-category>/*, or --labels FILE.csv, or --auto-subcategories K."
+            f"{folder}: holds {count(len(found), 'image')}, but no sub-folder with images. "
+            f"Expected {folder}/<sub-category>/*, or --labels FILE.csv, or --auto-subcategories K."
         )
     loose = len(found) - len(inside)
-    notes = (f"{loose} images in {folder} itself belong to no sub-category.",) if loose else ()
+    belong = f"{count(loose, 'image')} in {folder} itself {plural(loose, 'belongs', 'belong')}"
+    notes = (f"{belong} to no sub-category.",) if loose else ()
     inside.sort(key=lambda pair: (natural_key(pair[0]), natural_key(pair[1])))
     names, paths = zip(*inside, strict=True)
     return Labelled(paths, names, listing.errors, notes)
@@ -104,8 +105,8 @@ def from_csv(file: Path, folder: Path) -> Labelled:
     if not pairs:
         first = f" The first: {errors[0]}." if errors else ""
         raise InputError(
-            f"labels {file}: of its {len(rows)} lines none names an image in {folder} and its "
-            f"sub-category.{first} Give paths relative to {folder}."
+            f"labels {file}: of its {count(len(rows), 'line')} none names an image in {folder} "
+            f"and its sub-category.{first} Give paths relative to {folder}."
         )
     if twice := [path for path, n in Counter(path for _, path in pairs).items() if n > 1]:
         raise InputError(f"labels {file}: names {twice[0]} more than once. Name each file once.")
@@ -131,7 +132,7 @@ def from_clusters(
     if not 2 <= n_clusters <= len(sources) // 2:
         raise InputError(
             f"auto-subcategories is {n_clusters}: expected at least 2 and at most "
-            f"{len(sources) // 2}, half of the {len(sources)} images in {folder}."
+            f"{len(sources) // 2}, half of the {count(len(sources), 'image')} in {folder}."
         )
     workers = worker_count()
     headers = read_headers(sources, workers=workers)
@@ -168,17 +169,18 @@ def keep_large(names: Sequence[str], *, at_least: int) -> tuple[NDArray[np.bool_
     if len(counts) - len(small) < 2:
         few = f", {len(small)} of them with fewer than {at_least} images" if small else ""
         raise InputError(
-            f"found {len(counts)} sub-categories{few}. Training tells sub-categories apart: at "
-            f"least 2 with {at_least} images or more are needed (100 images each are advisable). "
-            "Group the images otherwise, or let --auto-subcategories K do it."
+            f"found {count(len(counts), 'sub-category', 'sub-categories')}{few}. Training tells "
+            f"sub-categories apart: at least 2 with {at_least} images or more are needed (100 "
+            "images each are advisable). Group the images otherwise, or let --auto-subcategories "
+            "K do it."
         )
     kept = np.array([counts[name] >= at_least for name in names])
     if not small:
         return kept, None
     shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
     return kept, (
-        f"{len(small)} of {len(counts)} sub-categories have fewer than {at_least} images and are "
-        f"left out: {shown}."
+        f"{len(small)} of {len(counts)} sub-categories {plural(len(small), 'has', 'have')} fewer "
+        f"than {at_least} images and {plural(len(small), 'is', 'are')} left out: {shown}."
     )
 
 

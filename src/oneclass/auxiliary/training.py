@@ -26,6 +26,7 @@ from oneclass.backbones import Preprocessing
 from oneclass.errors import ImageError, InputError
 from oneclass.system import offline
 from oneclass.system.files import check_writable, translated_errors
+from oneclass.system.names import count, plural
 
 PIXELS = "pixels.npy"
 COMPILED = "compiled"
@@ -171,7 +172,7 @@ def _train_and_export(
     record = {
         "name": file.stem,
         "licence": "",
-        "source": f"trained by oneclass {__version__} on {len(data.train)} images",
+        "source": f"trained by oneclass {__version__} on {count(len(data.train), 'image')}",
         "classes": classes,
         "training": {
             "settings": settings,
@@ -256,9 +257,9 @@ def _fitting_batch(recipe: Recipe, n: int, world: int) -> Recipe:
     batch = min(recipe.batch, n) // world * world
     if batch < 2 * world:
         raise InputError(
-            f"batch is {recipe.batch} and there are {n} images to train on: each of the {world} "
-            f"processes needs at least 2 images a step. Give a --batch of {2 * world} or more, "
-            "more images, or fewer processes."
+            f"batch is {recipe.batch} and there {plural(n, 'is', 'are')} {count(n, 'image')} to "
+            f"train on: each of the {world} processes needs at least 2 images a step. Give a "
+            f"--batch of {2 * world} or more, more images, or fewer processes."
         )
     return replace(recipe, batch=batch)
 
@@ -297,6 +298,7 @@ def _what(
     weights = sum(parameter.numel() for parameter in network.parameters())
     return (
         f"training {options.network} ({weights / 1e6:.1f} million weights) to tell {len(classes)} "
-        f"sub-categories apart: {len(data.train)} images to train on, {len(data.held_out)} held "
-        f"out, on {machine.device} in {'bf16' if machine.bf16 else 'fp32'}."
+        f"sub-categories apart: {count(len(data.train), 'image')} to train on, "
+        f"{len(data.held_out)} held out, on {machine.device} in "
+        f"{'bf16' if machine.bf16 else 'fp32'}."
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oneclass.system.names import count
+
 Shape = Sequence[int | None]
 FLOAT = "float32"
 CONVERT = {
@@ -44,8 +46,8 @@ def misfit(inputs: Sequence[Input], wanted: tuple[int, int, int]) -> str | None:
         return f"its input is {one.dtype}, expected {FLOAT}; {advice}"
     if len(one.shape) != 4:
         return (
-            f"its input has {len(one.shape)} axes ({told(one.shape)}), expected 4: images, "
-            "channels, height, width; export it for such images"
+            f"its input has {count(len(one.shape), 'axis', 'axes')} ({told(one.shape)}), expected "
+            "4: images, channels, height, width; export it for such images"
         )
     return _misfit_of_sides(one.shape, wanted)
 
@@ -66,8 +68,8 @@ def _misfit_of_sides(shape: Shape, wanted: tuple[int, int, int]) -> str | None:
         return f"it takes images of {channels} channels, expected 1 (grey) or 3 (RGB)"
     if channels not in (None, wanted[0]):
         return (
-            f"it takes {channels} channels, and mean and std name {wanted[0]}; give --mean and "
-            f"--std {channels} number{'s' * (channels != 1)} each"
+            f"it takes {count(channels, 'channel')}, and mean and std name {wanted[0]}; give "
+            f"--mean and --std {count(channels, 'number')} each"
         )
     if any(side not in (None, given) for side, given in zip(size, wanted[1:], strict=True)):
         height, width = (side or given for side, given in zip(size, wanted[1:], strict=True))

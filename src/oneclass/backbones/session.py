@@ -34,7 +34,7 @@ from oneclass.errors import (
     StorageError,
 )
 from oneclass.system.host.workers import ordered_map, worker_count
-from oneclass.system.names import did_you_mean
+from oneclass.system.names import count, did_you_mean
 from oneclass.system.texts import why
 
 DEFAULT = "efficientnet-lite0"
@@ -253,7 +253,7 @@ class LayerSession:
             if "alloc" not in str(error).lower():
                 raise
             raise StorageError(
-                f"the network does not fit into memory for {len(images)} images of "
+                f"the network does not fit into memory for {count(len(images), 'image')} of "
                 f"{images.shape[2]} x {images.shape[3]} pixels. Use fewer threads (--threads 1, in "
                 "Python threads=1), a machine or container with more memory, or a model that was "
                 "fitted to smaller images (size)."

@@ -12,6 +12,7 @@ import click
 from oneclass.cli.talk.console import print_data, progress, say
 from oneclass.cli.talk.parameters import Numbers, Size
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import count
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -128,7 +129,7 @@ def import_(file: str, out: str, **said: Any) -> int:
     from oneclass.backbones.importing import ImportOptions, import_network
 
     made = import_network(Path(file), Path(out), ImportOptions(**said))
-    say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}. Next:")
+    say(f"{out}: {count(len(made.layers), 'layer')}, {', '.join(made.layers)}. Next:")
     words = ["fit", "NORMAL_DIR", "-o", "model.oneclass", "--backbone", out, "--layer", _deep(made)]
     say(f"    oneclass {as_typed(words)}")
     return 0
@@ -170,7 +171,7 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
         record=record,
     )
     made = Backbone.open(Path(out))
-    say(f"{out}: {len(made.layers)} layers, {', '.join(made.layers)}.")
+    say(f"{out}: {count(len(made.layers), 'layer')}, {', '.join(made.layers)}.")
     say(f"ONNX Runtime and torch agree within {parity:.0e}.")
     return 0
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from oneclass.cli.talk.console import count, print_data, say
+from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION
+from oneclass.system.names import count
 
 folder = click.argument("folder", metavar="DIR", envvar="ONECLASS_CACHE")
 

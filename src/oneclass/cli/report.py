@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import count, progress, say
+from oneclass.cli.talk.console import progress, say
 from oneclass.cli.talk.parameters import check_order, setting_option
 from oneclass.errors import InputError
-from oneclass.system.names import plain
+from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
     from oneclass.report.labels import Truth
@@ -83,10 +83,12 @@ def report(
     if made.truth is not None and made.truth.unmatched:
         say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
     if made.truth is not None and made.n_scored > len(made.truth):
-        say(f"note: {made.n_scored - len(made.truth)} of {made.n_scored} images have no label.")
+        n = made.n_scored - len(made.truth)
+        say(f"note: {n} of {made.n_scored} images {plural(n, 'has', 'have')} no label.")
     if made.truth is not None:
         odd = sum(made.truth.values())
-        say(f"compared with the truth of {len(made.truth) - odd} normal images, {odd} anomalies.")
+        normal = count(len(made.truth) - odd, "normal image")
+        say(f"compared with the truth of {normal}, {count(odd, 'anomaly', 'anomalies')}.")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0

@@ -12,7 +12,6 @@ import click
 from oneclass.cli.talk.console import (
     ANOMALY,
     UNREADABLE,
-    count,
     say,
     say_cache,
     say_errors,
@@ -25,6 +24,7 @@ from oneclass.cli.talk.scoring import score_into
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
+from oneclass.system.names import count
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def score(
     if false_alarms is not None and detector.model.rests_on_one:
         say(
             f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
-            f"{detector.model.calibration.n_held_out} normal images, so one odd picture among them "
-            "decides. More normal images, or a higher rate, make it firmer."
+            f"{count(detector.model.calibration.n_held_out, 'normal image')}, so one odd picture "
+            "among them decides. More normal images, or a higher rate, make it firmer."
         )
     if not finished:
         say("interrupted: the other images were not scored.")

@@ -12,6 +12,7 @@ import click
 from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION
 from oneclass.errors import InputError, MissingDependencyError
+from oneclass.system.names import count
 
 if TYPE_CHECKING:
     from oneclass.serve.records.database import Database
@@ -101,7 +102,7 @@ def export(file: Path, data: Path) -> int:
 
     exports.check_name(file)
     n = exports.export(open_database(data), file)
-    say(f"{n} predictions are in {file}.")
+    say(f"{count(n, 'prediction is', 'predictions are')} in {file}.")
     return 0
 
 
@@ -194,9 +195,11 @@ def _run(settings: Settings, *, open_page: bool | None) -> int:
 
     server = make_server(service)
     with bound(settings) as socket:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        address = settings.url or f"http://{host}:{socket.getsockname()[1]}/"
+        port = socket.getsockname()[1]
+        address = settings.address(port)
         say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
+        if elsewhere := settings.elsewhere(port):
+            say(elsewhere)
         if open_page:
             webbrowser.open(address)
         with one_blas_thread():  # images are scored by many threads

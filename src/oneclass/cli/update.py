@@ -11,7 +11,6 @@ import click
 
 from oneclass.cli.talk.console import (
     UNREADABLE,
-    count,
     is_terminal,
     progress,
     say,
@@ -23,7 +22,7 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import check_order, machine_options
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
 from oneclass.errors import InputError
-from oneclass.system.names import plain
+from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -111,8 +110,10 @@ def _ask(odd: Sequence[Prediction], file: Path) -> None:
     """
     from oneclass.detector.predictions import digits
 
-    are = "is" if len(odd) == 1 else "are"
-    say(f"{count(len(odd), 'image')} to learn {are} far odder than any normal one so far (score):")
+    say(
+        f"{count(len(odd), 'image')} to learn {plural(len(odd), 'is', 'are')} far odder than any "
+        "normal one so far (score):"
+    )
     for prediction in odd[:SHOWN]:
         say(f"  {digits(prediction.score)}  {plain(prediction.path)}")
     if len(odd) > SHOWN:

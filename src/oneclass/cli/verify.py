@@ -11,7 +11,6 @@ import click
 from oneclass.cli.talk.console import (
     DIFFERENT,
     UNREADABLE,
-    count,
     print_data,
     progress,
     say,
@@ -19,6 +18,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import count
 
 if TYPE_CHECKING:
     from oneclass.export.verifying import Difference
@@ -125,9 +125,9 @@ def _summary(differences: Sequence[Difference], tolerance: float) -> str:
     near = sum(d.near for d in other)
     beyond = sum(not d.within(tolerance) for d in differences)
     lines.append(
-        f"{count(len(differences), 'image')}: {count(len(other), 'verdict')} differ"
-        f"{'s' if len(other) == 1 else ''} ({near} of them within the tolerance of the threshold); "
-        f"{beyond} beyond the tolerance of {tolerance:g}."
+        f"{count(len(differences), 'image')}: "
+        f"{count(len(other), 'verdict differs', 'verdicts differ')} ({near} of them within the "
+        f"tolerance of the threshold); {beyond} beyond the tolerance of {tolerance:g}."
     )
     return "\n".join(lines)
 

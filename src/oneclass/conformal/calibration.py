@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
+from oneclass.system.names import count
 
 SPLIT_FROM = 2000
 """Images from which a quarter is held back; benchmarks/calibration_parts.py has the table."""
@@ -122,7 +123,11 @@ class Plan:
 
 
 def make_plan(
-    n: int, rate: float | None, n_halfspaces: int | None = None, most: int | None = None
+    n: int,
+    rate: float | None,
+    n_halfspaces: int | None = None,
+    most: int | None = None,
+    copies: int = 0,
 ) -> Plan:
     """Choose between split and parts, and check the rate that is asked for.
 
@@ -132,6 +137,7 @@ def make_plan(
             the lowest rate that so many images support.
         n_halfspaces: how many are asked for; a single one cannot be learnt in parts.
         most: how many of the images can be scored; None for all.
+        copies: images beside these n, which show the same as one of them.
 
     Raises:
         InputError: a rate that n images cannot support.
@@ -145,30 +151,35 @@ def make_plan(
     lowest = 1 / (n_scored + 1)
     if rate is None:
         rate = max(DEFAULT_FALSE_ALARMS, lowest)
-    check_rate(rate, n_scored, n, most)
+    check_rate(rate, n_scored, n, most, copies)
     return Plan(method, n, n_scored, rate)
 
 
-def check_rate(rate: float, n_scored: int, n: int, most: int = MOST_HELD_BACK) -> None:
+def check_rate(
+    rate: float, n_scored: int, n: int, most: int = MOST_HELD_BACK, copies: int = 0
+) -> None:
     """Raise InputError for a rate of false alarms that is too low for the images that there are.
 
     Args:
         rate: of false alarms.
         n_scored: normal images with a held-out score.
-        n: normal images in all.
+        n: normal images in all, copies counted once.
         most: of them that can be scored, however many there are.
+        copies: images beside these n, which show the same as one of them.
     """
+    are = count(copies, "is a copy or near-copy", "are copies or near-copies")
+    once = f" Of the {n + copies} images {are} of others, and those count once." if copies else ""
     lowest = 1 / (n_scored + 1)
     if rate < lowest:
         if n_scored in (most, MOST_HELD_BACK) and n_scored < n:
             raise InputError(
-                f"false_alarms is {rate:g}, but of {n} normal images {n_scored} can be scored, and "
-                f"those support no rate below {lowest:.3g}. Give a higher rate."
+                f"the rate of false alarms is {rate:g}, but of {n} normal images {n_scored} can be "
+                f"scored, and so many support no rate below {lowest:.3g}. Give a higher rate.{once}"
             )
         needed = -(-(int(np.ceil(1 / rate)) - 1) * n // n_scored)
         raise InputError(
-            f"false_alarms is {rate:g}, but {n} normal images can support no rate below "
-            f"{lowest:.3g}. Give a higher rate, or fit with at least {needed} images."
+            f"the rate of false alarms is {rate:g}, but {n} normal images can support no rate "
+            f"below {lowest:.3g}. Give a higher rate, or fit with at least {needed} images.{once}"
         )
 
 

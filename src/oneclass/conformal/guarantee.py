@@ -9,6 +9,7 @@ import numpy as np
 
 from oneclass.conformal.calibration import Method, threshold_rank
 from oneclass.conformal.parts import PARTS
+from oneclass.system.names import count
 
 CONFIDENCE = 0.95
 FOLDS = 5
@@ -57,8 +58,8 @@ def guarantee(
         own = own_rate_bound(n, rate)
         text = (
             f"Of new normal images like these, at most {_percent(rate)} are called anomalies, on "
-            f"average over the choice of the {n} held-out images; with {CONFIDENCE:.0%} confidence "
-            f"at most {_percent(own)} by this very model."
+            f"average over the choice of the {count(n, 'held-out image')}; with {CONFIDENCE:.0%} "
+            f"confidence at most {_percent(own)} by this very model."
         )
         record |= {"rate_at_most": rate, "own_rate_at_most": own}
     else:
@@ -66,7 +67,8 @@ def guarantee(
         bound = cross_bound(n, rate, parts=parts)
         text = (
             f"Of new normal images like these, about {_percent(rate)} or fewer are called "
-            f"anomalies; proven is at most {_percent(bound)}, on average over sets of {n} images."
+            f"anomalies; proven is at most {_percent(bound)}, on average over sets of "
+            f"{count(n, 'image')}."
         )
         record["rate_at_most"] = bound
         if whitened:

@@ -29,6 +29,7 @@ from oneclass.conformal.whitening import learn_whitening, seen_twice
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
+from oneclass.system.names import count
 
 PARTS = 10
 """benchmarks/calibration_parts.py has the table."""
@@ -176,9 +177,9 @@ def _unsolved(fits: list[Halfspaces]) -> tuple[str, ...]:
     if not gaps:
         return ()
     return (
-        f"{len(gaps)} half-spaces are not at their best: the largest relative duality gap is "
-        f"{max(gaps):.1e}. What is promised of false alarms holds all the same, so nothing need be "
-        "done.",
+        f"{count(len(gaps), 'half-space is not at its', 'half-spaces are not at their')} best: the "
+        f"largest relative duality gap is {max(gaps):.1e}. What is promised of false alarms holds "
+        "all the same, so nothing need be done.",
     )
 
 

@@ -15,6 +15,7 @@ from oneclass.images import folders
 from oneclass.images.scale import choose_scale
 from oneclass.representations.preparation import prepare
 from oneclass.system.host.workers import ordered_map, worker_count
+from oneclass.system.names import count
 
 
 def read_grey(
@@ -90,7 +91,7 @@ def read_classes(
         parts.append(pixels)
         labels += [name] * len(pixels)
     counts = ", ".join(f"{len(p):,} {name}" for p, name in zip(parts, files, strict=True))
-    unread = f"; {len(lost)} files could not be read, the first: {lost[0]}" if lost else ""
+    unread = f"; {count(len(lost), 'file')} could not be read, the first: {lost[0]}" if lost else ""
     return np.concatenate(parts), np.array(labels), f"{counts} in {folder}{unread}."
 
 

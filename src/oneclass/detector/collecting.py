@@ -28,6 +28,7 @@ from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Rows
 from oneclass.system.host.workers import ordered_map
+from oneclass.system.names import count, plural
 
 ALIKE = 1e-6
 SHOWN = 3
@@ -101,7 +102,7 @@ def _far_note(names: list[str], scale: PixelScale) -> str:
     """Whose values set no scale."""
     shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
     return (
-        f"{len(names)} image{'s hold' if len(names) > 1 else ' holds'} pixel values far from all "
+        f"{count(len(names), 'image holds', 'images hold')} pixel values far from all "
         f"others, such as stand for no data: {shown}. The scale, {scale.low:g} to {scale.high:g}, "
         "goes without them. Look at these images, and leave them out if they are wrong."
     )
@@ -186,7 +187,7 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
             "At least 2 normal images are needed; 100 or more are advisable."
         )
     raise InputError(
-        f"found {readable or 'no'} image{'s' * (readable != 1)}. Give at least 2 normal images "
+        f"found {readable or 'no'} {plural(readable, 'image')}. Give at least 2 normal images "
         "(100 or more are advisable): a folder of them, files, a glob, or a list.txt. "
         f"In a folder, files with these endings count: {', '.join(sorted(SUFFIXES))}."
     )

@@ -24,6 +24,7 @@ from oneclass.images.sources import Stage
 from oneclass.representations import Representation, WholeAndPatches
 from oneclass.rows.near_copies import near_copies
 from oneclass.rows.samples import Views
+from oneclass.system.names import count
 
 ALIKE, FEW = 1e-6, 10
 Floats = NDArray[np.float64]
@@ -134,15 +135,8 @@ def _plan(pictures: Ints, n_whole: int, asked: Settings) -> Plan:
         InputError: a rate that so many pictures cannot support.
     """
     n_pictures = int(pictures.max()) + 1
-    try:
-        return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces, n_whole)
-    except InputError as error:
-        if n_pictures == len(pictures):
-            raise
-        raise InputError(
-            f"{error} Of the {len(pictures)} images {len(pictures) - n_pictures} are copies or "
-            "near-copies of others, and those count once."
-        ) from error
+    copies = len(pictures) - n_pictures
+    return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces, n_whole, copies)
 
 
 def _said(pictures: Ints) -> list[str]:
@@ -151,9 +145,9 @@ def _said(pictures: Ints) -> list[str]:
     if n_pictures == len(pictures):
         return []
     return [
-        f"{len(pictures)} images show about {n_pictures} different pictures: the others are copies "
-        "or near-copies (compressed, brightened or shifted anew). Copies stay together when images "
-        "are held out, and count once in what is promised."
+        f"{len(pictures)} images show about {count(n_pictures, 'different picture')}: the others "
+        "are copies or near-copies (compressed, brightened or shifted anew). Copies stay together "
+        "when images are held out, and count once in what is promised."
     ]
 
 

@@ -163,13 +163,14 @@ class FittedModel:
         n, fit = self.calibration.n_held_out, self.card["fit"]
         rate = self.false_alarms if false_alarms is None else false_alarms
         if false_alarms is not None:
-            check_rate(rate, n, fit["n_images"])
+            n_pictures = fit.get("n_pictures", fit["n_images"])
+            check_rate(rate, n, n_pictures, copies=fit["n_images"] - n_pictures)
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(
-                f"unclear is {unclear:g}, but the rate of false alarms is {rate:g}: expected a "
-                "higher one. Images between the two are unclear. Give a higher rate, or a lower "
-                "rate of false alarms."
+                f"the rate up to which images are unclear is {unclear:g}, but that of false "
+                f"alarms is {rate:g}: expected a higher one. Images between the two are unclear. "
+                "Give a higher rate, or a lower one of false alarms."
             )
         method = self.card["calibration"]["method"]
         joined = isinstance(self.union, Joined)

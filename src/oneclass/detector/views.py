@@ -214,8 +214,8 @@ def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -
         return min(PATCH_HALFSPACES, n) if patches else min(MOST_HALFSPACES, -(-n // PER_HALFSPACE))
     if asked > n:
         raise InputError(
-            f"n_halfspaces is {asked}, but there are only {n} normal images to fit them to: "
-            f"expected at most {n}."
+            f"{asked} half-spaces are asked for, but there are only {n} normal images to fit them "
+            f"to: expected at most {n} (--halfspaces, in Python n_halfspaces)."
         )
     return asked
 

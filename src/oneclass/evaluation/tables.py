@@ -23,6 +23,7 @@ from oneclass.evaluation.ranking import Figure
 from oneclass.evaluation.running import Evaluation
 from oneclass.report import tabular
 from oneclass.report.tabular import Table
+from oneclass.system.names import count
 
 MEAN = "mean of {}"
 HOW = (
@@ -222,8 +223,8 @@ def remarks(evaluation: Evaluation) -> list[str]:
         if c.errors:
             n = len(c.errors)
             found.append(
-                f"{c.category}, {c.setting}: {n} {'file' if n == 1 else 'files'} could not be "
-                f"used, the first: {c.errors[0]}"
+                f"{c.category}, {c.setting}: {count(n, 'file')} could not be used, the first: "
+                f"{c.errors[0]}"
             )
     return list(dict.fromkeys(found))
 

@@ -21,7 +21,7 @@ from oneclass.images.scale import PixelRange, choose_common_scale
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
-from oneclass.system.names import plain
+from oneclass.system.names import count, plain, plural
 from oneclass.system.places import held
 
 FEW = 20
@@ -83,12 +83,12 @@ class CheckReport:
             (not self.images, "There is no readable image here."),
             (
                 absent,
-                f"{absent} {_be(absent, 'path leads', 'paths lead')} nowhere: check the spelling.",
+                f"{count(absent, 'path leads', 'paths lead')} nowhere: check the spelling.",
             ),
             (
                 bad,
                 f"{bad} of {total} files cannot be read: fix or remove "
-                f"{'it' if bad == 1 else 'them'}.",
+                f"{plural(bad, 'it', 'them')}.",
             ),
             (
                 len(self.depths) > 1,
@@ -112,13 +112,13 @@ class CheckReport:
             ),
             (
                 self.copies,
-                f"{_images(self.copies)} {_be(self.copies, 'an exact copy', 'exact copies')} of "
+                f"{_images(self.copies)} {plural(self.copies, 'an exact copy', 'exact copies')} of "
                 "another: copies count once in what is promised, and teach nothing new.",
             ),
             (
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
-                f"{_of(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
+                f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
                 "picture is no further evidence. Learning looks more closely, may find fewer of "
                 "them alike, and counts those once. Give more different pictures rather than "
                 "altered copies.",
@@ -130,13 +130,13 @@ class CheckReport:
             ),
             (
                 self.far,
-                f"{len(self.far)} {_be(len(self.far), 'image holds', 'images hold')} values far "
+                f"{count(len(self.far), 'image holds', 'images hold')} values far "
                 "from all others: marks of missing data, or dead pixels? The scale of a model goes "
                 "without them; leave them out if they are wrong.",
             ),
             (
                 0 < self.images < FEW,
-                f"{self.images} images are few: below {FEW}, no threshold can promise fewer than "
+                f"{_images(self.images)} few: below {FEW}, no threshold can promise fewer than "
                 "5 % false alarms.",
             ),
         )
@@ -165,7 +165,7 @@ class CheckReport:
 
     def text(self) -> str:
         """The report for a terminal; ends without a newline."""
-        lines = [f"{self.images} images, {len(self.errors)} unreadable"]
+        lines = [f"{count(self.images, 'image')}, {len(self.errors)} unreadable"]
         tables: dict[str, Mapping[str, int]] = {
             "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
             "format": self.formats,
@@ -183,10 +183,10 @@ class CheckReport:
             lines += ["", f"Of the rarer kind, {kind}:", *_names(paths)]
         for group in self.duplicates[:SHOWN]:
             lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
-        lines += _more(len(self.duplicates), "groups of copies")
+        lines += _more(len(self.duplicates), "group of copies", "groups of copies")
         for group in self.near[:SHOWN]:
             lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
-        lines += _more(len(self.near), "groups of near-copies")
+        lines += _more(len(self.near), "group of near-copies", "groups of near-copies")
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:
@@ -318,31 +318,23 @@ def _table(name: str, table: Mapping[str, int]) -> list[str]:
     rows = [f"  {'':8}{key:<14}{n:>7}" for key, n in list(table.items())[:ROWS]]
     if rows:
         rows[0] = f"  {name:<8}" + rows[0][10:]
-    return rows + [f"        {line}" for line in _more(len(table), "kinds", ROWS)]
+    return rows + [f"        {line}" for line in _more(len(table), "kind", shown=ROWS)]
 
 
 def _names(names: Iterable[object]) -> list[str]:
     shown = [f"    {plain(str(name))}" for name in names]
-    return shown[:SHOWN] + _more(len(shown), "files")
+    return shown[:SHOWN] + _more(len(shown), "file")
 
 
-def _more(count: int, what: str, shown: int = SHOWN) -> list[str]:
-    return [f"  ... and {count - shown} more {what}"] if count > shown else []
+def _more(n: int, one: str, many: str | None = None, *, shown: int = SHOWN) -> list[str]:
+    return [f"  ... and {n - shown} more {plural(n - shown, one, many)}"] if n > shown else []
 
 
-def _images(count: int) -> str:
-    return f"{count} {_be(count, 'image is', 'images are')}"
+def _images(n: int) -> str:
+    return count(n, "image is", "images are")
 
 
 def _size(sizes: Iterable[tuple[int, int]], end: Callable[..., tuple[int, int]]) -> str:
     """The smallest or the largest size, by area; 0 x 0 where there is none."""
     width, height = end(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     return f"{width} x {height}"
-
-
-def _of(count: int, one: str) -> str:
-    return f"{count} {_be(count, one, one + 's')}"
-
-
-def _be(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many

@@ -178,8 +178,11 @@ def _inspect(file: BinaryIO) -> Source:
     if known is not None and start[8:10] != CANON_RAW:
         return known(file)
     if kind := foreign.recognise(start):
-        reason = "unsupported" if kind.is_image else "not_an_image"
-        raise RefusedError(reason, f"this is {kind.name}, which cannot be read; {kind.advice}")
+        if kind.is_image:
+            raise RefusedError(
+                "unsupported", f"this is {kind.name}, which cannot be read; {kind.advice}"
+            )
+        raise RefusedError("not_an_image", f"this is {kind.name} and no image; {kind.advice}")
     raise RefusedError(
         "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
         "PNG, JPEG, TIFF, BMP, WebP, GIF, AVIF, HEIC, DICOM, PBM, PGM and PPM can be read: convert "

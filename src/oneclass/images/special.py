@@ -11,6 +11,7 @@ from oneclass.errors import ImageError
 from oneclass.images import foreign
 from oneclass.images.formats import dicom, heif
 from oneclass.system.host.machine import pip_install
+from oneclass.system.names import count
 
 JPEG_XL = "JPEG XL"
 OPENED = frozenset({"unsupported", "truncated", "damaged", "multi_frame", "too_large"})
@@ -33,8 +34,7 @@ def lines(read: Mapping[str, int], refused: Iterable[ImageError]) -> tuple[str, 
 
 
 def _line(kind: str, n_read: int, n_lost: int, reader: str, missing: Callable[[], str]) -> str:
-    count = n_read + n_lost
-    start = f"{kind}: {count} file{'s' * (count != 1)}, "
+    start = f"{kind}: {count(n_read + n_lost, 'file')}, "
     if stops := missing():
         return f"{start}none can be read: {stops}"
     lost = f"; {n_lost} cannot be read, for the reason told with each" if n_lost else ""

@@ -12,6 +12,7 @@ from oneclass.report import plots
 from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import definitions, figure, section
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+from oneclass.system.names import count, plural
 
 CHANCE = "the chance that an anomaly scores higher than a normal image"
 ROC = "From no image called an anomaly, bottom left, to all of them, top right."
@@ -48,15 +49,18 @@ class Agreement:
         if self.normal:
             called, percent = _called(self.normal), f"{100 * rate:.3g} %"
             parts.append(
-                f"{called:,} of {len(self.normal):,} normal images "
+                f"{called:,} of {len(self.normal):,} normal {plural(len(self.normal), 'image')} "
                 f"({100 * self.false_alarms:.3g} %) {_was(called)} called "
-                f"{'an anomaly' if called == 1 else 'anomalies'}"
+                f"{plural(called, 'an anomaly', 'anomalies')}"
             )
             more = f", more than the {percent} that were promised"
             parts[0] += more if self.more_than(rate) else f" (promised: about {percent})"
         if self.odd:
             found = _called(self.odd)
-            parts.append(f"{found:,} of {len(self.odd):,} anomalies {_was(found)} found")
+            parts.append(
+                f"{found:,} of {len(self.odd):,} {plural(len(self.odd), 'anomaly', 'anomalies')} "
+                f"{_was(found)} found"
+            )
         return "; ".join(parts) + "."
 
     def section(self, rate: float) -> str:
@@ -64,7 +68,12 @@ class Agreement:
         if not self.truth:
             return ""
         known = len(self.normal) + len(self.odd)
-        lines = [("Images with a label", f"{len(self.normal)} normal, {len(self.odd)} anomalies")]
+        lines = [
+            (
+                "Images with a label",
+                f"{len(self.normal)} normal, {count(len(self.odd), 'anomaly', 'anomalies')}",
+            )
+        ]
         if without := len(self.predictions) - known:
             lines.append(("Images without one", f"{without:,} of {len(self.predictions):,}"))
         if self.truth.unmatched:
@@ -107,7 +116,7 @@ def _called(group: Sequence[Prediction]) -> int:
 
 
 def _was(n: int) -> str:
-    return "was" if n == 1 else "were"
+    return plural(n, "was", "were")
 
 
 def _unclear(group: Sequence[Prediction]) -> int:

@@ -11,6 +11,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.report.agreement import Agreement
 from oneclass.report.tiles import Tile
 from oneclass.results.runs import Run
+from oneclass.system.names import plural
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Head:
             return _of_one(predictions[0])
         if not odd and not unclear:
             return f"All {n:,} images look normal"
-        text = f"{odd:,} of {n:,} images {'is an anomaly' if odd == 1 else 'are anomalies'}"
-        return f"{text}, {unclear:,} {'is' if unclear == 1 else 'are'} unclear" if unclear else text
+        text = f"{odd:,} of {n:,} images {plural(odd, 'is an anomaly', 'are anomalies')}"
+        return f"{text}, {unclear:,} {plural(unclear, 'is', 'are')} unclear" if unclear else text
 
     def lead(self) -> str:
         """What the verdicts are worth."""
@@ -77,11 +78,15 @@ class Head:
         if normal:
             kind = "alarm" if self.agreement.more_than(self.rate) else ""
             share = _percent(self.agreement.false_alarms)
-            n = f"{len(normal):,} normal image{'s' * (len(normal) != 1)}"
+            n = f"{len(normal):,} normal {plural(len(normal), 'image')}"
             alarms = (kind, share, f"false alarms among {n}; promised: about {percent}")
         found = [
-            ("", f"{len(run.predictions):,}", "images scored"),
-            ("alarm" if odd else "", f"{odd:,}", "called anomalies"),
+            ("", f"{len(run.predictions):,}", plural(len(run.predictions), "image") + " scored"),
+            (
+                "alarm" if odd else "",
+                f"{odd:,}",
+                plural(odd, "called an anomaly", "called anomalies"),
+            ),
             alarms,
             ("alarm" if run.errors else "", f"{len(run.errors):,}", "could not be used"),
         ]
@@ -101,7 +106,7 @@ class Head:
         if not self.run.record.get("complete", True):
             found.append("Scoring was interrupted: some images were not scored.")
         if missing := [tile for tile in self.tiles if tile.image is None]:
-            are = "is" if len(missing) == 1 else "are"
+            are = plural(len(missing), "is", "are")
             found.append(
                 f"{len(missing):,} of {len(self.tiles):,} pictures {are} not shown: gone, "
                 "unreadable or changed since they were scored; their verdicts are of that time."

@@ -11,12 +11,17 @@ from importlib import resources
 from string import Template
 
 from oneclass import __version__
-from oneclass.system.names import plain
+from oneclass.system.names import plain, unbroken
 
 
 def text(given: str) -> str:
     """Outside text for the inside of an element or an attribute."""
     return escape(given.encode("utf-8", "backslashreplace").decode(), quote=True)
+
+
+def prose(given: str) -> str:
+    """A sentence for the inside of an element; no line ends between a number and its %."""
+    return text(unbroken(given))
 
 
 def asset(name: str) -> str:
@@ -60,17 +65,17 @@ def whole_page(
         title=text(f"{headline} - oneclass"),
         style=asset("style.css").rstrip(),
         eyebrow=eyebrow,
-        headline=text(headline),
-        lead=text(lead),
+        headline=prose(headline),
+        lead=prose(lead),
         figures="".join(map(_figure_of_the_head, figures)),
-        banners="".join(f'<p class="banner">{text(banner)}</p>' for banner in banners),
+        banners="".join(f'<p class="banner">{prose(banner)}</p>' for banner in banners),
         sections="\n".join(section for section in sections if section),
         version=text(__version__),
     )
 
 
 def _figure_of_the_head(parts: tuple[str, str, str]) -> str:
-    kind, number, what = map(text, parts)
+    kind, number, what = map(prose, parts)
     shown = f' class="{kind}"' if kind else ""
     return f"<li{shown}><b>{number}</b><span>{what}</span></li>"
 
@@ -84,7 +89,7 @@ def figure(title: str, svg: str, caption: str) -> str:
     """A plot with its heading and what to see in it."""
     return (
         f'<figure class="plot"><h3>{text(title)}</h3>{svg}'
-        f"<figcaption>{text(caption)}</figcaption></figure>"
+        f"<figcaption>{prose(caption)}</figcaption></figure>"
     )
 
 
@@ -101,4 +106,4 @@ def command(words: Sequence[str]) -> str:
 
 def definitions(lines: Sequence[tuple[str, str]]) -> str:
     """Names and what they stand for, one below the other."""
-    return "<dl>" + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in lines) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{text(a)}</dt><dd>{prose(b)}</dd>" for a, b in lines) + "</dl>"

@@ -8,6 +8,7 @@ from typing import Any
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
+from oneclass.system.names import count
 
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
@@ -32,8 +33,9 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         *([("Unclear", _unclear(card))] if card.get("unclear") else []),
         (
             "Calibration",
-            f"{_method(calibration['method'])}, {calibration['n_held_out']} held-out images; so "
-            f"many support no rate below {100 * calibration['lowest_false_alarms']:.2g} %",
+            f"{_method(calibration['method'])}, "
+            f"{count(calibration['n_held_out'], 'held-out image')}; so many support no rate below "
+            f"{100 * calibration['lowest_false_alarms']:.2g} %",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),
         ("Proven", calibration["guarantee"]),

@@ -25,7 +25,7 @@ from oneclass.report.markup import asset, command, definitions, figure, section,
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import previous, whole_file
-from oneclass.system.names import plain
+from oneclass.system.names import plain, plural
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold."
 APPROXIMATE = (
@@ -230,7 +230,7 @@ def _errors(run: Run) -> str:
     return section(
         "errors",
         "Could not be used",
-        f"<p>{n:,} {'image was' if n == 1 else 'images were'} left out; the others are not "
+        f"<p>{n:,} {plural(n, 'image was', 'images were')} left out; the others are not "
         "affected.</p>"
         '<div class="scroll"><table><thead><tr><th>image</th><th>reason</th><th>what was found</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>",

@@ -11,6 +11,8 @@ from oneclass.errors import InputError
 
 MEGABYTE = 10**6
 DAY = 86_400.0
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
+"""Hosts that stand for all addresses of a machine, which nobody can open, and one of those."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,32 @@ class Settings:
     def open(self) -> bool:
         """Whether requests need no token: only from this machine, with no proxy before it."""
         return self.url is None and is_loopback(self.host)
+
+    def address(self, port: int) -> str:
+        """What people on this machine open, or behind a proxy everybody.
+
+        Args:
+            port: that it listens at.
+        """
+        if self.url is not None:
+            return self.url
+        here = EVERYWHERE.get(self.host, self.host)
+        return f"http://{f'[{here}]' if ':' in here else here}:{port}/"
+
+    def elsewhere(self, port: int) -> str | None:
+        """What people on other machines open, in a sentence; None where that is `address`, or none.
+
+        Args:
+            port: that it listens at.
+        """
+        if self.url is not None or self.host not in EVERYWHERE:
+            return None
+        if self.hosts:
+            return f"From elsewhere it is at http://{self.hosts[0]}:{port}/."
+        return (
+            f"From elsewhere it is at http://ADDRESS:{port}/, with this machine's address, or with "
+            "its name if --allow-host tells it."
+        )
 
     @property
     def names(self) -> frozenset[str]:

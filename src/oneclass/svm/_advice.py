@@ -8,6 +8,7 @@ import numpy as np
 
 from oneclass.svm.solving.outcome import Solved, Status
 from oneclass.svm.solving.passes import Survey
+from oneclass.system.names import plural
 
 
 def _sentence(solved: Solved, nu: float, n_rows: int, tol: float, max_passes: int) -> str:
@@ -64,9 +65,10 @@ def _about_rows(survey: Survey) -> list[str]:
     mean, square = survey.total / n_rows, survey.mean_square
     if survey.n_zero:
         notes.append(
-            f"{survey.n_zero} of {n_rows} rows are all zeros, first row {survey.first_zero}, or so "
-            "small beside the others that they count as zeros: they pull the half-space to the "
-            "origin; drop them unless nothing is what you mean by normal."
+            f"{survey.n_zero} of {n_rows} rows {plural(survey.n_zero, 'is', 'are')} all zeros, "
+            f"first row {survey.first_zero}, or so small beside the others that they count as "
+            "zeros: they pull the half-space to the origin; drop them unless nothing is what you "
+            "mean by normal."
         )
     if n_rows == 1:
         notes.append("There is one row: the half-space holds what scores at least as high.")

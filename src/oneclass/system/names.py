@@ -1,4 +1,4 @@
-"""Names: in the order that people expect, as a terminal may show them, and near-misses of them."""
+"""Names: in the order that people expect, as a terminal may show them, near-misses, and counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+_PERCENT = re.compile(r"(?<=\d) %")
 _NUMBER = re.compile(r"(\d+)")
 _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
@@ -16,6 +17,21 @@ _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 def plain(text: str) -> str:
     """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def count(n: int, one: str, many: str | None = None) -> str:
+    """`3 images`, `1 image`."""
+    return f"{n} {plural(n, one, many)}"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """The word that goes with a number: `images`, `image`."""
+    return one if n == 1 else many or one + "s"
+
+
+def unbroken(sentence: str) -> str:
+    """With a space before each % that no line is broken at: for pages, where lines are short."""
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", sentence)
 
 
 def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:

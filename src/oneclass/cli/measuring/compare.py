@@ -13,7 +13,6 @@ import click
 
 from oneclass.cli.talk.console import (
     UNREADABLE,
-    count,
     is_terminal,
     print_data,
     progress,
@@ -21,6 +20,7 @@ from oneclass.cli.talk.console import (
     say_errors,
 )
 from oneclass.cli.talk.parameters import setting_option
+from oneclass.system.names import count
 
 if TYPE_CHECKING:
     from oneclass.errors import ImageError

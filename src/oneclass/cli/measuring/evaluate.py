@@ -211,6 +211,8 @@ def _end(known: Evaluation, out: str | None, as_json: bool) -> int:
     if not as_json:
         for line in _means(known):
             print_data(line)
+        if known.cells:
+            say("What each column is: oneclass evaluate --help.")
     for sentence in remarks(known):
         say(f"note: {plain(sentence)}")
     if out is not None and known.cells:

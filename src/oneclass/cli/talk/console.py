@@ -18,7 +18,7 @@ from oneclass.errors import ImageError, OneclassError, StorageError
 from oneclass.system.files import FULL
 from oneclass.system.host import signals
 from oneclass.system.host.portable import is_broken_pipe, use_unicode
-from oneclass.system.names import plain
+from oneclass.system.names import count, plain
 
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
@@ -51,11 +51,6 @@ def print_data(text: str) -> bool:
 def is_terminal(stream: IO[str] | None) -> bool:
     """Whether a standard stream is open and a terminal."""
     return stream is not None and stream.isatty()
-
-
-def count(n: int, one: str, many: str | None = None) -> str:
-    """`3 images`, `1 image`."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
 
 
 def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) -> None:

@@ -130,17 +130,21 @@ def setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., An
     unset = f"  [default: {setting.unset}]" if setting.unset else ""
     more: dict[str, Any] = {"show_default": True} if setting.default is not None else {}
     if name == "cache":
-        more = {
-            "envvar": "ONECLASS_CACHE",
-            "show_envvar": True,
-            "callback": lambda ctx, param, value: None if value == "none" else value,
-        }
+        more = {"envvar": "ONECLASS_CACHE", "show_envvar": True}
+
+    def checked(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        """Refused here, a value is told with the option's name and not with Python's."""
+        given = None if (name, value) == ("cache", "none") else value
+        setting.check(setting.flag, given)
+        return given
+
     return click.option(
         setting.flag,
         type=TYPES.get(name, str),
         metavar=METAVARS.get(name),
         default=setting.default,
         help=setting.help + unset,
+        callback=checked,
         **more,
     )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import count, say
-from oneclass.system.names import plain
+from oneclass.cli.talk.console import say
+from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -70,7 +70,7 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
     if amiss:
         n = sum(folder.n_images for folder in amiss)
         say(
-            f"note: {count(n, 'image')} marked above {'was' if n == 1 else 'were'} learnt as "
+            f"note: {count(n, 'image')} marked above {plural(n, 'was', 'were')} learnt as "
             "normal. If they are not, give the folder of the good ones alone."
         )
 

@@ -15,6 +15,7 @@ from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
+from oneclass.system.names import plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
@@ -186,7 +187,11 @@ def learnt_from(card: Mapping[str, Any]) -> str:
     """How many normal images a model has learnt, and of how many pictures, if those are fewer."""
     n_images = card["fit"]["n_images"]
     n_pictures = card["fit"].get("n_pictures", n_images)
-    of = f" of about {n_pictures:,} different pictures" if n_pictures < n_images else ""
+    of = (
+        f" of about {n_pictures:,} different {plural(n_pictures, 'picture')}"
+        if n_pictures < n_images
+        else ""
+    )
     return f"{n_images:,} normal images{of}"
 
 

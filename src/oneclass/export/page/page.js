@@ -89,7 +89,7 @@ function show({ canvas, score, p, odd, map, name }) {
   by("map").hidden = !map || !by("heat").checked;
   by("verdict").className = odd ? "anomaly" : "normal";
   const share = p <= 0.5 ? `${percent(p)} of normal images look at least as odd` : "normal images look odder than this every other time";
-  say(odd ? "An anomaly" : "Normal", `${name}: ${share} (score ${score.toPrecision(4)}).`, true);
+  say(odd ? "An anomaly" : "Fine", `${name}: ${share} (score ${score.toPrecision(4)}).`, true);
 }
 
 // The map in colour, over the image; smoothed by the browser, its numbers never are.
@@ -119,7 +119,7 @@ function list() {
   by("list").tBodies[0].replaceChildren(...kept.map((result) => {
     const row = document.createElement("tr");
     row.tabIndex = 0;
-    const cells = [result.name, result.odd ? "anomaly" : "normal", result.p.toPrecision(2), result.score.toPrecision(4)];
+    const cells = [result.name, result.odd ? "anomaly" : "fine", result.p.toPrecision(2), result.score.toPrecision(4)];
     row.append(...cells.map((text, k) => {
       const cell = document.createElement("td");
       cell.textContent = text;
@@ -162,7 +162,7 @@ function say(verdict, sentence, judged = false) {
   by("sentence").textContent = sentence;
 }
 
-const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")} %`;
+const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")}\u00a0%`;
 
 by("files").onchange = (event) => judgeFiles(event.target.files);
 by("camera").onclick = () => film().catch((problem) => say("The camera stopped", problem.message));

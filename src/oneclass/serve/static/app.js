@@ -5,6 +5,8 @@ const page = {
   prefix: document.body.dataset.prefix,
   csrf: document.querySelector("meta[name=csrf]").content,
   byId: (id) => document.getElementById(id),
+  HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
+  leftOut: [],
   IMAGES: /\.(png|jpe?g|tiff?|bmp|webp|gif|p[bgpn]m)$/i,
 
   /* One request to the service; its JSON, or an Error whose message is for people. */
@@ -51,6 +53,9 @@ const page = {
     page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* No line ends between a number and its %. */
+  unbroken: (text) => text.replace(/(\d) %/g, "$1\u00a0%"),
+
   count: (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`,
 
   span(seconds) {
@@ -77,8 +82,8 @@ const page = {
     const choose = (files) => {
       const images = [...files].filter((f) => page.IMAGES.test(f.name) && !f.name.startsWith("."));
       images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
-      const other = files.length - images.length;
-      if (other && images.length) page.say(`${page.count(other, "file")} left out: not an image by name.`);
+      const taken = new Set(images);
+      page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (!images.length) page.say("There is no image among these files.");
       else use(images);
     };
@@ -109,6 +114,7 @@ const page = {
     page.byId("upload-stop").onclick = () => page.stopper.abort();
     errors.replaceChildren();
     errors.hidden = true;
+    for (const file of page.leftOut) page.complain(file.name, "left out, for its name is not one of an image.");
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();

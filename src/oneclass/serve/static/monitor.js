@@ -5,7 +5,7 @@ const monitor = page.byId("monitor");
 if (monitor) {
   const name = encodeURIComponent(monitor.dataset.model);
   const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
-  const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })} %`;
+  const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`;
   const oneIn = (share) => `${percent(share)} (1 in ${Math.round(1 / share).toLocaleString("en")})`;
   const charts = {};
   let facts = null;
@@ -27,16 +27,16 @@ if (monitor) {
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
     const normal = images - sum("real");
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), "images scored"),
+      figure(images.toLocaleString("en"), images === 1 ? "image scored" : "images scored"),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),
-      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `false alarms, by ${page.count(reviewed, "review")}` : "false alarms: nothing is reviewed yet"),
+      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `of good images were called odd: ${sum("false_alarms").toLocaleString("en")} of ${normal.toLocaleString("en")}, as far as reviewed (${page.count(reviewed, "review")})` : "of good images were called odd: nothing is reviewed yet"),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
     const drift = page.byId("drift");
     drift.hidden = !facts.drift;
-    drift.textContent = facts.drift || "";
+    drift.textContent = page.unbroken(facts.drift || "");
   };
 
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
@@ -60,10 +60,10 @@ if (monitor) {
     const promise = at.map(() => 100 * facts.false_alarms);
     page.byId("point").textContent = facts.step < 86400 ? "hour" : "day";
     const points = { show: true, size: 7 };
-    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
+    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)}\u00a0%`);
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
-      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
+      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
       series: [{ value: (_, at) => (at == null ? "–" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const table = page.byId("table-time");
@@ -81,10 +81,10 @@ if (monitor) {
     const middle = facts.edges.slice(1).map((edge, i) => (edge + facts.edges[i]) / 2);
     const share = (counts) => { const all = counts.reduce((a, b) => a + b, 0) || 1; return counts.map((n) => 100 * n / all); };
     const bars = uPlot.paths.bars({ size: [1, 100], align: 0 });
-    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)} %`);
+    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)}\u00a0%`);
     draw("scores", {
       scales: { x: { time: false } },
-      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick} %`), size: 56 })],
+      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
       series: [{ label: "Score", value: (_, number) => (number == null ? "–" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
       hooks: { draw: [(u) => {
         const x = Math.round(u.valToPos(chosen().threshold, "x", true));

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -15,6 +18,11 @@ ABOUT = """Learn what normal images look like, and say how odd a new one is.
 
 Every error is `{"error": "a_word", "message": "a sentence"}`. Where the server asks for a token,
 send it as `Authorization: Bearer TOKEN`."""
+JSON = "application/json"
+PLACES = {"query": "address, behind a ?", "header": "headers"}
+"""Where a part of a request stands, in words."""
+SHOWN = 60
+"""Characters of a value that an error repeats."""
 
 
 def make_endpoints(prefix: str) -> FastAPI:
@@ -31,7 +39,6 @@ def make_endpoints(prefix: str) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{prefix}/openapi.json",
     )
-    app.add_exception_handler(Exception, _told)
     app.include_router(health.router)  # first: what stands before a match is made ready, too
     app.include_router(health.events, prefix=prefix)
     for part in (scoring, predictions, models, monitor, learning, watches):
@@ -43,9 +50,27 @@ def make_endpoints(prefix: str) -> FastAPI:
 
 async def _told(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, RequestValidationError):
-        found = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors()
-        ]
-        return answer(422, WORDS[422], "; ".join(found)[:1000] + ".")
+        found = "; ".join(_problem(request, one) for one in error.errors())
+        return answer(422, WORDS[422], found[:1000] + ".")
     return await told(request, error)
+
+
+def _problem(request: Request, one: Mapping[str, Any]) -> str:
+    """What is wrong with a part of a request, in the words of our own errors.
+
+    Args:
+        request: that has it.
+        one: as pydantic tells it: `loc`, `type`, `msg` and `input`.
+    """
+    where, *names = one["loc"]
+    if where == "body" and (not names or one["type"] == "json_invalid"):
+        given = request.headers.get("content-type")
+        sent = "" if given == JSON else f", with the header 'Content-Type: {JSON}'"
+        return f'the body is no JSON object: send one such as {{"name": "value"}}{sent}'
+    name = ".".join(map(str, names))
+    if one["type"] == "missing":
+        return f"{name} is missing: send it in the {PLACES.get(where, where)}"
+    if one["type"] == "extra_forbidden":
+        return f"{name} is not known here: leave it out"
+    wrong = str(one["msg"]).replace("Input should be ", "expected ")
+    return f"{name} is {ascii(one['input'])[:SHOWN]}: {wrong[:1].lower()}{wrong[1:]}"

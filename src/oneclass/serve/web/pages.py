@@ -39,11 +39,14 @@ def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]])
         if "text/html" not in request.headers.get("accept", "") or path.startswith("/api/"):
             return told
         message = json.loads(bytes(told.body))["message"]
-        shown = page(request, "problem.html", tab="", message=message)
+        try:
+            shown = page(request, "problem.html", tab="", message=message)
+        except Exception:  # what is broken may be the pages themselves
+            return told
         shown.status_code = told.status_code
         return shown
 
-    for kind in (HTTPException, OneclassError, RequestValidationError):
+    for kind in (HTTPException, OneclassError, RequestValidationError, Exception):
         app.add_exception_handler(kind, explain)
     app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -86,7 +86,7 @@ async def told(request: Request, error: Exception) -> JSONResponse:
         if message == "Not Found":
             message = "there is no such page or endpoint; the start page leads to all pages."
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "another method")
+            allowed = (error.headers or {}).get("Allow", "GET, HEAD")  # files of the pages
             message = f"{request.method} is not for this address; it takes {allowed}."
         return answer(error.status_code, word, message, error.headers)
     return answer(500, WORDS[500], "this is a bug of oneclass; the server's log has more.")

@@ -13,6 +13,7 @@ from oneclass import __version__
 from oneclass.serve.web import words
 from oneclass.serve.web.asking import service_of
 from oneclass.serve.web.facts import Choice
+from oneclass.system.names import count, plural, unbroken
 
 STATIC = Path(__file__).parents[1] / "static"
 TABS = (
@@ -36,8 +37,13 @@ def environment() -> Environment:
     )
     made.filters |= {
         name: getattr(words, name)
-        for name in ("percent", "when", "counted", "doing", "span", "size", "short")
+        for name in ("percent", "when", "counted", "doing", "span", "size", "short", "sent_as")
     }
+    made.filters |= {
+        "count": count,
+        "plural": plural,
+        "unbroken": unbroken,
+    }  # Jinja's own count is also length
     made.globals |= {"odds": words.odds, "verdicts": words.VERDICTS, "origins": words.ORIGINS}
     made.globals |= {"found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from oneclass.serve.records.versions import Version
+from oneclass.system.names import count, plural, unbroken
 
 VERDICTS = {
     "real": "really odd",
@@ -16,6 +18,8 @@ VERDICTS = {
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
+_APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
+"""What a set puts before the name of an image: its number, and letters of chance."""
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
 
 
@@ -40,13 +44,13 @@ def odds(p_value: float, n_normal: int) -> str:
         return f"about 1 in {round(1 / p_value)} good images looks this odd"
     if p_value < 0.95:
         tenths = max(1, round(10 * p_value))
-        return f"about {tenths} in 10 good images look{'s' * (tenths == 1)} this odd"
+        return f"about {tenths} in 10 good images {plural(tenths, 'looks', 'look')} this odd"
     return "nearly every good image looks this odd or odder"
 
 
 def percent(share: float) -> str:
-    """`5 %`, `0.25 %`."""
-    return f"{100 * share:.3g} %"
+    """`5 %`, `0.25 %`, on one line."""
+    return unbroken(f"{100 * share:.3g} %")
 
 
 def promise(version: Version) -> str:
@@ -85,15 +89,16 @@ def doing(job: Mapping[str, Any]) -> str:
     if not counted(job):
         stage = job["stage"] or ("looking at what was seen" if total else "starting")
         return f"{stage.capitalize()}, {span(passed)} so far"
+    seen = f"{done:,} of {total:,} {plural(total, 'image')}"
     if done < ENOUGH:
-        return f"{done:,} of {total:,} images"
-    return f"{done:,} of {total:,} images, about {span(passed / done * (total - done))} left"
+        return seen
+    return f"{seen}, about {span(passed / done * (total - done))} left"
 
 
 def span(seconds: float) -> str:
     """`20 seconds`, `3 minutes`, `2 hours`."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} second{'s' if round(seconds) > 1 else ''}"
+        return count(max(1, round(seconds)), "second")
     if seconds < 5400:
         return f"{round(seconds / 60)} minutes"
     return f"{round(seconds / 3600)} hours"
@@ -105,6 +110,11 @@ def size(n_bytes: float) -> str:
         if n_bytes >= worth:
             return f"{n_bytes / worth:.3g} {unit}"
     return f"{n_bytes:.0f} bytes"
+
+
+def sent_as(path: str) -> str:
+    """The name that a file of a set was sent under; what keeps two of one name apart goes."""
+    return _APART.sub("", short(path))
 
 
 def short(path: str) -> str:

@@ -24,6 +24,7 @@ from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.library import MOST_LOADED, Library
 from oneclass.system.host.workers import worker_count
+from oneclass.system.names import count
 
 BATCH = 64
 """Answers in one transaction at most."""
@@ -38,7 +39,7 @@ class BusyError(OneclassError):
     """More waits than may; `retry` seconds later there may be room."""
 
     def __init__(self, what: str, retry: int = 2) -> None:
-        super().__init__(f"{what}; try again in {retry} seconds.")
+        super().__init__(f"{what}; try again in {count(retry, 'second')}.")
         self.retry = retry
 
 
@@ -146,7 +147,7 @@ class Scorer:
             if self._stopping:
                 raise BusyError("the server is stopping", 10)
             if self._waiting and self._waiting + len(asked) > self._most:
-                raise BusyError(f"{self._waiting} images wait already")
+                raise BusyError(f"{count(self._waiting, 'image waits', 'images wait')} already")
             self._waiting += len(asked)
         for one in asked:
             self._queue.put(one)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from oneclass.errors import InputError
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
+from oneclass.system.names import count
 
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a set that nobody learnt from is removed."""
@@ -59,20 +60,20 @@ class Sets:
             InputError: no such set, or it is full.
         """
         folder = self.folder(number)
-        count = self.count(number)
-        if count >= self._most:
+        n = self.count(number)
+        if n >= self._most:
             raise InputError(
-                f"the set is full: it holds {count} images, and no set may hold more. Learn from "
-                "these."
+                f"the set is full: it holds {count(n, 'image')}, and no set may hold more. Learn "
+                "from these."
             )
         self._keeping.check_image(file, name)
         stem = re.sub(r"[^\w.\-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
         suffix = PurePosixPath(stem).suffix or ".png"
         with translated_errors(folder):
             file.replace(
-                folder / f"{count:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
+                folder / f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
             )
-        return count + 1
+        return n + 1
 
     def count(self, number: str) -> int:
         """How many images a set has."""
@@ -80,10 +81,10 @@ class Sets:
 
     def check_some(self, number: str) -> None:
         """Raise InputError unless a set holds what can be learnt from."""
-        if (count := self.count(number)) < LEAST:
+        if (n := self.count(number)) < LEAST:
             raise InputError(
-                f"the set holds {count} images: at least {LEAST} good ones are needed, and 100 or "
-                "more are advisable. Add some."
+                f"the set holds {count(n, 'image')}: at least {LEAST} good ones are needed, and "
+                "100 or more are advisable. Add some."
             )
 
     def remove(self, number: str) -> None:

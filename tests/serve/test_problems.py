@@ -1,0 +1,80 @@
+"""What is told of a request that is wrong, and of a bug: sentences, to people on a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from oneclass.serve.web import facts, rendering
+from serving import HERE, Place
+
+JSON = {"Content-Type": "application/json"}
+PAGE = {"Accept": "text/html,*/*"}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "told"),
+    [
+        (b"{}", {}, "the body is no JSON object: send one such as {\"name\": \"value\"}, with the "
+         "header 'Content-Type: application/json'."),
+        (b"{", JSON, 'the body is no JSON object: send one such as {"name": "value"}.'),
+        (b"[]", JSON, 'the body is no JSON object: send one such as {"name": "value"}.'),
+        (b"", JSON, 'the body is no JSON object: send one such as {"name": "value"}.'),
+        (b"{}", JSON, "false_alarms is missing: send it in the body."),
+        (b'{"false_alarms": "x"}', JSON, "false_alarms is 'x': expected a valid number, unable"),
+        (b'{"false_alarms": 2}', JSON, "false_alarms is 2: expected less than 1."),
+        (b'{"false_alarms": "' + b"9" * 9999 + b'x"}', JSON, "false_alarms is '9999"),
+    ],
+)  # fmt: skip
+def test_a_wrong_body_is_told_in_words_of_ours(
+    place: Place, content: bytes, headers: dict[str, str], told: str
+) -> None:
+    answer = place.client.put("/api/v1/models/stripes/rate", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (422, "unusable")
+    assert answer.json()["message"].startswith(told)
+    assert len(answer.json()["message"]) < 200
+
+
+def test_a_wrong_part_of_an_address_is_named_with_its_value(place: Place) -> None:
+    answer = place.client.get("/api/v1/models/stripes/monitor?days=x")
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("days is 'x': expected a valid")
+
+
+@pytest.mark.parametrize("address", ["/learn", "/static/app.js", "/api/v1/openapi.json"])
+def test_a_wrong_method_is_told_which_is_right(place: Place, address: str) -> None:
+    answer = place.client.post(address)
+    assert answer.status_code == 405
+    message = answer.json()["message"]
+    assert message.startswith("POST is not for this address; it takes ")
+    assert "GET" in message
+
+
+def lenient(place: Place) -> TestClient:
+    """A client that sees what a browser sees of a bug, rather than its traceback."""
+    return TestClient(place.client.app, base_url=HERE, raise_server_exceptions=False)
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("a bug")
+
+
+def test_a_bug_is_told_to_people_on_a_page(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "running", broken)
+    client = lenient(place)
+    page = client.get("/learn", headers=PAGE)
+    assert page.status_code == 500
+    assert page.headers["content-type"].startswith("text/html")
+    assert "This is a bug of oneclass; the server&#39;s log has more." in page.text
+    assert client.get("/learn").json()["error"] == "bug"
+    with pytest.raises(RuntimeError, match="a bug"):  # the log gets it
+        place.client.get("/learn", headers=PAGE)
+
+
+def test_a_bug_of_the_pages_themselves_is_told_without_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering.TEMPLATES, "get_template", broken)
+    assert lenient(place).get("/learn", headers=PAGE).json()["error"] == "bug"

@@ -191,7 +191,7 @@ def test_dtypes_of_stored_and_of_working_numbers(stored, working, numbers, tmp_p
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,), (2, 2, 2), ()])
 def test_shapes_that_are_no_rows(shape):
-    with pytest.raises(InputError, match="X: (shape|one value)"):
+    with pytest.raises(InputError, match=r"X: (shape|one value)"):
         as_rows(np.zeros(shape))
 
 

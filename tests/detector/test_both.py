@@ -107,7 +107,7 @@ def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> 
     detector = Detector(**{**SMALL, "rows": rows}).fit(stripes(50, seed=1, side=48))
     calibration = detector.card["calibration"]
     assert calibration["n_held_out"] == 45
-    assert "taught how positions are whitened" in calibration["guarantee"]
+    assert "those taught how patches are compared" in calibration["guarantee"]
     new = list(stripes(3, seed=2, side=48))
     digest = detector.save(tmp_path / "m", rows=True)
     again = load(tmp_path / "m")

@@ -73,8 +73,7 @@ def guarantee(
         record["rate_at_most"] = bound
         if whitened:
             text += (
-                f" One image in {PARTS} taught how positions are whitened, and none of those was "
-                "held out."
+                f" One image in {PARTS} is not among them: those taught how patches are compared."
             )
     if joined:
         text += (

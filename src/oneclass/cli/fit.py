@@ -30,7 +30,7 @@ from oneclass.system.places import place
     "--keep-rows/--drop-rows",
     default=None,
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep; of "
-    "patches, which take about 1 MB an image, drop]",
+    "patches, which take 0.3 to 2 MB an image, drop]",
 )
 @no_backup
 def fit(
@@ -74,6 +74,6 @@ def fit(
     elif keep_rows is None:
         say(
             "'oneclass update' cannot teach this model more images: that takes the rows of the "
-            "first ones, about 1 MB an image. To keep them, fit with --keep-rows."
+            "first ones, 0.3 to 2 MB an image. To keep them, fit with --keep-rows."
         )
     return UNREADABLE if detector.errors else 0

@@ -27,8 +27,9 @@ from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
+    from oneclass.detector.updating import Update
 
-SHOWN = 8
+SHOWN = 20
 
 
 @click.command(short_help="Learn more normal images, or forget some.")
@@ -62,7 +63,8 @@ def update(
     """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
 
     The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
-    wrote. The result is that of a fresh fit to all images.
+    writes: unasked for whole images, with --keep-rows for patches. The result is that of a fresh
+    fit to all images.
     """
     from oneclass.detector.files.loading import load
     from oneclass.system.files import check_writable
@@ -95,11 +97,32 @@ def update(
         save(detector, file, rows=True, no_backup=no_backup)
     say_folders(detector.folders)
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
+    _say_called(did)
     if changed:
         say_learnt(detector, file)
     else:
         say(f"nothing has changed; {file} was not written.")
     return UNREADABLE if did.errors else 0
+
+
+def _say_some(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        say(f"  {line}")
+    if len(lines) > SHOWN:
+        say(f"  ... and {len(lines) - SHOWN} more")
+
+
+def _say_called(did: Update) -> None:
+    """That images were anomalies until now, which is right for false alarms alone."""
+    if not did.called:
+        return
+    say(
+        f"note: {len(did.called)} of the {count(did.added, 'image')} added "
+        f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
+        f"{plural(len(did.called), 'is', 'are')} normal to it now. Any that has a defect: take it "
+        "out with --forget."
+    )
+    _say_some([plain(prediction.path) for prediction in did.called])
 
 
 def _ask(odd: Sequence[Prediction], file: Path) -> None:
@@ -114,10 +137,7 @@ def _ask(odd: Sequence[Prediction], file: Path) -> None:
         f"{count(len(odd), 'image')} to learn {plural(len(odd), 'is', 'are')} far odder than any "
         "normal one so far (score):"
     )
-    for prediction in odd[:SHOWN]:
-        say(f"  {digits(prediction.score)}  {plain(prediction.path)}")
-    if len(odd) > SHOWN:
-        say(f"  ... and {len(odd) - SHOWN} more")
+    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in odd])
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):
         return
     raise InputError(

@@ -39,6 +39,7 @@ class Update:
         errors: images that could not be read, and images to forget that were never learnt.
         odd: of the images added, those that the model before found far odder than any that it had
             learnt, the oddest first. Are they normal?
+        called: of the images added, those that the model before called anomalies, in their order.
     """
 
     added: int
@@ -46,6 +47,7 @@ class Update:
     forgotten: int
     errors: tuple[ImageError, ...]
     odd: tuple[Prediction, ...] = ()
+    called: tuple[Prediction, ...] = ()
 
 
 def update(
@@ -85,7 +87,9 @@ def update(
         learnt = learn(
             training, model.representation, model.scale, asked, start=start, stage=stage or silent
         )
-    did = Update(len(new), known, forgotten, (*errors, *unknown), far_odder(new, model))
+    called = tuple(prediction for prediction in new if prediction.is_anomaly)
+    odd = far_odder(new, model)
+    did = Update(len(new), known, forgotten, (*errors, *unknown), odd, called)
     after = State(
         learnt,
         training,

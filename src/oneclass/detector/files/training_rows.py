@@ -95,8 +95,9 @@ class TrainingRows:
             raise ModelFileError(
                 f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
                 "score, but not be updated. It was saved without them, as 'fit' does with patches, "
-                "which take about 1 MB an image, or it was moved without them. Put the file there, "
-                "or fit again with all images and --keep-rows (in Python, save(file, rows=True))."
+                "which take 0.3 to 2 MB an image, or it was moved without them. Put the file "
+                "there, or fit again with all images and --keep-rows (in Python, "
+                "save(file, rows=True))."
             )
         return cls.read(file, card)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,15 @@ class TestCommand:
         assert "(218 from the cache)" in second.stdout
         assert "0 of 218 rows found" in first.stderr
         assert "218 of 218 rows found, 0 computed" in second.stderr
+
+    def test_the_figures_are_the_same_on_a_cluster(self, tmp_path: Path) -> None:
+        words = ("--xray", self.xray(tmp_path), "--tasks", "5,6", "--trials", "1")
+        words += ("--representation", "efficientnet-lite0:block_2@2")
+        here = oneclass("paper", *words, cwd=tmp_path)
+        there = oneclass("paper", *words, "--cluster", "local:1", cwd=tmp_path)
+        assert here.returncode == there.returncode == 0, there.stderr
+        assert figures_of(there.stdout) == figures_of(here.stdout)
+        assert re.search(r"cluster: images: \d+\.\d\d MB sent", there.stderr)
 
     @pytest.mark.parametrize(
         ("words", "message"),

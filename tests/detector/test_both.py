@@ -123,6 +123,14 @@ def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> 
     assert fresh.save(tmp_path / "fresh") == again.save(tmp_path / "m") != digest
 
 
+def test_a_model_that_could_not_whiten_says_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where all positions of the part that would teach it are the same."""
+    monkeypatch.setattr("oneclass.conformal.parts.learn_whitening", lambda rows: None)
+    calibration = Detector(**SMALL).fit(stripes(50, seed=1, side=48)).card["calibration"]
+    assert calibration["n_held_out"] == 50
+    assert "not among them" not in calibration["guarantee"]
+
+
 @pytest.mark.parametrize("rows", ["patches", "both"])
 def test_update_is_a_fresh_fit(rows: str, tmp_path: Path) -> None:
     images = stripes(30, seed=1, side=48)

@@ -4,7 +4,7 @@ The cosine of two rows is ruled by the directions in which all normal positions 
 may lie in the others. So beside a row x of unit length stands A x, of unit length again, where A is
 the square root of the inverse of the covariance of normal positions. The covariance is shrunk to
 that of a sphere (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance
-matrices", 2004), with a weight that is fixed: benchmarks/patch_ideas.py has the table.
+matrices", 2004), with a weight that is fixed: benchmarks/patch_rows.py has the table.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def learn(
             calibration.n_held_out,
             plan.false_alarms,
             joined=isinstance(learnt.union, Joined),
-            whitened=whitened,
+            whitened=learnt.fits[-1].union.whitening is not None,
         ),
         "asked": {"n_halfspaces": asked.n_halfspaces, "false_alarms": asked.false_alarms},
         "false_alarms": plan.false_alarms,

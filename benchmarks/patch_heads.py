@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.representations.maps import interpolation, neighbourhoods, pool
+from oneclass.representations.maps import neighbourhoods, pool, refined
 from oneclass.svm import fit_halfspaces
 from patch_sets import Maps
 
@@ -21,16 +21,23 @@ def unit(rows: Rows) -> Rows:
     return rows / norms[:, None]
 
 
+def inverse_root(
+    covariance: NDArray[np.float64], share: float, power: float = 0.5
+) -> NDArray[np.float64]:
+    """A power of the inverse of a covariance of which a share is that of a sphere."""
+    size = len(covariance)
+    shrunk = (1 - share) * covariance + share * np.trace(covariance) / size * np.eye(size)
+    values, vectors = np.linalg.eigh(shrunk)
+    return np.asarray((vectors * values**-power) @ vectors.T)
+
+
 def patch_rows(maps: Maps, index: int, layers: Sequence[str]) -> tuple[Rows, tuple[int, int]]:
     """(p, d) rows of one picture's patches as `PatchLayers` makes them, and (height, width)."""
     found = [maps.get(layer, index) for layer in layers]
     grid = found[0].shape[2:]
     parts = []
     for values in found:
-        near = neighbourhoods(values)
-        if near.shape[2:] != grid:
-            up = [interpolation(n, to) for n, to in zip(near.shape[2:], grid, strict=True)]
-            near = np.matmul(np.matmul(up[0], near), up[1].T)
+        near = refined(neighbourhoods(values), grid)
         parts.append(unit(near[0].reshape(near.shape[1], -1).T))
     return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts))), grid
 

@@ -1,4 +1,4 @@
-"""Ideas for patches that were measured and not taken, each on the same rows as what is done now.
+"""Ideas for patches that were measured and not taken, each on the same rows as what was done.
 
     ONECLASS_DATA=/path/to/data python benchmarks/patch_ideas.py [--seeds 0 1] [SET ...]
 
@@ -21,8 +21,8 @@ from oneclass.conformal.parts import PARTS, fit_union
 from oneclass.conformal.union import worst_mean
 from oneclass.representations import PatchLayers
 from oneclass.statistics import auroc
-from patch_heads import unit
-from patch_measures import pixel_measures
+from patch_heads import inverse_root, unit
+from patch_measures import pixel_measures, print_means
 from patch_sets import pictures
 
 SIZES = {"deeppcb": (448, 448), "magnetic_tile": (288, 256), "elpv_mono": (288, 288)}
@@ -47,7 +47,7 @@ class Mirrored(PatchLayers):
 
 
 def half_spaces(train: NDArray[Any], seed: int) -> Score:
-    """What is done now: 1 - the largest cosine to the directions of all parts."""
+    """1 - the largest cosine to the directions of all parts, without rows whitened beside them."""
     part = np.random.default_rng(seed).permutation(len(train)) % PARTS
     union = fit_union(
         train, part, nu=0.1, n_halfspaces=510, seed=seed, one_scale=True, n_worst=1
@@ -65,11 +65,7 @@ def spread_out(train: NDArray[Any], score: Score, share: float) -> Score:
 def whitening(train: NDArray[Any], share: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """The mean of normal positions, and the square root of their shrunk inverse covariance."""
     rows = train.reshape(-1, train.shape[2])[::7].astype(np.float64)
-    covariance = np.cov(rows.T)
-    size = len(covariance)
-    shrunk = (1 - share) * covariance + share * np.trace(covariance) / size * np.eye(size)
-    values, vectors = np.linalg.eigh(shrunk)
-    return rows.mean(axis=0), (vectors / np.sqrt(values)) @ vectors.T
+    return rows.mean(axis=0), inverse_root(np.cov(rows.T), share)
 
 
 def white(rows: NDArray[Any], root: NDArray[Any]) -> NDArray[Any]:
@@ -143,16 +139,7 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SIZES))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1])
     asked = parser.parse_args()
-    every: dict[str, dict[str, list[list[float]]]] = {}
-    for name in asked.sets:
-        for seed in asked.seeds:
-            for way, told in measured(name, seed):
-                every.setdefault(way, {}).setdefault(name, []).append(told)
-                print(name, seed, way, [round(one, 3) for one in told], flush=True)
-    print("| way | " + " | ".join(asked.sets) + " |\n" + "|---" * (len(asked.sets) + 1) + "|")
-    for way, found in every.items():
-        means = [np.mean(found[name], axis=0) for name in asked.sets]
-        print(f"| {way} | " + " | ".join(" ".join(f"{x:.3f}" for x in m) for m in means) + " |")
+    print_means(asked.sets, asked.seeds, measured)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +67,27 @@ def pixel_measures(
     found = PixelMeasures(count_pixels(marked)).of(range(len(odd)))
     assert found is not None, "a mask has a region"
     return found.auroc.value, found.au_pro_30.value
+
+
+def print_means(
+    sets: Sequence[str],
+    seeds: Sequence[int],
+    measured: Callable[[str, int], Iterable[tuple[str, list[float]]]],
+) -> None:
+    """Print each way's figures as they come, and then a table of their means over the seeds.
+
+    Args:
+        sets: the names of the sets.
+        seeds: of the draws.
+        measured: the ways and their figures, of a set and a seed.
+    """
+    every: dict[str, dict[str, list[list[float]]]] = {}
+    for name in sets:
+        for seed in seeds:
+            for way, told in measured(name, seed):
+                every.setdefault(way, {}).setdefault(name, []).append(told)
+                print(name, seed, way, [round(one, 4) for one in told], flush=True)
+    print("| way | " + " | ".join(sets) + " |\n" + "|---" * (len(sets) + 1) + "|")
+    for way, found in every.items():
+        means = [np.mean(found[name], axis=0) for name in sets]
+        print(f"| {way} | " + " | ".join(" ".join(f"{x:.3f}" for x in m) for m in means) + " |")

@@ -25,14 +25,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.representations.maps import interpolation, neighbourhoods
+from oneclass.conformal.whitening import SHRUNK, learn_whitening, seen_twice
+from oneclass.representations.maps import neighbourhoods, refined
+from oneclass.rows import ArrayRows
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
-from patch_heads import Rows, unit
-from patch_measures import pixel_measures, smooth, worst
+from patch_heads import Rows, inverse_root, unit
+from patch_measures import pixel_measures, print_means, smooth, worst
 from patch_sets import SIZES, Maps, maps_of, pictures
 
-LAYERS, PARTS, SHRUNK = ("block_4", "block_10"), 10, 0.3
+LAYERS, PARTS = ("block_4", "block_10"), 10
 SIZES["288 x 256"] = lambda height, width: (288, 256)
 SMALL = {"deeppcb": "448", "magnetic_tile": "288 x 256", "elpv_mono": "288"}
 OWN = {**SMALL, "deeppcb": "640"}
@@ -56,10 +58,7 @@ def positions(maps: Maps, index: int) -> Picture:
     found = [maps.get(layer, index) for layer in LAYERS]
     grid, parts = found[0].shape[2:], []
     for values in found:
-        near = neighbourhoods(values)
-        if near.shape[2:] != grid:
-            up = [interpolation(n, to) for n, to in zip(near.shape[2:], grid, strict=True)]
-            near = np.matmul(np.matmul(up[0], near), up[1].T)
+        near = refined(neighbourhoods(values), grid)
         flat = np.ascontiguousarray(near[0].reshape(near.shape[1], -1).T)
         parts.append(flat.astype(np.float16))
     return Picture(tuple(parts), (grid[0], grid[1]))
@@ -134,14 +133,6 @@ def scored(draw: Draw, see: See, found: Rows) -> Grids:
     return draw.maps(lambda layers: nearest(see(layers), columns))
 
 
-def root(covariance: NDArray[np.float64], share: float = SHRUNK, power: float = 0.5) -> Rows:
-    """A power of the inverse of a covariance that is shrunk to that of a sphere."""
-    size = len(covariance)
-    shrunk = (1 - share) * covariance + share * np.trace(covariance) / size * np.eye(size)
-    values, vectors = np.linalg.eigh(shrunk)
-    return ((vectors * values**-power) @ vectors.T).astype(np.float32)
-
-
 Way = tuple[str, Grids, float]
 """Its name, its maps, and the share of positions that makes an image's score."""
 
@@ -184,15 +175,15 @@ def other_rows(draw: Draw) -> Iterator[tuple[str, See, Rows | None]]:
     )
     covariance = np.cov(both.T)
     for share in (0.3, 0.7):
-        matrix = root(covariance, share)
+        matrix = inverse_root(covariance, share).astype(np.float32)
         yield (
             f"whitened, shrunk by {share:g}",
             lambda parts, matrix=matrix: unit(joined(parts) @ matrix),
             None,
         )
-    fourth = root(covariance, 0.05, 0.25)
+    fourth = inverse_root(covariance, 0.05, 0.25).astype(np.float32)
     yield "whitened by half, shrunk by .05", lambda parts: unit(joined(parts) @ fourth), None
-    inner = [root(np.cov(one.T)) for one in units]
+    inner = [inverse_root(np.cov(one.T), SHRUNK).astype(np.float32) for one in units]
     yield (
         "whitened layer by layer, shrunk by .3",
         lambda parts: joined(
@@ -200,7 +191,7 @@ def other_rows(draw: Draw) -> Iterator[tuple[str, See, Rows | None]]:
         ),
         None,
     )
-    matrix = root(covariance)
+    matrix = inverse_root(covariance, SHRUNK).astype(np.float32)
     yield (
         "directions of whitened rows, plain rows",
         lambda parts: unit(joined(parts) @ matrix),
@@ -258,14 +249,14 @@ def twice(draw: Draw) -> Iterator[Way]:
     base = directions_of(joined, 510)
     yield "as it is, 510 half-spaces", base, 0.01
     taught = np.concatenate([joined(one.layers)[::2] for one in draw.part(0)])
-    matrix = root(np.cov(taught.astype(np.float64).T))
-    half = np.float32(np.sqrt(0.5))
+    matrix = learn_whitening(ArrayRows(taught))
+    assert matrix is not None, "positions differ"
 
     def white(layers: Layers) -> Rows:
         return unit(joined(layers) @ matrix)
 
     def both(layers: Layers) -> Rows:
-        return np.concatenate([joined(layers), white(layers)], axis=1) * half
+        return seen_twice(joined(layers), matrix)
 
     for k in (255, 510):
         yield f"rows and whitened rows side by side, {k}", directions_of(both, k), 0.01
@@ -295,18 +286,13 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.cache:
         os.environ["ONECLASS_CACHE"] = asked.cache
-    every: dict[str, dict[str, list[list[float]]]] = {}
-    for name in asked.sets:
-        for seed in asked.seeds:
-            draw = draw_for(asked.part, name, seed)
-            for way, grids, share in MEASURED[asked.part](draw):
-                told = draw.figures(grids, share)
-                every.setdefault(way, {}).setdefault(name, []).append(told)
-                print(name, seed, way, [round(one, 4) for one in told], flush=True)
-    print("| way | " + " | ".join(asked.sets) + " |\n" + "|---" * (len(asked.sets) + 1) + "|")
-    for way, found in every.items():
-        means = [np.mean(found[name], axis=0) for name in asked.sets]
-        print(f"| {way} | " + " | ".join(" ".join(f"{x:.3f}" for x in m) for m in means) + " |")
+
+    def measured(name: str, seed: int) -> Iterator[tuple[str, list[float]]]:
+        draw = draw_for(asked.part, name, seed)
+        for way, grids, share in MEASURED[asked.part](draw):
+            yield way, draw.figures(grids, share)
+
+    print_means(asked.sets, asked.seeds, measured)
 
 
 if __name__ == "__main__":

@@ -133,6 +133,14 @@ def scored(draw: Draw, see: See, found: Rows) -> Grids:
     return draw.maps(lambda layers: nearest(see(layers), columns))
 
 
+BANK = "memory bank, 15,000 positions"
+
+
+def bank(samples: Sequence[Rows]) -> Rows:
+    every = np.concatenate(samples)
+    return every[np.random.default_rng(0).choice(len(every), 15_000, replace=False)]
+
+
 Way = tuple[str, Grids, float]
 """Its name, its maps, and the share of positions that makes an image's score."""
 
@@ -203,9 +211,7 @@ def heads(draw: Draw) -> Iterator[Way]:
     samples = draw.samples(joined, 50_000)
     for k, nu in ((510, 0.1), (510, 0.02), (510, 0.5), (1530, 0.1)):
         yield f"{k} half-spaces, nu {nu:g}", scored(draw, joined, directions(samples, k, nu)), 0.01
-    every = np.concatenate(samples)
-    bank = every[np.random.default_rng(0).choice(len(every), 15_000, replace=False)]
-    yield "memory bank, 15,000 positions", scored(draw, joined, bank), 0.01
+    yield BANK, scored(draw, joined, bank(samples)), 0.01
 
 
 def maps(draw: Draw) -> Iterator[Way]:
@@ -260,6 +266,7 @@ def twice(draw: Draw) -> Iterator[Way]:
 
     for k in (255, 510):
         yield f"rows and whitened rows side by side, {k}", directions_of(both, k), 0.01
+    yield f"{BANK}, side by side", scored(draw, both, bank(draw.samples(both, 20_000))), 0.01
     apart = directions_of(white, 255)
     for weight in (0.35, 0.7, 1.0):
         pairs = zip(base, apart, strict=True)

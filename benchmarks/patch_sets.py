@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -126,9 +127,14 @@ def maps_of(name: str, count: int, read: Callable, size_name: str, size: Size) -
     """The maps of a set's pictures, computed where they aren't there yet."""
     root = Path(os.environ.get("ONECLASS_CACHE", tempfile.gettempdir()))
     place = root / "choose_patches" / f"{name}-{size_name}"
-    if not (place / "shapes.json").exists():
-        place.mkdir(parents=True, exist_ok=True)
-        compute(place, count, read, size)
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        own = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        compute(own, count, read, size)
+        try:
+            own.rename(place)
+        except OSError:  # another run was quicker
+            shutil.rmtree(own)
     return Maps(place)
 
 

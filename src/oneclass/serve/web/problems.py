@@ -67,16 +67,8 @@ LISTS = {
 """Where all things of a kind are listed."""
 
 
-REFUSED = Path(__file__).parents[1] / "templates" / "refused.html"
-STYLE = (
-    ":root{color-scheme:light dark;--paper:#faf9f6;--ink:#1b2026;--muted:#5d656e;--accent:#0b625e}"
-    "@media(prefers-color-scheme:dark)"
-    "{:root{--paper:#13161a;--ink:#e9e7e2;--muted:#a3abb4;--accent:#64cdc3}}"
-    "body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif;"
-    "overflow-wrap:anywhere}main{max-width:36em;margin:12vh auto;padding:0 24px}"
-    "h1{font-size:28px;line-height:1.2}a{color:var(--accent)}"
-    ".status{font-size:14px;color:var(--muted)}"
-)
+PAGE = (Path(__file__).parents[1] / "templates" / "refused.html").read_text("utf-8")
+STYLE = PAGE.partition("<style>")[2].partition("</style>")[0]
 STYLE_SHA256 = b64encode(sha256(STYLE.encode()).digest()).decode()
 STYLE_ALONE = (
     f"default-src 'none'; style-src 'sha256-{STYLE_SHA256}'; form-action 'none'; "
@@ -109,8 +101,7 @@ def answer_page(
         home: where the start page is; None where a link would lead nowhere.
     """
     onwards = "" if home is None else f'<p><a href="{escape(home)}">To the start</a></p>\n'
-    text = Template(REFUSED.read_text("utf-8")).substitute(
-        style=STYLE,
+    text = Template(PAGE).substitute(
         message=escape(message[:1].upper() + message[1:]),
         onwards=onwards,
         status=status,

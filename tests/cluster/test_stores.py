@@ -247,7 +247,7 @@ def test_the_command_line_reads_and_writes_there(
         done = command("score", model, f"{images}/", *options)
         assert done.returncode == 3, done.stderr
     names = sorted(name for name, _ in place(f"{out}/parts/predictions").entries())
-    assert names == ["000000000000-000000000041.parquet", "parts.json"]
+    assert names == ["000000000000-000000000041.parquet", "_parts.json"]
     missing = command("score", str(at(store, "cli/none")), str(normal))
     assert (missing.returncode, "there is nothing" in missing.stderr) == (4, True)
     assert command("info", model).returncode == 0

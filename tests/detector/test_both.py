@@ -88,7 +88,7 @@ def test_odd_ones_are_found_at_the_promised_rate(detector: Detector) -> None:
     odd = detector.score(scratched(stripes(30, seed=6, side=48)))
     assert auroc(normal.scores, odd.scores) > 0.95
     assert sum(p.is_anomaly for p in normal) <= 9
-    assert "weight between whole images and patches" in detector.card["calibration"]["guarantee"]
+    assert "how much whole images count beside patches" in detector.card["calibration"]["guarantee"]
 
 
 def test_a_file_gives_it_back(detector: Detector, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> 
     detector = Detector(**{**SMALL, "rows": rows}).fit(stripes(50, seed=1, side=48))
     calibration = detector.card["calibration"]
     assert calibration["n_held_out"] == 45
-    assert "those taught how patches are compared" in calibration["guarantee"]
+    assert "those taught how patches compare" in calibration["guarantee"]
     new = list(stripes(3, seed=2, side=48))
     digest = detector.save(tmp_path / "m", rows=True)
     again = load(tmp_path / "m")
@@ -128,7 +128,7 @@ def test_a_model_that_could_not_whiten_says_nothing_of_it(monkeypatch: pytest.Mo
     monkeypatch.setattr("oneclass.conformal.parts.learn_whitening", lambda rows: None)
     calibration = Detector(**SMALL).fit(stripes(50, seed=1, side=48)).card["calibration"]
     assert calibration["n_held_out"] == 50
-    assert "not among them" not in calibration["guarantee"]
+    assert "is not held out" not in calibration["guarantee"]
 
 
 @pytest.mark.parametrize("rows", ["patches", "both"])

@@ -13,6 +13,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, ModelFileError, load
 from oneclass.cli.talk.showing import amount
 from oneclass.detector.files.information import (
+    ARRAYS,
     detail,
     looks_at,
     model_card,
@@ -63,6 +64,14 @@ def test_what_a_model_looks_at(settings: dict, looks: str, tried: str | None) ->
     else:
         words = {"whole images", "patches", "both together"}
         assert {word for word in words if f"{word} (--rows" in str(told)} == words - {tried}
+
+
+@pytest.mark.parametrize("rows", ["image", "both"])
+def test_every_array_of_a_model_is_named_in_words(rows: str) -> None:
+    detector = Detector(rows=rows, size=(64, 64)).fit(stripes(50, seed=1, side=48))
+    arrays = detector.model.arrays()
+    assert ("whitening" in arrays) == (rows == "both")
+    assert arrays.keys() <= ARRAYS.keys()
 
 
 def test_the_details_say_nothing_twice_and_nothing_that_is_empty(tmp_path: Path) -> None:

@@ -210,6 +210,33 @@ def test_that_there_are_no_masks_is_said(tmp_path: Path) -> None:
     assert note in (tmp_path / "out/table.md").read_text()
 
 
+def test_the_terminal_has_the_intervals_that_the_page_has(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_category(tmp_path / "all" / name)
+    result = run(tmp_path / "all", *FEW, "-o", tmp_path / "out")
+    told = json.loads((tmp_path / "out/results.json").read_text())
+    lines = result.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["category", "a", "95", "b", "95", "mean", "95"]
+    assert len({len(line) for line in lines[1::2]}) == 1
+    figures = [
+        *(one["ranking"]["auroc"] for one in told["cells"]),
+        told["means"][0]["figures"]["auroc"],
+    ]
+    alarms = [
+        *(one["false_alarms"] for one in told["cells"]),
+        told["means"][0]["figures"]["false_alarms"],
+    ]
+    for line, auroc, rate in zip(lines[2::2], figures, alarms, strict=True):
+        shares, percents = line[18:27].split("-"), line[54:63].rstrip("%").split("-")
+        assert [float(share) for share in shares] == pytest.approx(
+            [auroc["low"], auroc["high"]], abs=0.0051
+        )
+        assert [float(percent) for percent in percents] == pytest.approx(
+            [100 * rate["low"], 100 * rate["high"]], abs=0.51
+        )
+        assert max(map(len, line.split())) < 9
+
+
 def test_settings_stand_side_by_side(tmp_path: Path) -> None:
     make_category(tmp_path / "bottle")
     words = ("--compare", "--nu 0.5", "--compare", "--halfspaces 1 --seed 3")

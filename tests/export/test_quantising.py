@@ -86,6 +86,9 @@ def test_int8_is_smaller_and_stays_within_the_limit(place: Path, tmp_path: Path,
     assert done.returncode == 3, done.stderr
     assert "broken.png" in done.stderr
     assert "int8, calibrated on 20 images, moved the scores of 20 others" in done.stderr
+    assert f"oneclass verify {tmp_path}/int8.xml {place}/{model}.oneclass IMAGES --tolerance 1" in (
+        done.stderr
+    )
     sizes = [(tmp_path / f"{name}.bin").stat().st_size for name in ("int8", "plain")]
     assert sizes[0] < 0.5 * sizes[1]
     told = open_exported(tmp_path / "int8.xml").record["int8"]

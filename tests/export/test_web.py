@@ -241,6 +241,15 @@ def test_the_node_example_says_what_the_detector_says(
     )
     assert done.returncode == 0, done.stderr
     assert_said(done.stdout, model, pictures)
+    done = subprocess.run(
+        ["node", "node.mjs", "parts.onnx", pictures[0]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{pictures[0]}: no binary PPM or PGM of 8 bits\n"
 
 
 @contextmanager
@@ -296,6 +305,7 @@ def test_the_page_says_in_chromium_what_the_detector_says(
         rows = page.locator("#list tbody tr")
         rows.nth(len(pictures) - 1).wait_for(timeout=120_000)
         cells = [row.split("\t") for row in rows.all_inner_texts()][::-1]
+        said_of_the_last = page.locator("#sentence").inner_text()
         assert page.locator("html").evaluate("e => e.scrollWidth") == 390
         assert page.locator("#map").is_visible()
     assert wrong == []
@@ -305,6 +315,9 @@ def test_the_page_says_in_chromium_what_the_detector_says(
         assert verdict == ("anomaly" if one.is_anomaly else "fine")
         assert float(score) == pytest.approx(one.score, rel=1e-3)
         assert float(p) == pytest.approx(one.p_value, rel=0.05)
+    n, last = load(model).card["calibration"]["n_held_out"], expected[-1]
+    assert last.p_value == 1 / (n + 1), "odder than all"
+    assert f"{pictures[-1].name}: odder than all {n} held-out normal images" in said_of_the_last
 
 
 @needs_runtime

@@ -92,6 +92,22 @@ def test_enlarged_and_back_by_the_keyboard(page: Page) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Enlarge {second}"
 
 
+def test_a_few_more_are_not_hidden_behind_a_click(
+    page: Page, browser: Browser, model: Path, tmp_path: Path
+) -> None:
+    assert len(shown(page)) == 30
+    assert not page.locator("#more").is_visible()
+    run = record(load(model), tmp_path, write_images(tmp_path / "many", stripes(41, seed=2)))
+    page_of(model, run)
+    many = browser.new_page()
+    many.goto((run / "report.html").as_uri())
+    assert len(shown(many)) == 28
+    many.get_by_text("Show all 41").click()
+    assert len(shown(many)) == 41
+    assert not many.locator("#more").is_visible()
+    many.close()
+
+
 def test_pictures_keep_their_shape_when_they_are_enlarged(page: Page) -> None:
     page.locator("button.frame").first.click()
     box = page.locator("#large .stack img").first.bounding_box()

@@ -24,7 +24,7 @@ def found(path: str, *, odd: bool = False, unclear: bool = False, score: float =
 def test_how_odd_in_words() -> None:
     """The smallest p-value of n images says that none was as odd, not how rare it is."""
     told = [_odds(k / 121, 120) for k in (1, 2, 12, 61)]
-    assert told == ["odder than all 120 normal images", "1 in 60", "1 in 10", "ordinary"]
+    assert told == ["odder than all 120 held-out images", "1 in 60", "1 in 10", "ordinary"]
 
 
 class TestTruth:

@@ -18,6 +18,7 @@ from PIL import Image
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
+from oneclass.detector.predictions import digits
 from oneclass.errors import ImageError
 from oneclass.report import labels, plots
 from pages import page_of, record, recorded, scored
@@ -52,6 +53,10 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     card = load(model).card
     assert card["calibration"]["guarantee"] in text
     assert card["fit"]["images_sha256"] in text
+    assert f"lies beyond the threshold, {digits(load(model).score_threshold)}." in text
+    assert "“ordinary”: half of them or more do." in text
+    for name in ("nu", "Half-spaces", "Certificate"):  # is said in words, too
+        assert re.search(rf"{name} \S.*, [a-z]", text), name
     assert sum(tag == "svg" for tag, _ in page.tags) == 2
 
 
@@ -63,9 +68,13 @@ def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
     page = page_of(tmp_path / "m.oneclass", scored(tmp_path / "m.oneclass", tmp_path, odd))
     told = " ".join(page.texts)
     learnt = "32 normal images of about 30 different pictures"
-    assert f"Judged by {learnt} alone." in told
+    assert f"Judged by what {learnt} taught." in told
     assert f"{learnt}, SHA-256" in told
-    assert "odder than all 30 normal images" in told
+    assert "odder than all 30 held-out images" in told
+    assert (
+        "It is compared with 30 of the model's 32 normal images: those that were held out. The "
+        "other 2 only taught it, or are copies."
+    ) in told
 
 
 def test_the_page_loads_nothing(model: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.cli import cli
+from oneclass.cli.measuring.compare import HEADERS
 from oneclass.cli.talk import showing
 from oneclass.results import comparing
 
@@ -96,6 +97,9 @@ def test_no_line_of_progress_comes_into_the_table(
     assert "False alarms: of 4 normal images that were not learnt, each of which is 25.0 %." in told
     assert "Spread: how far apart the scores of normal images lie" in told
     assert "Found:" not in told
+    assert "AUROC:" not in told
+    for column in ("Promised: ", "ms/image", "kB: ", "fit s"):
+        assert column in told
     assert lines[-1].endswith(
         f"oneclass fit '{tmp_path}/good parts' -o FILE.oneclass --rows image, or patches"
     )
@@ -122,6 +126,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert head.split()[:2] == ["rows", "false"]
     assert row.split()[0] == "image"
     assert "100.0 %" in row
-    assert "Found: of 4 odd images." in done.stderr
+    assert "Found: of 4 odd images. AUROC: the chance" in done.stderr
+    about = " ".join(oneclass("compare", "--help").stdout.split()).partition("In the table: ")[2]
+    for column in HEADERS[1:]:
+        assert column in about
     as_json = oneclass("compare", "good", "--rows", "image", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["auroc"] is None

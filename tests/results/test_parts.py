@@ -107,11 +107,27 @@ def test_parts_of_another_run_are_refused(model: Path, mixed: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"false_alarms \(0.05 there, 0.2 now\). Give another"):
         PredictionParts(run, load(model, false_alarms=0.2), gather(mixed))
     (mixed / "005.png").unlink()
-    with pytest.raises(InputError, match=r"images \(20 there, 19 now\), names_sha256"):
+    with pytest.raises(InputError, match=r"images \(20 there, 19 now\) and other names of im"):
         PredictionParts(run, load(model), gather(mixed))
-    (run / "predictions/parts.json").write_text("{")
-    with pytest.raises(InputError, match=r"parts\.json: cannot be read"):
+    asked = run / "predictions/_parts.json"
+    asked.rename(run / "predictions/parts.json")  # as earlier versions called it
+    with pytest.raises(InputError, match="false_alarms"):
+        PredictionParts(run, load(model, false_alarms=0.2), gather(mixed))
+    asked.write_text("{")
+    with pytest.raises(InputError, match=r"_parts\.json: cannot be read"):
         PredictionParts(run, load(model), gather(mixed))
+
+
+def test_what_reads_folders_reads_this_one_as_a_table(
+    model: Path, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "IMAGES_A_PART", 7)
+    written = PredictionParts(tmp_path, load(model), gather(mixed))
+    list(written.results(load(model), nothing))
+    written.finish()
+    folder = tmp_path / "predictions"
+    assert len(list(folder.iterdir())) == 4
+    assert parquet.read_table(folder).to_pylist() == rows(folder)
 
 
 def test_a_damaged_part_is_named(model: Path, mixed: Path, tmp_path: Path) -> None:
@@ -125,13 +141,14 @@ def test_a_damaged_part_is_named(model: Path, mixed: Path, tmp_path: Path) -> No
 
 def test_the_chain_of_parts_has_no_gap() -> None:
     names = [f"{a:012}-{b:012}.parquet" for a, b in [(0, 3), (0, 2), (3, 9), (10, 12), (4, 4)]]
-    assert parts._chain([*names, "parts.json", "x.parquet"]) == [(0, 3), (3, 9)]
+    assert parts._chain([*names, "_parts.json", "x.parquet"]) == [(0, 3), (3, 9)]
 
 
 def test_the_command_line(model: Path, mixed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for _ in range(2):
+    for again in (False, True):
         done = command("score", model, mixed, "-o", out, "--parquet")
+        assert ("20 of 20 images were scored before." in done.stderr) == again
         assert done.returncode == 3, done.stderr
         assert f"the list is {out / 'predictions'}" in done.stderr
         assert json.loads((out / "run.json").read_text())["scored"] == 19
@@ -146,6 +163,10 @@ def test_the_command_line(model: Path, mixed: Path, tmp_path: Path) -> None:
     assert not (out / "predictions.csv").exists()
     refused = command("score", model, mixed, "--parquet")
     assert (refused.returncode, "-o DIR" in refused.stderr) == (2, True)
+    before = {file.name: file.read_bytes() for file in out.glob("*.*")}
+    refused = command("score", model, mixed, "-o", out)
+    assert (refused.returncode, "go on with --parquet" in refused.stderr) == (2, True)
+    assert before == {file.name: file.read_bytes() for file in out.glob("*.*")}
 
 
 @pytest.mark.linux

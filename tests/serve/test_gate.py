@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,52 @@ def csrf_of(place: Place, address: str = "/learn", **headers: str) -> str:
 def test_requests_to_another_host_are_refused(place: Place, host: str) -> None:
     answer = place.client.get("/api/v1/models", headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]) == (421, "wrong_host")
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "headers", "status", "said"),
+    [
+        (
+            "GET",
+            "/score",
+            {"Host": "evil.example"},
+            421,
+            "This server does not answer to evil.example: open",
+        ),
+        (
+            "GET",
+            "/api/v1/models",
+            {"Host": "<b>x"},
+            421,
+            "This server does not answer to &lt;b&gt;x: open",
+        ),
+        ("POST", "/login", {"Origin": "https://evil.example"}, 403, "A page of another server may"),
+        ("POST", "/learn", {"Origin": HERE, "Cookie": "a=b"}, 403, "This page is out of date"),
+        ("POST", "/learn", {"Content-Length": "999999999"}, 413, "The body has more than"),
+    ],
+)
+def test_a_person_who_is_refused_gets_a_page_and_a_program_json(
+    place: Place, method: str, address: str, headers: dict[str, str], status: int, said: str
+) -> None:
+    page = place.client.request(method, address, headers={**headers, **BROWSER})
+    assert page.status_code == status
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert said in page.text
+    assert ('<a href="/">' in page.text) == (status != 421)
+    assert "<b>" not in page.text
+    style = re.search("<style>(.*)</style>", page.text, re.DOTALL)
+    assert style is not None
+    digest = b64encode(sha256(style[1].encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; form-action")
+    assert page.headers["x-content-type-options"] == "nosniff"
+    for accepted in ({}, {"Accept": "application/json"}, {"Accept": "*/*"}):
+        answer = place.client.request(method, address, headers={**headers, **accepted})
+        assert answer.status_code == status
+        assert answer.json().keys() == {"error", "message"}
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8717", "127.0.0.1:1", "[::1]:8717"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import hmac
 import html
 import io
 import json
+import os
 import shutil
 import threading
 import time
@@ -217,6 +219,14 @@ def test_a_webhook_is_signed_and_tried_again(
     signed = headers[webhooks.TIMESTAMP].encode() + b"." + body
     own = hmac.new(made["secret"].encode(), signed, hashlib.sha256).hexdigest()
     assert headers[webhooks.SIGNATURE] == f"sha256={own}"
+    page = (Path(__file__).parents[2] / "docs/serve.md").read_text("utf-8")
+    code: dict[str, Any] = {}
+    exec(page.split("```python\n")[1].split("```")[0], code)  # what the page gives to receivers
+    assert code["genuine"](headers, body, made["secret"])
+    assert not code["genuine"](headers, body + b" ", made["secret"])
+    assert not code["genuine"](headers, body, "another")
+    shown = json.loads(page.split("```json\n")[1].split("```")[0])
+    assert shown.keys() == json.loads(body).keys()
     said = json.loads(body)
     assert said["path"] == str(place.roots / "odd.png")
     assert said["is_anomaly"] is True
@@ -255,6 +265,7 @@ def test_what_waits_to_be_told_outlives_a_restart(
     watch(place, webhook=f"http://127.0.0.1:{port}/hook")
     shutil.copy(next((images / "odd").iterdir()), place.roots / "odd.png")
     until(lambda: found(place)["deliveries"]["error"])
+    assert found(place)["deliveries"]["error"] == os.strerror(errno.ECONNREFUSED)
     place.client.__exit__(None, None, None)
     again = start()
     assert found(again)["deliveries"]["waiting"] == 1
@@ -269,3 +280,9 @@ def test_what_waits_to_be_told_outlives_a_restart(
 def test_addresses_that_are_none(place: Place, address: str) -> None:
     asked = {"folder": str(place.roots), "model": "stripes", "webhook": address}
     assert place.client.post("/api/v1/watches", json=asked).status_code == 422
+
+
+def test_a_folder_that_may_not_be_read_says_which_may(place: Place, tmp_path: Path) -> None:
+    asked = {"folder": str(tmp_path), "model": "stripes"}
+    said = place.client.post("/api/v1/watches", json=asked).json()["message"]
+    assert said.endswith(f"(it may read: {place.roots}). Start it with --folder for another one.")

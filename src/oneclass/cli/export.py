@@ -107,8 +107,12 @@ def export(
         with whole_file(place) as target:
             target.write(content)
     if n_bytes:
-        compare = as_typed(["verify", str(place), model, "IMAGES"])
-        say(f"{place}: {n_bytes / 1e6:.1f} MB. To compare: oneclass {compare}")
+        words = ["verify", str(place), model, "IMAGES"]
+        if int8:  # which moves more than the tolerance of an exact copy
+            words += ["--tolerance", f"{_allowed(limit):g}"]
+        say(f"{place}: {n_bytes / 1e6:.1f} MB. To compare: oneclass {as_typed(words)}")
+        if int8:
+            say("Odd images move further than normal ones: there, see whether verdicts differ.")
     return code
 
 
@@ -121,6 +125,13 @@ def _check_int8(kind: str, images: Sequence[str], limit: float | None) -> None:
         raise InputError(f"--int8-limit is {limit}: expected a number above 0, such as 0.25.")
 
 
+def _allowed(limit: float | None) -> float:
+    """How far int8 may move scores, in standard deviations of normal ones."""
+    from oneclass.export.quantising import DEFAULT_LIMIT
+
+    return DEFAULT_LIMIT if limit is None else limit
+
+
 def _openvino(
     file: Path, content: bytes, detector: Detector, int8: Sequence[str], limit: float | None
 ) -> tuple[int, int]:
@@ -128,7 +139,7 @@ def _openvino(
     from oneclass.backbones.onnx_file import metadata
     from oneclass.export.assembly import METADATA_KEY
     from oneclass.export.openvino import check_name, convert, write_openvino
-    from oneclass.export.quantising import DEFAULT_LIMIT, quantise
+    from oneclass.export.quantising import quantise
     from oneclass.images.sources import gather
 
     check_name(file)
@@ -138,11 +149,12 @@ def _openvino(
         return write_openvino(file, converted, record), 0
     sources = gather(list(int8))
     with progress("int8") as show:
+        show.stage("calibrating the network")
         moved, unreadable = quantise(converted, record, detector, sources, progress=show)
     errors = [*sources.errors, *unreadable]
     say_errors(errors)
     say(str(moved))
-    allowed = DEFAULT_LIMIT if limit is None else limit
+    allowed = _allowed(limit)
     if moved.nine_in_ten > allowed:
         say(
             f"{file}: not written, for that is beyond the limit of {allowed:g}. Export without "

@@ -56,6 +56,7 @@ def fit(
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
         detector.fit(list(normal), progress=show, stage=show.stage)
+        seconds = show.seconds()
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
     save(detector, place(out), rows=rows, no_backup=no_backup)
@@ -64,7 +65,7 @@ def fit(
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)
     say_folders(detector.folders)
-    say_learnt(detector, place(out))
+    say_learnt(detector, place(out), seconds)
     if others := not_tried(detector.card):
         say(others)
     if rows:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, print_data, progress
+from oneclass.cli.talk.console import UNREADABLE, USAGE, print_data, progress
 from oneclass.system.places import place
 
 
@@ -44,4 +44,6 @@ def check(inputs: Sequence[str], as_json: bool) -> int:
     with progress("check") as show:
         report = examine(list(inputs), progress=show)
     print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
+    if not report.images and all(error.reason == "missing" for error in report.errors):
+        return USAGE
     return UNREADABLE if report.errors else 0

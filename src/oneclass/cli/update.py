@@ -64,7 +64,7 @@ def update(
 
     The images that it learnt from before are not needed: their rows lie in MODEL.rows, which 'fit'
     writes: unasked for whole images, with --keep-rows for patches. The result is that of a fresh
-    fit to all images.
+    fit to all images, and takes as long, but that only the new ones are read.
     """
     from oneclass.detector.files.loading import load
     from oneclass.system.files import check_writable
@@ -85,6 +85,7 @@ def update(
     )
     with progress("update") as show:
         did = detector.update(list(normal), forget=list(forget), progress=show, stage=show.stage)
+        seconds = show.seconds()
     say_ignored(detector.ignored)
     say_errors(did.errors)
     say_cache(detector.cache_use)
@@ -99,7 +100,7 @@ def update(
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     _say_called(did)
     if changed:
-        say_learnt(detector, file)
+        say_learnt(detector, file, seconds)
     else:
         say(f"nothing has changed; {file} was not written.")
     return UNREADABLE if did.errors else 0

@@ -54,17 +54,24 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
         at = int(ahead.argmax())
         share, expected = 100 * (at + 1) / len(rest), max(1.0, 100 * float(rest[at]))
         return (
-            f"drift: the {len(rest)} images that were not called anomalies look odder as a whole "
-            f"than the normal ones did: {share:.0f} % of them are as odd as the oddest "
-            f"{expected:.0f} % of those (up to {expected + 100 * limit:.0f} % may be chance). "
-            "Other camera, lighting or file format? Or many small anomalies? The rate of false "
-            "alarms may no longer hold: fit again with such images if they are normal."
+            "drift: even the images that passed look odder as a whole than normal ones. "
+            f"{_of_100(share, expected, limit, 'odd', 'normal images')} Something has "
+            "changed for all of them (camera, lighting, file format, product), or many have small "
+            "defects. Look at some: if they are good, the promised rate of false alarms no longer "
+            "holds, so fit again with such images among the normal ones."
         )
     at = int(ahead.argmin())
     share, expected = 100 * (1 - at / len(rest)), max(1.0, 100 * (1 - float(rest[at])))
     return (
-        f"drift: the {len(rest)} images that were not called anomalies look more normal than "
-        f"held-out normal ones did: {share:.0f} % of them look as normal as the most normal "
-        f"{expected:.0f} % of those (up to {expected + 100 * limit:.0f} % may be chance). Are they "
-        "among the images that the model learnt from?"
+        "drift: the images that passed look more normal as a whole than normal images that the "
+        f"model has not seen. {_of_100(share, expected, limit, 'normal', 'such images')} Are they "
+        "the ones that it learnt from? Then their verdicts say nothing of new images: score others."
+    )
+
+
+def _of_100(share: float, expected: float, limit: float, what: str, others: str) -> str:
+    """The distance in images: how many are as odd as how many should be, and what chance does."""
+    return (
+        f"Of 100 of them, {share:.0f} are as {what} as only {expected:.0f} of 100 {others} "
+        f"(chance alone: up to {min(100, expected + 100 * limit):.0f})."
     )

@@ -57,30 +57,34 @@ def guarantee(
     if method == Method.SPLIT:
         own = own_rate_bound(n, rate)
         text = (
-            f"Of new normal images like these, at most {_percent(rate)} are called anomalies, on "
-            f"average over the choice of the {count(n, 'held-out image')}; with {CONFIDENCE:.0%} "
-            f"confidence at most {_percent(own)} by this very model."
+            f"{_proven(rate, n)} This one may differ: of 100 such models, 95 call at most "
+            f"{_percent(own)}."
         )
         record |= {"rate_at_most": rate, "own_rate_at_most": own}
     else:
         parts = PARTS - whitened if method == Method.PARTS else FOLDS
         bound = cross_bound(n, rate, parts=parts)
         text = (
-            f"Of new normal images like these, about {_percent(rate)} or fewer are called "
-            f"anomalies; proven is at most {_percent(bound)}, on average over sets of "
-            f"{count(n, 'image')}."
+            f"{_proven(bound, n)} So much is proven, as the worst case; what tests found is about "
+            f"the promised {_percent(rate)}."
         )
         record["rate_at_most"] = bound
         if whitened:
-            text += (
-                f" One image in {PARTS} is not among them: those taught how patches are compared."
-            )
+            text += f" (One image in {PARTS} is not held out: those taught how patches compare.)"
     if joined:
         text += (
-            " The proof takes the weight between whole images and patches as given; here it comes "
-            "from the same held-out scores, of which one image moves it little."
+            " One step is outside the proof: how much whole images count beside patches was set by "
+            "the same held-out images, though each of them moves it only a little."
         )
     return {**record, "guarantee": text}
+
+
+def _proven(bound: float, n: int) -> str:
+    """The theorem, for people: exchangeable is "of the same kind", the mean is over all fits."""
+    return (
+        f"Of new normal images of the same kind, at most {_percent(bound)} are called anomalies, "
+        f"on average over models made like this one ({count(n, 'held-out image')} each)."
+    )
 
 
 def cross_bound(n: int, rate: float, parts: int = PARTS) -> float:

@@ -151,7 +151,10 @@ class Detector(Facts):
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
                 damaged, or another model's.
         """
-        state = self._require_fit().with_rows()
+        state = self._require_fit()
+        if stage:
+            stage("opening the rows that were learnt")
+        state = state.with_rows()
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic
         )

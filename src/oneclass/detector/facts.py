@@ -70,6 +70,20 @@ class Facts:
         return self._state.folders if self._state else ()
 
     @property
+    def near_copies(self) -> tuple[tuple[str, ...], ...]:
+        """After `fit` or `update`, names of images that show about the same picture, by group.
+
+        After an update, of groups with new images; `(learnt before)` is one whose name is not
+        known any more.
+        """
+        return self._state.near_copies if self._state else ()
+
+    @property
+    def why(self) -> str | None:
+        """After `fit`, what decided between whole images and patches; None if settings did."""
+        return self._state.why if self._state else None
+
+    @property
     def digest(self) -> str | None:
         """After `save` or `load`, the SHA-256 of the model file's content, in hex."""
         return self._state.digest if self._state else None

@@ -17,9 +17,9 @@ from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import TrainingRows, rows_file
 from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
-from oneclass.detector.origins import Folder, origins
+from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
-from oneclass.detector.views import choose_representation
+from oneclass.detector.views import choose_representation, why
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Stage, gather
@@ -37,7 +37,8 @@ class State:
         training: what it learnt from; None where that lies beside its file.
         file: that holds it, if any does.
         digest: of the file's content; None while no file holds this model.
-        errors, ignored, folders: of the images that it learnt from.
+        errors, ignored, folders, near_copies: of the images that it learnt from.
+        why: a fit looks at what it looks at; None where the settings say so.
     """
 
     model: FittedModel
@@ -47,6 +48,8 @@ class State:
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     folders: tuple[Folder, ...] = ()
+    near_copies: tuple[tuple[str, ...], ...] = ()
+    why: str | None = None
 
     def with_rows(self) -> State:
         """With the rows that the model learnt from, read from beside its file if need be.
@@ -96,12 +99,20 @@ def fit(
             sources, representation, scale, workers=workers, progress=progress, store=store
         )
     training = collected.training
-    model = learn(training, representation, scale, asked, notes=notes, stage=begin)
+    model, pictures = learn(training, representation, scale, asked, notes=notes, stage=begin)
     begin("comparing folders")
     errors = tuple(collected.errors)
     outlines = training.views(representation.layout).outlines
-    folders = origins(sources, collected.indices, outlines)
-    return State(model, training, errors=errors, ignored=sources.ignored, folders=folders), store
+    state = State(
+        model,
+        training,
+        errors=errors,
+        ignored=sources.ignored,
+        folders=origins(sources, collected.indices, outlines),
+        near_copies=near_copies([sources.names[i] for i in collected.indices], pictures),
+        why=why(headers, asked, representation),
+    )
+    return state, store
 
 
 def store_for(

@@ -61,7 +61,7 @@ def learn(
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
     stage: Stage = silent,
-) -> FittedModel:
+) -> tuple[FittedModel, Ints]:
     """Fit the half-spaces, calibrate them, and write the card.
 
     Args:
@@ -72,6 +72,9 @@ def learn(
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
         stage: called with a few words where a part of it begins.
+
+    Returns:
+        The model, and (n,) a number for each image: near-copies of one picture share it.
 
     Raises:
         InputError: settings that so many images do not allow, or no boundary can be drawn.
@@ -120,7 +123,8 @@ def learn(
     }
     # The card as it is read back: lists, no tuples.
     card = json.loads(json.dumps(card))
-    return FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
+    model = FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
+    return model, pictures
 
 
 def _plan(pictures: Ints, n_whole: int, asked: Settings) -> Plan:

@@ -1,4 +1,4 @@
-"""Which folders the normal images came from, and which of them look unlike the rest."""
+"""Where the normal images came from: folders that look unlike the rest, images that look alike."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import folded
+from oneclass.system.names import natural_key
 from oneclass.system.places import place
 
 FEWEST_IMAGES, FEWEST_OTHERS = 3, 10
@@ -26,6 +27,8 @@ BAD = re.compile(
     r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
 )
 """Names of folders that do not sound like good parts."""
+LEARNT_BEFORE = "(learnt before)"
+"""In place of a name, of images whose rows alone are there."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,32 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
     names, of = np.unique(np.array(list(map(str, parents))), return_inverse=True)
     unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
     return by_name(parents, {place(str(name)) for name in names[unlike]})
+
+
+def near_copies(
+    names: Sequence[str | None], pictures: NDArray[np.int64]
+) -> tuple[tuple[str, ...], ...]:
+    """The groups of images that show about the same picture, those with the most images first.
+
+    Args:
+        names: of n images; None where the name is not known.
+        pictures: (n,) a number for each picture.
+
+    Returns:
+        The names of each group, in their natural order; groups without a name are left out, and
+        names that are not known are `LEARNT_BEFORE`.
+    """
+    groups: dict[int, list[str]] = {}
+    shared = np.bincount(pictures)[pictures] > 1
+    for i in map(int, np.flatnonzero(shared)):
+        groups.setdefault(int(pictures[i]), []).append(names[i] or LEARNT_BEFORE)
+    known = [group for group in groups.values() if set(group) != {LEARNT_BEFORE}]
+    named = [tuple(sorted(group, key=_known_first)) for group in known]
+    return tuple(sorted(named, key=lambda group: (-len(group), natural_key(group[0]))))
+
+
+def _known_first(name: str) -> tuple[Any, ...]:
+    return name == LEARNT_BEFORE, natural_key(name)
 
 
 def by_name(parents: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:

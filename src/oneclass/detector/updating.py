@@ -15,7 +15,7 @@ from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn, silent
 from oneclass.detector.model import FittedModel
-from oneclass.detector.origins import Folder, by_name
+from oneclass.detector.origins import Folder, by_name, near_copies
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
@@ -70,23 +70,28 @@ def update(
     """
     model, training = state.model, state.training
     assert training is not None, "an update needs the rows"
+    begin = stage or silent
     more, fewer = gather(images), gather(forget)
+    begin("reading images")
     training, forgotten, unknown = without_some(
         training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
-        training, new, known, errors = with_more(
+        training, judged, known, errors = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )
-    learnt = model
+    learnt, new = model, list(judged.values())
+    alike: tuple[tuple[str, ...], ...] = ()
     if new or forgotten:
         start = None
         if isinstance(model.union, Union) and len(model.union.coef) == 1:
             start = model.union.coef
-        learnt = learn(
-            training, model.representation, model.scale, asked, start=start, stage=stage or silent
+        learnt, pictures = learn(
+            training, model.representation, model.scale, asked, start=start, stage=begin
         )
+        names = [judged[d].path if d in judged else None for d in training.digests]
+        alike = near_copies(names, pictures)
     called = tuple(prediction for prediction in new if prediction.is_anomaly)
     odd = far_odder(new, model)
     did = Update(len(new), known, forgotten, (*errors, *unknown), odd, called)
@@ -98,6 +103,7 @@ def update(
         errors=did.errors,
         ignored=more.ignored,
         folders=_folders(more, new),
+        near_copies=alike,
     )
     return after, did, store
 
@@ -131,12 +137,15 @@ def with_more(
     workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[TrainingRows, list[Prediction], int, list[ImageError]]:
-    """Add the rows of images: the rows, the new images, how many were known, and the errors."""
+) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError]]:
+    """Add the rows of images: the rows, the new images, how many were known, and the errors.
+
+    The new images are what the model said of them, by the digest of their content.
+    """
     errors = list(sources.errors)
     known = set(training.digests)
     collected: RowCollector | None = None
-    judged: list[Prediction] = []
+    judged: dict[bytes, Prediction] = {}
     n_read = 0
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
@@ -148,7 +157,7 @@ def with_more(
                 known.add(result.digest)
                 collected = collected or collector_of(training, model, len(sources))
                 collected.add(result.digest, result.row)
-                judged.append(model.judge(sources.names[result.index], result.row))
+                judged[result.digest] = model.judge(sources.names[result.index], result.row)
         if progress:
             progress(done, len(sources))
     if collected:

@@ -42,6 +42,38 @@ def choose_view(headers: list[Header]) -> str:
     return BOTH if _shorter_side(headers) >= FEWEST_FOR_PATCHES else IMAGE
 
 
+def why(headers: list[Header], asked: Settings, representation: Representation) -> str | None:
+    """A sentence on what decided between whole images and patches, and the number it went by.
+
+    Args:
+        headers: of the images to learn from.
+        asked: the settings.
+        representation: that `choose_representation` made of both.
+
+    Returns:
+        None where the settings name what is looked at.
+    """
+    if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
+        return None
+    if (asked.layer, asked.grid, asked.size) != (None, None, None):
+        return "Why: what was given of size and place in the network is for whole images."
+    sides = [min(header.height, header.width) for header in headers]
+    middle = f"{int(np.median(sides))} pixels on their shorter side"
+    have = f"the images have {middle}"
+    if min(sides) != max(sides):
+        have = f"half of the images have at least {middle} ({min(sides)} to {max(sides)})"
+    if representation.n_worst:
+        rule = (
+            f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, as large as that, up to "
+            f"{MOST_SIDE}"
+        )
+    elif choose_view(headers) == IMAGE:
+        rule = f"below {FEWEST_FOR_PATCHES}, patches would be enlarged pixels"
+    else:
+        rule = "but the backbone names no layers for patches"
+    return f"Why: {have}; {rule}."
+
+
 def patch_size(headers: list[Header]) -> tuple[int, int]:
     """(height, width) at which patches see images: their own shape, and no more than their pixels.
 

@@ -30,6 +30,7 @@ FEW = 20
 SHOWN = 5
 ROWS = 8
 """The most names, and rows of a table, that the text shows; the JSON has them all."""
+ALL = " (--json names them all)"
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -119,9 +120,9 @@ class CheckReport:
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
                 f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
-                "picture is no further evidence. Learning looks more closely, may find fewer of "
-                "them alike, and counts those once. Give more different pictures rather than "
-                "altered copies.",
+                "picture is no further evidence. This goes by small pictures; 'fit' goes by what "
+                "its network sees, may find more or fewer, and counts those that it finds once. "
+                "Give more different pictures rather than altered copies.",
             ),
             (
                 self.constant,
@@ -183,10 +184,11 @@ class CheckReport:
             lines += ["", f"Of the rarer kind, {kind}:", *_names(paths)]
         for group in self.duplicates[:SHOWN]:
             lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
-        lines += _more(len(self.duplicates), "group of copies", "groups of copies")
+        lines += _more(len(self.duplicates), f"group of copies{ALL}", f"groups of copies{ALL}")
         for group in self.near[:SHOWN]:
             lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
-        lines += _more(len(self.near), "group of near-copies", "groups of near-copies")
+        near = ("group of near-copies", "groups of near-copies")
+        lines += _more(len(self.near), *(f"{words}{ALL}" for words in near))
         if self.constant:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+from typing import Any
 
+from oneclass.detector.files.information import compared_with
 from oneclass.detector.predictions import VERDICTS, Prediction, digits
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
@@ -27,14 +29,14 @@ class Gallery:
         tiles: the images to show; none where pictures were not wanted.
         groups: folders and kinds to filter by.
         truth: what is known of the images.
-        n_normal: the held-out normal images that p-values compare with.
+        card: of the model: which normal images p-values compare with.
     """
 
     predictions: Sequence[Prediction]
     tiles: Sequence[Tile]
     groups: Groups
     truth: Truth
-    n_normal: int
+    card: Mapping[str, Any]
 
     def section(self) -> str:
         """The section with the tiles, what sorts and filters them, and the table."""
@@ -48,6 +50,7 @@ class Gallery:
         )
         return Template(asset("images.html")).substitute(
             which=self._which(n),
+            compared=compared_with(self.card, n),
             key=asset("heat_key.html") if heat else "",
             without_heat="This model's layers have no map, so there are no heatmaps."
             if shown and not heat
@@ -109,7 +112,7 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{_odds(p.p_value, self.n_normal)}</span>'
+            f'<span class="odds">{_odds(p.p_value, self.card["calibration"]["n_held_out"])}</span>'
             f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"
@@ -146,5 +149,5 @@ class Gallery:
 
 def _odds(p_value: float, n_normal: int) -> str:
     if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
-        return f"odder than all {n_normal:,} normal images"
+        return f"odder than all {n_normal:,} held-out images"
     return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"

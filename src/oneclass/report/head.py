@@ -52,7 +52,7 @@ class Head:
     def lead(self) -> str:
         """What the verdicts are worth."""
         n, percent = len(self.run.predictions), _percent(self.rate)
-        learnt = f"Judged by {learnt_from(self.card)} alone."
+        learnt = f"Judged by what {learnt_from(self.card)} taught."
         if not n:
             return f"{learnt} See the errors below."
         if self.agreement.normal or self.agreement.odd:

@@ -10,6 +10,10 @@ from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
 from oneclass.system.names import count
 
+NU = "the largest share of images that may lie outside their half-space while it is learnt"
+HALFSPACES = "flat boundaries; what lies inside one of them looks normal"
+GAP = "which bounds how far the half-spaces are from the exact ones"
+
 
 def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str]]:
     """(name, text) pairs: data, representation, fit, certificate, guarantee, digests.
@@ -26,9 +30,9 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         ("Way of looking", looks_at(card)),
         *_representation(card["representation"]),
         ("Pixels", _pixels(card["pixel_scale"])),
-        ("nu", f"{fit['nu']:g}"),
-        ("Half-spaces", str(fit["n_halfspaces"])),
-        ("Certificate", f"largest relative duality gap {fit['largest_dual_gap']:.1e}"),
+        ("nu", f"{fit['nu']:g}, {NU}"),
+        ("Half-spaces", f"{fit['n_halfspaces']}, {HALFSPACES}"),
+        ("Certificate", f"largest relative duality gap {fit['largest_dual_gap']:.1e}, {GAP}"),
         ("Promised false alarms", f"{100 * card['false_alarms']:.3g} % of normal images"),
         *([("Unclear", _unclear(card))] if card.get("unclear") else []),
         (

@@ -13,6 +13,7 @@ import numpy as np
 from oneclass.detector.estimator import Detector
 from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
+from oneclass.detector.predictions import digits
 from oneclass.errors import InputError, ModelFileError
 from oneclass.images.sources import Progress
 from oneclass.report import modelcard, plots
@@ -27,7 +28,7 @@ from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import previous, whole_file
 from oneclass.system.names import plain, plural
 
-EXACT = "An image is called an anomaly if its score lies beyond the threshold."
+EXACT = "An image is called an anomaly if its score lies beyond the threshold, {}."
 APPROXIMATE = (
     "The threshold is approximate: with few normal images each new one is compared with them by "
     "five sister models (CV+), so images near the line may fall on either side."
@@ -172,9 +173,8 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles)
-    n_normal = int(card["calibration"]["n_held_out"])
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth, n_normal).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, card).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),
@@ -210,7 +210,11 @@ def _distributions(fitted: FittedModel, run: Run) -> str:
         fitted.calibration.normal_scores, scores, verdicts, fitted.threshold
     )
     exact = fitted.card["calibration"]["method"] != "cross"
-    figures = figure("Anomaly scores", histogram, EXACT if exact else APPROXIMATE)
+    figures = figure(
+        "Anomaly scores",
+        histogram,
+        EXACT.format(digits(fitted.threshold)) if exact else APPROXIMATE,
+    )
     if len(scores) > 1:
         p_values = np.array([p.p_value for p in run.predictions])
         plot = plots.p_value_plot(p_values, fitted.false_alarms)

@@ -7,6 +7,7 @@ document.documentElement.classList.add("js");
   const [find, verdict, group, order, heat, left, more] =
     ["find", "verdict", "group", "order", "heat", "none-left", "more"].map((id) => document.getElementById(id));
   let most = 28;
+  const fewMore = 12; // not worth a click
   const by = {
     oddest: (a, b) => a.dataset.rank - b.dataset.rank,
     calmest: (a, b) => b.dataset.rank - a.dataset.rank,
@@ -18,11 +19,13 @@ document.documentElement.classList.add("js");
     ["all", ...(dataset.groups ?? "").split(" ")].includes(group.value);
   const rows = [...document.querySelectorAll("#rows tbody tr")];
   const show = () => {
-    let fitting = 0;
-    for (const tile of all) tile.hidden = !fits(tile) || ++fitting > most;
+    const fitting = all.filter(fits).length;
+    const shown = fitting <= most + fewMore ? fitting : most;
+    let seen = 0;
+    for (const tile of all) tile.hidden = !fits(tile) || ++seen > shown;
     for (const row of rows) row.hidden = !fits(row);
     left.style.display = fitting ? "none" : "block";
-    more.parentElement.hidden = fitting <= most;
+    more.parentElement.hidden = fitting <= shown;
     more.textContent = `Show all ${fitting}`;
   };
   find.addEventListener("input", show);

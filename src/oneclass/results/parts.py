@@ -1,8 +1,10 @@
 """Predictions of many images as Parquet files that appear whole; a later run goes on behind them.
 
-    DIR/predictions/parts.json                          what was asked: model, rates, images
+    DIR/predictions/_parts.json                         what was asked: model, rates, images
     DIR/predictions/000000000000-000000010000.parquet   images 0 to 9,999, in their order
     DIR/predictions/000000010000-000000020000.parquet   ...
+
+What reads the folder as one table passes over names that begin with _.
 
 Each image has a row, also one that could not be read: then `reason` and `detail` say why, and the
 score is null.
@@ -28,7 +30,8 @@ from oneclass.system.paths import From
 from oneclass.system.places import Remote
 from oneclass.system.texts import why
 
-FOLDER, ASKED = "predictions", "parts.json"
+FOLDER, ASKED, ASKED_BEFORE = "predictions", "_parts.json", "parts.json"
+"""The last one is of earlier versions, whose runs can be gone on with."""
 IMAGES_A_PART = 10_000
 """A minute or two of work is what a kill may cost; and files stay few."""
 _NAME = re.compile(r"(\d{12})-(\d{12})\.parquet")
@@ -96,8 +99,10 @@ class PredictionParts:
         self._start, self._results = stop, []
 
     def _check(self, asked: dict[str, Any]) -> None:
-        file = self.folder / ASKED
-        if not file.exists():
+        places = [self.folder / name for name in (ASKED, ASKED_BEFORE)]
+        file = next((place for place in places if place.exists()), None)
+        if file is None:
+            file = places[0]
             with whole_file(file) as out:
                 out.write(json.dumps(asked, indent=2).encode())
             return
@@ -106,7 +111,7 @@ class PredictionParts:
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read ({why(error)}). {_ELSE}") from error
         if different := [name for name in asked if known.get(name) != asked[name]]:
-            told = ", ".join(f"{n} ({known.get(n)} there, {asked[n]} now)" for n in different)
+            told = " and ".join(_told(name, known.get(name), asked[name]) for name in different)
             raise InputError(f"{self.folder}: holds parts of another run: {told}. {_ELSE}")
 
     def _file(self, start: int, stop: int) -> Path:
@@ -144,6 +149,26 @@ class PredictionParts:
             else:
                 odd, unclear = row["is_anomaly"], row.get("verdict") == "unclear"
                 yield Prediction(name, row["score"], row["p_value"], odd, unclear)
+
+
+def _told(name: str, there: Any, now: Any) -> str:
+    """What is asked otherwise; digests tell people nothing."""
+    words = {"model_sha256": "another model", "names_sha256": "other names of images"}
+    return words.get(name) or f"{name} ({there} there, {now} now)"
+
+
+def refuse_parts(run: Path) -> None:
+    """Refuse to write predictions of another kind beside parts, which would seem to be of the run.
+
+    Raises:
+        InputError: parts are there.
+    """
+    folder = run / FOLDER
+    if any((folder / name).exists() for name in (ASKED, ASKED_BEFORE)):
+        raise InputError(
+            f"{folder}: holds predictions of a run with --parquet. Give another folder, go on with "
+            "--parquet, or remove it first."
+        )
 
 
 _ELSE = "Give another folder, or remove the parts to begin anew."

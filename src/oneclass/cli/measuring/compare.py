@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -68,6 +68,12 @@ def compare(
 
     Whole images suit parts that fill the picture; patches suit small defects; both together take
     longest. Without odd images it shows false alarms, time and size, but not what would be found.
+
+    In the table: false alarms are the normal images not learnt that were called anomalies, beside
+    the promised share; found, the odd ones, and AUROC, the chance that one scores higher than a
+    normal one (1 is perfect, 0.5 a coin); spread, how far apart normal scores lie, beside their
+    distance from the threshold (smaller is better); ms/image to score, kB of the model, fit s to
+    learn.
     """
     from oneclass.results.comparing import compare as side_by_side
 
@@ -104,13 +110,8 @@ def compare(
 
 def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, drawn: bool) -> None:
     """The heads of the table in words, what is amiss, and what to do next."""
-    one = found[0]
-    odd = f" Found: of {count(one.n_odd, 'odd image')}." if one.n_odd else ""
-    say(
-        f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
-        f"which is {100 / max(1, one.n_normal):.1f} %.{odd} Spread: how far apart the scores of "
-        "normal images lie, beside their distance from the threshold; smaller is better."
-    )
+    for words in _columns(found[0]):
+        say(words)
     if too_many := [one.rows for one in found if one.too_many]:
         # Images of one folder are alike: there it is the draw, or too few to learn from.
         say(
@@ -120,9 +121,30 @@ def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, draw
             else f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are "
             "the normal test images like those that were learnt from: same camera, same parts?"
         )
+    one = found[0]
     words = shlex.join(["oneclass", "fit", *normal, "-o", "FILE.oneclass", "--rows", one.rows])
     rest = "".join(f", or {other.rows}" for other in found[1:])
     say(f"To learn in the way that suits: {words}{rest}")
+
+
+def _columns(one: Compared) -> Iterator[str]:
+    """What each column of the table is."""
+    yield (
+        f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
+        f"which is {100 / max(1, one.n_normal):.1f} %. Promised: the share that may be."
+    )
+    if one.n_odd:
+        yield (
+            f"Found: of {count(one.n_odd, 'odd image')}. AUROC: the chance that an odd image "
+            "scores higher than a normal one; 1 is perfect, 0.5 a coin."
+        )
+    yield (
+        "Spread: how far apart the scores of normal images lie, beside their distance from the "
+        "threshold; smaller is better."
+    )
+    yield (
+        "On this machine: ms/image to score one, fit s to learn. kB: the size of the model file."
+    )
 
 
 def head() -> str:

@@ -21,7 +21,8 @@ from oneclass.system.names import plain
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
     from oneclass.detector.settings import Settings
-    from oneclass.evaluation.cells import Cell
+    from oneclass.evaluation.cells import Cell, Rate
+    from oneclass.evaluation.ranking import Figure
     from oneclass.evaluation.running import Evaluation
 
 HEADERS = (
@@ -29,7 +30,7 @@ HEADERS = (
     "ms",
 )  # fmt: skip
 FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}")
-WIDTH = 18
+WIDTH, INTERVAL = 18, "  95 %"
 
 
 @click.command(short_help="Measure settings on folders whose truth is known.")
@@ -68,7 +69,7 @@ def evaluate(
     In the table: AP is average precision; best F1 that of the best threshold, which nobody knows
     beforehand, F1 that of the verdicts; alarms the normal pictures called anomalies, found the odd
     ones; px of pixels; PRO the overlap with the masks, to 30 % and 5 % of false positives; ms the
-    milliseconds an image.
+    milliseconds an image. The line below each has the 95 % intervals of its figures.
     """
     from oneclass.evaluation.cells import Cell
     from oneclass.evaluation.keeping import KeptCells
@@ -86,7 +87,7 @@ def evaluate(
     for one in each(found, settings, kept, _bar, traffic):
         if isinstance(one, Cell):
             known = Evaluation([*known.cells, one], known.problems)
-            line = _told(one.category, _values(one), one.setting if others else "")
+            line = _told(one.category, _figures(one), _costs(one), one.setting if others else "")
             print_data(json.dumps(one.to_json()) if as_json else line)
         else:
             known = Evaluation(known.cells, [*known.problems, one])
@@ -152,33 +153,60 @@ def _bar(what: str) -> AbstractContextManager[Any]:
     return progress(what)
 
 
-def _values(cell: Cell) -> list[float | None]:
-    """What a line of the terminal shows, in the order of `HEADERS`."""
+def _figures(cell: Cell) -> list[Figure | Rate | None]:
+    """What a line of the terminal shows, in the order of `HEADERS`, but for what it cost."""
     from oneclass.evaluation.means import IMAGES, PIXELS, RATES, figures_of
 
     figures = figures_of(cell)
-    shown = (figures.get(name) for name in (*IMAGES, *RATES, *PIXELS))
-    values = [figure.value if figure else None for figure in shown]
-    return [*values, cell.costs.fit_seconds, cell.costs.ms_an_image]
+    return [figures.get(name) for name in (*IMAGES, *RATES, *PIXELS)]
 
 
-def _told(name: str, values: Sequence[float | None], setting: str) -> str:
+def _costs(cell: Cell) -> list[float]:
+    return [cell.costs.fit_seconds, cell.costs.ms_an_image]
+
+
+def _told(
+    name: str, figures: Sequence[Figure | Rate | None], costs: Sequence[float], setting: str
+) -> str:
+    """A line of figures, and below it one with their intervals."""
+    values = [*(figure.value if figure else None for figure in figures), *costs]
     texts = [
         "-" if value is None else form.format(value)
         for form, value in zip(FORMS, values, strict=True)
     ]
-    return _line(f"{plain(name)[-WIDTH:]:{WIDTH}}", texts, setting)
+    between = [
+        "" if figure is None else _interval(figure, percent="%" in form)
+        for form, figure in zip(FORMS, figures, strict=False)
+    ]
+    return "\n".join(
+        (
+            _line(f"{plain(name)[-WIDTH:]:{WIDTH}}", texts, setting),
+            _line(f"{INTERVAL:{WIDTH}}", between, ""),
+        )
+    )
+
+
+def _interval(figure: Figure | Rate, *, percent: bool) -> str:
+    """`.93-.98` or `2-12%`, to fit into a column."""
+    if percent:
+        return f"{100 * figure.low:.0f}-{100 * figure.high:.0f}%"
+    low, high = (f"{end:.2f}" for end in (figure.low, figure.high))
+    return "-".join(end.removeprefix("0") for end in (low, high))
 
 
 def _means(known: Evaluation) -> Iterator[str]:
     """A line for each setting that several categories were evaluated with."""
+    from oneclass.evaluation.means import mean
+
     for setting in known.settings:
-        cells = [_values(cell) for cell in known.cells if cell.setting == setting]
+        cells = [cell for cell in known.cells if cell.setting == setting]
         if len(cells) > 1:
-            columns = ([v for v in column if v is not None] for column in zip(*cells, strict=True))
-            values = [fmean(column) if column else None for column in columns]
-            several = len(known.settings) > 1
-            yield _told(f"mean of {len(cells)}", values, setting if several else "")
+            columns = zip(*map(_figures, cells), strict=True)
+            there = ([figure for figure in column if figure] for column in columns)
+            figures = [mean(column) if column else None for column in there]
+            costs = [fmean(column) for column in zip(*map(_costs, cells), strict=True)]
+            words = setting if len(known.settings) > 1 else ""
+            yield _told(f"mean of {len(cells)}", figures, costs, words)
 
 
 def _line(name: str, cells: Sequence[str], setting: str) -> str:

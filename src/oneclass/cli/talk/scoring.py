@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oneclass.cli.talk.console import is_terminal, print_data, progress
+from oneclass.cli.talk.console import is_terminal, print_data, progress, say
 from oneclass.errors import ImageError
 from oneclass.system.host import signals
+from oneclass.system.names import count, plural
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -38,12 +39,19 @@ def score_into(
         As `_score_all` does.
     """
     from oneclass.results import runs
-    from oneclass.results.parts import PredictionParts
+    from oneclass.results.parts import PredictionParts, refuse_parts
 
+    if out is not None and not parquet:
+        refuse_parts(place(out))
     heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
-    if out is not None:
+    parts = None
+    if out is not None and parquet:
+        parts = PredictionParts(place(out), detector, sources)
+        if parts.n_finished:
+            known = plural(parts.n_finished, "was", "were")
+            say(f"{parts.n_finished} of {count(len(sources), 'image')} {known} scored before.")
+    elif out is not None:
         runs.make_folder(place(out))
-    parts = PredictionParts(place(out), detector, sources) if parquet and out is not None else None
     verdict = detector.model.unclear is not None
     to_line: Callable[[Prediction], str] | None = None
     if as_json:

@@ -55,6 +55,10 @@ class Shown(ABC):
             self.label = f"{name}, "
             self.moved()
 
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.began
+
     def clear(self) -> None:
         """Make room for a line that is printed meanwhile."""
         with self.lock:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import say
+from oneclass.cli.talk.showing import duration
 from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from oneclass.detector.origins import Folder
 
 SHOWN_FOLDERS = 8
+SHOWN_GROUPS, SHOWN_NAMES = 3, 4
+QUICK = 10
+"""Seconds; of fewer a tenth is told, too."""
 
 no_backup = click.option(
     "--no-backup",
@@ -40,19 +44,40 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
         say(f"the model that was in {file} is kept as {places} (--no-backup: do not keep it).")
 
 
-def say_learnt(detector: Detector, file: Path) -> None:
-    """Tell what a model file holds and what its verdicts are worth."""
+def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
+    """Tell what a model file holds, how long that took, and what its verdicts are worth."""
     from oneclass.detector.files.information import looks_at
 
     card = detector.card
+    took = f"{seconds:.1f} s" if seconds < QUICK else duration(seconds)
     for warning in card["fit"]["warnings"]:
         say(f"note: {warning}")
+    _say_near_copies(detector.near_copies)
     say(
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
-        f"({file.stat().st_size / 1e3:.0f} kB)."
+        f"({file.stat().st_size / 1e3:.0f} kB) in {took}."
     )
     say(looks_at(card))
+    if detector.why:
+        say(detector.why)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
+
+
+def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
+    """Name some images that show about the same picture, and say where all are named."""
+    if not groups:
+        return
+    say("nearly the same picture:")
+    for group in groups[:SHOWN_GROUPS]:
+        more = len(group) - SHOWN_NAMES
+        rest = f" and {more} more" if more > 0 else ""
+        say(f"  {', '.join(map(plain, group[:SHOWN_NAMES]))}{rest}")
+    if len(groups) > SHOWN_GROUPS:
+        say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
+    say(
+        "'oneclass check --json' names groups, too, by small pictures instead of what the network "
+        "sees: a few more or fewer. Detector.near_copies in Python has all of these."
+    )
 
 
 def say_folders(folders: tuple[Folder, ...]) -> None:

@@ -15,7 +15,7 @@ from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
-from oneclass.system.names import plural
+from oneclass.system.names import count, plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
@@ -28,6 +28,7 @@ ARRAYS = {
     "normal_peaks": "the largest heatmap value of each held-out normal image",
     "normal_scores": "the score of each held-out normal image",
     "offset": "the half-spaces: their distances",
+    "whitening": "how differences between patches are weighed",
     "whole_coef": "the half-spaces of whole images: their directions",
     "whole_offset": "the half-spaces of whole images: their distances",
     "whole_weight": "of the whole image's score beside that of the patches",
@@ -195,6 +196,20 @@ def learnt_from(card: Mapping[str, Any]) -> str:
     return f"{n_images:,} normal images{of}"
 
 
+def compared_with(card: Mapping[str, Any], n: int) -> str:
+    """A sentence on the normal images behind the p-values of `n` images."""
+    held_out, n_images = card["calibration"]["n_held_out"], card["fit"]["n_images"]
+    they = plural(n, "It is", "They are")
+    if held_out == n_images:
+        return f"{they} compared with the model's {n_images:,} normal images, each held out."
+    rest = n_images - held_out
+    copies = plural(rest, "is a copy", "are copies")
+    return (
+        f"{they} compared with {held_out:,} of the model's {n_images:,} normal images: those that "
+        f"were held out. The other {rest:,} only taught it, or {copies}."
+    )
+
+
 def summary(card: Mapping[str, Any], threshold: float, of_places: float | None = None) -> list[str]:
     """The sentences with which `oneclass info` begins.
 
@@ -205,7 +220,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
     """
     calibration = card["calibration"]
     promise = calibration.get("promise") or calibration["guarantee"]
-    lowest = calibration["lowest_false_alarms"]
+    lowest, n_held_out = calibration["lowest_false_alarms"], calibration["n_held_out"]
     places = (
         "A place of an image is marked as odd if its value in the heatmap is above "
         f"{digits(of_places)}; about as many normal images, or fewer, have such a place."
@@ -217,7 +232,8 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         looks_at(card),
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         places,
-        f"The lowest rate of false alarms that so many images support is {100 * lowest:.2g} %.",
+        f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
+        f"{plural(n_held_out, 'supports', 'support')} is {100 * lowest:.2g} %.",
     ]
     return [sentence for sentence in told if sentence]
 

@@ -21,7 +21,7 @@ async function start() {
   session = await ort.InferenceSession.create("model.onnx", { executionProviders: ["wasm"] });
   const { fit, false_alarms: rate } = record.card;
   by("about").textContent = `oneclass · learnt from ${fit.n_images} normal images`;
-  say("How odd is this image?", `Choose, drop or film one. ${percent(rate)} of normal images will be called anomalies.`);
+  say("How odd is this image?", `Choose, drop or film one. About ${percent(rate)} of normal images are called anomalies all the same.`);
   by("heat-switch").hidden = !record.outputs.anomaly_map;
 }
 
@@ -88,8 +88,14 @@ function show({ canvas, score, p, odd, map, name }) {
   if (map) paint(map, canvas);
   by("map").hidden = !map || !by("heat").checked;
   by("verdict").className = odd ? "anomaly" : "normal";
-  const share = p <= 0.5 ? `${percent(p)} of normal images look at least as odd` : "normal images look odder than this every other time";
-  say(odd ? "An anomaly" : "Fine", `${name}: ${share} (score ${score.toPrecision(4)}).`, true);
+  say(odd ? "An anomaly" : "Fine", `${name}: ${inWords(p)} (score ${score.toPrecision(4)}).`, true);
+}
+
+// A p-value in words; the smallest one says that no held-out image was as odd, not how rare this is.
+function inWords(p) {
+  const n = record.card.calibration.n_held_out;
+  if (p <= 1.5 / (n + 1)) return `odder than all ${n} held-out normal images`;
+  return p <= 0.5 ? `${percent(p)} of normal images look at least as odd` : "half of the normal images or more look odder";
 }
 
 // The map in colour, over the image; smoothed by the browser, its numbers never are.

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oneclass.serve.records.tokens import THIS_MACHINE, Holder
 from oneclass.serve.web.bodies import Body, Turn, check_length, has_body, too_many
-from oneclass.serve.web.problems import WORDS, ProblemError, answer
+from oneclass.serve.web.problems import WORDS, ProblemError, answer, answer_page
 from oneclass.serve.work.service import Service
 
 SESSION, CSRF, CSRF_HEADER = "oneclass_session", "oneclass_csrf", "x-csrf-token"
@@ -150,7 +150,9 @@ class Gate:
         else:
             close = {"Connection": "close"} if scope["method"] not in SAFE else {}
             headers = {**(refused.headers or {}), **close}
-            reply = answer(refused.status_code, refused.error, refused.detail, headers)
+            told = refused.status_code, refused.error, refused.detail
+            home = None if refused.status_code == 421 else f"{prefix}/"
+            reply = answer_page(*told, home, headers) if page else answer(*told, headers)
         await reply(scope, receive, send)
 
     def _dress(self, scope: Scope, message: Message) -> None:
@@ -203,7 +205,8 @@ def check_host(hosts: list[str], names: frozenset[str]) -> str:
         raise ProblemError(
             421,
             WORDS[421],
-            f"this server is not {host[:100] or 'nameless'}; start it with --allow-host if it is.",
+            f"this server does not answer to {host[:100] or 'no name'}: open the address that it "
+            "printed at its start. If this is one of its names, start it with --allow-host NAME.",
             {"Connection": "close"},
         )
     return host

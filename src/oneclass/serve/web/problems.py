@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from oneclass.errors import (
     ImageError,
@@ -62,6 +67,16 @@ LISTS = {
 """Where all things of a kind are listed."""
 
 
+PAGE = (Path(__file__).parents[1] / "templates" / "refused.html").read_text("utf-8")
+STYLE = PAGE.partition("<style>")[2].partition("</style>")[0]
+STYLE_SHA256 = b64encode(sha256(STYLE.encode()).digest()).decode()
+STYLE_ALONE = (
+    f"default-src 'none'; style-src 'sha256-{STYLE_SHA256}'; form-action 'none'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+"""The policy of a page that has this style inside: to a wrong host no other file is given."""
+
+
 def not_found(what: str) -> ProblemError:
     """There is no such thing, such as `job 7`."""
     known = LISTS.get(what.split()[0])
@@ -74,6 +89,25 @@ def answer(
 ) -> JSONResponse:
     """A problem as it is sent."""
     return JSONResponse({"error": error, "message": message}, status, headers=dict(headers or {}))
+
+
+def answer_page(
+    status: int, error: str, message: str, home: str | None, headers: Mapping[str, str]
+) -> HTMLResponse:
+    """The same for a person, on a page that needs no other file.
+
+    Args:
+        status, error, message, headers: as for `answer`.
+        home: where the start page is; None where a link would lead nowhere.
+    """
+    onwards = "" if home is None else f'<p><a href="{escape(home)}">To the start</a></p>\n'
+    text = Template(PAGE).substitute(
+        message=escape(message[:1].upper() + message[1:]),
+        onwards=onwards,
+        status=status,
+        error=error.replace("_", " "),
+    )
+    return HTMLResponse(text, status, {**headers, "Content-Security-Policy": STYLE_ALONE})
 
 
 async def told(request: Request, error: Exception) -> JSONResponse:

@@ -25,8 +25,11 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     except (OSError, ValueError):  # a zero byte, a name too long
         allowed = False
     if not allowed:
-        known = ", ".join(map(str, roots)) or "none: start it with --folder"
-        raise InputError(f"{path[:200]!r} is no folder that this server may read ({known}).")
+        known = ", ".join(map(str, roots)) or "none"
+        raise InputError(
+            f"{path[:200]!r} is no folder that this server may read (it may read: {known}). Start "
+            "it with --folder for another one."
+        )
     return place
 
 

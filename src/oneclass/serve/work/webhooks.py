@@ -13,6 +13,7 @@ from oneclass.errors import InputError
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.work.rounds import Rounds
+from oneclass.system.texts import why
 
 EVERY = 1.0
 PATIENCE = 10.0
@@ -79,7 +80,8 @@ class Webhooks:
         except HTTPError as error:
             problem = f"it answered {error.code}"
         except (OSError, ValueError) as error:
-            problem = str(getattr(error, "reason", error))
+            reason = getattr(error, "reason", error)
+            problem = why(reason) if isinstance(reason, Exception) else str(reason)
         if problem is None:
             self._watches.delivered(delivery["id"])
         else:

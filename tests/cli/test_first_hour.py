@@ -1,0 +1,153 @@
+"""What a newcomer asks in the first hour: why this, which ones, how long, any image at all?"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from commands import oneclass
+from conftest import stripes, write_images
+from oneclass import Detector
+from oneclass.detector.origins import LEARNT_BEFORE, near_copies
+
+SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_folder_without_an_image_stops_a_script(tmp_path: Path, form: tuple[str, ...]) -> None:
+    (tmp_path / "empty").mkdir()
+    write_images(tmp_path / "good", stripes(3, seed=1))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/bad.png").write_text("no")
+    for folders, code in (
+        (["empty"], 2),
+        (["missing"], 2),
+        (["empty", "missing"], 2),
+        (["good"], 0),
+        (["good", "empty"], 0),
+        (["good", "missing"], 3),
+        (["bad"], 3),
+    ):
+        done = oneclass("check", *folders, *form, cwd=tmp_path)
+        assert done.returncode == code, folders
+        if form:
+            assert json.loads(done.stdout)["images"] == (3 if "good" in folders else 0)
+
+
+def multiplied(folder: Path, n: int, copies: int) -> None:
+    """`n` pictures with so many brightened copies each: 03_1.png is one of 03_0.png."""
+    for number, image in enumerate(stripes(n, seed=1)):
+        for copy in range(copies + 1):
+            brighter = np.clip(image.astype(int) + copy, 0, 255).astype(np.uint8)
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(brighter).save(folder / f"{number:02}_{copy}.png")
+
+
+def test_near_copies_are_named_by_check_and_by_fit(tmp_path: Path) -> None:
+    multiplied(tmp_path / "good", 24, 5)
+    done = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "144 images show about 24 different pictures" in done.stderr
+    assert "  good/00_0.png, good/00_1.png, good/00_2.png, good/00_3.png and 2 more" in done.stderr
+    assert "  ... and 21 more groups" in done.stderr
+    assert "Detector.near_copies" in done.stderr
+    # What the model file holds does not depend on what the files are called.
+    assert b"00_0" not in (tmp_path / "m.oneclass").read_bytes()
+    checked = oneclass("check", "good", cwd=tmp_path).stdout
+    assert "groups of near-copies (--json names them all)" in checked
+    assert "'fit' goes by what its network sees, may find more or fewer" in checked
+    (tmp_path / "more").mkdir()
+    (tmp_path / "good/00_0.png").rename(tmp_path / "more/00_9.png")
+    image = np.asarray(Image.open(tmp_path / "more/00_9.png"))
+    Image.fromarray(np.clip(image.astype(int) + 9, 0, 255).astype(np.uint8)).save(
+        tmp_path / "more/00_9.png"
+    )
+    done = oneclass("update", "m.oneclass", "more", cwd=tmp_path)
+    assert f"  more/00_9.png, {LEARNT_BEFORE}, {LEARNT_BEFORE}" in done.stderr
+
+
+def test_groups_of_near_copies_by_hand() -> None:
+    names = ["b/10.png", "b/2.png", "x", None, "c", None, None, "a"]
+    pictures = np.array([0, 0, 1, 1, 2, 3, 3, 0])
+    assert near_copies(names, pictures) == (("a", "b/2.png", "b/10.png"), ("x", LEARNT_BEFORE))
+    assert near_copies(["a", "b"], np.array([0, 1])) == ()
+
+
+def test_python_has_all_groups() -> None:
+    images = list(np.repeat(stripes(6, seed=1), 3, axis=0))
+    detector = Detector(backbone="greyscale", size=(16, 16), threads=1)
+    assert detector.near_copies == ()
+    groups = detector.fit(images).near_copies
+    assert set(groups) == {tuple(f"array[{3 * i + k}]" for k in range(3)) for i in range(6)}
+
+
+def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number, shape in enumerate(sides):
+        Image.fromarray(random.integers(0, 255, shape, np.uint8)).save(folder / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("sides", "words", "reason"),
+    [
+        ([(64, 80)] * 4, (), "the images have 64 pixels on their shorter side; below 256, patches"),
+        (
+            [(64, 300)] * 2 + [(300, 200)] * 3,
+            (),
+            "half of the images have at least 200 pixels on their shorter side (64 to 200); below",
+        ),
+        ([(64, 80)] * 4, ("--size", "64"), "Why: what was given of size and place in the"),
+        (
+            [(64, 80)] * 4,
+            ("--layer", "block_4", "--grid", "2"),
+            "in the network is for whole images.",
+        ),
+        ([(64, 80)] * 4, ("--rows", "image"), None),
+        ([(64, 64)] * 4, ("--backbone", "greyscale"), None),
+        (
+            [(256, 300)] * 3 + [(64, 80)],
+            (),
+            "at least 256 pixels on their shorter side (64 to 256); from 256 on, patches are "
+            "looked at, too",
+        ),
+    ],
+)
+def test_a_fit_says_why_it_looks_at_what_it_looks_at(
+    tmp_path: Path, sides: list[tuple[int, int]], words: tuple[str, ...], reason: str | None
+) -> None:
+    pictures(tmp_path / "good", sides)
+    done = oneclass("fit", "good", "-o", "m.oneclass", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ("Why:" in done.stderr) == (reason is not None)
+    assert reason is None or reason in done.stderr
+
+
+def test_fit_and_update_say_how_long_they_took(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=1))
+    write_images(tmp_path / "more", stripes(4, seed=2))
+    fit = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    update = oneclass("update", "m.oneclass", "more", "--yes", cwd=tmp_path)
+    for done, n in ((fit, 20), (update, 24)):
+        assert done.returncode == 0, done.stderr
+        assert re.search(rf"learnt {n} normal images \(\d+ kB\) in \d\.\d s\.", done.stderr)
+
+
+def test_an_update_names_what_it_does_from_the_beginning(tmp_path: Path) -> None:
+    images = stripes(24, seed=1)
+    detector = Detector(backbone="greyscale", n_halfspaces=2).fit(images[:20])
+    told: list[object] = []
+    detector.update(images[20:], progress=lambda done, _: told.append(done), stage=told.append)
+    assert told == [
+        "opening the rows that were learnt",
+        "reading images",
+        *range(1, 5),
+        "looking for near-copies",
+        "learning from whole images",
+        "measuring how odd normal images are",
+    ]

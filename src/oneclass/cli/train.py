@@ -132,13 +132,14 @@ def train(
         return 0
     for note in trained.notes:
         say(f"note: {note}")
-    say_errors(trained.errors)
+    say_errors(trained.errors, checkable=labels is None)
     say(
         f"{file}: trained in {trained.seconds:.0f} s; ONNX Runtime and torch agree within "
         f"{trained.parity:.0e}. Next:"
     )
-    layer = "P6@7" if options.network == "male-5045" else "LAYER"
-    words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file), "--layer", layer]
+    words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file)]
+    if options.network == "male-5045":
+        words += ["--layer", "P6@7"]
     say(f"    oneclass {as_typed(words)}")
     return UNREADABLE if trained.errors else 0
 
@@ -166,7 +167,7 @@ def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     changes = {name: settings[name] for name in names if settings[name] is not None}
     for name, value in changes.items():
         if not value > 0:
-            raise InputError(f"{name.replace('_', '-')} is {value}: expected a number above 0.")
+            raise InputError(f"--{name.replace('_', '-')} is {value}: expected a number above 0.")
     return replace(recipe, **changes, flip=settings["flip"])
 
 

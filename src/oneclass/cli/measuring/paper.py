@@ -85,7 +85,7 @@ def paper(
 
     for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
         if value < least:
-            raise InputError(f"{name} is {value}: expected at least {least}.")
+            raise InputError(f"--{name} is {value}: expected at least {least}.")
     if out is not None:
         make_folder(Path(out))
     loaders = _loaders(mnist, xray, faces, sexes, seed)

@@ -107,7 +107,7 @@ def test_parts_of_another_run_are_refused(model: Path, mixed: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"false_alarms \(0.05 there, 0.2 now\). Give another"):
         PredictionParts(run, load(model, false_alarms=0.2), gather(mixed))
     (mixed / "005.png").unlink()
-    with pytest.raises(InputError, match=r"images \(20 there, 19 now\), names_sha256"):
+    with pytest.raises(InputError, match=r"images \(20 there, 19 now\), of images of other names"):
         PredictionParts(run, load(model), gather(mixed))
     (run / "predictions/parts.json").write_text("{")
     with pytest.raises(InputError, match=r"parts\.json: cannot be read"):

@@ -106,7 +106,9 @@ class PredictionParts:
         except (OSError, ValueError) as error:
             raise InputError(f"{file}: cannot be read ({why(error)}). {_ELSE}") from error
         if different := [name for name in asked if known.get(name) != asked[name]]:
-            told = ", ".join(f"{n} ({known.get(n)} there, {asked[n]} now)" for n in different)
+            told = ", ".join(
+                OTHERS.get(n) or f"{n} ({known.get(n)} there, {asked[n]} now)" for n in different
+            )
             raise InputError(f"{self.folder}: holds parts of another run: {told}. {_ELSE}")
 
     def _file(self, start: int, stop: int) -> Path:
@@ -146,6 +148,7 @@ class PredictionParts:
                 yield Prediction(name, row["score"], row["p_value"], odd, unclear)
 
 
+OTHERS = {"model_sha256": "by another model", "names_sha256": "of images of other names"}
 _ELSE = "Give another folder, or remove the parts to begin anew."
 
 

@@ -210,6 +210,27 @@ def test_an_image_beyond_what_can_be_squared_is_named_and_left_out() -> None:
     assert detector.errors == ()
 
 
+def test_black_images_among_normal_ones_are_found_by_the_command_that_is_named(
+    run: Run, place: Path
+) -> None:
+    """A larger nu, as was advised, never helps: they stand for nothing."""
+    write_images(place / "some black", stripes(12, seed=1))
+    for number in range(6):
+        Image.new("L", (24, 24)).save(place / "some black" / f"black {number}.png")
+    fit = ["fit", "some black", "-o", "sb.oneclass", *FIT[4:], *SIZE]
+    code, told = run(*fit)
+    assert code == 2
+    assert "'oneclass check' names those of one single colour" in told
+    assert run(*fit, "--nu", "0.9")[0] == 2
+    code, told = run("check", "some black")
+    assert code == 0
+    named = re.findall(r"black \d\.png", told.partition("One single colour:")[2])
+    assert len(named) == len(set(named)) > 0
+    for one in (place / "some black").glob("black*"):
+        one.unlink()
+    assert run(*fit)[0] == 0
+
+
 def test_few_different_pictures_bring_no_sentence_about_rows() -> None:
     """A part may hold one picture: that is no news to people who gave images."""
     images = list(np.repeat(stripes(6, seed=1), 3, axis=0))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Size
+from oneclass.cli.talk.parameters import Here, Size
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a model for use without oneclass.")
 @click.argument("model")
-@click.option("-o", "--out", required=True, metavar="FILE|DIR", help="File or folder to write.")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="FILE|DIR", help="File or folder to write."
+)
 @click.option(
     "--format",
     "kind",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--onnxruntime-web",
     "runtime",
+    type=Here(),
     metavar="FILE.tgz|DIR",
     help="What computes in the page: the npm package onnxruntime-web, as 'npm pack' fetches it.",
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Size, setting_option
+from oneclass.cli.talk.parameters import Here, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -22,15 +22,19 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 
 
 @click.command(short_help="Learn a representation from sub-categories.")
-@click.argument("normal", metavar="NORMAL_DIR")
-@click.option("-o", "--out", required=True, metavar="NET.onnx", help="Backbone file to write.")
+@click.argument("normal", type=Here(), metavar="NORMAL_DIR")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="NET.onnx", help="Backbone file to write."
+)
 @click.option(
     "--preset",
     default="quick",
     show_default=True,
     help="quick, or paper: 300 epochs exactly as in the paper.",
 )
-@click.option("--labels", metavar="CSV", help="Sub-categories from a table: path, subcategory.")
+@click.option(
+    "--labels", type=Here(), metavar="CSV", help="Sub-categories from a table: path, subcategory."
+)
 @click.option("--auto-subcategories", type=int, metavar="K", help="Find K sub-categories.")
 @click.option(
     "--network",

@@ -246,3 +246,13 @@ def test_an_extra_brings_the_package_that_a_message_misses() -> None:
     assert len(missed) > 8
     for place, package, extra in missed:
         assert package.replace("_", "-") in packages_of(extra), (place, package, extra)
+
+
+def test_who_reads_images_has_the_threads_that_are_to_be_fewer() -> None:
+    """`MORE_MEMORY` and the end of a command without memory name --threads."""
+    images = {"check", "compare", "evaluate", "export", "fit", "report", "score", "serve"}
+    images |= {"train", "update", "verify"}
+    without = {
+        name for name in images if all("--threads" not in p.opts for p in COMMANDS[name].params)
+    }
+    assert without == set()

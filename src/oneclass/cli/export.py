@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Here, Size
+from oneclass.cli.talk.parameters import Here, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     "normal images' scores; beyond, nothing is written.  [default: 0.25]",
 )
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@setting_option("threads")
 def export(
     model: str,
     out: str,
@@ -75,6 +76,7 @@ def export(
     int8: Sequence[str],
     limit: float | None,
     backbone: str | None,
+    threads: int | None,
 ) -> int:
     """Write a MODEL as one ONNX graph: from pixels to score, p-value, verdict and map.
 
@@ -100,7 +102,7 @@ def export(
             f"-o {place}: --format onnx writes one ONNX file. Give a name that ends in .onnx, or "
             "add --format openvino."
         )
-    detector = load(model, backbone=backbone)
+    detector = load(model, backbone=backbone, threads=threads)
     check_writable(place)
     content = onnx_model(detector, takes)
     n_bytes, code = len(content), 0

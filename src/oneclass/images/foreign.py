@@ -147,7 +147,12 @@ KINDS = (
     ),
     *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
 )
-PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")
+PAGE = Foreign(
+    "a web page",
+    "the download failed, so fetch the image again, by an address of its own",
+    False,
+    b"<html",
+)
 SVG = next(kind for kind in KINDS if kind.name == "SVG")
 ZEROS = Foreign(
     "a file that begins with zeros alone",

@@ -179,8 +179,9 @@ def _run(command: click.Command) -> int:
         return error.exit_code
     except MemoryError:
         say(
-            "error: out of memory. Use fewer threads (--threads 1), a machine or container with "
-            "more memory, or a model of fewer columns (a pooling grid, a smaller layer)."
+            "error: out of memory. Use fewer threads (--threads 1, where the command has it), a "
+            "machine or container with more memory, or a model of fewer columns (a pooling grid, "
+            "a smaller layer)."
         )
         return StorageError.exit_code
     except Exception as error:

@@ -210,6 +210,27 @@ def test_an_image_beyond_what_can_be_squared_is_named_and_left_out() -> None:
     assert detector.errors == ()
 
 
+def test_black_images_among_normal_ones_are_found_by_the_command_that_is_named(
+    run: Run, place: Path
+) -> None:
+    """A larger nu, as was advised, never helps: they stand for nothing."""
+    write_images(place / "some black", stripes(12, seed=1))
+    for number in range(6):
+        Image.new("L", (24, 24)).save(place / "some black" / f"black {number}.png")
+    fit = ["fit", "some black", "-o", "sb.oneclass", *FIT[4:], *SIZE]
+    code, told = run(*fit)
+    assert code == 2
+    assert "'oneclass check' names those of one single colour" in told
+    assert run(*fit, "--nu", "0.9")[0] == 2
+    code, told = run("check", "some black")
+    assert code == 0
+    named = re.findall(r"black \d\.png", told.partition("One single colour:")[2])
+    assert len(named) == len(set(named)) > 0
+    for one in (place / "some black").glob("black*"):
+        one.unlink()
+    assert run(*fit)[0] == 0
+
+
 def test_few_different_pictures_bring_no_sentence_about_rows() -> None:
     """A part may hold one picture: that is no news to people who gave images."""
     images = list(np.repeat(stripes(6, seed=1), 3, axis=0))
@@ -283,3 +304,68 @@ def test_each_file_that_is_no_image_is_told_what_to_do(
     (tmp_path / "x.png").write_bytes(start)
     with pytest.raises(ImageError, match=said):
         read(tmp_path / "x.png")
+
+
+NOWHERE = "s3://plant/there"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "m.oneclass", NOWHERE],
+        ["report", "m.oneclass", "run", "-o", NOWHERE],
+        ["report", "m.oneclass", "run", "--labels", NOWHERE],
+        ["verify", NOWHERE, "m.oneclass", "good"],
+        ["verify", "e.onnx", "m.oneclass", "good", "--csv", NOWHERE],
+        ["export", "m.oneclass", "-o", NOWHERE],
+        ["export", "m.oneclass", "-o", "e", "--format", "web", "--onnxruntime-web", NOWHERE],
+        ["backbone", "import", NOWHERE, "-o", "n.onnx"],
+        ["backbone", "import", "e.onnx", "-o", NOWHERE],
+        ["backbone", "export", "nets:net", "-o", NOWHERE],
+        ["backbone", "export", "nets:net", "-o", "n.onnx", "--weights", NOWHERE],
+        ["demo", NOWHERE],
+        ["demo", "textures", NOWHERE],
+        ["cache", "info", NOWHERE],
+        ["cache", "prune", NOWHERE],
+        ["train", NOWHERE, "-o", "n.onnx"],
+        ["train", "good", "-o", NOWHERE],
+        ["train", "good", "-o", "n.onnx", "--labels", NOWHERE],
+        ["evaluate", NOWHERE],
+        ["evaluate", "good", "-o", NOWHERE],
+        ["paper", "--mnist", NOWHERE],
+        ["paper", "--xray", NOWHERE],
+        ["paper", "--faces", NOWHERE],
+        ["paper", "--faces", "good", "--sexes", NOWHERE],
+        ["paper", "-o", NOWHERE],
+        ["serve", "--data", NOWHERE],
+        ["serve", "--folder", NOWHERE],
+        ["serve", "export", NOWHERE],
+    ],
+    ids=lambda words: " ".join(words).replace(NOWHERE, "S3"),
+)
+def test_an_address_is_no_folder_of_a_strange_name(run: Run, place: Path, words: list[str]) -> None:
+    """As a path it would be s3:/plant/there, which is not there, or is made and written to."""
+    before = sorted(place.rglob("*"))
+    code, told = run(*words)
+    assert code == 2, told
+    told = " ".join(told.split())
+    assert f"{NOWHERE}: expected a path of this machine" in told
+    assert "copy all else to a folder" in told
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_file_address_is_a_path_of_this_machine(run: Run, place: Path) -> None:
+    write_images(place / "seen", stripes(2, seed=6))
+    assert run("score", "m.oneclass", "seen", "-o", "seen run")[0] == 0
+    address = (place / "seen run").as_uri()
+    assert run("report", (place / "m.oneclass").as_uri(), address)[0] == 0
+    assert (place / "seen run/report.html").is_file()
+
+
+def test_greyscale_is_not_asked_for_where_it_was_given(run: Run) -> None:
+    code, told = run("backbone", "show", "greyscale")
+    assert code == 2
+    assert "nor 'greyscale'" not in told
+    shown = re.search(r"Give a network here, such as ([\w-]+)\.", told)
+    assert shown
+    assert run("backbone", "show", shown[1])[0] == 0

@@ -155,5 +155,104 @@ def test_a_command_with_a_path_in_it_can_be_pasted() -> None:
     pasted = [
         (place, text) for place, text in MESSAGES if re.search(rf"'({names}) [^']*\{{\}}", text)
     ]
-    fixed = ("backbone pull {}", "npm pack onnxruntime-web@{}")
+    fixed = ("backbone pull {}", "npm pack onnxruntime-web@{}", "dask worker {}")
     assert [p for p in pasted if not any(one in p[1] for one in fixed)] == []
+
+
+CLUSTER = {"fit", "score", "update", "check", "compare", "evaluate", "paper"}
+DETECTOR = {"fit", "score", "update", "compare", "evaluate", "report", "export", "verify", "serve"}
+BACKBONE = {name for name in COMMANDS if name.startswith("backbone")}
+SERVE = {name for name in COMMANDS if name.startswith("serve")}
+RAISED_BY = {
+    "auxiliary": {"train", "backbone export"},
+    "backbones": DETECTOR | BACKBONE,
+    "cluster": CLUSTER,
+    "conformal": DETECTOR,
+    "datasets": {"paper", "demo"},
+    "detector": DETECTOR,
+    "evaluation": {"evaluate"},
+    "export": {"export", "verify"},
+    "paper": {"paper"},
+    "report": {"report"},
+    "representations": DETECTOR,
+    "results": {"score", "report", "compare"},
+    "serve": SERVE,
+}
+"""Commands that a room works for: what it advises is an option of one of these."""
+
+
+def of_command(place: str) -> set[str]:
+    """The commands that can say what stands at a place of the source; all where any can."""
+    parts = place.partition(":")[0].removesuffix(".py").split("/")
+    if parts[0] != "cli":
+        return RAISED_BY.get(parts[0], set(COMMANDS))
+    name = parts[-1]
+    own = {one for one in COMMANDS if one.split(" ")[0] == name}
+    return own or set(COMMANDS)
+
+
+def test_every_option_is_one_of_a_command_that_can_name_it() -> None:
+    """Options inside a quoted command are that command's, which another test looks at."""
+    looked, wrong = 0, []
+    for place, text in MESSAGES:
+        plain = re.sub(r"'oneclass fit' with --[a-z-]+|'(oneclass|dask|npm) [^']*'", "", text)
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+(?![\w\[:-])", plain):
+            if option in OF_OTHERS or place.startswith("cli/__init__"):
+                continue
+            theirs = {
+                name
+                for command in of_command(place)
+                for p in COMMANDS[command].params
+                for name in (*p.opts, *p.secondary_opts)
+            }
+            wrong += [(place, option)] * (option not in theirs | {"--help"})
+            looked += 1
+    assert looked > 100
+    assert wrong == []
+
+
+def test_the_rooms_that_name_options_are_known() -> None:
+    rooms = {path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert set(RAISED_BY) <= rooms
+    assert set().union(*RAISED_BY.values()) <= set(COMMANDS)
+
+
+def test_every_verb_exists() -> None:
+    """Outside of quotes, too: `oneclass fit`, in a help text or a sentence."""
+    verbs = {name.split(" ")[0] for name in COMMANDS if name}
+    prose = {"again", "belongs", "heatmap", "is", "model", "reads", "that"}
+    hits = found(r"(?<![\w./-])oneclass ([a-z]+)\b")
+    assert [hit for hit in hits if hit[1] not in verbs | prose] == []
+
+
+def packages_of(extra: str) -> set[str]:
+    """Names of what an extra installs, in small letters with dashes."""
+    names = set()
+    for line in PROJECT["optional-dependencies"][extra]:
+        if inner := re.match(r"oneclass\[([\w,-]+)\]", line):
+            names |= {name for one in inner[1].split(",") for name in packages_of(one)}
+        elif name := re.match(r"[\w-]+", line):
+            names.add(name[0].lower().replace("_", "-"))
+    return names
+
+
+def test_an_extra_brings_the_package_that_a_message_misses() -> None:
+    calls = r"the package ([a-z_]+).*?pip_install\('([a-z0-9]+)'\)"
+    missed = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                missed += [(path.name, *hit) for hit in re.findall(calls, ast.unparse(node))]
+    assert len(missed) > 8
+    for place, package, extra in missed:
+        assert package.replace("_", "-") in packages_of(extra), (place, package, extra)
+
+
+def test_who_reads_images_has_the_threads_that_are_to_be_fewer() -> None:
+    """`MORE_MEMORY` and the end of a command without memory name --threads."""
+    images = {"check", "compare", "evaluate", "export", "fit", "report", "score", "serve"}
+    images |= {"train", "update", "verify"}
+    without = {
+        name for name in images if all("--threads" not in p.opts for p in COMMANDS[name].params)
+    }
+    assert without == set()

@@ -75,6 +75,16 @@ def test_clusters_part_what_looks_different(tmp_path: Path) -> None:
             from_clusters(tmp_path, k, seed=0)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_too_few_images_to_group_are_told_as_that(tmp_path: Path, n: int) -> None:
+    """No number of groups would do, so none is asked for."""
+    write_images(tmp_path, stripes(n, seed=1))
+    with pytest.raises(InputError, match="too few to group: at least 4 are needed"):
+        from_clusters(tmp_path, 2, seed=0)
+    write_images(tmp_path, stripes(4, seed=1))
+    assert len(from_clusters(tmp_path, 2, seed=0).paths) == 4
+
+
 def test_small_sub_categories_are_left_out_and_named() -> None:
     kept, note = keep_large(["a", "b", "a", "c", "c"], at_least=2)
     assert kept.tolist() == [True, False, True, True, True]

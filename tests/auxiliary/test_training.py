@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -296,11 +297,11 @@ def test_one_sub_category_is_refused(place: Path) -> None:
     ("words", "message"),
     [
         (("--preset", "slow"), "expected one of paper, quick"),
-        (("--epochs", "0"), "epochs is 0: expected a number above 0"),
+        (("--epochs", "0"), "--epochs is 0: expected a number above 0"),
         (("--device", "tpu9"), "device 'tpu9' cannot be used"),
         (("--labels", "x.csv", "--auto-subcategories", "2"), "exclude each other"),
         (("--size", "20", "--network", "male-5045"), "at least 48 x 48 pixels"),
-        (("--batch", "1"), "needs at least 2 images a step"),
+        (("--batch", "1"), "--batch is 1, and a step needs at least 2 images: expected 2"),
     ],
 )
 def test_wrong_settings_are_refused(place: Path, words: tuple[str, ...], message: str) -> None:
@@ -308,6 +309,23 @@ def test_wrong_settings_are_refused(place: Path, words: tuple[str, ...], message
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert not (place / "wrong.onnx").exists()
+
+
+def test_what_is_to_be_done_next_can_be_done_as_it_stands(place: Path) -> None:
+    table = "".join(f"lost/{n}.png,upright\n" for n in range(5))
+    table += "".join(
+        f"{kind}/{n:03d}.png,{kind}\n" for kind in ("upright", "lying") for n in range(9)
+    )
+    (place / "labels.csv").write_text("path,label\n" + table, encoding="utf-8")
+    words = ("normal", "-o", "next.onnx", *TINY, "--epochs", "1", "--labels", "labels.csv")
+    done = train(*words, cwd=place)
+    assert done.returncode == 3, done.stderr
+    assert "2 more (2 x missing)\n" in done.stderr, "oneclass check looks at no table of labels"
+    shown = done.stderr.rstrip().rpartition("\n    oneclass ")[2]
+    fitted = subprocess.run(
+        command(*shlex.split(shown)), cwd=place, capture_output=True, text=True, check=False
+    )
+    assert fitted.returncode == 0, fitted.stderr
 
 
 def test_two_processes_learn_what_one_does(place: Path) -> None:

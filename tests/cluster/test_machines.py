@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import distributed
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ from oneclass import Detector
 from oneclass.cluster import ClusterRows, connected
 from oneclass.cluster.machines import Installed, installed
 from oneclass.cluster.tasks import Tasks
-from oneclass.errors import ClusterError
+from oneclass.errors import ClusterError, InputError
 from oneclass.svm import nu_path
 
 DASK = [sys.executable, "-m", "dask"]
@@ -54,7 +56,7 @@ def scheduler(folder: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     file = folder / "scheduler.json"
     words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
     with process("scheduler", *words) as started:
-        wait_for(file.is_file)
+        wait_for(lambda: file.is_file() and file.read_text().endswith("}"))
         yield file, started
 
 
@@ -165,6 +167,58 @@ def test_a_cluster_without_workers_is_not_waited_for_for_ever(
         only.kill()
         with pytest.raises(ClusterError, match="no worker for 1 seconds"):
             nu_path(there, [0.5])
+
+
+@pytest.mark.linux
+def test_a_cluster_without_workers_is_helped_by_the_command_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scheduler is there: to start that again, as was advised, would not help."""
+    monkeypatch.setattr("oneclass.cluster.machines.WORKER_SECONDS", 1)
+    with scheduler(tmp_path) as (file, _):
+        with pytest.raises(ClusterError, match="none came in 1 seconds") as told, connected(file):
+            pass
+        shown = re.search(r"Start some \('dask (worker (.+?))'\)", str(told.value))
+        assert shown
+        words, address = shown[1].split(), shown[2]
+        with (
+            distributed.Client(address) as own,
+            pytest.raises(ClusterError, match="Start some"),
+            connected(own),
+        ):
+            pass
+        monkeypatch.setattr("oneclass.cluster.machines.WORKER_SECONDS", 60)
+        with process(*words, "--no-nanny", "--no-dashboard"), connected(file) as client:
+            assert client.submit(int, pure=False).result() == 0
+
+
+@pytest.mark.parametrize("content", ["tcp://127.0.0.1:9", "{}", "[1]", '{"address": 3}', "\0"])
+def test_a_file_that_is_of_no_scheduler_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / "file").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="its file"), connected(str(tmp_path / "file")):
+        pass
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8786", "tcp://127.0.0.1"])
+def test_an_address_of_another_kind_is_wrong_and_not_silent(address: str) -> None:
+    with pytest.raises(InputError, match="such as tcp://host:8786"), connected(address):
+        pass
+
+
+@pytest.mark.linux
+def test_a_script_that_starts_workers_is_told_where_its_calls_belong(tmp_path: Path) -> None:
+    """Each worker imports it, and would start workers of its own."""
+    write_images(tmp_path / "normal", stripes(6, seed=1))
+    detector = "Detector(backbone='greyscale', size=(8, 8), cluster='local:1')"
+    asks = f"{detector}.fit({str(tmp_path / 'normal')!r})"
+    for line, code in ((f"print({asks})", 1), (f"if __name__ == '__main__': print({asks})", 0)):
+        script = tmp_path / "script.py"
+        script.write_text(f"from oneclass import Detector\n{line}\n", encoding="utf-8")
+        ended = subprocess.run(
+            [sys.executable, script], capture_output=True, text=True, timeout=100, check=False
+        )
+        assert ended.returncode == code, ended.stderr
+        assert ("belongs under if __name__ == '__main__':" in ended.stderr) == bool(code)
 
 
 def test_nobody_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

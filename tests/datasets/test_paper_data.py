@@ -89,9 +89,13 @@ def test_xray_from_folders_and_from_a_file(tmp_path: Path) -> None:
     ):
         load_xray(tmp_path / "empty")
     with pytest.raises(
-        InputError, match=r"nowhere: no such folder\. Expected the folders empty/ and"
+        InputError,
+        match=r"nowhere: no such folder\. Expected the folders empty/ and non-empty/ in it, or one",
     ):
         load_xray(tmp_path / "nowhere")
+    np.savez(file, **{"empty": found.images / 255, "non-empty": found.images})
+    with pytest.raises(InputError, match="make them uint8"):
+        load_xray(file)
 
 
 def damaged_arrays() -> dict[str, bytes]:
@@ -125,6 +129,14 @@ def test_faces_are_read_in_depth(tmp_path: Path) -> None:
     found = load_faces(tmp_path)
     assert found.images.shape == (2, 100, 100)
     assert found.labels.tolist() == ["male", "female"]
+    with pytest.raises(InputError, match=r"male/ and female/ in it, or the sex .* --sexes FILE"):
+        load_faces(tmp_path / "male")
+    (tmp_path / "sexes.csv").write_text("a,m\nc,f\n", encoding="utf-8")
+    (tmp_path / "female/b").rename(tmp_path / "male/c")
+    assert load_faces(tmp_path / "male", tmp_path / "sexes.csv").labels.tolist() == [
+        "male",
+        "female",
+    ]
 
 
 class TestFacesWithAList:

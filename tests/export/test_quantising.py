@@ -122,6 +122,10 @@ def test_too_few_images_and_no_network_are_refused(
     )
     assert done.returncode == 2
     assert "19 images can be read; expected 20 or more" in done.stderr
+    done = export(place, tmp_path / "parts.xml", "--int8", tmp_path / "nowhere")
+    assert done.returncode == 2, done.stderr
+    assert "0 images can be read" in done.stderr
+    assert "nowhere: there is no such file or folder; check the path [missing]" in done.stderr
     Detector(backbone="greyscale", size=(9, 9)).fit(stripes(20, seed=1)).save(
         place / "grey.oneclass"
     )

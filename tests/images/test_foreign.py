@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -72,3 +74,35 @@ def test_each_is_named_with_what_to_do(
 def test_every_mark_lies_in_what_is_read() -> None:
     assert all(kind.at + len(kind.magic) <= HEAD_BYTES for kind in KINDS)
     assert all(kind.advice and kind.name for kind in KINDS)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.mat", "x.nc"])
+def test_what_is_to_load_an_array_loads_it(tmp_path: Path, name: str) -> None:
+    """The function that the message names, of that package, gives pixels that can be scored."""
+    import scipy.io
+
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    file = tmp_path / name
+    if file.suffix == ".npy":
+        np.save(file, image)
+    elif file.suffix == ".mat":
+        scipy.io.savemat(file, {"image": image})
+    else:
+        with scipy.io.netcdf_file(file, "w") as made:
+            made.createDimension("y", 8)
+            made.createDimension("x", 8)
+            made.createVariable("image", "b", ("y", "x"))[:] = image
+    with pytest.raises(ImageError, match="and give the arrays") as told:
+        images.read(file)
+    named = re.search(r"load it with ((?:\w+\.)+)(\w+) and", told.value.detail)
+    assert named
+    package = importlib.import_module(named[1].rstrip("."))
+    loaded = getattr(package, named[2])(file)
+    if file.suffix == ".npy":
+        found = loaded
+    elif file.suffix == ".mat":
+        found = loaded["image"]
+    else:
+        found = loaded.variables["image"][:].copy()
+        loaded.close()
+    assert np.array_equal(found, image)

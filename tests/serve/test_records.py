@@ -37,6 +37,22 @@ def made(i: int, **more: object) -> Made:
     return replace(one, **more)  # type: ignore[arg-type]
 
 
+def test_a_place_that_cannot_be_opened_is_no_full_disk(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StorageError, match=r"whether it is a file.*give another --data"):
+        Database(tmp_path)
+
+
+def test_a_database_of_another_program_is_no_full_disk(tmp_path: Path) -> None:
+    """Its tables are not there, which SQLite tells as it tells a disk that fails."""
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(InputError, match=r"no database of oneclass, or damaged.*put a copy back"):
+        Versions(Database(tmp_path)).serving()
+
+
 def test_a_file_is_brought_up_to_date_once(tmp_path: Path) -> None:
     for _ in range(2):
         database = Database(tmp_path)
@@ -175,7 +191,7 @@ def test_parquet_needs_its_package_or_holds_the_same(
     try:
         import pyarrow.parquet
     except ImportError:
-        with pytest.raises(MissingDependencyError, match="pip install pyarrow"):
+        with pytest.raises(MissingDependencyError, match=r"pip install .*(pyarrow|parquet)"):
             export.export(place.service.database, file)
         assert not file.exists()
         return

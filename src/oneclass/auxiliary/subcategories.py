@@ -129,6 +129,11 @@ def from_clusters(
         InputError: a number of clusters out of its range; too few images.
     """
     sources = gather(folder)
+    if len(sources) < 4:
+        raise InputError(
+            f"{folder}: holds {count(len(sources), 'image')}, too few to group: at least 4 are "
+            "needed, 2 a sub-category (100 images each are advisable). Add images."
+        )
     if not 2 <= n_clusters <= len(sources) // 2:
         raise InputError(
             f"auto-subcategories is {n_clusters}: expected at least 2 and at most "

@@ -255,11 +255,16 @@ def _data(
 def _fitting_batch(recipe: Recipe, n: int, world: int) -> Recipe:
     """A batch that the images can fill and the processes can share evenly."""
     batch = min(recipe.batch, n) // world * world
-    if batch < 2 * world:
+    if n < 2 * world:
         raise InputError(
-            f"batch is {recipe.batch} and there {plural(n, 'is', 'are')} {count(n, 'image')} to "
-            f"train on: each of the {world} processes needs at least 2 images a step. Give a "
-            f"--batch of {2 * world} or more, more images, or fewer processes."
+            f"there {plural(n, 'is', 'are')} {count(n, 'image')} to train on, and each of the "
+            f"{world} processes needs at least 2 a step. Give more images, or fewer processes."
+        )
+    if batch < 2 * world:
+        who = f"each of the {world} processes" if world > 1 else "a step"
+        raise InputError(
+            f"--batch is {recipe.batch}, and {who} needs at least 2 images: expected "
+            f"{2 * world} or more."
         )
     return replace(recipe, batch=batch)
 

@@ -111,6 +111,11 @@ class Backbone:
         if name in EMBEDDED_SHA256:
             return _embedded(str(name))
         file = pulled_file(str(name)) if name in PUBLISHED else Path(name)
+        if str(name) == "greyscale" and not file.is_file():
+            raise InputError(
+                "backbone greyscale: it is no network and has no layers, but raw pixels. Give a "
+                "network here, such as efficientnet-lite0."
+            )
         if not file.is_file():
             raise InputError(
                 f"backbone {name}: not on this machine yet. Get it with 'oneclass backbone pull "

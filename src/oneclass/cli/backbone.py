@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from oneclass.cli.talk.console import print_data, progress, say
-from oneclass.cli.talk.parameters import Numbers, Size
+from oneclass.cli.talk.parameters import Here, Numbers, Size
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
@@ -106,13 +106,17 @@ def pull(name: str, url: str | None) -> int:
     with progress(f"pull {name}", unit="B") as show_bytes:
         file = pull_network(name, url=url, progress=show_bytes)
     say(f"licence: {LICENCE}.")
-    say(f"{file}: ready. Use it as --backbone {name}, for example with --layer P5.")
+    say(f"{file}: ready. For example:")
+    words = ["fit", "NORMAL", "-o", "model.oneclass", "--backbone", name, "--layer", "P5"]
+    say(f"    oneclass {as_typed(words)}")
     return 0
 
 
 @backbone.command("import", short_help="Convert a MatConvNet or an ONNX file.")
-@click.argument("file", metavar="FILE.mat|FILE.onnx")
-@click.option("-o", "--out", required=True, metavar="FILE.onnx", help="Backbone file to write.")
+@click.argument("file", type=Here(), metavar="FILE.mat|FILE.onnx")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="FILE.onnx", help="Backbone file to write."
+)
 @described
 @click.option(
     "--crop",
@@ -137,8 +141,12 @@ def import_(file: str, out: str, **said: Any) -> int:
 
 @backbone.command(short_help="Turn a torch module into a backbone.")
 @click.argument("module", metavar="PACKAGE.MODULE:NAME")
-@click.option("-o", "--out", required=True, metavar="FILE.onnx", help="Backbone file to write.")
-@click.option("--weights", metavar="FILE", help="A .safetensors file, or a state dict of torch.")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="FILE.onnx", help="Backbone file to write."
+)
+@click.option(
+    "--weights", type=Here(), metavar="FILE", help="A .safetensors file, or a state dict of torch."
+)
 @described
 def export(module: str, out: str, weights: str | None, **said: Any) -> int:
     """Turn the torch module PACKAGE.MODULE:NAME, or what that function returns, into a backbone.

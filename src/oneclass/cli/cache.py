@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from oneclass.cli.talk.console import print_data, say
-from oneclass.cli.talk.parameters import BYTES, DURATION
+from oneclass.cli.talk.parameters import BYTES, DURATION, Here
 from oneclass.system.names import count
 
-folder = click.argument("folder", metavar="DIR", envvar="ONECLASS_CACHE")
+folder = click.argument("folder", type=Here(), metavar="DIR", envvar="ONECLASS_CACHE")
 
 
 @click.group(short_help="Look at the cache of rows, or make it smaller.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import say
+from oneclass.cli.talk.parameters import Here
 from oneclass.errors import OneclassError
 from oneclass.system.host.portable import as_typed
 
@@ -23,7 +24,7 @@ KINDS = ("digits", "textures")
 
 
 @click.command(short_help="Try it all on real handwritten digits, or on textures.")
-@click.argument("what", nargs=-1, metavar="[digits|textures] [FOLDER]")
+@click.argument("what", nargs=-1, type=Here(), metavar="[digits|textures] [FOLDER]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
 def demo(what: tuple[str, ...], seed: int) -> int:
     """Run the main job on real images, in FOLDER (oneclass-demo without it; a minute or two).

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Size
+from oneclass.cli.talk.parameters import Here, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Write a model for use without oneclass.")
 @click.argument("model")
-@click.option("-o", "--out", required=True, metavar="FILE|DIR", help="File or folder to write.")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="FILE|DIR", help="File or folder to write."
+)
 @click.option(
     "--format",
     "kind",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--onnxruntime-web",
     "runtime",
+    type=Here(),
     metavar="FILE.tgz|DIR",
     help="What computes in the page: the npm package onnxruntime-web, as 'npm pack' fetches it.",
 )
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     "normal images' scores; beyond, nothing is written.  [default: 0.25]",
 )
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
+@setting_option("threads")
 def export(
     model: str,
     out: str,
@@ -72,6 +76,7 @@ def export(
     int8: Sequence[str],
     limit: float | None,
     backbone: str | None,
+    threads: int | None,
 ) -> int:
     """Write a MODEL as one ONNX graph: from pixels to score, p-value, verdict and map.
 
@@ -97,7 +102,7 @@ def export(
             f"-o {place}: --format onnx writes one ONNX file. Give a name that ends in .onnx, or "
             "add --format openvino."
         )
-    detector = load(model, backbone=backbone)
+    detector = load(model, backbone=backbone, threads=threads)
     check_writable(place)
     content = onnx_model(detector, takes)
     n_bytes, code = len(content), 0

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, USAGE, print_data, progress
+from oneclass.cli.talk.parameters import setting_option
 from oneclass.system.places import place
 
 
@@ -37,12 +38,13 @@ def info(model: str | None, as_json: bool) -> int:
 @click.command(short_help="Look at a folder of images before training.")
 @click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(inputs: Sequence[str], as_json: bool) -> int:
+@setting_option("threads")
+def check(inputs: Sequence[str], as_json: bool, threads: int | None) -> int:
     """Look at a folder before training: unreadable files, sizes, bit depths, copies."""
     from oneclass.images.check import check as examine
 
     with progress("check") as show:
-        report = examine(list(inputs), progress=show)
+        report = examine(list(inputs), threads=threads, progress=show)
     print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
     if not report.images and all(error.reason == "missing" for error in report.errors):
         return USAGE

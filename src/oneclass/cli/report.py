@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import progress, say
-from oneclass.cli.talk.parameters import check_order, setting_option
+from oneclass.cli.talk.parameters import Here, check_order, setting_option
 from oneclass.errors import InputError
 from oneclass.system.names import count, plain, plural
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.report.labels import Truth
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Make a page about a scoring run.")
 @click.argument("model")
-@click.argument("run_dir")
+@click.argument("run_dir", type=Here())
 @click.option(
-    "-o", "--out", metavar="FILE.html", help="Page to write.  [default: RUN_DIR/report.html]"
+    "-o",
+    "--out",
+    type=Here(),
+    metavar="FILE.html",
+    help="Page to write.  [default: RUN_DIR/report.html]",
 )
-@click.option("--labels", metavar="CSV", help="The truth, from a table: path, label.")
+@click.option("--labels", type=Here(), metavar="CSV", help="The truth, from a table: path, label.")
 @click.option(
     "--normal",
     multiple=True,
@@ -67,7 +72,7 @@ def report(
     with progress("report") as show:
         made = write_report(
             detector,
-            Path(model),
+            place(model),
             Path(run_dir),
             file,
             labels=truth,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import print_data, say
-from oneclass.cli.talk.parameters import BYTES, DURATION
+from oneclass.cli.talk.parameters import BYTES, DURATION, Here
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system.names import count
 
@@ -23,7 +23,7 @@ DATA = click.option(
     "--data",
     default="oneclass-data",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Here(path_type=Path, file_okay=False),
     help="Folder of all that the server keeps.",
 )
 
@@ -43,7 +43,7 @@ DATA = click.option(
     "--folder",
     "folders",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=Here(path_type=Path),
     help="Folder whose files may be scored by path, and watched; may be given again.",
 )
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
@@ -94,7 +94,7 @@ def serve(
 
 
 @serve.command(short_help="Write all predictions as a table.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=Here(path_type=Path, dir_okay=False))
 @DATA
 def export(file: Path, data: Path) -> int:
     """Write all predictions, with model, time and review, to FILE: .csv, or .parquet (pyarrow)."""

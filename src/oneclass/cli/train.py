@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Size, setting_option
+from oneclass.cli.talk.parameters import Here, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -22,15 +22,19 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 
 
 @click.command(short_help="Learn a representation from sub-categories.")
-@click.argument("normal", metavar="NORMAL_DIR")
-@click.option("-o", "--out", required=True, metavar="NET.onnx", help="Backbone file to write.")
+@click.argument("normal", type=Here(), metavar="NORMAL_DIR")
+@click.option(
+    "-o", "--out", required=True, type=Here(), metavar="NET.onnx", help="Backbone file to write."
+)
 @click.option(
     "--preset",
     default="quick",
     show_default=True,
     help="quick, or paper: 300 epochs exactly as in the paper.",
 )
-@click.option("--labels", metavar="CSV", help="Sub-categories from a table: path, subcategory.")
+@click.option(
+    "--labels", type=Here(), metavar="CSV", help="Sub-categories from a table: path, subcategory."
+)
 @click.option("--auto-subcategories", type=int, metavar="K", help="Find K sub-categories.")
 @click.option(
     "--network",
@@ -132,13 +136,14 @@ def train(
         return 0
     for note in trained.notes:
         say(f"note: {note}")
-    say_errors(trained.errors)
+    say_errors(trained.errors, checkable=labels is None)
     say(
         f"{file}: trained in {trained.seconds:.0f} s; ONNX Runtime and torch agree within "
         f"{trained.parity:.0e}. Next:"
     )
-    layer = "P6@7" if options.network == "male-5045" else "LAYER"
-    words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file), "--layer", layer]
+    words = ["fit", normal, "-o", "model.oneclass", "--backbone", str(file)]
+    if options.network == "male-5045":
+        words += ["--layer", "P6@7"]
     say(f"    oneclass {as_typed(words)}")
     return UNREADABLE if trained.errors else 0
 
@@ -166,7 +171,7 @@ def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     changes = {name: settings[name] for name in names if settings[name] is not None}
     for name, value in changes.items():
         if not value > 0:
-            raise InputError(f"{name.replace('_', '-')} is {value}: expected a number above 0.")
+            raise InputError(f"--{name.replace('_', '-')} is {value}: expected a number above 0.")
     return replace(recipe, **changes, flip=settings["flip"])
 
 

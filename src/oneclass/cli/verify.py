@@ -16,6 +16,7 @@ from oneclass.cli.talk.console import (
     say,
     say_errors,
 )
+from oneclass.cli.talk.parameters import Here
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
@@ -27,7 +28,7 @@ COLUMNS = ("path", "score", "p_value", "exported_is_anomaly", "is_anomaly", "ano
 
 
 @click.command(short_help="Compare an exported model with its own, on images.")
-@click.argument("exported")
+@click.argument("exported", type=Here())
 @click.argument("model")
 @click.argument("inputs", nargs=-1, required=True, metavar="IMAGES...")
 @click.option(
@@ -37,7 +38,9 @@ COLUMNS = ("path", "score", "p_value", "exported_is_anomaly", "is_anomaly", "ano
     show_default=True,
     help="Of scores, in standard deviations of the normal images' scores.",
 )
-@click.option("--csv", "table", metavar="FILE", help="File for the differences of every image.")
+@click.option(
+    "--csv", "table", type=Here(), metavar="FILE", help="File for the differences of every image."
+)
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
 def verify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -27,6 +28,10 @@ WORKERS = {
 }
 """The environment of workers of this machine. Dask's own has the C library give back all memory at
 once, down to 64 kB, and take it anew for each image: a quarter more of the processor's time."""
+EXPECTED = (
+    "expected a scheduler's address such as tcp://host:8786, its file (dask scheduler "
+    "--scheduler-file), or local:4 for 4 workers of this machine"
+)
 LOOK_SECONDS, ALONE_SECONDS = 5, 300
 """How often to see whether there are workers, and how long to wait for some when there are none."""
 QUIET = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -117,23 +122,37 @@ def _opened(distributed: Any, cluster: Any) -> Iterator[Any]:
         with _local(distributed, int(local[1])) as client:
             yield client
         return
-    options: dict[str, Any] = {"address": text}
-    if Path(text).is_file():
-        options = {"scheduler_file": text}
-    elif "://" not in text and not re.fullmatch(r"[^/\s:]+:\d+", text):
-        raise InputError(
-            f"cluster is {text!r}: expected a scheduler's address such as tcp://host:8786, its "
-            "file (dask scheduler --scheduler-file), or local:4 for 4 workers of this machine."
-        )
+    file = Path(text) if Path(text).is_file() else None
+    address = _in_file(file) if file else text
+    if "://" not in address and not re.fullmatch(r"[^/\s:]+:\d+", address):
+        raise InputError(f"cluster is {text!r}: {EXPECTED}.")
     try:
-        client = distributed.Client(**options, timeout=CONNECT_SECONDS)
-    except (OSError, TimeoutError, ValueError) as error:
+        client = distributed.Client(
+            None if file else address, scheduler_file=file, timeout=CONNECT_SECONDS
+        )
+    except ValueError as error:
+        raise InputError(f"cluster is {text!r} ({error}): {EXPECTED}.") from error
+    except (OSError, TimeoutError) as error:
         raise ClusterError(
             f"cluster {text}: no scheduler answers there ({error}). Is it running ('dask "
             "scheduler'), and is the address right?"
         ) from error
     with client:
         yield client
+
+
+def _in_file(file: Path) -> str:
+    """The address in the file of a scheduler.
+
+    Raises:
+        InputError: there is none in it.
+    """
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"cluster is {str(file)!r}, which is no file of a scheduler; {EXPECTED}."
+        ) from error
 
 
 @contextmanager
@@ -152,17 +171,33 @@ def _local(distributed: Any, n_workers: int) -> Iterator[Any]:
     }
     with (
         dask.config.set(settings),
-        distributed.LocalCluster(
+        _started(distributed, n_workers) as workers,
+        # What comes back need not go through the scheduler: these workers can be reached.
+        distributed.Client(workers, direct_to_workers=True) as client,
+    ):
+        yield client
+
+
+def _started(distributed: Any, n_workers: int) -> Any:
+    """Workers of this machine.
+
+    Raises:
+        ClusterError: they end before they have begun.
+    """
+    try:
+        return distributed.LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
-        ) as workers,
-        # What comes back need not go through the scheduler: these workers can be reached.
-        distributed.Client(workers, direct_to_workers=True) as client,
-    ):
-        yield client
+        )
+    except RuntimeError as error:
+        raise ClusterError(
+            f"cluster local:{n_workers}: its workers cannot be started ({error}) Each of them "
+            "imports the script that asks for it: there, what calls oneclass belongs under if "
+            "__name__ == '__main__':."
+        ) from error
 
 
 def _distributed() -> Any:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 COUNTED = (".py", ".onnx")
+WORKER_SECONDS = 60
+"""How long the first worker may take to come."""
 SHOWN = 12
 """Letters of a digest in messages."""
 
@@ -84,7 +86,13 @@ def check_machines(client: Client) -> None:
     Raises:
         ClusterError: there are none, one has no oneclass, or another one.
     """
-    client.wait_for_workers(1, timeout=60)
+    try:
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError as error:
+        raise ClusterError(
+            f"cluster: its scheduler has no worker, and none came in {WORKER_SECONDS} seconds. "
+            f"Start some ('dask worker {client.scheduler.address}') and repeat the command."
+        ) from error
     here = installed()
     for address, (name, found) in client.run(_probe()).items():
         machine = f"{name} ({address})"

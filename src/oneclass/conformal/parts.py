@@ -263,6 +263,7 @@ def _refuse_origin(fits: list[Halfspaces]) -> None:
     if any("origin_inside" in fit.status for fit in fits):
         raise InputError(
             "no boundary can be drawn around these normal images: the values that stand for "
-            "them cancel out or are zero. Are some images black? Use a network's layer instead "
-            "of greyscale, or a larger nu."
+            "them cancel out or are zero. Leave black images out ('oneclass check' names those "
+            "of one single colour), or use a network's layer instead of greyscale; where there "
+            "are none, try another layer or a larger nu."
         )

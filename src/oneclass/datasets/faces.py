@@ -28,7 +28,9 @@ def load_faces(folder: Path, sexes: Path | None = None) -> DataSet:
         InputError: there is no such folder, a class has no readable image, or the list is wrong.
     """
     if sexes is None:
-        images, labels, found = two_folders(folder, CLASSES, SIZE)
+        images, labels, found = two_folders(
+            folder, CLASSES, SIZE, or_else="the sex of each identity with --sexes FILE"
+        )
         return DataSet("CASIA", images, labels, f"faces: {found}", STAND_IN)
     sex_of = read_sexes(sexes)
     listing = folders.expand(folder)

@@ -46,14 +46,20 @@ def read_grey(
 
 
 def two_folders(
-    folder: Path, names: tuple[str, str], size: tuple[int, int]
+    folder: Path, names: tuple[str, str], size: tuple[int, int], *, or_else: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.str_], str]:
     """The images of FOLDER/<name>/, in depth, for two names; labels; and a sentence on them.
+
+    Args:
+        folder: that holds the two.
+        names: of theirs, and of the classes.
+        size: (height, width) to resize to.
+        or_else: what else may be given; the end of a sentence on what is expected.
 
     Raises:
         InputError: one of the folders is missing or holds no readable image.
     """
-    expected = f"Expected the folders {names[0]}/ and {names[1]}/ in it"
+    expected = f"Expected the folders {names[0]}/ and {names[1]}/ in it, or {or_else}"
     _check_folder(folder, expected)
     listings = {name: folders.expand(folder / name) for name in names}
     errors = [error for listing in listings.values() for error in listing.errors]

@@ -29,14 +29,16 @@ def load_xray(place: Path) -> DataSet:
         InputError: neither of these.
     """
     if place.suffix != ".npz":
-        images, labels, found = two_folders(place, CLASSES, SIZE)
+        images, labels, found = two_folders(
+            place, CLASSES, SIZE, or_else="one .npz of both (its name ends in .npz)"
+        )
         return DataSet("X-RAY", images, labels, f"X-ray: {found}", STAND_IN)
     parts = _arrays(place)
     for name, part in zip(CLASSES, parts, strict=True):
         if part.shape[1:] != SIZE or part.dtype != np.uint8:
             raise InputError(
                 f"{place}: {name} is {part.dtype} of shape {part.shape}; expected uint8 of "
-                "N x 9 x 32. Resize the images, or give a folder of them."
+                "N x 9 x 32. Resize the images and make them uint8, or give a folder of them."
             )
     labels = np.repeat(CLASSES, [len(part) for part in parts])
     counts = ", ".join(f"{len(p):,} {n}" for p, n in zip(parts, CLASSES, strict=True))

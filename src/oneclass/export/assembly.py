@@ -187,7 +187,8 @@ def _refuse(representation: Representation, takes: Input) -> None:
     if precision != FP32:
         raise InputError(
             f"precision {precision}: the model was fitted in {precision}, an exported graph "
-            "computes in fp32, and the threshold would not hold. Fit again with --precision fp32."
+            "computes in fp32, and the threshold would not hold. Fit again in fp32 ('oneclass fit' "
+            "with --precision fp32, in Python precision='fp32')."
         )
 
 

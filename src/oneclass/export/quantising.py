@@ -26,6 +26,7 @@ from oneclass.images.sources import Progress, Sources
 from oneclass.representations.layers import NetworkLayers
 from oneclass.system import offline
 from oneclass.system.host.machine import pip_install
+from oneclass.system.names import count
 
 LEAST, MOST = 10, 100
 """Images to calibrate on, and as many others to measure on."""
@@ -107,6 +108,8 @@ def quantise(
         raise InputError("--int8: the model looks at grey values and has no network. Leave it out.")
     to_calibrate, to_measure = _halves(sources)
     readable, errors = _readable(to_calibrate)
+    if not readable:  # nothing to calibrate on
+        raise _too_few(0, [*sources.errors, *errors])
     for prefix, part in networks:
         images = [_prepared(detector, part, pixels) for pixels in readable]
         _splice(converted, _int8(nncf, part, images), prefix)
@@ -115,11 +118,16 @@ def quantise(
     errors += [found for found in judged if isinstance(found, ImageError)]
     found = [found for found in judged if isinstance(found, Difference)]
     if min(len(readable), len(found)) < LEAST:
-        raise InputError(
-            f"--int8: {len(readable) + len(found)} images can be read; expected {2 * LEAST} or "
-            "more, of normal things: half to calibrate on, half to measure on. Give more."
-        )
+        raise _too_few(len(readable) + len(found), [*sources.errors, *errors])
     return _moved(len(readable), found), tuple(errors)
+
+
+def _too_few(n: int, errors: Sequence[ImageError]) -> InputError:
+    why = f" The first that cannot: {errors[0]}." if errors else ""
+    return InputError(
+        f"--int8: {count(n, 'image')} can be read; expected {2 * LEAST} or more, of normal "
+        f"things: half to calibrate on, half to measure on. Give more.{why}"
+    )
 
 
 def _moved(calibrated_on: int, found: Sequence[Difference]) -> Moved:

@@ -205,6 +205,7 @@ def check(
     inputs: str | Path | Iterable[str | Path],
     *,
     stdin: IO[bytes] | None = None,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Decode every image once and say what there is.
@@ -212,6 +213,7 @@ def check(
     Args:
         inputs: files, folders, globs, lists or ``-``, as ``folders.expand`` takes them.
         stdin: where ``-`` reads from; the process's own standard input if None.
+        threads: that decode; None for all cores.
         progress: called with (files done, files in all) after each file, in this thread.
 
     Only one picture per thread is in memory at a time.
@@ -219,7 +221,8 @@ def check(
     listing = folders.expand(inputs, stdin=stdin)
     facts: list[_Facts] = []
     errors = list(listing.errors)
-    for done, seen in enumerate(ordered_map(_look, listing.paths, worker_count()), start=1):
+    workers = threads or worker_count()
+    for done, seen in enumerate(ordered_map(_look, listing.paths, workers), start=1):
         if isinstance(seen, ImageError):
             errors.append(seen)
         else:

@@ -40,6 +40,7 @@ SUFFIXES = frozenset(
 """Suffixes (lower case) that a walk through a folder takes for images."""
 
 _MAGIC = re.compile(r"[*?\[]")
+ALLOWED = "check the path and its permissions"
 SEPARATORS = os.sep + (os.altsep or "")
 
 
@@ -149,7 +150,7 @@ class _Walk:
                 by = f" (the list {source} names it)" if source else ""
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}{by}")
         except (OSError, ValueError) as problem:
-            self.refuse(given, "unreadable", f"it cannot be looked at ({why(problem)})")
+            self.refuse(given, "unreadable", f"it cannot be looked at ({why(problem)}); {ALLOWED}")
 
     def entries(
         self, data: bytes, source: str | Path, base: Path, *, comments: bool = False
@@ -199,7 +200,7 @@ class _Walk:
         for path in found:
             self._add_known(*str(path).rpartition("/")[::2])
         if not found:
-            self.refuse(pattern, "missing", "no file matches this pattern")
+            self.refuse(pattern, "missing", "no file matches this pattern; check it")
 
     def _list(self, path: Path) -> None:
         key = _real(path)
@@ -236,7 +237,7 @@ class _Walk:
                     count += 1
                     self._add_known(folder, name)
         if not count:
-            self.refuse(pattern, "missing", "no file or folder matches this pattern")
+            self.refuse(pattern, "missing", "no file or folder matches this pattern; check it")
 
     def _files(self, root: Path) -> Iterator[tuple[str, str]]:
         """Folder and name of files in natural order, then those of its folders; each once."""
@@ -256,7 +257,8 @@ class _Walk:
                     with os.scandir(folder) as entries:
                         files = in_order(self._names(entries, folders))
             except OSError as problem:
-                self.refuse(folder, "unreadable", f"the folder cannot be opened ({why(problem)})")
+                told = f"the folder cannot be opened ({why(problem)}); {ALLOWED}"
+                self.refuse(folder, "unreadable", told)
                 continue
             yield from ((str(folder), name) for name in files)
             waiting.extend(folder / name for name in sorted(folders, key=natural_key, reverse=True))

@@ -9,6 +9,7 @@ PNG = "convert it to PNG"
 DEVELOP = "develop it into TIFF or PNG (dcraw, darktable, rawpy)"
 SLICES = "save each slice as a picture of its own"
 UNPACK = "unpack it first"
+ARRAYS = "give the arrays (in Python), or save them as PNG or TIFF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,8 @@ KINDS = (
         ("PDF", b"%PDF"),
         ("PostScript", b"%!PS"),
         ("SVG", b"<svg"),
-        ("OpenEXR", b"v/1\x01"),
-        ("Radiance HDR", b"#?RADIANCE"),
         ("DirectDraw", b"DDS "),
         ("an icon", b"\0\0\1\0"),
-        ("a FITS file", b"SIMPLE  ="),
-        ("PFM", b"PF\n"),
-        ("PFM", b"Pf\n"),
         ("PAM", b"P7\n"),
         ("QOI", b"qoif"),
         ("DjVu", b"AT&TFORM"),
@@ -105,13 +101,21 @@ KINDS = (
         ("FLIF", b"FLIF"),
     ),
     *_images(
-        "load it with numpy and give the arrays (in Python), or save them as PNG or TIFF",
-        ("a numpy array", b"\x93NUMPY"),
-        ("a MATLAB file", b"MATLAB"),
-        ("an HDF5 or MATLAB file", b"\x89HDF"),
+        "convert it to TIFF with floats, or to PNG of 16 bits, all in the same range",
+        ("OpenEXR", b"v/1\x01"),
+        ("Radiance HDR", b"#?RADIANCE"),
+        ("PFM", b"PF\n"),
+        ("PFM", b"Pf\n"),
+    ),
+    *_images(f"load it with numpy.load and {ARRAYS}", ("a numpy array", b"\x93NUMPY")),
+    *_images(f"load it with scipy.io.loadmat and {ARRAYS}", ("a MATLAB file", b"MATLAB")),
+    *_images(f"load it with h5py and {ARRAYS}", ("an HDF5 or MATLAB file", b"\x89HDF")),
+    *_images(
+        f"load it with scipy.io.netcdf_file and {ARRAYS}",
         ("a NetCDF file", b"CDF\1"),
         ("a NetCDF file", b"CDF\2"),
     ),
+    *_images(f"load it with astropy.io.fits and {ARRAYS}", ("a FITS file", b"SIMPLE  =")),
     *_others(
         UNPACK,
         ("a ZIP archive", b"PK\3\4"),
@@ -143,7 +147,12 @@ KINDS = (
     ),
     *_others("give the file that it leads to", ("a Windows shortcut", b"L\0\0\0\1\x14\2\0")),
 )
-PAGE = Foreign("a web page", "the download failed, so fetch the image again", False, b"<html")
+PAGE = Foreign(
+    "a web page",
+    "the download failed, so fetch the image again, by an address of its own",
+    False,
+    b"<html",
+)
 SVG = next(kind for kind in KINDS if kind.name == "SVG")
 ZEROS = Foreign(
     "a file that begins with zeros alone",

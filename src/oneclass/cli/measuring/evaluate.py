@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_traffic
-from oneclass.cli.talk.parameters import setting_options
+from oneclass.cli.talk.parameters import Here, setting_options
 from oneclass.errors import InputError
 from oneclass.system.host.signals import shielded
 from oneclass.system.names import plain
@@ -34,7 +34,7 @@ WIDTH, INTERVAL = 18, "  95 %"
 
 
 @click.command(short_help="Measure settings on folders whose truth is known.")
-@click.argument("folders", nargs=-1, required=True, metavar="DIR...")
+@click.argument("folders", nargs=-1, required=True, type=Here(), metavar="DIR...")
 @setting_options
 @click.option(
     "--compare",
@@ -49,6 +49,7 @@ WIDTH, INTERVAL = 18, "  95 %"
     "--out",
     "--output",
     "out",
+    type=Here(),
     metavar="DIR",
     help="Folder for table.md, table.html and results.json; what is finished there is not done "
     "again.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import progress, say, say_cache, say_traffic
-from oneclass.cli.talk.parameters import setting_option
+from oneclass.cli.talk.parameters import Here, setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.host.workers import worker_count
 from oneclass.system.names import plain
@@ -32,17 +32,24 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @click.command(short_help="Run the paper's tasks beside its figures.")
 @click.option(
     "--mnist",
+    type=Here(),
     metavar="DIR|download",
     help="The four IDX files.  [default: an earlier download, or 5,000 digits]",
 )
 @click.option(
     "--xray",
+    type=Here(),
     metavar="DIR|simulated",
     help="empty/ and non-empty/, or one .npz of N x 9 x 32.  [default: simulated]",
 )
-@click.option("--faces", metavar="DIR", help="male/ and female/, a folder an identity in each.")
 @click.option(
-    "--sexes", metavar="FILE", help="Sex of each identity, for --faces without those two."
+    "--faces", type=Here(), metavar="DIR", help="male/ and female/, a folder an identity in each."
+)
+@click.option(
+    "--sexes",
+    type=Here(),
+    metavar="FILE",
+    help="Sex of each identity, for --faces without those two.",
 )
 @click.option(
     "--representation",
@@ -58,7 +65,11 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @setting_option("cache")
 @setting_option("cluster")
 @click.option(
-    "-o", "--out", metavar="DIR", help="Folder for table.md, table.html and results.json."
+    "-o",
+    "--out",
+    type=Here(),
+    metavar="DIR",
+    help="Folder for table.md, table.html and results.json.",
 )
 def paper(
     mnist: str | None,
@@ -85,7 +96,7 @@ def paper(
 
     for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
         if value < least:
-            raise InputError(f"{name} is {value}: expected at least {least}.")
+            raise InputError(f"--{name} is {value}: expected at least {least}.")
     if out is not None:
         make_folder(Path(out))
     loaders = _loaders(mnist, xray, faces, sexes, seed)

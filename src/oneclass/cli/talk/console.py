@@ -53,8 +53,16 @@ def is_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) -> None:
-    """Tell how many images could not be used, and why the first of them could not."""
+def say_errors(
+    errors: Sequence[ImageError], *, listed_in: str | None = None, checkable: bool = True
+) -> None:
+    """Tell how many images could not be used, and why the first of them could not.
+
+    Args:
+        errors: one an image.
+        listed_in: the file that names them all.
+        checkable: whether `oneclass check` looks at the same files; it reads no table of labels.
+    """
     if not errors:
         return
     say(f"{count(len(errors), 'image')} could not be used:")
@@ -65,7 +73,7 @@ def say_errors(errors: Sequence[ImageError], *, listed_in: str | None = None) ->
         kinds = ", ".join(
             f"{n} x {reason}" for reason, n in Counter(e.reason for e in rest).items()
         )
-        where = _where_all(rest, listed_in)
+        where = _where_all(rest, listed_in) if listed_in or checkable else ""
         say(f"  ... and {len(rest)} more ({kinds}){'; ' * bool(where)}{where}")
 
 
@@ -171,8 +179,9 @@ def _run(command: click.Command) -> int:
         return error.exit_code
     except MemoryError:
         say(
-            "error: out of memory. Use fewer threads (--threads 1), a machine or container with "
-            "more memory, or a model of fewer columns (a pooling grid, a smaller layer)."
+            "error: out of memory. Use fewer threads (--threads 1, where the command has it), a "
+            "machine or container with more memory, or a model of fewer columns (a pooling grid, "
+            "a smaller layer)."
         )
         return StorageError.exit_code
     except Exception as error:

@@ -12,6 +12,7 @@ import click
 from oneclass.detector import settings
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
+from oneclass.system.places import Remote, is_address, place
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -28,6 +29,24 @@ class Size(click.ParamType[tuple[int, int]]):
         raise click.BadParameter(
             f"{value!r}: expected HEIGHTxWIDTH in pixels, such as 64x64, or one number.", ctx, param
         )
+
+
+class Here(click.Path):
+    """A path of this machine, where no address will do; file:///folder/file is one, too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_address(value):
+            given, value = value, place(value)
+            if isinstance(value, Remote):
+                raise click.BadParameter(
+                    f"{given}: expected a path of this machine, or of a network folder. Images, "
+                    "models and results of 'oneclass score' may lie at addresses; copy all else "
+                    "to a folder and from there.",
+                    ctx,
+                    param,
+                )
+            value = str(value)
+        return super().convert(value, param, ctx)
 
 
 class Share(click.ParamType[float]):

@@ -116,7 +116,8 @@ class TrainingRows:
         ):
             raise ModelFileError(
                 f"rows {file}: refused: they belong to another model than the one beside them. "
-                "Fit again with all images."
+                "Put those there that were written with it, or fit again with all images and "
+                "--keep-rows (in Python, save(file, rows=True))."
             )
         words = sources["digests"].take(range(sources["digests"].n_rows))
         return cls(sources["rows"], [word.tobytes() for word in words], sources.get("thin"))

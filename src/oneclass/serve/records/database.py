@@ -160,12 +160,20 @@ def translated(path: Path) -> Iterator[None]:
     """Turn SQLite's refusals into errors that say what to do."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise StorageError(
-            f"cannot use {path}: {error}. Nothing was left half-written: free some space, or see "
-            "whether another program holds the file, and try again."
-        ) from error
     except sqlite3.DatabaseError as error:
+        # The rest of the number tells kinds of one kind.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise StorageError(
+                f"cannot use {path}: {error}. See whether it is a file, and whether it and its "
+                "folder may be written to; or give another --data."
+            ) from error
+        # A table that is not there is an error of operation, too, but no full disk.
+        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+            raise StorageError(
+                f"cannot use {path}: {error}. Nothing was left half-written: free some space, or "
+                "see whether another program holds the file, and try again."
+            ) from error
         raise InputError(
             f"{path}: is no database of oneclass, or damaged ({error}). Give another --data, or "
             "put a copy back."

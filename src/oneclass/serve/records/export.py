@@ -13,6 +13,7 @@ from oneclass.results.runs import csv_text
 from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import verdict
 from oneclass.system.files import whole_file
+from oneclass.system.host.machine import pip_install
 
 COLUMNS = (
     "path",
@@ -100,7 +101,7 @@ def _parquet(rows: Iterator[Row], file: Path) -> int:
         import pyarrow.parquet
     except ImportError as error:
         raise MissingDependencyError(
-            f"{file}: Parquet needs the package pyarrow: pip install pyarrow. Or write a CSV."
+            f"{file}: Parquet needs the package pyarrow. {pip_install('parquet')}; or write a .csv."
         ) from error
     kinds: dict[str, Any] = {"at": pyarrow.timestamp("us", "UTC"), "is_anomaly": pyarrow.bool_()}
     kinds |= dict.fromkeys(("score", "p_value", "false_alarms", "seconds"), pyarrow.float64())

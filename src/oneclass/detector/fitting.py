@@ -109,7 +109,7 @@ def fit(
         errors=errors,
         ignored=sources.ignored,
         folders=origins(sources, collected.indices, outlines),
-        near_copies=near_copies([sources.names[i] for i in collected.indices], pictures),
+        near_copies=near_copies(lambda i: sources.names[collected.indices[i]], pictures),
         why=why(headers, asked, representation),
     )
     return state, store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,13 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
 
 
 def near_copies(
-    names: Sequence[str | None], pictures: NDArray[np.int64]
+    name_of: Callable[[int], str | None], pictures: NDArray[np.int64]
 ) -> tuple[tuple[str, ...], ...]:
     """The groups of images that show about the same picture, those with the most images first.
 
     Args:
-        names: of n images; None where the name is not known.
+        name_of: an image's name by its number; None where it is not known. Only copies are asked
+            for, since there may be millions of others.
         pictures: (n,) a number for each picture.
 
     Returns:
@@ -80,7 +81,7 @@ def near_copies(
     groups: dict[int, list[str]] = {}
     shared = np.bincount(pictures)[pictures] > 1
     for i in map(int, np.flatnonzero(shared)):
-        groups.setdefault(int(pictures[i]), []).append(names[i] or LEARNT_BEFORE)
+        groups.setdefault(int(pictures[i]), []).append(name_of(i) or LEARNT_BEFORE)
     known = [group for group in groups.values() if set(group) != {LEARNT_BEFORE}]
     named = [tuple(sorted(group, key=_known_first)) for group in known]
     return tuple(sorted(named, key=lambda group: (-len(group), natural_key(group[0]))))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneclass.cluster.crew import crew_of
 from oneclass.cluster.traffic import Traffic
@@ -90,8 +91,7 @@ def update(
         learnt, pictures = learn(
             training, model.representation, model.scale, asked, start=start, stage=begin
         )
-        names = [judged[d].path if d in judged else None for d in training.digests]
-        alike = near_copies(names, pictures)
+        alike = _near_copies(judged, training, pictures)
     called = tuple(prediction for prediction in new if prediction.is_anomaly)
     odd = far_odder(new, model)
     did = Update(len(new), known, forgotten, (*errors, *unknown), odd, called)
@@ -106,6 +106,14 @@ def update(
         near_copies=alike,
     )
     return after, did, store
+
+
+def _near_copies(
+    judged: Mapping[bytes, Prediction], training: TrainingRows, pictures: NDArray[np.int64]
+) -> tuple[tuple[str, ...], ...]:
+    """Groups with images that are new; of the others no name is known."""
+    names = {digest: prediction.path for digest, prediction in judged.items()}
+    return near_copies(lambda i: names.get(training.digests[i]), pictures)
 
 
 def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:

@@ -1,8 +1,8 @@
 """Products of an image's many positions with half-spaces, in float32, and the largest of each.
 
 An image's score needs its worst positions alone. Which they are is found by bounds: the largest
-product with some half-spaces is at most that with all, so a position that an eighth of them put
-well inside needs no others; of the rest a quarter is asked, then half. What is left is computed as
+product with some half-spaces is at most that with all, so a position that one in 12 of them puts
+well inside needs no others; of the rest one in 6 is asked, then half. What is left is computed as
 if all were: in blocks of the same shape, in the same place of a block. BLAS then does the same with
 it, to the same bits.
 """
@@ -22,7 +22,7 @@ from oneclass.rows.halves import widened
 
 BLOCK = 256
 """Rows whose products fit into a core's cache: the largest are found before they leave it."""
-ASKED = (8, 4, 2, 1)
+ASKED = (12, 6, 2, 1)
 """One half-space in so many bounds, each time of fewer positions."""
 FEWEST, RARE = 128, 16
 """Bounds pay from so many half-spaces on, and where at most one position in so many is wanted."""
@@ -92,14 +92,20 @@ class Largest:
 
     @cached_property
     def _spread(self) -> tuple[Narrow, Narrow]:
-        """(k, c) and (k, 1) in an order in which the first ones lie far apart, half of them.
+        """(k, c) and (k, 1) in an order in which the first ones stand best for all the others.
 
-        Each next one lies furthest from those before it (Gonzalez, "Clustering to minimize the
-        maximum intercluster distance", 1985).
+        They are those that a bound asks first, chosen greedily: each next one adds most to the sum
+        of all half-spaces' largest cosines to the chosen (Cornuejols, Fisher and Nemhauser,
+        "Location of bank accounts to optimize float", 1977). The next ones up to half lie far from
+        those before (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985),
+        which takes less time.
         """
         cosines = self._columns.T @ self._columns
-        order = [int(cosines.sum(axis=0).argmax())]
-        nearest = cosines[order[0]].copy()
+        nearest, order = np.full(len(cosines), cosines.min()), list[int]()
+        room = np.empty_like(cosines)
+        for _ in range(len(cosines) // ASKED[0]):
+            order.append(int(np.maximum(cosines, nearest, out=room).sum(axis=1).argmax()))
+            np.maximum(nearest, cosines[order[-1]], out=nearest)
         while 2 * len(order) < len(cosines):
             order.append(int(nearest.argmin()))
             np.maximum(nearest, cosines[order[-1]], out=nearest)

@@ -59,15 +59,30 @@ class Largest:
 
     def smallest(self, rows: Rows, n: int) -> Narrow:
         """(n,) the smallest of `of`, ascending: the same bits for a part of the work."""
+        found = self._few(rows, n)
+        best = self.of(rows) if found is None else self._as_in_all(rows, found[0])
+        return np.sort(best)[:n]
+
+    def nearly_smallest(self, rows: Rows, n: int) -> Narrow:
+        """(n,) what `smallest` gives but for rounding, for less work."""
+        found = self._few(rows, n)
+        best = self.of(rows) if found is None else self._moved(found[1])
+        return np.sort(best)[:n]
+
+    def _few(self, rows: Rows, n: int) -> tuple[NDArray[np.intp], Narrow] | None:
+        """(m,) a few rows that have the n smallest among them, and their largest before `_moved`.
+
+        The last bits of these are those of no other product. None where bounds do not pay.
+        """
         if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
-            return np.sort(self.of(rows))[:n]
+            return None
         steps = [len(self._offset) // part for part in ASKED]
         bounds, slack = self._first_bounds(rows)
         first = np.argpartition(bounds, 2 * n)[: 2 * n]
         limit = _smallest(self._bounds(self._seen(rows, first), 0, steps[-1]), n) + slack
         left = np.flatnonzero(bounds <= limit)
         if not 2 * len(left) < len(rows):
-            return np.sort(self.of(rows))[:n]
+            return None
         seen = self._seen(rows, left)
         bounds = self._bounds(seen, 0, steps[1])
         for start, stop in pairwise(steps[1:]):
@@ -75,7 +90,7 @@ class Largest:
             seen, left = seen[kept], left[kept]
             bounds = np.maximum(bounds[kept], self._bounds(seen, start, stop))
         kept = np.flatnonzero(bounds <= _smallest(bounds, n) + slack)
-        return np.sort(self._as_in_all(rows, left[kept]))[:n]
+        return left[kept], bounds[kept]
 
     def _room(self, n_rows: int, width: int) -> Narrow:
         return np.empty((min(BLOCK, n_rows), width), np.float32)

@@ -248,6 +248,12 @@ def parts(draw: Draw) -> Iterator[Way]:
         yield name, scored(draw, joined, np.concatenate(kept)), 0.01
 
 
+def axes_of(seen: Rows) -> Rows:
+    """(c, c) orthogonal directions, those first in which rows have most of their lengths."""
+    wide = seen.astype(np.float64)
+    return np.linalg.eigh(wide.T @ wide)[1][:, ::-1].astype(np.float32)
+
+
 def twice(draw: Draw) -> Iterator[Way]:
     def directions_of(see: See, k: int) -> Grids:
         return scored(draw, see, directions(draw.samples(see, 20_000), k))
@@ -264,9 +270,16 @@ def twice(draw: Draw) -> Iterator[Way]:
     def both(layers: Layers) -> Rows:
         return seen_twice(joined(layers), matrix)
 
-    for k in (255, 510):
+    for k in (255, 340, 510):
         yield f"rows and whitened rows side by side, {k}", directions_of(both, k), 0.01
     yield f"{BANK}, side by side", scored(draw, both, bank(draw.samples(both, 20_000))), 0.01
+    axes = axes_of(seen_twice(taught, matrix))
+    for width in (160, 128, 96):
+
+        def within(layers: Layers, width: int = width) -> Rows:
+            return both(layers) @ axes[:, :width]
+
+        yield f"the same 510 in {width} columns", directions_of(within, 510), 0.01
     apart = directions_of(white, 255)
     for weight in (0.35, 0.7, 1.0):
         pairs = zip(base, apart, strict=True)

@@ -60,6 +60,7 @@ def test_the_worst_have_the_bits_of_all(
             twice = seen_twice(coef, whitening)
             judge = replace(judge, coef=twice, whitening=whitening)
     np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
+    np.testing.assert_allclose(judge.nearly_worst(rows), judge.worst(rows), rtol=0, atol=1e-6)
     assert judge.image_score(rows) == judge.look(rows).score
 
 
@@ -112,6 +113,26 @@ def test_the_largest_is_that_of_exact_arithmetic_up_to_rounding() -> None:
     rows, coef = picture(5, 700, 130, "float16")
     exact = (rows.astype(np.float64) @ coef.T.astype(np.float64)).max(axis=1) - 0.8
     np.testing.assert_allclose(-union(coef, 7).row_scores(rows), exact, atol=1e-6)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1.0, 1e-3]), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_the_first_bounds_are_below_what_they_bound(seed: int, length: float, apart: bool) -> None:
+    """However far whitening stretches rows, and with half-spaces that are against it."""
+    rows, coef = picture(seed, 700, 160, "float32")
+    whitening = learn_whitening(ArrayRows(rows))
+    assert whitening is not None
+    rows *= np.float32(length)
+    coef = np.concatenate([coef, np.random.default_rng(seed).permutation(coef, axis=1)], axis=1)
+    offset = np.random.default_rng(seed).normal(0.8, 0.1, 160) if apart else np.full(160, 0.8)
+    largest = Largest(coef, offset, whitening)
+    bounds, slack = largest._first_bounds(rows)
+    white = rows.astype(np.float64) @ whitening.astype(np.float64)
+    white /= np.linalg.norm(white, axis=1, keepdims=True)
+    seen = np.concatenate([rows, white], axis=1) * 0.5**0.5
+    exact = seen @ coef.T.astype(np.float64) - (offset if apart else 0)
+    assert (bounds <= exact.max(axis=1) + slack / 4).all()
+    assert 0 < slack < 0.01
 
 
 @given(st.lists(st.integers(0, 9), max_size=40))

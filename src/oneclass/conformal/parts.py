@@ -238,7 +238,7 @@ def _held_out(
 
 def _judged(judge: Union, _: int, block: NDArray[np.floating[Any]]) -> Floats:
     """(b, 2): the score of each image, and the largest of its positions' scores."""
-    worst = [judge.worst(np.atleast_2d(image)) for image in block]
+    worst = [judge.nearly_worst(np.atleast_2d(image)) for image in block]
     return np.array([(own.mean(), own[0]) for own in worst])
 
 

@@ -1,8 +1,8 @@
 """Products of an image's many positions with half-spaces, in float32, and the largest of each.
 
 An image's score needs its worst positions alone. Which they are is found by bounds: the largest
-product with some half-spaces is at most that with all, so a position that an eighth of them put
-well inside needs no others; of the rest a quarter is asked, then half. What is left is computed as
+product with some half-spaces is at most that with all, so a position that one in 12 of them puts
+well inside needs no others; of the rest one in 6 is asked, then half. What is left is computed as
 if all were: in blocks of the same shape, in the same place of a block. BLAS then does the same with
 it, to the same bits.
 """
@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.whitening import seen_twice
+from oneclass.conformal.whitening import HALF, seen_twice, white_scales
 from oneclass.rows.halves import widened
 
 BLOCK = 256
 """Rows whose products fit into a core's cache: the largest are found before they leave it."""
-ASKED = (8, 4, 2, 1)
+ASKED = (12, 6, 2, 1)
 """One half-space in so many bounds, each time of fewer positions."""
 FEWEST, RARE = 128, 16
 """Bounds pay from so many half-spaces on, and where at most one position in so many is wanted."""
@@ -43,7 +43,6 @@ class Largest:
         self, coef: Rows, offset: NDArray[np.float64], whitening: Narrow | None = None
     ) -> None:
         self._columns = np.ascontiguousarray(coef.T, dtype=np.float32)
-        self._longest = float(np.square(self._columns).sum(axis=0).max())
         self._offset = offset.astype(np.float32)
         # One that all share moves the largest as it moves them all, to the same bits.
         self._apart = not bool((self._offset == self._offset[0]).all())
@@ -52,75 +51,119 @@ class Largest:
     def of(self, rows: Rows) -> Narrow:
         """(n,) of (n, d) rows, which are finite."""
         best = np.empty(len(rows), np.float32)
-        products = np.empty((min(BLOCK, len(rows)), len(self._offset)), np.float32)
-        for start, seen in self._blocks(rows):
-            self._largest(seen, products, best[start : start + BLOCK])
+        products = self._room(len(rows), len(self._offset))
+        seen = self._room(len(rows), len(self._columns))
+        for start, block in _blocks(rows):
+            self._largest(self._see(block, seen), products, best[start : start + BLOCK])
         return self._moved(best)
 
     def smallest(self, rows: Rows, n: int) -> Narrow:
         """(n,) the smallest of `of`, ascending: the same bits for a part of the work."""
+        found = self._few(rows, n)
+        best = self.of(rows) if found is None else self._as_in_all(rows, found[0])
+        return np.sort(best)[:n]
+
+    def nearly_smallest(self, rows: Rows, n: int) -> Narrow:
+        """(n,) what `smallest` gives but for rounding, for less work."""
+        found = self._few(rows, n)
+        best = self.of(rows) if found is None else self._moved(found[1])
+        return np.sort(best)[:n]
+
+    def _few(self, rows: Rows, n: int) -> tuple[NDArray[np.intp], Narrow] | None:
+        """(m,) a few rows that have the n smallest among them, and their largest before `_moved`.
+
+        The last bits of these are those of no other product. None where bounds do not pay.
+        """
         if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
-            return np.sort(self.of(rows))[:n]
+            return None
         steps = [len(self._offset) // part for part in ASKED]
-        bounds, longest = self._bounds_of_all(rows, steps[0])
-        slack = self._slack(longest)
+        bounds, slack = self._first_bounds(rows)
         first = np.argpartition(bounds, 2 * n)[: 2 * n]
         limit = _smallest(self._bounds(self._seen(rows, first), 0, steps[-1]), n) + slack
         left = np.flatnonzero(bounds <= limit)
         if not 2 * len(left) < len(rows):
-            return np.sort(self.of(rows))[:n]
-        seen, bounds = self._seen(rows, left), bounds[left]
-        for start, stop in pairwise(steps):
-            bounds = np.maximum(bounds, self._bounds(seen, start, stop))
+            return None
+        seen = self._seen(rows, left)
+        bounds = self._bounds(seen, 0, steps[1])
+        for start, stop in pairwise(steps[1:]):
             kept = np.flatnonzero(bounds <= limit)
-            seen, left, bounds = seen[kept], left[kept], bounds[kept]
+            seen, left = seen[kept], left[kept]
+            bounds = np.maximum(bounds[kept], self._bounds(seen, start, stop))
         kept = np.flatnonzero(bounds <= _smallest(bounds, n) + slack)
-        return np.sort(self._as_in_all(seen[kept], left[kept], len(rows)))[:n]
+        return left[kept], bounds[kept]
 
-    def _blocks(self, rows: Rows) -> Iterator[tuple[int, Narrow]]:
-        """Where each block of rows begins, and (b, c) what half-spaces see; only until the next."""
-        room = np.empty((min(BLOCK, len(rows)), rows.shape[1]), np.float32)
-        for start in range(0, len(rows), BLOCK):
-            block = np.ascontiguousarray(rows[start : start + BLOCK])
-            wide = widened(block, room[: len(block)])
-            yield start, self._see(wide)
+    def _room(self, n_rows: int, width: int) -> Narrow:
+        return np.empty((min(BLOCK, n_rows), width), np.float32)
 
-    def _see(self, block: Narrow) -> Narrow:
-        return block if self._whitening is None else seen_twice(block, self._whitening)
+    def _see(self, block: Narrow, out: Narrow | None = None) -> Narrow:
+        """(b, c) what half-spaces see of (b, d) rows."""
+        if self._whitening is None:
+            return block
+        return seen_twice(block, self._whitening, None if out is None else out[: len(block)])
 
     def _seen(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
-        """(m, c) what half-spaces see of the chosen rows, to the bits that it has in its block."""
-        wide = rows[chosen].astype(np.float32)
-        if self._whitening is None:
-            return wide
-        seen = np.empty((len(chosen), len(self._columns)), np.float32)
-        for some, block, places in _placed(wide, chosen, len(rows)):
-            seen[some] = self._see(block)[places]
-        return seen
+        """(m, c) what half-spaces see of the chosen rows; not to the bits that it has elsewhere."""
+        return self._see(rows[chosen].astype(np.float32))
 
     @cached_property
     def _spread(self) -> tuple[Narrow, Narrow]:
-        """(k, d) and (k, 1) in an order in which the first ones lie far apart, half of them.
+        """(k, c) and (k, 1) in an order in which the first ones stand best for all the others.
 
-        Each next one lies furthest from those before it (Gonzalez, "Clustering to minimize the
-        maximum intercluster distance", 1985).
+        They are those that a bound asks first, chosen greedily: each next one adds most to the sum
+        of all half-spaces' largest cosines to the chosen (Cornuejols, Fisher and Nemhauser,
+        "Location of bank accounts to optimize float", 1977). The next ones up to half lie far from
+        those before (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985),
+        which takes less time.
         """
         cosines = self._columns.T @ self._columns
-        order = [int(cosines.sum(axis=0).argmax())]
-        nearest = cosines[order[0]].copy()
+        nearest, order = np.full(len(cosines), cosines.min()), list[int]()
+        room = np.empty_like(cosines)
+        for _ in range(len(cosines) // ASKED[0]):
+            order.append(int(np.maximum(cosines, nearest, out=room).sum(axis=1).argmax()))
+            np.maximum(nearest, cosines[order[-1]], out=nearest)
         while 2 * len(order) < len(cosines):
             order.append(int(nearest.argmin()))
             np.maximum(nearest, cosines[order[-1]], out=nearest)
         order += np.setdiff1d(np.arange(len(cosines)), order).tolist()
         return np.ascontiguousarray(self._columns.T[order]), self._offset[order, None]
 
-    def _bounds_of_all(self, rows: Rows, stop: int) -> tuple[Narrow, float]:
-        """(n,) the bounds by the first half-spaces; and the longest row that is seen, squared."""
-        bounds, longest = np.empty(len(rows), np.float32), 0.0
-        for start, seen in self._blocks(rows):
-            bounds[start : start + BLOCK] = self._bounds(seen, 0, stop)
-            longest = max(longest, float(np.einsum("nd,nd->n", seen, seen).max()))
-        return bounds, longest
+    @cached_property
+    def _folded(self) -> Narrow:
+        """(m, d) what the first bounds multiply rows with.
+
+        A half-space (a, b) sees h a . x + h b . A x / |A x|, and b . A x is A b . x: so rows need
+        not be whitened for it but for the length. Without a whitening the half-spaces themselves.
+        """
+        coef = self._spread[0][: len(self._offset) // ASKED[0]]
+        if self._whitening is None:
+            return coef
+        d = len(self._whitening)
+        through = coef[:, d:].astype(np.float64) @ self._whitening.T.astype(np.float64)
+        parts = (self._whitening.T, HALF * coef[:, :d], through.astype(np.float32))
+        return np.ascontiguousarray(np.concatenate(parts))
+
+    def _first_bounds(self, rows: Rows) -> tuple[Narrow, float]:
+        """(n,) bounds by the first half-spaces, and by how much a limit is to be raised.
+
+        The bounds are those before `_moved`.
+        """
+        bounds, longest, stretch = np.empty(len(rows), np.float32), 0.0, 0.0
+        k = len(self._offset) // ASKED[0]
+        room = np.empty((len(self._folded), min(BLOCK, len(rows))), np.float32)
+        for start, block in _blocks(rows):
+            found = np.matmul(self._folded, block.T, out=room[:, : len(block)])
+            squares = np.einsum("nd,nd->n", block, block)
+            longest = max(longest, float(squares.max()))
+            if self._whitening is not None:
+                scales = white_scales(found[: -2 * k].T)
+                stretch = max(stretch, float((squares * scales * scales).max()))
+                found, plain = found[-k:], found[-2 * k : -k]
+                found *= scales
+                found += plain
+            if self._apart:
+                found -= self._spread[1][:k]
+            found.max(axis=0, out=bounds[start : start + BLOCK])
+        return bounds, self._slack(longest**0.5, stretch**0.5)
 
     def _bounds(self, seen: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.
@@ -133,26 +176,35 @@ class Largest:
             products -= offset
         return np.asarray(products.max(axis=0))
 
-    def _slack(self, longest: float) -> float:
+    def _slack(self, longest: float, stretch: float) -> float:
         """By how much a limit is raised, since sums are compared that were rounded differently.
 
-        Two pairs of them, each sum off by d eps |w| |x| at most.
-        """
-        size: float = len(self._columns) * (self._longest * longest) ** 0.5
-        size += float(np.abs(self._offset).max())
-        return 4 * float(np.finfo(np.float32).eps) * size
+        Two pairs of them, each sum off by c u |w| |x| at most, where u is half of eps. A whitened
+        row, before it is made shorter or longer, is off by d u |A| |x| (|A| of Frobenius), and its
+        length by as much again.
 
-    def _as_in_all(self, seen: Narrow, chosen: NDArray[np.intp], n_rows: int) -> Narrow:
-        """(m,) what `of` finds for the chosen of n rows: each is put where it lies in its block."""
+        Args:
+            longest: the length of the longest row.
+            stretch: the largest of rows' lengths by those of their whitened ones, halved like them.
+        """
+        size = len(self._columns) * longest
+        if self._whitening is not None:
+            size += len(self._columns) * (1 + stretch * float(np.linalg.norm(self._whitening)))
+        size *= float(np.linalg.norm(self._columns, axis=0).max())
+        return 2 * float(np.finfo(np.float32).eps) * (size + float(np.abs(self._offset).max()))
+
+    def _as_in_all(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
+        """(m,) what `of` finds for the chosen rows: each is put where it lies in its block."""
         best, found = np.empty(len(chosen), np.float32), np.empty(BLOCK, np.float32)
-        products = np.empty((BLOCK, len(self._offset)), np.float32)
-        for some, block, places in _placed(seen, chosen, n_rows):
-            self._largest(block, products, found[: len(block)])
+        products = self._room(BLOCK, len(self._offset))
+        wide = rows[chosen].astype(np.float32)
+        for some, block, places in _placed(wide, chosen, len(rows)):
+            self._largest(self._see(block), products, found[: len(block)])
             best[some] = found[places]
         return self._moved(best)
 
-    def _largest(self, block: Narrow, products: Narrow, out: Narrow) -> None:
-        found = np.matmul(block, self._columns, out=products[: len(block)])
+    def _largest(self, seen: Narrow, products: Narrow, out: Narrow) -> None:
+        found = np.matmul(seen, self._columns, out=products[: len(seen)])
         if self._apart:
             found -= self._offset
         found.max(axis=1, out=out)
@@ -161,6 +213,14 @@ class Largest:
         if not self._apart:
             best -= self._offset[0]
         return best
+
+
+def _blocks(rows: Rows) -> Iterator[tuple[int, Narrow]]:
+    """Where each block of rows begins, and (b, d) float32; only until the next."""
+    room = np.empty((min(BLOCK, len(rows)), rows.shape[1]), np.float32)
+    for start in range(0, len(rows), BLOCK):
+        block = np.ascontiguousarray(rows[start : start + BLOCK])
+        yield start, widened(block, room[: len(block)])
 
 
 def _smallest(values: Narrow, n: int) -> float:

@@ -119,6 +119,13 @@ class Union:
             return np.sort(self.row_scores(rows))[::-1][:n]
         return np.asarray(-self._largest.smallest(rows, n).astype(np.float64))
 
+    def nearly_worst(self, rows: NDArray[np.floating[Any]]) -> Floats:
+        """What `worst` gives, but for rounding: for scores that are only compared, with a slack."""
+        if not self.narrow:
+            return self.worst(rows)
+        found = self._largest.nearly_smallest(rows, max(1, self.n_worst))
+        return np.asarray(-found.astype(np.float64))
+
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:
         """With some of the half-spaces alone."""
         return replace(self, coef=self.coef[halfspaces], offset=self.offset[halfspaces])

@@ -52,22 +52,31 @@ def learn_whitening(rows: RowSource) -> NDArray[np.float32] | None:
     return np.asarray((root + root.T) / 2, np.float32)
 
 
-def seen_twice(rows: Rows, whitening: NDArray[np.float32]) -> NDArray[np.float32]:
+def seen_twice(
+    rows: Rows, whitening: NDArray[np.float32], out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Rows as they are and whitened, side by side.
 
     Args:
         rows: (n, d) of unit length, or zero.
         whitening: (d, d).
+        out: (n, 2 d) to write to; None for a new array.
 
     Returns:
         (n, 2 d) of unit length; zero where a row is.
     """
     given = np.asarray(rows, np.float32)
-    white = given @ whitening
-    lengths = np.sqrt(np.einsum("ij,ij->i", white, white))
-    scales = np.zeros_like(lengths)
-    np.divide(HALF, lengths, out=scales, where=lengths > 0)
-    both = np.empty((len(given), 2 * given.shape[1]), np.float32)
-    np.multiply(given, HALF, out=both[:, : given.shape[1]])
-    np.multiply(white, scales[:, None], out=both[:, given.shape[1] :])
+    n, d = given.shape
+    both = np.empty((n, 2 * d), np.float32) if out is None else out
+    white = np.matmul(given, whitening, out=both[:, d:])
+    white *= white_scales(white)[:, None]
+    np.multiply(given, HALF, out=both[:, :d])
     return both
+
+
+def white_scales(white: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) by what to multiply (n, d) whitened rows: to half of unit length, squared; 0 of zero."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", white, white))
+    scales = np.zeros(len(white), np.float32)
+    np.divide(HALF, lengths, out=scales, where=lengths > 0)
+    return scales

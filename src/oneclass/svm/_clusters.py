@@ -20,6 +20,7 @@ Labels = NDArray[np.intp]
 
 _SAMPLE_BYTES = 256 << 20
 _PRODUCT_BYTES = 4 << 20
+_SUMMED_BYTES, _FEWEST_SUMMED = 256 << 10, 16  # of rows at a time: they stay in a core's cache
 _MOST_DRAWN = 256  # centres at a time
 _ROUNDS = 50
 _ENOUGH = 1e-3  # of the rows' summed distance to their centres: a round that gains less is the last
@@ -131,17 +132,17 @@ def _nearest(rows: Floats, centres: Floats) -> tuple[Labels, Array]:
 
 def _refine(sample: Floats, centres: Floats) -> Floats:
     """Lloyd's rounds on unit rows; a centre that loses all its rows stays where it is."""
-    labels = np.zeros(len(sample), np.intp)
+    labels: Labels | None = None
     sums = np.zeros(centres.shape)
-    sums[0] = sample.sum(axis=0, dtype=np.float64)
     spread = np.inf
     for _ in range(_ROUNDS):
         nearest, products = _nearest(sample, centres)
         last, spread = spread, float(np.sum(1.0 - products))
-        moved = np.flatnonzero(nearest != labels)
+        moved = np.arange(len(sample)) if labels is None else np.flatnonzero(nearest != labels)
         if not len(moved) or last - spread <= _ENOUGH * spread:
             break
-        _add(sums, sample, moved, labels[moved], -1.0)
+        if labels is not None:
+            _add(sums, sample, moved, labels[moved], -1.0)
         _add(sums, sample, moved, nearest[moved], 1.0)
         labels = nearest
         present = np.bincount(labels, minlength=len(centres)) > 0
@@ -155,6 +156,9 @@ def _refine(sample: Floats, centres: Floats) -> Floats:
 def _add(sums: Array, sample: Floats, moved: Labels, labels: Labels, sign: float) -> None:
     """Add rows to, or take them from, the sums of the clusters that their labels name."""
     order = np.argsort(labels, kind="stable")
-    present, starts = np.unique(labels[order], return_index=True)
-    rows = sample[moved[order]].astype(np.float64)
-    sums[present] += sign * np.add.reduceat(rows, starts, axis=0)
+    step = max(_SUMMED_BYTES // (8 * sample.shape[1]), _FEWEST_SUMMED)
+    for start in range(0, len(order), step):
+        some = order[start : start + step]
+        present, starts = np.unique(labels[some], return_index=True)
+        rows = sample[moved[some]].astype(np.float64)
+        sums[present] += sign * np.add.reduceat(rows, starts, axis=0)

@@ -201,7 +201,7 @@ def test_a_refused_model(place: Path, tmp_path: Path) -> None:
         (["fit", "normal", "-o", "x", "--false-alarms", "1e-12"], "40 normal images"),
         (["fit", "normal", "-o", "/dev/null"], "cannot write /dev/null"),
         (["fit", "normal", "-o", "x", "--layer", "+"], "expected NAME"),
-        (["fit", "black", "-o", "x", "--backbone", "greyscale"], "Are some images black?"),
+        (["fit", "black", "-o", "x", "--backbone", "greyscale"], "Leave black images out"),
     ],
 )
 def test_wrong_usage_is_told_in_one_sentence(place: Path, words: list[str], message: str) -> None:

@@ -16,8 +16,12 @@ def test_origin_inside_the_hull_is_said_plainly():
     assert not path.coef[0].any()
     assert path.offset[0] == path.objective[0] == path.dual_gap[0] == 0
     assert "coef = 0" in path.message[0]
-    assert "Raise nu" in path.message[0]
+    assert "a larger nu helps where their mean is not the origin" in path.message[0]
     assert path.message[0] in path.warnings
+    assert path.status[1] != "origin_inside"
+    centred = rows - rows.mean(axis=0)
+    assert nu_path(centred, [1.0]).status == ("origin_inside",), "no nu helps these"
+    assert "Do not centre the rows" in path.message[0]
 
 
 def test_rows_of_zeros_only_hold_the_origin():

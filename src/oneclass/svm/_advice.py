@@ -32,8 +32,8 @@ def _sentence(solved: Solved, nu: float, n_rows: int, tol: float, max_passes: in
         case Status.ORIGIN_INSIDE:
             return (
                 f"No half-space: at nu = {nu:g} an admissible average of the rows is the origin, "
-                "so coef = 0 and every score is 0. Raise nu, do not centre the rows, or use "
-                f"features that are not negative.{few}"
+                "so coef = 0 and every score is 0. Do not centre the rows, or use features that "
+                f"are not negative; a larger nu helps where their mean is not the origin.{few}"
             )
 
 

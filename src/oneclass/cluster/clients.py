@@ -32,6 +32,8 @@ EXPECTED = (
     "expected a scheduler's address such as tcp://host:8786, its file (dask scheduler "
     "--scheduler-file), or local:4 for 4 workers of this machine"
 )
+WRITTEN_SECONDS = 0.5
+"""How long a scheduler that starts may take to write its file, which appears empty."""
 LOOK_SECONDS, ALONE_SECONDS = 5, 300
 """How often to see whether there are workers, and how long to wait for some when there are none."""
 QUIET = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
@@ -147,12 +149,16 @@ def _in_file(file: Path) -> str:
     Raises:
         InputError: there is none in it.
     """
-    try:
-        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(
-            f"cluster is {str(file)!r}, which is no file of a scheduler; {EXPECTED}."
-        ) from error
+    until = time.monotonic() + WRITTEN_SECONDS
+    while True:
+        try:
+            return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            if time.monotonic() > until:
+                raise InputError(
+                    f"cluster is {str(file)!r}, which is no file of a scheduler; {EXPECTED}."
+                ) from error
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -160,6 +160,11 @@ def _options(**settings: Any) -> Any:
     from oneclass.auxiliary.recipes import preset
     from oneclass.auxiliary.training import TrainingOptions
 
+    for name, value in (
+        ("min-images", settings["min_images"]),
+        ("checkpoint-every", settings["checkpoint_seconds"]),
+    ):
+        _refuse_none(name, value)
     recipe = _changed(preset(settings["preset"]), settings)
     for name in ("epochs", "batch", "learning_rate", "flip"):
         settings.pop(name)
@@ -170,9 +175,18 @@ def _changed(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     names = ("epochs", "batch", "learning_rate")
     changes = {name: settings[name] for name in names if settings[name] is not None}
     for name, value in changes.items():
-        if not value > 0:
-            raise InputError(f"--{name.replace('_', '-')} is {value}: expected a number above 0.")
+        _refuse_none(name.replace("_", "-"), value)
     return replace(recipe, **changes, flip=settings["flip"])
+
+
+def _refuse_none(name: str, value: float) -> None:
+    """Refuse an option that must be above nothing.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not value > 0:
+        raise InputError(f"--{name} is {value}: expected a number above 0.")
 
 
 def _labelled(

@@ -53,6 +53,15 @@ class Products:
         """Without the matrix."""
         return cls(np.einsum("ij,ij->i", rows, rows), None, rows, NormalEquations(rows))
 
+    def part(self, ids: Ints, scores: Array, now: Array, goal: Array) -> tuple[Products, Array]:
+        """Products of some of the rows, and (f,) their scores after a move of the weights."""
+        rows = None if self.rows is None else self.rows[ids]
+        seen = self.at(ids, scores, now, goal)
+        if self.matrix is not None:
+            return self.of(self._among(ids), rows), seen
+        assert rows is not None
+        return self.of_rows(rows) if many(*rows.shape) else self.of(rows @ rows.T, rows), seen
+
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
         """The scores after a move of the weights; only rows that move cost anything."""
         step = goal - now

@@ -128,9 +128,7 @@ class Program:
             The ranks of the first and of the one after the last, and (n,) the rows in the order of
             their scores.
         """
-        order = np.argsort(scores, kind="stable")
-        filled = np.cumsum(self.bounds[order])
-        rank = int(np.searchsorted(filled, self.mass, side="right"))  # that many are at their bound
+        order, rank = ranked(scores, self.mass, self.bounds)
         count = min(count, len(order))
         low = max(min(rank - count // 2, len(order) - count), 0)
         return low, low + count, order
@@ -144,6 +142,13 @@ class Program:
         )
         scale = abs(here.rho) * self.mass
         return float(loose) / scale if scale > 0 else np.inf
+
+
+def ranked(scores: Array, mass: float, bounds: Array) -> tuple[Ints, int]:
+    """(n,) the rows in the order of their scores, and how many of them are at their bound where the
+    lowest carry the mass."""
+    order = np.argsort(scores, kind="stable")
+    return order, int(np.searchsorted(np.cumsum(bounds[order]), mass, side="right"))
 
 
 def into_box(weights: Array, mass: float, bounds: Array) -> Array:

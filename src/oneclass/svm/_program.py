@@ -77,7 +77,12 @@ class Program:
 
     def inside(self, here: Point) -> Array:
         """(n,) the weights that the scores call for, within their bounds."""
-        return np.clip(self.called_for(here.scores, here.rho), 0.0, self.bounds)
+        return self.within(here.scores, here.rho)
+
+    def within(self, scores: Array, rho: float) -> Array:
+        """(n,) the same for other scores."""
+        # Faster than `np.clip`, which counts in programs of a hundred rows.
+        return np.minimum(np.maximum(self.called_for(scores, rho), 0.0), self.bounds)
 
     def sides(self, here: Point) -> Sides:
         """Where the scores put the rows."""
@@ -92,7 +97,7 @@ class Program:
         """
         free = sides.free
         goal = np.where(free, here.weights, np.where(sides.upper, self.bounds, 0.0))
-        ids, rho = np.flatnonzero(free), here.rho
+        ids, rho = free.nonzero()[0], here.rho
         if len(ids):
             pull = self.products.at(ids, here.scores, here.weights, goal)
             pull += self.width * self.ridge[ids] * (goal[ids] - self.centre[ids])
@@ -108,7 +113,7 @@ class Program:
         knots = np.sort(np.concatenate([lowest, lowest + self.width * self.ridge * self.bounds]))
 
         def total(rho: float) -> float:
-            return float(np.clip(self.called_for(scores, rho), 0.0, self.bounds).sum())
+            return float(self.within(scores, rho).sum())
 
         low, high = 0, len(knots) - 1
         while high - low > 1:

@@ -142,11 +142,7 @@ def _step_length(program: Program, here: Point, goal: Point) -> float:
     per_step = float((goal.weights - here.weights) @ scores)
 
     def slope(share: float) -> float:
-        inside = np.clip(
-            program.called_for(here.scores + share * scores, here.rho + share * rho),
-            0.0,
-            program.bounds,
-        )
+        inside = program.within(here.scores + share * scores, here.rho + share * rho)
         fall = per_weight + share * per_step - program.mass * rho
         return float(fall + inside.sum() * rho - inside @ scores)
 

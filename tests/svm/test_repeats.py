@@ -52,10 +52,10 @@ def test_rows_that_differ_anywhere_are_kept_apart(dtype):
     np.testing.assert_array_equal(found.which, [*range(500), *range(499, -1, -1)])
 
 
-def test_unit_rows_that_are_all_different_are_not_taken_for_few(monkeypatch):
+def test_unit_rows_that_are_all_different_are_not_taken_for_few():
     rows = np.random.default_rng(0).random((20_000, 8), dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    assert nu_path(rows, [0.1]).way == "passes"  # the matrix would take 3.2 GB
+    assert len(repeats(ArrayRows(rows)).first) == 20_000  # a matrix would take 3.2 GB
 
 
 @pytest.mark.parametrize("seed", range(5))

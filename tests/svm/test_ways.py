@@ -208,7 +208,8 @@ def test_tied_rows_are_taken_all_at_once_where_they_fit_and_else_by_passes(monke
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_columns", "way"), [(5000, 30, "gram"), (13_000, 3, "passes")]
+    ("n_rows", "n_columns", "way"),
+    [(5000, 30, "gram"), (20_000, 3, "gram"), (13_000, 90, "passes")],
 )
 def test_few_rows_are_taken_all_at_once(n_rows, n_columns, way):
     rows = np.random.default_rng(0).random((n_rows, n_columns)) + 0.2

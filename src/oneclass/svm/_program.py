@@ -172,3 +172,12 @@ def lowest_first(scores: Array, mass: float, bounds: Array) -> Array:
     weights = np.zeros(len(scores))
     weights[order] = np.clip(mass - filled + bounds[order], 0.0, bounds[order])
     return weights
+
+
+def lowest_value(scores: Array, mass: float, bounds: Array) -> float:
+    """What the vertex with the lowest score has as its score."""
+    if bounds.max() > 1:
+        return float(scores @ lowest_first(scores, mass, bounds))
+    whole = min(int(mass), len(scores) - 1)
+    lowest = np.partition(scores, whole)
+    return float(lowest[:whole].sum() + (mass - whole) * lowest[whole])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
 from oneclass.svm._products import Products, many
-from oneclass.svm._program import into_box, lowest_first
+from oneclass.svm._program import into_box, lowest_value
 from oneclass.svm._repeats import Repeats
 from oneclass.svm._row_products import RowProducts, gram_matrix
 from oneclass.svm.solving.active_set import ridge_for
@@ -186,7 +186,7 @@ def _walk(shrinking: Shrinking, masses: Array, n_columns: int, close: float) -> 
 def _is_best(scores: Array, weights: Array, mass: float, bounds: Array) -> bool:
     """Whether no other weights make w shorter, within far less than any tolerance."""
     square = float(scores @ weights)
-    return square - float(scores @ lowest_first(scores, mass, bounds)) <= _CLOSE * square
+    return square - lowest_value(scores, mass, bounds) <= _CLOSE * square
 
 
 def _improve(shrinking: Shrinking, problem: _Problem, scores: Array) -> None:

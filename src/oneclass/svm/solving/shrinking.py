@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 _NEAREST = 48  # rows on each side of the threshold, at least
-_MOST, _FURTHER = 0.9, 1.5  # of the rows that changed sides last, and so many times as far as they
+_MOST, _FURTHER = 0.8, 1.5  # of the rows that changed sides last, and so many times as far as they
 _FEW = 1 / 3  # of all rows; beyond, nothing is saved
 _STRIDE = 1 / 8  # of all rows, and of their weights
 _BLUR = 16  # roundings of float32 by which scores may be wrong
@@ -50,40 +50,56 @@ class Shrinking:
         self, scores: Array, weights: Array, mass: float, n_free: int | None, close: float
     ) -> Face:
         """As `active_set.minimise`, from scores that say which rows are near the threshold."""
-        order, place = ranked(scores, mass, self.bounds)
-        full = np.zeros(len(order), bool)
-        full[order[:place]] = True
-        near = order[max(place - self.reach, 0) : place + self.reach]
+        near, full = self._start(scores, mass)
+        ranks = near
         expected, circled, start = n_free, False, (scores, weights)
-        while len(near) <= _FEW * len(order):
+        while len(near) <= _FEW * len(scores):
             face = self._among(near, full, scores, weights, mass, expected, close)
             circled |= face.circled
             wrong = self._wrong(face, weights, near, full)
             if not len(wrong):
-                self._learn(face.weights[order], order, place)
+                self._learn(face, ranks, full)
                 return replace(face, circled=circled)
             if self._is_far(len(near) + len(wrong), start, mass):
-                return self._halfway(start, mass, n_free, close)
+                return self._by_strides(start, mass, n_free, close)
             scores, weights, expected = face.scores, face.weights, None
             near = np.concatenate([near, wrong])
         products, scores = self._whole(scores, weights)
         face = minimise(products, scores, weights, mass, expected, self.ridge, self.bounds, close)
-        self._learn(face.weights[order], order, place)
+        self._learn(face, ranks, full)
         return replace(face, circled=face.circled or circled)
+
+    def _start(self, scores: Array, mass: float) -> tuple[Ints, NDArray[np.bool_]]:
+        """The rows nearest the threshold, in the order of their scores, and (n,) those below it."""
+        if self.bounds.max() > 1:
+            order, place = ranked(scores, mass, self.bounds)
+            low, high = max(place - self.reach, 0), min(place + self.reach, len(order))
+        else:  # without putting all in order
+            place = min(int(mass * (1 + 1e-12)), len(scores))
+            low, high = max(place - self.reach, 0), min(place + self.reach, len(scores))
+            order = np.argpartition(scores, np.unique([low, high - 1]))
+            some = order[low:high]
+            order[low:high] = some[np.argsort(scores[some], kind="stable")]
+        full = np.zeros(len(order), bool)
+        full[order[:place]] = True
+        return order[low:high], full
 
     def _is_far(self, n_near: int, start: tuple[Array, Array], mass: float) -> bool:
         """Whether the ranks at the start say too little of a nu so far away."""
         far = abs(float(start[1].sum()) - mass) > _STRIDE * float(self.bounds.sum())
         return far and n_near > _STRIDE * len(self.bounds)
 
-    def _halfway(
+    def _by_strides(
         self, start: tuple[Array, Array], mass: float, n_free: int | None, close: float
     ) -> Face:
-        """The same by way of the nu between, for its ranks."""
-        scores, weights = start
-        between = (float(weights.sum()) + mass) / 2
-        first = self.minimise(scores, weights, between, n_free, close)
-        return self.minimise(first.scores, first.weights, mass, first.n_free, close)
+        """The same by way of the nu between, none of them solved to its end, for their ranks."""
+        (scores, weights), now = start, float(start[1].sum())
+        strides = int(np.ceil(abs(mass - now) / (_STRIDE * float(self.bounds.sum()))))
+        for between in np.linspace(now, mass, strides + 1)[1:-1]:
+            near, full = self._start(scores, between)
+            face = self._among(near, full, scores, weights, between, n_free, close)
+            scores, weights, n_free = face.scores, face.weights, face.n_free
+        return self.minimise(scores, weights, mass, n_free, close)
 
     def _whole(self, scores: Array, weights: Array) -> tuple[Products, Array]:
         """Products of all rows from now on, and scores that agree with them."""
@@ -138,10 +154,18 @@ class Shrinking:
         wrong[near] = False
         return np.flatnonzero(wrong)
 
-    def _learn(self, weights: Array, order: Ints, place: int) -> None:
-        """How far from the threshold rows have changed sides; weights in the order of scores."""
-        changed = weights > 0
-        changed[:place] = weights[:place] < self.bounds[order[:place]]
-        far = np.sort(np.abs(np.flatnonzero(changed) - place))
+    def _learn(self, face: Face, ranks: Ints, full: NDArray[np.bool_]) -> None:
+        """How far from the threshold rows have changed sides; at least the free ones may again.
+
+        Args:
+            face: where the program ended.
+            ranks: the rows that were near at first, in the order of their scores.
+            full: (n,) rows that were below the threshold.
+        """
+        changed = np.where(full, face.weights < self.bounds, face.weights > 0)
+        place = int(np.count_nonzero(full[ranks]))
+        far = np.abs(np.flatnonzero(changed[ranks]) - place)
+        others = int(np.count_nonzero(changed)) - len(far)
+        far = np.append(np.sort(far), np.full(others, max(self.reach, 1)))
         most = int(far[int(_MOST * len(far))]) if len(far) else 0
-        self.reach = max(int(_FURTHER * most), _NEAREST)
+        self.reach = max(int(_FURTHER * most), face.n_free, _NEAREST)

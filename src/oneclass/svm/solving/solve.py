@@ -32,6 +32,7 @@ Floats = NDArray[np.floating[Any]]
 _GRAM_BYTES = 512 << 20
 _COPIES = 4  # of rows in float64, where they are taken all at once without their matrix
 _FEW_ROWS = 4 * WIDEST  # up to here, the programs of the bands cost more than scoring all rows
+_FEW_NUMBERS = 1 << 20  # in float64 they stay in the cache while all rows are scored
 _SEVERAL = 5  # nu, of which each starts from the last
 _PART = 3  # bands of more than such a part of the rows cost more than their matrix
 _HELD_BYTES = 512 << 20
@@ -121,7 +122,8 @@ def _all_at_once(equal: Repeats, n_columns: int, n_nus: int) -> bool:
     """Whether not to take passes, as far as the shape tells."""
     n_different = len(equal.first)
     if many(n_different, n_columns):
-        return n_different <= _FEW_ROWS and _copies_fit(n_different, n_columns)
+        few = n_different <= _FEW_ROWS or n_different * n_columns <= _FEW_NUMBERS
+        return few and _copies_fit(n_different, n_columns)
     several = n_nus >= _SEVERAL or n_different**2 * n_columns <= WIDE_WORK
     return several and _fits(n_different)
 

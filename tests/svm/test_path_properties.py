@@ -120,7 +120,6 @@ def test_passes_are_counted_as_they_are_read(way, monkeypatch):
 
     if way == "passes":
         monkeypatch.setattr(solve, "_GRAM_BYTES", 0)
-    monkeypatch.setattr(solve, "matrix_pays", lambda *_: way == "gram")
     rows = Counting(make_rows(0, 2000, 30), [])
     path = nu_path(rows, GRID)
     assert path.way == way

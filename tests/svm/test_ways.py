@@ -6,9 +6,9 @@ import pytest
 from oneclass.svm import _clustered, fit_halfspaces, nu_path
 from oneclass.svm._products import Products
 from oneclass.svm._program import Point, into_box
-from oneclass.svm.solving import active_set, choice, looks, rounds, solve
+from oneclass.svm.solving import active_set, band, gram, looks, rounds, shrinking, solve
 from oneclass.svm.solving.active_set import minimise, ridge_for
-from oneclass.svm.solving.choice import all_rows_pay, matrix_pays
+from oneclass.svm.solving.band import beyond_bands
 from svm.oracles import Pieces, libsvm_coef, make_rows, primal_value
 
 GRID = [0.005, 0.05, 0.3, 0.7, 1.0]
@@ -58,16 +58,22 @@ KINDS = [
 ]
 
 
+WAYS = ["gram", "rows", "rows, few", "passes", "stream"]
+
+
 def by(way, rows, monkeypatch, tol, nus=GRID):
     with monkeypatch.context() as patch:
-        patch.setattr(solve, "matrix_pays", lambda *_: way == "gram")
         if way in ("passes", "stream"):
             patch.setattr(solve, "_GRAM_BYTES", 0)
+        if way.startswith("rows"):
+            patch.setattr(gram, "WIDE_WORK", 0)
+            patch.setattr(gram, "_FEWEST", 0)
+            patch.setattr(shrinking, "_NEAREST", 3 if way == "rows, few" else 48)
         if way == "stream":
             patch.setattr("oneclass.svm.solving.scores._KEEP_BYTES", 0)
             rows = Pieces(rows, [1, 99, 400])
         path = nu_path(rows, nus, tol=tol)
-    assert path.way == ("gram" if way == "gram" else "passes")
+    assert path.way == ("passes" if way in ("passes", "stream") else "gram")
     return path
 
 
@@ -75,12 +81,12 @@ def by(way, rows, monkeypatch, tol, nus=GRID):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_matrix_band_and_stream_agree(kind, dtype, monkeypatch):
     rows, tol = awkward(kind).astype(dtype), 1e-6 if dtype == np.float32 else 1e-8
-    paths = [by(way, rows, monkeypatch, tol) for way in ("gram", "passes", "stream")]
+    paths = [by(way, rows, monkeypatch, tol) for way in WAYS]
     for path in paths:
         assert set(path.status) == {"converged"}
         assert path.dual_gap.max() <= tol
         np.testing.assert_allclose(path.objective, paths[0].objective, rtol=2.1 * tol)
-    np.testing.assert_array_equal(paths[1].coef, paths[2].coef)
+    np.testing.assert_array_equal(paths[3].coef, paths[4].coef)
 
 
 @pytest.mark.parametrize("kind", ["spread out", "far", "mild"])
@@ -120,7 +126,7 @@ def test_a_band_takes_no_more_memory_than_it_may(monkeypatch):
 def test_rows_of_zeros_that_can_carry_all_weight_leave_nothing(dtype, monkeypatch):
     rows = awkward("zeros").astype(dtype)
     expected = ["origin_inside", "origin_inside", "origin_inside", "converged", "converged"]
-    paths = [by(way, rows, monkeypatch, 1e-6) for way in ("gram", "passes", "stream")]
+    paths = [by(way, rows, monkeypatch, 1e-6) for way in WAYS]
     for path in paths:
         assert list(path.status) == expected
         np.testing.assert_allclose(path.objective, paths[0].objective, rtol=4e-6)
@@ -175,7 +181,7 @@ def test_hundreds_of_tied_rows_are_solved_without_moving_them_one_by_one(kind, d
     rows = awkward(kind, 1200).astype(dtype)
     monkeypatch.setattr(active_set, "_descend", None)
     nus, tol = [0.03, 0.3, 0.6, 0.93], 1e-6 if dtype == np.float32 else 1e-8
-    for way in ("gram", "passes", "stream"):
+    for way in WAYS:
         path = by(way, rows, monkeypatch, tol, nus)
         assert set(path.status) == {"converged"}
         for nu, coef, offset in zip(nus, path.coef, path.offset, strict=True):
@@ -183,18 +189,16 @@ def test_hundreds_of_tied_rows_are_solved_without_moving_them_one_by_one(kind, d
             assert gap <= 2.1 * tol * (coef @ coef)
 
 
-def test_rows_all_at_once_are_for_ties_beyond_a_band_and_for_circles_among_few():
-    assert all_rows_pay(10_000, 64, 700, 0.28, 0.0)
-    assert all_rows_pay(10_000, 200, 16, 0.006, 0.9)
-    assert not all_rows_pay(10_000, 200, 16, 0.006, 0.1)
-    assert not all_rows_pay(30_000, 152, 10, 0.004, 0.9)
-    assert not all_rows_pay(10_000, 500, 3, 0.001, 0.9)
+def test_bands_are_not_for_more_ties_than_they_can_hold():
+    assert beyond_bands(10_000, 64, 700, 0.28)
+    assert not beyond_bands(10_000, 200, 16, 0.006)
+    assert not beyond_bands(30_000, 152, 10, 0.004)
 
 
 def test_tied_rows_are_taken_all_at_once_where_they_fit_and_else_by_passes(monkeypatch):
     rows = awkward("histograms", 1200)
-    monkeypatch.setattr(solve, "matrix_pays", lambda *_: False)
-    monkeypatch.setattr(choice, "WIDEST", 100)
+    monkeypatch.setattr(solve, "_FEW_ROWS", 0)
+    monkeypatch.setattr(band, "WIDEST", 100)
     at_once = nu_path(rows, GRID)
     monkeypatch.setattr(solve, "_GRAM_BYTES", 8 * 4 * rows.size - 1)
     by_passes = nu_path(rows, GRID)
@@ -203,11 +207,13 @@ def test_tied_rows_are_taken_all_at_once_where_they_fit_and_else_by_passes(monke
     np.testing.assert_allclose(at_once.objective, by_passes.objective, rtol=2.1e-6)
 
 
-def test_the_matrix_is_for_few_rows_with_many_of_them_free():
-    assert matrix_pays(2048, 9216, 21, 200)
-    assert not matrix_pays(5000, 200, 21, 40)
-    assert not matrix_pays(8000, 20, 21, 0)
-    assert matrix_pays(150, 31360, 21, 0)
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "way"),
+    [(5000, 30, "gram"), (20_000, 3, "gram"), (13_000, 90, "passes")],
+)
+def test_few_rows_are_taken_all_at_once(n_rows, n_columns, way):
+    rows = np.random.default_rng(0).random((n_rows, n_columns)) + 0.2
+    assert nu_path(rows, [0.1, 0.5]).way == way
 
 
 def test_a_band_is_never_so_wide_that_its_matrix_fills_the_memory(monkeypatch):

@@ -36,9 +36,9 @@ class NuPath:
             message of every problem that did not converge. Usually empty.
         n_rows: l.
         n_passes: reads of all rows that it took.
-        way: "gram", all rows at once, through the matrix of their scalar products or, where they
-            are many more than columns, without; or "passes", by passes over the rows with a small
-            program for those near the threshold: whichever costs less.
+        way: "gram", all rows at once, through the scalar products of those near the threshold or
+            of all; or "passes", by passes over the rows, shared by every nu, with a small program
+            for those near each threshold: whichever costs less.
     """
 
     nus: Array

@@ -16,6 +16,7 @@ from oneclass.svm._normal import NormalEquations
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+_SMALL = 256  # rows: picking some out of their matrix takes longer than the whole product
 _MANY = 3  # so many times more rows than columns: no matrix
 
 
@@ -53,24 +54,35 @@ class Products:
         """Without the matrix."""
         return cls(np.einsum("ij,ij->i", rows, rows), None, rows, NormalEquations(rows))
 
+    def part(self, ids: Ints, scores: Array, now: Array, goal: Array) -> tuple[Products, Array]:
+        """Products of some of the rows, and (f,) their scores after a move of the weights."""
+        rows = None if self.rows is None else self.rows[ids]
+        seen = self.at(ids, scores, now, goal)
+        if self.matrix is not None:
+            return self.of(self._among(ids), rows), seen
+        assert rows is not None
+        return self.of_rows(rows) if many(*rows.shape) else self.of(rows @ rows.T, rows), seen
+
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
         """The scores after a move of the weights; only rows that move cost anything."""
         step = goal - now
-        moving = np.flatnonzero(step)
+        moving = step.nonzero()[0]
         if self.rows is not None and (self.matrix is None or len(moving) > self.rows.shape[1]):
             return np.asarray(scores + self.rows @ (step[moving] @ self.rows[moving]))
         assert self.matrix is not None
-        if 2 * len(moving) > len(step):
+        if 2 * len(moving) > len(step) or len(step) <= _SMALL:
             return np.asarray(scores + step @ self.matrix)
         return np.asarray(scores + step[moving] @ self.matrix[moving])
 
     def at(self, ids: Ints, scores: Array, now: Array, goal: Array) -> Array:
         """(f,) the scores of the rows ``ids`` alone after a move of the weights."""
         step = goal - now
-        moving = np.flatnonzero(step)
+        moving = step.nonzero()[0]
         if self.rows is not None:
             return np.asarray(scores[ids] + self.rows[ids] @ (step[moving] @ self.rows[moving]))
         assert self.matrix is not None
+        if len(step) <= _SMALL:
+            return np.asarray((scores + step @ self.matrix)[ids])
         return np.asarray(scores[ids] + self.matrix[ids[:, None], moving] @ step[moving])
 
     def unknowns(self, n_free: int) -> int:
@@ -89,7 +101,8 @@ class Products:
             pull: (f,) their gradient.
             missing: what their weights are to gain together.
         """
-        sides = np.stack([pull, np.ones(len(pull))], axis=1)
+        sides = np.ones((len(pull), 2))
+        sides[:, 0] = pull
         if self.normal is not None and len(ids) > self.normal.n_columns:
             solved = self.normal.solve(ids, ridge, width, sides)
         else:

@@ -77,7 +77,12 @@ class Program:
 
     def inside(self, here: Point) -> Array:
         """(n,) the weights that the scores call for, within their bounds."""
-        return np.clip(self.called_for(here.scores, here.rho), 0.0, self.bounds)
+        return self.within(here.scores, here.rho)
+
+    def within(self, scores: Array, rho: float) -> Array:
+        """(n,) the same for other scores."""
+        # Faster than `np.clip`, which counts in programs of a hundred rows.
+        return np.minimum(np.maximum(self.called_for(scores, rho), 0.0), self.bounds)
 
     def sides(self, here: Point) -> Sides:
         """Where the scores put the rows."""
@@ -92,7 +97,7 @@ class Program:
         """
         free = sides.free
         goal = np.where(free, here.weights, np.where(sides.upper, self.bounds, 0.0))
-        ids, rho = np.flatnonzero(free), here.rho
+        ids, rho = free.nonzero()[0], here.rho
         if len(ids):
             pull = self.products.at(ids, here.scores, here.weights, goal)
             pull += self.width * self.ridge[ids] * (goal[ids] - self.centre[ids])
@@ -108,7 +113,7 @@ class Program:
         knots = np.sort(np.concatenate([lowest, lowest + self.width * self.ridge * self.bounds]))
 
         def total(rho: float) -> float:
-            return float(np.clip(self.called_for(scores, rho), 0.0, self.bounds).sum())
+            return float(self.within(scores, rho).sum())
 
         low, high = 0, len(knots) - 1
         while high - low > 1:
@@ -128,9 +133,7 @@ class Program:
             The ranks of the first and of the one after the last, and (n,) the rows in the order of
             their scores.
         """
-        order = np.argsort(scores, kind="stable")
-        filled = np.cumsum(self.bounds[order])
-        rank = int(np.searchsorted(filled, self.mass, side="right"))  # that many are at their bound
+        order, rank = ranked(scores, self.mass, self.bounds)
         count = min(count, len(order))
         low = max(min(rank - count // 2, len(order) - count), 0)
         return low, low + count, order
@@ -144,6 +147,13 @@ class Program:
         )
         scale = abs(here.rho) * self.mass
         return float(loose) / scale if scale > 0 else np.inf
+
+
+def ranked(scores: Array, mass: float, bounds: Array) -> tuple[Ints, int]:
+    """(n,) the rows in the order of their scores, and how many of them are at their bound where the
+    lowest carry the mass."""
+    order = np.argsort(scores, kind="stable")
+    return order, int(np.searchsorted(np.cumsum(bounds[order]), mass, side="right"))
 
 
 def into_box(weights: Array, mass: float, bounds: Array) -> Array:
@@ -162,3 +172,12 @@ def lowest_first(scores: Array, mass: float, bounds: Array) -> Array:
     weights = np.zeros(len(scores))
     weights[order] = np.clip(mass - filled + bounds[order], 0.0, bounds[order])
     return weights
+
+
+def lowest_value(scores: Array, mass: float, bounds: Array) -> float:
+    """What the vertex with the lowest score has as its score."""
+    if bounds.max() > 1:
+        return float(scores @ lowest_first(scores, mass, bounds))
+    whole = min(int(mass), len(scores) - 1)
+    lowest = np.partition(scores, whole)
+    return float(lowest[:whole].sum() + (mass - whole) * lowest[whole])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oneclass.svm._products import Products
 from oneclass.svm._program import Point, Program, Sides, lowest_first
+from oneclass.svm._row_products import RowProducts
 from oneclass.svm.solving.smoothing import CLOSE, sharpened, smoothed
 
 Array = NDArray[np.float64]
@@ -53,6 +54,7 @@ def minimise(
     n_free: int | None,
     ridge: Array,
     bounds: Array,
+    close: float = CLOSE,
 ) -> Face:
     """Minimise the program plus 1/2 (a - weights)' diag(ridge) (a - weights).
 
@@ -70,6 +72,8 @@ def minimise(
             None where ``weights`` say which.
         ridge: (n,) positive.
         bounds: (n,) u, positive.
+        close: a gap, relative to the threshold times the mass, that is small enough where hundreds
+            of rows are tied.
     """
     if mass >= float(bounds.sum()) * (1 - 1e-12):
         return Face(bounds.copy(), products.moved(scores, weights, bounds), 0, True)
@@ -88,7 +92,7 @@ def minimise(
     if face.settled:
         return replace(face, circled=True)
     nearer = sharpened(program, near, width, narrowest)
-    if program.gap(nearer) <= CLOSE:
+    if program.gap(nearer) <= close:
         n_free = int(np.count_nonzero((nearer.weights > 0) & (nearer.weights < bounds)))
         return Face(nearer.weights, nearer.scores, n_free, settled=True, circled=True)
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
@@ -97,7 +101,7 @@ def minimise(
     return replace(_descend(program, lowest), circled=True)
 
 
-def ridge_for(products: Products, *, exact: bool) -> Array:
+def ridge_for(products: Products | RowProducts, *, exact: bool) -> Array:
     """(n,) a ridge for `minimise`.
 
     Args:
@@ -126,17 +130,17 @@ def _by_rank(program: Program, scores: Array, n_free: int) -> Sides:
     return Sides(free, upper)
 
 
-def _slack(program: Program) -> float:
+def slack_for(squares: Array, mass: float) -> float:
     """By how much a score may miss the threshold."""
-    square = float(np.mean(program.products.squares))
-    return _SLACK * float(np.finfo(float).eps) * max(program.mass, 1.0) * square
+    square = float(np.mean(squares))
+    return _SLACK * float(np.finfo(float).eps) * max(mass, 1.0) * square
 
 
 def _exchange(program: Program, here: Point, sides: Sides, most: int) -> Face:
     """The primal-dual active set method: solve for the free rows; all who break their condition
     change sides (Hintermüller, Ito, Kunisch, SIAM J. Optim. 13, 2002). A few rounds, or a circle.
     """
-    slack = _slack(program)
+    slack = slack_for(program.products.squares, program.mass)
     fewest, idle = len(here.weights), 0
     for _ in range(_ROUNDS):
         sides = _able(program, here.scores, sides)
@@ -169,7 +173,8 @@ def _descend(program: Program, here: Point) -> Face:
         program: the program.
         here: to start from; feasible.
     """
-    products, bounds, slack = program.products, program.bounds, _slack(program)
+    products, bounds = program.products, program.bounds
+    slack = slack_for(products.squares, program.mass)
     free = (here.weights > 0) & (here.weights < bounds)
     for _ in range(_DESCENTS * len(bounds)):
         seen, rho = program.pull(here), np.nan

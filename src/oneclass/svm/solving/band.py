@@ -1,7 +1,9 @@
 """The rows nearest the threshold, each with its own weight.
 
 Away from the threshold a row's weight is plainly 0 or plainly at its bound; only the few rows in
-between need weights of their own. With the rest fixed, that is a small program.
+between need weights of their own. With the rest fixed, that is a small program. How wide a band is
+depends on the free rows, those strictly between the bounds: there are six for each. A sample, and
+later the last band, tells their number.
 """
 
 from __future__ import annotations
@@ -12,15 +14,34 @@ from numpy.typing import NDArray
 from oneclass.svm._products import Products, many
 from oneclass.svm._program import into_box, lowest_first
 from oneclass.svm.solving.active_set import minimise, ridge_for
-from oneclass.svm.solving.choice import band_width
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.passes import Gathered
 from oneclass.svm.solving.scores import Threshold
 
 Array = NDArray[np.float64]
 
+NARROWEST, WIDEST = 64, 2896  # rows of a band; the matrix of the widest takes 64 MB
+_PER_FREE = 6
 _NARROWER = 8  # after a leap, so many times fewer rows may still change sides
 _STEPS = 2  # the second corrects what the products of float32 rows and the ridge have blurred
+
+
+def band_width(n_free: float) -> int:
+    """Rows of a band in which so many are free."""
+    return max(NARROWEST, int(_PER_FREE * n_free))
+
+
+def beyond_bands(n_rows: int, n_columns: int, n_free: float, share_free: float) -> bool:
+    """Whether so many rows are tied that no band can hold them.
+
+    Args:
+        n_rows: of the problem.
+        n_columns: of the rows.
+        n_free: rows of a sample that were free, for a typical nu.
+        share_free: the same, of all rows of the sample.
+    """
+    # More free rows than columns are tied, and of more rows more are.
+    return band_width(share_free * n_rows if n_free > n_columns else n_free) > WIDEST
 
 
 def leap(hull: Hull, cut: Threshold, gathered: Gathered) -> None:

@@ -1,12 +1,11 @@
-"""The whole path in nu through the matrix of scalar products of the rows.
+"""The whole path in nu over all rows at once.
 
 At nu = 1 every row carries the full weight. Walking downwards, the scores of the last nu say which
-rows are near the next threshold; a few exchanges and small linear systems settle it. The matrix is
-multiplied in the rows' own dtype, so the path is only as good as that; then all rows are scored in
-float64 against every w, and what is not yet within the tolerance is corrected from those scores,
-as iterative refinement corrects the solution of a linear system. Of rows that are equal only one is
-in the matrix. Where there are many more rows than columns, scores move by the rows themselves, and
-no matrix is made.
+rows are near the next threshold; a few exchanges among these and small linear systems settle it
+(`shrinking`). Few rows have all their scalar products in a matrix; of many, those near a threshold
+alone, and all are scored anew for each nu. Then all rows are scored in float64 against every w, and
+what is not yet within the tolerance is corrected from those scores, as iterative refinement
+corrects the solution of a linear system. Of rows that are equal only one is taken.
 """
 
 from __future__ import annotations
@@ -21,17 +20,22 @@ from numpy.typing import NDArray
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
 from oneclass.svm._products import Products, many
-from oneclass.svm._program import into_box, lowest_first
+from oneclass.svm._program import into_box, lowest_value
 from oneclass.svm._repeats import Repeats
-from oneclass.svm.solving.active_set import minimise, ridge_for
+from oneclass.svm._row_products import RowProducts, gram_matrix
+from oneclass.svm.solving.active_set import ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
+from oneclass.svm.solving.shrinking import Shrinking
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 
-_WIDE_WORK = 2e9  # multiplications: so small a matrix is multiplied in float64 at once
+WIDE_WORK = 2e9  # multiplications: so small a matrix is multiplied in float64 at once
 _CLOSE = 1e-8  # a relative gap that the walk leaves to the corrections
+_FEWEST = 1400  # of more rows, all are scored for each nu in less time than the matrix takes
+_LOOSEST = 1e-6  # of these gaps, so that the next nu has a start
+_NEAR_ENOUGH = 0.8  # of the tolerance: a gap that the walk leaves where rows are tied
 _ONE_ROUND = 2  # passes: the points, and the scores of all rows against them
 FEWEST_PASSES = 1 + _ONE_ROUND
 
@@ -85,13 +89,12 @@ def solve_by_gram(
     """
     dtype = rows.dtype
     wide: RowBlocks = WideRows(rows)
-    small = len(equal.first) ** 2 * rows.n_columns <= _WIDE_WORK
+    small = len(equal.first) ** 2 * rows.n_columns <= WIDE_WORK
     wide = HeldRows(wide) if small else wide
     multiplied = wide if small else rows
-    products = _products(equal.different(multiplied))
-    ridge = ridge_for(products, exact=products.matrix is None or small)
+    shrinking = _shrinking(equal.different(multiplied), equal.counts, small=small)
     masses = np.maximum(np.asarray(nus) * rows.n_rows, 1.0)
-    problems = _walk(products, masses, ridge, equal.counts, rows.n_columns)
+    problems = _walk(shrinking, masses, rows.n_columns, min(_NEAR_ENOUGH * tol, _LOOSEST))
     mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
     solved: dict[int, Solved] = {}
     n_passes = 1
@@ -114,27 +117,11 @@ def solve_by_gram(
             if end is not None:
                 solved[i] = end
             else:
-                _improve(products, problem, problem.mass * scores[equal.first], ridge, equal.counts)
+                _improve(shrinking, problem, problem.mass * scores[equal.first])
     in_order = [solved[i] for i in range(len(problems))]
     each = rows.n_rows / len(equal.first)  # rows that one stands for
     n_free = [int(problem.n_free * each) for problem in problems]
     return GramSolution(in_order, n_free, sum(problem.circled for problem in problems), n_passes)
-
-
-def gram_matrix(rows: RowBlocks) -> Array:
-    """(n, n) float64: scalar products, multiplied in the dtype of the rows."""
-    blocks = list(rows.blocks())
-    gram = np.empty((rows.n_rows, rows.n_rows))
-    starts = np.cumsum([0, *map(len, blocks)])
-    for i, one in enumerate(blocks):
-        mine = slice(starts[i], starts[i + 1])
-        for j, other in enumerate(blocks[: i + 1]):
-            theirs = slice(starts[j], starts[j + 1])
-            products = one @ other.T
-            gram[mine, theirs] = products
-            if j < i:
-                gram[theirs, mine] = products.T
-    return gram
 
 
 def score(rows: RowBlocks, coefs: Array) -> Array:
@@ -150,22 +137,29 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
     return scores
 
 
-def _products(rows: RowBlocks) -> Products:
+def _shrinking(rows: RowBlocks, bounds: Array, *, small: bool) -> Shrinking:
+    """The rows' products, as far as they pay."""
+    wide = max(rows.n_columns / rows.n_rows, 1.0)
+    if not small and rows.n_rows > _FEWEST * wide:
+        by_rows = RowProducts(np.concatenate(list(rows.blocks())))
+        return Shrinking(by_rows, ridge_for(by_rows, exact=True), bounds)
     if many(rows.n_rows, rows.n_columns):
-        return Products.of_rows(_together(rows))
-    exact = rows.dtype == np.float64 and rows.n_columns < rows.n_rows
-    return Products.of(gram_matrix(rows), _together(rows) if exact else None)
+        products, exact = Products.of_rows(_together(rows)), True
+    else:
+        short = rows.dtype == np.float64 and rows.n_columns < rows.n_rows
+        products = Products.of(gram_matrix(rows), _together(rows) if short else None)
+        exact = small
+    return Shrinking(products, ridge_for(products, exact=exact), bounds)
 
 
 def _together(rows: RowBlocks) -> Array:
     return np.concatenate([block.astype(np.float64, copy=False) for block in rows.blocks()])
 
 
-def _walk(
-    products: Products, masses: Array, ridge: Array, bounds: Array, n_columns: int
-) -> list[_Problem]:
+def _walk(shrinking: Shrinking, masses: Array, n_columns: int, close: float) -> list[_Problem]:
     """From the largest nu to the smallest, each from the scores of the last."""
     problems: list[_Problem | None] = [None] * len(masses)
+    products, bounds = shrinking.products, shrinking.bounds
     nothing_yet = np.zeros(len(bounds))
     weights, scores = bounds, products.moved(nothing_yet, nothing_yet, bounds)
     largest, n_rows = float(masses.max()), float(bounds.sum())
@@ -182,7 +176,7 @@ def _walk(
         if _is_best(share * scores, share * weights, mass, bounds):
             scores, weights = share * scores, share * weights
         else:
-            face = minimise(products, scores, weights, mass, n_free, ridge, bounds)
+            face = shrinking.minimise(scores, weights, mass, n_free, close)
             weights, scores, n_free = face.weights, face.scores, face.n_free
             circled = face.circled
         problems[i] = _Problem(mass, into_box(weights, mass, bounds), n_free, circled)
@@ -192,14 +186,13 @@ def _walk(
 def _is_best(scores: Array, weights: Array, mass: float, bounds: Array) -> bool:
     """Whether no other weights make w shorter, within far less than any tolerance."""
     square = float(scores @ weights)
-    return square - float(scores @ lowest_first(scores, mass, bounds)) <= _CLOSE * square
+    return square - lowest_value(scores, mass, bounds) <= _CLOSE * square
 
 
-def _improve(
-    products: Products, problem: _Problem, scores: Array, ridge: Array, bounds: Array
-) -> None:
-    face = minimise(products, scores, problem.weights, problem.mass, None, ridge, bounds)
-    problem.weights, problem.n_free = into_box(face.weights, problem.mass, bounds), face.n_free
+def _improve(shrinking: Shrinking, problem: _Problem, scores: Array) -> None:
+    face = shrinking.minimise(scores, problem.weights, problem.mass, None, _CLOSE)
+    problem.weights = into_box(face.weights, problem.mass, shrinking.bounds)
+    problem.n_free = face.n_free
 
 
 def _points(rows: RowBlocks, equal: Repeats, problems: Sequence[_Problem]) -> Array:

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from oneclass.svm.solving.band import improve, leap
+from oneclass.svm.solving.band import WIDEST, improve, leap
 from oneclass.svm.solving.certificate import held_by
-from oneclass.svm.solving.choice import WIDEST
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.looks import Looks, Point, Scored
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome

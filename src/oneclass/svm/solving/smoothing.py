@@ -24,6 +24,7 @@ _WIDTHS, _STEPS = 20, 30  # a bound on both; 5 and 7 are usual
 _CUTS = 10  # of the step, to find how far the function falls
 _FEWEST = 64  # rows between the bounds, to begin with
 _PER_FREE = 1.5
+_TIED = 1e-3  # of the scores' spread, and of how far they are to move: where rows are tied, r
 _CHEAP = 60  # so much faster is a product that makes a matrix than one that moves scores
 _SAME = 0.99  # of the rows between the bounds, where r need not be smaller
 CLOSE = 1e-8  # a gap, relative to the threshold times the mass: the next call finds the rest
@@ -54,7 +55,11 @@ def smoothed(
     expected = max(int(_PER_FREE * n_free), _FEWEST)
     first, after, order = program.around_threshold(scores, expected)
     rho = float(scores[order[after - 1]])
-    program = replace(program, width=max(rho - float(scores[order[first]]), narrowest))
+    spread = float(scores[order[3 * len(order) // 4]] - scores[order[len(order) // 4]])
+    lacking = abs(float(weights.sum()) - mass) / mass * abs(rho)
+    tied = _TIED * max(spread, lacking)
+    width = max(rho - float(scores[order[first]]), tied, narrowest)
+    program = replace(program, width=width)
     here = Point(weights, scores, rho)
     before, most = program.sides(here), max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
     for _ in range(_WIDTHS):
@@ -137,11 +142,7 @@ def _step_length(program: Program, here: Point, goal: Point) -> float:
     per_step = float((goal.weights - here.weights) @ scores)
 
     def slope(share: float) -> float:
-        inside = np.clip(
-            program.called_for(here.scores + share * scores, here.rho + share * rho),
-            0.0,
-            program.bounds,
-        )
+        inside = program.within(here.scores + share * scores, here.rho + share * rho)
         fall = per_weight + share * per_step - program.mass * rho
         return float(fall + inside.sum() * rho - inside @ scores)
 

@@ -1,7 +1,8 @@
 """Solve every nu of a grid over the same rows, the way that costs least.
 
-All rows at once (`gram`) or by passes over them (`rounds`). A random sample, solved first all at
-once, says which is better (`choice`) and gives the passes their start.
+All rows at once (`gram`) where they are few; else by passes over them (`rounds`), which start from
+a random sample that is first solved all at once. Where the sample shows that so many rows are tied
+that no band can hold them, all rows at once again.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from oneclass.rows import ArrayRows, RowBlocks
 from oneclass.svm._blocks import HeldRows
 from oneclass.svm._products import many
 from oneclass.svm._repeats import Repeats, repeats
-from oneclass.svm.solving.choice import NARROWEST, all_rows_pay, band_width, matrix_pays
-from oneclass.svm.solving.gram import FEWEST_PASSES, GramSolution, solve_by_gram
+from oneclass.svm.solving.band import NARROWEST, WIDEST, band_width, beyond_bands
+from oneclass.svm.solving.gram import FEWEST_PASSES, WIDE_WORK, GramSolution, solve_by_gram
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.looks import BlockLooks, Looks
 from oneclass.svm.solving.outcome import Solved
@@ -30,6 +31,10 @@ Floats = NDArray[np.floating[Any]]
 
 _GRAM_BYTES = 512 << 20
 _COPIES = 4  # of rows in float64, where they are taken all at once without their matrix
+_FEW_ROWS = 4 * WIDEST  # up to here, the programs of the bands cost more than scoring all rows
+_FEW_NUMBERS = 1 << 20  # in float64 they stay in the cache while all rows are scored
+_SEVERAL = 5  # nu, of which each starts from the last
+_PART = 3  # bands of more than such a part of the rows cost more than their matrix
 _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
 _SAMPLE_ROWS = 3000
@@ -74,27 +79,24 @@ def solve(
     Raises:
         InputError: a row is not finite.
     """
-    n, d = rows.n_rows, rows.n_columns
+    n = rows.n_rows
     held = max_passes > FEWEST_PASSES and min(nus) < 1.0 and _may_be_held(rows)
-    by_gram = held and _fits(n) and matrix_pays(n, d, len(nus), 0)
+    rows = HeldRows(rows) if held else rows
+    equal = repeats(rows) if held else None
+    by_gram = equal is not None and _all_at_once(equal, rows.n_columns, len(nus))
     if max_passes <= 3:
         start = None
     known = by_gram or start is not None or max_passes <= 3 or min(nus) == 1.0
-    sampled = None if known else _sample(rows)
-    rows = HeldRows(rows) if held else rows
     looks: Looks = rows if isinstance(rows, Looks) else BlockLooks(rows)
-    found = looks.survey(sampled)
-    first = None if sampled is None else _solve_sample(ArrayRows(found.sample), nus)
-    if held and (by_gram or first is not None):
+    found = looks.survey(None if known else _sample(rows))
+    first = _solve_sample(ArrayRows(found.sample), nus) if len(found.sample) else None
+    if equal is not None and first is not None:
+        by_gram = _beyond_bands(equal, found, first)
+    if equal is not None and by_gram:
         assert isinstance(looks, BlockLooks), "rows that may be held are"
-        equal = repeats(rows)
-        if first is not None:
-            by_gram = _all_at_once(equal, d, first, len(found.sample), len(nus))
-        if by_gram:
-            done = solve_by_gram(
-                rows, equal, nus, looks.lengths, tol=tol, max_passes=max_passes - 1
-            )
-            return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
+        most = max_passes - 1
+        done = solve_by_gram(rows, equal, nus, looks.lengths, tol=tol, max_passes=most)
+        return Solution(done.solved, found, 1 + done.n_passes, Way.GRAM)
     mean = found.total / n
     hulls = {i: Hull(max(nu * n, 1.0), mean, NARROWEST) for i, nu in enumerate(nus)}
     if first is not None:
@@ -116,18 +118,28 @@ def _fits(n_different: int) -> bool:
     return 8 * n_different**2 <= _GRAM_BYTES
 
 
-def _all_at_once(
-    equal: Repeats, n_columns: int, first: GramSolution, n_sampled: int, n_nus: int
-) -> bool:
+def _all_at_once(equal: Repeats, n_columns: int, n_nus: int) -> bool:
+    """Whether not to take passes, as far as the shape tells."""
+    n_different = len(equal.first)
+    if many(n_different, n_columns):
+        few = n_different <= _FEW_ROWS or n_different * n_columns <= _FEW_NUMBERS
+        return few and _copies_fit(n_different, n_columns)
+    several = n_nus >= _SEVERAL or n_different**2 * n_columns <= WIDE_WORK
+    return several and _fits(n_different)
+
+
+def _beyond_bands(equal: Repeats, found: Survey, first: GramSolution) -> bool:
     """Whether not to take passes, by what the sample showed."""
-    n_free, n_different = float(np.mean(first.n_free)), len(equal.first)
-    n_rows = len(equal.which)
-    if _fits(n_different) and matrix_pays(n_rows, n_columns, n_nus, n_free, n_different):
-        return True
-    if not many(n_different, n_columns) or 8 * _COPIES * n_different * n_columns > _GRAM_BYTES:
-        return False
-    circled = first.n_circles / n_nus
-    return all_rows_pay(n_different, n_columns, n_free, n_free / n_sampled, circled)
+    n_different, (n_sampled, n_columns) = len(equal.first), found.sample.shape
+    n_free = float(np.mean(first.n_free))
+    if not many(n_different, n_columns):
+        return _fits(n_different) and _PART * band_width(n_free) > n_different
+    fit = _copies_fit(n_different, n_columns)
+    return fit and beyond_bands(n_different, n_columns, n_free, n_free / n_sampled)
+
+
+def _copies_fit(n_rows: int, n_columns: int) -> bool:
+    return 8 * _COPIES * n_rows * n_columns <= _GRAM_BYTES
 
 
 def _is_long(rows: RowBlocks) -> bool:

@@ -19,10 +19,11 @@ def robust(result: dict[str, Any]) -> str:
             "### Rows of many kinds",
             f"`{result['command']}` ({hardware(result['machine'])}); 21 nu, float32 rows at "
             "tol = 1e-6 and the same rows as float64 at tol = 1e-7. Seconds of processor time for "
-            "the grid. Excess: over the best objective known, relative to w.w. A peer in "
-            "(brackets) does not get as near as we do with any tolerance tried; `~` is scaled from "
-            "some nu, `>` from the smallest alone, where libsvm has the least to do. Memory is "
-            "what a solver adds to the rows. All times are from the array of rows on: making a "
+            "the grid. Excess: over the best objective known, relative to w.w. A peer has the "
+            "loosest tolerance tried that gets it as near as we are, or, where none does, within "
+            "1e-6; in (brackets) it gets there with none. `~` is scaled from some nu, `>` from the "
+            "smallest alone, where libsvm has the least to do. Memory is what a solver adds to the "
+            "rows. All times are from the array of rows on: making a "
             "Gram matrix, or liblinear's own format, counts.",
             table(OUR_HEAD, [_ours(one) for one in found]),
             table(PEER_HEAD, [_theirs(one) for one in found]),

@@ -139,7 +139,6 @@ def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert CliRunner().invoke(cli, ["demo", "x", "y"]).exit_code == 2
 
 
-@pytest.mark.slow
 def test_the_demo_finds_scratches_and_stains(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,7 +94,7 @@ def run_textures(folder: Path, *, seed: int) -> None:
     run_command("score", model, folder / "incoming", "-o", run, "--heatmaps", folder / "heatmaps")
     judged = read_run(run)
     predictions = judged.predictions
-    promised = judged.record["model"]["false_alarms"]
+    promised = judged.record["card"]["false_alarms"]
     kinds = np.array([Path(p.path).parent.name for p in predictions])
     scores = np.array([p.score for p in predictions])
     for kind in KINDS:

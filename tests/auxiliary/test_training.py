@@ -299,7 +299,7 @@ def test_one_sub_category_is_refused(place: Path) -> None:
         (("--preset", "slow"), "expected one of paper, quick"),
         (("--epochs", "0"), "--epochs is 0: expected a number above 0"),
         (("--min-images", "0"), "--min-images is 0: expected a number above 0"),
-        (("--checkpoint-every", "nan"), "--checkpoint-every is nan: expected a number above 0"),
+        (("--checkpoint-every", "nan"), "--checkpoint-every is nan: expected a number of seconds"),
         (("--device", "tpu9"), "device 'tpu9' cannot be used"),
         (("--labels", "x.csv", "--auto-subcategories", "2"), "exclude each other"),
         (("--size", "20", "--network", "male-5045"), "at least 48 x 48 pixels"),

@@ -79,7 +79,7 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
     default=120.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time between two checkpoints; there is one after each epoch too.",
+    help="Time between two checkpoints, 0 for one a step; there is one after each epoch too.",
 )
 def train(
     normal: str,
@@ -160,11 +160,12 @@ def _options(**settings: Any) -> Any:
     from oneclass.auxiliary.recipes import preset
     from oneclass.auxiliary.training import TrainingOptions
 
-    for name, value in (
-        ("min-images", settings["min_images"]),
-        ("checkpoint-every", settings["checkpoint_seconds"]),
-    ):
-        _refuse_none(name, value)
+    _refuse_none("min-images", settings["min_images"])
+    if not settings["checkpoint_seconds"] >= 0:
+        raise InputError(
+            f"--checkpoint-every is {settings['checkpoint_seconds']}: expected a number of "
+            "seconds; 0 is after every step."
+        )
     recipe = _changed(preset(settings["preset"]), settings)
     for name in ("epochs", "batch", "learning_rate", "flip"):
         settings.pop(name)

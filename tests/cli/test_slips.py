@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
+from oneclass.cli import cli
 from oneclass.cli.demo import typed_program
+from oneclass.cli.talk.slips import ARGUMENTS, OTHER_OPTIONS
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 
@@ -66,6 +69,40 @@ def test_a_threshold_is_explained_not_taken_for_threads(place: Path, option: str
     assert "--false-alarms 1%" in told
     assert "--threads" not in told
     assert "--out" in said(place, "score", "m.oneclass", "good", "--ot", "0.5")  # others: as ever
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "m", "run", "--truth", "x"), "Did you mean '--labels' or '--normal'?"),
+        (("fit", "good", "-o", "x", "--rate", "1%"), "Did you mean '--false-alarms'?"),
+        (("update", "m", "--remove", "x"), "Did you mean '--forget'?"),
+        (("update", "m", "--delete", "x"), "Did you mean '--forget'?"),
+        (("score", "m", "good", "--output", "x"), "Did you mean '--out'?"),
+        (("train", "good", "-o", "x", "--gpu"), "Did you mean '--device'?"),
+        (("train", "good", "-o", "x", "--batch-size", "8"), "Did you mean '--batch'?"),
+        (("score", "--model", "m", "good"), "MODEL is an argument"),
+        (("fit", "--images", "good", "-o", "x"), "NORMAL is an argument"),
+        (("score", "m", "--input", "good"), "INPUT is an argument"),
+        (("fit", "good", "-o", "x", "--gpu"), "onnxruntime-gpu"),
+        (("fit", "good", "-o", "x", "--batch", "8"), "as many images at a time as suit it"),
+        (("fit", "good", "-o", "x", "--epochs", "8"), "'oneclass train' trains a network"),
+    ],
+)
+def test_options_by_other_names(place: Path, words: tuple[str, ...], told: str) -> None:
+    error = said(place, *words)
+    name = next(word for word in words if word.startswith("--"))
+    assert f"No such option {name!r}. " in error
+    assert told in error
+
+
+def test_what_is_meant_is_there() -> None:
+    named: dict[str, click.Parameter] = {}
+    for command in cli.commands.values():
+        for param in command.params:
+            named |= dict.fromkeys([*param.opts, str(param.name)], param)
+    assert {option for options in OTHER_OPTIONS.values() for option in options} <= set(named)
+    assert {name for names in ARGUMENTS.values() for name in names} <= set(named)
 
 
 def test_a_layer_is_nearly_right(place: Path) -> None:

@@ -23,6 +23,7 @@ from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve
+from oneclass.cli.talk.slips import OTHER_WORDS, on_option
 from oneclass.cli.train import train
 from oneclass.cli.update import update
 from oneclass.cli.verify import verify
@@ -42,22 +43,6 @@ Exit codes:
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP"""
 
 
-OTHER_WORDS = {
-    **dict.fromkeys(("predict", "infer", "detect", "test", "run", "inspect"), "score"),
-    **dict.fromkeys(("learn", "calibrate"), "fit"),
-    **dict.fromkeys(("explain", "heatmap", "heatmaps"), "score --heatmaps DIR"),
-    **dict.fromkeys(("show", "version"), "info"),
-}
-"""What other programs call our commands."""
-OTHER_OPTIONS = dict.fromkeys(
-    ("--threshold", "--contamination"),
-    "The threshold comes from the normal images and from a rate of false alarms, which is yours to "
-    "choose: --false-alarms 1%. 'oneclass info MODEL' shows it. Scores are in predictions.csv, so "
-    "that you can compare them with any other number.",
-)
-"""What other programs take, and what there is instead."""
-
-
 class Commands(click.Group):
     """The commands, with a hint for those who know them by another name."""
 
@@ -71,9 +56,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            if error.option_name not in OTHER_OPTIONS:
+            told = on_option(error.option_name, error.ctx or ctx)
+            if told is None:
                 raise
-            told = f"No such option {error.option_name!r}. {OTHER_OPTIONS[error.option_name]}"
+            told = f"No such option {error.option_name!r}. {told}"
             raise click.UsageError(told, error.ctx) from None
 
 

@@ -121,7 +121,10 @@ def test_rows_of_another_model_or_damaged_ones_are_refused(tmp_path: Path) -> No
 def test_the_rows_name_what_made_them(tmp_path: Path) -> None:
     detector = Detector(**SMALL).fit(stripes(20, seed=6))
     detector.save(tmp_path / "m", rows=True)
-    card, arrays, _ = modelfile.read(rows_file(tmp_path / "m"))
+    card, arrays = modelfile.open_rows(rows_file(tmp_path / "m"))
     assert card["representation"] == detector.card["representation"]
     assert arrays["rows"].shape == (20, 160)
     assert arrays["digests"].shape == (20, 4)
+    for read in (load, modelfile.read):
+        with pytest.raises(ModelFileError, match=r"the rows of a model's images.* beside it: .*m$"):
+            read(rows_file(tmp_path / "m"))

@@ -145,6 +145,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
                 "'oneclass fit', which is seldom larger than some MB."
             ) from None
     card, entries, digest = _checked(path, io.BytesIO(content))
+    if "images_sha256" in card:  # as `TrainingRows.write` marks them
+        model = path.with_name(path.name.removesuffix(".rows"))
+        raise ModelFileError(
+            f"model {path}: refused: it is no model, but the rows of a model's images, which "
+            f"'oneclass update' reads by itself. Give the model beside it: {model}"
+        )
     return card, {name: _view(content, entry) for name, entry in entries.items()}, digest
 
 

@@ -130,6 +130,11 @@ def translated_errors(path: Path) -> Iterator[None]:
             ) from error
         if isinstance(error, FileExistsError) and path.is_file():
             reason = "a file has that name, and it is to be a folder"
+        if isinstance(error, IsADirectoryError):
+            raise InputError(
+                f"cannot write {path}: {reason}, and a file is to be written. Give a file name, "
+                f"too, such as {path / 'NAME'}."
+            ) from error
         raise InputError(
             f"cannot write {path}: {reason}. Give a place that exists and may be written to."
             f"{portable.advice_on(path)}"
@@ -140,8 +145,10 @@ def _final_place(path: Path) -> Path:
     """Where a link leads; a folder, a device or a pipe is no place for a file."""
     final = path.resolve()
     portable.check_name(final)
+    if final.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if final.exists() and not final.is_file():
-        raise OSError(errno.EEXIST, "a folder or a device has that name")
+        raise OSError(errno.EEXIST, "a device has that name")
     return final
 
 

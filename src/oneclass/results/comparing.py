@@ -120,8 +120,8 @@ def _some(images: Images, purpose: str) -> Sources:
     """What was given, if it is something."""
     sources = gather(images)
     if not len(sources):
-        why = f"; {sources.errors[0]}" if sources.errors else ""
-        raise InputError(f"there is no image to {purpose}{why}. Give files, or folders with some.")
+        why = sources.errors[0] if sources.errors else f"there is no image to {purpose}"
+        raise InputError(f"{why}. Give files, or folders with some.")
     return sources
 
 

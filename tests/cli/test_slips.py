@@ -204,7 +204,7 @@ def test_compare_says_which_input_leads_nowhere(place: Path) -> None:
     for option in ("--test-normal", "--test-odd"):
         done = oneclass("compare", "good", option, "nowhere", cwd=place)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "nowhere: there is no such file" in done.stderr
+        assert done.stderr.startswith("error: nowhere: there is no such file or folder")
 
 
 def test_compare_says_what_it_could_not_read(place: Path) -> None:
@@ -219,6 +219,23 @@ def test_verify_knows_the_model_from_the_exported_one(place: Path) -> None:
     assert "Try: oneclass verify e.onnx m.oneclass 'my pictures'\n" in told
     assert "--tolerance is -1" in said(place, "verify", "e", "m", "good", "--tolerance", "-1")
     assert "--tolerance is nan" in said(place, "verify", "e", "m", "good", "--tolerance", "nan")
+
+
+def test_rows_beside_a_model_are_no_model(place: Path) -> None:
+    done = oneclass("score", "m.oneclass.rows", "good", cwd=place)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "Give the model beside it: m.oneclass\n" in done.stderr
+
+
+def test_a_folder_is_no_place_for_a_model(place: Path) -> None:
+    told = said(place, "fit", "good", "-o", "good")
+    assert "it is a folder, and a file is to be written. Give a file name" in told
+    assert "such as good/NAME." in told
+
+
+def test_words_of_a_setting_have_their_dashes(place: Path) -> None:
+    told = said(place, "evaluate", "good", "--compare", "rows image")
+    assert "with their dashes and all in quotes, such as --compare '--rows image'." in told
 
 
 def test_a_folder_is_no_model(place: Path) -> None:

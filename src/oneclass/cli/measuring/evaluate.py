@@ -143,8 +143,8 @@ def _read(text: str) -> dict[str, Any]:
         told = error.format_message() if isinstance(error, click.ClickException) else str(error)
         told = told if told.endswith((".", "?")) else f"{told}."
         raise InputError(
-            f"--compare {text!r}: {told} Expected options of 'oneclass fit' in one "
-            "word, such as --compare '--rows patches --size 448'."
+            f"--compare {text!r}: {told} Expected options of 'oneclass fit', with their "
+            "dashes and all in quotes, such as --compare '--rows image'."
         ) from None
     given = click.core.ParameterSource.COMMANDLINE
     return {k: v for k, v in context.params.items() if context.get_parameter_source(k) == given}

@@ -105,11 +105,15 @@ def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
             (),
             "half of the images have at least 200 pixels on their shorter side (64 to 200); below",
         ),
-        ([(64, 80)] * 4, ("--size", "64"), "Why: what was given of size and place in the"),
+        (
+            [(64, 80)] * 4,
+            ("--size", "64"),
+            "Why: --size without --rows is for whole images, and patches are left out; with",
+        ),
         (
             [(64, 80)] * 4,
             ("--layer", "block_4", "--grid", "2"),
-            "in the network is for whole images.",
+            "Why: --layer and --grid without --rows is for whole images, and patches are",
         ),
         ([(64, 80)] * 4, ("--rows", "image"), None),
         ([(64, 64)] * 4, ("--backbone", "greyscale"), None),

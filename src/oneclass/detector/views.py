@@ -55,8 +55,11 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
     """
     if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
         return None
-    if (asked.layer, asked.grid, asked.size) != (None, None, None):
-        return "Why: what was given of size and place in the network is for whole images."
+    if given := _for_whole_images(asked):
+        return (
+            f"Why: {given} without --rows is for whole images, and patches are left out; with "
+            "--rows both they are looked at, too."
+        )
     sides = [min(header.height, header.width) for header in headers]
     middle = f"{int(np.median(sides))} pixels on their shorter side"
     have = f"the images have {middle}"
@@ -72,6 +75,12 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
     else:
         rule = "but the backbone names no layers for patches"
     return f"Why: {have}; {rule}."
+
+
+def _for_whole_images(asked: Settings) -> str:
+    """The options, of those that by themselves leave patches out, that were given: '--size'."""
+    given = {"--layer": asked.layer, "--grid": asked.grid, "--size": asked.size}
+    return " and ".join(flag for flag, value in given.items() if value is not None)
 
 
 def patch_size(headers: list[Header]) -> tuple[int, int]:
@@ -174,8 +183,8 @@ def _view(headers: list[Header], asked: Settings, default: DefaultLayers) -> str
         )
     has_patches = bool(default.patches or asked.layer)
     if asked.rows is None and asked.tiles is None:
-        given = (asked.layer, asked.grid, asked.size) != (None, None, None)
-        return IMAGE if given or not has_patches else choose_view(headers)
+        whole = _for_whole_images(asked) or not has_patches
+        return IMAGE if whole else choose_view(headers)
     if not has_patches and asked.rows != IMAGE:
         raise InputError(
             f"backbone {asked.backbone} names no layer with a map, and patches are positions of "

@@ -85,11 +85,11 @@ def test_the_details_say_nothing_twice_and_nothing_that_is_empty(tmp_path: Path)
     assert "asked" not in told
     assert told.count("sha256: ") == 3  # of the file, the images and the backbone
     assert told.count("efficientnet-lite0\n") == 1
-    assert "    size: 64 x 96 (height x width)\n" in told
+    assert "    size: 96 x 64 pixels (width x height)\n" in told
     whole = told.split("whole images, else as above:\n")[1].split("arrays:")[0]
     assert " ".join(whole.split()) == (
         "kind: pretrained_layers layers: block_2@7, block_14@2 preprocessing: "
-        "size: 224 x 224 (height x width)"
+        "size: 224 x 224 pixels"
     )
     assert card == model_card(file)  # as programs read it
     digest = sha256(file.read_bytes()[:-32]).hexdigest()
@@ -103,6 +103,8 @@ def test_both_thresholds_are_told_apart(rows: str, tmp_path: Path) -> None:
     told = " ".join(plainly(tmp_path / "m.oneclass"))
     assert f"an anomaly if its score is above {digits(detector.score_threshold)}. Of" in told
     assert f"its value in the heatmap is above {digits(detector.pixel_threshold)}; about" in told
+    share = f"{100 * detector.card['false_alarms']:.3g} %"
+    assert f"; about {share} of normal images, or fewer, have such a place." in told
 
 
 def test_a_model_without_heatmaps_has_one_threshold(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def take(*names: str) -> Callable[[Path], None]:
         (take("test/good"), r"test/good: no such folder, and so no normal pictures to test on"),
         (take("test/dot", "test/lying"), r"test: no folder but good/"),
         (take("test/dot"), r"ground_truth/dot: masks of a kind of defect without pictures"),
-        (resize_a_mask, r"001_mask.png: a mask of 23 x 24 pixels .* picture of 24 x 24, .*001.png"),
+        (resize_a_mask, r"001_mask.png: a mask of 24 x 23 pixels .* picture of 24 x 24, .*001.png"),
         (mask_of_nothing, r"777_mask.png: a mask of no picture in .*test/dot \(1 such\)"),
         (masks_of_no_kind, r"dent: masks of a kind of defect without pictures"),
     ],

@@ -217,7 +217,7 @@ SETTINGS = (
         "size",
         None,
         optional(image_size),
-        "Resize images to this height and width in pixels.",
+        "Resize images to this height x width in pixels; one number is both.",
         "the network's own; of patches up to 640 on the shorter side, never more than the images "
         "have",
     ),

@@ -196,7 +196,7 @@ def _check_size(one: Picture) -> None:
         return  # told when it is read
     if (mask.height, mask.width) != (header.height, header.width):
         raise InputError(
-            f"{one.mask}: a mask of {mask.height} x {mask.width} pixels (height x width) for a "
-            f"picture of {header.height} x {header.width}, {one.file}. Expected the same size: a "
+            f"{one.mask}: a mask of {mask.width} x {mask.height} pixels (width x height) for a "
+            f"picture of {header.width} x {header.height}, {one.file}. Expected the same size: a "
             "resized mask would mark other pixels. Give the mask that was drawn on this picture."
         )

@@ -231,7 +231,7 @@ def _looked_at(card: dict[str, Any]) -> str:
     record = card["representation"]
     height, width = record["preprocessing"]["size"]
     view = VIEWS.get(record["kind"], record["kind"] if record["kind"] == GREYSCALE else IMAGE)
-    return f"{view}, {height} x {width}"
+    return f"{view}, {width} x {height}"
 
 
 def _with_pixels(cell: Cell, scored: list[Scored], maps: Maps) -> Cell:

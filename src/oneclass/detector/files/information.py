@@ -84,7 +84,7 @@ def _filled(value: Any) -> Any:
         return value
     found = {k: _filled(v) for k, v in value.items() if v is not None and v != []}
     if "size" in found:
-        found["size"] = "{} x {} (height x width)".format(*found["size"])
+        found["size"] = _pixels(*found["size"])
     return found
 
 
@@ -169,7 +169,10 @@ def looks_at(card: Mapping[str, Any]) -> str:
 
 
 def _size(made: Mapping[str, Any]) -> str:
-    height, width = made["preprocessing"]["size"]
+    return _pixels(*made["preprocessing"]["size"])
+
+
+def _pixels(height: int, width: int) -> str:
     which = " (width x height)" if width != height else ""
     return f"{width} x {height} pixels{which}"
 
@@ -221,9 +224,10 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
     calibration = card["calibration"]
     promise = calibration.get("promise") or calibration["guarantee"]
     lowest, n_held_out = calibration["lowest_false_alarms"], calibration["n_held_out"]
+    share = f"{100 * card['false_alarms']:.3g} %"
     places = (
         "A place of an image is marked as odd if its value in the heatmap is above "
-        f"{digits(of_places)}; about as many normal images, or fewer, have such a place."
+        f"{digits(of_places)}; about {share} of normal images, or fewer, have such a place."
         if of_places is not None
         else ""
     )

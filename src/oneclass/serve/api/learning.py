@@ -36,20 +36,20 @@ def make_set(service: TheService, holder: Teacher) -> SetOut:
     return SetOut(id=service.sets.make(), images=0)
 
 
-@router.post("/sets/{number}/images", responses=responses(408, 507), openapi_extra=RAW)
-async def add_to_set(number: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
+@router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
+async def add_to_set(key: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
     """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
-    await asyncio.to_thread(service.sets.folder, number)
+    await asyncio.to_thread(service.sets.folder, key)
     async with received(request.stream(), service, service.limits.image_bytes) as file:
         name = name_of(request.headers)
-        count = await asyncio.to_thread(service.sets.add, number, name, file)
-    return SetOut(id=number, images=count)
+        count = await asyncio.to_thread(service.sets.add, key, name, file)
+    return SetOut(id=key, images=count)
 
 
-@router.delete("/sets/{number}", responses=responses())
-def remove_set(number: str, service: TheService, holder: Teacher) -> Done:
+@router.delete("/sets/{key}", responses=responses())
+def remove_set(key: str, service: TheService, holder: Teacher) -> Done:
     """Remove a set and its images."""
-    service.sets.remove(number)
+    service.sets.remove(key)
     return Done()
 
 

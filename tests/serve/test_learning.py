@@ -105,6 +105,7 @@ def test_patches_in_tiles_are_learnt_scored_and_learn_more(
     update = place.client.post("/api/v1/models/stripes/update", json={}).json()
     job = place.job(update["id"])
     assert (job["state"], job["error"], job["result"]["added"]) == ("done", None, 1)
+    assert job["done"] == job["total"] > 0
 
 
 def test_learning_says_what_it_does_where_nothing_is_counted(

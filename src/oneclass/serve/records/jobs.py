@@ -72,12 +72,15 @@ class Jobs:
             connection.execute("UPDATE job SET stage = ? WHERE id = ?", (words, number))
 
     def end(self, number: int, state: str, *, result: Any = None, error: str | None = None) -> bool:
-        """Record how one ended; False if it had ended before."""
+        """Record how one ended; False if it had ended before. What is done is done whole."""
         with self._database.write() as connection:
             cursor = connection.execute(
-                "UPDATE job SET state = ?, ended = ?, result = ?, error = ?, stage = NULL "
-                "WHERE id = ? AND state IN (?, ?)",
-                (state, time.time(), json.dumps(result), error, number, QUEUED, RUNNING),
+                "UPDATE job SET state = ?, ended = ?, result = ?, error = ?, stage = NULL, "
+                "done = CASE WHEN ? THEN total ELSE done END WHERE id = ? AND state IN (?, ?)",
+                (
+                    *(state, time.time(), json.dumps(result), error, state == DONE, number),
+                    *(QUEUED, RUNNING),
+                ),
             )
         return cursor.rowcount == 1
 

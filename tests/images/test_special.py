@@ -74,7 +74,7 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it(
     monkeypatch.setattr(features, "check", lambda _: False)
     monkeypatch.setattr(special, "find_spec", lambda _: None)
     report = check(folder)
-    assert "2 files, none can be read: the extra dicom is not installed" in line(report, "DICOM")
+    assert "2 files, none can be read: install what reads it" in line(report, "DICOM")
     assert pip_install("dicom") in line(report, "DICOM")
     assert pip_install("heif") in line(report, "HEIC")
     if (folder / "d.avif").exists():

@@ -54,7 +54,7 @@ def _kind(error: ImageError) -> str | None:
 
 def _without(package: str, extra: str) -> str:
     there = find_spec(package) is not None
-    return "" if there else f"the extra {extra} is not installed: {pip_install(extra)}"
+    return "" if there else f"install what reads it: {pip_install(extra)}"
 
 
 def _without_avif() -> str:

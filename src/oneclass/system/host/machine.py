@@ -33,7 +33,7 @@ def environment() -> dict[str, Any]:
 
 
 def pip_install(extra: str) -> str:
-    """The line that installs the packages of an extra by their own names.
+    """The line that installs the packages of an extra by their own names, and the extra's.
 
     The package itself may come from a folder, a wheel or an index, and pip need not find it again.
 
@@ -41,7 +41,8 @@ def pip_install(extra: str) -> str:
         extra: of pyproject.toml, such as "train".
     """
     packages = _packages(extra)
-    return f"pip install {' '.join(packages)}" if packages else f'pip install "oneclass[{extra}]"'
+    named = f"pip install {' '.join(packages)} (the extra {extra})"
+    return named if packages else f'pip install "oneclass[{extra}]"'
 
 
 def _packages(extra: str) -> list[str]:

@@ -75,7 +75,9 @@ def share(name: str, value: Any, *, one_too: bool) -> float:
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not 0 < value <= 1 or (value == 1 and not one_too):
         most = "at most 1" if one_too else "below 1"
-        raise InputError(f"{name} is {value!r}: expected a number above 0 and {most}, such as 0.1.")
+        raise InputError(
+            f"{name} is {value!r}: expected a number above 0 and {most}, such as 0.01."
+        )
     return float(value)
 
 

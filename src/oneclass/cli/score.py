@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 @click.option(
     "--heatmaps",
     metavar="DIR",
-    help="Folder for heatmaps: where each image is odd, drawn (PNG) and as numbers (.npy).",
+    help="Folder for heatmaps: where each image is odd, drawn (PNG), as numbers (.npy) and "
+    "as boxes; an odd image need not have one.",
 )
 @click.option(
     "--parquet",
@@ -209,7 +210,10 @@ def _say_found(
         say(f"Heatmaps are in {heatmaps}; {place(heatmaps) / 'index.csv'} lists them.")
         if (regions := place(heatmaps) / "regions.jsonl").exists():
             limit = digits(detector.pixel_threshold)
-            say(f"Boxes and contours of places above {limit} in the heatmap are in {regions}.")
+            say(
+                f"Boxes and contours of places above {limit} in the heatmap are in {regions}; an "
+                "odd image need not have one."
+            )
     where = ""
     if out is not None:
         listed = "predictions" if parquet else "predictions.csv"

@@ -196,6 +196,20 @@ def test_damaged_files_change_no_good_score(fitted: Detector, tmp_path: Path) ->
     assert len(result) + len(result.errors) == len(mixed)
 
 
+def test_a_path_that_leads_nowhere_is_no_empty_result(fitted: Detector, tmp_path: Path) -> None:
+    gone = [tmp_path / "gone", str(tmp_path / "no*.png")]
+    with pytest.raises(InputError, match="gone: there is no such file or folder"):
+        fitted.score(gone[0])
+    with pytest.raises(InputError, match=r"gone.* \(and 1 more that is missing\)"):
+        fitted.score(gone)
+    (tmp_path / "bad.png").write_text("x")
+    paths = write_images(tmp_path / "new", stripes(1, seed=12))
+    mixed, damaged = fitted.score([*gone, *paths]), fitted.score([*gone, tmp_path / "bad.png"])
+    assert (len(mixed), len(mixed.errors)) == (1, 2)
+    assert (len(damaged), len(damaged.errors)) == (0, 3)
+    assert len(fitted.score([])) == 0
+
+
 @pytest.mark.parametrize("depth", ["uint16", "float32"])
 def test_deep_images_are_learnt_and_other_depths_refused(depth: str, tmp_path: Path) -> None:
     def deep(images: NDArray[np.uint8]) -> NDArray[np.generic]:

@@ -169,8 +169,12 @@ class Detector(Facts):
 
         Returns:
             One prediction for each image that could be read, in order, and the errors.
+
+        Raises:
+            InputError: nothing that was given is there.
         """
         sources = gather(images)
+        sources.refuse_nowhere()
         results = list(self.score_each(sources, progress=progress))
         predictions = tuple(r for r in results if isinstance(r, Prediction))
         return Predictions(

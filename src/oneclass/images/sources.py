@@ -19,6 +19,7 @@ from oneclass.images import folders, reading
 from oneclass.images.formats.source import MAX_BYTES, MORE_MEMORY, Header
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
+from oneclass.system.names import plural
 from oneclass.system.paths import Texts
 from oneclass.system.places import Remote
 
@@ -51,6 +52,17 @@ class Sources:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def refuse_nowhere(self) -> None:
+        """Refuse inputs of which none leads anywhere: a wrong path is no bad image.
+
+        Raises:
+            InputError: all that was given is missing; the message has the first one.
+        """
+        if self.errors and not len(self) and all(e.reason == "missing" for e in self.errors):
+            n = len(self.errors) - 1
+            more = f" (and {n} more that {plural(n, 'is', 'are')} missing)" if n else ""
+            raise InputError(f"{self.errors[0]}{more}. Give files, or folders with images.")
 
     def threads(self, workers: int) -> int:
         """How many threads keep so many at work: who fetches an image waits for it."""

@@ -173,13 +173,15 @@ def _sources(inputs: Sequence[str]) -> Sources:
     """What there is to score.
 
     Raises:
-        InputError: nothing.
+        InputError: nothing, so that a slip neither passes for a run nor takes the place of one.
     """
-    from oneclass.images.sources import gather
+    from oneclass.images.sources import gather, led_nowhere
 
     sources = gather(list(inputs))
-    if not len(sources) and not sources.errors:
+    if not len(sources):
         say_ignored(sources.ignored)
+        if sources.errors:
+            raise InputError(f"{led_nowhere(sources.errors)} No image was scored.")
         raise InputError(
             f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
         )

@@ -1,4 +1,4 @@
-"""Inputs that do not exist: nothing is learnt from the rest, and no earlier run is lost to a typo."""
+"""Inputs that do not exist: the rest is not learnt, and no earlier run is lost to a typo."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_nothing_is_learnt_from_the_rest(place: Path, lost: str) -> None:
     for words in (["fit", "good", lost, "-o", "m.oneclass"], ["update", "m.oneclass", lost]):
         done = oneclass(*words, cwd=place)
         assert done.returncode == 2, done.stderr
-        assert "error: " in done.stderr and "no" in done.stderr
+        assert "error: " in done.stderr
         assert (place / "m.oneclass").read_bytes() == before
     with pytest.raises(InputError, match="no"):
         Detector(layer="block_4", grid=2, size=64).fit([place / "good", place / "nodir"])

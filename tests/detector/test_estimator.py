@@ -286,7 +286,9 @@ def test_data_that_nothing_can_be_learnt_from(
         )
     with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
-    with pytest.raises(InputError, match=r"40 normal images can support no rate below 0\.0244"):
+    with pytest.raises(
+        InputError, match=r"40 normal images, each held out, support no rate below 0\.0244"
+    ):
         Detector(**SMALL, false_alarms=0.01).fit(normal_images)
     with pytest.raises(InputError, match=r"'blok'.*Its layers are: stem"):
         Detector(layer="blok").fit(normal_images)

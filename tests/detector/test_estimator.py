@@ -44,7 +44,9 @@ def test_fit_and_load_say_the_same_of_a_rate_that_is_too_low(
     images = np.concatenate([normal_images, normal_images[:1]])
     model = tmp_path / "copies.oneclass"
     Detector(**SMALL).fit(images).save(model)
-    with pytest.raises(InputError, match=r"40 normal images .*the 41 images 1 is a copy") as at_fit:
+    with pytest.raises(
+        InputError, match=r"40 normal images, .*the 41 images 1 is a copy"
+    ) as at_fit:
         Detector(**SMALL, false_alarms=0.001).fit(images)
     with pytest.raises(InputError) as at_load:
         load(model, false_alarms=0.001)

@@ -28,7 +28,8 @@ from PIL import Image
 
 from choose_defaults import SCALE, tar_images
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.parts import PARTS, fit_union, some_patches
+from oneclass.conformal.calibration import PARTS
+from oneclass.conformal.parts import fit_union, some_patches
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.detector.heat import explain_row, learn_heat
 from oneclass.detector.predictions import Prediction

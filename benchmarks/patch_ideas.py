@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from choose_defaults import SCALE
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.conformal.parts import PARTS, fit_union
+from oneclass.conformal.calibration import PARTS
+from oneclass.conformal.parts import fit_union
 from oneclass.conformal.union import worst_mean
 from oneclass.representations import PatchLayers
 from oneclass.statistics import auroc

@@ -132,6 +132,16 @@ def test_a_rate_that_scoring_cannot_keep_is_called_by_its_words(place: Path) -> 
     assert "the rate up to which images are unclear is 0.01, but that of false alarms is" in error
 
 
+def test_a_low_rate_that_rests_on_one_image_is_told_by_fit_and_by_plain_score(
+    tmp_path: Path,
+) -> None:
+    write_images(tmp_path / "good", stripes(30, seed=1))
+    words = ("fit", "good", "-o", "m", *SMALL, "--false-alarms", "4%")
+    note = "note: at 4 % the threshold is the score of the oddest of 30 held-out normal images"
+    assert note in oneclass(*words, cwd=tmp_path).stderr
+    assert note in oneclass("score", "m", "good", cwd=tmp_path).stderr
+
+
 def test_a_model_among_images_is_called_no_image(place: Path) -> None:
     done = oneclass("check", "m.oneclass", cwd=place)
     assert "this is a model of oneclass and no image; give images" in done.stdout

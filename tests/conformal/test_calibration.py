@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
-from oneclass.conformal.calibration import Calibration, Method, Plan, make_plan
+from oneclass.conformal.calibration import (
+    PARTS,
+    Calibration,
+    Method,
+    Plan,
+    _with_a_part_more,
+    check_rate,
+    make_plan,
+)
 from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound
 from oneclass.errors import InputError
 
@@ -68,12 +76,27 @@ def test_the_method_follows_from_the_number_of_images_and_the_rate() -> None:
 
 def test_rates_that_cannot_be_promised_are_refused() -> None:
     assert make_plan(99, 0.01).false_alarms == 0.01
-    with pytest.raises(InputError, match=r"98 normal images .*below 0\.0101.*at least 99 images"):
+    with pytest.raises(InputError, match=r"98 normal images, .*below 0\.0101.*at least 99 images"):
         make_plan(98, 0.01)
-    with pytest.raises(InputError, match=r"100 normal images .*below 0\.0385.*at least 396 images"):
+    with pytest.raises(InputError, match=r"98 normal images, each held out, .*110 of patches"):
+        make_plan(98, 0.01)
+    with pytest.raises(
+        InputError,
+        match=r"100 normal images, of which 25 are held out, .*0\.0385.*at least 396 images",
+    ):
         make_plan(100, 0.01, n_halfspaces=1)
     with pytest.raises(InputError, match=r"Of the 30 images 1 is a copy or near-copy of others"):
         make_plan(29, 0.01, copies=1)
+
+
+@pytest.mark.parametrize("n", [50, 70, 74, 105, 109])
+def test_the_number_needed_is_enough_and_the_same_for_all(n: int) -> None:
+    """A part of whitened patches is no judge: 110 images, of whatever number the model has."""
+    with pytest.raises(InputError, match=f"of which {n - -(-n // 10)} .*at least 110 images\\."):
+        check_rate(0.01, n - -(-n // 10), n, spared=True)
+    for held_out in range(1, 300):
+        fewest = next(m for m in range(held_out, 400) if m - -(-m // PARTS) >= held_out)
+        assert _with_a_part_more(held_out) == fewest
     with pytest.raises(InputError, match=r"Of the 30 images 2 are copies or near-copies of others"):
         make_plan(28, 0.01, copies=2)
 

@@ -102,6 +102,20 @@ def test_a_file_gives_it_back(detector: Detector, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("rate", "told"), [(0.017, True), (0.019, False), (None, False)])
+def test_a_rate_that_leaves_no_image_for_the_whitening_says_so(
+    rate: float | None, told: bool
+) -> None:
+    asked = {**SMALL, "rows": "patches", "false_alarms": rate}
+    model = Detector(**asked).fit(stripes(60, seed=1, side=48)).model
+    assert (model.last.whitening is None) == told
+    said = [warning for warning in model.card["fit"]["warnings"] if "whitened" in warning]
+    assert len(said) == told
+    if told:
+        assert "at 1.7 % all 60 images are needed" in said[0]
+        assert "From 1.82 % on" in said[0]
+
+
 @pytest.mark.parametrize("rows", ["patches", "both"])
 def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> None:
     detector = Detector(**{**SMALL, "rows": rows}).fit(stripes(50, seed=1, side=48))

@@ -341,6 +341,28 @@ class TestCommand:
         assert not (place / "again/regions.jsonl").exists()
         assert not (place / "again/index.csv").exists()
 
+    def test_older_heatmaps_go_and_nothing_that_is_not_ours(self, place: Path) -> None:
+        words = ("score", "m.oneclass", "--heatmaps", "twice")
+        assert oneclass(*words, "normal", cwd=place).returncode == 0
+        folder = place / "twice"
+        first = sorted(folder.glob("*.png"))
+        theirs = {folder / "000999_mine.png": b"mine", folder / "notes.npy": b"notes"}
+        theirs |= {first[0]: b"of another program", place / "000001_outside.png": b"outside"}
+        for file, content in theirs.items():
+            file.write_bytes(content)
+        (folder / "000999_mine.npy").write_bytes(b"x")
+        with (folder / "index.csv").open("a", encoding="utf-8") as index:
+            index.write("a,1,0,0,000999_mine.png,notes.npy\nb,1,0,0,../000001_outside.png,x\n")
+        image = sorted((place / "normal").iterdir())[1]
+        assert oneclass(*words, image.relative_to(place), cwd=place).returncode == 0
+        assert all(
+            file.read_bytes() == content
+            for file, content in theirs.items()
+            if file != folder / f"000001_{image.stem}.png"
+        )
+        left = {file.name for file in folder.glob("*.png")}
+        assert left == {"000999_mine.png", first[0].name, f"000001_{image.stem}.png"}
+
     def test_an_image_is_read_once_and_looked_at_in_the_workers(
         self, place: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

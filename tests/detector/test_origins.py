@@ -9,7 +9,8 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector
-from oneclass.detector.origins import BAD, unlike_the_rest
+from oneclass.detector.origins import unlike_the_rest
+from oneclass.images.sounding import BAD
 from oneclass.rows import ArrayRows
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}

@@ -95,6 +95,18 @@ def test_a_clean_folder_has_no_advice(tmp_path: Path) -> None:
     assert "Nothing is amiss." in report.text()
 
 
+def test_a_folder_whose_name_speaks_of_defects_is_told(tmp_path: Path) -> None:
+    damage.write_good(tmp_path, 20)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    damage.write_good(scratch, 3)
+    report = check([tmp_path])
+    assert report.to_json()["suspect_folders"] == {str(scratch): 3}
+    assert "3 images in folders whose names speak of defects" in report.text()
+    (tmp_path / "masks").mkdir()
+    assert check([tmp_path / "masks"]).suspect == {}
+
+
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     assert check([tmp_path]).advice() == ("There is no readable image here.",)
     report = check([tmp_path / "nowhere"])

@@ -73,6 +73,18 @@ def test_too_many_in_one_folder_are_not_laid_to_its_camera(
     assert "same camera, same parts?" in told
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.1333, True), (0.05, False)])
+def test_more_than_promised_by_chance_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, told: bool
+) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=1))
+    monkeypatch.setattr(comparing, "_called", lambda predictions: share)
+    monkeypatch.setattr(comparing.Compared, "too_many", False)
+    said = CliRunner().invoke(cli, ["compare", str(tmp_path / "good"), "--rows", "image"]).stderr
+    assert ("by chance, maybe: image." in said) == told
+    assert "the smallest spread among those that keep the promise" in said
+
+
 def test_too_few_to_hold_some_back() -> None:
     with pytest.raises(InputError, match="hold some back: 9, and 10 are needed"):
         list(comparing.compare(stripes(9, seed=1)))
@@ -115,6 +127,15 @@ def test_what_is_known_is_shown_when_it_ends_early(
     monkeypatch.setattr(comparing, "compare", one_then_none)
     done = CliRunner().invoke(cli, ["compare", "good"])
     assert "       image       25.0 %        5.0 %" in done.output
+
+
+def test_a_folder_whose_name_speaks_of_defects_is_marked_as_by_fit(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=1))
+    write_images(tmp_path / "good/scratch", stripes(3, seed=2))
+    done = oneclass("compare", "good", "--rows", "image", cwd=tmp_path)
+    assert "good/scratch   <- its name speaks of defects" in done.stderr
+    done = oneclass("compare", "good", "--rows", "image", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["suspect_folders"] == [str(Path("good/scratch"))]
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -169,6 +169,22 @@ def test_the_command_line(model: Path, mixed: Path, tmp_path: Path) -> None:
     assert before == {file.name: file.read_bytes() for file in out.glob("*.*")}
 
 
+def test_runs_of_two_kinds_do_not_mix(model: Path, mixed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    told = [command("score", model, mixed, "-o", out).stderr for _ in range(2)]
+    assert [f"the earlier run in {out} was replaced." in one for one in told] == [False, True]
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    refused = command("score", model, mixed, "-o", out, "--parquet")
+    assert (refused.returncode, "without --parquet" in refused.stderr) == (2, True)
+    assert before == {file.name: file.read_bytes() for file in out.iterdir()}
+    command("score", model, mixed, "-o", tmp_path / "table", "--parquet")
+    report = command("report", model, tmp_path / "table")
+    assert report.returncode == 2
+    assert f"holds a run of 'score --parquet', whose predictions are a table in {tmp_path}" in (
+        report.stderr
+    )
+
+
 @pytest.mark.linux
 @pytest.mark.slow
 def test_kill_9_costs_a_part_at_the_most(model: Path, tmp_path: Path) -> None:

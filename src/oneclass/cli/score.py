@@ -21,6 +21,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
 from oneclass.cli.talk.scoring import score_into
+from oneclass.cli.talk.writing import say_rests_on_one
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
@@ -132,12 +133,7 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, out, parquet=parquet)
-    if false_alarms is not None and detector.model.rests_on_one:
-        say(
-            f"note: at {100 * false_alarms:.3g} % the threshold is the score of the oddest of "
-            f"{count(detector.model.calibration.n_held_out, 'normal image')}, so one odd picture "
-            "among them decides. More normal images, or a higher rate, make it firmer."
-        )
+    say_rests_on_one(detector)
     if not finished:
         say("interrupted: the other images were not scored.")
         return signals.exit_code()
@@ -174,13 +170,15 @@ def _sources(inputs: Sequence[str]) -> Sources:
     """What there is to score.
 
     Raises:
-        InputError: nothing.
+        InputError: nothing, so that a slip neither passes for a run nor takes the place of one.
     """
-    from oneclass.images.sources import gather
+    from oneclass.images.sources import gather, led_nowhere
 
     sources = gather(list(inputs))
-    if not len(sources) and not sources.errors:
+    if not len(sources):
         say_ignored(sources.ignored)
+        if sources.errors:
+            raise InputError(f"{led_nowhere(sources.errors)} No image was scored.")
         raise InputError(
             f"no images in {', '.join(inputs)}. Give files, or folders that hold some."
         )

@@ -67,11 +67,14 @@ def update(
     fit to all images, and takes as long, but that only the new ones are read.
     """
     from oneclass.detector.files.loading import load
+    from oneclass.images.sources import gather, refuse_absent
     from oneclass.system.files import check_writable
 
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
+    # Standard input can be read once, and what it names are entries of a list.
+    refuse_absent(gather([given for given in normal if given != "-"]))
     file = place(out or model)
     check_writable(file)
     detector = load(

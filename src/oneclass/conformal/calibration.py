@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from oneclass.errors import InputError
 from oneclass.system.names import count
 
+PARTS = 10
+"""benchmarks/calibration_parts.py has the table."""
 SPLIT_FROM = 2000
 """Images from which a quarter is held back; benchmarks/calibration_parts.py has the table."""
 HELD_BACK, MOST_HELD_BACK = 0.25, 4000
@@ -156,7 +158,13 @@ def make_plan(
 
 
 def check_rate(
-    rate: float, n_scored: int, n: int, most: int = MOST_HELD_BACK, copies: int = 0
+    rate: float,
+    n_scored: int,
+    n: int,
+    most: int = MOST_HELD_BACK,
+    copies: int = 0,
+    *,
+    spared: bool = False,
 ) -> None:
     """Raise InputError for a rate of false alarms that is too low for the images that there are.
 
@@ -166,6 +174,7 @@ def check_rate(
         n: normal images in all, copies counted once.
         most: of them that can be scored, however many there are.
         copies: images beside these n, which show the same as one of them.
+        spared: whether one of the parts has no held-out score, for it taught the whitening.
     """
     are = count(copies, "is a copy or near-copy", "are copies or near-copies")
     once = f" Of the {n + copies} images {are} of others, and those count once." if copies else ""
@@ -176,11 +185,24 @@ def check_rate(
                 f"the rate of false alarms is {rate:g}, but of {n} normal images {n_scored} can be "
                 f"scored, and so many support no rate below {lowest:.3g}. Give a higher rate.{once}"
             )
-        needed = -(-(int(np.ceil(1 / rate)) - 1) * n // n_scored)
-        raise InputError(
-            f"the rate of false alarms is {rate:g}, but {n} normal images can support no rate "
-            f"below {lowest:.3g}. Give a higher rate, or fit with at least {needed} images.{once}"
+        held_out = int(np.ceil(1 / rate)) - 1
+        needed = _with_a_part_more(held_out) if spared else -(-held_out * n // n_scored)
+        of = ", each held out," if n_scored == n else f", of which {n_scored} are held out,"
+        patches = (
+            f" ({_with_a_part_more(held_out)} of patches that are seen whitened)"
+            if n_scored == n
+            else ""
         )
+        raise InputError(
+            f"the rate of false alarms is {rate:g}, but {n} normal images{of} support no rate "
+            f"below {lowest:.3g}. Give a higher rate, or fit with at least {needed} "
+            f"images{patches}.{once}"
+        )
+
+
+def _with_a_part_more(n: int) -> int:
+    """The fewest images of which n are left where one of the parts is spared."""
+    return -(-n * PARTS // (PARTS - 1))
 
 
 def threshold_rank(n: int, rate: float) -> int:

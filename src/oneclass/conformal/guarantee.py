@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.conformal.calibration import Method, threshold_rank
-from oneclass.conformal.parts import PARTS
+from oneclass.conformal.calibration import PARTS, Method, threshold_rank
 from oneclass.system.names import count
 
 CONFIDENCE = 0.95

@@ -23,7 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Method, Plan, threshold_rank
+from oneclass.conformal.calibration import (
+    DEFAULT_FALSE_ALARMS,
+    PARTS,
+    Method,
+    Plan,
+    threshold_rank,
+)
 from oneclass.conformal.union import Union
 from oneclass.conformal.whitening import learn_whitening, seen_twice
 from oneclass.errors import InputError
@@ -31,8 +37,6 @@ from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
 from oneclass.system.names import count
 
-PARTS = 10
-"""benchmarks/calibration_parts.py has the table."""
 MOST_PATCHES = 50_000
 NEAR = 0.07
 FEWEST_JUDGED = 45
@@ -105,6 +109,24 @@ def can_whiten(plan: Plan, folds: NDArray[np.int64]) -> bool:
     left = plan.n_scored - -(-plan.n_scored // PARTS)
     enough = left >= FEWEST_JUDGED and threshold_rank(left, plan.false_alarms) >= 1
     return enough and int(folds.max()) + 1 == PARTS
+
+
+def unwhitened_by_rate(plan: Plan, folds: NDArray[np.int64]) -> str | None:
+    """A sentence where a low rate alone keeps positions from being seen whitened; else None.
+
+    Args:
+        plan, folds: as for `can_whiten`.
+    """
+    usual = replace(plan, false_alarms=DEFAULT_FALSE_ALARMS)
+    if can_whiten(plan, folds) or not can_whiten(usual, folds):
+        return None
+    left = plan.n_scored - -(-plan.n_scored // PARTS)
+    return (
+        f"at {100 * plan.false_alarms:.3g} % all {plan.n_scored} images are needed as held-out "
+        f"ones, so none could teach how patches are whitened: this model looks at them without, "
+        f"which finds small defects less well. From {100 / (left + 1):.3g} % on, or with more "
+        "images, they are seen whitened, too."
+    )
 
 
 def fit_union(

@@ -20,7 +20,7 @@ from oneclass.images.scale import (
     choose_common_scale,
     choose_scale,
 )
-from oneclass.images.sources import Progress, Sources, check_depth
+from oneclass.images.sources import Progress, Sources, check_depth, led_nowhere
 from oneclass.representations import (
     Representation,
 )
@@ -176,9 +176,7 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
     if readable >= 2:
         return
     if errors and not given:
-        first, *others = errors
-        more = f" (and {len(others)} more like it)" if others else ""
-        raise InputError(f"{first.path}: {first.detail}{more}.")
+        raise InputError(led_nowhere(errors))
     if errors:
         counts = Counter(error.reason for error in errors)
         why = ", ".join(f"{n} x {reason}" for reason, n in counts.most_common())

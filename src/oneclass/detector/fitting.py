@@ -22,7 +22,7 @@ from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_representation, why
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Stage, gather
+from oneclass.images.sources import Images, Progress, Stage, gather, refuse_absent
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
@@ -89,6 +89,7 @@ def fit(
     begin = stage or silent
     begin("looking at the images' sizes")
     sources = gather(images)
+    refuse_absent(sources)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
         representation = choose_representation(headers, asked)

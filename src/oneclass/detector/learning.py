@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from oneclass import __version__
 from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
 from oneclass.conformal.guarantee import guarantee
-from oneclass.conformal.parts import FittedUnion, can_whiten, deal, fit_union, weight_of_whole
+from oneclass.conformal.parts import (
+    FittedUnion,
+    can_whiten,
+    deal,
+    fit_union,
+    unwhitened_by_rate,
+    weight_of_whole,
+)
 from oneclass.conformal.union import Joined, Union
 from oneclass.detector.files.training_rows import TrainingRows
 from oneclass.detector.heat import Heat, learn_heat
@@ -86,6 +93,7 @@ def learn(
     plan = _plan(pictures, n_whole, asked)
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
     whitened = representation.n_worst > 0 and can_whiten(plan, folds)
+    plainer = unwhitened_by_rate(plan, folds) if representation.n_worst else None
     given = (views, folds, pictures, asked, stage)
     if isinstance(representation, WholeAndPatches):
         learnt = _fit_both(*given, representation, whitened)
@@ -108,6 +116,7 @@ def learn(
             "warnings": [
                 *notes,
                 *_said(pictures),
+                *((plainer,) if plainer else ()),
                 *(w for one in learnt.fits for w in one.warnings),
             ],
         },

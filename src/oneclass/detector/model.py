@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration, check_rate, threshold_rank
+from oneclass.conformal.calibration import Calibration, Method, check_rate, threshold_rank
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import Joined, Union
@@ -161,10 +161,13 @@ class FittedModel:
                 is not the higher one.
         """
         n, fit = self.calibration.n_held_out, self.card["fit"]
+        method = self.card["calibration"]["method"]
         rate = self.false_alarms if false_alarms is None else false_alarms
         if false_alarms is not None:
             n_pictures = fit.get("n_pictures", fit["n_images"])
-            check_rate(rate, n, n_pictures, copies=fit["n_images"] - n_pictures)
+            spared = self.last.whitening is not None and method == Method.PARTS
+            copies = fit["n_images"] - n_pictures
+            check_rate(rate, n, n_pictures, copies=copies, spared=spared)
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(
@@ -172,7 +175,6 @@ class FittedModel:
                 f"alarms is {rate:g}: expected a higher one. Images between the two are unclear. "
                 "Give a higher rate, or a lower one of false alarms."
             )
-        method = self.card["calibration"]["method"]
         joined = isinstance(self.union, Joined)
         card = {**self.card, "false_alarms": rate}
         if rate != self.false_alarms or unclear is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.images.sounding import sounding_bad
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import folded
@@ -22,11 +22,6 @@ FEWEST_IMAGES, FEWEST_OTHERS = 3, 10
 MOST_COMPARED = 2000
 FAR = 0.95
 """Half of a folder's images lie further from the others than this share of the others do."""
-BAD = re.compile(
-    r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
-    r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
-)
-"""Names of folders that do not sound like good parts."""
 LEARNT_BEFORE = "(learnt before)"
 """In place of a name, of images whose rows alone are there."""
 
@@ -99,10 +94,8 @@ def by_name(parents: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Fol
         unlike: those of them whose images look unlike the others'.
     """
     counts = Counter(sorted(parents))
-    common = _common(list(counts))
-    found = [
-        Folder(path, n, _sounds_bad(path, common), path in unlike) for path, n in counts.items()
-    ]
+    bad = sounding_bad(list(counts))
+    found = [Folder(path, n, path in bad, path in unlike) for path, n in counts.items()]
     return tuple(sorted(found, key=lambda folder: -folder.n_images))
 
 
@@ -138,17 +131,3 @@ def _distances(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     far = square[:, None] + square[None] - 2 * (rows @ rows.T)
     np.fill_diagonal(far, np.inf)
     return np.asarray(far)
-
-
-def _common(folders: Sequence[Path]) -> int:
-    """How many parts all the paths share, the last folder's own name not counted."""
-    shared = 0
-    for parts in zip(*(folder.parts[:-1] for folder in folders), strict=False):
-        if len(set(parts)) > 1:
-            break
-        shared += 1
-    return shared
-
-
-def _sounds_bad(folder: Path, common: int) -> bool:
-    return any(BAD.search(part) for part in folder.parts[common:])

@@ -18,6 +18,7 @@ from oneclass.images import folders, reading, special
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale
+from oneclass.images.sounding import sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
@@ -55,6 +56,7 @@ class CheckReport:
         far: 16-bit and float files with values far from all others', such as mean "no data".
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
+        suspect: folders whose names speak of defects -> number of images.
     """
 
     images: int
@@ -70,6 +72,7 @@ class CheckReport:
     far: tuple[Path, ...]
     special: tuple[str, ...]
     ignored: Mapping[str, int]
+    suspect: Mapping[Path, int]
 
     @property
     def copies(self) -> int:
@@ -90,6 +93,13 @@ class CheckReport:
                 bad,
                 f"{bad} of {total} files cannot be read: fix or remove "
                 f"{plural(bad, 'it', 'them')}.",
+            ),
+            (
+                self.suspect,
+                f"{count(sum(self.suspect.values()), 'image')} in folders whose names speak of "
+                f"defects ({', '.join(plain(str(folder)) for folder in list(self.suspect)[:SHOWN])}"
+                "): a model that learns them calls such images normal. If they are not, give the "
+                "folder of the good ones alone.",
             ),
             (
                 len(self.depths) > 1,
@@ -161,6 +171,7 @@ class CheckReport:
             "far": [str(path) for path in self.far],
             "special_formats": list(self.special),
             "ignored": dict(self.ignored),
+            "suspect_folders": {str(folder): n for folder, n in self.suspect.items()},
             "advice": list(self.advice()),
         }
 
@@ -247,6 +258,7 @@ def check(
         far=_far(facts),
         special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
+        suspect=_suspect(facts),
     )
 
 
@@ -313,6 +325,13 @@ def _far(facts: list[_Facts]) -> tuple[Path, ...]:
             _, far = choose_common_scale(depth, [one for _, one in some]) if some else (None, ())
             found |= {some[i][0] for i in far}
     return tuple(fact.path for fact in facts if fact.path in found)
+
+
+def _suspect(facts: list[_Facts]) -> dict[Path, int]:
+    """Folders whose names speak of defects, with how many images each has."""
+    folders = _tally(fact.path.parent for fact in facts)
+    bad = sounding_bad(folders)
+    return {folder: n for folder, n in folders.items() if folder in bad}
 
 
 def _tally(values: Iterable[T]) -> dict[T, int]:

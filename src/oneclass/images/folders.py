@@ -53,11 +53,13 @@ class Listing:
         ignored: suffix -> number of files that folders and globs passed over (``""``: no suffix;
             `HEATMAPS`: pictures that ``score --heatmaps`` drew).
         errors: one per input that leads nowhere, with reason ``missing`` or ``unreadable``.
+        absent: those of them that were given themselves, not by a list, and do not exist.
     """
 
     paths: Paths
     ignored: Mapping[str, int]
     errors: tuple[ImageError, ...]
+    absent: tuple[ImageError, ...] = ()
 
 
 def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
@@ -79,8 +81,8 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
             else:
                 walk.entries(source.read(), "-", Path())
         else:
-            walk.take(given)
-    return Listing(walk.once(), dict(walk.ignored), tuple(walk.errors))
+            walk.given(given)
+    return Listing(walk.once(), dict(walk.ignored), tuple(walk.errors), tuple(walk.absent))
 
 
 class _Walk:
@@ -89,6 +91,7 @@ class _Walk:
     def __init__(self) -> None:
         self.ignored: Counter[str] = Counter()
         self.errors: list[ImageError] = []
+        self.absent: list[ImageError] = []
         self._paths = Paths()
         self._n_taken = 0
         self._met_links = False
@@ -117,6 +120,14 @@ class _Walk:
                 seen.add(real)
             kept.append(index)
         return self._paths.kept(kept)
+
+    def given(self, given: str | Path) -> None:
+        """One input as it was given: none that a list names."""
+        before = len(self.errors)
+        self.take(given)
+        # A list that exists may name what does not: only an error about the input itself counts.
+        new = [error for error in self.errors[before:] if error.reason == "missing"]
+        self.absent += [e for e in new if e.name in (str(given), str(place(given)))]
 
     def take(
         self,

@@ -43,12 +43,15 @@ class Sources:
         names: what to call each one in results and messages.
         errors: inputs that could not be turned into items.
         ignored: how many files in folders were passed over, by their suffix.
+        absent: those of the errors that are about an input which does not exist, as it was given;
+            what a list names is not among them.
     """
 
     items: Sequence[Path | NDArray[Any]]
     names: Sequence[str]
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    absent: tuple[ImageError, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -161,7 +164,8 @@ def gather(given: Images) -> Sources:
         raise InputError("an empty path: expected a file, a folder, a glob, a list.txt, or -.")
     if len(paths) == len(items):
         listing = folders.expand(paths)
-        return Sources(listing.paths, Texts(listing.paths), listing.errors, listing.ignored)
+        names = Texts(listing.paths)
+        return Sources(listing.paths, names, listing.errors, listing.ignored, listing.absent)
     arrays = [item for item in items if isinstance(item, np.ndarray)]
     if len(arrays) == len(items):
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
@@ -170,6 +174,23 @@ def gather(given: Images) -> Sources:
         f"images of type {kinds}: expected paths, numpy arrays, or pictures of PIL's. "
         "numpy.asarray(image) makes an array of a tensor."
     )
+
+
+def refuse_absent(sources: Sources) -> None:
+    """Refuse to go on with the rest where an input does not exist: a typo, most likely.
+
+    Raises:
+        InputError: one does not; the message names the first.
+    """
+    if sources.absent:
+        raise InputError(led_nowhere(sources.absent))
+
+
+def led_nowhere(errors: Sequence[ImageError]) -> str:
+    """A sentence about inputs of which none gave an image; there is one at least."""
+    first, *others = errors
+    more = f" (and {len(others)} more like it)" if others else ""
+    return f"{first.name}: {first.detail}{more}."
 
 
 def _one_dimension(given: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.detector.estimator import Detector
+from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Predictions
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
@@ -40,6 +41,7 @@ class Compared:
         seconds: of the fit.
         settings: the words of `oneclass fit` that make it.
         errors: images to test on that could not be used.
+        folders: that were learnt from, and which of them look amiss.
     """
 
     rows: str
@@ -55,6 +57,12 @@ class Compared:
     seconds: float
     settings: str
     errors: tuple[ImageError, ...] = ()
+    folders: tuple[Folder, ...] = ()
+
+    @property
+    def above(self) -> bool:
+        """Whether there were more false alarms than promised, by chance or not."""
+        return self.n_normal > 0 and self.false_alarms > self.promised
 
     @property
     def too_many(self) -> bool:
@@ -63,7 +71,11 @@ class Compared:
         return called > 0 and wilson_interval(called, self.n_normal)[0] > self.promised
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(replace(self, errors=())) | {"errors": [str(e) for e in self.errors]}
+        amiss = [str(f.path) for f in self.folders if f.sounds_bad or f.unlike]
+        plain = asdict(replace(self, errors=(), folders=()))
+        plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
+        del plain["folders"]
+        return plain
 
 
 def compare(
@@ -163,6 +175,7 @@ def _one(
         seconds,
         f"--rows {view}",
         _each_once(missing, detector.errors, good.errors, () if bad is None else bad.errors),
+        detector.folders,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -19,12 +20,13 @@ from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region
 from oneclass.errors import ImageError
-from oneclass.images.inside import HEATMAP_MARK
+from oneclass.images.inside import HEATMAP_MARK, is_ours
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.overlay import outline, overlay, picture
 from oneclass.results.png import png
 from oneclass.results.runs import csv_text, make_folder
 from oneclass.system.files import flush_files, translated_errors, whole_file
+from oneclass.system.places import Remote
 from oneclass.system.stages import Stages
 
 INDEX, REGIONS = "index.csv", "regions.jsonl"
@@ -57,13 +59,16 @@ class HeatmapFolder:
     """A folder that fills with one overlay and one map an image."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, and take an older index and regions out of it: they will not hold soon.
+        """Make the folder, and take older heatmaps, index and regions out of it.
+
+        Only what the older index names goes, and of that only what was drawn here.
 
         Raises:
             InputError: it cannot be made or written to.
         """
         make_folder(folder)
         with translated_errors(folder):
+            _remove_older(folder)
             for name in (INDEX, REGIONS):
                 (folder / name).unlink(missing_ok=True)
         self.folder = folder
@@ -100,6 +105,18 @@ class HeatmapFolder:
                     file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
         with whole_file(self.folder / INDEX) as file:
             file.write(csv_text(COLUMNS, self._rows))
+
+
+def _remove_older(folder: Path) -> None:
+    """Take away the heatmaps that an older index names; in a store they are left to their owner."""
+    if isinstance(folder, Remote) or not (folder / INDEX).is_file():
+        return
+    with (folder / INDEX).open(encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.DictReader(file):
+            name = Path(row.get("png") or "").name
+            if name and is_ours(str(folder), name):
+                (folder / name).unlink()
+                (folder / f"{name[:-4]}.npy").unlink()
 
 
 def draw_each(

@@ -171,6 +171,20 @@ def refuse_parts(run: Path) -> None:
         )
 
 
+def refuse_run(run: Path) -> None:
+    """Refuse to write parts beside predictions of a run without --parquet.
+
+    Raises:
+        InputError: such predictions are there.
+    """
+    for name in ("predictions.csv", "predictions.jsonl"):
+        if (run / name).exists():
+            raise InputError(
+                f"{run / name}: is of a run without --parquet. Give another folder, or remove it "
+                "first."
+            )
+
+
 _ELSE = "Give another folder, or remove the parts to begin anew."
 
 

@@ -105,9 +105,6 @@ def write_record(folder: Path, errors: Sequence[ImageError], record: dict[str, A
         InputError, StorageError: as for `write_run`.
     """
     _end_older(folder)
-    with translated_errors(folder):
-        for name in ("predictions.csv", "predictions.jsonl"):
-            (folder / name).unlink(missing_ok=True)
     _write_all(folder, {"errors.csv": [_errors_csv(errors)]}, record)
 
 
@@ -160,6 +157,12 @@ def read_run(folder: Path) -> Run:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder. {EXPECTED}")
+    if (folder / "predictions").is_dir() and not (folder / "predictions.jsonl").exists():
+        raise InputError(
+            f"{folder}: holds a run of 'score --parquet', whose predictions are a table in "
+            f"{folder / 'predictions'}. Read it with what reads Parquet, or score into another "
+            "folder without --parquet for what is read here."
+        )
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         for name in ("predictions.jsonl", "errors.csv"):

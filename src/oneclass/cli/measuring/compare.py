@@ -20,6 +20,7 @@ from oneclass.cli.talk.console import (
     say_errors,
 )
 from oneclass.cli.talk.parameters import setting_option
+from oneclass.cli.talk.writing import say_folders
 from oneclass.system.names import count
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def compare(
         if found and not at_once:
             print_data("\n".join([head(), *map(line, found)]))
     say_errors(list(errors.values()))
+    say_folders(found[0].folders)
     _say_what_it_means(found, normal, drawn=not test_normal)
     return UNREADABLE if errors else 0
 
@@ -121,10 +123,17 @@ def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, draw
             else f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are "
             "the normal test images like those that were learnt from: same camera, same parts?"
         )
+    if by_chance := [one.rows for one in found if one.above and not one.too_many]:
+        names = ", ".join(by_chance)
+        say(f"Above the promised share, but in so few images by chance, maybe: {names}.")
     one = found[0]
     words = shlex.join(["oneclass", "fit", *normal, "-o", "FILE.oneclass", "--rows", one.rows])
     rest = "".join(f", or {other.rows}" for other in found[1:])
-    say(f"To learn in the way that suits: {words}{rest}")
+    best = "the most found" if one.n_odd else "the smallest spread"
+    say(
+        f"To learn in the way that suits ({best} among those that keep the promise; of equal ones "
+        f"the quickest): {words}{rest}"
+    )
 
 
 def _columns(one: Compared) -> Iterator[str]:

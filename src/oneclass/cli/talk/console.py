@@ -56,16 +56,26 @@ def is_terminal(stream: IO[str] | None) -> bool:
 def say_errors(
     errors: Sequence[ImageError], *, listed_in: str | None = None, checkable: bool = True
 ) -> None:
-    """Tell how many images could not be used, and why the first of them could not.
+    """Tell what leads nowhere, how many images could not be used, and why the first could not.
 
     Args:
         errors: one an image.
         listed_in: the file that names them all.
         checkable: whether `oneclass check` looks at the same files; it reads no table of labels.
     """
-    if not errors:
-        return
-    say(f"{count(len(errors), 'image')} could not be used:")
+    nowhere = [error for error in errors if error.reason == "missing"]
+    images = [error for error in errors if error.reason != "missing"]
+    if nowhere:
+        _say_some("no such file or folder:", nowhere, listed_in, checkable)
+    if images:
+        heading = f"{count(len(images), 'image')} could not be used:"
+        _say_some(heading, images, listed_in, checkable)
+
+
+def _say_some(
+    heading: str, errors: Sequence[ImageError], listed_in: str | None, checkable: bool
+) -> None:
+    say(heading)
     for error in errors[:SHOWN_ERRORS]:
         say(f"  {plain(str(error))}")
     if len(errors) > SHOWN_ERRORS:

@@ -39,10 +39,12 @@ def score_into(
         As `_score_all` does.
     """
     from oneclass.results import runs
-    from oneclass.results.parts import PredictionParts, refuse_parts
+    from oneclass.results.parts import PredictionParts, refuse_parts, refuse_run
 
     if out is not None and not parquet:
         refuse_parts(place(out))
+    if out is not None and parquet:
+        refuse_run(place(out))
     heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
     parts = None
     if out is not None and parquet:
@@ -71,7 +73,10 @@ def score_into(
                 detector, predictions, errors, started=started, finished=finished
             )
             if parts is None:
+                replaced = (place(out) / "run.json").exists()
                 runs.write_run(place(out), predictions, errors, record)
+                if replaced:
+                    say(f"the earlier run in {out} was replaced.")
             else:
                 parts.finish()
                 runs.write_record(place(out), errors, record)

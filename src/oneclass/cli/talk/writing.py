@@ -9,6 +9,7 @@ import click
 
 from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
+from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
 from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
@@ -61,6 +62,18 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     if detector.why:
         say(detector.why)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
+    say_rests_on_one(detector)
+
+
+def say_rests_on_one(detector: Detector) -> None:
+    """Tell where a rate that was asked for leaves a single image to decide."""
+    from oneclass.detector.files.information import rests_on_one
+
+    model = detector.model
+    # At the usual rate few images are the reason, and `check` has said so.
+    usual = model.false_alarms >= DEFAULT_FALSE_ALARMS
+    if not usual and (told := rests_on_one(model)):
+        say(f"note: {told}")
 
 
 def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:

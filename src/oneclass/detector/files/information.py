@@ -11,6 +11,7 @@ import numpy as np
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
 from oneclass.detector.files import modelfile
+from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
@@ -185,6 +186,17 @@ def not_tried(card: Mapping[str, Any]) -> str | None:
     chosen = VIEWS.get(kind, IMAGE)
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
     return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
+
+
+def rests_on_one(model: FittedModel) -> str | None:
+    """A sentence where the threshold is the score of the oddest held-out normal image alone."""
+    if not model.rests_on_one:
+        return None
+    return (
+        f"at {100 * model.false_alarms:.3g} % the threshold is the score of the oddest of "
+        f"{count(model.calibration.n_held_out, 'held-out normal image')}, so one odd picture "
+        "among them decides. More normal images, or a higher rate, make it firmer."
+    )
 
 
 def learnt_from(card: Mapping[str, Any]) -> str:

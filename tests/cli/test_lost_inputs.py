@@ -1,0 +1,70 @@
+"""Inputs that do not exist: the rest is not learnt, and no earlier run is lost to a typo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from commands import oneclass
+from conftest import stripes, write_images
+from oneclass import Detector
+from oneclass.errors import InputError
+
+SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("lost")
+    write_images(place / "good", stripes(20, seed=1))
+    done = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, "--keep-rows", cwd=place)
+    assert done.returncode == 0, done.stderr
+    (place / "empty").mkdir()
+    (place / "gone.txt").write_text("gone_a.png\ngone_b.png\n")
+    return place
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "inputs", [["nodir/"], ["nodir", "nofile.png"], ["no*.png"], ["gone.txt"], ["empty", "nodir"]]
+)
+def test_a_typo_leaves_an_earlier_run_as_it_is(place: Path, inputs: list[str]) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    before = content(place / "run")
+    done = oneclass("score", "m.oneclass", *inputs, "-o", "run", "--heatmaps", "heat", cwd=place)
+    assert done.returncode == 2, done.stderr
+    assert content(place / "run") == before
+    assert not (place / "heat").exists()
+    assert "No image was scored." in done.stderr
+
+
+def test_score_goes_on_without_what_is_missing_and_does_not_call_it_an_image(place: Path) -> None:
+    done = oneclass("score", "m.oneclass", "good", "nodir", "-o", "rest", cwd=place)
+    assert done.returncode == 3
+    assert len((place / "rest/predictions.csv").read_text().splitlines()) == 21
+    assert "no such file or folder:\n  nodir: there is no such file or folder" in done.stderr
+    assert "1 image could not" not in done.stderr
+
+
+@pytest.mark.parametrize("lost", ["nodir", "no*.png", "nofile.png", "./nodir/"])
+def test_nothing_is_learnt_from_the_rest(place: Path, lost: str) -> None:
+    before = (place / "m.oneclass").read_bytes()
+    for words in (["fit", "good", lost, "-o", "m.oneclass"], ["update", "m.oneclass", lost]):
+        done = oneclass(*words, cwd=place)
+        assert done.returncode == 2, done.stderr
+        assert "error: " in done.stderr
+        assert (place / "m.oneclass").read_bytes() == before
+    with pytest.raises(InputError, match="no"):
+        Detector(layer="block_4", grid=2, size=64).fit([place / "good", place / "nodir"])
+
+
+def test_entries_of_a_list_stay_rows_of_errors(place: Path) -> None:
+    done = oneclass("fit", "good", "gone.txt", "-o", "x.oneclass", *SMALL, cwd=place)
+    assert done.returncode == 3, done.stderr
+    assert "gone_a.png: there is no such file" in done.stderr
+    typed = oneclass("fit", "good", "-", "-o", "x", *SMALL, cwd=place, stdin="gone_a.png\n")
+    assert typed.returncode == 3, typed.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -62,6 +63,11 @@ def written(service: Service, name: str) -> dict[str, Any] | None:
         and service.reports.file(row["id"]).exists()
     )
     return next(done, None)
+
+
+def can_report() -> bool:
+    """Whether what draws a report's plots is installed; it comes with an extra of its own."""
+    return find_spec("matplotlib") is not None
 
 
 def job(service: Service, number: int) -> dict[str, Any]:

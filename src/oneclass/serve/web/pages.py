@@ -174,5 +174,6 @@ def model(name: str, request: Request, service: TheService) -> Response:
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),
         written=facts.written(service, name),
+        reports=facts.can_report(),
         version_out=version_out,
     )

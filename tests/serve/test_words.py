@@ -25,3 +25,34 @@ def test_a_report_is_offered_where_it_can_be_written(
         assert ("Write a report" in text) == there
         assert ('pip install ".[serve,report]"' in text) == (not there)
     assert 'pip install ".[serve,report]"' in (DOCS / "operator.md").read_text(encoding="utf-8")
+
+
+def said(place: Place, number: int, verdict: str | None) -> None:
+    asked = {"verdict": verdict}
+    assert place.client.post(f"/api/v1/predictions/{number}/review", json=asked).status_code == 200
+
+
+def test_a_bad_one_that_was_called_good_is_marked_and_counted(place: Place, images: Path) -> None:
+    made = [place.score(file).json()["predictions"][0] for file in sorted(images.glob("*/*.png"))]
+    fine = [one["id"] for one in made if one["verdict"] == "fine"]
+    odd = next(one["id"] for one in made if one["verdict"] == "anomaly")
+    page = place.page(f"/p/{fine[0]}")
+    assert "It is bad: missed" in page
+    assert 'data-say="false_alarm"' not in page
+    assert 'data-say=""' not in page
+    assert "False alarm <kbd>F" in place.page(f"/p/{odd}")
+
+    def counted() -> dict[str, int]:
+        [count] = place.client.get("/api/v1/models/stripes/monitor").json()["counts"]
+        return {name: count[name] for name in ("images", "real", "false_alarms", "missed")}
+
+    said(place, fine[0], "real")
+    said(place, fine[1], "real")
+    said(place, fine[2], "unsure")
+    said(place, odd, "real")
+    assert counted() == {"images": 14, "real": 1, "false_alarms": 0, "missed": 2}
+    assert "reviewed: bad, and missed" in place.page("/score")
+    assert "bad, and missed" in place.page(f"/p/{fine[0]}")
+    said(place, fine[0], None)
+    assert counted()["missed"] == 1
+    assert place.client.get("/api/v1/models/stripes/monitor?days=60").json()["counts"][0]["missed"]

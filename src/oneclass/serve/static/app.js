@@ -53,6 +53,9 @@ const page = {
     page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* The same on the page that is opened next, such as this one anew. */
+  sayNext: (text) => sessionStorage.setItem("say", text),
+
   /* No line ends between a number and its %. */
   unbroken: (text) => text.replace(/(\d) %/g, "$1\u00a0%"),
 
@@ -171,6 +174,8 @@ const page = {
   },
 };
 
+const left = sessionStorage.getItem("say");
+if (left) { sessionStorage.removeItem("say"); page.say(left); }
 document.body.addEventListener("htmx:afterSwap", () => {
   const target = document.querySelector("[data-focus]");
   if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }
@@ -185,6 +190,7 @@ document.addEventListener("click", async (event) => {
     if (cancel) await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
     if (take) {
       await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+      page.sayNext(`Version ${take.dataset.take} is in use now.`);
       location.reload();
     }
   } catch (problem) { page.say(problem.message); }

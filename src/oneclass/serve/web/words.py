@@ -15,6 +15,7 @@ VERDICTS = {
     "false_alarm": "false alarm",
     "unsure": "unsure",
 }
+MISSED = "bad, and missed"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
@@ -46,6 +47,16 @@ def odds(p_value: float, n_normal: int) -> str:
         tenths = max(1, round(10 * p_value))
         return f"about {tenths} in 10 good images {plural(tenths, 'looks', 'look')} this odd"
     return "nearly every good image looks this odd or odder"
+
+
+def reviewed(review: str, found: str) -> str:
+    """What a person said.
+
+    Args:
+        review: one of `VERDICTS`.
+        found: what the model had said: anomaly, unclear or fine.
+    """
+    return MISSED if (review, found) == ("real", "fine") else VERDICTS[review]
 
 
 def percent(share: float) -> str:

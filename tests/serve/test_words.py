@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import stripes, write_images
+from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web import facts
-from serving import Place
+from serving import Place, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -56,3 +58,26 @@ def test_a_bad_one_that_was_called_good_is_marked_and_counted(place: Place, imag
     said(place, fine[0], None)
     assert counted()["missed"] == 1
     assert place.client.get("/api/v1/models/stripes/monitor?days=60").json()["counts"][0]["missed"]
+
+
+def test_a_name_that_is_used_already_makes_a_version_that_is_told(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(4, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = place.page(f"/parts/check/{check['id']}")
+    assert '<option value="stripes" data-next="2">' in part
+    assert "You will find the model again under this name." in part
+    jobs = place.service.jobs
+    request = {"folder": str(tmp_path), "settings": {}}
+    lost = jobs.add("fit", "stripes", request)
+    jobs.end(lost, CANCELLED)
+    link = '<a href="/learn">'
+    assert link in place.page(f"/parts/job/{lost}")
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": number}).json()
+    assert place.job(job["id"])["state"] == "done"
+    part = place.page(f"/parts/job/{job['id']}")
+    assert "Version 2 of stripes is in use now." in part
+    assert link not in part

@@ -16,6 +16,14 @@ page.onFiles(async (files) => {
   } catch (problem) { page.say(problem.message); }
 });
 
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "fit-name") return;
+  const name = event.target.value.trim();
+  const known = [...document.querySelectorAll("#names option")].find((option) => option.value === name);
+  const [help, said] = [page.byId("name-help"), known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
+  if (help.textContent !== said) help.textContent = said;
+  help.classList.toggle("banner", Boolean(known));
+});
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;
   event.preventDefault();

@@ -70,8 +70,9 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     """What is in a set, while and after it is looked at."""
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
+    following = {name: service.versions.next_number(name) for name in names}
     free = facts.free_name(names)
-    return page(request, "part_check.html", job=job, names=names, free=free, large=LARGE)
+    return page(request, "part_check.html", job=job, names=following, free=free, large=LARGE)
 
 
 @router.get("/parts/job/{number}")

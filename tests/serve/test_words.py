@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web import facts
-from serving import Place, filled_set
+from serving import RAW, Place, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -81,3 +82,28 @@ def test_a_name_that_is_used_already_makes_a_version_that_is_told(
     part = place.page(f"/parts/job/{job['id']}")
     assert "Version 2 of stripes is in use now." in part
     assert link not in part
+
+
+def test_only_a_version_that_was_used_is_gone_back_to(place: Place, model_file: Path) -> None:
+    content = model_file.read_bytes()
+    for number in (2, 3):
+        made = place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW).json()
+        assert (made["version"], made["serves"]) == (number, False)
+    place.client.post("/api/v1/models/stripes/take", json={"version": 3})
+    text = place.page("/models/stripes")
+    assert "Go back to version 1<" in text
+    assert "Use version 2<" in text
+
+
+def test_the_check_offers_more_and_another_start(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(1, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    assert "data-start-over" in part
+    assert "Images that you drop now are added to these." in part
+    assert "Add more above." in part

@@ -16,6 +16,16 @@ page.onFiles(async (files) => {
   } catch (problem) { page.say(problem.message); }
 });
 
+document.addEventListener("click", async (event) => {
+  if (!event.target.closest("[data-start-over]")) return;
+  try {
+    if (set) await page.ask("DELETE", `/api/v1/sets/${set}`);
+    set = null;
+    page.byId("checked").replaceChildren();
+    page.byId("choose-folder").focus();
+    page.say("Nothing was kept. Choose other images.");
+  } catch (problem) { page.say(problem.message); }
+});
 document.addEventListener("input", (event) => {
   if (event.target.id !== "fit-name") return;
   const name = event.target.value.trim();

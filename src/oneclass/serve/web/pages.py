@@ -162,6 +162,7 @@ def models(request: Request, about: Chosen) -> Response:
 def model(name: str, request: Request, service: TheService) -> Response:
     """One model with its versions."""
     versions = versions_of(service, name)
+    taken = service.versions.taken(name)
     return page(
         request,
         "model.html",
@@ -169,7 +170,8 @@ def model(name: str, request: Request, service: TheService) -> Response:
         name=name,
         versions=versions,
         serving=next((version for version in versions if version.serves), None),
-        taken=service.versions.taken(name),
+        taken=taken,
+        before={row["number"] for row in taken},
         comparisons={v.id: facts.comparison(service, v) for v in versions},
         learners={v.id for v in versions if service.library.can_learn(v)},
         used={v.id for v in versions if service.predictions.of_version(v.id)},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conftest import stripes, write_images
+from oneclass import Detector
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web import facts
 from serving import RAW, Place, filled_set
@@ -107,3 +109,39 @@ def test_the_check_offers_more_and_another_start(
     assert "data-start-over" in part
     assert "Images that you drop now are added to these." in part
     assert "Add more above." in part
+
+
+def test_pages_open_with_the_model_that_was_used_last(
+    place: Place, model_file: Path, images: Path
+) -> None:
+    def opened(tab: str) -> str:
+        [name] = re.findall(r"<option[^>]* selected>(\w+)</option>", place.page(f"/{tab}"))
+        return str(name)
+
+    for name in ("zeta", "alpha"):
+        content = model_file.read_bytes()
+        place.client.put(f"/api/v1/models/{name}/file", content=content, headers=RAW)
+    tabs = ("score", "review", "watch")
+    assert [opened(tab) for tab in tabs] == ["alpha"] * 3
+    place.score(next(images.glob("*/*.png")))
+    assert [opened(tab) for tab in tabs] == ["stripes"] * 3
+    place.client.put("/api/v1/models/zeta/file", content=content, headers=RAW)
+    assert [opened(tab) for tab in tabs] == ["zeta"] * 3
+    assert 'data-model="zeta"' in place.page("/monitor")
+    assert 'data-model="alpha"' in place.page("/monitor?model=alpha")
+
+
+def test_words_on_a_verdict_stay_those_of_its_version(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    place.score(next((images / "odd").iterdir()))
+    [before] = re.findall(r'<span class="odds">([A-Z].*?)</span>', place.page("/score"))
+    Detector(backbone="greyscale", threads=1).fit(list(stripes(20, seed=1))).save(
+        tmp_path / "other.oneclass"
+    )
+    content = (tmp_path / "other.oneclass").read_bytes()
+    place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW)
+    place.client.post("/api/v1/models/stripes/take", json={"version": 2})
+    assert place.service.versions.named("stripes").card["calibration"]["n_held_out"] == 20
+    assert before in place.page("/score")
+    assert "Each version has a rate of its own" in place.page("/monitor")

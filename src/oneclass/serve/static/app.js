@@ -53,6 +53,9 @@ const page = {
     page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* The sentence on drift, as one that stands on its own. */
+  drift: (text) => page.unbroken(text.replace(/^drift: /, "").replace(/^./, (first) => first.toUpperCase())),
+
   /* The same on the page that is opened next, such as this one anew. */
   sayNext: (text) => sessionStorage.setItem("say", text),
 

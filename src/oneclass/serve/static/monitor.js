@@ -38,7 +38,8 @@ if (monitor) {
     );
     const drift = page.byId("drift");
     drift.hidden = !facts.drift;
-    drift.textContent = page.unbroken(facts.drift || "");
+    page.byId("drift-advice").hidden = /more normal/.test(facts.drift);  // that sentence says what to do
+    page.byId("drift-text").textContent = page.drift(facts.drift || "");
   };
 
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
@@ -120,6 +121,7 @@ if (monitor) {
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
     page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd.`;
+    page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();
     drawScores();

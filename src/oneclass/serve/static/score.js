@@ -34,7 +34,7 @@ if (tiles) {
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.unbroken(last.drift) : ""}`;
+    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const send = async (file, name) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });

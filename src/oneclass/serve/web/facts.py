@@ -27,7 +27,7 @@ class Choice:
 
     Attributes:
         versions: that serve, one of each model.
-        chosen: the one of the model that was asked for, else the newest; None if there is none.
+        chosen: the one of the model that was asked for, else used last; None if there is none.
     """
 
     versions: list[Version]
@@ -36,8 +36,9 @@ class Choice:
 
 def _choice(service: TheService, model: str | None = None) -> Choice:
     versions = service.versions.serving()
-    named = [version for version in versions if version.name == model]
-    return Choice(versions, next(iter(named or sorted(versions, key=lambda v: -v.at)), None))
+    by_name = {version.name: version for version in versions}
+    wanted = model if model in by_name else service.versions.last_used()
+    return Choice(versions, by_name.get(wanted or ""))
 
 
 Chosen = Annotated[Choice, Depends(_choice)]
@@ -87,12 +88,16 @@ def tiles(
 ) -> dict[str, Any]:
     """Verdicts: the newest, those before an id, or those after one."""
     if chosen is None:
-        return {"tiles": [], "next": None}
+        return {"tiles": [], "next": None, "held_out": {}}
     rows = service.predictions.listed(
         Filter(chosen.name, noticed=only, before=before, after=after, limit=TILES)
     )
     more = rows[-1]["id"] if len(rows) == TILES and after is None else None
-    return {"tiles": [record(row) for row in rows], "next": more}
+    held_out = {
+        version.number: version.card["calibration"]["n_held_out"]
+        for version in service.versions.of(chosen.name)
+    }
+    return {"tiles": [record(row) for row in rows], "next": more, "held_out": held_out}
 
 
 def prediction(service: Service, number: int) -> dict[str, Any]:

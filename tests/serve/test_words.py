@@ -5,14 +5,19 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.errors import ImageError
+from oneclass.images import read
 from oneclass.serve.records.jobs import CANCELLED
-from oneclass.serve.web import facts
+from oneclass.serve.web import facts, words
+from oneclass.serve.work import drawing
 from serving import RAW, Place, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -145,3 +150,40 @@ def test_words_on_a_verdict_stay_those_of_its_version(
     assert place.service.versions.named("stripes").card["calibration"]["n_held_out"] == 20
     assert before in place.page("/score")
     assert "Each version has a rate of its own" in place.page("/monitor")
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (1 / 11.6, "Of 100 good images, about 9 are called odd by mistake (1 in 12)."),
+        (0.05, "Of 100 good images, about 5 are called odd by mistake (1 in 20)."),
+        (0.01, "Of 100 good images, about 1 is called odd by mistake (1 in 100)."),
+        (0.002, "Of 1,000 good images, about 2 are called odd by mistake (1 in 500)."),
+        (1 / 5000, "Of 10,000 good images, about 2 are called odd by mistake (1 in 5,000)."),
+    ],
+)
+def test_a_promise_is_in_whole_images(place: Place, rate: float, said: str) -> None:
+    [version] = place.service.versions.serving()
+    assert words.promise(replace(version, false_alarms=rate)) == said
+
+
+def test_a_file_that_is_no_image_is_told_of_without_its_bytes(tmp_path: Path) -> None:
+    for start in (b"hello 'x'", b"\x00\xff\"'\\", b"it's"):
+        file = tmp_path / "no.png"
+        file.write_bytes(start * 20)
+        with pytest.raises(ImageError) as caught:
+            read(file)
+        told = words.for_people(caught.value.detail)
+        assert "begins with" in caught.value.detail
+        assert "begins with" not in told
+        assert told.startswith("its content is no image of a known kind; PNG")
+
+
+def test_odd_as_a_whole_without_a_box_says_why(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    monkeypatch.setattr(facts.drawing, "map_of", lambda *_: np.zeros((4, 4)))
+    for found in ([], [drawing.Box(0, 0, 0.5, 0.5)]):
+        monkeypatch.setattr(facts.drawing, "boxes", lambda *_, found=found: found)
+        assert ("There is no box" in place.page(f"/p/{number}")) == (not found)

@@ -127,7 +127,7 @@ const page = {
     let next = 0, done = 0;
     const show = () => {
       bar.value = done;
-      text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}`;
+      text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
       left.textContent = done > 3 && done < files.length ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
     };
     show();
@@ -158,7 +158,8 @@ const page = {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
-    line.append(bold, " ", message.replace(/^[^:]*: /, ""));
+    line.append(bold, " ", message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, ""));
+    line.title = message;
     errors.append(line);
   },
 

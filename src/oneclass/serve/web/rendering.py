@@ -37,7 +37,17 @@ def environment() -> Environment:
     )
     made.filters |= {
         name: getattr(words, name)
-        for name in ("percent", "when", "counted", "doing", "span", "size", "short", "sent_as")
+        for name in (
+            "percent",
+            "when",
+            "counted",
+            "doing",
+            "span",
+            "size",
+            "short",
+            "sent_as",
+            "for_people",
+        )
     }
     made.filters |= {
         "count": count,

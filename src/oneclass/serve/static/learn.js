@@ -32,7 +32,7 @@ document.addEventListener("input", (event) => {
   const known = [...document.querySelectorAll("#names option")].find((option) => option.value === name);
   const [help, said] = [page.byId("name-help"), known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
   if (help.textContent !== said) help.textContent = said;
-  help.classList.toggle("banner", Boolean(known));
+  help.className = known ? "banner calm" : "muted small";
 });
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;

@@ -47,7 +47,7 @@ if (monitor) {
   const draw = (key, options, data) => {
     const place = page.byId(`chart-${key}`);
     if (charts[key]) charts[key].destroy();
-    charts[key] = new uPlot({ width: place.clientWidth, height: 260, cursor: { drag: { x: false, y: false } }, ...options }, data, place);
+    charts[key] = new uPlot({ width: place.clientWidth, height: 260, padding: [null, 28, null, null], cursor: { drag: { x: false, y: false } }, ...options }, data, place);
   };
 
   const written = (at, parts) => new Date(1000 * at).toLocaleString("en-GB", parts);

@@ -84,20 +84,28 @@ def free_name(names: list[str]) -> str:
 
 
 def tiles(
-    service: Service, chosen: Version | None, *, only: bool, before: int | None, after: int | None
+    service: Service,
+    chosen: Version | None,
+    *,
+    only: bool,
+    before: int | None = None,
+    after: int | None = None,
+    watch: int | None = None,
 ) -> dict[str, Any]:
-    """Verdicts: the newest, those before an id, or those after one."""
+    """Verdicts, of all or of a watch: the newest, those before an id, or those after one."""
     if chosen is None:
-        return {"tiles": [], "next": None, "held_out": {}}
+        return {"tiles": [], "next": None, "held_out": {}, "watch": watch}
+    source = None if watch is None else f"watch:{watch}"
     rows = service.predictions.listed(
-        Filter(chosen.name, noticed=only, before=before, after=after, limit=TILES)
+        Filter(chosen.name, source, noticed=only, before=before, after=after, limit=TILES)
     )
     more = rows[-1]["id"] if len(rows) == TILES and after is None else None
     held_out = {
         version.number: version.card["calibration"]["n_held_out"]
         for version in service.versions.of(chosen.name)
     }
-    return {"tiles": [record(row) for row in rows], "next": more, "held_out": held_out}
+    shown = [record(row) for row in rows]
+    return {"tiles": shown, "next": more, "held_out": held_out, "watch": watch}
 
 
 def prediction(service: Service, number: int) -> dict[str, Any]:

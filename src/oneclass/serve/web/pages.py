@@ -86,10 +86,12 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
 
 
 @router.get("/score")
-def score(request: Request, service: TheService, about: Chosen) -> Response:
-    """Images in, verdicts out."""
-    shown = facts.tiles(service, about.chosen, only=False, before=None, after=None)
-    return page(request, "score.html", about, only=False, **shown)
+def score(
+    request: Request, service: TheService, about: Chosen, only: bool = False, watch: Id = None
+) -> Response:
+    """Images in, verdicts out; or only the verdicts of a watched folder."""
+    shown = facts.tiles(service, about.chosen, only=only, watch=watch)
+    return page(request, "score.html", about, only=only, **shown)
 
 
 @router.get("/parts/tiles")
@@ -100,9 +102,10 @@ def tiles_part(
     only: bool = False,
     before: Id = None,
     after: Id = None,
+    watch: Id = None,
 ) -> Response:
     """Verdicts: older ones, or those that came since."""
-    shown = facts.tiles(service, about.chosen, only=only, before=before, after=after)
+    shown = facts.tiles(service, about.chosen, only=only, before=before, after=after, watch=watch)
     return page(request, "part_tiles.html", about, only=only, newer=after is not None, **shown)
 
 
@@ -137,13 +140,21 @@ def lessons_part(request: Request, service: TheService, about: Chosen) -> Respon
 def watch(request: Request, service: TheService, about: Chosen) -> Response:
     """The watched folders."""
     watches = watches_out(service)
-    return page(request, "watch.html", about, watches=watches, roots=service.roots)
+    return page(
+        request,
+        "watch.html",
+        about,
+        watches=watches,
+        ended=service.watches.ended(),
+        roots=service.roots,
+    )
 
 
 @router.get("/parts/watches")
 def watches_part(request: Request, service: TheService) -> Response:
     """The watched folders, as they are now."""
-    return page(request, "part_watches.html", watches=watches_out(service))
+    ended = service.watches.ended()
+    return page(request, "part_watches.html", watches=watches_out(service), ended=ended)
 
 
 @router.get("/monitor")

@@ -69,6 +69,19 @@ class Place:
         raise AssertionError("the job does not end")
 
 
+def filled_set(place: Place, folder: Path) -> str:
+    """A set that holds the images of a folder; its id."""
+    number: str = place.client.post("/api/v1/sets").json()["id"]
+    for i, file in enumerate(sorted(folder.iterdir()), 1):
+        answer = place.client.post(
+            f"/api/v1/sets/{number}/images",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": file.name},
+        )
+        assert answer.json() == {"id": number, "images": i}
+    return number
+
+
 def until(holds: Callable[[], Any], seconds: float = 20) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds

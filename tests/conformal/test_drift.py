@@ -39,7 +39,7 @@ def test_a_shift_of_all_images_warns_though_few_are_extreme() -> None:
     share, usual, chance = map(int, found.groups())
     assert np.mean(passed <= usual / 100) == pytest.approx(share / 100, abs=0.03)
     assert usual < chance < share
-    assert "fit again" in message
+    assert "learn again" in message
 
 
 def test_anomalies_among_normal_images_do_not_warn() -> None:

@@ -21,19 +21,7 @@ from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
 from oneclass.system.names import count
-from serving import RAW, Place, until
-
-
-def filled_set(place: Place, folder: Path) -> str:
-    number: str = place.client.post("/api/v1/sets").json()["id"]
-    for i, file in enumerate(sorted(folder.iterdir()), 1):
-        answer = place.client.post(
-            f"/api/v1/sets/{number}/images",
-            content=file.read_bytes(),
-            headers={**RAW, "X-File-Name": file.name},
-        )
-        assert answer.json() == {"id": number, "images": i}
-    return number
+from serving import RAW, Place, filled_set, until
 
 
 def review_all(place: Place, folder: Path, verdict: str) -> list[int]:

@@ -163,6 +163,33 @@ def test_a_link_in_a_watched_folder_leads_nowhere(
     assert found(place)["images"] == 1
 
 
+def test_a_folder_that_is_watched_again_goes_on_where_it_ended(place: Place, images: Path) -> None:
+    for file in images.glob("odd/*.png"):
+        shutil.copy(file, place.roots)
+    shutil.copy(next(images.glob("normal/*.png")), place.roots / "fine.png")
+    number = watch(place)["id"]
+    until(lambda: found(place)["images"] == 7)
+    link = f"/score?model=stripes&watch={number}&only=true"
+    assert link in html.unescape(place.page("/parts/watches"))
+    place.score(next(images.glob("odd/*.png")))
+    tiles = place.page(link)
+    odd = found(place)["anomalies"]
+    assert tiles.count('<li class="tile odd"') == tiles.count('<li class="tile') == odd > 0
+    assert place.client.delete(f"/api/v1/watches/{number}").json() == {"done": True}
+    assert place.client.delete(f"/api/v1/watches/{number}").status_code == 404
+    assert len(results(place, number)) == 7
+    part = place.page("/parts/watches")
+    assert "Watched before" in part
+    assert f'href="/api/v1/watches/{number}/results.csv"' in part
+    again = watch(place)
+    assert (again["id"], again["state"], again["images"]) == (number, "on", 7)
+    shutil.copy(next(images.glob("normal/*.png")), place.roots / "new.png")
+    until(lambda: found(place)["images"] == 8)
+    time.sleep(0.6)
+    assert found(place)["images"] == len(results(place, number)) == 8
+    assert "Watched before" not in place.page("/watch")
+
+
 class Listener(HTTPServer):
     """A webhook that refuses the first so many calls."""
 

@@ -34,8 +34,8 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
     if len(p_values) >= FEWEST and n_called > len(p_values) / 2:
         return (
             f"{n_called} of {len(p_values)} images are called anomalies. If most of them should be "
-            "normal, something has changed for all: camera, lighting, file format? Fit again with "
-            "images of the new kind."
+            "normal, something has changed for all: camera, lighting, file format? Learn again "
+            "from images of the new kind."
         )
     if len(rest) < FEWEST:
         return None
@@ -58,7 +58,7 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
             f"{_of_100(share, expected, limit, 'odd', 'normal images')} Something has "
             "changed for all of them (camera, lighting, file format, product), or many have small "
             "defects. Look at some: if they are good, the promised rate of false alarms no longer "
-            "holds, so fit again with such images among the normal ones."
+            "holds, so learn again with such images among the normal ones."
         )
     at = int(ahead.argmin())
     share, expected = 100 * (1 - at / len(rest)), max(1.0, 100 * (1 - float(rest[at])))

@@ -130,9 +130,9 @@ class CheckReport:
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
                 f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
-                "picture is no further evidence. This goes by small pictures; 'fit' goes by what "
-                "its network sees, may find more or fewer, and counts those that it finds once. "
-                "Give more different pictures rather than altered copies.",
+                "picture is no further evidence. This goes by small pictures; learning goes by "
+                "what its network sees, may find more or fewer, and counts those that it finds "
+                "once. Give more different pictures rather than altered copies.",
             ),
             (
                 self.constant,

@@ -33,6 +33,7 @@ class CountOut(BaseModel):
     unclear: int
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
+    missed: int = Field(description="Others, not called anomalies, that somebody called real.")
     seconds: float = Field(description="From an image's arrival to its answer, on average.")
     slowest: float
 

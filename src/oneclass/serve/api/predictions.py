@@ -88,7 +88,7 @@ def get_heatmap_npy(number: int, service: TheService, holder: Reader) -> Respons
 def review_prediction(
     number: int, said: ReviewIn, service: TheService, holder: Reviewer
 ) -> RecordOut:
-    """Say whether what was called an anomaly or unclear is real, a false alarm, or unsure."""
+    """Say whether an anomaly or unclear one is real, a false alarm, or unsure; real if missed."""
     found(service, number)
     service.reviews.add(number, said.verdict, who=holder.name)
     service.events.tell("review", id=number)

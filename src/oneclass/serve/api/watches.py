@@ -62,7 +62,7 @@ def change_watch(number: int, asked: WatchChange, service: TheService, holder: T
 
 @router.delete("/watches/{number}", responses=responses(404))
 def remove_watch(number: int, service: TheService, holder: Teacher) -> Done:
-    """Watch no longer; the predictions stay."""
+    """Watch no longer; the predictions stay, and the same folder and model go on where it ended."""
     _watch(service, number)
     service.watches.remove(number)
     return Done()
@@ -72,8 +72,9 @@ def remove_watch(number: int, service: TheService, holder: Teacher) -> Done:
     "/watches/{number}/results.csv", response_class=StreamingResponse, responses=responses(404)
 )
 def watch_results(number: int, service: TheService, holder: Reader) -> StreamingResponse:
-    """All that a watch found, as a table."""
-    _watch(service, number)
+    """All that a watch found, as a table; also of one that has ended."""
+    if number not in {row["id"] for row in service.watches.ended()}:
+        _watch(service, number)
     return StreamingResponse(
         export.of_source(service.database, f"watch:{number}"),
         media_type="text/csv; charset=utf-8",

@@ -1,4 +1,4 @@
-"""What people said of anomalies and unclear images, and what a new version says of the same."""
+"""What people said of images, and what a new version says of the same."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ BY_THE_HOUR = 8
 def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[str, Any]]]:
     """How many seconds one count covers, and the counts of a model's versions, the oldest first."""
     step = HOUR if days <= BY_THE_HOUR else DAY
+    first = int((time.time() - days * DAY) // HOUR)
     rows = database.rows(
         "SELECT (h.hour * 3600) / :step * :step AS at, sum(h.images) AS images, "
         "sum(h.anomalies) AS anomalies, sum(h.unclear) AS unclear, "
@@ -25,9 +26,22 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
         "sum(h.seconds) / sum(h.images) AS seconds, "
         "max(h.slowest) AS slowest FROM hour h JOIN version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
-        {"step": step, "name": name, "first": int((time.time() - days * DAY) // HOUR)},
+        {"step": step, "name": name, "first": first},
     )
-    return step, [dict(row) for row in rows]
+    missed = _missed(database, name, step, first)
+    return step, [{**dict(row), "missed": missed.get(row["at"], 0)} for row in rows]
+
+
+def _missed(database: Database, name: str, step: int, first: int) -> dict[int, int]:
+    """How many that were not called odd, by when they came, somebody called really odd since."""
+    rows = database.rows(
+        "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, count(*) AS n "
+        "FROM prediction p INDEXED BY prediction_counted "
+        "WHERE p.review = 'real' AND p.is_anomaly = 0 AND p.at >= 3600 * :first "
+        "AND p.version_id IN (SELECT id FROM version WHERE name = :name) GROUP BY 1",
+        {"step": step, "name": name, "first": first},
+    )
+    return {row["at"]: row["n"] for row in rows}
 
 
 def last(

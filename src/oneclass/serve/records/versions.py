@@ -79,6 +79,14 @@ class Versions:
         rows = self._database.rows(f"SELECT * FROM ({SELECT}) WHERE serves ORDER BY name")
         return [_version(row) for row in rows]
 
+    def last_used(self) -> str | None:
+        """The model whose newest version was made last, or that scored last; None without any."""
+        row = self._database.row(
+            "SELECT v.name FROM version v ORDER BY max(v.at, coalesce((SELECT p.at FROM prediction "
+            "p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), 0)) DESC, v.id DESC LIMIT 1"
+        )
+        return None if row is None else str(row["name"])
+
     def of(self, name: str) -> list[Version]:
         """All versions of a model, the newest first."""
         rows = self._database.rows(f"{SELECT} WHERE name = ? ORDER BY number DESC", (name,))

@@ -9,7 +9,8 @@ import time
 from oneclass.detector.predictions import ANOMALY, UNCLEAR
 from oneclass.serve.records.database import Database, Row
 
-ON, PAUSED = "on", "paused"
+ON, PAUSED, ENDED = "on", "paused", "ended"
+"""One that has ended is kept for its table and the files that it has seen; it may begin again."""
 TRIES = 12
 FIRST_WAIT = 2.0
 """Seconds before a failed delivery is tried again; doubled each time, two hours at the end."""
@@ -26,30 +27,49 @@ class Watches:
         self._database = database
 
     def add(self, folder: str, name: str, *, webhook: str | None, only_odd: bool) -> int:
-        """Watch a folder with a model; its id."""
+        """Watch a folder with a model; its id, that of before where it was watched once."""
+        secret = secrets.token_hex(24)
+        before = self._database.row(
+            "SELECT id FROM watch WHERE folder = ? AND name = ? AND state = ? ORDER BY id DESC",
+            (folder, name, ENDED),
+        )
         with self._database.write() as connection:
+            if before is not None:
+                connection.execute(
+                    "UPDATE watch SET state = ?, webhook = ?, secret = ?, only_odd = ? "
+                    "WHERE id = ?",
+                    (ON, webhook, secret, only_odd, before["id"]),
+                )
+                return int(before["id"])
             cursor = connection.execute(
                 "INSERT INTO watch (folder, name, state, webhook, secret, only_odd, at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (folder, name, ON, webhook, secrets.token_hex(24), only_odd, time.time()),
+                (folder, name, ON, webhook, secret, only_odd, time.time()),
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def all(self) -> list[Row]:
-        """Every watch with its counts."""
-        return self._database.rows("SELECT * FROM watch ORDER BY id")
+        """Every watch that has not ended, with its counts."""
+        return self._database.rows("SELECT * FROM watch WHERE state != ? ORDER BY id", (ENDED,))
 
     def like(self, folder: str, name: str, webhook: str | None) -> Row | None:
         """The watch of this folder with this model that tells the same program, or None."""
         return self._database.row(
-            "SELECT * FROM watch WHERE folder = ? AND name = ? AND webhook IS ?",
-            (folder, name, webhook),
+            "SELECT * FROM watch WHERE folder = ? AND name = ? AND webhook IS ? AND state != ?",
+            (folder, name, webhook, ENDED),
         )
 
     def one(self, number: int) -> Row | None:
-        """A watch."""
-        return self._database.row("SELECT * FROM watch WHERE id = ?", (number,))
+        """A watch that has not ended."""
+        return self._database.row(
+            "SELECT * FROM watch WHERE id = ? AND state != ?", (number, ENDED)
+        )
+
+    def ended(self) -> list[Row]:
+        """Those that have ended, the newest first."""
+        query = "SELECT * FROM watch WHERE state = ? ORDER BY id DESC"
+        return self._database.rows(query, (ENDED,))
 
     def set_state(self, number: int, state: str) -> None:
         """Pause one, or let it go on."""
@@ -57,9 +77,10 @@ class Watches:
             connection.execute("UPDATE watch SET state = ? WHERE id = ?", (state, number))
 
     def remove(self, number: int) -> None:
-        """Watch no longer; the predictions stay."""
+        """Watch no longer, and tell nobody; what was found and the files that were seen stay."""
         with self._database.write() as connection:
-            connection.execute("DELETE FROM watch WHERE id = ?", (number,))
+            connection.execute("UPDATE watch SET state = ? WHERE id = ?", (ENDED, number))
+            connection.execute("DELETE FROM delivery WHERE watch_id = ?", (number,))
 
     def seen(self, number: int) -> dict[str, tuple[int, int]]:
         """Path -> (bytes, nanoseconds of its last change) of all files that were dealt with."""
@@ -105,8 +126,8 @@ class Watches:
         """Queue a delivery to the webhook of a watch, inside a transaction."""
         connection.execute(
             "INSERT INTO delivery (watch_id, body, next) SELECT id, ?, ? FROM watch "
-            "WHERE id = ? AND webhook IS NOT NULL",
-            (body, time.time(), number),
+            "WHERE id = ? AND webhook IS NOT NULL AND state != ?",
+            (body, time.time(), number, ENDED),
         )
 
     def due(self, now: float, limit: int = 20) -> list[Row]:

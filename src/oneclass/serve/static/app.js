@@ -53,6 +53,12 @@ const page = {
     page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* The sentence on drift, as one that stands on its own. */
+  drift: (text) => page.unbroken(text.replace(/^drift: /, "").replace(/^./, (first) => first.toUpperCase())),
+
+  /* The same on the page that is opened next, such as this one anew. */
+  sayNext: (text) => sessionStorage.setItem("say", text),
+
   /* No line ends between a number and its %. */
   unbroken: (text) => text.replace(/(\d) %/g, "$1\u00a0%"),
 
@@ -121,7 +127,7 @@ const page = {
     let next = 0, done = 0;
     const show = () => {
       bar.value = done;
-      text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}`;
+      text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
       left.textContent = done > 3 && done < files.length ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
     };
     show();
@@ -152,7 +158,8 @@ const page = {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
-    line.append(bold, " ", message.replace(/^[^:]*: /, ""));
+    line.append(bold, " ", message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, ""));
+    line.title = message;
     errors.append(line);
   },
 
@@ -171,6 +178,8 @@ const page = {
   },
 };
 
+const left = sessionStorage.getItem("say");
+if (left) { sessionStorage.removeItem("say"); page.say(left); }
 document.body.addEventListener("htmx:afterSwap", () => {
   const target = document.querySelector("[data-focus]");
   if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }
@@ -185,6 +194,7 @@ document.addEventListener("click", async (event) => {
     if (cancel) await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
     if (take) {
       await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+      page.sayNext(`Version ${take.dataset.take} is in use now.`);
       location.reload();
     }
   } catch (problem) { page.say(problem.message); }

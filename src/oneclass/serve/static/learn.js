@@ -16,6 +16,24 @@ page.onFiles(async (files) => {
   } catch (problem) { page.say(problem.message); }
 });
 
+document.addEventListener("click", async (event) => {
+  if (!event.target.closest("[data-start-over]")) return;
+  try {
+    if (set) await page.ask("DELETE", `/api/v1/sets/${set}`);
+    set = null;
+    page.byId("checked").replaceChildren();
+    page.byId("choose-folder").focus();
+    page.say("Nothing was kept. Choose other images.");
+  } catch (problem) { page.say(problem.message); }
+});
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "fit-name") return;
+  const name = event.target.value.trim();
+  const known = [...document.querySelectorAll("#names option")].find((option) => option.value === name);
+  const [help, said] = [page.byId("name-help"), known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
+  if (help.textContent !== said) help.textContent = said;
+  help.className = known ? "banner calm" : "muted small";
+});
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;
   event.preventDefault();

@@ -22,21 +22,24 @@ if (monitor) {
 
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
-    const images = sum("images"), odd = sum("anomalies"), reviewed = sum("false_alarms") + sum("real");
+    const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
+    const reviewed = sum("false_alarms") + sum("real") + missed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
-    const normal = images - sum("real");
+    const normal = images - sum("real") - missed;
     page.byId("monitor-figures").replaceChildren(
       figure(images.toLocaleString("en"), images === 1 ? "image scored" : "images scored"),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),
-      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `of good images were called odd: ${sum("false_alarms").toLocaleString("en")} of ${normal.toLocaleString("en")}, as far as reviewed (${page.count(reviewed, "review")})` : "of good images were called odd: nothing is reviewed yet"),
+      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `of good images were called odd: ${sum("false_alarms").toLocaleString("en")} of ${normal.toLocaleString("en")}, counting those not reviewed as good (${page.count(reviewed, "review")})` : "of good images were called odd: nothing is reviewed yet"),
+      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
     const drift = page.byId("drift");
     drift.hidden = !facts.drift;
-    drift.textContent = page.unbroken(facts.drift || "");
+    page.byId("drift-advice").hidden = /more normal/.test(facts.drift);  // that sentence says what to do
+    page.byId("drift-text").textContent = page.drift(facts.drift || "");
   };
 
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
@@ -44,7 +47,7 @@ if (monitor) {
   const draw = (key, options, data) => {
     const place = page.byId(`chart-${key}`);
     if (charts[key]) charts[key].destroy();
-    charts[key] = new uPlot({ width: place.clientWidth, height: 260, cursor: { drag: { x: false, y: false } }, ...options }, data, place);
+    charts[key] = new uPlot({ width: place.clientWidth, height: 260, padding: [null, 28, null, null], cursor: { drag: { x: false, y: false } }, ...options }, data, place);
   };
 
   const written = (at, parts) => new Date(1000 * at).toLocaleString("en-GB", parts);
@@ -70,9 +73,9 @@ if (monitor) {
     table.replaceChildren();
     const row = (cells, tag) => { const line = table.insertRow(); for (const cell of cells) { const made = document.createElement(tag); made.textContent = cell; if (tag === "th") made.scope = "col"; line.append(made); } };
     const three = facts.unclear !== null;
-    row(["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd"], "th");
+    row(["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"], "th");
     for (const count of [...facts.counts].reverse())
-      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real], "td");
+      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, count.missed], "td");
   };
 
   const chosen = () => facts.rates[Number(page.byId("rate").value)];
@@ -118,6 +121,7 @@ if (monitor) {
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
     page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd.`;
+    page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();
     drawScores();

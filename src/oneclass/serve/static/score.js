@@ -6,10 +6,11 @@ if (tiles) {
   const model = tiles.dataset.model;
   const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
   const seen = { fine: 0, unclear: 0, anomaly: 0 };
-  let only = false;
+  let only = page.byId("only").getAttribute("aria-pressed") === "true";
+  const watched = tiles.dataset.watch ? `&watch=${tiles.dataset.watch}` : "";
 
   const newest = () => Math.max(0, ...[...tiles.querySelectorAll("[data-id]")].map((tile) => Number(tile.dataset.id)));
-  const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${more}`;
+  const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${watched}${more}`;
   const fetchTiles = async (more) => {
     const answer = await fetch(address(more));
     const holder = document.createElement("ul");
@@ -34,7 +35,7 @@ if (tiles) {
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.unbroken(last.drift) : ""}`;
+    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const send = async (file, name) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });

@@ -21,7 +21,13 @@ page.byId("watches").addEventListener("click", async (event) => {
   if (!button) return;
   try {
     if (button.dataset.watch) await page.ask("PATCH", `/api/v1/watches/${button.dataset.watch}`, { state: button.dataset.state });
+    else if (!confirm(`Watch ${button.dataset.folder} no longer? Its verdicts and its table stay; watched again, it goes on where it ended.`)) return;
     else await page.ask("DELETE", `/api/v1/watches/${button.dataset.unwatch}`);
     htmx.trigger(document.body, "watch-changed");
   } catch (problem) { page.say(problem.message); }
 });
+
+/* What somebody opened stays open while the folders are shown anew. */
+let opened = [];
+document.body.addEventListener("htmx:beforeSwap", () => { opened = [...document.querySelectorAll("#watches details[open]")].map((one) => one.id); });
+document.body.addEventListener("htmx:afterSwap", () => { for (const id of opened) page.byId(id)?.setAttribute("open", ""); });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -26,7 +27,7 @@ class Choice:
 
     Attributes:
         versions: that serve, one of each model.
-        chosen: the one of the model that was asked for, else the newest; None if there is none.
+        chosen: the one of the model that was asked for, else used last; None if there is none.
     """
 
     versions: list[Version]
@@ -35,8 +36,9 @@ class Choice:
 
 def _choice(service: TheService, model: str | None = None) -> Choice:
     versions = service.versions.serving()
-    named = [version for version in versions if version.name == model]
-    return Choice(versions, next(iter(named or sorted(versions, key=lambda v: -v.at)), None))
+    by_name = {version.name: version for version in versions}
+    wanted = model if model in by_name else service.versions.last_used()
+    return Choice(versions, by_name.get(wanted or ""))
 
 
 Chosen = Annotated[Choice, Depends(_choice)]
@@ -64,6 +66,11 @@ def written(service: Service, name: str) -> dict[str, Any] | None:
     return next(done, None)
 
 
+def can_report() -> bool:
+    """Whether what draws a report's plots is installed; it comes with an extra of its own."""
+    return find_spec("matplotlib") is not None
+
+
 def job(service: Service, number: int) -> dict[str, Any]:
     """A job, with what it was asked to do."""
     row = one_of(service.jobs.one, number, "job")
@@ -77,16 +84,28 @@ def free_name(names: list[str]) -> str:
 
 
 def tiles(
-    service: Service, chosen: Version | None, *, only: bool, before: int | None, after: int | None
+    service: Service,
+    chosen: Version | None,
+    *,
+    only: bool,
+    before: int | None = None,
+    after: int | None = None,
+    watch: int | None = None,
 ) -> dict[str, Any]:
-    """Verdicts: the newest, those before an id, or those after one."""
+    """Verdicts, of all or of a watch: the newest, those before an id, or those after one."""
     if chosen is None:
-        return {"tiles": [], "next": None}
+        return {"tiles": [], "next": None, "held_out": {}, "watch": watch}
+    source = None if watch is None else f"watch:{watch}"
     rows = service.predictions.listed(
-        Filter(chosen.name, noticed=only, before=before, after=after, limit=TILES)
+        Filter(chosen.name, source, noticed=only, before=before, after=after, limit=TILES)
     )
     more = rows[-1]["id"] if len(rows) == TILES and after is None else None
-    return {"tiles": [record(row) for row in rows], "next": more}
+    held_out = {
+        version.number: version.card["calibration"]["n_held_out"]
+        for version in service.versions.of(chosen.name)
+    }
+    shown = [record(row) for row in rows]
+    return {"tiles": shown, "next": more, "held_out": held_out, "watch": watch}
 
 
 def prediction(service: Service, number: int) -> dict[str, Any]:

@@ -70,8 +70,9 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     """What is in a set, while and after it is looked at."""
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
+    following = {name: service.versions.next_number(name) for name in names}
     free = facts.free_name(names)
-    return page(request, "part_check.html", job=job, names=names, free=free, large=LARGE)
+    return page(request, "part_check.html", job=job, names=following, free=free, large=LARGE)
 
 
 @router.get("/parts/job/{number}")
@@ -85,10 +86,12 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
 
 
 @router.get("/score")
-def score(request: Request, service: TheService, about: Chosen) -> Response:
-    """Images in, verdicts out."""
-    shown = facts.tiles(service, about.chosen, only=False, before=None, after=None)
-    return page(request, "score.html", about, only=False, **shown)
+def score(
+    request: Request, service: TheService, about: Chosen, only: bool = False, watch: Id = None
+) -> Response:
+    """Images in, verdicts out; or only the verdicts of a watched folder."""
+    shown = facts.tiles(service, about.chosen, only=only, watch=watch)
+    return page(request, "score.html", about, only=only, **shown)
 
 
 @router.get("/parts/tiles")
@@ -99,9 +102,10 @@ def tiles_part(
     only: bool = False,
     before: Id = None,
     after: Id = None,
+    watch: Id = None,
 ) -> Response:
     """Verdicts: older ones, or those that came since."""
-    shown = facts.tiles(service, about.chosen, only=only, before=before, after=after)
+    shown = facts.tiles(service, about.chosen, only=only, before=before, after=after, watch=watch)
     return page(request, "part_tiles.html", about, only=only, newer=after is not None, **shown)
 
 
@@ -136,13 +140,21 @@ def lessons_part(request: Request, service: TheService, about: Chosen) -> Respon
 def watch(request: Request, service: TheService, about: Chosen) -> Response:
     """The watched folders."""
     watches = watches_out(service)
-    return page(request, "watch.html", about, watches=watches, roots=service.roots)
+    return page(
+        request,
+        "watch.html",
+        about,
+        watches=watches,
+        ended=service.watches.ended(),
+        roots=service.roots,
+    )
 
 
 @router.get("/parts/watches")
 def watches_part(request: Request, service: TheService) -> Response:
     """The watched folders, as they are now."""
-    return page(request, "part_watches.html", watches=watches_out(service))
+    ended = service.watches.ended()
+    return page(request, "part_watches.html", watches=watches_out(service), ended=ended)
 
 
 @router.get("/monitor")
@@ -161,6 +173,7 @@ def models(request: Request, about: Chosen) -> Response:
 def model(name: str, request: Request, service: TheService) -> Response:
     """One model with its versions."""
     versions = versions_of(service, name)
+    taken = service.versions.taken(name)
     return page(
         request,
         "model.html",
@@ -168,11 +181,13 @@ def model(name: str, request: Request, service: TheService) -> Response:
         name=name,
         versions=versions,
         serving=next((version for version in versions if version.serves), None),
-        taken=service.versions.taken(name),
+        taken=taken,
+        before={row["number"] for row in taken},
         comparisons={v.id: facts.comparison(service, v) for v in versions},
         learners={v.id for v in versions if service.library.can_learn(v)},
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),
         written=facts.written(service, name),
+        reports=facts.can_report(),
         version_out=version_out,
     )

@@ -37,14 +37,24 @@ def environment() -> Environment:
     )
     made.filters |= {
         name: getattr(words, name)
-        for name in ("percent", "when", "counted", "doing", "span", "size", "short", "sent_as")
+        for name in (
+            "percent",
+            "when",
+            "counted",
+            "doing",
+            "span",
+            "size",
+            "short",
+            "sent_as",
+            "for_people",
+        )
     }
     made.filters |= {
         "count": count,
         "plural": plural,
         "unbroken": unbroken,
     }  # Jinja's own count is also length
-    made.globals |= {"odds": words.odds, "verdicts": words.VERDICTS, "origins": words.ORIGINS}
+    made.globals |= {"odds": words.odds, "reviewed": words.reviewed, "origins": words.ORIGINS}
     made.globals |= {"found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made

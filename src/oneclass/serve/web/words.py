@@ -15,9 +15,12 @@ VERDICTS = {
     "false_alarm": "false alarm",
     "unsure": "unsure",
 }
+MISSED = "bad, and missed"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
+_BYTES = re.compile(r""" \(it begins with b(?:'.*?'|".*?")\)""")
+"""What errors on a file's content say to those who know bytes; app.js leaves out the same."""
 _APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
 """What a set puts before the name of an image: its number, and letters of chance."""
 ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
@@ -48,6 +51,21 @@ def odds(p_value: float, n_normal: int) -> str:
     return "nearly every good image looks this odd or odder"
 
 
+def reviewed(review: str, found: str) -> str:
+    """What a person said.
+
+    Args:
+        review: one of `VERDICTS`.
+        found: what the model had said: anomaly, unclear or fine.
+    """
+    return MISSED if (review, found) == ("real", "fine") else VERDICTS[review]
+
+
+def for_people(detail: str) -> str:
+    """What is wrong with a file, without the bytes that it begins with."""
+    return _BYTES.sub("", detail)
+
+
 def percent(share: float) -> str:
     """`5 %`, `0.25 %`, on one line."""
     return unbroken(f"{100 * share:.3g} %")
@@ -55,11 +73,12 @@ def percent(share: float) -> str:
 
 def promise(version: Version) -> str:
     """What a model promises, in one sentence."""
-    one_in = round(1 / version.false_alarms)
-    return (
-        f"Of 100 good images, about {100 * version.false_alarms:.3g} are called odd by mistake "
-        f"(1 in {one_in})."
-    )
+    rate = version.false_alarms
+    of = next(n for n in (100, 1000, 10_000, 10**9) if n * rate > 0.95)
+    called = round(of * rate)
+    one_in = round(1 / rate)
+    about = f"{called} {plural(called, 'is', 'are')}"
+    return f"Of {of:,} good images, about {about} called odd by mistake (1 in {one_in:,})."
 
 
 def when(at: float | None) -> str:

@@ -1,0 +1,20 @@
+/* One image's own page: what a person says of it, by a button or its key. */
+"use strict";
+
+const judge = page.byId("judge");
+if (judge) {
+  judge.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-say]");
+    if (!button) return;
+    try {
+      await page.ask("POST", `/api/v1/predictions/${judge.dataset.id}/review`, { verdict: button.dataset.say || null });
+      page.sayNext(button.dataset.say ? "It is noted." : "Taken back.");
+      location.reload();
+    } catch (problem) { page.say(problem.message); }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, select, textarea")) return;
+    const button = judge.querySelector(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`);
+    if (button) button.click();
+  });
+}

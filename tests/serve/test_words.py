@@ -1,0 +1,189 @@
+"""What the pages say, to people who were told nothing else."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import stripes, write_images
+from oneclass import Detector
+from oneclass.errors import ImageError
+from oneclass.images import read
+from oneclass.serve.records.jobs import CANCELLED
+from oneclass.serve.web import facts, words
+from oneclass.serve.work import drawing
+from serving import RAW, Place, filled_set
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_a_report_is_offered_where_it_can_be_written(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.score(next(images.glob("*/*.png")))
+    for there in (True, False):
+        monkeypatch.setattr(
+            facts, "find_spec", lambda name, there=there: object() if there else None
+        )
+        text = html.unescape(place.page("/models/stripes"))
+        assert ("Write a report" in text) == there
+        assert ('pip install ".[serve,report]"' in text) == (not there)
+    assert 'pip install ".[serve,report]"' in (DOCS / "operator.md").read_text(encoding="utf-8")
+
+
+def said(place: Place, number: int, verdict: str | None) -> None:
+    asked = {"verdict": verdict}
+    assert place.client.post(f"/api/v1/predictions/{number}/review", json=asked).status_code == 200
+
+
+def test_a_bad_one_that_was_called_good_is_marked_and_counted(place: Place, images: Path) -> None:
+    made = [place.score(file).json()["predictions"][0] for file in sorted(images.glob("*/*.png"))]
+    fine = [one["id"] for one in made if one["verdict"] == "fine"]
+    odd = next(one["id"] for one in made if one["verdict"] == "anomaly")
+    page = place.page(f"/p/{fine[0]}")
+    assert "It is bad: missed" in page
+    assert 'data-say="false_alarm"' not in page
+    assert 'data-say=""' not in page
+    assert "False alarm <kbd>F" in place.page(f"/p/{odd}")
+
+    def counted() -> dict[str, int]:
+        [count] = place.client.get("/api/v1/models/stripes/monitor").json()["counts"]
+        return {name: count[name] for name in ("images", "real", "false_alarms", "missed")}
+
+    said(place, fine[0], "real")
+    said(place, fine[1], "real")
+    said(place, fine[2], "unsure")
+    said(place, odd, "real")
+    assert counted() == {"images": 14, "real": 1, "false_alarms": 0, "missed": 2}
+    assert "reviewed: bad, and missed" in place.page("/score")
+    assert "bad, and missed" in place.page(f"/p/{fine[0]}")
+    said(place, fine[0], None)
+    assert counted()["missed"] == 1
+    assert place.client.get("/api/v1/models/stripes/monitor?days=60").json()["counts"][0]["missed"]
+
+
+def test_a_name_that_is_used_already_makes_a_version_that_is_told(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(4, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = place.page(f"/parts/check/{check['id']}")
+    assert '<option value="stripes" data-next="2">' in part
+    assert "You will find the model again under this name." in part
+    jobs = place.service.jobs
+    request = {"folder": str(tmp_path), "settings": {}}
+    lost = jobs.add("fit", "stripes", request)
+    jobs.end(lost, CANCELLED)
+    link = '<a href="/learn">'
+    assert link in place.page(f"/parts/job/{lost}")
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": number}).json()
+    assert place.job(job["id"])["state"] == "done"
+    part = place.page(f"/parts/job/{job['id']}")
+    assert "Version 2 of stripes is in use now." in part
+    assert link not in part
+
+
+def test_only_a_version_that_was_used_is_gone_back_to(place: Place, model_file: Path) -> None:
+    content = model_file.read_bytes()
+    for number in (2, 3):
+        made = place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW).json()
+        assert (made["version"], made["serves"]) == (number, False)
+    place.client.post("/api/v1/models/stripes/take", json={"version": 3})
+    text = place.page("/models/stripes")
+    assert "Go back to version 1<" in text
+    assert "Use version 2<" in text
+
+
+def test_the_check_offers_more_and_another_start(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(1, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    assert "data-start-over" in part
+    assert "Images that you drop now are added to these." in part
+    assert "Add more above." in part
+
+
+def test_pages_open_with_the_model_that_was_used_last(
+    place: Place, model_file: Path, images: Path
+) -> None:
+    def opened(tab: str) -> str:
+        [name] = re.findall(r"<option[^>]* selected>(\w+)</option>", place.page(f"/{tab}"))
+        return str(name)
+
+    for name in ("zeta", "alpha"):
+        content = model_file.read_bytes()
+        place.client.put(f"/api/v1/models/{name}/file", content=content, headers=RAW)
+    tabs = ("score", "review", "watch")
+    assert [opened(tab) for tab in tabs] == ["alpha"] * 3
+    place.score(next(images.glob("*/*.png")))
+    assert [opened(tab) for tab in tabs] == ["stripes"] * 3
+    place.client.put("/api/v1/models/zeta/file", content=content, headers=RAW)
+    assert [opened(tab) for tab in tabs] == ["zeta"] * 3
+    assert 'data-model="zeta"' in place.page("/monitor")
+    assert 'data-model="alpha"' in place.page("/monitor?model=alpha")
+
+
+def test_words_on_a_verdict_stay_those_of_its_version(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    place.score(next((images / "odd").iterdir()))
+    [before] = re.findall(r'<span class="odds">([A-Z].*?)</span>', place.page("/score"))
+    Detector(backbone="greyscale", threads=1).fit(list(stripes(20, seed=1))).save(
+        tmp_path / "other.oneclass"
+    )
+    content = (tmp_path / "other.oneclass").read_bytes()
+    place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW)
+    place.client.post("/api/v1/models/stripes/take", json={"version": 2})
+    assert place.service.versions.named("stripes").card["calibration"]["n_held_out"] == 20
+    assert before in place.page("/score")
+    assert "Each version has a rate of its own" in place.page("/monitor")
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (1 / 11.6, "Of 100 good images, about 9 are called odd by mistake (1 in 12)."),
+        (0.05, "Of 100 good images, about 5 are called odd by mistake (1 in 20)."),
+        (0.01, "Of 100 good images, about 1 is called odd by mistake (1 in 100)."),
+        (0.002, "Of 1,000 good images, about 2 are called odd by mistake (1 in 500)."),
+        (1 / 5000, "Of 10,000 good images, about 2 are called odd by mistake (1 in 5,000)."),
+    ],
+)
+def test_a_promise_is_in_whole_images(place: Place, rate: float, said: str) -> None:
+    [version] = place.service.versions.serving()
+    assert words.promise(replace(version, false_alarms=rate)) == said
+
+
+def test_a_file_that_is_no_image_is_told_of_without_its_bytes(tmp_path: Path) -> None:
+    for start in (b"hello 'x'", b"\x00\xff\"'\\", b"it's"):
+        file = tmp_path / "no.png"
+        file.write_bytes(start * 20)
+        with pytest.raises(ImageError) as caught:
+            read(file)
+        told = words.for_people(caught.value.detail)
+        assert "begins with" in caught.value.detail
+        assert "begins with" not in told
+        assert told.startswith("its content is no image of a known kind; PNG")
+
+
+def test_odd_as_a_whole_without_a_box_says_why(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    monkeypatch.setattr(facts.drawing, "map_of", lambda *_: np.zeros((4, 4)))
+    for found in ([], [drawing.Box(0, 0, 0.5, 0.5)]):
+        monkeypatch.setattr(facts.drawing, "boxes", lambda *_, found=found: found)
+        assert ("There is no box" in place.page(f"/p/{number}")) == (not found)

@@ -108,12 +108,12 @@ def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
         (
             [(64, 80)] * 4,
             ("--size", "64"),
-            "Why: --size without --rows is for whole images, and patches are left out; with",
+            "Why: with --size and no --rows, whole images alone are looked at; --rows both",
         ),
         (
             [(64, 80)] * 4,
             ("--layer", "block_4", "--grid", "2"),
-            "Why: --layer and --grid without --rows is for whole images, and patches are",
+            "Why: with --layer and --grid and no --rows, whole images alone",
         ),
         ([(64, 80)] * 4, ("--rows", "image"), None),
         ([(64, 64)] * 4, ("--backbone", "greyscale"), None),

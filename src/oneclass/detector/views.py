@@ -57,8 +57,8 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
         return None
     if given := _for_whole_images(asked):
         return (
-            f"Why: {given} without --rows is for whole images, and patches are left out; with "
-            "--rows both they are looked at, too."
+            f"Why: with {given} and no --rows, whole images alone are looked at; --rows both adds "
+            "patches."
         )
     sides = [min(header.height, header.width) for header in headers]
     middle = f"{int(np.median(sides))} pixels on their shorter side"

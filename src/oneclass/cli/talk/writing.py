@@ -9,7 +9,6 @@ import click
 
 from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
-from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
 from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
 
 def say_rests_on_one(detector: Detector) -> None:
     """Tell where a rate that was asked for leaves a single image to decide."""
+    from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
     from oneclass.detector.files.information import rests_on_one
 
     model = detector.model

@@ -73,8 +73,8 @@ def update(
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
-    # Standard input can be read once, and what it names are entries of a list.
-    refuse_absent(gather([given for given in normal if given != "-"]))
+    more = gather(list(normal))
+    refuse_absent(more)
     file = place(out or model)
     check_writable(file)
     detector = load(
@@ -87,7 +87,7 @@ def update(
         cluster=cluster,
     )
     with progress("update") as show:
-        did = detector.update(list(normal), forget=list(forget), progress=show, stage=show.stage)
+        did = detector.update(more, forget=list(forget), progress=show, stage=show.stage)
         seconds = show.seconds()
     say_ignored(detector.ignored)
     say_errors(did.errors)

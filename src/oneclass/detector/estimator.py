@@ -129,7 +129,7 @@ class Detector(Facts):
 
     def update(
         self,
-        images: Images = (),
+        images: Images | Sources = (),
         *,
         forget: Images = (),
         progress: Progress | None = None,
@@ -141,7 +141,8 @@ class Detector(Facts):
         tolerance, with a new certificate and a new calibration.
 
         Args:
-            images: as for `fit`; one that was learnt before counts once.
+            images: as for `fit`, or what `gather` made of them; one that was learnt before counts
+                once.
             forget: images, found again by their pixels.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted.

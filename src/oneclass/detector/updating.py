@@ -54,7 +54,7 @@ class Update:
 def update(
     asked: Settings,
     state: State,
-    images: Images,
+    images: Images | Sources,
     forget: Images,
     progress: Progress | None,
     stage: Stage | None,

@@ -137,8 +137,8 @@ class Sources:
         return Header(width, height, depth, 3 if colour else 1, 1, "array")
 
 
-def gather(given: Images) -> Sources:
-    """Sort out what the user gave.
+def gather(given: Images | Sources) -> Sources:
+    """Sort out what the user gave; what is sorted out already stays as it is.
 
     Args:
         given: a file, folder, glob or list.txt; several of them; or arrays: (n, H, W) or
@@ -147,6 +147,8 @@ def gather(given: Images) -> Sources:
     Raises:
         InputError: neither paths nor arrays.
     """
+    if isinstance(given, Sources):
+        return given
     held = _one_dimension(given)
     if isinstance(held, np.ndarray) and held.ndim not in (3, 4):
         raise InputError(

@@ -41,10 +41,8 @@ def score_into(
     from oneclass.results import runs
     from oneclass.results.parts import PredictionParts, refuse_parts, refuse_run
 
-    if out is not None and not parquet:
-        refuse_parts(place(out))
-    if out is not None and parquet:
-        refuse_run(place(out))
+    if out is not None:
+        (refuse_run if parquet else refuse_parts)(place(out))
     heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
     parts = None
     if out is not None and parquet:

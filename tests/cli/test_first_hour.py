@@ -14,6 +14,8 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.detector.origins import LEARNT_BEFORE, near_copies
+from oneclass.detector.views import choose_representation, why
+from oneclass.images import Header
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 
@@ -133,6 +135,18 @@ def test_a_fit_says_why_it_looks_at_what_it_looks_at(
     assert done.returncode == 0, done.stderr
     assert ("Why:" in done.stderr) == (reason is not None)
     assert reason is None or reason in done.stderr
+
+
+def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
+    asked = Detector().settings
+    said = {}
+    for side in (640, 1279, 1280, 3648):
+        headers = [Header(3 * side // 2, side, "uint8", 3, 1, "JPEG")] * 3
+        representation = choose_representation(headers, asked)
+        said[side] = why(headers, asked, representation) or ""
+    assert "--tiles" not in said[640] + said[1279]
+    assert said[1280].endswith("640 looks at all their pixels and takes about 8 times as long.")
+    assert said[3648].endswith("takes about 65 times as long.")
 
 
 def test_fit_and_update_say_how_long_they_took(tmp_path: Path) -> None:

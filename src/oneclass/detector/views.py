@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -31,6 +32,8 @@ DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
 FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
+TILES_SEE = 2
+"""Times the picture's pixels, since tiles of `MOST_SIDE` overlap; docs/smalldefects.md."""
 
 
 def choose_view(headers: list[Header]) -> str:
@@ -68,13 +71,24 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
     if representation.n_worst:
         rule = (
             f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, as large as that, up to "
-            f"{MOST_SIDE}"
+            f"{MOST_SIDE}{_shrunk(headers)}"
         )
     elif choose_view(headers) == IMAGE:
         rule = f"below {FEWEST_FOR_PATCHES}, patches would be enlarged pixels"
     else:
         rule = "but the backbone names no layers for patches"
     return f"Why: {have}; {rule}."
+
+
+def _shrunk(headers: list[Header]) -> str:
+    """What pictures larger than that lose, and what keeps it."""
+    if _shorter_side(headers) < 2 * MOST_SIDE:
+        return ""
+    seen, whole = math.prod(patch_size(headers)), math.prod(picture_size(headers))
+    return (
+        f", so these are shrunk; for defects that are lost by that, --tiles {MOST_SIDE} looks at "
+        f"all their pixels and takes about {TILES_SEE * whole / seen:.0f} times as long"
+    )
 
 
 def _for_whole_images(asked: Settings) -> str:

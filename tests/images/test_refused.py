@@ -74,6 +74,25 @@ def test_nothing_global_is_asked_or_changed(
 
 # -- refusals
 
+
+def test_a_picture_that_the_decoder_finds_larger_is_not_decoded(tmp_path: Path) -> None:
+    """Two readers of one GIF: where an extension is empty, Pillow takes what follows for its data.
+
+    So it passes over the frame of 7 x 6 pixels, and finds the one behind the end, of which no
+    header told.
+    """
+    screen = b"GIF87a" + struct.pack("<HHBBB", 7, 6, 0x80, 0, 0) + bytes(6)
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 7, 6, 0) + b"\2\1\0\0;"
+    hidden = b"," + struct.pack("<HHHHB", 24716, 1536, 4, 16, 0) + b"\2\1\0\0;"
+    file = put(tmp_path, screen + b"!\1\0" + frame.ljust(45, b"\0") + b"\0" + hidden)
+    with Image.open(file) as image:
+        assert image.size == (24720, 1552)
+    assert reading.probe(file).pixels == 42
+    error = refusal(file)
+    assert error.reason == "damaged"
+    assert "disagree about its size" in error.detail
+
+
 DAMAGED = 300
 
 

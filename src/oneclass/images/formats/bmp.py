@@ -65,11 +65,12 @@ def _decode(file: BinaryIO, header: Header, end: int) -> Pixels:
     data = file.read()
     if len(data) < end:
         raise truncated("picture data")
+    size = header.width, header.height
     if header.channels == 1:
-        return decode(BmpImageFile, data, mode="L")
-    pixels = decode(BmpImageFile, data)
+        return decode(BmpImageFile, data, size, mode="L")
+    pixels = decode(BmpImageFile, data, size)
     if pixels.ndim == 2:
-        return decode(BmpImageFile, data, mode="RGB")
+        return decode(BmpImageFile, data, size, mode="RGB")
     if pixels.shape[2] == 3:
         return pixels
     # Many writers leave the fourth byte at zero: that means "no alpha", not "all transparent".

@@ -34,7 +34,7 @@ def inspect(file: BinaryIO) -> Source:
     if not frames:
         raise damaged("it holds no picture data")
     header = Header(width, height, "uint8", 3, frames, "GIF")
-    return Source(header, lambda: _decode(file))
+    return Source(header, lambda: _decode(file, (width, height)))
 
 
 def _palette_bytes(flags: int) -> int:
@@ -66,7 +66,7 @@ def _count(file: BinaryIO, width: int, height: int) -> int:
     return frames
 
 
-def _decode(file: BinaryIO) -> Pixels:
+def _decode(file: BinaryIO, size: tuple[int, int]) -> Pixels:
     file.seek(0)
-    pixels = decode(GifImageFile, file.read(), mode="RGBA")
+    pixels = decode(GifImageFile, file.read(), size, mode="RGBA")
     return on_white(np.ascontiguousarray(pixels[..., :3]), pixels[..., 3])

@@ -92,7 +92,7 @@ def _bits(start: bytes) -> int:
 
 
 def _decode(opener: Any, content: bytes, header: Header) -> Pixels:
-    pixels = decode(opener, content)
+    pixels = decode(opener, content, (header.width, header.height))
     if pixels.ndim == 2:
         pixels = pixels[..., None].repeat(3, axis=2)
     if pixels.shape[:2] != (header.height, header.width) or pixels.dtype != "uint8":

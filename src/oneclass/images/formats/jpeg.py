@@ -105,7 +105,9 @@ def _decode(file: BinaryIO, head: bytes, at: int, header: Header, divisor: int) 
             "too_large", f"it codes {header.width} x {header.height} pixels in {scans} scans; "
             "save it as a baseline JPEG"
         )  # fmt: skip
-    pixels = decode(JpegImageFile, head + data[:end], divisor=divisor)
+    pixels = decode(
+        JpegImageFile, head + data[:end], (header.width, header.height), divisor=divisor
+    )
     if pixels.shape[:2] != (-(-header.height // divisor), -(-header.width // divisor)):
         raise damaged("its headers disagree about its size")
     return cmyk_to_rgb(pixels) if pixels.ndim == 3 and pixels.shape[2] == 4 else pixels

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFile
 
-from oneclass.images.formats.source import Pixels, damaged, no_memory, truncated
+from oneclass.images.formats.source import Pixels, RefusedError, damaged, no_memory, truncated
 
 Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 
@@ -22,6 +22,7 @@ Opener = Callable[[io.BytesIO], ImageFile.ImageFile]
 def decode(
     opener: Opener,
     stream: bytes,
+    size: tuple[int, int],
     *,
     raw_mode: str | None = None,
     mode: str | None = None,
@@ -32,12 +33,16 @@ def decode(
     Args:
         opener: the plugin's class, called directly: ``Image.open`` would warn about large sizes.
         stream: a file that holds one picture and no metadata.
+        size: (width, height) that our own reading found, and that was held against the limits; a
+            plugin that finds another one does not decode.
         raw_mode: how to unpack the decoded rows, where the plugin's own choice loses bits.
         divisor: 2, 4 or 8 to decode a JPEG to that part of its size; 1 for all of it.
         mode: convert to this mode at the end (exact conversions only).
     """
     try:
         with opener(io.BytesIO(stream)) as image:
+            if image.size != size:
+                raise damaged("its headers disagree about its size")
             if raw_mode is not None:
                 image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
             if divisor > 1:
@@ -45,6 +50,8 @@ def decode(
             image.load()
             decoded: Image.Image = image if mode is None else image.convert(mode)
             return np.asarray(decoded)
+    except RefusedError:
+        raise
     except MemoryError:
         raise no_memory("decode") from None
     except Exception as problem:

@@ -138,9 +138,11 @@ def _palette(chunks: _Chunks) -> Pixels:
 
 def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
     body = _idat(file, chunks)
-    stream = _bare(chunks, body)
+    stream, size = _bare(chunks, body), chunks.size
     pixels = (
-        _decode_16(stream, chunks.colour) if chunks.bits == 16 else decode(PngImageFile, stream)
+        _decode_16(stream, chunks.colour, size)
+        if chunks.bits == 16
+        else decode(PngImageFile, stream, size)
     )
     _check_whole(pixels, chunks, body)
     if chunks.colour == PALETTE:
@@ -157,7 +159,7 @@ def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
     return _key_to_white(pixels, chunks)
 
 
-def _decode_16(stream: bytes, colour: int) -> Pixels:
+def _decode_16(stream: bytes, colour: int, size: tuple[int, int]) -> Pixels:
     """16-bit rows of any colour type.
 
     Pillow has no 16-bit colour and keeps the high byte of each sample. Its unpackers can as well
@@ -165,14 +167,14 @@ def _decode_16(stream: bytes, colour: int) -> Pixels:
     and comes out raw in one pass.
     """
     if colour == GREY:
-        return decode(PngImageFile, stream)
+        return decode(PngImageFile, stream, size)
     if colour == GREY_ALPHA:
-        raw = np.ascontiguousarray(decode(PngImageFile, stream, raw_mode="RGBA"))
+        raw = np.ascontiguousarray(decode(PngImageFile, stream, size, raw_mode="RGBA"))
         return raw.view(">u2").astype(np.uint16)
     name = "RGB" if colour == RGB else "RGBA"
-    pixels = decode(PngImageFile, stream, raw_mode=f"{name};16B").astype(np.uint16)
+    pixels = decode(PngImageFile, stream, size, raw_mode=f"{name};16B").astype(np.uint16)
     pixels <<= 8
-    pixels |= decode(PngImageFile, stream, raw_mode=f"{name};16L")
+    pixels |= decode(PngImageFile, stream, size, raw_mode=f"{name};16L")
     return pixels
 
 

@@ -67,7 +67,5 @@ def _canvas(kind: bytes, head: bytes) -> tuple[int, int]:
 
 def _decode(file: BinaryIO, header: Header) -> Pixels:
     file.seek(0)
-    pixels = decode(WebPImageFile, file.read())
-    if pixels.shape[:2] != (header.height, header.width):
-        raise damaged("its headers disagree about its size")
+    pixels = decode(WebPImageFile, file.read(), (header.width, header.height))
     return on_white(pixels[..., :3], pixels[..., 3]) if pixels.shape[2] == 4 else pixels

@@ -127,7 +127,7 @@ def _unpack(pieces: list[bytes], layout: Layout) -> Pixels:
     if layout.compression not in (NONE, *DEFLATE):
         entries = {256: [width], 257: [height], 258: [8], 259: [layout.compression], 262: [1],
                    277: [1], 278: [per_block]}  # fmt: skip
-        return decode_with_pillow(TiffImageFile, _container(entries, pieces))
+        return decode_with_pillow(TiffImageFile, _container(entries, pieces), (width, height))
     for i, piece in enumerate(pieces):
         need = min(per_block, height - i * per_block) * width
         # zlib's own binding: it says what is wrong here, where libtiff would print it.
@@ -156,7 +156,9 @@ def _whole(file: BinaryIO, layout: Layout) -> Pixels:
     pieces = _pieces(file, layout, slice(None))
     if layout.compression == JPEG and not all(b"\xff\xd9" in piece for piece in pieces):
         raise truncated("picture data")  # libjpeg would fill up with grey
-    pixels = decode_with_pillow(TiffImageFile, _container(entries, pieces))
+    pixels = decode_with_pillow(
+        TiffImageFile, _container(entries, pieces), (layout.width, layout.height)
+    )
     pixels = pixels.astype(np.uint8, copy=False).reshape(*pixels.shape[:2], -1)
     if pixels.shape != (layout.height, layout.width, layout.samples):
         raise damaged("its tags disagree about its size")

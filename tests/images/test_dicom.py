@@ -13,16 +13,24 @@ import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    SecondaryCaptureImageStorage,
+)
 
 from conftest import stripes
 from oneclass import Detector, ImageError, images
 from oneclass.cli import cli
 from oneclass.images.formats import dicom
+from oneclass.images.formats.codestream import coded_size
 from oneclass.images.formats.source import RefusedError
 
 SECRETS = ("Zweifel^Kunigunde", "ID-4711-0815", "19610213", "St. Anderswo")
@@ -157,6 +165,39 @@ def test_one_frame_is_read_and_two_are_counted(tmp_path: Path) -> None:
     file = save(tmp_path / "two.dcm", make(two, NumberOfFrames="2"))
     with pytest.raises(ImageError, match="2 frames"):
         images.read(file)
+
+
+@pytest.mark.parametrize(
+    ("uid", "coded"), [(JPEG2000Lossless, "JPEG2000"), (JPEGBaseline8Bit, "JPEG")]
+)
+def test_a_coded_picture_of_another_size_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: str, coded: str
+) -> None:
+    for shape in ((6, 8), (8, 6), (600, 800)):
+        stream = io.BytesIO()
+        Image.fromarray(pixels("u1", 8, shape)).save(stream, coded)
+        made = make(pixels("u1", 8))
+        made.file_meta.TransferSyntaxUID = uid
+        made.PixelData = encapsulate([stream.getvalue()])
+        made["PixelData"].is_undefined_length = True
+        file = save(tmp_path / "a.dcm", made)
+        if shape == (6, 8):
+            assert images.read(file).shape == shape
+            continue
+        with monkeypatch.context() as patched:
+            patched.setattr(dicom, "_stored", None)  # the decoders are not reached
+            with pytest.raises(ImageError, match="another size than it says"):
+                images.read(file)
+
+
+@pytest.mark.parametrize("name", ["jp2klossless", "jpeg_ls_lossless"])
+def test_the_size_of_a_coded_stream(name: str) -> None:
+    stored = pydicom.dcmread(get_testdata_file(f"MR_small_{name}.dcm"))
+    stream = get_frame(stored.PixelData, 0, number_of_frames=1)
+    assert coded_size(stream) == (64, 64)
+    for end in range(40):
+        assert coded_size(stream[:end]) in (None, (64, 64))
+    assert coded_size(b"no picture") is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from oneclass.images.formats.arithmetic import full_range
+from oneclass.images.formats.codestream import coded_size
 from oneclass.images.formats.source import (
     MAX_BYTES,
     Depth,
@@ -218,6 +219,7 @@ def _decode(file: BinaryIO, header: Header, rule: _Rule, syntax: str, photometri
     found = _elements(file, [*WANTED, *PICTURE], pixels=True)
     if "PixelData" not in found:
         raise unsupported("DICOM without a picture, or with one of floating-point numbers")
+    _check_coded(found, header)
     stored = _stored(found, syntax)
     if stored.shape[:2] != (header.height, header.width) or stored.ndim > 3:
         raise damaged("its picture has another size than it says")
@@ -230,6 +232,20 @@ def _decode(file: BinaryIO, header: Header, rule: _Rule, syntax: str, photometri
         plain = high - stored if rule.turned else stored
         return full_range(plain.astype(np.uint16 if rule.bits > 8 else np.uint8), high)
     return _rescaled(stored, rule)
+
+
+def _check_coded(found: Any, header: Header) -> None:
+    """Refuse a coded picture of another size before a decoder takes the memory for it."""
+    if not found["PixelData"].is_undefined_length:
+        return
+    from pydicom.encaps import get_frame
+
+    try:
+        size = coded_size(get_frame(found.PixelData, 0, number_of_frames=header.frames))
+    except Exception:
+        raise damaged("its picture data is no list of frames") from None
+    if size not in (None, (header.width, header.height)):
+        raise damaged("its picture has another size than it says")
 
 
 def _stored(found: Any, syntax: str) -> Pixels:

@@ -93,6 +93,23 @@ def test_a_picture_that_the_decoder_finds_larger_is_not_decoded(tmp_path: Path) 
     assert "disagree about its size" in error.detail
 
 
+@pytest.mark.parametrize(("width", "reason"), [(2**21, None), (2**23 + 1, "unsupported")])
+def test_a_line_that_a_code_leaves_out_ends_in_time(
+    tmp_path: Path, width: int, reason: str | None
+) -> None:
+    """Run-length code that begins with "end of line", so that all of it is filled up."""
+    head = struct.pack("<IIIIiiHHIIiiII", 0, 0, 62, 40, width, 1, 1, 8, 1, 0, 0, 0, 2, 0)
+    file = put(tmp_path, b"BM" + head + b"\0\0\xff\0\0\xff\0\0" + b"\1\0\0\0")
+    start = time.process_time()
+    if reason is None:
+        pixels = images.read(file)
+        assert pixels.shape == (1, width, 3)
+        assert (pixels == [255, 0, 0]).all()
+    else:
+        assert refusal(file).reason == reason
+    assert time.process_time() - start < SECONDS
+
+
 DAMAGED = 300
 
 

@@ -21,8 +21,11 @@ from oneclass.images.formats.source import (
 )
 
 RLE8, RLE4, BITFIELDS = 1, 2, 3
-MAX_RLE_BYTES = 2**20
-"""Pillow undoes BMP's run-length code in Python, so only small files end in time."""
+MAX_RLE_BYTES, MAX_RLE_PIXELS = 2**20, 2**23
+"""Pillow undoes BMP's run-length code in Python, so only small files end in time.
+
+A line of the code may leave out any number of pixels, which are filled up one by one.
+"""
 
 
 def inspect(file: BinaryIO) -> Source:
@@ -43,12 +46,13 @@ def inspect(file: BinaryIO) -> Source:
     if bits not in (1, 4, 8, 16, 24, 32) or compression not in (0, RLE8, RLE4, BITFIELDS):
         raise unsupported(f"BMP with {bits} bits and compression {compression}")
     coded = compression in (RLE8, RLE4)
-    if coded and file.seek(0, 2) > MAX_RLE_BYTES:
-        raise unsupported("run-length coded BMP above 1 MiB")
+    if coded and (file.seek(0, 2) > MAX_RLE_BYTES or width * abs(height) > MAX_RLE_PIXELS):
+        raise unsupported("run-length coded BMP above 1 MiB or 8 megapixels")
     end = 0 if coded else start + (width * bits + 31) // 32 * 4 * abs(height)
     grey = bits <= 8 and is_grey(_palette(file, size, used or 2**bits))
     header = Header(width, abs(height), "uint8", 1 if grey else 3, 1, "BMP")
-    return Source(header, lambda: _decode(file, header, end))
+    mode = "L" if grey else "RGB" if bits <= 8 else None
+    return Source(header, lambda: _decode(file, header, end, mode))
 
 
 def _palette(file: BinaryIO, header_bytes: int, used: int) -> Pixels:
@@ -60,18 +64,13 @@ def _palette(file: BinaryIO, header_bytes: int, used: int) -> Pixels:
     return np.frombuffer(data, np.uint8).reshape(-1, entry)[:, :3]
 
 
-def _decode(file: BinaryIO, header: Header, end: int) -> Pixels:
+def _decode(file: BinaryIO, header: Header, end: int, mode: str | None) -> Pixels:
     file.seek(0)
     data = file.read()
     if len(data) < end:
         raise truncated("picture data")
-    size = header.width, header.height
-    if header.channels == 1:
-        return decode(BmpImageFile, data, size, mode="L")
-    pixels = decode(BmpImageFile, data, size)
-    if pixels.ndim == 2:
-        return decode(BmpImageFile, data, size, mode="RGB")
-    if pixels.shape[2] == 3:
+    pixels = decode(BmpImageFile, data, (header.width, header.height), mode=mode)
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
         return pixels
     # Many writers leave the fourth byte at zero: that means "no alpha", not "all transparent".
     colour, alpha = pixels[..., :3], pixels[..., 3]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut, responses
+from oneclass.serve.records import export
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import version_of
 from oneclass.serve.web.bodies import RAW, received
@@ -22,13 +23,15 @@ router = APIRouter(tags=["models"])
 @router.get("/models", responses=responses())
 def list_models(service: TheService, holder: Reader) -> ModelsOut:
     """List the versions that serve, one for each model."""
-    return ModelsOut(models=[version_out(v) for v in service.versions.serving()])
+    return ModelsOut(models=[version_out(service, v) for v in service.versions.serving()])
 
 
 @router.get("/models/{name}", responses=responses(404))
 def get_model(name: str, service: TheService, holder: Reader) -> ModelOut:
     """A model with all its versions."""
-    return ModelOut(name=name, versions=[version_out(v) for v in versions_of(service, name)])
+    return ModelOut(
+        name=name, versions=[version_out(service, v) for v in versions_of(service, name)]
+    )
 
 
 @router.get(
@@ -41,6 +44,19 @@ def download_model(name: str, number: int, service: TheService, holder: Reader) 
     return FileResponse(file, filename=version.file, media_type="application/octet-stream")
 
 
+@router.get(
+    "/models/{name}/results.csv", response_class=StreamingResponse, responses=responses(404)
+)
+def model_results(name: str, service: TheService, holder: Reader) -> StreamingResponse:
+    """All that a model's versions said, as a table, the oldest first."""
+    versions_of(service, name)
+    return StreamingResponse(
+        export.of_model(service.database, name),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
 @router.put("/models/{name}/file", responses=responses(408, 507), openapi_extra=RAW)
 async def upload_model(
     name: str, request: Request, service: TheService, holder: Teacher
@@ -51,7 +67,7 @@ async def upload_model(
         version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
     if version.number == 1:
         await asyncio.to_thread(service.versions.take, version, who=holder.name)
-    return version_out(version_of(service, name, version.number))
+    return version_out(service, version_of(service, name, version.number))
 
 
 @router.post("/models/{name}/take", responses=responses(404))
@@ -61,7 +77,7 @@ def take_version(name: str, which: TakeIn, service: TheService, holder: Teacher)
     service.library.detector(version)  # refuses a damaged file before it serves
     service.versions.take(version, who=holder.name)
     service.events.tell("model", name=name)
-    return version_out(version_of(service, name))
+    return version_out(service, version_of(service, name))
 
 
 @router.put("/models/{name}/rate", responses=responses(404))
@@ -69,7 +85,7 @@ def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> 
     """Let verdicts of the version that serves go by another rate of false alarms from now on."""
     service.versions.set_rate(version_of(service, name), given.false_alarms)
     service.events.tell("model", name=name)
-    return version_out(version_of(service, name))
+    return version_out(service, version_of(service, name))
 
 
 def versions_of(service: Service, name: str) -> list[Version]:
@@ -84,9 +100,10 @@ def versions_of(service: Service, name: str) -> list[Version]:
     return versions
 
 
-def version_out(version: Version) -> VersionOut:
+def version_out(service: Service, version: Version) -> VersionOut:
     """A version as JSON."""
     return VersionOut(
+        can_learn=service.library.can_learn(version),
         model=version.name,
         version=version.number,
         model_sha256=version.digest,

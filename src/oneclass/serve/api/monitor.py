@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 from oneclass.detector.predictions import Prediction
 from oneclass.serve.api.schemas import responses
 from oneclass.serve.records import summaries
+from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web.asking import version_of
 from oneclass.serve.web.dependencies import Reader, TheService
 
 router = APIRouter(tags=["monitoring"])
-LAST = 20_000
 FOR_DRIFT = 500
 BINS = 48
 STEPS = 60
@@ -71,7 +71,7 @@ def get_monitor(
     version = version_of(service, name)
     detector = service.library.detector(version)
     step, counts = summaries.over_time(service.database, name, days)
-    scores, p_values = summaries.last(service.database, version.id, LAST)
+    scores, p_values = summaries.last(service.database, version.id, RECENT)
     recent = [
         Prediction("", float(score), float(p), bool(p <= version.false_alarms))
         for score, p in zip(scores[:FOR_DRIFT], p_values[:FOR_DRIFT], strict=True)

@@ -9,12 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Query, Response
 
 from oneclass.detector.estimator import Detector
-from oneclass.serve.api.schemas import RecordOut, RecordsOut, ReviewIn, responses
+from oneclass.serve.api.schemas import PredictionsIn, RecordOut, RecordsOut, ReviewIn, responses
+from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import MOST, Filter, verdict
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Id, Reader, Reviewer, TheService
-from oneclass.serve.web.problems import ProblemError
+from oneclass.serve.web.problems import ProblemError, not_found
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 
@@ -42,6 +43,20 @@ def list_predictions(
         predictions=[record(row) for row in rows],
         next=rows[-1]["id"] if len(rows) == limit else None,
     )
+
+
+@router.post(
+    "/predictions.csv",
+    response_class=Response,
+    responses={**responses(404), 200: {"content": {"text/csv": {}}}},
+)
+def table_of_predictions(chosen: PredictionsIn, service: TheService, holder: Reader) -> Response:
+    """Some predictions as a table, in the order asked for: predictions.csv of `oneclass score`."""
+    try:
+        table = export.as_predictions(service.database, chosen.predictions)
+    except KeyError as missing:
+        raise not_found(f"prediction {missing.args[0]}") from None
+    return Response(table, media_type="text/csv")
 
 
 @router.get("/predictions/{number}", responses=responses(404))

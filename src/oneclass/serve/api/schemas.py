@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oneclass.serve.web.asking import LARGEST_ID
 from oneclass.serve.web.problems import WORDS
 
 
@@ -74,6 +75,14 @@ class RecordsOut(BaseModel):
     next: int | None = Field(description="For `before`, to go on; None at the end.")
 
 
+class PredictionsIn(Strict):
+    """Some predictions, by their ids."""
+
+    predictions: list[Annotated[int, Field(ge=0, le=LARGEST_ID)]] = Field(
+        min_length=1, max_length=100_000
+    )
+
+
 class ReviewIn(Strict):
     """What a person says of a prediction."""
 
@@ -93,6 +102,7 @@ class VersionOut(BaseModel):
     serves: bool
     false_alarms: float
     n_learnt: int
+    can_learn: bool = Field(description="Whether what it learnt from is here, for an update.")
     card: dict[str, Any]
 
 

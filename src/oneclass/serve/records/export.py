@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError, MissingDependencyError
-from oneclass.results.runs import csv_text
+from oneclass.results.runs import csv_line, csv_text, header
 from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import verdict
 from oneclass.system.files import whole_file
@@ -79,12 +80,41 @@ def of_source(database: Database, source: str) -> Iterator[bytes]:
     yield from csv_lines(database.each(f"{QUERY} WHERE p.source = ? ORDER BY p.id", (source,)))
 
 
+def of_model(database: Database, name: str) -> Iterator[bytes]:
+    """The predictions of a model as CSV, a line at a time, the oldest first."""
+    yield from csv_lines(database.each(f"{QUERY} WHERE v.name = ? ORDER BY p.id", (name,)))
+
+
+def as_predictions(database: Database, numbers: Sequence[int]) -> bytes:
+    """Predictions by their ids, in that order, as `oneclass score` writes predictions.csv.
+
+    Raises:
+        KeyError: there is no prediction of an id, which is its argument.
+    """
+    found: dict[int, Prediction] = {}
+    three = False
+    for first in range(0, len(numbers), AT_A_TIME):
+        some = numbers[first : first + AT_A_TIME]
+        rows = database.rows(
+            "SELECT p.id, p.path, p.score, p.p_value, p.is_anomaly, p.is_unclear, "
+            "json_extract(v.card, '$.unclear') IS NOT NULL AS three "
+            "FROM prediction p JOIN version v ON v.id = p.version_id "
+            f"WHERE p.id IN ({', '.join('?' * len(some))})",
+            some,
+        )
+        three = three or any(row["three"] for row in rows)
+        for number, path, score, p_value, odd, unclear, _ in rows:
+            found[number] = Prediction(path, score, p_value, bool(odd), bool(unclear))
+    lines = [header(verdict=three), *(csv_line(found[i], verdict=three) for i in numbers)]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
 def csv_lines(rows: Iterator[Row]) -> Iterator[bytes]:
     """The header and a line for each row; numbers with all digits, no cell a formula."""
-    header = csv_text(COLUMNS, [])
-    yield header
+    first = csv_text(COLUMNS, [])
+    yield first
     for row in rows:
-        yield csv_text(COLUMNS, [_cells(row)])[len(header) :]
+        yield csv_text(COLUMNS, [_cells(row)])[len(first) :]
 
 
 def _cells(row: Row) -> list[str]:

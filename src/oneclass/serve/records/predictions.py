@@ -14,6 +14,8 @@ from oneclass.serve.records.database import Database, Row
 VERDICTS = ("real", "false_alarm", "unsure")
 MOST = 200
 """Rows that one page of a list has at most."""
+RECENT = 20_000
+"""Images of a version behind what is said of its last ones."""
 NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
 
@@ -67,6 +69,8 @@ class Filter:
         before: only those with a lower id.
         after: only those with a higher one.
         limit: how many at most.
+        at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images
+            that rate calls anomalies.
     """
 
     name: str | None = None
@@ -77,6 +81,7 @@ class Filter:
     before: int | None = None
     limit: int = 60
     after: int | None = None
+    at_rate: tuple[int, float] | None = None
 
 
 def verdict(is_anomaly: bool, is_unclear: bool) -> str:
@@ -164,16 +169,22 @@ class Predictions:
         query = f"{self.SELECT} WHERE {where} ORDER BY p.id DESC LIMIT ?"
         return self._database.rows(query, (*values, limit))
 
-    def waiting(self, name: str | None) -> int:
-        """How many that were called anomalies or unclear nobody has looked at."""
-        query = (
-            "SELECT count(*) FROM prediction p INDEXED BY prediction_waiting "
-            f"WHERE {NOTICED} AND p.review IS NULL"
+    def beside(self, number: int, chosen: Filter) -> tuple[int | None, int | None]:
+        """The ids of the next newer and the next older one of a list; None at its ends."""
+        where, values = _conditions(chosen)
+        query = f"SELECT p.id FROM prediction p WHERE {where} AND p.id"
+        newer = self._database.value(f"{query} > ? ORDER BY p.id LIMIT 1", (*values, number))
+        older = self._database.value(f"{query} < ? ORDER BY p.id DESC LIMIT 1", (*values, number))
+        return newer, older
+
+    def waiting(self) -> dict[str, int]:
+        """How many that were called anomalies or unclear nobody has looked at, by their model."""
+        rows = self._database.rows(
+            "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
+            "JOIN version v ON v.id = p.version_id "
+            f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
         )
-        if name is None:
-            return int(self._database.value(query))
-        ids = "p.version_id IN (SELECT id FROM version WHERE name = ?)"
-        return int(self._database.value(f"{query} AND {ids}", (name,)))
+        return {row["name"]: row["n"] for row in rows}
 
 
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
@@ -194,4 +205,12 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         found.append(("p.id < ?", (chosen.before,)))
     if chosen.after is not None:
         found.append(("p.id > ?", (chosen.after,)))
+    if chosen.at_rate is not None:
+        version_id, rate = chosen.at_rate
+        first = (
+            "p.id >= (SELECT min(id) FROM (SELECT id FROM prediction WHERE version_id = ? "
+            f"ORDER BY id DESC LIMIT {RECENT}))"
+        )
+        found.append((f"p.version_id = ? AND {first}", (version_id, version_id)))
+        found.append(("p.p_value <= ?", (rate,)))
     return " AND ".join(text for text, _ in found), [v for _, values in found for v in values]

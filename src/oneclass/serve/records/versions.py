@@ -111,6 +111,16 @@ class Versions:
         row = self._database.row(f"{SELECT} WHERE id = ?", (number,))
         return None if row is None else _version(row)
 
+    def held_out(self, ids: set[int]) -> dict[int, int]:
+        """How many held-out normal images are behind the p-values of versions, by their numbers."""
+        marks = ", ".join("?" * len(ids))
+        rows = self._database.rows(
+            "SELECT number, json_extract(card, '$.calibration.n_held_out') AS n FROM version "
+            f"WHERE id IN ({marks})",
+            tuple(ids),
+        )
+        return {row["number"]: row["n"] for row in rows}
+
     def next_number(self, name: str) -> int:
         """The number that a new version would get."""
         query = "SELECT coalesce(max(number), 0) + 1 FROM version WHERE name = ?"

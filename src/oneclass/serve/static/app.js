@@ -24,6 +24,7 @@ const page = {
       if (error.name === "AbortError") throw error;
       throw new Error("The server does not answer. Is it still running?");
     }
+    if (answer.ok && !answer.headers.get("Content-Type").startsWith("application/json")) return answer.blob();
     const said = await answer.json().catch(() => ({}));
     if (answer.ok) return said;
     const problem = new Error(said.message || `The server answered ${answer.status}.`);
@@ -42,6 +43,15 @@ const page = {
         await new Promise((done) => setTimeout(done, 1000 * (problem.retry || 1)));
       }
     }
+  },
+
+  /* What the service answers, as a file of the person's own. */
+  async save(path, body, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await page.ask("POST", path, body));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   },
 
   say(text) {

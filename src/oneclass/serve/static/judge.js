@@ -1,5 +1,11 @@
-/* One image's own page: what a person says of it, by a button or its key. */
+/* One image's own page: what a person says of it, by a button or its key; the arrows lead on. */
 "use strict";
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select, textarea")) return;
+  const next = document.querySelector(`.steps a[aria-keyshortcuts="${CSS.escape(event.key)}"]`);
+  if (next) { event.preventDefault(); next.click(); }
+});
 
 const judge = page.byId("judge");
 if (judge) {

@@ -1,11 +1,15 @@
 /* Colour and boxes over an image, on and off. */
 "use strict";
 
-/* Small pictures are shown larger, by a whole number, as far as the page has room. */
+/* Small pictures are shown larger, as far as the page has room; under twice their size they stay sharp. */
 const enlarge = (picture) => {
-  const times = Math.floor(Math.min(640 / picture.naturalWidth, innerHeight / 2 / picture.naturalHeight));
+  const stage = picture.closest(".canvas");
+  const alone = picture.closest(".alone");
+  const [wide, high] = alone ? [stage.clientWidth, 0.8 * innerHeight] : [Math.min(640, stage.clientWidth), innerHeight / 2];
+  const room = Math.min(wide / picture.naturalWidth, high / picture.naturalHeight);
+  const times = room < 2 ? room : Math.floor(room);
   picture.classList.toggle("enlarged", times > 1);
-  if (times > 1) picture.width = times * picture.naturalWidth;
+  if (times > 1) picture.width = Math.floor(times * picture.naturalWidth);
 };
 document.addEventListener("load", (event) => { if (event.target.matches?.(".stage .whole")) enlarge(event.target); }, true);
 for (const picture of document.querySelectorAll(".stage .whole")) if (picture.complete && picture.naturalWidth) enlarge(picture);

@@ -13,7 +13,7 @@ if (upload) {
     const name = page.byId("model-name").value.trim();
     try {
       const made = await page.ask("PUT", `/api/v1/models/${encodeURIComponent(name)}/file`, page.byId("model-file").files[0], { "Content-Type": "application/octet-stream" });
-      page.sayNext(made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`);
+      page.sayNext((made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`) + (made.can_learn ? "" : " It can score, but not learn more."));
       location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
     } catch (problem) { page.say(problem.message); }
   });

@@ -12,6 +12,9 @@ if (queue) {
   const show = async (more) => {
     await htmx.ajax("GET", `${page.prefix}/parts/review?model=${model}${more}`, { target: "#queue", swap: "innerHTML" });
     for (const button of queue.querySelectorAll("[data-undo]")) button.disabled = !history.length;
+    const waits = queue.querySelector("[data-waiting]");
+    const option = document.querySelector("#model option:checked");
+    if (waits && option) option.textContent = `${option.value} (${waits.dataset.waiting} waiting)`;
     const title = page.byId("review-title");
     if (title) title.focus({ preventScroll: true });
   };

@@ -7,10 +7,10 @@ if (tiles) {
   const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
   const seen = { fine: 0, unclear: 0, anomaly: 0 };
   let only = page.byId("only").getAttribute("aria-pressed") === "true";
-  const watched = tiles.dataset.watch ? `&watch=${tiles.dataset.watch}` : "";
+  const some = ["watch", "rate"].map((key) => (tiles.dataset[key] ? `&${key}=${tiles.dataset[key]}` : "")).join("");
 
   const newest = () => Math.max(0, ...[...tiles.querySelectorAll("[data-id]")].map((tile) => Number(tile.dataset.id)));
-  const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${watched}${more}`;
+  const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${some}${more}`;
   const fetchTiles = async (more) => {
     const answer = await fetch(address(more));
     const holder = document.createElement("ul");
@@ -37,14 +37,27 @@ if (tiles) {
     if (!n) return;
     page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
-  const send = async (file, name) => {
+  const mine = [];  /* the ids of what was sent from this page, in the order of the files */
+  const send = async (file, name, place = mine.length) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });
-    for (const one of said.predictions) seen[one.verdict]++;
+    for (const one of said.predictions) { seen[one.verdict]++; mine[place] = one.id; }
     summary(said);
+    const save = page.byId("save");
+    save.hidden = false;
+    save.textContent = `Save ${page.count(mine.filter(Boolean).length, "verdict")} as CSV`;
     refresh();
   };
   if (page.byId("drop"))
-    page.onFiles((files) => page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name)));
+    page.onFiles((files) => {
+      const first = mine.length;
+      mine.length += files.length;
+      return page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+    });
+  page.byId("save").addEventListener("click", async () => {
+    try {
+      await page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`);
+    } catch (problem) { page.say(problem.message); }
+  });
 
   page.byId("only").addEventListener("click", async (event) => {
     only = !only;

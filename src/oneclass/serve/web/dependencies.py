@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 
+from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.tokens import Holder
+from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of
 from oneclass.serve.work.service import Service
 
@@ -29,3 +33,75 @@ Reader = Annotated[Holder, needs("read")]
 Reviewer = Annotated[Holder, needs("review")]
 Teacher = Annotated[Holder, needs("learn")]
 Id = Annotated[int | None, Query(ge=0, le=LARGEST_ID)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that a page is about.
+
+    Attributes:
+        versions: that serve, one of each model.
+        chosen: the one of the model that was asked for, else of one that a person would want;
+            None if there is none.
+        waiting_of: how many verdicts of each model wait to be reviewed, where a page shows it.
+    """
+
+    versions: list[Version]
+    chosen: Version | None
+    waiting_of: dict[str, int] | None = None
+
+
+def _choice(service: TheService, model: str | None = None) -> Choice:
+    """Of the model that was used last, unless another one is asked for."""
+    versions = service.versions.serving()
+    by_name = {version.name: version for version in versions}
+    wanted = model if model in by_name else service.versions.last_used()
+    return Choice(versions, by_name.get(wanted or ""))
+
+
+def _to_review(service: TheService, model: str | None = None) -> Choice:
+    """Of a model that has something to review, unless another one is asked for."""
+    found, waiting = _choice(service, model), service.predictions.waiting()
+    chosen = found.chosen
+    if chosen is not None and chosen.name not in (model, *waiting):
+        with_some = [version for version in found.versions if version.name in waiting]
+        chosen = max(with_some, key=lambda version: waiting[version.name], default=chosen)
+    return Choice(found.versions, chosen, waiting)
+
+
+Chosen = Annotated[Choice, Depends(_choice)]
+ToReview = Annotated[Choice, Depends(_to_review)]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which verdicts of a model a list shows.
+
+    Attributes:
+        only: those that were called odd or unclear.
+        watch: those of a watched folder.
+        rate: those of the version in use that this rate of false alarms would call odd.
+    """
+
+    only: bool = False
+    watch: Id = None
+    rate: Annotated[float | None, Query(gt=0, lt=1)] = None
+
+    def filter(self, chosen: Version, **more: Any) -> Filter:
+        """The same for the records; `more` as for `Filter`."""
+        return Filter(
+            chosen.name,
+            None if self.watch is None else f"watch:{self.watch}",
+            noticed=self.only,
+            at_rate=None if self.rate is None else (chosen.id, self.rate),
+            **more,
+        )
+
+    @property
+    def query(self) -> str:
+        """What an address says of it, behind other parameters: `&only=true&watch=3`, or nothing."""
+        said = {"only": "true" if self.only else None, "watch": self.watch, "rate": self.rate}
+        return "".join(f"&{urlencode({key: value})}" for key, value in said.items() if value)
+
+
+List = Annotated[Shown, Depends()]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Annotated, Any
-
-from fastapi import Depends
+from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
@@ -14,34 +11,16 @@ from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of
-from oneclass.serve.web.dependencies import TheService
+from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 
 TILES = 48
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The model that a page is about.
-
-    Attributes:
-        versions: that serve, one of each model.
-        chosen: the one of the model that was asked for, else used last; None if there is none.
-    """
-
-    versions: list[Version]
-    chosen: Version | None
-
-
-def _choice(service: TheService, model: str | None = None) -> Choice:
-    versions = service.versions.serving()
-    by_name = {version.name: version for version in versions}
-    wanted = model if model in by_name else service.versions.last_used()
-    return Choice(versions, by_name.get(wanted or ""))
-
-
-Chosen = Annotated[Choice, Depends(_choice)]
+def learners(service: Service, versions: list[Version]) -> set[int]:
+    """The ids of those versions that can learn more."""
+    return {version.id for version in versions if service.library.can_learn(version)}
 
 
 def running(service: Service, kind: str, name: str | None = None) -> list[dict[str, Any]]:
@@ -86,26 +65,30 @@ def free_name(names: list[str]) -> str:
 def tiles(
     service: Service,
     chosen: Version | None,
+    shown: Shown,
     *,
-    only: bool,
     before: int | None = None,
     after: int | None = None,
-    watch: int | None = None,
 ) -> dict[str, Any]:
-    """Verdicts, of all or of a watch: the newest, those before an id, or those after one."""
+    """Verdicts: the newest, those before an id, or those after one."""
     if chosen is None:
-        return {"tiles": [], "next": None, "held_out": {}, "watch": watch}
-    source = None if watch is None else f"watch:{watch}"
-    rows = service.predictions.listed(
-        Filter(chosen.name, source, noticed=only, before=before, after=after, limit=TILES)
-    )
-    more = rows[-1]["id"] if len(rows) == TILES and after is None else None
-    held_out = {
-        version.number: version.card["calibration"]["n_held_out"]
-        for version in service.versions.of(chosen.name)
+        return {"tiles": [], "next": None, "held_out": {}, "shown": shown}
+    rows = service.predictions.listed(shown.filter(chosen, before=before, after=after, limit=TILES))
+    return {
+        "tiles": [record(row) for row in rows],
+        "next": rows[-1]["id"] if len(rows) == TILES and after is None else None,
+        "held_out": service.versions.held_out({row["version_id"] for row in rows}),
+        "shown": shown,
     }
-    shown = [record(row) for row in rows]
-    return {"tiles": shown, "next": more, "held_out": held_out, "watch": watch}
+
+
+def beside(service: Service, number: int, shown: Shown) -> dict[str, Any]:
+    """The next newer and the next older one, in the list that a person came from."""
+    version = service.versions.named(found(service, number)["name"])
+    newer, older = (None, None)
+    if version is not None:
+        newer, older = service.predictions.beside(number, shown.filter(version))
+    return {"newer": newer, "older": older, "shown": shown}
 
 
 def prediction(service: Service, number: int) -> dict[str, Any]:
@@ -139,7 +122,7 @@ def queue(
     """The one to look at, and how many wait."""
     if chosen is None:
         return {"facts": None, "waiting": 0, "skipped": False}
-    waiting = service.predictions.waiting(chosen.name)
+    waiting = service.predictions.waiting().get(chosen.name, 0)
     if at is None:
         wanted = Filter(chosen.name, noticed=True, review="none", before=before, limit=1)
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)

@@ -12,12 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from oneclass.errors import OneclassError
-from oneclass.serve.api.models import version_out, versions_of
+from oneclass.serve.api.models import versions_of
 from oneclass.serve.api.watches import watches_out
 from oneclass.serve.web import facts
 from oneclass.serve.web.asking import service_of
-from oneclass.serve.web.dependencies import Id, TheService, needs
-from oneclass.serve.web.facts import Chosen
+from oneclass.serve.web.dependencies import Chosen, Id, List, TheService, ToReview, needs
 from oneclass.serve.web.rendering import STATIC, page
 
 router = APIRouter(include_in_schema=False, dependencies=[needs("read")])
@@ -86,12 +85,9 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
 
 
 @router.get("/score")
-def score(
-    request: Request, service: TheService, about: Chosen, only: bool = False, watch: Id = None
-) -> Response:
-    """Images in, verdicts out; or only the verdicts of a watched folder."""
-    shown = facts.tiles(service, about.chosen, only=only, watch=watch)
-    return page(request, "score.html", about, only=only, **shown)
+def score(request: Request, service: TheService, about: Chosen, shown: List) -> Response:
+    """Images in, verdicts out; or only some verdicts, such as those of a watched folder."""
+    return page(request, "score.html", about, **facts.tiles(service, about.chosen, shown))
 
 
 @router.get("/parts/tiles")
@@ -99,31 +95,36 @@ def tiles_part(
     request: Request,
     service: TheService,
     about: Chosen,
-    only: bool = False,
+    shown: List,
     before: Id = None,
     after: Id = None,
-    watch: Id = None,
 ) -> Response:
     """Verdicts: older ones, or those that came since."""
-    shown = facts.tiles(service, about.chosen, only=only, before=before, after=after, watch=watch)
-    return page(request, "part_tiles.html", about, only=only, newer=after is not None, **shown)
+    tiles = facts.tiles(service, about.chosen, shown, before=before, after=after)
+    return page(request, "part_tiles.html", about, **tiles)
 
 
 @router.get("/p/{number}")
-def prediction(number: int, request: Request, service: TheService) -> Response:
+def prediction(number: int, request: Request, service: TheService, shown: List) -> Response:
     """One image, as large as it may be, and where it is odd."""
-    return page(request, "prediction.html", tab="score", **facts.prediction(service, number))
+    return page(
+        request,
+        "prediction.html",
+        tab="score",
+        **facts.prediction(service, number),
+        **facts.beside(service, number, shown),
+    )
 
 
 @router.get("/review")
-def review(request: Request, service: TheService, about: Chosen) -> Response:
+def review(request: Request, service: TheService, about: ToReview) -> Response:
     """The queue of what was called odd."""
     return page(request, "review.html", about, **facts.queue(service, about.chosen))
 
 
 @router.get("/parts/review")
 def review_part(
-    request: Request, service: TheService, about: Chosen, before: Id = None, at: Id = None
+    request: Request, service: TheService, about: ToReview, before: Id = None, at: Id = None
 ) -> Response:
     """The next one of the queue; or the one that a person went back to."""
     queue = facts.queue(service, about.chosen, before=before, at=at)
@@ -164,9 +165,10 @@ def monitor(request: Request, about: Chosen) -> Response:
 
 
 @router.get("/models")
-def models(request: Request, about: Chosen) -> Response:
+def models(request: Request, service: TheService, about: Chosen) -> Response:
     """All models."""
-    return page(request, "models.html", about)
+    learners = facts.learners(service, about.versions)
+    return page(request, "models.html", about, learners=learners)
 
 
 @router.get("/models/{name}")
@@ -184,10 +186,9 @@ def model(name: str, request: Request, service: TheService) -> Response:
         taken=taken,
         before={row["number"] for row in taken},
         comparisons={v.id: facts.comparison(service, v) for v in versions},
-        learners={v.id for v in versions if service.library.can_learn(v)},
+        learners=facts.learners(service, versions),
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),
         written=facts.written(service, name),
         reports=facts.can_report(),
-        version_out=version_out,
     )

@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from oneclass import __version__
+from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web import words
 from oneclass.serve.web.asking import service_of
-from oneclass.serve.web.facts import Choice
+from oneclass.serve.web.dependencies import Choice
 from oneclass.system.names import count, plural, unbroken
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -55,7 +56,7 @@ def environment() -> Environment:
         "unbroken": unbroken,
     }  # Jinja's own count is also length
     made.globals |= {"odds": words.odds, "reviewed": words.reviewed, "origins": words.ORIGINS}
-    made.globals |= {"found_words": words.FOUND, "job_titles": words.JOB_TITLES}
+    made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

@@ -1,0 +1,172 @@
+"""Beside verdicts: tables to save, neighbours, what waits, and what cannot learn."""
+
+from __future__ import annotations
+
+import csv
+import html
+import re
+from pathlib import Path
+
+import pytest
+
+from oneclass import load
+from oneclass.results.runs import write_run
+from oneclass.serve.records.predictions import Filter, Predictions
+from serving import RAW, Place
+
+TABLE = "/api/v1/predictions.csv"
+
+
+def score_all(place: Place, folder: Path, model: str = "stripes") -> list[int]:
+    """The ids of the predictions of what lies in a folder and below."""
+    found = []
+    for file in sorted(folder.rglob("*.png")):
+        answer = place.client.post(
+            f"/api/v1/models/{model}/score",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": str(file.relative_to(folder)).replace("/", "%2F")},
+        )
+        found.append(answer.json()["predictions"][0]["id"])
+    return found
+
+
+@pytest.mark.parametrize("model", ["stripes", "three"])
+def test_a_batch_is_saved_as_the_command_writes_it(
+    three: Place, model_file: Path, images: Path, tmp_path: Path, model: str
+) -> None:
+    numbers = score_all(three, images, model)
+    files = sorted(images.rglob("*.png"))
+    detector = load(model_file, threads=1, unclear=0.7 if model == "three" else None)
+    predictions = list(detector.score(files))
+    folder = tmp_path / "run"
+    record = {"unclear": 0} if model == "three" else {}
+    write_run(folder, predictions, [], {**record, "scored": len(files), "errors": 0})
+    own = (folder / "predictions.csv").read_text(encoding="utf-8")
+    own = own.replace(f"{images}/", "")
+    answer = three.client.post(TABLE, json={"predictions": numbers})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text == own
+    backwards = three.client.post(TABLE, json={"predictions": numbers[::-1]}).text
+    assert backwards.splitlines()[1:] == own.splitlines()[:0:-1]
+
+
+def test_a_table_of_nothing_or_of_what_is_not_there_is_refused(place: Place, images: Path) -> None:
+    [number, *_] = score_all(place, images)
+    missing = place.client.post(TABLE, json={"predictions": [number, 999]})
+    assert (missing.status_code, missing.json()["error"]) == (404, "not_found")
+    assert "prediction 999" in missing.json()["message"]
+    for wrong in ([], [-1], ["x"], [2**63], None):
+        assert place.client.post(TABLE, json={"predictions": wrong}).status_code == 422
+
+
+def test_a_table_of_a_model_has_no_line_of_another(three: Place, images: Path) -> None:
+    score_all(three, images / "odd", "three")
+    numbers = score_all(three, images / "normal")
+    text = three.client.get("/api/v1/models/stripes/results.csv").text
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [int(row["id"]) for row in rows] == numbers
+    assert list(rows[0])[:4] == ["path", "score", "p_value", "is_anomaly"]
+    assert three.client.get("/api/v1/models/no/results.csv").status_code == 404
+    assert "/api/v1/models/stripes/results.csv" in three.page("/score?model=stripes")
+
+
+def test_a_picture_leads_to_its_neighbours_in_the_list_it_was_opened_from(
+    place: Place, images: Path
+) -> None:
+    numbers = score_all(place, images)
+    odd = [
+        one["id"]
+        for one in place.client.get("/api/v1/predictions?only_anomalies=true").json()["predictions"]
+    ]
+    assert 1 < len(odd) < len(numbers)
+    for query, walked in (("", numbers[::-1]), ("?only=true", odd)):
+        for i, number in enumerate(walked):
+            text = place.page(f"/p/{number}{query}")
+            steps = re.findall(r'href="/p/(\d+)([^"]*)" aria-keyshortcuts="(\w+)"', text)
+            expected = []
+            if i:
+                expected.append((str(walked[i - 1]), query, "ArrowLeft"))
+            if i + 1 < len(walked):
+                expected.append((str(walked[i + 1]), query, "ArrowRight"))
+            assert steps == expected
+    listed = place.page("/score?only=true")
+    assert re.findall(r'href="/p/(\d+)\?only=true"', listed) == [str(number) for number in odd]
+
+
+def test_what_a_rate_would_call_odd_is_what_the_monitor_counts(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_all(place, images)
+    p_values = {
+        one["id"]: one["p_value"]
+        for one in place.client.get("/api/v1/predictions").json()["predictions"]
+    }
+    for rate in place.client.get("/api/v1/models/stripes/monitor").json()["rates"]:
+        text = place.page(f"/score?model=stripes&rate={rate['false_alarms']}")
+        shown = [int(number) for number in re.findall(r'data-id="(\d+)"', text)]
+        called = {number for number, p in p_values.items() if p <= rate["false_alarms"]}
+        assert set(shown) == called
+        assert len(shown) == rate["called"]
+        assert "would call odd" in text
+        for number in shown[:2]:
+            address = html.unescape(re.findall(rf'href="(/p/{number}\?[^"]*)"', text)[0])
+            assert "ArrowRight" in place.page(address) or len(shown) == 1 or number == shown[-1]
+    monkeypatch.setattr("oneclass.serve.records.predictions.RECENT", 3)
+    predictions = Predictions(place.service.database)
+    rows = predictions.listed(Filter("stripes", at_rate=(1, 0.999)))
+    last = sorted(p_values)[-3:]
+    assert [row["id"] for row in rows] == [i for i in last[::-1] if p_values[i] <= 0.999]
+
+
+def test_reviews_begin_with_a_model_that_has_some_waiting(three: Place, images: Path) -> None:
+    score_all(three, images / "odd")
+    score_all(three, images / "normal", "three")
+    waiting = three.service.predictions.waiting()
+    assert waiting["stripes"] > 1
+    for _ in range(waiting.get("three", 0)):
+        [row] = three.service.predictions.listed(
+            Filter("three", noticed=True, review="none", limit=1)
+        )
+        said = {"verdict": "unsure"}
+        assert three.client.post(f"/api/v1/predictions/{row['id']}/review", json=said).is_success
+    assert three.service.versions.last_used() == "three"
+    text = three.page("/review")
+    assert 'data-model="stripes"' in text
+    assert f"stripes ({waiting['stripes']} waiting)" in text
+    assert "three (0 waiting)" in text
+    asked = three.page("/review?model=three")
+    assert 'data-model="three"' in asked
+    assert f'href="/review?model=stripes">stripes: {waiting["stripes"]} waiting' in asked
+    assert "waiting)" not in three.page("/score")
+
+
+def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
+    place: Place, model_file: Path
+) -> None:
+    made = place.client.put(
+        "/api/v1/models/sent/file", content=model_file.read_bytes(), headers=RAW
+    ).json()
+    assert not made["can_learn"]
+    [own, sent] = sorted(
+        place.client.get("/api/v1/models").json()["models"], key=lambda v: v["model"] == "sent"
+    )
+    assert (own["can_learn"], sent["can_learn"]) == (True, False)
+    listed = place.page("/models")
+    assert listed.count("It can't learn more.") == 1
+    assert "can't be learnt into it" in listed  # where it is uploaded
+    assert "It can't learn your false alarms: it was uploaded" in place.page("/models/sent")
+    assert "It can't learn your false alarms" not in place.page("/models/stripes")
+
+
+def test_verdicts_read_no_card_of_a_version_that_made_none(place: Place, images: Path) -> None:
+    numbers = score_all(place, images / "normal")
+    held_out = place.service.versions.held_out({1})
+    assert held_out == {1: 40}
+    assert place.service.versions.held_out(set()) == {}
+    with place.service.database.write() as connection:
+        connection.execute(
+            "INSERT INTO version (name, number, digest, origin, card, false_alarms, at) "
+            "VALUES ('stripes', 7, 'x', 'fit', 'no card', 0.05, 0)"
+        )
+    text = place.page("/score?model=stripes")
+    assert len(re.findall(r'data-id="\d+"', text)) == len(numbers)

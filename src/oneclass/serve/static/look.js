@@ -5,11 +5,12 @@
 const enlarge = (picture) => {
   const stage = picture.closest(".canvas");
   const alone = picture.closest(".alone");
-  const [wide, high] = alone ? [stage.clientWidth, 0.8 * innerHeight] : [Math.min(640, stage.clientWidth), innerHeight / 2];
+  const [wide, high] = alone ? [stage.clientWidth, Math.max(innerHeight / 2, innerHeight - stage.getBoundingClientRect().top - scrollY - 90)] : [Math.min(640, stage.clientWidth), innerHeight / 2];
   const room = Math.min(wide / picture.naturalWidth, high / picture.naturalHeight);
   const times = room < 2 ? room : Math.floor(room);
-  picture.classList.toggle("enlarged", times > 1);
-  if (times > 1) picture.width = Math.floor(times * picture.naturalWidth);
+  const sized = alone || times > 1;
+  picture.classList.toggle("enlarged", sized);
+  if (sized) picture.width = Math.floor(times * picture.naturalWidth);
 };
 document.addEventListener("load", (event) => { if (event.target.matches?.(".stage .whole")) enlarge(event.target); }, true);
 for (const picture of document.querySelectorAll(".stage .whole")) if (picture.complete && picture.naturalWidth) enlarge(picture);

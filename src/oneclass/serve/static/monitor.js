@@ -110,7 +110,7 @@ if (monitor) {
     page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : "Nothing has been scored yet, so nothing can be said of what it would call odd.";
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
-    look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}`;
+    look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
     const use = page.byId("rate-use");
     if (use) use.disabled = rate.false_alarms === facts.false_alarms;
     if (charts.scores) charts.scores.redraw(false);

@@ -177,8 +177,8 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.keyboard.press("z")
     one.page.locator("#say p").filter(has_text="Taken back").wait_for()
     one.page.keyboard.press("f")
-    one.page.locator("#learn-more").filter(has_text="Learn 2").wait_for()
-    one.press("#learn-more")
+    one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
+    one.press("[data-yes], #learn-more")
     one.see(".compare [data-take]")
     with one.page.expect_navigation():
         one.press(".compare [data-take]")

@@ -90,7 +90,7 @@ def test_patches_in_tiles_are_learnt_scored_and_learn_more(
         np.testing.assert_array_equal(np.load(BytesIO(answer.content)), explained.anomaly_map)
     reviewed = {"verdict": "false_alarm"}
     place.client.post(f"/api/v1/predictions/{said['id']}/review", json=reviewed)
-    update = place.client.post("/api/v1/models/stripes/update", json={}).json()
+    update = place.client.post("/api/v1/models/stripes/update", json={"yes": True}).json()
     job = place.job(update["id"])
     assert (job["state"], job["error"], job["result"]["added"]) == ("done", None, 1)
     assert job["done"] == job["total"] > 0

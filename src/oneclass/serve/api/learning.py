@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
+from oneclass.detector.predictions import digits
 from oneclass.serve.api.schemas import (
     CheckIn,
     Done,
@@ -15,7 +16,9 @@ from oneclass.serve.api.schemas import (
     JobOut,
     JobsOut,
     ReportIn,
+    SetKept,
     SetOut,
+    SetsOut,
     UpdateIn,
     responses,
 )
@@ -23,10 +26,14 @@ from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
 from oneclass.serve.web.dependencies import Reader, Reviewer, Teacher, TheService
 from oneclass.serve.web.problems import WORDS, ProblemError
+from oneclass.serve.work.lessons import Lesson
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
+from oneclass.system.names import count, plural
 
 router = APIRouter(tags=["learning"])
+SHOWN = 20
+"""Images that an answer names."""
 
 
 @router.post("/sets", responses=responses(507))
@@ -34,6 +41,12 @@ def make_set(service: TheService, holder: Teacher) -> SetOut:
     """Make an empty set for good images."""
     service.keeping.check_room()
     return SetOut(id=service.sets.make(), images=0)
+
+
+@router.get("/sets", responses=responses())
+def list_sets(service: TheService, holder: Teacher) -> SetsOut:
+    """List the sets that no job uses, such as that of a fit that was cancelled or failed."""
+    return SetsOut(sets=[SetKept(**vars(one)) for one in service.waiting_sets()])
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
@@ -84,14 +97,37 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
             "this version came without the rows of what it learnt, as uploaded ones do: learn a "
             "new one from all good images.",
         )
-    rows = service.reviews.not_learnt(name)
+    lessons = service.lessons(name)
     if asked.predictions is not None:
         chosen = set(asked.predictions)
-        rows = [row for row in rows if row["id"] in chosen]
-    if not rows:
+        lessons = [lesson for lesson in lessons if lesson.id in chosen]
+    if not lessons:
         raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
-    images = sorted({row["image"] for row in rows})
+    if not asked.yes:
+        _ask([lesson for lesson in lessons if lesson.far])
+    images = sorted({lesson.image for lesson in lessons})
     return _queued(service, "update", name, {"version_id": version.id, "learn": images})
+
+
+def _ask(far: list[Lesson]) -> None:
+    """Ask whether images that look like no normal one are to be learnt as normal.
+
+    Raises:
+        ProblemError: there are some.
+    """
+    if not far:
+        return
+    named = ", ".join(
+        f"{one.path} (prediction {one.id}, {digits(one.score)})" for one in far[:SHOWN]
+    )
+    raise ProblemError(
+        409,
+        "far_odder",
+        f"{count(len(far), 'image')} to learn {plural(len(far), 'is', 'are')} far odder than any "
+        f"normal one so far (score): {named}{' ...' if len(far) > SHOWN else ''}. Look at "
+        f'{plural(len(far), "it", "them")}. If all are normal, ask again with "yes": true; if '
+        'not, review anew what is not, or name the others in "predictions".',
+    )
 
 
 @router.post("/models/{name}/report", responses=responses(404, 409))

@@ -138,6 +138,19 @@ class SetOut(BaseModel):
     images: int
 
 
+class SetKept(SetOut):
+    """A set that can be learnt from."""
+
+    at: float = Field(description="When its last image came, in seconds since 1970.")
+    until: float = Field(description="When it is removed, unless more come.")
+
+
+class SetsOut(BaseModel):
+    """Sets that no job uses, the newest first."""
+
+    sets: list[SetKept]
+
+
 class FitIn(Strict):
     """Learn a model from a set."""
 
@@ -158,6 +171,7 @@ class UpdateIn(Strict):
     predictions: list[int] | None = Field(
         default=None, max_length=10_000, description="None for all that are not learnt yet."
     )
+    yes: bool = Field(default=False, description="Learn what looks like no normal image, unasked.")
 
 
 class CheckIn(Strict):

@@ -11,8 +11,34 @@ page.onFiles(async (files) => {
     const whole = await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(file.webkitRelativePath || file.name), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
-    const job = await page.ask("POST", "/api/v1/jobs/check", { set });
-    await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
+    await look();
+  } catch (problem) { page.say(problem.message); }
+});
+
+/* See what is in the set, and offer to learn from it. */
+const look = async () => {
+  const job = await page.ask("POST", "/api/v1/jobs/check", { set });
+  page.byId("waiting")?.remove();
+  await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
+};
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-go-on], [data-drop-set]");
+  if (!button) return;
+  try {
+    if (button.dataset.dropSet) {
+      if (!confirm(`Remove these ${button.dataset.images}? They would have to be sent again.`)) return;
+      await page.ask("DELETE", `/api/v1/sets/${button.dataset.dropSet}`);
+      button.closest("li").remove();
+      if (!document.querySelector("#waiting li")) page.byId("waiting").remove();
+      page.byId("choose-folder").focus();
+      page.say("They are removed.");
+      return;
+    }
+    set = button.dataset.goOn;
+    page.byId("step-images").hidden = false;
+    button.closest("[id^=job-]")?.remove();
+    await look();
   } catch (problem) { page.say(problem.message); }
 });
 

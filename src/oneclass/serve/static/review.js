@@ -58,11 +58,12 @@ if (queue) {
   });
 
   page.byId("lessons").addEventListener("click", async (event) => {
-    const button = event.target.closest("#learn-more");
+    const button = event.target.closest("[data-learn]");
     if (!button) return;
     button.disabled = true;
+    const some = button.dataset.learn ? { predictions: button.dataset.learn.split(" ").map(Number) } : {};
     try {
-      await page.ask("POST", `/api/v1/models/${model}/update`, {});
+      await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, yes: "yes" in button.dataset });
       htmx.trigger(document.body, "reviewed");
     } catch (problem) { page.say(problem.message); button.disabled = false; }
   });

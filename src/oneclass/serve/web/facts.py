@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
@@ -13,6 +14,7 @@ from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.work import drawing
+from oneclass.serve.work.jobs.sets import Waiting
 from oneclass.serve.work.service import Service
 
 TILES = 48
@@ -54,6 +56,12 @@ def job(service: Service, number: int) -> dict[str, Any]:
     """A job, with what it was asked to do."""
     row = one_of(service.jobs.one, number, "job")
     return {**job_out(row).model_dump(), "request": row["request"]}
+
+
+def left(service: Service, job: dict[str, Any]) -> Waiting | None:
+    """The images that a job was to learn from, where they are still to be learnt from."""
+    key = Path(job["request"].get("folder", "")).name
+    return next((one for one in service.waiting_sets() if one.id == key), None)
 
 
 def free_name(names: list[str]) -> str:
@@ -141,7 +149,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     candidate = newest if newest.parent_id == chosen.id else None
     return {
         "counts": service.reviews.counts(chosen.name),
-        "lessons": service.reviews.not_learnt(chosen.name),
+        "lessons": service.lessons(chosen.name),
         "able": service.library.can_learn(chosen),
         "candidate": candidate,
         "comparison": candidate and comparison(service, candidate),

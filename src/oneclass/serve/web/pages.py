@@ -61,7 +61,8 @@ def home(request: Request, service: TheService) -> Response:
 @router.get("/learn")
 def learn(request: Request, service: TheService) -> Response:
     """Good images in, a model out."""
-    return page(request, "learn.html", running=facts.running(service, "fit"))
+    waiting = service.waiting_sets()
+    return page(request, "learn.html", running=facts.running(service, "fit"), waiting=waiting)
 
 
 @router.get("/parts/check/{number}")
@@ -81,7 +82,7 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
     version = None
     if job["kind"] == "fit" and job["result"]:
         version = service.versions.named(job["name"], job["result"]["number"])
-    return page(request, "part_job.html", job=job, version=version)
+    return page(request, "part_job.html", job=job, version=version, left=facts.left(service, job))
 
 
 @router.get("/score")

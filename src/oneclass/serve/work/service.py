@@ -20,8 +20,9 @@ from oneclass.serve.work.events import Events
 from oneclass.serve.work.handing import Handing
 from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
-from oneclass.serve.work.jobs.sets import Sets
+from oneclass.serve.work.jobs.sets import Sets, Waiting
 from oneclass.serve.work.keeping import Keeping
+from oneclass.serve.work.lessons import Lesson, lessons
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
@@ -121,6 +122,14 @@ class Service:
         self.scorer.ask(asked)
         return await self.handing.results([one.answer for one in asked])
 
+    def lessons(self, name: str) -> list[Lesson]:
+        """What of a model's reviews can be learnt."""
+        return lessons(self.reviews, self.versions, self.library, name)
+
+    def waiting_sets(self) -> list[Waiting]:
+        """Sets that were sent and not learnt from, such as those of a job that was cancelled."""
+        return self.sets.waiting(self._sets_in_use())
+
     def tidy(self) -> None:
         """Remove what need not be kept any longer."""
         if self.settings.keep_seconds is not None:
@@ -128,8 +137,11 @@ class Service:
         retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
         retention.forget_orphans(self.database, self.keeping.folder)
         self.reports.tidy()
+        self.sets.tidy(self._sets_in_use())
+
+    def _sets_in_use(self) -> set[str]:
         waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
-        self.sets.tidy({Path(job["request"].get("folder", "")).name for job in waiting})
+        return {Path(job["request"].get("folder", "")).name for job in waiting}
 
     def _try_to_tidy(self) -> None:
         try:

@@ -6,6 +6,8 @@ import re
 import secrets
 import shutil
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from oneclass.errors import InputError
@@ -18,6 +20,23 @@ FORGOTTEN = 7 * 86_400.0
 LEAST = 2
 """Images that can be learnt from."""
 _ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A set that can be learnt from.
+
+    Attributes:
+        id: of the set.
+        images: that it holds.
+        at: when the last one came, in seconds since 1970.
+        until: when it is removed, unless more come.
+    """
+
+    id: str
+    images: int
+    at: float
+    until: float
 
 
 class Sets:
@@ -94,6 +113,17 @@ class Sets:
             InputError: there is none of this id.
         """
         shutil.rmtree(self.folder(number), ignore_errors=True)
+
+    def waiting(self, in_use: set[str]) -> list[Waiting]:
+        """Sets with images that no job uses, the newest first."""
+        found = []
+        for place in self._folder.iterdir():
+            with suppress(FileNotFoundError):  # removed since a moment ago
+                if place.name in in_use or not (images := self.count(place.name)):
+                    continue
+                at = place.stat().st_mtime
+                found.append(Waiting(place.name, images, at, at + FORGOTTEN))
+        return sorted(found, key=lambda one: -one.at)
 
     def tidy(self, in_use: set[str]) -> None:
         """Remove sets that nobody came back to."""

@@ -1,0 +1,54 @@
+"""What can be learnt of what people reviewed, and what they should look at before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oneclass.detector.predictions import Prediction
+from oneclass.detector.updating import far_odder
+from oneclass.serve.records.reviews import Reviews
+from oneclass.serve.records.versions import Versions
+from oneclass.serve.work.library import Library
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A false alarm to learn.
+
+    Attributes:
+        id: of the prediction.
+        image: SHA-256 of the file's bytes, in hex.
+        path: the image as it was named.
+        score: by the version that called it odd.
+        far: whether that version finds it far odder than any normal image, as `oneclass update`
+            asks about: a defect that is learnt as normal is never found again.
+    """
+
+    id: int
+    image: str
+    path: str
+    score: float
+    far: bool
+
+
+def lessons(reviews: Reviews, versions: Versions, library: Library, name: str) -> list[Lesson]:
+    """False alarms of a model that are not learnt yet, in the order in which they came.
+
+    Raises:
+        ModelFileError: the file of a version that judged one of them is damaged.
+    """
+    rows = reviews.not_learnt(name)
+    far: set[int] = set()
+    for version_id in {row["version_id"] for row in rows}:
+        version = versions.by_id(version_id)
+        assert version is not None, "versions are never removed"
+        said = [
+            Prediction(str(row["id"]), row["score"], row["p_value"], bool(row["is_anomaly"]))
+            for row in rows
+            if row["version_id"] == version_id
+        ]
+        odd = far_odder(said, library.detector(version).model)
+        far |= {int(prediction.path) for prediction in odd}
+    return [
+        Lesson(row["id"], row["image"], row["path"], row["score"], row["id"] in far) for row in rows
+    ]

@@ -7,13 +7,23 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from oneclass.serve.api.schemas import ModelOut, ModelsOut, RateIn, TakeIn, VersionOut, responses
+from oneclass.serve.api.schemas import (
+    DeletionOut,
+    DeletionsOut,
+    ModelOut,
+    ModelsOut,
+    RateIn,
+    TakeIn,
+    VersionOut,
+    responses,
+)
 from oneclass.serve.records import export
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import version_of
+from oneclass.serve.web.asking import no_version, one_of, version_of
 from oneclass.serve.web.bodies import RAW, received
 from oneclass.serve.web.dependencies import Reader, Teacher, TheService
-from oneclass.serve.web.problems import not_found
+from oneclass.serve.web.problems import ProblemError
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
 
@@ -65,7 +75,7 @@ async def upload_model(
     check_name(name)
     async with received(request.stream(), service, service.limits.body_bytes) as file:
         version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
-    if version.number == 1:
+    if service.versions.named(name) is None:
         await asyncio.to_thread(service.versions.take, version, who=holder.name)
     return version_out(service, version_of(service, name, version.number))
 
@@ -88,6 +98,47 @@ def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> 
     return version_out(service, version_of(service, name))
 
 
+@router.delete("/models/{name}", responses=responses(404, 409))
+def delete_model(name: str, service: TheService, holder: Teacher) -> DeletionOut:
+    """Delete a model with all its versions, unless a watch or a job uses it; for 30 days it can be
+    got back. Its verdicts and reviews stay in the records.
+    """
+    versions_of(service, name)
+    if uses := service.deleting.uses(name):
+        raise ProblemError(
+            409, "in_use", f"{name} is not deleted: {'; '.join(uses)}. End that first."
+        )
+    number = service.deleting.delete(name, who=holder.name)
+    service.events.tell("model", name=name)
+    return _deletion(one_of(service.deleting.deletions.one, number, "deletion"))
+
+
+@router.get("/deleted", responses=responses())
+def list_deleted(service: TheService, holder: Reader) -> DeletionsOut:
+    """List the deleted models that can be got back, the newest first."""
+    return DeletionsOut(deleted=[_deletion(row) for row in service.deleting.deletions.all()])
+
+
+@router.post("/deleted/{number}/restore", responses=responses(404))
+def restore_model(number: int, service: TheService, holder: Teacher) -> ModelOut:
+    """Get a deleted model back; one that was learnt under its name meanwhile goes on serving."""
+    deletion = one_of(service.deleting.deletions.one, number, "deletion")
+    service.deleting.take_back(deletion, who=holder.name)
+    service.events.tell("model", name=deletion["name"])
+    return get_model(deletion["name"], service, holder)
+
+
+def _deletion(row: Row) -> DeletionOut:
+    return DeletionOut(
+        id=row["id"],
+        model=row["name"],
+        versions=row["versions"],
+        at=row["at"],
+        who=row["who"],
+        until=row["until"],
+    )
+
+
 def versions_of(service: Service, name: str) -> list[Version]:
     """All versions of a model, the newest first.
 
@@ -96,7 +147,7 @@ def versions_of(service: Service, name: str) -> list[Version]:
     """
     versions = service.versions.of(name)
     if not versions:
-        raise not_found(f"model named {name[:60]!r}")
+        raise no_version(service, name)
     return versions
 
 

@@ -21,6 +21,10 @@ from oneclass.serve.work.service import Service
 
 router = APIRouter(tags=["predictions"])
 PNG, NPY = "image/png", "application/octet-stream"
+GONE = (
+    "the model was deleted and its file, by which pictures are drawn, removed since. The numbers "
+    "are kept."
+)
 UNCHANGING = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
@@ -153,5 +157,7 @@ def _drawn(service: Service, number: int, draw: Callable[[Path, str, Detector], 
             "the image is no longer kept; the numbers are. --keep-images says how many bytes of "
             "images a server keeps.",
         )
+    if not service.library.file(version).exists():
+        raise ProblemError(404, "model_gone", GONE)
     drawn: bytes = draw(file, row["path"], service.library.detector(version))
     return drawn

@@ -119,6 +119,23 @@ class ModelsOut(BaseModel):
     models: list[VersionOut]
 
 
+class DeletionOut(BaseModel):
+    """A model that was deleted and can be got back."""
+
+    id: int
+    model: str
+    versions: int = Field(description="How many went with it.")
+    at: float = Field(description="Seconds since 1970.")
+    who: str
+    until: float = Field(description="When its files are removed.")
+
+
+class DeletionsOut(BaseModel):
+    """Deleted models, the newest first."""
+
+    deleted: list[DeletionOut]
+
+
 class TakeIn(Strict):
     """Which version is to serve from now on."""
 

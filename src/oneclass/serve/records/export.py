@@ -82,7 +82,9 @@ def of_source(database: Database, source: str) -> Iterator[bytes]:
 
 def of_model(database: Database, name: str) -> Iterator[bytes]:
     """The predictions of a model as CSV, a line at a time, the oldest first."""
-    yield from csv_lines(database.each(f"{QUERY} WHERE v.name = ? ORDER BY p.id", (name,)))
+    yield from csv_lines(
+        database.each(f"{QUERY} WHERE v.name = ? AND v.deletion_id IS NULL ORDER BY p.id", (name,))
+    )
 
 
 def as_predictions(database: Database, numbers: Sequence[int]) -> bytes:

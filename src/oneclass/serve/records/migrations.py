@@ -176,4 +176,19 @@ CREATE INDEX prediction_noticed ON prediction (version_id, id)
 WHERE is_anomaly = 1 OR is_unclear = 1;
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD)
+FOURTH = """
+CREATE TABLE deletion (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    at REAL NOT NULL,
+    who TEXT NOT NULL,
+    until REAL NOT NULL,
+    back REAL,
+    back_who TEXT,
+    gone REAL
+);
+ALTER TABLE version ADD COLUMN deletion_id INTEGER REFERENCES deletion(id);
+CREATE VIEW kept_version AS SELECT * FROM version WHERE deletion_id IS NULL;
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH)

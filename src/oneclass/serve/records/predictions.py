@@ -61,7 +61,7 @@ class Filter:
     """Which predictions to list, the newest first.
 
     Attributes:
-        name: of a model.
+        name: of a model that is not deleted.
         source: where they came from.
         only_odd: those called anomalies.
         noticed: those, and the unclear ones.
@@ -181,7 +181,7 @@ class Predictions:
         """How many that were called anomalies or unclear nobody has looked at, by their model."""
         rows = self._database.rows(
             "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
-            "JOIN version v ON v.id = p.version_id "
+            "JOIN kept_version v ON v.id = p.version_id "
             f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
         )
         return {row["name"]: row["n"] for row in rows}
@@ -190,7 +190,9 @@ class Predictions:
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
     found: list[tuple[str, Sequence[object]]] = [("1", ())]
     if chosen.name is not None:
-        found.append(("p.version_id IN (SELECT id FROM version WHERE name = ?)", (chosen.name,)))
+        found.append(
+            ("p.version_id IN (SELECT id FROM kept_version WHERE name = ?)", (chosen.name,))
+        )
     if chosen.source is not None:
         found.append(("p.source = ?", (chosen.source,)))
     if chosen.only_odd:

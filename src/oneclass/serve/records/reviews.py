@@ -63,7 +63,7 @@ class Reviews:
             "SELECT p.id, p.image, p.path, p.review, p.score, p.p_value, p.is_anomaly "
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review IN ('real', 'false_alarm') "
-            "AND p.version_id IN (SELECT id FROM version WHERE name = ?) ORDER BY p.id",
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = ?) ORDER BY p.id",
             (name,),
         )
 
@@ -71,14 +71,14 @@ class Reviews:
         """False alarms that neither the version in use nor any that it grew from has learnt."""
         return self._database.rows(
             "WITH RECURSIVE grown (id) AS ("
-            "SELECT version_id FROM (SELECT version_id FROM taken WHERE name = :name "
-            "ORDER BY id DESC LIMIT 1) UNION "
+            "SELECT id FROM (SELECT k.id FROM taken t JOIN kept_version k ON k.id = t.version_id "
+            "WHERE t.name = :name ORDER BY t.id DESC LIMIT 1) UNION "
             "SELECT v.parent_id FROM version v JOIN grown g ON v.id = g.id "
             "WHERE v.parent_id IS NOT NULL) "
             "SELECT p.id, p.image, p.path, p.version_id, p.score, p.p_value, p.is_anomaly "
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review = 'false_alarm' "
-            "AND p.version_id IN (SELECT id FROM version WHERE name = :name) "
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) "
             "AND p.id NOT IN (SELECT prediction_id FROM compared WHERE learnt = 1 "
             "AND version_id IN (SELECT id FROM grown)) ORDER BY p.id",
             {"name": name},
@@ -88,7 +88,7 @@ class Reviews:
         """How many predictions of a model have each verdict."""
         rows = self._database.rows(
             "SELECT review, count(*) AS n FROM prediction WHERE review IS NOT NULL "
-            "AND version_id IN (SELECT id FROM version WHERE name = ?) GROUP BY review",
+            "AND version_id IN (SELECT id FROM kept_version WHERE name = ?) GROUP BY review",
             (name,),
         )
         return dict.fromkeys(VERDICTS, 0) | {row["review"]: row["n"] for row in rows}

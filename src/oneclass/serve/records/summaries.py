@@ -24,7 +24,7 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
         "sum(h.anomalies) AS anomalies, sum(h.unclear) AS unclear, "
         "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
         "sum(h.seconds) / sum(h.images) AS seconds, "
-        "max(h.slowest) AS slowest FROM hour h JOIN version v ON v.id = h.version_id "
+        "max(h.slowest) AS slowest FROM hour h JOIN kept_version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": first},
     )
@@ -38,7 +38,7 @@ def _missed(database: Database, name: str, step: int, first: int) -> dict[int, i
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted "
         "WHERE p.review = 'real' AND p.is_anomaly = 0 AND p.at >= 3600 * :first "
-        "AND p.version_id IN (SELECT id FROM version WHERE name = :name) GROUP BY 1",
+        "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
     return {row["at"]: row["n"] for row in rows}

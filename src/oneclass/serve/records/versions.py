@@ -28,6 +28,7 @@ class Version:
         note: what somebody wrote about it.
         at: when it came, in seconds since 1970.
         serves: whether it is the one that scores now.
+        deletion_id: what deleted it; None while it is there.
     """
 
     id: int
@@ -42,6 +43,7 @@ class Version:
     note: str
     at: float
     serves: bool
+    deletion_id: int | None
 
     @property
     def file(self) -> str:
@@ -57,9 +59,11 @@ class Version:
 
 SELECT = """
 SELECT v.*, v.id IS (
-    SELECT version_id FROM taken t WHERE t.name = v.name ORDER BY t.id DESC LIMIT 1
+    SELECT k.id FROM taken t JOIN kept_version k ON k.id = t.version_id
+    WHERE t.name = v.name ORDER BY t.id DESC LIMIT 1
 ) AS serves FROM version v
 """
+KEPT = "deletion_id IS NULL"
 
 
 class Versions:
@@ -82,14 +86,17 @@ class Versions:
     def last_used(self) -> str | None:
         """The model whose newest version was made last, or that scored last; None without any."""
         row = self._database.row(
-            "SELECT v.name FROM version v ORDER BY max(v.at, coalesce((SELECT p.at FROM prediction "
-            "p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1), 0)) DESC, v.id DESC LIMIT 1"
+            "SELECT v.name FROM kept_version v ORDER BY max(v.at, coalesce(("
+            "SELECT p.at FROM prediction p WHERE p.version_id = v.id ORDER BY p.id DESC LIMIT 1"
+            "), 0)) DESC, v.id DESC LIMIT 1"
         )
         return None if row is None else str(row["name"])
 
     def of(self, name: str) -> list[Version]:
         """All versions of a model, the newest first."""
-        rows = self._database.rows(f"{SELECT} WHERE name = ? ORDER BY number DESC", (name,))
+        rows = self._database.rows(
+            f"{SELECT} WHERE name = ? AND {KEPT} ORDER BY number DESC", (name,)
+        )
         return [_version(row) for row in rows]
 
     def named(self, name: str, number: int | None = None) -> Version | None:
@@ -101,15 +108,26 @@ class Versions:
             where, values = "WHERE name = ? AND serves", (name,)
             row = self._database.row(f"SELECT * FROM ({SELECT}) {where}", values)
         else:
-            row = self._database.row(f"{SELECT} WHERE name = ? AND number = ?", (name, number))
+            row = self._database.row(
+                f"{SELECT} WHERE name = ? AND number = ? AND {KEPT}", (name, number)
+            )
         if row is None:
             return None
         return self._known.setdefault((name, number), _version(row))
 
     def by_id(self, number: int) -> Version | None:
-        """A version by its id."""
+        """A version by its id; also one that was deleted."""
         row = self._database.row(f"{SELECT} WHERE id = ?", (number,))
         return None if row is None else _version(row)
+
+    def deleted(self, deletion_id: int) -> list[Version]:
+        """Those that went with a deletion."""
+        rows = self._database.rows(f"{SELECT} WHERE deletion_id = ?", (deletion_id,))
+        return [_version(row) for row in rows]
+
+    def forget(self) -> None:
+        """Read anew what is asked for with every image: another part has changed it."""
+        self._known.clear()
 
     def held_out(self, ids: set[int]) -> dict[int, int]:
         """How many held-out normal images are behind the p-values of versions, by their numbers."""
@@ -122,7 +140,7 @@ class Versions:
         return {row["number"]: row["n"] for row in rows}
 
     def next_number(self, name: str) -> int:
-        """The number that a new version would get."""
+        """The number that a new version would get; that of a deleted one is not given again."""
         query = "SELECT coalesce(max(number), 0) + 1 FROM version WHERE name = ?"
         return int(self._database.value(query, (name,)))
 

@@ -1,4 +1,4 @@
-/* A model file in, a report out. */
+/* A model file in, a report out; a model deleted, or got back. */
 "use strict";
 
 const upload = page.byId("upload-model");
@@ -28,4 +28,21 @@ document.addEventListener("click", async (event) => {
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
   } catch (problem) { page.say(problem.message); }
   button.disabled = false;
+});
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-delete], [data-restore]");
+  if (!button) return;
+  try {
+    if (button.dataset.delete) {
+      const name = button.dataset.delete;
+      if (!confirm(`Delete ${name} with all its versions? It can be got back for 30 days.`)) return;
+      await page.ask("DELETE", `/api/v1/models/${encodeURIComponent(name)}`);
+      page.sayNext(`${name} is deleted. It can be got back on this page for 30 days.`);
+    } else {
+      await page.ask("POST", `/api/v1/deleted/${button.dataset.restore}/restore`);
+      page.sayNext(`${button.dataset.name} is back.`);
+    }
+    location.href = `${page.prefix}/models`;
+  } catch (problem) { page.say(problem.message); }
 });

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found
+from oneclass.serve.web.words import when
 from oneclass.serve.work.service import Service
 
 Found = TypeVar("Found")
@@ -67,6 +68,21 @@ def version_of(service: Service, name: str, number: int | None = None) -> Versio
     """
     version = service.versions.named(name, number)
     if version is None:
-        which = f"model named {name[:60]!r}" if number is None else f"version {number} of {name!r}"
-        raise not_found(which)
+        raise no_version(service, name, number)
     return version
+
+
+def no_version(service: Service, name: str, number: int | None = None) -> ProblemError:
+    """That there is no such version; and how to get it back, if the model was deleted."""
+    deletion = service.deleting.deletions.of(name)
+    if deletion is None or service.versions.named(name) is not None:
+        return not_found(
+            f"model named {name[:60]!r}" if number is None else f"version {number} of {name!r}"
+        )
+    return ProblemError(
+        404,
+        "deleted",
+        f"the model {name} was deleted {when(deletion['at'])} by {deletion['who']}. The page "
+        f"/models gets it back until {when(deletion['until'])}, and so does POST "
+        f"/api/v1/deleted/{deletion['id']}/restore.",
+    )

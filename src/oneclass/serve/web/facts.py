@@ -64,6 +64,12 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     return next((one for one in service.waiting_sets() if one.id == key), None)
 
 
+def last_scored(service: Service, name: str) -> float | None:
+    """When a model scored its last image, in seconds since 1970; None before the first."""
+    rows = service.predictions.listed(Filter(name, limit=1))
+    return rows[0]["at"] if rows else None
+
+
 def free_name(names: list[str]) -> str:
     """A name that no model has yet."""
     candidates = ["parts", *(f"parts {i}" for i in range(2, len(names) + 3))]
@@ -107,7 +113,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
     file = service.keeping.place(row["image"])
     boxes: list[drawing.Box] = []
     heat = False
-    if file.exists():
+    there = service.library.file(version).exists()
+    if file.exists() and there:
         detector = service.library.detector(version)
         try:
             boxes = drawing.boxes(drawing.map_of(file, row["path"], detector), detector.heat_scale)
@@ -116,7 +123,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
             pass
     return {
         "one": record(row),
-        "kept": file.exists(),
+        "kept": file.exists() and there,
+        "there": there,
         "version": version,
         "boxes": boxes,
         "heat": heat,

@@ -169,7 +169,8 @@ def monitor(request: Request, about: Chosen) -> Response:
 def models(request: Request, service: TheService, about: Chosen) -> Response:
     """All models."""
     learners = facts.learners(service, about.versions)
-    return page(request, "models.html", about, learners=learners)
+    deleted = service.deleting.deletions.all()
+    return page(request, "models.html", about, learners=learners, deleted=deleted)
 
 
 @router.get("/models/{name}")
@@ -192,4 +193,6 @@ def model(name: str, request: Request, service: TheService) -> Response:
         running=facts.running(service, "report", name),
         written=facts.written(service, name),
         reports=facts.can_report(),
+        uses=service.deleting.uses(name),
+        last=facts.last_scored(service, name),
     )

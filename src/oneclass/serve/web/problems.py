@@ -63,6 +63,7 @@ LISTS = {
     "prediction": "/api/v1/predictions",
     "job": "/api/v1/jobs",
     "watch": "/api/v1/watches",
+    "deletion": "/api/v1/deleted",
 }
 """Where all things of a kind are listed."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 from oneclass.backbones import is_here
@@ -30,14 +31,16 @@ class Library:
 
     def __init__(self, folder: Path, versions: Versions, threads: int | None) -> None:
         self.folder, self._versions, self._threads = folder, versions, threads
+        self.deleted = folder / "deleted"
         self._loaded: OrderedDict[tuple[str, float], Detector] = OrderedDict()
         self._lock = threading.Lock()
         with translated_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            self.deleted.mkdir(parents=True, exist_ok=True)
 
     def file(self, version: Version) -> Path:
-        """The model file of a version."""
-        return self.folder / version.file
+        """The model file of a version; among the deleted ones, where it is one of them."""
+        place = self.folder / version.file
+        return place if place.exists() else self.deleted / version.file
 
     def detector(self, version: Version) -> Detector:
         """The detector of a version, loaded at most once while it is in use.
@@ -84,6 +87,26 @@ class Library:
         """Whether the rows that an update needs lie beside the model file."""
         file = self.file(version)
         return file.with_name(file.name + ROWS).exists()
+
+    def set_aside(self, version: Version) -> None:
+        """Move the files of a version to those of deleted ones."""
+        self._move(version, self.folder, self.deleted)
+
+    def bring_back(self, version: Version) -> None:
+        """Move the files of a version back."""
+        self._move(version, self.deleted, self.folder)
+
+    def remove(self, version: Version) -> None:
+        """Remove the files of a deleted version, wherever they lie."""
+        for folder in (self.folder, self.deleted):
+            for suffix in ("", ROWS):
+                with translated_errors(folder):
+                    (folder / (version.file + suffix)).unlink(missing_ok=True)
+
+    def _move(self, version: Version, start: Path, end: Path) -> None:
+        for suffix in ("", ROWS):
+            with translated_errors(end), suppress(FileNotFoundError):
+                (start / (version.file + suffix)).replace(end / (version.file + suffix))
 
     def take_in(
         self,

@@ -9,6 +9,7 @@ from oneclass.detector.predictions import FINE
 from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
+from oneclass.serve.records.deletions import Deletions
 from oneclass.serve.records.jobs import Jobs
 from oneclass.serve.records.predictions import Predictions
 from oneclass.serve.records.reviews import Reviews
@@ -16,6 +17,7 @@ from oneclass.serve.records.tokens import Tokens
 from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
+from oneclass.serve.work.deleting import Deleting
 from oneclass.serve.work.events import Events
 from oneclass.serve.work.handing import Handing
 from oneclass.serve.work.jobs.reports import Reports
@@ -55,6 +57,9 @@ class Service:
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
+        self.deleting = Deleting(
+            Deletions(self.database), self.versions, self.library, self.watches, self.jobs
+        )
         self.sets = Sets(data / "sets", self.keeping)
         self.reports = Reports(data / "reports", self.database, self.keeping)
         self.scorer = Scorer(
@@ -137,6 +142,7 @@ class Service:
         retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
         retention.forget_orphans(self.database, self.keeping.folder)
         self.reports.tidy()
+        self.deleting.tidy()
         self.sets.tidy(self._sets_in_use())
 
     def _sets_in_use(self) -> set[str]:

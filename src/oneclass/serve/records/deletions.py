@@ -1,0 +1,68 @@
+"""Models that were deleted: by whom and when, and until when they can be got back."""
+
+from __future__ import annotations
+
+import time
+
+from oneclass.serve.records.database import Database, Row
+
+KEPT = 30 * 86_400.0
+"""Seconds for which the files of a deleted model are kept."""
+SELECT = (
+    "SELECT d.*, (SELECT count(*) FROM version v WHERE v.deletion_id = d.id) AS versions "
+    "FROM deletion d WHERE d.back IS NULL AND d.gone IS NULL"
+)
+
+
+class Deletions:
+    """Reads and writes them; what was deleted stays in the records, and marked there.
+
+    Args:
+        database: that holds them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, *, who: str) -> int:
+        """All versions of a model are deleted from now on; the deletion's id."""
+        now = time.time()
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO deletion (name, at, who, until) VALUES (?, ?, ?, ?)",
+                (name, now, who, now + KEPT),
+            )
+            connection.execute(
+                "UPDATE version SET deletion_id = ? WHERE name = ? AND deletion_id IS NULL",
+                (cursor.lastrowid, name),
+            )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def take_back(self, number: int, *, who: str) -> None:
+        """The versions that went with a deletion are there again."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE deletion SET back = ?, back_who = ? WHERE id = ?",
+                (time.time(), who, number),
+            )
+            connection.execute(
+                "UPDATE version SET deletion_id = NULL WHERE deletion_id = ?", (number,)
+            )
+
+    def end(self, number: int) -> None:
+        """The files are gone: nothing can be got back any more."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE deletion SET gone = ? WHERE id = ?", (time.time(), number))
+
+    def all(self) -> list[Row]:
+        """Those that can be taken back, the newest first."""
+        return self._database.rows(f"{SELECT} ORDER BY d.id DESC")
+
+    def one(self, number: int) -> Row | None:
+        """One that can be taken back."""
+        return self._database.row(f"{SELECT} AND d.id = ?", (number,))
+
+    def of(self, name: str) -> Row | None:
+        """The last one of a model that can be taken back, or None."""
+        return self._database.row(f"{SELECT} AND d.name = ? ORDER BY d.id DESC LIMIT 1", (name,))

@@ -1,0 +1,77 @@
+"""Models go to a folder beside the others, from which they can be got back for a while."""
+
+from __future__ import annotations
+
+import time
+
+from oneclass.serve.records.database import Row
+from oneclass.serve.records.deletions import Deletions
+from oneclass.serve.records.jobs import Jobs
+from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.watches import Watches
+from oneclass.serve.work.library import Library
+
+
+class Deleting:
+    """Deletes models, gets them back, and removes those whose time is over.
+
+    The records are changed before the files are moved, and a file is found in either folder: so
+    one that a kill left where it was is no harm.
+
+    Args:
+        deletions: the records.
+        versions: of the models.
+        library: the files.
+        watches: folders that may be watched with a model.
+        jobs: that may be about a model.
+    """
+
+    def __init__(
+        self,
+        deletions: Deletions,
+        versions: Versions,
+        library: Library,
+        watches: Watches,
+        jobs: Jobs,
+    ) -> None:
+        self.deletions, self._versions, self._library = deletions, versions, library
+        self._watches, self._jobs = watches, jobs
+
+    def uses(self, name: str) -> list[str]:
+        """What a model is needed for now, in words; as long as it is, it is not deleted."""
+        watches = [
+            f"the folder {row['folder']} is watched with it (watch {row['id']})"
+            for row in self._watches.all()
+            if row["name"] == name
+        ]
+        jobs = [
+            f"job {row['id']} ({row['kind']}) on it has not ended"
+            for row in self._jobs.listed(200)
+            if row["name"] == name and row["state"] in ("queued", "running")
+        ]
+        return [*watches, *jobs]
+
+    def delete(self, name: str, *, who: str) -> int:
+        """Delete a model that nothing uses; the deletion's id."""
+        versions = self._versions.of(name)
+        number = self.deletions.add(name, who=who)
+        self._versions.forget()
+        for version in versions:
+            self._library.set_aside(version)
+        return number
+
+    def take_back(self, deletion: Row, *, who: str) -> None:
+        """Get a model back, beside one that was learnt under its name meanwhile."""
+        versions = self._versions.deleted(deletion["id"])
+        self.deletions.take_back(deletion["id"], who=who)
+        self._versions.forget()
+        for version in versions:
+            self._library.bring_back(version)
+
+    def tidy(self) -> None:
+        """Remove the files of those whose time is over; their verdicts stay in the records."""
+        for deletion in self.deletions.all():
+            if deletion["until"] < time.time():
+                for version in self._versions.deleted(deletion["id"]):
+                    self._library.remove(version)
+                self.deletions.end(deletion["id"])

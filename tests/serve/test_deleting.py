@@ -1,0 +1,188 @@
+"""Models are deleted with a record, not while they are needed, and can be got back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import stripes, write_images
+from oneclass.serve.records import migrations
+from oneclass.serve.records.database import FILE, Database
+from oneclass.serve.records.deletions import KEPT, Deletions
+from oneclass.serve.records.export import of_model
+from oneclass.serve.records.versions import Versions
+from serving import RAW, Place, filled_set, until
+
+MODEL = "/api/v1/models/stripes"
+
+
+def names_in(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir() if file.is_file()}
+
+
+def deleted(place: Place) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = place.client.get("/api/v1/deleted").json()["deleted"]
+    return found
+
+
+def test_a_deleted_model_is_got_back_as_it_was(place: Place, images: Path) -> None:
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    folder = place.service.library.folder
+    before, score = names_in(folder), place.client.get(f"/api/v1/predictions/{number}").json()
+    rate = {"false_alarms": 0.2}
+    assert place.client.put(f"{MODEL}/rate", json=rate).is_success
+    card = place.client.get(MODEL).json()
+
+    gone = place.client.delete(MODEL).json()
+    assert (gone["model"], gone["versions"], gone["who"]) == ("stripes", 1, "this machine")
+    assert gone["until"] - gone["at"] == pytest.approx(KEPT)
+    assert deleted(place) == [gone]
+    assert names_in(folder) == set()
+    assert names_in(folder / "deleted") == before
+    assert place.client.get("/api/v1/models").json() == {"models": []}
+    for address in (MODEL, f"{MODEL}/monitor", f"{MODEL}/results.csv"):
+        answer = place.client.get(address)
+        assert (answer.status_code, answer.json()["error"]) == (404, "deleted")
+        assert "was deleted today" in answer.json()["message"]
+        assert f"/api/v1/deleted/{gone['id']}/restore" in answer.json()["message"]
+    assert place.score(next((images / "odd").iterdir())).json()["error"] == "deleted"
+    assert place.client.delete(MODEL).status_code == 404
+    assert place.service.predictions.waiting() == {}
+    for page in ("/learn", "/score", "/review", "/monitor", "/watch", "/models", "/"):
+        assert place.client.get(page).status_code in (200, 303)
+    # What it said is still there, and drawn.
+    assert place.client.get(f"/api/v1/predictions/{number}").json() == score
+    assert place.client.get(f"/api/v1/predictions/{number}/heat.png").status_code == 200
+    assert "stripes (deleted)" in place.page(f"/p/{number}")
+    assert f'data-restore="{gone["id"]}"' in place.page("/models")
+
+    back = place.client.post(f"/api/v1/deleted/{gone['id']}/restore")
+    assert back.json() == card == place.client.get(MODEL).json()
+    assert names_in(folder) == before
+    assert deleted(place) == []
+    assert place.client.post(f"/api/v1/deleted/{gone['id']}/restore").status_code == 404
+    assert place.service.predictions.waiting() == {"stripes": 1}
+    [row] = place.service.database.rows("SELECT * FROM deletion")
+    assert (row["who"], row["back_who"], row["gone"]) == ("this machine", "this machine", None)
+    assert place.service.library.can_learn(place.service.versions.of("stripes")[0])
+
+
+def test_a_model_that_is_needed_is_not_deleted_and_says_what_for(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"folder": str(place.roots), "model": "stripes"}
+    watch = place.client.post("/api/v1/watches", json=asked).json()["id"]
+    for state in ("on", "paused"):
+        place.client.patch(f"/api/v1/watches/{watch}", json={"state": state})
+        answer = place.client.delete(MODEL)
+        assert (answer.status_code, answer.json()["error"]) == (409, "in_use")
+        assert f"{place.roots} is watched with it (watch {watch})" in answer.json()["message"]
+        text = place.page("/models/stripes")
+        assert f"{place.roots} is watched with it" in text
+        assert "data-delete" not in text
+    place.client.delete(f"/api/v1/watches/{watch}")
+    assert 'data-delete="stripes"' in place.page("/models/stripes")
+
+    monkeypatch.setattr(place.service.runner, "_one", lambda job: until(lambda: done, 60))
+    done: list[int] = []
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    fit = {"name": "stripes", "set": filled_set(place, tmp_path / "good")}
+    job = place.client.post("/api/v1/jobs/fit", json=fit).json()["id"]
+    answer = place.client.delete(MODEL)
+    assert answer.status_code == 409
+    assert f"job {job} (fit)" in answer.json()["message"]
+    place.client.delete(f"/api/v1/jobs/{job}")
+    done.append(1)
+    assert place.client.delete(MODEL).status_code == 200
+
+
+def test_one_learnt_meanwhile_goes_on_beside_those_that_come_back(
+    place: Place, model_file: Path, images: Path
+) -> None:
+    place.score(next((images / "odd").iterdir()))
+    [old] = [place.client.delete(MODEL).json()]
+    made = place.client.put(f"{MODEL}/file", content=model_file.read_bytes(), headers=RAW).json()
+    assert (made["version"], made["serves"]) == (2, True)
+    # What the deleted one said is none of the new one's.
+    assert place.service.predictions.waiting() == {}
+    assert len(b"".join(of_model(place.service.database, "stripes")).splitlines()) == 1
+    assert 'class="tile' not in place.page("/score?model=stripes").partition('id="tiles"')[2]
+    assert place.client.get(f"{MODEL}/monitor").json()["counts"] == []
+    new = place.client.delete(MODEL).json()
+    assert [one["id"] for one in deleted(place)] == [new["id"], old["id"]]
+
+    def serving() -> list[tuple[int, bool]]:
+        versions = place.client.get(MODEL).json()["versions"]
+        return [(one["version"], one["serves"]) for one in versions]
+
+    place.client.post(f"/api/v1/deleted/{old['id']}/restore")
+    assert serving() == [(1, True)]
+    place.client.post(f"/api/v1/deleted/{new['id']}/restore")
+    assert serving() == [(2, True), (1, False)]
+
+
+def test_when_its_time_is_over_the_files_go_and_the_numbers_stay(
+    place: Place, images: Path
+) -> None:
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    gone = place.client.delete(MODEL).json()
+    place.service.tidy()
+    folder = place.service.library.folder
+    assert names_in(folder / "deleted")
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE deletion SET until = 1")
+    place.service.tidy()
+    assert names_in(folder / "deleted") == names_in(folder) == set()
+    assert deleted(place) == []
+    assert place.client.post(f"/api/v1/deleted/{gone['id']}/restore").status_code == 404
+    answer = place.client.get(MODEL)
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    assert place.client.get(f"/api/v1/predictions/{number}").status_code == 200
+    drawn = place.client.get(f"/api/v1/predictions/{number}/picture.png")
+    assert (drawn.status_code, drawn.json()["error"]) == (404, "model_gone")
+    assert "The model was deleted" in place.page(f"/p/{number}")
+    assert place.service.database.value("SELECT gone FROM deletion") > 0
+
+
+@pytest.mark.parametrize("moved", ["none", "model", "rows"])
+def test_a_kill_between_record_and_files_is_no_harm(
+    start: Callable[..., Place], images: Path, moved: str
+) -> None:
+    place = start()
+    number = place.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    folder = place.service.library.folder
+    [version] = place.service.versions.of("stripes")
+    deletion = place.service.deleting.deletions.add("stripes", who="test")
+    place.service.versions.forget()
+    for what, suffix in (("model", ""), ("rows", ".rows")):
+        if moved == what:
+            name = version.file + suffix
+            (folder / name).rename(folder / "deleted" / name)
+    assert place.client.get(f"/api/v1/predictions/{number}/heat.png").status_code == 200
+    assert place.client.post(f"/api/v1/deleted/{deletion}/restore").status_code == 200
+    assert names_in(folder) == {version.file, version.file + ".rows"}
+    assert place.score(next((images / "odd").iterdir())).status_code == 200
+
+
+def test_a_folder_of_before_has_all_its_models(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr("oneclass.serve.records.database.MIGRATIONS", migrations.MIGRATIONS[:3])
+        Database(tmp_path / "old").close()
+    with closing(sqlite3.connect(tmp_path / "old" / FILE)) as connection, connection:
+        connection.execute(
+            "INSERT INTO version (name, number, digest, origin, card, false_alarms, at) "
+            "VALUES ('a', 1, 'x', 'fit', '{}', 0.05, 0)"
+        )
+        connection.execute("INSERT INTO taken (name, version_id, at, who) VALUES ('a', 1, 0, 'w')")
+    database = Database(tmp_path / "old")
+    [version] = Versions(database).serving()
+    assert (version.name, version.deletion_id) == ("a", None)
+    assert Deletions(database).all() == []
+    database.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oneclass.serve.web.words import percent
 from oneclass.serve.work.jobs.reports import FORGOTTEN, Reports
 from serving import RAW, Place
 
@@ -58,22 +59,51 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     assert link not in three.page("/models/three")
 
 
-def test_verdicts_go_by_the_rate_in_force_and_lost_images_are_counted(
+def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(
     place: Place, images: Path
 ) -> None:
-    made = [place.score(file).json()["predictions"][0] for file in sorted(images.glob("*/*.png"))]
-    assert page_of(place, written(place)).status_code == 200
-    p_values = sorted(one["p_value"] for one in made)
-    rate = {"false_alarms": p_values[10]}
-    assert place.client.put("/api/v1/models/stripes/rate", json=rate).status_code == 200
+    files = sorted(images.glob("*/*.png"))
+    made = [place.score(file).json()["predictions"][0] for file in files[:9]]
+    rate = sorted(one["p_value"] for one in made)[6]
+    change = {"false_alarms": rate}
+    assert place.client.put("/api/v1/models/stripes/rate", json=change).status_code == 200
+    text = page_of(place, written(place)).text
+    assert f"Since the last image the rate of false alarms was set to {percent(rate)}" in text
+    made += [place.score(file).json()["predictions"][0] for file in files[9:]]
     for gone, left in ((3, 11), (14, 0)):
         for one in made[:gone]:
             image = place.client.get(f"/api/v1/predictions/{one['id']}").json()["image_sha256"]
             place.service.keeping.place(image).unlink(missing_ok=True)
         job = written(place, version=1)
         assert (job["result"]["images"], job["result"]["shown"]) == (14, left)
-        odd = sum(p <= p_values[10] for p in p_values)
-        assert f"{odd} of 14 images" in page_of(place, job).text
+        text = page_of(place, job).text
+        assert f"{sum(one['is_anomaly'] for one in made)} of 14 images" in text
+        assert f"given: 5 at {percent(rate)}, 9 at {percent(0.05)}. The promise" in text
+        assert "Since the last image" not in text
+        rows = re.findall(r'<tr data-verdict="(\w+)" data-name="(\d+) ', text)
+        assert {int(number): verdict for verdict, number in rows} == {
+            one["id"]: one["verdict"] for one in made
+        }
+
+
+def test_what_people_said_stands_beside_the_verdicts(place: Place, images: Path) -> None:
+    made = [place.score(file).json()["predictions"][0] for file in sorted(images.glob("*/*.png"))]
+    odd = [one["id"] for one in made if one["is_anomaly"]]
+    fine = [one["id"] for one in made if not one["is_anomaly"]]
+    said = {odd[0]: "false_alarm", odd[1]: "real", odd[2]: "unsure", fine[0]: "real"}
+    for number, verdict in said.items():
+        place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": verdict})
+    text = page_of(place, written(place)).text
+    words = dict(zip(said, ("false alarm", "really odd", "unsure", "bad, and missed"), strict=True))
+    found = re.findall(r'<tr [^>]*data-name="(\d+) [^"]*"[^>]*data-said="([^"]*)"', text)
+    assert {int(number): word for number, word in found} == words
+    assert text.count('<span class="verdict said">') == 4
+    for word in words.values():
+        assert f'<option value="said {word}">Reviewed: {word}</option>' in text
+    assert "reviewed by people: " in text
+    assert "Against the labels" not in text  # what was looked at is no sample
+    assert "false alarms among" not in text
+    assert "rate of false alarms was" not in text
 
 
 def test_what_cannot_be_reported_says_so(

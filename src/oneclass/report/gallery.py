@@ -30,6 +30,7 @@ class Gallery:
         groups: folders and kinds to filter by.
         truth: what is known of the images.
         card: of the model: which normal images p-values compare with.
+        said: what people called some of the images, by their paths.
     """
 
     predictions: Sequence[Prediction]
@@ -37,6 +38,7 @@ class Gallery:
     groups: Groups
     truth: Truth
     card: Mapping[str, Any]
+    said: Mapping[str, str]
 
     def section(self) -> str:
         """The section with the tiles, what sorts and filters them, and the table."""
@@ -81,7 +83,12 @@ class Gallery:
         known = {name: VERDICT_FILTERS[name] for name in VERDICTS if name in found}
         if self.truth:
             known |= MISTAKE_FILTERS
-        return "".join(f'<option value="{value}">{name}</option>' for value, name in known.items())
+        if self.said:
+            known["said"] = "Reviewed"
+            known |= {f"said {word}": f"Reviewed: {word}" for word in sorted({*self.said.values()})}
+        return "".join(
+            f'<option value="{text(value)}">{text(name)}</option>' for value, name in known.items()
+        )
 
     def _data(self, p: Prediction) -> str:
         """What the page's script finds a tile or a row by."""
@@ -89,7 +96,9 @@ class Gallery:
         mark = f' data-wrong="{wrong}"' if wrong else ""
         groups = self.groups.of(p.path)
         within = f' data-groups="{groups}"' if groups else ""
-        return f'data-verdict="{p.verdict}" data-name="{text(plain(p.path))}"{mark}{within}'
+        said = f' data-said="{text(self.said[p.path])}"' if p.path in self.said else ""
+        name = text(plain(p.path))
+        return f'data-verdict="{p.verdict}" data-name="{name}"{mark}{said}{within}'
 
     def _tile(self, tile: Tile, name: str) -> str:
         p = tile.prediction
@@ -106,6 +115,8 @@ class Gallery:
             )
         wrong = self.truth.mistake(p)
         mistake = f'<span class="verdict wrong">{wrong.replace("-", " ")}</span>' if wrong else ""
+        if p.path in self.said:
+            mistake += f'<span class="verdict said">reviewed: {text(self.said[p.path])}</span>'
         frame = "button" if tile.image else "div"
         label = f' type="button" aria-label="Enlarge {shown}"' if tile.image else ""
         return (
@@ -126,7 +137,7 @@ class Gallery:
             what = f"All {len(ranked):,} images as a table"
         what = "The image as a table" if len(self.predictions) == 1 else what
         rows = "".join(self._row(rank, p) for rank, p in enumerate(ranked, 1))
-        truth = "<th>truth</th>" if self.truth else ""
+        truth = ("<th>truth</th>" if self.truth else "") + ("<th>review</th>" if self.said else "")
         return (
             f"<details{'' if self.tiles else ' open'}><summary>{what}</summary>"
             '<div class="scroll" tabindex="0"><table id="rows"><thead><tr>'
@@ -139,6 +150,7 @@ class Gallery:
         wrong = self.truth.mistake(p)
         mark = f' <b class="wrong">{wrong.replace("-", " ")}</b>' if wrong else ""
         truth = f"<td>{text(plain(self.truth.word(p.path)))}{mark}</td>" if self.truth else ""
+        truth += f"<td>{text(self.said.get(p.path, ''))}</td>" if self.said else ""
         return (
             f'<tr {self._data(p)}><td class="number">{rank}</td>'
             f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{p.verdict}</td>{truth}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +24,14 @@ class Head:
         card: of the model, at the rates that it was scored with.
         agreement: with the labels.
         tiles: the pictures.
+        said: what people called some of the images, by their paths.
     """
 
     run: Run
     card: dict[str, Any]
     agreement: Agreement
     tiles: Sequence[Tile]
+    said: Mapping[str, str]
 
     @property
     def rate(self) -> float:
@@ -96,11 +99,15 @@ class Head:
                 f"unclear: as odd as {percent} to {_percent(self.card['unclear'])} of normal images"
             )
             found.insert(2, ("", f"{unclear:,}", what))
+        words = Counter(self.said[p.path] for p in run.predictions if p.path in self.said)
+        if words:
+            told = ", ".join(f"{word}: {n:,}" for word, n in words.most_common())
+            found.append(("", f"{words.total():,}", f"reviewed by people: {told}"))
         return found
 
     def warnings(self) -> list[str]:
         """What a reader must know before all else."""
-        found = []
+        found = [str(note) for note in self.run.record.get("notes", ())]
         if self.run.record.get("drift"):
             found.append(str(self.run.record["drift"]))
         if not self.run.record.get("complete", True):

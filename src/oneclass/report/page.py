@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,7 @@ def write_report(
     file: Path,
     *,
     labels: Callable[[Run], Truth] | None = None,
+    reviews: Mapping[str, str] | None = None,
     title: str | None = None,
     pictures: bool = True,
     progress: Progress | None = None,
@@ -88,6 +89,8 @@ def write_report(
         folder: what `oneclass score -o` wrote.
         file: the page to write, whole or not at all.
         labels: gives, for the run, which of its images are anomalies in truth.
+        reviews: what people called some of its images, in words, by their paths; shown beside the
+            verdicts and counted, and no truth: people mostly look at what was called odd.
         title: of the page; None for the verdict.
         pictures: whether to show the images; without them the page has numbers alone.
         progress: called with (images read, images in all).
@@ -105,7 +108,8 @@ def write_report(
     truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
-    content = _page(detector, model, folder, run, tiles, agreement, title).encode()
+    said = dict(reviews or {})
+    content = _page(detector, model, folder, run, tiles, agreement, said, title).encode()
     with whole_file(file) as out:
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
@@ -168,13 +172,14 @@ def _page(
     run: Run,
     tiles: list[Tile],
     agreement: Agreement,
+    said: Mapping[str, str],
     title: str | None,
 ) -> str:
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
-    head = Head(run, card, agreement, tiles)
+    head = Head(run, card, agreement, tiles, said)
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth, card).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, card, said).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),

@@ -15,7 +15,8 @@ document.documentElement.classList.add("js");
   };
   const fits = ({ dataset }) =>
     dataset.name.toLowerCase().includes(find.value.toLowerCase()) &&
-    ["all", dataset.verdict, dataset.wrong, dataset.wrong && "wrong"].includes(verdict.value) &&
+    ["all", dataset.verdict, dataset.wrong, dataset.wrong && "wrong",
+      dataset.said && "said", dataset.said && `said ${dataset.said}`].includes(verdict.value) &&
     ["all", ...(dataset.groups ?? "").split(" ")].includes(group.value);
   const rows = [...document.querySelectorAll("#rows tbody tr")];
   const show = () => {

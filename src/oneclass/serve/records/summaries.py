@@ -59,7 +59,8 @@ def last(
 def latest(database: Database, version_id: int, most: int) -> list[Row]:
     """A version's last predictions as a report shows them, the newest first."""
     return database.rows(
-        "SELECT id, at, path, image, score, p_value, is_unclear FROM prediction "
+        "SELECT id, at, path, image, score, p_value, is_anomaly, is_unclear, false_alarms, review "
+        "FROM prediction "
         "WHERE version_id = ? ORDER BY id DESC LIMIT ?",
         (version_id, most),
     )

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from oneclass.results.runs import record_of, write_run
 from oneclass.serve.records import summaries
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.versions import Version
+from oneclass.serve.web.words import percent, reviewed
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
 
@@ -53,7 +56,8 @@ class Reports:
         since = rows[-1]["at"] if rows else time.time()
         failures = summaries.failures(self._database, version.id, since, LAST)
         return {
-            "rate": version.false_alarms,
+            "rate": rows[0]["false_alarms"] if rows else version.false_alarms,
+            "notes": rates_in_words([row["false_alarms"] for row in rows], version.false_alarms),
             "page": str(self.file(job)),
             "predictions": [
                 {**dict(row), "image": str(self._keeping.place(row["image"]))} for row in rows
@@ -72,8 +76,9 @@ class Reports:
 def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
     """Make a run of predictions, and write the page about it.
 
-    All verdicts go by the rate of false alarms that is in force now, so that the page is of one
-    piece where the rate was changed. Images that are no longer kept are counted and not shown.
+    Verdicts stand as they were given, beside what people said of them since; where the rate of
+    false alarms was changed meanwhile, the page says so, and its promise is that of the last image.
+    Images that are no longer kept are counted and not shown.
 
     Args:
         request: of `Reports.request`, with the `model` file and `threads`.
@@ -94,8 +99,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
                 name,
                 row["score"],
                 row["p_value"],
-                row["p_value"] <= request["rate"],
-                bool(row["is_unclear"]) and row["p_value"] > request["rate"],
+                bool(row["is_anomaly"]),
+                bool(row["is_unclear"]),
             )
             for name, row in zip(names, rows, strict=True)
         ]
@@ -104,10 +109,54 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
         record = record_of(detector, predictions, errors, started=started, finished=True)
         took = rows[0]["at"] - rows[-1]["at"]
         told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
-        write_run(folder, predictions, errors, told)
-        kept = any((folder / name).exists() for name in names)
-        made = write_report(detector, model, folder, page, pictures=kept, progress=show)
+        write_run(folder, predictions, errors, {**told, "notes": request["notes"]})
+        made = write_report(
+            detector,
+            model,
+            folder,
+            page,
+            reviews=_reviews(names, predictions, rows),
+            pictures=any((folder / name).exists() for name in names),
+            progress=show,
+        )
     return {"images": made.n_scored, "shown": made.n_tiles - made.n_missing, "bytes": made.size}
+
+
+def rates_in_words(given: Sequence[float], now: float) -> list[str]:
+    """What a reader must know of rates of false alarms that were changed.
+
+    Args:
+        given: by which each verdict was given, the newest first.
+        now: for images to come.
+    """
+    counts = Counter(given)
+    if not counts:
+        return []
+    found = []
+    if len(counts) > 1:
+        told = ", ".join(f"{n:,} at {percent(rate)}" for rate, n in counts.items())
+        found.append(
+            "The rate of false alarms was changed while these images came, and verdicts stand as "
+            f"they were given: {told}. The promise on this page, and the lines in its plots, are "
+            f"of the last one, {percent(given[0])}."
+        )
+    if now != given[0]:
+        found.append(
+            f"Since the last image the rate of false alarms was set to {percent(now)}: for images "
+            "to come. The verdicts here stand as they were given."
+        )
+    return found
+
+
+def _reviews(
+    names: Sequence[str], predictions: Sequence[Prediction], rows: Sequence[dict[str, Any]]
+) -> dict[str, str]:
+    """What people said, in words, by the names of the images."""
+    return {
+        name: reviewed(row["review"], prediction.verdict)
+        for name, prediction, row in zip(names, predictions, rows, strict=True)
+        if row["review"]
+    }
 
 
 def _placed(row: dict[str, Any], folder: Path) -> str:

@@ -144,6 +144,15 @@ def score(person: Person, pictures: Path) -> None:
     person.give([*sorted((pictures / "new").iterdir()), *sorted((pictures / "odd").iterdir())])
     person.page.locator("#tiles .tile").nth(8).wait_for()
     assert person.page.locator("#tiles .tile.odd").count() >= 5
+    person.page.locator("#save").filter(has_text="Save 9 verdicts").wait_for()
+    with person.page.expect_download() as table:
+        person.press("#save")
+    header, *lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
+    assert header == "path,score,p_value,is_anomaly"
+    names = [line.partition(",")[0] for line in lines]
+    assert names == sorted(
+        file.name for kind in ("new", "odd") for file in (pictures / kind).iterdir()
+    )
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -167,6 +176,12 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     assert one.page.locator("[data-stage].show-boxes").count() == 1
     one.page.keyboard.press("h")
     assert one.page.locator("[data-stage].hide-heat").count() == 1
+    here = one.page.url
+    for key, leads in (("ArrowRight", True), ("ArrowLeft", False)):
+        with one.page.expect_navigation():
+            one.page.keyboard.press(key)
+        assert (one.page.url != here) == leads
+        one.see("[data-stage] .heat")
 
     one.press("nav a[href='/review']")
     one.see(".reviewing")
@@ -255,6 +270,51 @@ def test_learning_is_cancelled(person: Callable[..., Person], pictures: Path) ->
     one.press("#fit button[type=submit]")
     one.press("[data-cancel]")
     one.page.locator(".banner").filter(has_text="was cancelled").wait_for()
+    one.press("[data-go-on]")
+    one.see("#fit")
+    one.press("#fit button[type=submit]")
+    one.press("[data-cancel]")
+    one.page.locator(".banner").filter(has_text="200 images that you sent are kept").wait_for()
+    assert one.problems == []
+
+
+def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.go("/learn")
+    one.press("#waiting [data-go-on]")
+    one.see("#fit")
+    assert "Learn from 40 images" in one.page.locator("#fit button[type=submit]").inner_text()
+    one.go("/learn")
+    one.page.once("dialog", lambda asked: asked.accept())
+    one.press("#waiting [data-drop-set]")
+    one.page.locator("#waiting").wait_for(state="detached")
+    assert one.problems == []
+
+
+def test_a_model_is_deleted_once_it_was_asked_for_and_got_back(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(820)
+    learn(one, pictures)
+    one.go("/models/stripes")
+    one.page.once("dialog", lambda asked: asked.dismiss())
+    one.press("[data-delete]")
+    one.page.wait_for_timeout(300)
+    assert one.page.url.endswith("/models/stripes")
+    one.page.once("dialog", lambda asked: asked.accept())
+    with one.page.expect_navigation():
+        one.press("[data-delete]")
+    one.see("[data-restore]")
+    assert one.page.locator(".cards").count() == 0
+    with one.page.expect_navigation():
+        one.press("[data-restore]")
+    one.see(".cards h2 a")
+    assert one.page.locator("[data-restore]").count() == 0
     assert one.problems == []
 
 

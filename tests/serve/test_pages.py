@@ -118,6 +118,18 @@ def test_what_a_rate_would_call_odd_is_what_the_monitor_counts(
     assert [row["id"] for row in rows] == [i for i in last[::-1] if p_values[i] <= 0.999]
 
 
+def test_a_list_of_odd_ones_that_is_empty_says_that_none_was(place: Place, images: Path) -> None:
+    assert ">Nothing has been scored yet." in place.page("/score")
+    number = next(
+        said["id"]
+        for file in images.glob("normal/*.png")
+        if not (said := place.score(file).json()["predictions"][0])["is_anomaly"]
+    )
+    with place.service.database.write() as connection:
+        connection.execute("DELETE FROM prediction WHERE id != ?", (number,))
+    assert ">None was called odd." in place.page("/score?only=true")
+
+
 def test_reviews_begin_with_a_model_that_has_some_waiting(three: Place, images: Path) -> None:
     score_all(three, images / "odd")
     score_all(three, images / "normal", "three")

@@ -64,7 +64,9 @@ if (tiles) {
     event.currentTarget.setAttribute("aria-pressed", only);
     tiles.replaceChildren(...await fetchTiles(""));
     htmx.process(tiles);
-    page.byId("nothing").hidden = tiles.children.length > 0;
+    const nothing = page.byId("nothing");
+    nothing.textContent = nothing.dataset[only ? "only" : "all"];
+    nothing.hidden = tiles.children.length > 0;
   });
   page.byId("heat").addEventListener("click", (event) => {
     const off = document.body.classList.toggle("no-heat");

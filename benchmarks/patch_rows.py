@@ -8,8 +8,8 @@ PART is one of:
 - heads: nu, the number of half-spaces, a memory bank of 15,000 positions.
 - parts: positions near the half-spaces of several parts; half-spaces of rare positions left out.
 - maps: the share of positions that make an image's score, and maps that are smoothed before.
-- twice: rows beside their whitened ones. Whitening is learnt from one part of ten alone, so that
-  held-out images of the others have had no share in it.
+- twice: rows beside their whitened ones, or of a length that whitening gives them. It is learnt
+  from one part of ten alone, so that held-out images of the others have had no share in it.
 
 Prints a line a way: AUROC of images and, with masks, AU-PRO, each the mean over --seeds.
 """
@@ -25,7 +25,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.whitening import SHRUNK, learn_whitening, seen_twice
+from oneclass.conformal.whitening import (
+    DIRECTIONS,
+    HALF,
+    SHRUNK,
+    WHITE,
+    learn_whitening,
+    root,
+)
 from oneclass.representations.maps import neighbourhoods, refined
 from oneclass.rows import ArrayRows
 from oneclass.statistics import auroc
@@ -248,43 +255,34 @@ def parts(draw: Draw) -> Iterator[Way]:
         yield name, scored(draw, joined, np.concatenate(kept)), 0.01
 
 
-def axes_of(seen: Rows) -> Rows:
-    """(c, c) orthogonal directions, those first in which rows have most of their lengths."""
-    wide = seen.astype(np.float64)
-    return np.linalg.eigh(wide.T @ wide)[1][:, ::-1].astype(np.float32)
-
-
 def twice(draw: Draw) -> Iterator[Way]:
-    def directions_of(see: See, k: int) -> Grids:
+    """Whitened as well: side by side, or in the length of rows alone."""
+
+    def directions_of(see: See, k: int = 510) -> Grids:
         return scored(draw, see, directions(draw.samples(see, 20_000), k))
 
-    base = directions_of(joined, 510)
-    yield "as it is, 510 half-spaces", base, 0.01
+    yield "plain, 510 half-spaces", directions_of(joined), 0.01
     taught = np.concatenate([joined(one.layers)[::2] for one in draw.part(0)])
-    matrix = learn_whitening(ArrayRows(taught))
-    assert matrix is not None, "positions differ"
-
-    def white(layers: Layers) -> Rows:
-        return unit(joined(layers) @ matrix)
+    matrix = inverse_root(np.cov(taught.T), SHRUNK).astype(np.float32)
 
     def both(layers: Layers) -> Rows:
-        return seen_twice(joined(layers), matrix)
+        plain = joined(layers)
+        return np.concatenate([plain, unit(plain @ matrix)], axis=1) * HALF
 
-    for k in (255, 340, 510):
-        yield f"rows and whitened rows side by side, {k}", directions_of(both, k), 0.01
-    yield f"{BANK}, side by side", scored(draw, both, bank(draw.samples(both, 20_000))), 0.01
-    axes = axes_of(seen_twice(taught, matrix))
-    for width in (160, 128, 96):
+    yield "rows and whitened rows side by side", directions_of(both), 0.01
+    for white, few in ((0.5, 151), (0.5, 64), (0.55, 64), (0.6, 64)):
+        found = learn_whitening(ArrayRows(taught), white=white, directions=few)
+        assert found is not None, "positions differ"
+        stretch = root(found)
 
-        def within(layers: Layers, width: int = width) -> Rows:
-            return both(layers) @ axes[:, :width]
+        def longer(layers: Layers, stretch: Rows = stretch) -> Rows:
+            return unit(joined(layers) @ stretch)
 
-        yield f"the same 510 in {width} columns", directions_of(within, 510), 0.01
-    apart = directions_of(white, 255)
-    for weight in (0.35, 0.7, 1.0):
-        pairs = zip(base, apart, strict=True)
-        grids = [[a + weight * b for a, b in zip(*some, strict=True)] for some in pairs]
-        yield f"as it is + {weight:g} x whitened rows alone", grids, 0.01
+        name = f"length, whitened by {white:g} in {few} directions"
+        yield name, directions_of(longer), 0.01
+        if (white, few) == (WHITE, DIRECTIONS):
+            yield f"{name}, 255", directions_of(longer, 255), 0.01
+            yield f"{name}, {BANK}", scored(draw, longer, bank(draw.samples(longer, 20_000))), 0.01
 
 
 MEASURED: dict[str, Callable[[Draw], Iterator[Way]]] = {

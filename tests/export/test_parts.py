@@ -112,6 +112,21 @@ def test_scores_of_images_and_patches(dtype: type[np.floating], opset: int, narr
     np.testing.assert_allclose(found, expected, atol=close)
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_whitened_positions_are_scored_alike(twice: bool) -> None:
+    """As they are now, and side by side as models of before have them; of zero, too."""
+    random, positions = np.random.default_rng(0), unit_rows((2, 30, 7), 1)
+    positions[0, 3] = 0
+    whitening = random.normal(size=(7, 7) if twice else (4, 7)).astype(np.float32)
+    whitening *= 0.9 / np.linalg.norm(whitening, 2)
+    coef = random.normal(size=(5, 14 if twice else 7)).astype(np.float32)
+    union = Union(coef, np.full(5, 0.3), 3, True, whitening)
+    found, _ = run(lambda g, rows: scores.outside(g, rows, union), {"rows": positions})
+    expected = [union.row_scores(image) for image in positions]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found[0, 3] == np.float32(0.3)
+
+
 @pytest.mark.parametrize("n", [1, 2, 19, 20, 119])
 @pytest.mark.parametrize("rate", [0.5, 0.05, 0.01])
 def test_p_values_and_verdicts_count_ties_and_rounding_as_the_detector_does(

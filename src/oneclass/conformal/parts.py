@@ -31,7 +31,7 @@ from oneclass.conformal.calibration import (
     threshold_rank,
 )
 from oneclass.conformal.union import Union
-from oneclass.conformal.whitening import learn_whitening, seen_twice
+from oneclass.conformal.whitening import learn_whitening, root, seen
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
@@ -165,8 +165,7 @@ def fit_union(
     names = [-1] if (folds < 0).any() else list(range(int(folds.max()) + 1))
     samples = [_learnt_from(rows.chosen(folds == name), len(names), seed) for name in names]
     whitening = learn_whitening(samples[0]) if whitened else None
-    n_seen = rows.n_columns * (1 if whitening is None else 2)
-    if start is not None and start.shape[1] != n_seen:
+    if whitening is not None or (start is not None and start.shape[1] != rows.n_columns):
         start = None  # of a fit that saw rows otherwise
     fits = []
     for name, some in zip(names, samples, strict=True):
@@ -180,6 +179,8 @@ def fit_union(
     if one_scale and len(coef) > 1:
         coef /= np.linalg.norm(coef, axis=1)[:, None]
         offset = np.zeros(len(coef))
+    if whitening is not None:
+        coef = coef @ root(whitening)  # w . T x is T w . x
     union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
         union = _with_one_offset(union, samples, nu)
@@ -213,9 +214,11 @@ def _learnt_from(rows: RowSource, n_parts: int, seed: int) -> RowSource:
 
 
 def _seen(rows: RowSource, whitening: NDArray[np.float32] | None) -> RowSource:
+    """Rows as half-spaces learn from them: T x / |T x|."""
     if whitening is None:
         return rows
-    return ArrayRows(seen_twice(rows.take(range(rows.n_rows)), whitening))
+    wide = rows.take(range(rows.n_rows)).astype(np.float32)
+    return ArrayRows(seen(wide, whitening, rows.n_columns) @ root(whitening))
 
 
 def some_patches(

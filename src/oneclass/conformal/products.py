@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.whitening import HALF, seen_twice, white_scales
+from oneclass.conformal.whitening import seen
 from oneclass.rows.halves import widened
 
 BLOCK = 256
@@ -34,9 +34,9 @@ class Largest:
     """For each row the largest w . x - offset of all half-spaces; it can travel.
 
     Args:
-        coef: (k, c); c is d, or 2 d where rows are whitened.
+        coef: (k, c); c is d, or 2 d with the whitening of a model of before.
         offset: (k,).
-        whitening: (d, d), through which rows are seen a second time; None for not at all.
+        whitening: as in `Union`.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Largest:
         """(n,) of (n, d) rows, which are finite."""
         best = np.empty(len(rows), np.float32)
         products = self._room(len(rows), len(self._offset))
-        seen = self._room(len(rows), len(self._columns))
+        room = self._room(len(rows), len(self._columns))
         for start, block in _blocks(rows):
-            self._largest(self._see(block, seen), products, best[start : start + BLOCK])
+            self._largest(self._see(block, room), products, best[start : start + BLOCK])
         return self._moved(best)
 
     def smallest(self, rows: Rows, n: int) -> Narrow:
@@ -74,7 +74,8 @@ class Largest:
 
         The last bits of these are those of no other product. None where bounds do not pay.
         """
-        if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
+        before = rows.shape[1] != len(self._columns)  # a model of before, whose slack is another
+        if before or len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
             return None
         steps = [len(self._offset) // part for part in ASKED]
         bounds, slack = self._first_bounds(rows)
@@ -83,12 +84,12 @@ class Largest:
         left = np.flatnonzero(bounds <= limit)
         if not 2 * len(left) < len(rows):
             return None
-        seen = self._seen(rows, left)
-        bounds = self._bounds(seen, 0, steps[1])
+        given = self._seen(rows, left)
+        bounds = self._bounds(given, 0, steps[1])
         for start, stop in pairwise(steps[1:]):
             kept = np.flatnonzero(bounds <= limit)
-            seen, left = seen[kept], left[kept]
-            bounds = np.maximum(bounds[kept], self._bounds(seen, start, stop))
+            given, left = given[kept], left[kept]
+            bounds = np.maximum(bounds[kept], self._bounds(given, start, stop))
         kept = np.flatnonzero(bounds <= _smallest(bounds, n) + slack)
         return left[kept], bounds[kept]
 
@@ -99,7 +100,8 @@ class Largest:
         """(b, c) what half-spaces see of (b, d) rows."""
         if self._whitening is None:
             return block
-        return seen_twice(block, self._whitening, None if out is None else out[: len(block)])
+        room = None if out is None else out[: len(block)]
+        return seen(block, self._whitening, len(self._columns), room)
 
     def _seen(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
         """(m, c) what half-spaces see of the chosen rows; not to the bits that it has elsewhere."""
@@ -127,70 +129,49 @@ class Largest:
         order += np.setdiff1d(np.arange(len(cosines)), order).tolist()
         return np.ascontiguousarray(self._columns.T[order]), self._offset[order, None]
 
-    @cached_property
-    def _folded(self) -> Narrow:
-        """(m, d) what the first bounds multiply rows with.
-
-        A half-space (a, b) sees h a . x + h b . A x / |A x|, and b . A x is A b . x: so rows need
-        not be whitened for it but for the length. Without a whitening the half-spaces themselves.
-        """
-        coef = self._spread[0][: len(self._offset) // ASKED[0]]
-        if self._whitening is None:
-            return coef
-        d = len(self._whitening)
-        through = coef[:, d:].astype(np.float64) @ self._whitening.T.astype(np.float64)
-        parts = (self._whitening.T, HALF * coef[:, :d], through.astype(np.float32))
-        return np.ascontiguousarray(np.concatenate(parts))
-
     def _first_bounds(self, rows: Rows) -> tuple[Narrow, float]:
         """(n,) bounds by the first half-spaces, and by how much a limit is to be raised.
 
         The bounds are those before `_moved`.
         """
-        bounds, longest, stretch = np.empty(len(rows), np.float32), 0.0, 0.0
+        bounds, longest = np.empty(len(rows), np.float32), 0.0
         k = len(self._offset) // ASKED[0]
-        room = np.empty((len(self._folded), min(BLOCK, len(rows))), np.float32)
+        coef, offset = (values[:k] for values in self._spread)
+        products = np.empty((k, min(BLOCK, len(rows))), np.float32)
+        room = self._room(len(rows), len(self._columns))
         for start, block in _blocks(rows):
-            found = np.matmul(self._folded, block.T, out=room[:, : len(block)])
-            squares = np.einsum("nd,nd->n", block, block)
-            longest = max(longest, float(squares.max()))
-            if self._whitening is not None:
-                scales = white_scales(found[: -2 * k].T)
-                stretch = max(stretch, float((squares * scales * scales).max()))
-                found, plain = found[-k:], found[-2 * k : -k]
-                found *= scales
-                found += plain
+            given = self._see(block, room)
+            longest = max(longest, float(np.einsum("nd,nd->n", given, given).max()))
+            found = np.matmul(coef, given.T, out=products[:, : len(block)])
             if self._apart:
-                found -= self._spread[1][:k]
+                found -= offset
             found.max(axis=0, out=bounds[start : start + BLOCK])
-        return bounds, self._slack(longest**0.5, stretch**0.5)
+        return bounds, self._slack(longest**0.5)
 
-    def _bounds(self, seen: Narrow, start: int, stop: int) -> Narrow:
+    def _bounds(self, given: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.
 
         The last bits are those of no other product.
         """
         coef, offset = (values[start:stop] for values in self._spread)
-        products = coef @ seen.T
+        products = coef @ given.T
         if self._apart:
             products -= offset
         return np.asarray(products.max(axis=0))
 
-    def _slack(self, longest: float, stretch: float) -> float:
+    def _slack(self, longest: float) -> float:
         """By how much a limit is raised, since sums are compared that were rounded differently.
 
-        Two pairs of them, each sum off by c u |w| |x| at most, where u is half of eps. A whitened
-        row, before it is made shorter or longer, is off by d u |A| |x| (|A| of Frobenius), and its
-        length by as much again.
+        Two pairs of them, each sum off by c u |w| |x| at most, where u is half of eps. The square
+        of a whitened row's length is off by (c + r + 2 c |R|) u |x|² (|R| of Frobenius), x being
+        the row before, and the row by half of that share of itself.
 
         Args:
-            longest: the length of the longest row.
-            stretch: the largest of rows' lengths by those of their whitened ones, halved like them.
+            longest: the length of the longest row, as half-spaces see it.
         """
-        size = len(self._columns) * longest
+        size = len(self._columns) * longest * float(np.linalg.norm(self._columns, axis=0).max())
         if self._whitening is not None:
-            size += len(self._columns) * (1 + stretch * float(np.linalg.norm(self._whitening)))
-        size *= float(np.linalg.norm(self._columns, axis=0).max())
+            size *= 1 + longest**2 * (1 + float(np.linalg.norm(self._whitening)))
         return 2 * float(np.finfo(np.float32).eps) * (size + float(np.abs(self._offset).max()))
 
     def _as_in_all(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
@@ -203,8 +184,8 @@ class Largest:
             best[some] = found[places]
         return self._moved(best)
 
-    def _largest(self, seen: Narrow, products: Narrow, out: Narrow) -> None:
-        found = np.matmul(seen, self._columns, out=products[: len(seen)])
+    def _largest(self, given: Narrow, products: Narrow, out: Narrow) -> None:
+        found = np.matmul(given, self._columns, out=products[: len(given)])
         if self._apart:
             found -= self._offset
         found.max(axis=1, out=out)

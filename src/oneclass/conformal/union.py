@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.conformal.products import Largest
-from oneclass.conformal.whitening import seen_twice
+from oneclass.conformal.whitening import seen
 
 Floats = NDArray[np.float64]
 
@@ -44,14 +44,14 @@ class Union:
     """Half-spaces, with the values that a model file keeps.
 
     Attributes:
-        coef: (k, c) float16 or float32, k >= 1; c is d, the columns of a row, or with a whitening
-            2 d.
+        coef: (k, c) float16 or float32, k >= 1; c is d, the columns of a row, or with the whitening
+            of a model of before 2 d.
         offset: (k,) float64.
         n_worst: 0 where an image is one row; else an image's score is the mean of so many largest
             scores of its positions.
         narrow: whether products are made in float32, which is twice as fast for many positions.
-        whitening: (d, d) float32, through which rows are seen a second time; None where they are
-            taken as they are.
+        whitening: (r, d) float32, by which rows are given their length, or of a model of before
+            (d, d), through which they are seen a second time; None where taken as they are.
     """
 
     coef: NDArray[np.floating[Any]]
@@ -67,16 +67,21 @@ class Union:
             raise ValueError(
                 f"offset of shape {self.offset.shape} for {len(self.coef)} half-spaces"
             )
-        if self.whitening is not None and self.whitening.shape != (self.n_columns,) * 2:
+        if self.whitening is not None and not self._is_whitened():
             raise ValueError(
                 f"whitening of shape {self.whitening.shape} for half-spaces of {self.coef.shape}"
             )
 
+    def _is_whitened(self) -> bool:
+        """Whether the whitening is one for half-spaces of so many columns."""
+        assert self.whitening is not None
+        width, shape = self.coef.shape[1], self.whitening.shape
+        return shape[1:] == (width,) or shape == (width // 2,) * 2
+
     @property
     def n_columns(self) -> int:
         """Of the rows that are scored."""
-        width = int(self.coef.shape[1])
-        return width if self.whitening is None else width // 2
+        return int((self.coef if self.whitening is None else self.whitening).shape[1])
 
     @cached_property
     def wide(self) -> Floats:
@@ -94,14 +99,16 @@ class Union:
     def margins(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """(n, k): w . x - offset of (n, d) rows and every half-space; positive inside."""
         dtype = self._columns.dtype
-        seen = np.ascontiguousarray(self.seen(rows), dtype)
-        products: NDArray[np.floating[Any]] = seen @ self._columns
+        given = np.ascontiguousarray(self.seen(rows), dtype)
+        products: NDArray[np.floating[Any]] = given @ self._columns
         products -= self.offset.astype(dtype)
         return products
 
     def seen(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """(n, d) rows as half-spaces see them, (n, c)."""
-        return rows if self.whitening is None else seen_twice(rows, self.whitening)
+        if self.whitening is None:
+            return rows
+        return seen(np.asarray(rows, np.float32), self.whitening, self.coef.shape[1])
 
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """(n,) float64 anomaly scores of (n, d) rows."""

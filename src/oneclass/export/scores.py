@@ -35,7 +35,7 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
     """
     kind = np.float32 if union.narrow else np.float64
     if union.whitening is not None:
-        rows = seen_twice(g, rows, union.whitening)
+        rows = seen(g, rows, union.whitening, union.coef.shape[1])
     coef = np.ascontiguousarray(union.coef.T)
     columns = coef if coef.dtype == kind else g.cast(coef, kind)
     product = g.op("MatMul", rows if union.narrow else g.cast(rows, kind), columns)
@@ -45,14 +45,28 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
     return g.cast(far, np.float64), g.op("Squeeze", winner, LAST)
 
 
-def seen_twice(g: Graph, rows: str, whitening: NDArray[np.float32]) -> str:
-    """(..., d) float32 rows as they are and whitened, side by side: (..., 2 d)."""
-    white = g.op("MatMul", rows, whitening)
-    wide = g.cast(white, np.float64)
-    lengths = g.op("Sqrt", g.sum(g.op("Mul", wide, wide), -1, keep=True))
-    scales = g.op("Div", np.float64(HALF), g.op("Max", lengths, np.array(TINY)))
-    again = g.op("Mul", white, g.cast(scales, np.float32))
-    return g.op("Concat", g.op("Mul", rows, HALF), again, axis=-1)
+def seen(g: Graph, rows: str, whitening: NDArray[np.float32], width: int) -> str:
+    """(..., d) float32 rows as half-spaces of a width see them, as `conformal.whitening.seen`."""
+    before = width != whitening.shape[1]
+    white = g.op("MatMul", rows, whitening if before else np.ascontiguousarray(whitening.T))
+    squares = _squares(g, white)
+    if before:
+        again = _of_length(g, white, HALF, squares)
+        return g.op("Concat", g.op("Mul", rows, HALF), again, axis=-1)
+    return _of_length(g, rows, np.float32(1), g.op("Sub", _squares(g, rows), squares))
+
+
+def _squares(g: Graph, rows: str) -> str:
+    """(..., d) float32 to (..., 1) float64, the squares of their lengths."""
+    wide = g.cast(rows, np.float64)
+    return g.sum(g.op("Mul", wide, wide), -1, keep=True)
+
+
+def _of_length(g: Graph, rows: str, length: np.float32, squares: str) -> str:
+    """(..., d) rows given a length, with the (..., 1) squares of what is to have it."""
+    lengths = g.op("Sqrt", g.op("Max", squares, np.array(TINY**2)))
+    scales = g.op("Div", np.float64(length), lengths)
+    return g.op("Mul", rows, g.cast(scales, np.float32))
 
 
 def worst_mean(g: Graph, scores: str, n_worst: int) -> str:

@@ -165,13 +165,16 @@ def fit_union(
     names = [-1] if (folds < 0).any() else list(range(int(folds.max()) + 1))
     samples = [_learnt_from(rows.chosen(folds == name), len(names), seed) for name in names]
     whitening = learn_whitening(samples[0]) if whitened else None
+    stretch = None if whitening is None else root(whitening)
     if whitening is not None or (start is not None and start.shape[1] != rows.n_columns):
         start = None  # of a fit that saw rows otherwise
     fits = []
     for name, some in zip(names, samples, strict=True):
         share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
         k = min(max(1, round(n_halfspaces * share)), some.n_rows)
-        fits.append(fit_halfspaces(_seen(some, whitening), k, nu=nu, seed=seed, start=start))
+        fits.append(
+            fit_halfspaces(_stretched(some, whitening, stretch), k, nu=nu, seed=seed, start=start)
+        )
     _refuse_origin(fits)
     coef = np.concatenate([fit.coef for fit in fits])
     offset = np.concatenate([fit.offset for fit in fits])
@@ -179,8 +182,8 @@ def fit_union(
     if one_scale and len(coef) > 1:
         coef /= np.linalg.norm(coef, axis=1)[:, None]
         offset = np.zeros(len(coef))
-    if whitening is not None:
-        coef = coef @ root(whitening)  # w . T x is T w . x
+    if stretch is not None:
+        coef = coef @ stretch  # w . T x is T w . x
     union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
         union = _with_one_offset(union, samples, nu)
@@ -213,12 +216,14 @@ def _learnt_from(rows: RowSource, n_parts: int, seed: int) -> RowSource:
     return ArrayRows(some_patches(rows, seed=seed, most=MOST_PATCHES // n_parts))
 
 
-def _seen(rows: RowSource, whitening: NDArray[np.float32] | None) -> RowSource:
-    """Rows as half-spaces learn from them: T x / |T x|."""
-    if whitening is None:
+def _stretched(
+    rows: RowSource, whitening: NDArray[np.float32] | None, stretch: NDArray[np.float32] | None
+) -> RowSource:
+    """Rows as half-spaces learn from them, T x / |T x|, with T as `stretch`."""
+    if whitening is None or stretch is None:
         return rows
     wide = rows.take(range(rows.n_rows)).astype(np.float32)
-    return ArrayRows(seen(wide, whitening, rows.n_columns) @ root(whitening))
+    return ArrayRows(seen(wide, whitening, rows.n_columns) @ stretch)
 
 
 def some_patches(

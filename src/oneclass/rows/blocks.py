@@ -210,14 +210,14 @@ class FileRows:
 
 
 class ChosenRows:
-    """Some rows of a file, without a copy of them.
+    """Some rows of a file or an array, without a copy of them.
 
     Args:
         source: of all rows.
         indices: (n,) which of them, in which order.
     """
 
-    def __init__(self, source: FileRows, indices: NDArray[np.intp]) -> None:
+    def __init__(self, source: FileRows | ArrayRows, indices: NDArray[np.intp]) -> None:
         self._source, self._indices = source, indices
         self.shape, self.stored = (len(indices), *source.shape[1:]), source.stored
         self.n_rows, self.n_columns = len(indices), source.n_columns

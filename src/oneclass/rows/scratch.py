@@ -72,13 +72,16 @@ class ScratchRows:
         Raises:
             StorageError: the disk is full.
         """
+        places = np.asarray(order, np.int64)
         if self._array is not None:
-            return ArrayRows(np.asarray(self._array[np.asarray(order)]))
+            if self._n_bytes >= LONG_BYTES:
+                return ChosenRows(ArrayRows(self._array[: self.n_rows]), places)
+            return ArrayRows(self._array[places])
         assert self._file is not None, "rows are in memory or in a file"
         self._write(self._file)
         added = FileRows(self._file, (self.n_rows, *self._shape), self._dtype)
         if self._n_bytes >= LONG_BYTES:
-            return ChosenRows(added, np.asarray(order, np.int64))
+            return ChosenRows(added, places)
         out = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the rows in it
         step = max(1, PIECE_BYTES // self._n_bytes)
         for start in range(0, len(order), step):

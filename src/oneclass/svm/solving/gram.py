@@ -166,14 +166,16 @@ def _walk(shrinking: Shrinking, masses: Array, n_columns: int, close: float) -> 
     # A guess, to begin with.
     n_free = int(min(largest, n_rows - largest, n_columns) / 2 * len(bounds) / n_rows)
     zero = int(np.argmin(products.squares))
-    enough = float(bounds[zero]) if products.squares[zero] == 0 else 0.0
+    carried = float(bounds[zero]) if products.squares[zero] == 0 else 0.0
+    circled = False
     for i in np.argsort(-masses, kind="stable"):
         mass = float(masses[i])
-        if mass <= enough:  # rows of zeros can carry it all, and w is 0
+        if mass <= carried:  # rows of zeros can carry it all, and w is 0
             problems[i] = _Problem(mass, mass * (np.arange(len(bounds)) == zero), 1)
             continue
-        share, circled = mass / float(weights.sum()), False  # the same w, within the larger hull
-        if _is_best(share * scores, share * weights, mass, bounds):
+        share = mass / float(weights.sum())  # the same w, within the larger hull
+        enough = close if circled else _CLOSE  # of tied rows no better was asked
+        if _is_best(share * scores, share * weights, mass, bounds, enough):
             scores, weights = share * scores, share * weights
         else:
             face = shrinking.minimise(scores, weights, mass, n_free, close)
@@ -183,10 +185,10 @@ def _walk(shrinking: Shrinking, masses: Array, n_columns: int, close: float) -> 
     return [problem for problem in problems if problem is not None]
 
 
-def _is_best(scores: Array, weights: Array, mass: float, bounds: Array) -> bool:
-    """Whether no other weights make w shorter, within far less than any tolerance."""
+def _is_best(scores: Array, weights: Array, mass: float, bounds: Array, close: float) -> bool:
+    """Whether no other weights make w shorter, within this relative gap."""
     square = float(scores @ weights)
-    return square - lowest_value(scores, mass, bounds) <= _CLOSE * square
+    return square - lowest_value(scores, mass, bounds) <= close * square
 
 
 def _improve(shrinking: Shrinking, problem: _Problem, scores: Array) -> None:

@@ -14,8 +14,7 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 _REFINEMENTS = 8  # a bound; two or three are usual
-_ENOUGH = 1e-13  # of the sides: what is left of them
-_SMALL = 96  # columns, inverted at once
+_ENOUGH = 1e-11  # of the sides: what is left of them
 _MENDINGS = 64  # of a matrix, after which it is summed up anew, for the sake of its roundings
 
 
@@ -34,31 +33,41 @@ class NormalEquations:
         self._chosen = np.zeros(len(rows), bool)
         self._sum = np.zeros((rows.shape[1], rows.shape[1]))
         self._mendings = 0
+        self._longest: float | None = None
+        self._taken: tuple[Ints, Array] | None = None
+
+    def taken(self, ids: Ints) -> Array:
+        """(f, d) the rows ``ids``; for the same array of them, the same copy."""
+        if self._taken is None or self._taken[0] is not ids:
+            whole = len(ids) == len(self._rows)
+            self._taken = None  # before the next copy is made
+            self._taken = (ids, self._rows if whole else self._rows.take(ids, axis=0))
+        return self._taken[1]
 
     def solve(self, ids: Ints, ridge: Array, width: float, sides: Array) -> Array:
-        """(f, k) the x of the rows ``ids``.
+        """(k, f) the x of the rows ``ids``, one solution a line.
 
         Args:
             ids: (f,) the rows.
             ridge: (n,) of all rows, positive.
             width: by which it is multiplied.
-            sides: (f, k).
+            sides: (k, f).
         """
         system = self._summed(ids, ridge) / width
         system.flat[:: len(system) + 1] += 1.0
-        factor = inverse_of_factor(system)
-        rows = self._rows if len(ids) == len(self._rows) else self._rows[ids]
-        ridges = (width * ridge[ids])[:, None]
-        longest = float(np.sqrt(np.einsum("ij,ij->i", rows, rows).max()))
-        found, inner = np.zeros_like(sides), np.zeros((rows.shape[1], sides.shape[1]))
+        rows, ridges, longest = self.taken(ids), width * ridge[ids], self._length()
+        found, inner = np.zeros_like(sides), np.zeros((len(sides), rows.shape[1]))
         left, inner_left = sides, inner
-        full, before = np.abs(sides).max(axis=0) + np.finfo(float).tiny, np.inf
+        full, before = np.abs(sides).max(axis=1) + np.finfo(float).tiny, np.inf
         for _ in range(_REFINEMENTS):
-            step = factor.T @ (factor @ (rows.T @ (left / ridges) - inner_left))
-            next_found, next_inner = found + (left - rows @ step) / ridges, inner + step
-            left = sides - ridges * next_found - rows @ next_inner
-            inner_left = next_inner - rows.T @ next_found
-            size = np.abs(left).max(axis=0) + longest * np.linalg.norm(inner_left, axis=0)
+            step = np.linalg.solve(system, ((left / ridges) @ rows - inner_left).T)
+            moved = np.ascontiguousarray((rows @ step).T)
+            next_found, next_inner = found + (left - moved) / ridges, inner + step.T
+            # Anew, since sums of what each step moves lose digits.
+            shown = moved if not inner.any() else (rows @ next_inner.T).T
+            left = sides - ridges * next_found - shown
+            inner_left = next_inner - next_found @ rows
+            size = np.abs(left).max(axis=1) + longest * np.linalg.norm(inner_left, axis=1)
             share = float((size / full).max())
             if not share < before:
                 break
@@ -85,28 +94,19 @@ class NormalEquations:
         return self._sum
 
     def _squared(self, ids: Ints, ridge: Array) -> Array:
-        scaled = self._rows[ids] / np.sqrt(ridge[ids])[:, None]
+        rows = self._rows if len(ids) == len(self._rows) else self._rows.take(ids, axis=0)
+        first, ridges = float(ridge[ids[0]]), ridge[ids]
+        if (ridges == first).all():
+            return np.asarray(rows.T @ rows / first)
+        scaled = rows * (1 / np.sqrt(ridges))[:, None]
         return np.asarray(scaled.T @ scaled)
+
+    def _length(self) -> float:
+        """Of the longest row."""
+        if self._longest is None:
+            squares = np.einsum("ij,ij->i", self._rows, self._rows)
+            self._longest = float(np.sqrt(squares.max()))
+        return self._longest
 
     def _is_for(self, ridge: Array) -> bool:
         return ridge is self._ridge or np.array_equal(ridge, self._ridge)
-
-
-def inverse_of_factor(matrix: Array) -> Array:
-    """The inverse of the Cholesky factor of a positive definite matrix."""
-    return _inverse_of_triangle(np.asarray(np.linalg.cholesky(matrix), dtype=np.float64))
-
-
-def _inverse_of_triangle(lower: Array) -> Array:
-    """By halves: the products do most of the work."""
-    if len(lower) <= _SMALL:
-        return np.asarray(np.linalg.inv(lower))
-    half = len(lower) // 2
-    first, last = (
-        _inverse_of_triangle(lower[:half, :half]),
-        _inverse_of_triangle(lower[half:, half:]),
-    )
-    inverse = np.zeros_like(lower)
-    inverse[:half, :half], inverse[half:, half:] = first, last
-    inverse[half:, :half] = -last @ (lower[half:, :half] @ first)
-    return inverse

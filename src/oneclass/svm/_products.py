@@ -66,9 +66,9 @@ class Products:
     def moved(self, scores: Array, now: Array, goal: Array) -> Array:
         """The scores after a move of the weights; only rows that move cost anything."""
         step = goal - now
-        moving = step.nonzero()[0]
+        moving = nonzero(step)
         if self.rows is not None and (self.matrix is None or len(moving) > self.rows.shape[1]):
-            return np.asarray(scores + self.rows @ (step[moving] @ self.rows[moving]))
+            return np.asarray(scores + self.rows @ self._sum(step, moving))
         assert self.matrix is not None
         if 2 * len(moving) > len(step) or len(step) <= _SMALL:
             return np.asarray(scores + step @ self.matrix)
@@ -77,9 +77,10 @@ class Products:
     def at(self, ids: Ints, scores: Array, now: Array, goal: Array) -> Array:
         """(f,) the scores of the rows ``ids`` alone after a move of the weights."""
         step = goal - now
-        moving = step.nonzero()[0]
+        moving = nonzero(step)
         if self.rows is not None:
-            return np.asarray(scores[ids] + self.rows[ids] @ (step[moving] @ self.rows[moving]))
+            rows = self.rows[ids] if self.normal is None else self.normal.taken(ids)
+            return np.asarray(scores[ids] + rows @ self._sum(step, moving))
         assert self.matrix is not None
         if len(step) <= _SMALL:
             return np.asarray((scores + step @ self.matrix)[ids])
@@ -101,16 +102,63 @@ class Products:
             pull: (f,) their gradient.
             missing: what their weights are to gain together.
         """
-        sides = np.ones((len(pull), 2))
-        sides[:, 0] = pull
+        sides = np.ones((2, len(pull)))
+        sides[0] = pull
         if self.normal is not None and len(ids) > self.normal.n_columns:
             solved = self.normal.solve(ids, ridge, width, sides)
         else:
             system = self._among(ids)
             system.flat[:: len(ids) + 1] += width * ridge[ids]
-            solved = np.asarray(np.linalg.solve(system, sides), dtype=np.float64)
-        rho = float((missing + solved[:, 0].sum()) / solved[:, 1].sum())
-        return rho * solved[:, 1] - solved[:, 0], rho
+            solved = np.asarray(np.linalg.solve(system, sides.T), dtype=np.float64).T
+        rho = float((missing + solved[0].sum()) / solved[1].sum())
+        return rho * solved[1] - solved[0], rho
+
+    def settled(
+        self,
+        ids: Ints,
+        here: tuple[Array, Array],
+        goal: Array,
+        strain: Array,
+        ridge: Array,
+        width: float,
+        missing: float,
+    ) -> tuple[Array, float]:
+        """All scores after a move of the weights, and of those of some rows to their best ones.
+
+        Args:
+            ids: (f,) the rows, one at least.
+            here: (n,) scores, and the weights that they are of.
+            goal: (n,) the weights to move to; the best of the rows ``ids`` are added in place.
+            strain: (f,) of their gradient what is not a score.
+            ridge, width, missing: as for `to_one_score`.
+
+        Returns:
+            (n,) the scores, and that which the rows share.
+        """
+        scores, now = here
+        step = goal - now
+        moving = nonzero(step)
+        if self.normal is None or self.rows is None or len(moving) + len(ids) <= self._narrow():
+            pull = self.at(ids, scores, now, goal) + strain
+            more, rho = self.to_one_score(ids, ridge, width, pull, missing)
+            goal[ids] += more
+            return self.moved(scores, now, goal), rho
+        rows, total = self.normal.taken(ids), self._sum(step, moving)
+        pull = scores[ids] + rows @ total + strain
+        more, rho = self.to_one_score(ids, ridge, width, pull, missing)
+        goal[ids] += more
+        return np.asarray(scores + self.rows @ (total + more @ rows)), rho
+
+    def _narrow(self) -> int:
+        """So many rows move all scores by the matrix in less time than by the rows."""
+        return self.rows.shape[1] if self.rows is not None and self.matrix is not None else 0
+
+    def _sum(self, step: Array, moving: Ints) -> Array:
+        """(d,) of the rows that move, times their steps."""
+        assert self.rows is not None
+        if 2 * len(moving) > len(step):
+            return np.asarray(step @ self.rows)
+        return np.asarray(step[moving] @ self.rows.take(moving, axis=0))
 
     def _among(self, ids: Ints) -> Array:
         if self.matrix is not None:
@@ -118,6 +166,11 @@ class Products:
         assert self.rows is not None
         among = self.rows[ids]
         return np.asarray(among @ among.T)
+
+
+def nonzero(numbers: Array) -> Ints:
+    """The places of those that are not zero: many times faster than `np.nonzero` finds them."""
+    return np.asarray((numbers != 0).nonzero()[0])
 
 
 def many(n_rows: int, n_columns: int) -> bool:

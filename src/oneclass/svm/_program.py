@@ -97,14 +97,15 @@ class Program:
         """
         free = sides.free
         goal = np.where(free, here.weights, np.where(sides.upper, self.bounds, 0.0))
-        ids, rho = free.nonzero()[0], here.rho
-        if len(ids):
-            pull = self.products.at(ids, here.scores, here.weights, goal)
-            pull += self.width * self.ridge[ids] * (goal[ids] - self.centre[ids])
-            missing = self.mass - float(goal.sum())
-            step, rho = self.products.to_one_score(ids, self.ridge, self.width, pull, missing)
-            goal[ids] += step
-        return Point(goal, self.products.moved(here.scores, here.weights, goal), rho)
+        ids = free.nonzero()[0]
+        if not len(ids):
+            return Point(goal, self.products.moved(here.scores, here.weights, goal), here.rho)
+        strain = self.width * self.ridge[ids] * (goal[ids] - self.centre[ids])
+        missing = self.mass - float(goal.sum())
+        scores, rho = self.products.settled(
+            ids, (here.scores, here.weights), goal, strain, self.ridge, self.width, missing
+        )
+        return Point(goal, scores, rho)
 
     def threshold(self, scores: Array) -> float:
         """The rho at which these scores call for weights of the right sum: where that sum, which

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.svm._products import Products
-from oneclass.svm._program import Point, Program
+from oneclass.svm._program import Point, Program, Sides
 
 Array = NDArray[np.float64]
 
@@ -119,8 +119,8 @@ def newton(program: Program, here: Point, most: int) -> Point:
         here: where to start from.
         most: unknowns of a linear system after the first step, beyond which r is too large.
     """
+    sides = program.sides(here)
     for done in range(_STEPS):
-        sides = program.sides(here)
         if done and program.products.unknowns(int(np.count_nonzero(sides.free))) > most:
             return here
         if not sides.free.any():
@@ -129,10 +129,17 @@ def newton(program: Program, here: Point, most: int) -> Point:
         goal = program.solved(here, sides)
         if not sides.free.any():
             goal = replace(goal, rho=program.threshold(goal.scores))
-        if not program.sides(goal).differ(sides):
+        after = program.sides(goal)
+        if not after.differ(sides):
             return goal
-        here = here.towards(goal, _step_length(program, here, goal))
+        share = _step_length(program, here, goal)
+        here, sides = (goal, after) if share == 1 else _between(program, here, goal, share)
     return here
+
+
+def _between(program: Program, here: Point, goal: Point, share: float) -> tuple[Point, Sides]:
+    between = here.towards(goal, share)
+    return between, program.sides(between)
 
 
 def _step_length(program: Program, here: Point, goal: Point) -> float:
@@ -141,8 +148,11 @@ def _step_length(program: Program, here: Point, goal: Point) -> float:
     per_weight = float(here.weights @ scores)
     per_step = float((goal.weights - here.weights) @ scores)
 
+    called_for = program.called_for(here.scores, here.rho)
+    called_more = program.called_for(goal.scores, goal.rho) - called_for
+
     def slope(share: float) -> float:
-        inside = program.within(here.scores + share * scores, here.rho + share * rho)
+        inside = np.minimum(np.maximum(called_for + share * called_more, 0.0), program.bounds)
         fall = per_weight + share * per_step - program.mass * rho
         return float(fall + inside.sum() * rho - inside @ scores)
 

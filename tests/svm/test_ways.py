@@ -250,3 +250,13 @@ def test_a_leap_by_a_sample_comes_near_and_bands_end_at_the_same_point(monkeypat
     assert away[0] < 0.3
     assert leapt.status == ("converged",)
     np.testing.assert_allclose(leapt.coef, plain.coef, atol=2e-3 * np.abs(plain.coef).max())
+
+
+def test_rows_tied_for_several_nu_are_solved_once():
+    z = np.random.default_rng(0).standard_normal((600, 60)) * 2
+    rows = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)  # all score the same where w is even
+    path = nu_path(rows, [0.01, 0.05, 0.1, 0.3, 0.5])
+    assert set(path.status) == {"converged"}
+    assert path.dual_gap.max() <= 1e-6
+    apart = [nu_path(rows, [nu], tol=1e-8).objective[0] for nu in (0.01, 0.1, 0.5)]
+    np.testing.assert_allclose(path.objective[[0, 2, 4]], apart, rtol=2e-6)

@@ -57,22 +57,41 @@ def repeats(rows: RowBlocks) -> Repeats:
     Args:
         rows: l rows, read from memory.
     """
-    keys = np.concatenate([_keys(block) for block in rows.blocks()])
-    ordered = np.sort(keys)
-    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    alike = np.ones(rows.n_rows, bool)
+    for n_columns in sorted({min(_KEY_COLUMNS, rows.n_columns), rows.n_columns}):
+        _keep_alike(rows, alike, n_columns)
     stands = np.arange(rows.n_rows)
-    if len(several):
-        _compare(rows, np.isin(keys, several), stands)
+    if alike.any():
+        _compare(rows, alike, stands)
     first, which, counts = np.unique(stands, return_inverse=True, return_counts=True)
     return Repeats(first, which.astype(np.intp), counts.astype(np.float64))
 
 
-def _keys(block: Floats) -> NDArray[np.uint64]:
-    """(b,) numbers that are equal for equal rows and hardly ever else, from some of the columns."""
-    columns = np.unique(np.linspace(0, block.shape[1] - 1, _KEY_COLUMNS).astype(np.intp))
-    bits = np.ascontiguousarray(block[:, columns]).view(f"u{block.dtype.itemsize}")
-    factors = np.random.default_rng(0).integers(1, 2**63, len(columns), dtype=np.uint64)
-    return np.asarray((bits.astype(np.uint64) * factors).sum(axis=1, dtype=np.uint64))
+def _keep_alike(rows: RowBlocks, alike: NDArray[np.bool_], n_columns: int) -> None:
+    """Drop from the rows that may repeat those whose key, from some columns, no other has."""
+    ids = np.flatnonzero(alike)
+    columns = np.linspace(0, rows.n_columns - 1, n_columns).astype(np.intp)
+    keys, start = [np.zeros(0, np.uint64)], 0
+    for block in rows.blocks():
+        first, last = np.searchsorted(ids, (start, start + len(block)))
+        if last - first == len(block):
+            keys.append(_keys(block, columns))
+        elif last > first:
+            keys.append(_keys(block[ids[first:last] - start], columns))
+        start += len(block)
+    found = np.concatenate(keys)
+    ordered = np.sort(found)
+    several = ordered[1:][ordered[1:] == ordered[:-1]]
+    alike[ids] = np.isin(found, several) if len(several) else False
+
+
+def _keys(block: Floats, columns: Ints) -> NDArray[np.uint64]:
+    """(b,) numbers that are equal for equal rows and hardly ever else."""
+    picked = block if len(columns) == block.shape[1] else block[:, columns]
+    # Halves of float64: its last bits are zeros in small integers, and so would be the key's first.
+    bits = np.ascontiguousarray(picked).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1, 2**63, bits.shape[1], dtype=np.uint64)
+    return np.asarray(np.einsum("ij,j->i", bits, factors))
 
 
 def _compare(rows: RowBlocks, alike: NDArray[np.bool_], stands: Ints) -> None:

@@ -34,6 +34,8 @@ Floats = NDArray[np.floating[Any]]
 WIDE_WORK = 2e9  # multiplications: so small a matrix is multiplied in float64 at once
 _CLOSE = 1e-8  # a relative gap that the walk leaves to the corrections
 _FEWEST = 1400  # of more rows, all are scored for each nu in less time than the matrix takes
+_FEWEST_FOR_FEW = 300  # the same for few nu
+SEVERAL = 5  # nu, of which each starts from the last
 _LOOSEST = 1e-6  # of these gaps, so that the next nu has a start
 _NEAR_ENOUGH = 0.8  # of the tolerance: a gap that the walk leaves where rows are tied
 _ONE_ROUND = 2  # passes: the points, and the scores of all rows against them
@@ -92,7 +94,9 @@ def solve_by_gram(
     small = len(equal.first) ** 2 * rows.n_columns <= WIDE_WORK
     wide = HeldRows(wide) if small else wide
     multiplied = wide if small else rows
-    shrinking = _shrinking(equal.different(multiplied), equal.counts, small=small)
+    shrinking = _shrinking(
+        equal.different(multiplied), equal.counts, small=small, few=len(nus) < SEVERAL
+    )
     masses = np.maximum(np.asarray(nus) * rows.n_rows, 1.0)
     problems = _walk(shrinking, masses, rows.n_columns, min(_NEAR_ENOUGH * tol, _LOOSEST))
     mean_square = float(np.mean(lengths.astype(np.float64) ** 2))
@@ -137,10 +141,18 @@ def score(rows: RowBlocks, coefs: Array) -> Array:
     return scores
 
 
-def _shrinking(rows: RowBlocks, bounds: Array, *, small: bool) -> Shrinking:
-    """The rows' products, as far as they pay."""
+def _shrinking(rows: RowBlocks, bounds: Array, *, small: bool, few: bool) -> Shrinking:
+    """The rows' products, as far as they pay.
+
+    Args:
+        rows: that are multiplied.
+        bounds: (n,) of their weights.
+        small: whether they are float64, and few.
+        few: whether there are few nu to pay for a matrix.
+    """
     wide = max(rows.n_columns / rows.n_rows, 1.0)
-    if not small and rows.n_rows > _FEWEST * wide:
+    fewest = _FEWEST_FOR_FEW if small and few else np.inf if small else _FEWEST
+    if rows.n_rows > fewest * wide:
         by_rows = RowProducts(np.concatenate(list(rows.blocks())))
         return Shrinking(by_rows, ridge_for(by_rows, exact=True), bounds)
     if many(rows.n_rows, rows.n_columns):

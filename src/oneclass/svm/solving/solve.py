@@ -20,7 +20,13 @@ from oneclass.svm._blocks import HeldRows
 from oneclass.svm._products import many
 from oneclass.svm._repeats import Repeats, repeats
 from oneclass.svm.solving.band import NARROWEST, WIDEST, band_width, beyond_bands
-from oneclass.svm.solving.gram import FEWEST_PASSES, WIDE_WORK, GramSolution, solve_by_gram
+from oneclass.svm.solving.gram import (
+    FEWEST_PASSES,
+    SEVERAL,
+    WIDE_WORK,
+    GramSolution,
+    solve_by_gram,
+)
 from oneclass.svm.solving.hull import Hull
 from oneclass.svm.solving.looks import BlockLooks, Looks
 from oneclass.svm.solving.outcome import Solved
@@ -33,7 +39,6 @@ _GRAM_BYTES = 512 << 20
 _COPIES = 4  # of rows in float64, where they are taken all at once without their matrix
 _FEW_ROWS = 4 * WIDEST  # up to here, the programs of the bands cost more than scoring all rows
 _FEW_NUMBERS = 1 << 20  # in float64 they stay in the cache while all rows are scored
-_SEVERAL = 5  # nu, of which each starts from the last
 _PART = 3  # bands of more than such a part of the rows cost more than their matrix
 _HELD_BYTES = 512 << 20
 _SAMPLE_BYTES = 64 << 20
@@ -124,7 +129,7 @@ def _all_at_once(equal: Repeats, n_columns: int, n_nus: int) -> bool:
     if many(n_different, n_columns):
         few = n_different <= _FEW_ROWS or n_different * n_columns <= _FEW_NUMBERS
         return few and _copies_fit(n_different, n_columns)
-    several = n_nus >= _SEVERAL or n_different**2 * n_columns <= WIDE_WORK
+    several = n_nus >= SEVERAL or n_different**2 * n_columns <= WIDE_WORK
     return several and _fits(n_different)
 
 

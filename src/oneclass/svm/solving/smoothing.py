@@ -19,14 +19,14 @@ from oneclass.svm._program import Point, Program, Sides
 
 Array = NDArray[np.float64]
 
-_NARROWER = 6.0
-_WIDTHS, _STEPS = 20, 30  # a bound on both; 5 and 7 are usual
+_NARROWER = 10.0
+_WIDTHS, _STEPS = 20, 30  # a bound on both; 4 and 7 are usual
 _CUTS = 10  # of the step, to find how far the function falls
 _FEWEST = 64  # rows between the bounds, to begin with
 _PER_FREE = 1.5
 _TIED = 1e-3  # of the scores' spread, and of how far they are to move: where rows are tied, r
 _CHEAP = 60  # so much faster is a product that makes a matrix than one that moves scores
-_SAME = 0.99  # of the rows between the bounds, where r need not be smaller
+_SAME = 0.95  # of the rows between the bounds, where r need not be smaller
 CLOSE = 1e-8  # a gap, relative to the threshold times the mass: the next call finds the rest
 _CLOSEST = 1e-12
 

@@ -64,11 +64,7 @@ class RowProducts:
 
     def whole(self) -> tuple[Products, bool]:
         """Of all rows, and whether they were multiplied in float64."""
-        if many(*self.rows.shape):
-            return Products.of_rows(self.rows.astype(np.float64, copy=False)), True
-        exact = self.rows.dtype == np.float64
-        gram = gram_matrix(ArrayRows(self.rows))
-        return Products.of(gram, np.asarray(self.rows, np.float64) if exact else None), exact
+        return products_of(ArrayRows(self.rows))
 
     def _at(self, weights: Array) -> Array:
         """(d,) the rows' sum with these weights; only rows that move cost anything."""
@@ -109,6 +105,20 @@ class _Part:
         if self.matrix is None:
             return Products.of_rows(self.rows)
         return Products.of(self.matrix, self.rows)
+
+
+def products_of(rows: RowBlocks) -> tuple[Products, bool]:
+    """Of all rows, and whether they were multiplied in float64."""
+    if many(rows.n_rows, rows.n_columns):
+        return Products.of_rows(_together(rows)), True
+    exact = rows.dtype == np.float64
+    short = exact and rows.n_columns < rows.n_rows
+    return Products.of(gram_matrix(rows), _together(rows) if short else None), exact
+
+
+def _together(rows: RowBlocks) -> Array:
+    blocks = [block.astype(np.float64, copy=False) for block in rows.blocks()]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def gram_matrix(rows: RowBlocks) -> Array:

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._blocks import HeldRows, WideRows
-from oneclass.svm._products import Products, many
 from oneclass.svm._program import into_box, lowest_value
 from oneclass.svm._repeats import Repeats
-from oneclass.svm._row_products import RowProducts, gram_matrix
+from oneclass.svm._row_products import RowProducts, products_of
 from oneclass.svm.solving.active_set import ridge_for
 from oneclass.svm.solving.certificate import Certified, certify, held_by
 from oneclass.svm.solving.outcome import Solved, at_origin, nothing, outcome
@@ -155,17 +154,8 @@ def _shrinking(rows: RowBlocks, bounds: Array, *, small: bool, few: bool) -> Shr
     if rows.n_rows > fewest * wide:
         by_rows = RowProducts(np.concatenate(list(rows.blocks())))
         return Shrinking(by_rows, ridge_for(by_rows, exact=True), bounds)
-    if many(rows.n_rows, rows.n_columns):
-        products, exact = Products.of_rows(_together(rows)), True
-    else:
-        short = rows.dtype == np.float64 and rows.n_columns < rows.n_rows
-        products = Products.of(gram_matrix(rows), _together(rows) if short else None)
-        exact = small
+    products, exact = products_of(rows)
     return Shrinking(products, ridge_for(products, exact=exact), bounds)
-
-
-def _together(rows: RowBlocks) -> Array:
-    return np.concatenate([block.astype(np.float64, copy=False) for block in rows.blocks()])
 
 
 def _walk(shrinking: Shrinking, masses: Array, n_columns: int, close: float) -> list[_Problem]:

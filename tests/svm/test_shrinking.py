@@ -57,7 +57,8 @@ def test_the_rows_near_the_threshold_give_the_minimum_over_all(seed, shape, kind
             square = weights @ scores
             loose = square - scores @ lowest_first(scores, mass, bounds)
         n_free = face.n_free
-        assert loose <= 1e-6 * abs(square) + 1e-9 * np.abs(gram).max()
+        # Where the origin is inside, the square is 0 but for roundings of the largest products.
+        assert loose <= 1e-6 * abs(square) + 1e-8 * np.abs(gram).max()
 
 
 def test_rows_on_the_wrong_side_join_in_however_few_are_taken_at_first(monkeypatch):

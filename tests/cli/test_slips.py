@@ -352,8 +352,8 @@ def test_a_file_of_a_run_is_no_run(place: Path) -> None:
     assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
     told = said(place, "report", "m.oneclass", "run/predictions.csv")
     assert "run/predictions.csv: is a file. Give the folder of the run: run." in told
-    assert "rum: there is no such folder. Did you mean run?" in said(
-        place, "report", "m.oneclass", "rum"
+    assert "runn: there is no such folder. Did you mean run?" in said(
+        place, "report", "m.oneclass", "runn"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oneclass.system.names import count, near_path, percent, plural, unbroken
+from oneclass.system.names import count, near_path, percent, percent_up, plural, unbroken
 
 
 @pytest.mark.parametrize(("n", "told"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
@@ -45,3 +45,10 @@ def test_a_path_that_is_nearly_there(tmp_path: Path) -> None:
     }.items():
         told = str(tmp_path / right) if right else ""
         assert near_path(tmp_path / wrong) == told, wrong
+
+
+def test_a_lowest_rate_is_told_so_that_it_can_be_asked_for() -> None:
+    for n in range(2, 5000):
+        told = float(percent_up(1 / n).removesuffix(" %")) / 100
+        assert 1 / n <= told * (1 + 1e-12)
+        assert told <= 1 / n * 1.01

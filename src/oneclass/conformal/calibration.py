@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.system.names import count, percent
+from oneclass.system.names import count, percent, percent_up
 
 PARTS = 10
 """benchmarks/calibration_parts.py has the table."""
@@ -183,8 +183,8 @@ def check_rate(
         if n_scored in (most, MOST_HELD_BACK) and n_scored < n:
             raise InputError(
                 f"the rate of false alarms is {percent(rate)}, but of {n} normal images "
-                f"{n_scored} can be scored, and so many support no rate below {percent(lowest)}. "
-                f"Give a higher rate.{once}"
+                f"{n_scored} can be scored, and so many support no rate below "
+                f"{percent_up(lowest)}. Give a higher rate.{once}"
             )
         held_out = int(np.ceil(1 / rate)) - 1
         needed = _with_a_part_more(held_out) if spared else -(-held_out * n // n_scored)
@@ -197,7 +197,7 @@ def check_rate(
         )
         raise InputError(
             f"the rate of false alarms is {percent(rate)}, but {n} normal images{of} support no "
-            f"rate below {percent(lowest)}. Give a higher rate, or fit with at least {needed} "
+            f"rate below {percent_up(lowest)}. Give a higher rate, or fit with at least {needed} "
             f"images{patches}.{once}"
         )
 

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from math import ceil, floor, log10
 from pathlib import Path
 
 _PERCENT = re.compile(r"(?<=\d) %")
@@ -37,6 +38,12 @@ def plural(n: int, one: str, many: str | None = None) -> str:
 def percent(share: float) -> str:
     """`5 %`, `0.571 %`: a rate as all sentences have it."""
     return f"{100 * share:.3g} %"
+
+
+def percent_up(share: float) -> str:
+    """The same, rounded up: what is told as the lowest rate can be asked for."""
+    step = 10.0 ** (floor(log10(share)) - 2)
+    return percent(ceil(share / step - 1e-9) * step)
 
 
 def unbroken(sentence: str) -> str:

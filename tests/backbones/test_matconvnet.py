@@ -316,12 +316,12 @@ def test_a_broken_file_leaves_nothing(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     mcn.write(file, small(rng), mcn.normalization(SIZE, np.zeros((1, 1, 3))))
     content = file.read_bytes()
-    (tmp_path / "old.onnx").write_bytes(b"what was there")
+    (tmp_path / "old.onnx").write_bytes(b"\x08what was there")
     for length in rng.integers(0, len(content), 40):
         file.write_bytes(content[:length])
         with pytest.raises(ModelFileError, match=r"net\.mat: no readable MAT file"):
             import_network(file, tmp_path / "old.onnx", ImportOptions())
-    assert (tmp_path / "old.onnx").read_bytes() == b"what was there"
+    assert (tmp_path / "old.onnx").read_bytes() == b"\x08what was there"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.mat", "old.onnx"]
 
 

@@ -37,8 +37,14 @@ def test_a_folder_that_is_not_there_is_the_first_thing_said(place: Path) -> None
     assert said(place, "fit", "goood", "-o", "x").startswith(
         "error: goood: there is no such file or folder"
     )
+    assert (
+        "m.oneclas: cannot be read: No such file or directory. Did you mean m.oneclass?"
+        in oneclass("score", "m.oneclas", "good", cwd=place).stderr
+    )
     both = said(place, "fit", "goood", "bad", "-o", "x")
-    assert "goood: there is no such file or folder; check the path (and 1 more" in both
+    assert (
+        "goood: there is no such file or folder; check the path (there is good) (and 1 more" in both
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_a_layer_is_nearly_right(place: Path) -> None:
     [
         (("--halfspaces", "0"), "--halfspaces is 0: expected a whole number of at least 1"),
         (("--halfspaces", "99"), "at most 20 (--halfspaces, in Python n_halfspaces)"),
-        (("--false-alarms", "0.0001"), "the rate of false alarms is 0.0001, but 20 normal"),
+        (("--false-alarms", "0.0001"), "the rate of false alarms is 0.01 %, but 20 normal"),
         (("--nu", "2"), "--nu is 2.0: expected a number above 0 and at most 1"),
         (("--threads", "0"), "--threads is 0: expected a whole number of at least 1"),
     ],
@@ -129,7 +135,9 @@ def test_options_are_called_by_their_names(place: Path, words: tuple[str, ...], 
 
 def test_a_rate_that_scoring_cannot_keep_is_called_by_its_words(place: Path) -> None:
     error = said(place, "score", "m.oneclass", "good", "--unclear", "1%")
-    assert "the rate up to which images are unclear is 0.01, but that of false alarms is" in error
+    assert (
+        "the rate up to which images are unclear is 1 %, but that of false alarms is 5 %" in error
+    )
 
 
 def test_a_low_rate_that_rests_on_one_image_is_told_by_fit_and_by_plain_score(
@@ -294,3 +302,71 @@ def test_the_demo_names_a_program_that_the_shell_finds(
     monkeypatch.setattr(sys, "argv", [str(program), "demo"])
     monkeypatch.setenv("PATH", str(tmp_path))
     assert typed_program() == "oneclass"
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        (("fit", "good", *SMALL), "photo.png"),
+        (("fit", "good", *SMALL), "labels.csv"),
+        (("update", "m.oneclass", "--forget", "good/000.png"), "photo.png"),
+        (("report", "m.oneclass", "run", "--without-pictures"), "other.oneclass"),
+        (("report", "m.oneclass", "run", "--without-pictures"), "labels.csv"),
+        (("export", "m.oneclass"), "other.oneclass"),
+        (("backbone", "import", "net.onnx"), "photo.png"),
+    ],
+)
+def test_no_other_kind_of_file_is_written_over(
+    place: Path, words: tuple[str, ...], there: str
+) -> None:
+    first = next(iter(sorted((place / "good").iterdir()))).read_bytes()
+    (place / "photo.png").write_bytes(first)
+    (place / "labels.csv").write_text("path,label\n")
+    (place / "other.oneclass").write_bytes((place / "m.oneclass").read_bytes())
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    before = (place / there).read_bytes()
+    told = said(place, *words, "-o", there)
+    assert f"cannot write {there}: what is there already is no " in told
+    assert (place / there).read_bytes() == before
+    assert not (place / f"{there}.previous").exists()
+
+
+def test_a_page_and_a_model_are_written_over_their_like(place: Path) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    for _ in range(2):
+        words = ("report", "m.oneclass", "run", "--without-pictures", "-o", "page.html")
+        assert oneclass(*words, cwd=place).returncode == 0
+    (place / "empty").write_bytes(b"")
+    assert oneclass("fit", "good", "-o", "empty", *SMALL, cwd=place).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [("0,01", "Write 0.01, with a point."), ("1,5%", "Write 1.5%, with a point."), ("5", "5%")],
+)
+def test_a_rate_with_a_comma_is_corrected(place: Path, rate: str, told: str) -> None:
+    assert told in said(place, "score", "m.oneclass", "good", "--false-alarms", rate)
+
+
+def test_a_file_of_a_run_is_no_run(place: Path) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    told = said(place, "report", "m.oneclass", "run/predictions.csv")
+    assert "run/predictions.csv: is a file. Give the folder of the run: run." in told
+    assert "runn: there is no such folder. Did you mean run?" in said(
+        place, "report", "m.oneclass", "runn"
+    )
+
+
+def test_words_taken_for_defects_are_told(place: Path) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    (place / "truth.csv").write_text("path,label\ngood/000.png,gut\ngood/001.png,gut\n")
+    words = ("report", "m.oneclass", "run", "--without-pictures", "-o", "t.html")
+    told = oneclass(*words, "--labels", "truth.csv", cwd=place).stderr
+    assert "taken for names of defects: gut (2)." in told
+    assert "note: all images with a label are of one kind." in told
+
+
+def test_too_few_images_for_the_usual_rate_are_told(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(7, seed=1))
+    told = oneclass("fit", "good", "-o", "m", *SMALL, cwd=tmp_path).stderr
+    assert "so few images support no lower rate; 5 %, the usual one, takes 19 different" in told

@@ -76,13 +76,13 @@ def test_the_method_follows_from_the_number_of_images_and_the_rate() -> None:
 
 def test_rates_that_cannot_be_promised_are_refused() -> None:
     assert make_plan(99, 0.01).false_alarms == 0.01
-    with pytest.raises(InputError, match=r"98 normal images, .*below 0\.0101.*at least 99 images"):
+    with pytest.raises(InputError, match=r"98 normal images, .*below 1\.02 %.*at least 99 images"):
         make_plan(98, 0.01)
-    with pytest.raises(InputError, match=r"98 normal images, each held out, .*110 of patches"):
+    with pytest.raises(InputError, match=r"98 normal images, each held out, .*110 where patches"):
         make_plan(98, 0.01)
     with pytest.raises(
         InputError,
-        match=r"100 normal images, of which 25 are held out, .*0\.0385.*at least 396 images",
+        match=r"100 normal images, of which 25 are held out, .*3\.85 %.*at least 396 images",
     ):
         make_plan(100, 0.01, n_halfspaces=1)
     with pytest.raises(InputError, match=r"Of the 30 images 1 is a copy or near-copy of others"):

@@ -173,7 +173,7 @@ def test_the_rate_can_be_set_after_the_fit(detector: Detector, tmp_path: Path) -
     assert called[0] < called[1]
     assert strict.score(images).scores.tolist() == easy.score(images).scores.tolist()
     assert "one in 2 (50 %)" in easy.card["calibration"]["promise"]
-    with pytest.raises(InputError, match=r"support no rate below 0\.0244.*at least 99"):
+    with pytest.raises(InputError, match=r"support no rate below 2\.44 %.*at least 99"):
         load(tmp_path / "m", false_alarms=0.01)
     with pytest.raises(InputError, match="false_alarms is 2"):
         load(tmp_path / "m", false_alarms=2)

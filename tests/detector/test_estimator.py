@@ -303,7 +303,7 @@ def test_data_that_nothing_can_be_learnt_from(
     with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
     with pytest.raises(
-        InputError, match=r"40 normal images, each held out, support no rate below 0\.0244"
+        InputError, match=r"40 normal images, each held out, support no rate below 2\.44 %"
     ):
         Detector(**SMALL, false_alarms=0.01).fit(normal_images)
     with pytest.raises(InputError, match=r"'blok'.*Its layers are: stem"):

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from oneclass.cli import cli
 from oneclass.detector.settings import SETTINGS, Settings
 from oneclass.errors import StorageError
 from oneclass.evaluation import measuring, running
-from oneclass.evaluation.cells import Cell
+from oneclass.evaluation.cells import Cell, Rate
 from oneclass.evaluation.keeping import KeptCells, digest_of_cell, digest_of_files
 from oneclass.evaluation.layout import read_category
 from oneclass.evaluation.published import PUBLISHED, published_for
+from oneclass.evaluation.tables import remarks
 
 FEW = ("--backbone", "greyscale", "--halfspaces", "2", "--threads", "1")
 MAPPED = ("--layer", "block_2@7", "--threads", "1")
@@ -318,3 +320,11 @@ def test_what_went_to_a_cluster_is_told(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     told = re.findall(r"cluster: ([a-z ]+): \d+\.\d\d MB sent, ", done.stderr)
     assert told == ["first look", "images", "images"], "of the fit, and of the scores"
+
+
+def test_more_false_alarms_than_promised_are_told(cell: tuple[Cell, Path]) -> None:
+    kept = replace(cell[0], promised=0.05, false_alarms=Rate(12, 150, 0.042, 0.135))
+    broken = replace(cell[0], promised=0.05, false_alarms=Rate(28, 150, 0.13, 0.26))
+    assert not any("promised" in told for told in remarks(running.Evaluation([kept], [])))
+    told = remarks(running.Evaluation([broken], []))[0]
+    assert "18.7 % of the normal test pictures were called anomalies, where 5 % were" in told

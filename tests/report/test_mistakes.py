@@ -59,6 +59,17 @@ class TestKindsInTables:
         scored = [found(str(folder / f"{i}.png")) for i in range(len(words))]
         return labels.from_csv(scored, folder / "labels.csv")
 
+    @pytest.mark.parametrize("word", ["fine", "pass", "Passed", "i.O.", "io", "accepted"])
+    def test_words_of_the_trade_for_normal(self, tmp_path: Path, word: str) -> None:
+        assert self.read(tmp_path, word, "scratch", "n.i.O.", "nio", "fail") == {
+            str(tmp_path / f"{i}.png"): i > 0 for i in range(5)
+        }
+
+    @pytest.mark.parametrize("word", ["g", "N", "y"])
+    def test_a_letter_is_no_label(self, tmp_path: Path, word: str) -> None:
+        with pytest.raises(InputError, match="is no label"):
+            self.read(tmp_path, word, "good")
+
     def test_a_defect_s_name_is_an_anomaly_of_that_kind(self, tmp_path: Path) -> None:
         truth = self.read(tmp_path, "Good", "scratch", "NG", "Hole in weld", "0", "not ok")
         assert list(truth.values()) == [False, True, True, True, False, True]

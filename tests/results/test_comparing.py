@@ -13,7 +13,7 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.cli import cli
-from oneclass.cli.measuring.compare import HEADERS
+from oneclass.cli.measuring.compare import HEADERS, _say_what_it_means
 from oneclass.cli.talk import showing
 from oneclass.results import comparing
 
@@ -112,9 +112,38 @@ def test_no_line_of_progress_comes_into_the_table(
     assert "AUROC:" not in told
     for column in ("Promised: ", "ms/image", "kB: ", "fit s"):
         assert column in told
-    assert lines[-1].endswith(
-        f"oneclass fit '{tmp_path}/good parts' -o FILE.oneclass --rows image, or patches"
-    )
+    assert "has the smallest spread of those that kept the promise" in lines[-1]
+    command = f"oneclass fit '{tmp_path}/good parts' -o FILE.oneclass --rows "
+    assert lines[-1].partition(command)[2] in ("image", "patches")
+
+
+def one_way(rows: str, spread: float, false: float, found: float | None) -> comparing.Compared:
+    n_odd = 0 if found is None else 50
+    return comparing.Compared(rows, spread, false, 0.05, 40, n_odd, found, None, 1, 1, 1, rows)
+
+
+@pytest.mark.parametrize(
+    ("found", "best"),
+    [
+        ([("image", 1.5, 0.05, 1.0), ("patches", 1.4, 0.1, 0.96), ("both", 1.4, 0, 0.98)], "image"),
+        ([("image", 2.0, 0.03, None), ("patches", 1.5, 0.0, None)], "patches"),
+        ([("image", 1.5, 0.5, 1.0), ("patches", 1.4, 0.05, 0.5)], "patches"),
+        ([("image", 1.5, 0.0, 0.9), ("patches", 1.4, 0.0, 0.9)], "patches"),
+        ([("image", 1.5, 0.5, 1.0), ("patches", 1.4, 0.4, 0.5)], None),
+    ],
+)
+def test_one_way_and_its_command_are_named(
+    found: list[tuple[str, float, float, float | None]],
+    best: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _say_what_it_means([one_way(*figures) for figures in found], ["good"], drawn=True)
+    told = capsys.readouterr().err.splitlines()[-1]
+    if best is None:
+        assert told == "No way kept the promise, so none is named the best."
+    else:
+        assert told.startswith(f"{best} has ")
+        assert told.endswith(f"oneclass fit good -o FILE.oneclass --rows {best}")
 
 
 def test_what_is_known_is_shown_when_it_ends_early(

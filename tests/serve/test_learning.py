@@ -139,7 +139,7 @@ def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Pa
     job = place.client.post("/api/v1/jobs/fit", json=asked).json()
     ended = place.job(job["id"])
     assert ended["state"] == "failed"
-    assert "the rate of false alarms is 0.01" in ended["error"]
+    assert "the rate of false alarms is 1 %" in ended["error"]
     assert "Give a higher rate" in ended["error"]
     assert place.client.get("/api/v1/models").json() == {"models": []}
 

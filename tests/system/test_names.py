@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from oneclass.system.names import count, plural, unbroken
+from oneclass.system.names import count, near_path, percent, percent_up, plural, unbroken
 
 
 @pytest.mark.parametrize(("n", "told"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
@@ -23,3 +25,30 @@ def test_words_with_plurals_of_their_own() -> None:
 def test_a_number_keeps_its_percent_sign() -> None:
     assert unbroken("of 5 % (1 in 20), 0.25 %.") == "of 5\xa0% (1 in 20), 0.25\xa0%."
     assert unbroken("50% of %, a % b") == "50% of %, a % b"
+
+
+def test_a_rate_in_percent() -> None:
+    assert [percent(x) for x in (0.05, 1 / 175, 0.125, 1)] == ["5 %", "0.571 %", "12.5 %", "100 %"]
+
+
+def test_a_path_that_is_nearly_there(tmp_path: Path) -> None:
+    (tmp_path / "parts/good").mkdir(parents=True)
+    (tmp_path / "m.oneclass").touch()
+    for wrong, right in {
+        "parts/goood": "parts/good",
+        "prats/good": "parts/good",
+        "m.oneclas": "m.oneclass",
+        "parts/zzz": "",
+        "prats/bad": "",
+        "m.oneclass/good": "",
+        "nothing": "",
+    }.items():
+        told = str(tmp_path / right) if right else ""
+        assert near_path(tmp_path / wrong) == told, wrong
+
+
+def test_a_lowest_rate_is_told_so_that_it_can_be_asked_for() -> None:
+    for n in range(2, 5000):
+        told = float(percent_up(1 / n).removesuffix(" %")) / 100
+        assert 1 / n <= told * (1 + 1e-12)
+        assert told <= 1 / n * 1.01

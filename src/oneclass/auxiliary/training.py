@@ -23,9 +23,10 @@ from oneclass.auxiliary.pixelfile import PixelFile, data_digest, mean_and_std, w
 from oneclass.auxiliary.recipes import Recipe
 from oneclass.auxiliary.subcategories import Labelled, hold_out, keep_large
 from oneclass.backbones import Preprocessing
+from oneclass.backbones.onnx_file import ONNX_START
 from oneclass.errors import ImageError, InputError
 from oneclass.system import offline
-from oneclass.system.files import check_writable, translated_errors
+from oneclass.system.files import check_replaces, check_writable, translated_errors
 from oneclass.system.names import count, plural
 
 PIXELS = "pixels.npy"
@@ -118,6 +119,7 @@ def train_backbone(
     with processes(options.device) as (rank, world):
         machine = choose_machine(options.device, options.precision, options.compiled, rank, world)
         check_writable(file)
+        check_replaces(file, "ONNX file", ONNX_START)
         with translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         offline.keep_compiled(folder / COMPILED)

@@ -16,13 +16,20 @@ from oneclass.backbones.catalogue import CITE, LICENCE, PUBLISHED, pulled_file
 from oneclass.backbones.defaults import default_layers, stage_ends
 from oneclass.backbones.matconvnet.graph import to_onnx
 from oneclass.backbones.matconvnet.records import read_simplenn
-from oneclass.backbones.onnx_file import ELSEWHERE, cut, metadata, weights_elsewhere, with_metadata
+from oneclass.backbones.onnx_file import (
+    ELSEWHERE,
+    ONNX_START,
+    cut,
+    metadata,
+    weights_elsewhere,
+    with_metadata,
+)
 from oneclass.backbones.onnx_graph import require_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError, ModelFileError, OneclassError
 from oneclass.system.downloads import download
-from oneclass.system.files import check_writable, translated_errors, whole_file
+from oneclass.system.files import check_replaces, check_writable, translated_errors, whole_file
 
 PREPROCESSING = ("size", "interpolation", "mean", "std")
 
@@ -71,6 +78,7 @@ def import_network(file: Path, out: Path, options: ImportOptions) -> Backbone:
         MissingDependencyError: a `.mat` needs the package onnx.
     """
     check_writable(out)
+    check_replaces(out, "ONNX file", ONNX_START)
     try:
         with file.open("rb") as opened:
             start = opened.read(6)

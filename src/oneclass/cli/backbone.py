@@ -160,11 +160,13 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
     from oneclass.auxiliary.export import export_module
     from oneclass.backbones import Backbone, Preprocessing
     from oneclass.backbones.importing import ImportOptions, checked_preprocessing
-    from oneclass.system.files import check_writable
+    from oneclass.backbones.onnx_file import ONNX_START
+    from oneclass.system.files import check_replaces, check_writable
 
     options = ImportOptions(**said)
     preprocessing = Preprocessing.from_json(checked_preprocessing({}, options))
     check_writable(Path(out))
+    check_replaces(Path(out), "ONNX file", ONNX_START)
     record = {
         "name": options.name or Path(out).stem,
         "licence": options.licence or "",

@@ -82,9 +82,10 @@ def export(
 
     It runs wherever ONNX runs, without oneclass and without Python. Needs the extra export.
     """
+    from oneclass.backbones.onnx_file import ONNX_START
     from oneclass.detector.files.loading import load
     from oneclass.export.assembly import Input, onnx_model
-    from oneclass.system.files import check_writable, whole_file
+    from oneclass.system.files import check_replaces, check_writable, whole_file
 
     place, takes = Path(out), Input(layout.upper(), size, without_resize)
     _check_int8(kind, int8, limit)
@@ -104,6 +105,10 @@ def export(
         )
     detector = load(model, backbone=backbone, threads=threads)
     check_writable(place)
+    if kind == "onnx":
+        check_replaces(place, "ONNX file", ONNX_START)
+    else:
+        check_replaces(place, "OpenVINO model", b"<")
     content = onnx_model(detector, takes)
     n_bytes, code = len(content), 0
     if kind == "openvino":

@@ -48,11 +48,11 @@ def fit(
     """
     from oneclass.detector.estimator import Detector
     from oneclass.detector.files.information import not_tried
+    from oneclass.detector.files.modelfile import check_model_place
     from oneclass.detector.files.training_rows import rows_file
     from oneclass.detector.settings import VIEWS
-    from oneclass.system.files import check_writable
 
-    check_writable(place(out))
+    check_model_place(place(out))
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
         detector.fit(list(normal), progress=show, stage=show.stage)

@@ -59,9 +59,9 @@ def report(
     """
     from oneclass.detector.files.loading import load
     from oneclass.report import write_report
-    from oneclass.report.labels import told_unmatched
+    from oneclass.report.labels import told_kinds, told_unmatched
     from oneclass.results.runs import PAGE
-    from oneclass.system.files import check_writable
+    from oneclass.system.files import check_replaces, check_writable
 
     check_order("report", model, [run_dir])
     file = Path(out) if out is not None else Path(run_dir) / PAGE
@@ -69,6 +69,7 @@ def report(
     truth = _truth(labels, normal)
     if Path(run_dir).is_dir():
         check_writable(file)
+        check_replaces(file, "page", b"<")
     with progress("report") as show:
         made = write_report(
             detector,
@@ -90,10 +91,14 @@ def report(
     if made.truth is not None and made.n_scored > len(made.truth):
         n = made.n_scored - len(made.truth)
         say(f"note: {n} of {made.n_scored} images {plural(n, 'has', 'have')} no label.")
+    if made.truth is not None and made.truth.kinds:
+        say(f"taken for names of defects: {plain(told_kinds(made.truth))}.")
     if made.truth is not None:
         odd = sum(made.truth.values())
         normal = count(len(made.truth) - odd, "normal image")
         say(f"compared with the truth of {normal}, {count(odd, 'anomaly', 'anomalies')}.")
+        if odd in (0, len(made.truth)):
+            say("note: all images with a label are of one kind. Is every word of the table right?")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0

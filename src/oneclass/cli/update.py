@@ -67,8 +67,8 @@ def update(
     fit to all images, and takes as long, but that only the new ones are read.
     """
     from oneclass.detector.files.loading import load
+    from oneclass.detector.files.modelfile import check_model_place
     from oneclass.images.sources import gather, refuse_absent
-    from oneclass.system.files import check_writable
 
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
@@ -76,7 +76,6 @@ def update(
     more = gather(list(normal))
     refuse_absent(more)
     file = place(out or model)
-    check_writable(file)
     detector = load(
         model,
         backbone=backbone,
@@ -86,6 +85,7 @@ def update(
         cache=cache,
         cluster=cluster,
     )
+    check_model_place(file)
     with progress("update") as show:
         did = detector.update(more, forget=list(forget), progress=show, stage=show.stage)
         seconds = show.seconds()

@@ -62,7 +62,7 @@ def verify(
     from oneclass.export.running import open_exported
     from oneclass.export.verifying import check_origin, compare, other_order
     from oneclass.images.sources import gather
-    from oneclass.system.files import check_writable
+    from oneclass.system.files import check_replaces, check_writable
 
     _check_arguments(exported, model, inputs, tolerance)
     detector = load(model, backbone=backbone, threads=threads)
@@ -75,6 +75,7 @@ def verify(
         )
     if table is not None:
         check_writable(Path(table))
+        check_replaces(Path(table), "table of differences", COLUMNS[0].encode())
     sources = gather(list(inputs))
     with progress("verify") as show:
         found = list(compare(other, detector, sources, tolerance=tolerance, progress=show))

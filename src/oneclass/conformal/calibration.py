@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import InputError
-from oneclass.system.names import count
+from oneclass.system.names import count, percent, percent_up
 
 PARTS = 10
 """benchmarks/calibration_parts.py has the table."""
@@ -182,20 +182,22 @@ def check_rate(
     if rate < lowest:
         if n_scored in (most, MOST_HELD_BACK) and n_scored < n:
             raise InputError(
-                f"the rate of false alarms is {rate:g}, but of {n} normal images {n_scored} can be "
-                f"scored, and so many support no rate below {lowest:.3g}. Give a higher rate.{once}"
+                f"the rate of false alarms is {percent(rate)}, but of {n} normal images "
+                f"{n_scored} can be scored, and so many support no rate below "
+                f"{percent_up(lowest)}. Give a higher rate.{once}"
             )
         held_out = int(np.ceil(1 / rate)) - 1
         needed = _with_a_part_more(held_out) if spared else -(-held_out * n // n_scored)
         of = ", each held out," if n_scored == n else f", of which {n_scored} are held out,"
         patches = (
-            f" ({_with_a_part_more(held_out)} of patches that are seen whitened)"
+            f" ({_with_a_part_more(held_out)} where patches are looked at, for one in {PARTS} only "
+            "teaches how they compare)"
             if n_scored == n
             else ""
         )
         raise InputError(
-            f"the rate of false alarms is {rate:g}, but {n} normal images{of} support no rate "
-            f"below {lowest:.3g}. Give a higher rate, or fit with at least {needed} "
+            f"the rate of false alarms is {percent(rate)}, but {n} normal images{of} support no "
+            f"rate below {percent_up(lowest)}. Give a higher rate, or fit with at least {needed} "
             f"images{patches}.{once}"
         )
 

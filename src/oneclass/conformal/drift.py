@@ -55,23 +55,25 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
         share, expected = 100 * (at + 1) / len(rest), max(1.0, 100 * float(rest[at]))
         return (
             "drift: even the images that passed look odder as a whole than normal ones. "
-            f"{_of_100(share, expected, limit, 'odd', 'normal images')} Something has "
+            f"{_of_100(share, expected, limit, ('odd', 'oddest', 'normal images'))} Something has "
             "changed for all of them (camera, lighting, file format, product), or many have small "
             "defects. Look at some: if they are good, the promised rate of false alarms no longer "
             "holds, so learn again with such images among the normal ones."
         )
     at = int(ahead.argmin())
     share, expected = 100 * (1 - at / len(rest)), max(1.0, 100 * (1 - float(rest[at])))
+    told = _of_100(share, expected, limit, ("normal", "most normal", "such images"))
     return (
         "drift: the images that passed look more normal as a whole than normal images that the "
-        f"model has not seen. {_of_100(share, expected, limit, 'normal', 'such images')} Are they "
+        f"model has not seen. {told} Are they "
         "the ones that it learnt from? Then their verdicts say nothing of new images: score others."
     )
 
 
-def _of_100(share: float, expected: float, limit: float, what: str, others: str) -> str:
+def _of_100(share: float, expected: float, limit: float, words: tuple[str, str, str]) -> str:
     """The distance in images: how many are as odd as how many should be, and what chance does."""
+    what, most, others = words
     return (
-        f"Of 100 of them, {share:.0f} are as {what} as only {expected:.0f} of 100 {others} "
-        f"(chance alone: up to {min(100, expected + 100 * limit):.0f})."
+        f"Of 100 of them, {share:.0f} are as {what} as the {most} {expected:.0f} of 100 {others} "
+        f"(by chance up to {min(100, expected + 100 * limit):.0f} may be)."
     )

@@ -27,6 +27,11 @@ HABITS = {
     "score_samples": "Use score(images).scores; larger is odder.",
     "transform": "It makes no rows for others to use; score(images) says how odd images are.",
     "load": "Use oneclass.load(file).",
+    **dict.fromkeys(
+        ("heatmap", "heatmaps", "anomaly_map"), "Use explain(images): where each image is odd."
+    ),
+    **dict.fromkeys(("score_one", "infer", "detect"), "Use score([image])[0]."),
+    "report": "A page is made by 'oneclass report MODEL RUN'.",
     "threshold": "Use score_threshold.",
     "threshold_": "Use score_threshold.",
 }

@@ -17,6 +17,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.scale import DEPTHS, PixelScale
 from oneclass.representations import MapShape, Representation, WholeAndPatches
+from oneclass.system.names import percent
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,9 @@ class FittedModel:
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(
-                f"the rate up to which images are unclear is {unclear:g}, but that of false "
-                f"alarms is {rate:g}: expected a higher one. Images between the two are unclear. "
-                "Give a higher rate, or a lower one of false alarms."
+                f"the rate up to which images are unclear is {percent(unclear)}, but that of "
+                f"false alarms is {percent(rate)}: expected a higher one. Images between the two "
+                "are unclear. Give a higher rate, or a lower one of false alarms."
             )
         joined = isinstance(self.union, Joined)
         card = {**self.card, "false_alarms": rate}

@@ -23,7 +23,7 @@ from oneclass.evaluation.ranking import Figure
 from oneclass.evaluation.running import Evaluation
 from oneclass.report import tabular
 from oneclass.report.tabular import Table
-from oneclass.system.names import count
+from oneclass.system.names import count, percent
 
 MEAN = "mean of {}"
 HOW = (
@@ -219,6 +219,13 @@ def remarks(evaluation: Evaluation) -> list[str]:
     """Sentences on what is not as usual, and on pictures that could not be used."""
     found = []
     for c in evaluation.cells:
+        if c.false_alarms.low > c.promised:
+            found.append(
+                f"{c.category}, {c.setting}: {percent(c.false_alarms.value)} of the normal test "
+                f"pictures were called anomalies, where {percent(c.promised)} were promised, and "
+                "that is no chance: are they like those that were learnt from, and do those show "
+                "different things?"
+            )
         found += [f"{c.category}, {c.setting}: {note}" for note in c.notes]
         if c.errors:
             n = len(c.errors)

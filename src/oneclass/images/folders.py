@@ -28,7 +28,7 @@ from oneclass.images.inside import (
     matches,
     remote_names,
 )
-from oneclass.system.names import as_spelt_here, natural_key
+from oneclass.system.names import as_spelt_here, natural_key, near_path
 from oneclass.system.paths import Paths
 from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
@@ -158,6 +158,8 @@ class _Walk:
                 self._glob(str(given))
             else:
                 advice = lists.advice(str(given) if entry is None else entry)
+                near = near_path(path) if entry is None else ""
+                advice += f" (there is {near})" if near else ""
                 by = f" (the list {source} names it)" if source else ""
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}{by}")
         except (OSError, ValueError) as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +15,13 @@ from oneclass.system.texts import read_table, same_name, why
 
 NORMAL, ANOMALY = "normal", "anomaly"
 FALSE_ALARM, MISSED = "false-alarm", "missed"
-NORMAL_WORDS = frozenset({"normal", "good", "ok", "0", "false", "no", "negative"})
+NORMAL_WORDS = frozenset(
+    {"normal", "good", "ok", "fine", "pass", "passed", "accept", "accepted", "i.o.", "io"}
+    | {"0", "false", "no", "negative"}
+)
 ANOMALY_WORDS = frozenset(
     {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "defect", "defective", "ng", "nok"}
+    | {"fail", "failed", "reject", "rejected", "n.i.o.", "nio"}
     | {"1", "true", "yes", "positive"}
 )
 """Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
@@ -27,7 +32,9 @@ NO_WORDS = frozenset(
 """What stands in tables where nobody knows, or where something else is told."""
 NEAR = 0.8
 """So like a word for normal, as difflib counts, that it may be one that was mistyped."""
-SHOWN = 3
+LETTERS = 2
+"""So many at least has the name of a defect."""
+SHOWN, SHOWN_KINDS = 3, 10
 HERE = Path()
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
@@ -177,6 +184,13 @@ def told_unmatched(truth: Truth) -> str:
     return f"{len(truth.unmatched):,}: {names}{' ...' if len(truth.unmatched) > SHOWN else ''}"
 
 
+def told_kinds(truth: Truth) -> str:
+    """The words of the table that were taken for names of defects, with how many images of each."""
+    kinds = Counter(truth.kinds.values()).most_common()
+    names = ", ".join(f"{kind} ({n:,})" for kind, n in kinds[:SHOWN_KINDS])
+    return names + (f" and {len(kinds) - SHOWN_KINDS} more" if len(kinds) > SHOWN_KINDS else "")
+
+
 def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
     """Line number, path, and `NORMAL`, `ANOMALY` or the kind of anomaly, of each row."""
     try:
@@ -215,7 +229,8 @@ def _meant(word: str) -> str:
     if word in ANOMALY_WORDS:
         return ANOMALY
     near = difflib.get_close_matches(word, sorted(NORMAL_WORDS), n=1, cutoff=NEAR)
-    if near or word in NO_WORDS or not any(map(str.isalpha, word)):
+    # A letter alone may stand for anything, and G and B for the opposite.
+    if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
         hint = f" Did you mean {near[0]}?" if near else ""
         raise ValueError(
             f"{word!r} is no label.{hint} Expected one of {', '.join(sorted(NORMAL_WORDS))} for "

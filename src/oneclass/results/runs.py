@@ -20,6 +20,7 @@ from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.host.machine import environment
+from oneclass.system.names import near_path
 from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
@@ -156,7 +157,11 @@ def read_run(folder: Path) -> Run:
         InputError: the folder holds no complete run, or a file of it was changed.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder. {EXPECTED}")
+        if folder.is_file():
+            raise InputError(f"{folder}: is a file. Give the folder of the run: {folder.parent}.")
+        near = near_path(folder)
+        there = f" Did you mean {near}?" if near else ""
+        raise InputError(f"{folder}: there is no such folder.{there} {EXPECTED}")
     if (folder / "predictions").is_dir() and not (folder / "predictions.jsonl").exists():
         raise InputError(
             f"{folder}: holds a run of 'score --parquet', whose predictions are a table in "

@@ -109,6 +109,30 @@ def check_writable(path: Path) -> None:
             tempfile.TemporaryFile(dir=_final_place(path).parent).close()
 
 
+def check_replaces(path: Path, kind: str, *beginnings: bytes) -> None:
+    """Refuse to write over a file that holds something else, such as a photograph or a table.
+
+    An empty file and a device hold nothing to lose; at addresses stores keep versions.
+
+    Args:
+        path: to be written.
+        kind: what will be written there, such as "model".
+        beginnings: how files of that kind begin; capital letters are the same as small ones.
+
+    Raises:
+        InputError: the file that is there begins otherwise.
+    """
+    if isinstance(path, Remote) or not path.is_file():
+        return
+    with translated_errors(path), path.open("rb") as file:
+        found = file.read(max(map(len, beginnings))).lower()
+    if found and not found.startswith(tuple(beginning.lower() for beginning in beginnings)):
+        raise InputError(
+            f"cannot write {path}: what is there already is no {kind}, and would be lost. Give "
+            "another name, or remove that file first."
+        )
+
+
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
     """Turn the system's refusals to write `path` into errors that say what to do."""

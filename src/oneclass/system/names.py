@@ -7,9 +7,15 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from math import ceil, floor, log10
 from pathlib import Path
 
 _PERCENT = re.compile(r"(?<=\d) %")
+SEARCHED = 10_000
+"""Names of a folder among which one like a missing one is looked for."""
+ALIKE = 0.75
+"""So like, as difflib counts, that a slip of the finger may have made the one of the other."""
 _NUMBER = re.compile(r"(\d+)")
 _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
@@ -27,6 +33,17 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def plural(n: int, one: str, many: str | None = None) -> str:
     """The word that goes with a number: `images`, `image`."""
     return one if n == 1 else many or one + "s"
+
+
+def percent(share: float) -> str:
+    """`5 %`, `0.571 %`: a rate as all sentences have it."""
+    return f"{100 * share:.3g} %"
+
+
+def percent_up(share: float) -> str:
+    """The same, rounded up: what is told as the lowest rate can be asked for."""
+    step = 10.0 ** (floor(log10(share)) - 2)
+    return percent(ceil(share / step - 1e-9) * step)
 
 
 def unbroken(sentence: str) -> str:
@@ -53,6 +70,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` Did you mean block_2?`, or nothing where no known word is near."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1)
     return f" Did you mean {near[0]}?" if near else ""
+
+
+def near_path(path: Path) -> str:
+    """`parts/good`, if that is there and nearly called like a path that is not; else nothing."""
+    missing = next((p for p in (*reversed(path.parents), path) if not os.path.lexists(p)), path)
+    try:
+        with os.scandir(missing.parent) as entries:
+            names = [entry.name for entry in islice(entries, SEARCHED)]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(missing.name, names, n=1, cutoff=ALIKE)
+    other = missing.parent / near[0] / path.relative_to(missing) if near else path
+    return plain(str(other)) if os.path.lexists(other) else ""
 
 
 def told_apart(paths: Sequence[str]) -> list[str]:

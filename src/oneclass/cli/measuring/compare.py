@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import setting_option
 from oneclass.cli.talk.writing import say_folders
+from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
 if TYPE_CHECKING:
@@ -126,13 +126,22 @@ def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, draw
     if by_chance := [one.rows for one in found if one.above and not one.too_many]:
         names = ", ".join(by_chance)
         say(f"Above the promised share, but in so few images by chance, maybe: {names}.")
-    one = found[0]
-    words = shlex.join(["oneclass", "fit", *normal, "-o", "FILE.oneclass", "--rows", one.rows])
-    rest = "".join(f", or {other.rows}" for other in found[1:])
-    best = "the most found" if one.n_odd else "the smallest spread"
+    if len(found) > 1:
+        _say_best(found, normal)
+
+
+def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
+    """Which way did best here, by what, and the command that learns in it."""
+    kept = [one for one in found if not one.too_many]
+    if not kept:
+        say("No way kept the promise, so none is named the best.")
+        return
+    best = min(kept, key=lambda one: (-(one.found or 0), one.spread, one.seconds))
+    by = "has found the most" if best.n_odd else "has the smallest spread"
+    words = as_typed(["fit", *normal, "-o", "FILE.oneclass", "--rows", best.rows])
     say(
-        f"To learn in the way that suits ({best} among those that keep the promise; of equal ones "
-        f"the quickest): {words}{rest}"
+        f"{best.rows} {by} of those that kept the promise (of equal ones, the next figure decides: "
+        f"spread, then time). To learn so: oneclass {words}"
     )
 
 

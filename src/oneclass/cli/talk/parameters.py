@@ -64,13 +64,20 @@ class Share(click.ParamType[float]):
             share = -1.0
         if 0 < share < 1:
             return share
-        hint = (
+        if re.fullmatch(r"\d*,\d+ ?%?", text):
+            hint = f" Write {text.replace(',', '.')}, with a point."
+        else:
+            hint = self._without_percent(text, share)
+        expected = "expected a share above 0 and below 1, such as 0.01 or 1%."
+        raise click.BadParameter(f"{value!r}: {expected}{hint}", param=param, ctx=ctx)
+
+    def _without_percent(self, text: str, share: float) -> str:
+        """What to write for a number that was meant in percent; else nothing."""
+        return (
             f" For {text} %, write {text}% or {share / 100:g}."
             if 1 <= share < 100 and not text.endswith("%")
             else ""
         )
-        expected = "expected a share above 0 and below 1, such as 0.01 or 1%."
-        raise click.BadParameter(f"{value!r}: {expected}{hint}", param=param, ctx=ctx)
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):

@@ -111,6 +111,7 @@ def _score_all(
                 if to_line is not None and not print_data(to_line(result)):
                     to_line = None
                 if to_line is None and not keep:
+                    say(f"nobody reads on: {index + 1} of {len(sources)} images were looked at.")
                     break
     except KeyboardInterrupt:
         return predictions, errors, False

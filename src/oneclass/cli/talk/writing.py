@@ -9,7 +9,7 @@ import click
 
 from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, percent, plain, plural
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -61,7 +61,21 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     if detector.why:
         say(detector.why)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
+    _say_few(detector)
     say_rests_on_one(detector)
+
+
+def _say_few(detector: Detector) -> None:
+    """Tell that the usual rate was out of reach, where nobody asked for another one."""
+    from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
+
+    rate = detector.model.false_alarms
+    if detector.card["asked"]["false_alarms"] is None and rate > DEFAULT_FALSE_ALARMS:
+        say(
+            f"note: so few images support no lower rate; {percent(DEFAULT_FALSE_ALARMS)}, the "
+            f"usual one, takes {round(1 / DEFAULT_FALSE_ALARMS) - 1} different pictures, and a "
+            "hundred are a good start."
+        )
 
 
 def say_rests_on_one(detector: Detector) -> None:
@@ -89,7 +103,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
         "'oneclass check --json' names groups, too, by small pictures instead of what the network "
-        "sees: a few more or fewer. Detector.near_copies in Python has all of these."
+        "sees: more or fewer. After a fit in Python, Detector.near_copies has all of these."
     )
 
 

@@ -31,8 +31,10 @@ from numpy.typing import NDArray
 
 from oneclass.errors import ModelFileError
 from oneclass.rows import ArrayRows, FileRows, RowSource
-from oneclass.system.files import whole_file
+from oneclass.system.files import check_replaces, check_writable, whole_file
 from oneclass.system.host import portable
+from oneclass.system.names import near_path
+from oneclass.system.places import Remote
 
 MAGIC = b"ONECLASS"
 VERSION, READABLE = 4, (3, 4)
@@ -118,6 +120,16 @@ class Entry:
     start: int
 
 
+def check_model_place(path: Path) -> None:
+    """Find out before hours of work whether a model can be written, and nothing else be lost.
+
+    Raises:
+        InputError: it cannot, or another kind of file is there.
+    """
+    check_writable(path)
+    check_replaces(path, "model", MAGIC)
+
+
 def is_model(path: Path) -> bool:
     """Whether a file begins as model files do."""
     try:
@@ -185,8 +197,10 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         with path.open("rb", buffering=0) as file:
             yield file
     except OSError as error:
+        near = "" if isinstance(path, Remote) or path.exists() else near_path(path)
+        there = f" Did you mean {near}?" if near else ""
         raise ModelFileError(
-            f"model {path}: cannot be read: {error.strerror}. Give the path of a file that "
+            f"model {path}: cannot be read: {error.strerror}.{there} Give the path of a file that "
             "'oneclass fit' or Detector.save wrote."
         ) from error
 

@@ -100,6 +100,24 @@ def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:
     assert (process.returncode, out) == (0, "done\n")
 
 
+@pytest.mark.parametrize(
+    ("error", "code"), [("InputError", 143), ("ModelFileError", 143), ("StorageError", 5)]
+)
+def test_what_a_signal_makes_fail_is_no_error_of_its_own(error: str, code: int) -> None:
+    """A package that is being imported turns the interruption into an error of another kind."""
+    body = f"""\
+from oneclass import errors
+try:
+    {READY}; time.sleep(60)
+except KeyboardInterrupt:
+    raise errors.{error}("it cannot be opened") from None"""
+    process = started(body)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert said.strip() == ("interrupted." if code == 143 else "error: it cannot be opened")
+
+
 @pytest.mark.parametrize("command", ["fit", "check"])
 def test_a_long_command_leaves_nothing_half_written(tmp_path: Path, command: str) -> None:
     write_images(tmp_path / "normal", stripes(1500, seed=1))

@@ -17,8 +17,10 @@ import pytest
 import matconvnet_files as mcn
 from oneclass.backbones import Backbone, catalogue
 from oneclass.backbones.anatomy import shorthand, take_apart
+from oneclass.backbones.importing import ImportOptions, import_network
 from oneclass.cli import cli
 from oneclass.cli.talk.console import run
+from oneclass.errors import ModelFileError
 
 SIZE = (33, 33, 3)
 
@@ -351,3 +353,33 @@ def test_junk_is_refused(oneclass: Call, tmp_path: Path, name: str) -> None:
     )
     assert code == 4
     assert name in err
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "advice"),
+    [
+        (b"PK\3\4archive/data.pkl", "PyTorch and Keras", "torch.onnx.export"),
+        (b"\x80\2\x8a\nl\xfc", "a pickle", "torch.onnx.export"),
+        (b'\x3c\0\0\0\0\0\0\0{"a":{}}', "safetensors", "torch.onnx.export"),
+        (b"\x1c\0\0\0TFL3" + bytes(9), "TensorFlow Lite", "tf2onnx"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(9), "Keras", "tf2onnx"),
+        (b"GGUF" + bytes(9), "a language model", "for images"),
+        (b"ptrt" + bytes(9), "TensorRT", "was made from"),
+        (b"<?xml version='1.0'?><net>", "OpenVINO", "was made from"),
+        (b"<!DOCTYPE html><html>", "a web page", "fetch the file again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
+        (b"ONECLASS" + bytes(9), "a model of oneclass", "oneclass score"),
+    ],
+)
+def test_a_network_of_another_kind_is_named(
+    tmp_path: Path, start: bytes, kind: str, advice: str
+) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(start)
+    with pytest.raises(ModelFileError) as imported:
+        import_network(file, tmp_path / "out.onnx", ImportOptions())
+    with pytest.raises(ModelFileError) as opened:
+        Backbone(start, file="net.onnx")
+    for refused in (imported, opened):
+        assert kind in str(refused.value)
+        assert advice in str(refused.value)

@@ -54,6 +54,14 @@ def test_the_first_signal_ends_with_its_exit_code(number: signal.Signals) -> Non
     assert said.strip() == "interrupted."
 
 
+def test_the_exit_code_is_that_of_the_signal_wherever_it_came() -> None:
+    """Python itself ends by SIGINT after any KeyboardInterrupt in a text that it ran."""
+    process = started("exec(\"print('ready', flush=True); time.sleep(60)\")")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said.strip()) == (143, "interrupted.")
+
+
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_ends_at_once(second: signal.Signals) -> None:
     stubborn = f"try:\n    {READY}; time.sleep(60)\nfinally:\n    print('still', flush=True)"

@@ -18,6 +18,7 @@ from oneclass.backbones.matconvnet.graph import to_onnx
 from oneclass.backbones.matconvnet.records import read_simplenn
 from oneclass.backbones.onnx_file import ELSEWHERE, cut, metadata, weights_elsewhere, with_metadata
 from oneclass.backbones.onnx_graph import require_onnx
+from oneclass.backbones.refusals import no_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError, ModelFileError, OneclassError
@@ -169,9 +170,7 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
             raise ModelFileError(f"{file}: {ELSEWHERE}.")
         record = _record(file, told)
     except ValueError as error:
-        raise ModelFileError(
-            f"{file}: not a readable ONNX model ({error}). Export or copy it again."
-        ) from error
+        raise ModelFileError(f"{file}: {no_onnx(model, error)}") from error
     record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), options)
     record["name"] = options.name or record.get("name") or out.stem
     record |= {k: v for k in ("licence", "source") if (v := getattr(options, k)) is not None}

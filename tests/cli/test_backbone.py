@@ -383,3 +383,30 @@ def test_a_network_of_another_kind_is_named(
     for refused in (imported, opened):
         assert kind in str(refused.value)
         assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([("ReduceMean", ["x"], {"keepdims": 0})], "one number for all images"),
+        ([("Sub", ["x", "x"], {}), ("Div", ["t0", "t0"], {})], "not finite"),
+    ],
+)
+def test_networks_whose_rows_mean_nothing_are_refused(
+    tmp_path: Path, nodes: list[Any], said: str
+) -> None:
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    last = len(nodes) - 1
+    made = [
+        helper.make_node(op, inputs, ["r" if i == last else f"t{i}"], **settings)
+        for i, (op, inputs, settings) in enumerate(nodes)
+    ]
+    images = helper.make_tensor_value_info("x", kind, ["n", 3, 32, 32])
+    rows = helper.make_tensor_value_info("r", kind, None)
+    graph = helper.make_graph(made, "g", [images], [rows])
+    versions = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=versions, ir_version=8), tmp_path / "n.onnx")
+    options = ImportOptions(size=(32, 32), mean=(0.5,) * 3, std=(1.0,) * 3)
+    with pytest.raises(ModelFileError, match=said):
+        import_network(tmp_path / "n.onnx", tmp_path / "o.onnx", options)
+    assert not (tmp_path / "o.onnx").exists()

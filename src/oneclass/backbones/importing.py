@@ -222,12 +222,20 @@ def _check_layers(content: bytes, file: Path, layers: Sequence[str]) -> None:
 
 
 def _see_that_it_runs(backbone: Backbone, file: Path) -> None:
-    """Two images must give two rows, each as if it were alone."""
+    """Two images must give two rows of finite numbers."""
     backbone.shapes()
-    two = np.zeros((2, *backbone.spec.preprocessing.shape), np.float32)
-    sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
+    shape = (2, *backbone.spec.preprocessing.shape)
+    two = np.random.default_rng(0).random(shape, np.float32)
+    rows = backbone.session(backbone.layers)(two)
+    sizes = {len(values) for values in rows}
     if sizes != {2}:
         raise ModelFileError(
             f"{file}: gives {sorted(sizes)} rows for 2 images. Its layers' first axis must be that "
             "of the images."
         )
+    for layer, values in zip(backbone.layers, rows, strict=True):
+        if not np.isfinite(values).all():
+            raise ModelFileError(
+                f"{file}: {layer} gives numbers that are not finite, for an image of noise. Export "
+                "the network again, or name another layer."
+            )

@@ -243,6 +243,7 @@ class LayerSession:
 
         Raises:
             StorageError: out of memory.
+            ModelFileError: a layer has no axis at all.
         """
         step = self.together
         try:
@@ -261,6 +262,11 @@ class LayerSession:
                 "Python threads=1), a machine or container with more memory, or a model that was "
                 "fitted to smaller images (size)."
             ) from error
+        if any(np.ndim(values) == 0 for values in done[0]):
+            raise ModelFileError(
+                "a layer of the network gives one number for all images. Its layers' first axis "
+                "must be that of the images; name another layer."
+            )
         return self._seen([np.concatenate(one) for one in zip(*done, strict=True)], images)
 
     def _seen(

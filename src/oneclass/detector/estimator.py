@@ -180,10 +180,10 @@ class Detector(Facts):
         """
         sources = gather(images)
         sources.refuse_nowhere()
+        results = list(self.score_each(sources, progress=progress))
         if not len(sources) and not sources.errors:
             told = "there is no image in what was given, so there are no predictions"
             warnings.warn(told, UserWarning, stacklevel=2)
-        results = list(self.score_each(sources, progress=progress))
         predictions = tuple(r for r in results if isinstance(r, Prediction))
         return Predictions(
             predictions,

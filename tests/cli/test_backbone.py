@@ -17,8 +17,10 @@ import pytest
 import matconvnet_files as mcn
 from oneclass.backbones import Backbone, catalogue
 from oneclass.backbones.anatomy import shorthand, take_apart
+from oneclass.backbones.importing import ImportOptions, import_network
 from oneclass.cli import cli
 from oneclass.cli.talk.console import run
+from oneclass.errors import ModelFileError
 
 SIZE = (33, 33, 3)
 
@@ -351,3 +353,60 @@ def test_junk_is_refused(oneclass: Call, tmp_path: Path, name: str) -> None:
     )
     assert code == 4
     assert name in err
+
+
+@pytest.mark.parametrize(
+    ("start", "kind", "advice"),
+    [
+        (b"PK\3\4archive/data.pkl", "PyTorch and Keras", "torch.onnx.export"),
+        (b"\x80\2\x8a\nl\xfc", "a pickle", "torch.onnx.export"),
+        (b'\x3c\0\0\0\0\0\0\0{"a":{}}', "safetensors", "torch.onnx.export"),
+        (b"\x1c\0\0\0TFL3" + bytes(9), "TensorFlow Lite", "tf2onnx"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(9), "Keras", "tf2onnx"),
+        (b"GGUF" + bytes(9), "a language model", "for images"),
+        (b"ptrt" + bytes(9), "TensorRT", "was made from"),
+        (b"<?xml version='1.0'?><net>", "OpenVINO", "was made from"),
+        (b"<!DOCTYPE html><html>", "a web page", "fetch the file again"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
+        (b"ONECLASS" + bytes(9), "a model of oneclass", "oneclass score"),
+    ],
+)
+def test_a_network_of_another_kind_is_named(
+    tmp_path: Path, start: bytes, kind: str, advice: str
+) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(start)
+    with pytest.raises(ModelFileError) as imported:
+        import_network(file, tmp_path / "out.onnx", ImportOptions())
+    with pytest.raises(ModelFileError) as opened:
+        Backbone(start, file="net.onnx")
+    for refused in (imported, opened):
+        assert kind in str(refused.value)
+        assert advice in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ([("ReduceMean", ["x"], {"keepdims": 0})], "one number for all images"),
+        ([("Sub", ["x", "x"], {}), ("Div", ["t0", "t0"], {})], "not finite"),
+    ],
+)
+def test_networks_whose_rows_mean_nothing_are_refused(
+    tmp_path: Path, nodes: list[Any], said: str
+) -> None:
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    last = len(nodes) - 1
+    made = [
+        helper.make_node(op, inputs, ["r" if i == last else f"t{i}"], **settings)
+        for i, (op, inputs, settings) in enumerate(nodes)
+    ]
+    images = helper.make_tensor_value_info("x", kind, ["n", 3, 32, 32])
+    rows = helper.make_tensor_value_info("r", kind, None)
+    graph = helper.make_graph(made, "g", [images], [rows])
+    versions = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=versions, ir_version=8), tmp_path / "n.onnx")
+    options = ImportOptions(size=(32, 32), mean=(0.5,) * 3, std=(1.0,) * 3)
+    with pytest.raises(ModelFileError, match=said):
+        import_network(tmp_path / "n.onnx", tmp_path / "o.onnx", options)
+    assert not (tmp_path / "o.onnx").exists()

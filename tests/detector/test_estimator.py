@@ -202,14 +202,20 @@ def test_a_path_that_leads_nowhere_is_no_empty_result(fitted: Detector, tmp_path
     gone = [tmp_path / "gone", str(tmp_path / "no*.png")]
     with pytest.raises(InputError, match="gone: there is no such file or folder"):
         fitted.score(gone[0])
-    with pytest.raises(InputError, match=r"gone.* \(and 1 more that is missing\)"):
+    with pytest.raises(InputError, match=r"gone.* \(and 1 more like it\)"):
         fitted.score(gone)
     (tmp_path / "bad.png").write_text("x")
     paths = write_images(tmp_path / "new", stripes(1, seed=12))
     mixed, damaged = fitted.score([*gone, *paths]), fitted.score([*gone, tmp_path / "bad.png"])
     assert (len(mixed), len(mixed.errors)) == (1, 2)
     assert (len(damaged), len(damaged.errors)) == (0, 3)
-    assert len(fitted.score([])) == 0
+
+
+def test_an_empty_folder_gives_an_empty_result_and_a_word(fitted: Detector, tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("x")
+    for nothing in ([], tmp_path, np.zeros((0, 64, 64), np.uint8)):
+        with pytest.warns(UserWarning, match="no image in what was given"):
+            assert len(fitted.score(nothing)) == 0
 
 
 @pytest.mark.parametrize("depth", ["uint16", "float32"])

@@ -48,6 +48,62 @@ def test_one_pixel_in_every_image_does_not_set_the_scale() -> None:
     assert far == tuple(range(30))
 
 
+@pytest.mark.parametrize("mark", [-3.4e38, -9999, 3.4e38])
+@pytest.mark.parametrize("every", [1, 3, 10])
+def test_a_mark_in_many_images_does_not_set_the_scale(mark: float, every: int) -> None:
+    """A border without data around each image, or around some of them."""
+    images = [image.copy() for image in FLOATS]
+    for image in images[::every]:
+        image[:3] = image[:, -2:] = mark
+    scale, far = choose_common_scale("float32", ranges(images))
+    assert far == tuple(range(0, 60, every))
+    assert FLOATS.min() <= scale.low < scale.high <= FLOATS.max()
+    assert scale.high - scale.low > 0.8 * (FLOATS.max() - FLOATS.min())
+
+
+def test_saturated_borders_of_12_bit_data_do_not_set_the_scale() -> None:
+    images = list(stripes(30, seed=1, side=64).astype(np.uint16) * 16)
+    for image in images:
+        image[:, :5] = 65535
+    scale, far = choose_common_scale("uint16", ranges(images))
+    assert (scale.high, len(far)) == (4095.0, 30)
+
+
+@pytest.mark.parametrize("object_to", [20000, 65534])
+def test_a_white_background_is_part_of_the_picture(object_to: int) -> None:
+    image = np.full((64, 64), 65535, np.uint16)
+    image[20:40, 20:40] = np.linspace(0, object_to, 400).reshape(20, 20)
+    assert choose_common_scale("uint16", ranges([image] * 9)) == (
+        PixelScale("uint16", 0.0, 65535.0),
+        (),
+    )
+
+
+def test_two_values_alone_are_both_meant() -> None:
+    image = np.zeros((64, 64), np.float32)
+    image[9:30] = 1000
+    assert choose_common_scale("float32", ranges([image] * 9))[0].high == 1000
+
+
+@pytest.mark.parametrize("n_bright", [4, 15, 29])
+def test_images_that_the_common_scale_hides_are_named(tmp_path: Path, n_bright: int) -> None:
+    """8 bits kept in 16 among images that use all 16: the bright ones set the scale."""
+    (tmp_path / "normal").mkdir()
+    for i, image in enumerate(stripes(30, seed=1, side=64).astype(np.uint16)):
+        pixels = image * 250 if i < n_bright else image
+        (tmp_path / "normal" / f"{i:03}.tif").write_bytes(damage.tiff(pixels))
+    report = check([tmp_path / "normal"])
+    assert len(report.faint) == 30 - n_bright
+    assert report.faint[0].name == f"{n_bright:03}.tif"
+    assert "less than a sixteenth of the scale" in report.text()
+    (note,) = (
+        told
+        for told in Detector(size=(64, 64)).fit(tmp_path / "normal").card["fit"]["warnings"]
+        if "sixteenth" in told
+    )
+    assert f"{n_bright:03}.tif" in note
+
+
 @given(st.lists(st.lists(st.floats(10, 30, width=32), min_size=1, max_size=9), min_size=1))
 def test_values_that_keep_together_set_it_as_ever(values: list[list[float]]) -> None:
     images = [np.array([10, 20, 30, *some], np.float32) for some in values]

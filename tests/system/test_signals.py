@@ -54,6 +54,14 @@ def test_the_first_signal_ends_with_its_exit_code(number: signal.Signals) -> Non
     assert said.strip() == "interrupted."
 
 
+def test_the_exit_code_is_that_of_the_signal_wherever_it_came() -> None:
+    """Python itself ends by SIGINT after any KeyboardInterrupt in a text that it ran."""
+    process = started("exec(\"print('ready', flush=True); time.sleep(60)\")")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said.strip()) == (143, "interrupted.")
+
+
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_ends_at_once(second: signal.Signals) -> None:
     stubborn = f"try:\n    {READY}; time.sleep(60)\nfinally:\n    print('still', flush=True)"
@@ -98,6 +106,24 @@ def test_a_signal_that_was_ignored_from_the_start_stays_ignored() -> None:
     process.send_signal(signal.SIGHUP)
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "done\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [("InputError", 143), ("ModelFileError", 143), ("StorageError", 5)]
+)
+def test_what_a_signal_makes_fail_is_no_error_of_its_own(error: str, code: int) -> None:
+    """A package that is being imported turns the interruption into an error of another kind."""
+    body = f"""\
+from oneclass import errors
+try:
+    {READY}; time.sleep(60)
+except KeyboardInterrupt:
+    raise errors.{error}("it cannot be opened") from None"""
+    process = started(body)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert said.strip() == ("interrupted." if code == 143 else "error: it cannot be opened")
 
 
 @pytest.mark.parametrize("command", ["fit", "check"])

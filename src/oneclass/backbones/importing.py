@@ -25,6 +25,7 @@ from oneclass.backbones.onnx_file import (
     with_metadata,
 )
 from oneclass.backbones.onnx_graph import require_onnx
+from oneclass.backbones.refusals import no_onnx
 from oneclass.backbones.session import METADATA_KEY, Backbone
 from oneclass.backbones.spec import Preprocessing
 from oneclass.errors import InputError, ModelFileError, OneclassError
@@ -177,9 +178,7 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
             raise ModelFileError(f"{file}: {ELSEWHERE}.")
         record = _record(file, told)
     except ValueError as error:
-        raise ModelFileError(
-            f"{file}: not a readable ONNX model ({error}). Export or copy it again."
-        ) from error
+        raise ModelFileError(f"{file}: {no_onnx(model, error)}") from error
     record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), options)
     record["name"] = options.name or record.get("name") or out.stem
     record |= {k: v for k in ("licence", "source") if (v := getattr(options, k)) is not None}
@@ -231,12 +230,20 @@ def _check_layers(content: bytes, file: Path, layers: Sequence[str]) -> None:
 
 
 def _see_that_it_runs(backbone: Backbone, file: Path) -> None:
-    """Two images must give two rows, each as if it were alone."""
+    """Two images must give two rows of finite numbers."""
     backbone.shapes()
-    two = np.zeros((2, *backbone.spec.preprocessing.shape), np.float32)
-    sizes = {len(values) for values in backbone.session(backbone.layers)(two)}
+    shape = (2, *backbone.spec.preprocessing.shape)
+    two = np.random.default_rng(0).random(shape, np.float32)
+    rows = backbone.session(backbone.layers)(two)
+    sizes = {len(values) for values in rows}
     if sizes != {2}:
         raise ModelFileError(
             f"{file}: gives {sorted(sizes)} rows for 2 images. Its layers' first axis must be that "
             "of the images."
         )
+    for layer, values in zip(backbone.layers, rows, strict=True):
+        if not np.isfinite(values).all():
+            raise ModelFileError(
+                f"{file}: {layer} gives numbers that are not finite, for an image of noise. Export "
+                "the network again, or name another layer."
+            )

@@ -23,7 +23,7 @@ from oneclass.backbones.onnx_file import (
     tensor_names,
     weights_elsewhere,
 )
-from oneclass.backbones.refusals import refused_as
+from oneclass.backbones.refusals import no_onnx, refused_as
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 from oneclass.backbones.tokens import tensor_of, view
@@ -66,9 +66,7 @@ class Backbone:
             record = metadata(model, METADATA_KEY)
             elsewhere = weights_elsewhere(model)
         except ValueError as error:
-            raise ModelFileError(
-                f"backbone {file}: not a readable ONNX model ({error}). Export or copy it again."
-            ) from error
+            raise ModelFileError(f"backbone {file}: {no_onnx(model, error)}") from error
         if elsewhere:  # a digest of this file would not stand for them
             raise ModelFileError(f"backbone {file}: {ELSEWHERE}.")
         if record is None:
@@ -245,6 +243,7 @@ class LayerSession:
 
         Raises:
             StorageError: out of memory.
+            ModelFileError: a layer has no axis at all.
         """
         step = self.together
         try:
@@ -263,6 +262,11 @@ class LayerSession:
                 "Python threads=1), a machine or container with more memory, or a model that was "
                 "fitted to smaller images (size)."
             ) from error
+        if any(np.ndim(values) == 0 for values in done[0]):
+            raise ModelFileError(
+                "a layer of the network gives one number for all images. Its layers' first axis "
+                "must be that of the images; name another layer."
+            )
         return self._seen([np.concatenate(one) for one in zip(*done, strict=True)], images)
 
     def _seen(

@@ -19,6 +19,7 @@ from oneclass.images.scale import (
     PixelScale,
     choose_common_scale,
     choose_scale,
+    faint,
 )
 from oneclass.images.sources import Progress, Sources, check_depth, led_nowhere
 from oneclass.representations import (
@@ -73,7 +74,8 @@ def choose_pixel_scale(
         cache: a folder in which the range of each image is kept, or None.
 
     Returns:
-        The rule, and a sentence about the images whose extreme values it leaves out, if any.
+        The rule, and sentences about images whose extreme values it leaves out, and about those
+        that it hides, if any.
 
     Raises:
         InputError: as many images of one depth as of another; float images all of one value.
@@ -90,20 +92,34 @@ def choose_pixel_scale(
 
     store = None
     if cache is not None and isinstance(workers, int):
-        store = RowStore(cache, {"kind": "ranges of pixels", "depth": depth})
+        store = RowStore(cache, {"kind": "ranges of pixels but for marks", "depth": depth})
     found = _of_readable(partial(_measured, depth=depth, store=store), sources, workers)
     if store is not None:
         store.flush()
-    scale, far = choose_common_scale(depth, [one for _, one in found])
-    return scale, (_far_note([found[i][0] for i in far], scale),) if far else ()
+    ranges = [one for _, one in found]
+    scale, far = choose_common_scale(depth, ranges)
+    notes = ((_far_note, far), (_faint_note, faint(scale, ranges)))
+    return scale, tuple(told([found[i][0] for i in few], scale) for told, few in notes if few)
+
+
+def _faint_note(names: list[str], scale: PixelScale) -> str:
+    """Whom the scale hides."""
+    return (
+        f"{count(len(names), 'image spans', 'images span')} less than a sixteenth of the scale, "
+        f"{scale.low:g} to {scale.high:g}, which hides most of them: {_some(names)}. Bring all to "
+        "one range of values, or fit a model for each kind."
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def _far_note(names: list[str], scale: PixelScale) -> str:
     """Whose values set no scale."""
-    shown = ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
     return (
-        f"{count(len(names), 'image holds', 'images hold')} pixel values far from all "
-        f"others, such as stand for no data: {shown}. The scale, {scale.low:g} to {scale.high:g}, "
+        f"{count(len(names), 'image holds', 'images hold')} pixel values far from all others, "
+        f"such as stand for no data: {_some(names)}. The scale, {scale.low:g} to {scale.high:g}, "
         "goes without them. Look at these images, and leave them out if they are wrong."
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -171,12 +172,18 @@ class Detector(Facts):
         Returns:
             One prediction for each image that could be read, in order, and the errors.
 
+        Warns:
+            UserWarning: there is no image in it, as in an empty folder.
+
         Raises:
             InputError: nothing that was given is there.
         """
         sources = gather(images)
         sources.refuse_nowhere()
         results = list(self.score_each(sources, progress=progress))
+        if not len(sources) and not sources.errors:
+            told = "there is no image in what was given, so there are no predictions"
+            warnings.warn(told, UserWarning, stacklevel=2)
         predictions = tuple(r for r in results if isinstance(r, Prediction))
         return Predictions(
             predictions,

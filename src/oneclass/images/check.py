@@ -17,7 +17,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images import folders, reading, special
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
-from oneclass.images.scale import PixelRange, choose_common_scale
+from oneclass.images.scale import PixelRange, choose_common_scale, faint
 from oneclass.images.sounding import sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
@@ -54,6 +54,7 @@ class CheckReport:
         rarer: files of another depth or colour than most, by what they are: ``"RGB"``, ...
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
+        faint: those that span next to nothing of the scale that a model of all would have.
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
         suspect: folders whose names speak of defects -> number of images.
@@ -70,6 +71,7 @@ class CheckReport:
     rarer: Mapping[str, tuple[Path, ...]]
     constant: tuple[Path, ...]
     far: tuple[Path, ...]
+    faint: tuple[Path, ...]
     special: tuple[str, ...]
     ignored: Mapping[str, int]
     suspect: Mapping[Path, int]
@@ -146,6 +148,12 @@ class CheckReport:
                 "without them; leave them out if they are wrong.",
             ),
             (
+                self.faint,
+                f"{count(len(self.faint), 'image spans', 'images span')} less than a sixteenth of "
+                "the scale that a model of all of these would have, which hides most of them. "
+                "Bring all to one range of values, or train one model for each kind.",
+            ),
+            (
                 0 < self.images < FEW,
                 f"{_images(self.images)} few: below {FEW}, no threshold can promise fewer than "
                 "5 % false alarms.",
@@ -169,6 +177,7 @@ class CheckReport:
             "rarer": {kind: list(map(str, paths)) for kind, paths in self.rarer.items()},
             "constant": [str(path) for path in self.constant],
             "far": [str(path) for path in self.far],
+            "faint": [str(path) for path in self.faint],
             "special_formats": list(self.special),
             "ignored": dict(self.ignored),
             "suspect_folders": {str(folder): n for folder, n in self.suspect.items()},
@@ -204,6 +213,8 @@ class CheckReport:
             lines += ["", "One single colour:", *_names(self.constant)]
         if self.far:
             lines += ["", "Values far from all others:", *_names(self.far)]
+        if self.faint:
+            lines += ["", "A sliver of the common scale:", *_names(self.faint)]
         for reason in dict.fromkeys(e.reason for e in self.errors):
             same = [e for e in self.errors if e.reason == reason]
             lines += ["", f"Unreadable, {reason} ({len(same)}):"]
@@ -244,6 +255,7 @@ def check(
     for fact in facts:
         groups.setdefault(fact.digest, []).append(fact.path)
     headers = [fact.header for fact in facts]
+    outside, hidden = _far_and_faint(facts)
     return CheckReport(
         images=len(facts),
         errors=tuple(errors),
@@ -255,7 +267,8 @@ def check(
         near=_near(facts),
         rarer={**_rarer(facts, lambda h: h.depth), **_rarer(facts, _colour)},
         constant=tuple(fact.path for fact in facts if fact.constant),
-        far=_far(facts),
+        far=outside,
+        faint=hidden,
         special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
         suspect=_suspect(facts),
@@ -315,16 +328,23 @@ def _near(facts: list[_Facts]) -> tuple[tuple[Path, ...], ...]:
     return tuple(tuple(some[i].path for i in group) for group in groups)
 
 
-def _far(facts: list[_Facts]) -> tuple[Path, ...]:
-    """Files whose values set no scale, of each depth, in the order of the inputs."""
-    found: set[Path] = set()
+def _far_and_faint(facts: list[_Facts]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Files whose values set no scale, and those that it hides; in the order of the inputs."""
+    outside: set[Path] = set()
+    hidden: set[Path] = set()
     for depth in {fact.header.depth for fact in facts}:
         deep = [(fact.path, fact.range) for fact in facts if fact.header.depth == depth]
         some = [(path, one) for path, one in deep if one is not None]
+        ranges = [one for _, one in some]
         with suppress(InputError):  # all of one value
-            _, far = choose_common_scale(depth, [one for _, one in some]) if some else (None, ())
-            found |= {some[i][0] for i in far}
-    return tuple(fact.path for fact in facts if fact.path in found)
+            if ranges:
+                scale, far = choose_common_scale(depth, ranges)
+                outside |= {some[i][0] for i in far}
+                hidden |= {some[i][0] for i in faint(scale, ranges)}
+    return (
+        tuple(fact.path for fact in facts if fact.path in outside),
+        tuple(fact.path for fact in facts if fact.path in hidden),
+    )
 
 
 def _suspect(facts: list[_Facts]) -> dict[Path, int]:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, InputError
 from oneclass.images import lists
 from oneclass.images.inside import (
     HEATMAPS,
@@ -149,19 +149,24 @@ class _Walk:
                 return
             path = as_spelt_here(path)
             if path.is_dir():
-                self._folder(path)
+                if entry is not None and lists.is_root(path):
+                    self.refuse(source, "not_a_file", _meant(entry))
+                else:
+                    self._folder(path)
             elif path.suffix.lower() == ".txt" and path.is_file():
                 self._list(path)
             elif os.path.lexists(path):
                 self._paths.append(str(path.parent), path.name)
             elif _MAGIC.search(str(given)) and not literal:
-                self._glob(str(given))
+                self._glob(str(given), entry)
             else:
                 advice = lists.advice(str(given) if entry is None else entry)
                 near = near_path(path) if entry is None else ""
                 advice += f" (there is {near})" if near else ""
                 by = f" (the list {source} names it)" if source else ""
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}{by}")
+        except InputError as problem:  # a file:// address of another machine
+            self.refuse(given, "unreadable", str(problem).rstrip("."))
         except (OSError, ValueError) as problem:
             self.refuse(given, "unreadable", f"it cannot be looked at ({why(problem)}); {ALLOWED}")
 
@@ -176,10 +181,7 @@ class _Walk:
             return
         for entry in found:
             if lists.is_everything(entry):
-                self.refuse(
-                    source, "not_a_file", f"it is a list, and {entry!r} in it would mean all that "
-                    "there is; name a folder or a file, or give the folder itself as the input"
-                )  # fmt: skip
+                self.refuse(source, "not_a_file", _meant(entry))
             else:
                 given = entry if is_address(entry) else base / entry
                 self.take(given, literal=literal, entry=entry, source=source)
@@ -235,7 +237,7 @@ class _Walk:
         else:
             self.ignored[suffix] += 1
 
-    def _glob(self, pattern: str) -> None:
+    def _glob(self, pattern: str, entry: str | None) -> None:
         start, stars, rest = pattern.partition("**")
         # The standard library follows links in circles under **, so that part is walked here.
         root = (start or ".") if stars else pattern
@@ -250,7 +252,8 @@ class _Walk:
                     count += 1
                     self._add_known(folder, name)
         if not count:
-            self.refuse(pattern, "missing", "no file or folder matches this pattern; check it")
+            advice = lists.advice(entry or pattern, "check it")
+            self.refuse(pattern, "missing", f"no file or folder matches this pattern; {advice}")
 
     def _files(self, root: Path) -> Iterator[tuple[str, str]]:
         """Folder and name of files in natural order, then those of its folders; each once."""
@@ -286,6 +289,13 @@ class _Walk:
                 folders.append(entry.name)
             else:
                 yield entry.name
+
+
+def _meant(entry: str) -> str:
+    return (
+        f"it is a list, and {entry!r} in it would mean all that there is; name a folder or a file, "
+        "or give the folder itself as the input"
+    )
 
 
 def _real(path: Path) -> str:

@@ -35,7 +35,11 @@ def in_order(names: Iterator[str]) -> Iterator[str]:
 
 
 def remote_names(folder: Remote, folders: list[str], ignored: Counter[str]) -> Iterator[str]:
-    """The names of files at an address; those of folders are put aside, heatmaps are counted."""
+    """The names of files at an address; those of folders are put aside, heatmaps are counted.
+
+    To look for a mark takes a request each, so that only names with their numbers beside them are
+    looked at.
+    """
     entries = [(name, is_folder) for name, is_folder in folder.entries() if not hidden(name)]
     names = {name for name, is_folder in entries if not is_folder}
     for name, is_folder in entries:
@@ -75,8 +79,11 @@ def matches(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
 
 
 def is_ours(folder: str, name: str) -> bool:
-    """Whether this is a heatmap drawn here: by its name, its numbers beside it, its mark."""
-    if not _DRAWN.match(name) or not os.path.exists(f"{folder}/{name[:-4]}.npy"):  # noqa: PTH110
+    """Whether this is a heatmap drawn here: by its name and its mark.
+
+    The numbers beside it are larger and may have been removed.
+    """
+    if not _DRAWN.match(name):
         return False
     try:
         with open(f"{folder}/{name}", "rb") as file:  # noqa: PTH123

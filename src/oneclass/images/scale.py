@@ -23,6 +23,11 @@ FEW_IMAGES, ALONE = 5, 0.05
 """From so many images on, one, or this share of them, sets no scale alone."""
 FAR = 4.0
 """What exceeds the range of the others so many times is far."""
+MARK = 8.0
+"""A value that many pixels of an image have is a mark where it leaves less than one part in so many
+of the range for all others: of an object before white, more would be left."""
+FAINT = 16.0
+"""An image that spans less than one part in so many of the scale shows next to nothing on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,11 @@ def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:
 
 @dataclass(frozen=True, slots=True)
 class PixelRange:
-    """Of one image: the extremes of all its pixels, and of all but a handful at either end."""
+    """Of one image: the extremes of all its pixels, and of all but a handful at either end.
+
+    A lone value far from all others, such as stands for no data, is left out of the latter, too,
+    however many pixels have it.
+    """
 
     lowest: float
     low: float
@@ -96,7 +105,34 @@ class PixelRange:
         few = min(max(HANDFUL, int(MOST_HANDFUL * flat.size)), flat.size // 64)
         places = sorted({0, few, flat.size - 1 - few, flat.size - 1})
         ordered = np.partition(flat, places)
-        return cls(*(float(ordered[i]) for i in (0, few, flat.size - 1 - few, flat.size - 1)))
+        ends = (ordered[i] for i in (0, few, flat.size - 1 - few, flat.size - 1))
+        return _without_marks(flat, *map(float, ends))
+
+
+def _without_marks(
+    flat: NDArray[Any], lowest: float, low: float, high: float, highest: float
+) -> PixelRange:
+    """The range without values at its ends that many pixels have and that stand alone."""
+    whole = PixelRange(lowest, low, high, highest)
+    if low > lowest and high < highest:
+        return whole
+    inside = flat[(flat > lowest) & (flat < highest)]
+    if inside.size <= flat.size // 64:
+        return whole
+    few = min(HANDFUL, (inside.size - 1) // 2)
+    ordered = np.partition(inside, sorted({few, inside.size - 1 - few}))
+    bottom, top = float(ordered[few]), float(ordered[inside.size - 1 - few])
+    gap = (MARK - 1) * (top - bottom)
+
+    def many(value: float) -> bool:
+        return int(np.count_nonzero(flat == value)) > HANDFUL
+
+    return PixelRange(
+        lowest,
+        bottom if bottom - lowest > gap and many(lowest) else low,
+        top if highest - top > gap and many(highest) else high,
+        highest,
+    )
 
 
 def choose_common_scale(
@@ -124,3 +160,12 @@ def choose_common_scale(
     highest = max(next((v for v in (r.highest, r.high) if v <= ceiling), top) for r in ranges)
     far = tuple(i for i, r in enumerate(ranges) if r.lowest < floor or r.highest > ceiling)
     return choose_scale(depth, lowest, highest), far
+
+
+def faint(scale: PixelScale, ranges: Sequence[PixelRange]) -> tuple[int, ...]:
+    """The positions of images that span next to nothing of the scale, though more than one value.
+
+    Such are images of 8 bits kept in 16 among others that use all 16.
+    """
+    least = (scale.high - scale.low) / FAINT
+    return tuple(i for i, r in enumerate(ranges) if r.lowest < r.highest and r.high - r.low < least)

@@ -19,7 +19,6 @@ from oneclass.images import folders, reading
 from oneclass.images.formats.source import MAX_BYTES, MORE_MEMORY, Header
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
-from oneclass.system.names import plural
 from oneclass.system.paths import Texts
 from oneclass.system.places import Remote
 
@@ -29,6 +28,8 @@ BYTES_A_BYTE = 4
 """What reading and preparing an image takes at its peak, in bytes for each byte of its pixels."""
 FETCHING = 4
 """Images that a worker has on their way: stores answer in about the time that an image takes."""
+LONGEST_PATH = 4096
+WITHOUT_MASK = "a numpy array without a mask"
 NO_MEMORY = f"there was not enough memory for it; {MORE_MEMORY}"
 RANGES = {"uint8": " (0 to 255)", "uint16": " (0 to 65535)"}
 Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any]]
@@ -63,9 +64,7 @@ class Sources:
             InputError: all that was given is missing; the message has the first one.
         """
         if self.errors and not len(self) and all(e.reason == "missing" for e in self.errors):
-            n = len(self.errors) - 1
-            more = f" (and {n} more that {plural(n, 'is', 'are')} missing)" if n else ""
-            raise InputError(f"{self.errors[0]}{more}. Give files, or folders with images.")
+            raise InputError(f"{led_nowhere(self.errors)} Give files, or folders with images.")
 
     def threads(self, workers: int) -> int:
         """How many threads keep so many at work: who fetches an image waits for it."""
@@ -204,11 +203,12 @@ def _one_dimension(given: Any) -> Any:
     if isinstance(given, (str, bytes, os.PathLike)) or _of_pil(given):
         return [given]
     wrong = {
-        "a numpy array without a mask": isinstance(given, np.ma.MaskedArray),
+        WITHOUT_MASK: isinstance(given, np.ma.MaskedArray),
         "one column of this table": hasattr(given, "columns"),
         "the path of this file": isinstance(given, io.IOBase),
         "a list of its keys or of its values": isinstance(given, Mapping),
-        "paths, or numpy arrays": not isinstance(given, Iterable),
+        "paths, or numpy arrays": not isinstance(given, Iterable)
+        or isinstance(given, (bytearray, memoryview)),
     }
     for expected in (expected for expected, holds in wrong.items() if holds):
         raise InputError(f"images of type {type(given).__name__}: expected {expected}.")
@@ -223,6 +223,13 @@ def _plain(item: Any) -> Any:
         return item
     if _of_pil(item):
         return _as_array(item)
+    if isinstance(item, np.ma.MaskedArray):
+        raise InputError(f"images of type {type(item).__name__}: expected {WITHOUT_MASK}.")
+    if isinstance(item, bytes) and (b"\0" in item or len(item) > LONGEST_PATH):
+        raise InputError(
+            "images of type bytes: expected paths, and these are the content of a file. Give its "
+            "path, or PIL.Image.open(io.BytesIO(content))."
+        )
     return os.fsdecode(item) if isinstance(item, (bytes, os.PathLike)) else item
 
 

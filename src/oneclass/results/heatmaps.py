@@ -116,7 +116,7 @@ def _remove_older(folder: Path) -> None:
             name = Path(row.get("png") or "").name
             if name and is_ours(str(folder), name):
                 (folder / name).unlink()
-                (folder / f"{name[:-4]}.npy").unlink()
+                (folder / f"{name[:-4]}.npy").unlink(missing_ok=True)
 
 
 def draw_each(

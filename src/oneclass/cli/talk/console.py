@@ -185,6 +185,9 @@ def _run(command: click.Command) -> int:
         say("interrupted.")
         return signals.exit_code()
     except OneclassError as error:
+        if signals.received() and not isinstance(error, StorageError):
+            say("interrupted.")  # what was being imported or opened tells it in its own way
+            return signals.exit_code()
         say(f"error: {plain(str(error))}")
         return error.exit_code
     except MemoryError:

@@ -16,7 +16,7 @@ from oneclass.cli.talk.console import (
     say,
     say_errors,
 )
-from oneclass.cli.talk.parameters import Here
+from oneclass.cli.talk.parameters import Here, setting_option
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
@@ -42,7 +42,7 @@ COLUMNS = ("path", "score", "p_value", "exported_is_anomaly", "is_anomaly", "ano
     "--csv", "table", type=Here(), metavar="FILE", help="File for the differences of every image."
 )
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
-@click.option("--threads", type=int, help="Threads to use.  [default: all cores]")
+@setting_option("threads")
 def verify(
     exported: str,
     model: str,

@@ -34,7 +34,8 @@ NEAR = 0.8
 """So like a word for normal, as difflib counts, that it may be one that was mistyped."""
 LETTERS = 2
 """So many at least has the name of a defect."""
-SHOWN, SHOWN_KINDS = 3, 10
+SHOWN, SHOWN_KINDS, SAID = 3, 10, 100
+"""Names, kinds and letters that a message repeats."""
 HERE = Path()
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
@@ -203,8 +204,8 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
     found = [name for name in COLUMNS if name in columns]
     if not found or "path" not in columns:
         raise InputError(
-            f"labels {file}: found {', '.join(columns) or 'no rows'}. Expected a header with path "
-            f"and one of {', '.join(COLUMNS)}."
+            f"labels {file}: found {', '.join(columns)[:SAID] or 'no rows'}. Expected a header "
+            f"with path and one of {', '.join(COLUMNS)}."
         )
     if found[0] == "is_anomaly" and "p_value" in columns:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -125,9 +126,10 @@ def _of_another(run: Run, folder: Path, model: Path, digest: str) -> str:
                 f"{folder}: was scored before {model} was written anew. Score again with it, or "
                 f"give {kept}, which is the model as it was then."
             )
+    how = shlex.join(["oneclass", *map(str, run.record.get("command", []))])
     return (
-        f"{folder}: was scored with a model of SHA-256 {scored}, but {model} has {digest}. Give "
-        "the model that scored it, or score again."
+        f"{folder}: was scored with another model than {model}, by: {how}. Give the model that "
+        f"scored it, or score again. (Their SHA-256: {scored}; {digest}.)"
     )
 
 

@@ -20,6 +20,8 @@ _MARKS = (  # UTF-32's begins like UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_WORKBOOKS = (b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How files of spreadsheet programs begin: the present ones, which are ZIP archives, and xls."""
 SAMPLE = 4096
 SEPARATORS = ",;\t"
 SAVE_AS_UTF8 = "save it as UTF-8 (in PowerShell: Out-File -Encoding utf8)"
@@ -29,8 +31,13 @@ def as_utf8(data: bytes) -> bytes:
     """The bytes of a text whose mark says what it is, as UTF-8 without a mark; others as they are.
 
     Raises:
-        ValueError: it is UTF-16 or UTF-32 without a mark, or damaged.
+        ValueError: it is UTF-16 or UTF-32 without a mark, damaged, or a spreadsheet program's own.
     """
+    if data.startswith(_WORKBOOKS):
+        raise ValueError(
+            "it is a workbook or an archive, and no text; save its sheet as CSV (UTF-8) from the "
+            "program that made it"
+        )
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             body = data.removeprefix(mark)
@@ -85,6 +92,8 @@ def read_table(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     if first.lower().startswith(("sep=", "#type ")):  # Excel's and PowerShell's own first lines
         text = "\n" + text.partition("\n")[2]
         first = text.lstrip("\n").partition("\n")[0]
+    if first.startswith(("[", "{")):
+        raise ValueError("it looks like JSON; save it as a table (CSV)")
     separator = max(SEPARATORS, key=first.count)
     try:
         reader = csv.reader(

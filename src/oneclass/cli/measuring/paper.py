@@ -62,6 +62,7 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
 @click.option("--tasks", metavar="N,...", help="Of Table 1.  [default: those with data]")
 @click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
+@setting_option("threads")
 @setting_option("cache")
 @setting_option("cluster")
 @click.option(
@@ -80,6 +81,7 @@ def paper(
     tasks: str | None,
     trials: int,
     seed: int,
+    threads: int | None,
     cache: str | None,
     cluster: str | None,
     out: str | None,
@@ -114,7 +116,8 @@ def paper(
     results = Results((), about, settings)
     for job in jobs:
         try:
-            results = replace(results, cells=[*results.cells, *_run(job, networks, cache, cluster)])
+            cells = _run(job, networks, threads, cache, cluster)
+            results = replace(results, cells=[*results.cells, *cells])
         except InputError as error:
             problems.append(_going_on(error))
             continue
@@ -210,14 +213,18 @@ def _jobs(
 
 
 def _run(
-    job: Job, networks: Sequence[NetworkLayers], cache: str | None, cluster: str | None
+    job: Job,
+    networks: Sequence[NetworkLayers],
+    threads: int | None,
+    cache: str | None,
+    cluster: str | None,
 ) -> list[Cell]:
     from oneclass.cluster.crew import crew_of
     from oneclass.paper.experiment import run_job
 
     kept = None if cache is None else Path(cache)
     traffic: list[Traffic] = []
-    with crew_of(cluster, worker_count(), traffic) as workers:
+    with crew_of(cluster, worker_count(threads), traffic) as workers:
         cells = run_job(job, networks, workers=workers, cache=kept, show=progress)
     say_traffic(traffic)
     for network in dict.fromkeys(cell.network for cell in cells):

@@ -63,6 +63,31 @@ def test_the_worst_have_the_bits_of_all(
     assert judge.image_score(rows) == judge.look(rows).score
 
 
+@given(
+    st.integers(0, 10**6), st.sampled_from([128, 200, 510]), st.sampled_from(["long", "alike", "0"])
+)
+@settings(max_examples=30, deadline=None)
+def test_half_spaces_of_any_length_and_repeated_ones_are_all_asked(
+    seed: int, k: int, kind: str
+) -> None:
+    """Those that a whitening is folded into are not of unit length."""
+    rows, coef = picture(seed, 1600, k, "float16")
+    rng = np.random.default_rng(seed)
+    if kind == "alike":
+        coef = coef[rng.integers(0, rng.integers(1, k), k)]
+    elif kind == "long":
+        coef = coef * np.exp(rng.normal(0, 1, (k, 1))).astype(np.float32)
+    else:
+        coef = coef * (rng.random((k, 1)) < 0.9).astype(np.float32)
+    judge = union(coef, 16)
+    columns, offsets = Largest(coef, judge.offset)._spread
+    assert columns.shape == coef.shape
+    assert offsets.shape == (k, 1)
+    assert sorted(map(tuple, columns)) == sorted(map(tuple, coef))
+    np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
+    np.testing.assert_allclose(judge.nearly_worst(rows), judge.worst(rows), rtol=1e-6, atol=1e-5)
+
+
 @pytest.mark.parametrize("n_different", [1, 2, 40, 700])
 def test_equal_positions_have_the_bits_of_all(n_different: int) -> None:
     rows, coef = picture(1, n_different, 200, "float16")

@@ -117,15 +117,21 @@ class Largest:
         those before (Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985),
         which takes less time.
         """
-        cosines = self._columns.T @ self._columns
+        lengths = np.linalg.norm(self._columns, axis=0)
+        directions = self._columns / np.where(lengths > 0, lengths, 1)
+        cosines = directions.T @ directions
         nearest, order = np.full(len(cosines), cosines.min()), list[int]()
         room = np.empty_like(cosines)
         for _ in range(len(cosines) // ASKED[0]):
-            order.append(int(np.maximum(cosines, nearest, out=room).sum(axis=1).argmax()))
+            gains = np.maximum(cosines, nearest, out=room).sum(axis=1)
+            gains[order] = -np.inf
+            order.append(int(gains.argmax()))
             np.maximum(nearest, cosines[order[-1]], out=nearest)
+        nearest[order] = np.inf
         while 2 * len(order) < len(cosines):
             order.append(int(nearest.argmin()))
             np.maximum(nearest, cosines[order[-1]], out=nearest)
+            nearest[order[-1]] = np.inf
         order += np.setdiff1d(np.arange(len(cosines)), order).tolist()
         return np.ascontiguousarray(self._columns.T[order]), self._offset[order, None]
 

@@ -214,7 +214,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.press("nav a[href='/monitor']")
     one.see("#chart-scores canvas")
     one.page.locator("#monitor-figures").filter(
-        has_text="counting those not reviewed as good (3 reviews)"
+        has_text="counting what looks good as good (3 reviews)"
     ).wait_for()
     one.tab_to("#rate")
     one.page.keyboard.press("End")

@@ -34,8 +34,26 @@ class CountOut(BaseModel):
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
     missed: int = Field(description="Others, not called anomalies, that somebody called real.")
+    reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
+    promised: float = Field(description="The rate that its verdicts went by, on average.")
     seconds: float = Field(description="From an image's arrival to its answer, on average.")
     slowest: float
+
+
+class ObservedOut(BaseModel):
+    """How many good images were called anomalies, as far as people reviewed, in all these counts.
+
+    An anomaly counts when somebody called it real or a false alarm; what was not called one counts
+    as good unless it was missed.
+    """
+
+    images: int = Field(description="Good ones.")
+    called: int = Field(description="Those of them that were called anomalies: false alarms.")
+    undecided: int = Field(description="Anomalies not reviewed, or unsure: in neither number.")
+    reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
+    promised: float | None = Field(
+        description="The rate that the verdicts went by, on average; null before the first."
+    )
 
 
 class RateOut(BaseModel):
@@ -55,6 +73,7 @@ class MonitorOut(BaseModel):
     unclear: float | None = Field(description="The rate up to which images are unclear, if any.")
     step: int = Field(description="Seconds that one count covers.")
     counts: list[CountOut]
+    observed: ObservedOut
     drift: str | None
     last: int = Field(description="Images behind the histogram and the rates.")
     edges: list[float]
@@ -78,19 +97,38 @@ def get_monitor(
     ]
     normal_scores = detector.normal_scores
     edges, normal, scored = histograms(normal_scores, scores)
+    made = [CountOut(**count) for count in counts]
     return MonitorOut(
         model=name,
         version=version.number,
         false_alarms=version.false_alarms,
         unclear=version.unclear,
         step=step,
-        counts=[CountOut(**count) for count in counts],
+        counts=made,
+        observed=observed(made),
         drift=detector.drift(recent),
         last=len(scores),
         edges=edges,
         normal=normal,
         scored=scored,
         rates=rates(normal_scores, p_values, version.false_alarms),
+    )
+
+
+def observed(counts: list[CountOut]) -> ObservedOut:
+    """The share of good images that were called anomalies, both counted among the same images."""
+    images = sum(count.images for count in counts)
+    called = sum(count.false_alarms for count in counts)
+    bad = sum(count.real + count.missed for count in counts)
+    undecided = sum(count.anomalies - count.false_alarms - count.real for count in counts)
+    return ObservedOut(
+        images=images - bad - undecided,
+        called=called,
+        undecided=undecided,
+        reviews=sum(count.reviews for count in counts),
+        promised=sum(count.promised * count.images for count in counts) / images
+        if images
+        else None,
     )
 
 

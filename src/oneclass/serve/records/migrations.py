@@ -191,4 +191,13 @@ ALTER TABLE version ADD COLUMN deletion_id INTEGER REFERENCES deletion(id);
 CREATE VIEW kept_version AS SELECT * FROM version WHERE deletion_id IS NULL;
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH)
+FIFTH = """
+ALTER TABLE hour ADD COLUMN promised REAL NOT NULL DEFAULT 0;
+UPDATE hour SET promised = images * coalesce(
+    (SELECT avg(false_alarms) FROM prediction p WHERE p.version_id = hour.version_id
+     AND p.at >= hour.hour * 3600 AND p.at < (hour.hour + 1) * 3600),
+    (SELECT false_alarms FROM version v WHERE v.id = hour.version_id));
+CREATE INDEX prediction_said ON prediction (image) WHERE review IS NOT NULL;
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH)

@@ -125,15 +125,17 @@ class Predictions:
             ),
         )
         connection.execute(
-            "INSERT INTO hour (version_id, hour, images, anomalies, unclear, seconds, slowest) "
-            "VALUES (?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET images = images + 1, "
-            "anomalies = anomalies + excluded.anomalies, unclear = unclear + excluded.unclear, "
+            "INSERT INTO hour (version_id, hour, images, anomalies, unclear, promised, seconds, "
+            "slowest) VALUES (?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "images = images + 1, anomalies = anomalies + excluded.anomalies, "
+            "unclear = unclear + excluded.unclear, promised = promised + excluded.promised, "
             "seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
             (
                 made.version_id,
                 int(made.at // 3600),
                 made.is_anomaly,
                 made.is_unclear,
+                made.false_alarms,
                 made.seconds,
                 made.seconds,
             ),

@@ -23,25 +23,38 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
         "SELECT (h.hour * 3600) / :step * :step AS at, sum(h.images) AS images, "
         "sum(h.anomalies) AS anomalies, sum(h.unclear) AS unclear, "
         "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
+        "sum(h.promised) / sum(h.images) AS promised, "
         "sum(h.seconds) / sum(h.images) AS seconds, "
         "max(h.slowest) AS slowest FROM hour h JOIN kept_version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": first},
     )
-    missed = _missed(database, name, step, first)
-    return step, [{**dict(row), "missed": missed.get(row["at"], 0)} for row in rows]
+    others = _other_reviews(database, name, step, first)
+    counts = []
+    for row in rows:
+        missed, n = others.get(row["at"], (0, 0))
+        reviews = row["false_alarms"] + row["real"] + n
+        counts.append({**dict(row), "missed": missed, "reviews": reviews})
+    return step, counts
 
 
-def _missed(database: Database, name: str, step: int, first: int) -> dict[int, int]:
-    """How many that were not called odd, by when they came, somebody called really odd since."""
+def _other_reviews(
+    database: Database, name: str, step: int, first: int
+) -> dict[int, tuple[int, int]]:
+    """Reviews that the hours do not count, by when their images came.
+
+    How many that were not called odd somebody called really odd since; and those with all that are
+    unsure, or say of one that was not called odd that it is good.
+    """
     rows = database.rows(
-        "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, count(*) AS n "
-        "FROM prediction p INDEXED BY prediction_counted "
-        "WHERE p.review = 'real' AND p.is_anomaly = 0 AND p.at >= 3600 * :first "
+        "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
+        "sum(p.review = 'real') AS missed, count(*) AS n "
+        "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
+        "AND (p.is_anomaly = 0 OR p.review = 'unsure') AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
-    return {row["at"]: row["n"] for row in rows}
+    return {row["at"]: (row["missed"], row["n"]) for row in rows}
 
 
 def last(

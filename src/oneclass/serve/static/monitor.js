@@ -23,16 +23,20 @@ if (monitor) {
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
     const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
-    const reviewed = sum("false_alarms") + sum("real") + missed;
+    const { images: good, called, undecided, reviews } = facts.observed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
-    const normal = images - sum("real") - missed;
+    const promised = facts.observed.promised ?? facts.false_alarms;
+    const changed = Math.abs(promised / facts.false_alarms - 1) > 1e-6;
+    const share = (n, of) => (of ? percent(n / of) : "–");
+    const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     page.byId("monitor-figures").replaceChildren(
       figure(images.toLocaleString("en"), images === 1 ? "image scored" : "images scored"),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
-      figure(percent(facts.false_alarms), "of good images may be called odd: the promise"),
-      figure(reviewed ? percent(sum("false_alarms") / normal) : "–", reviewed ? `of good images were called odd: ${sum("false_alarms").toLocaleString("en")} of ${normal.toLocaleString("en")}, counting those not reviewed as good (${page.count(reviewed, "review")})` : "of good images were called odd: nothing is reviewed yet"),
+      figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
+      ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
+      figure(reviews ? share(called, good) : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")})${still}` : "of good images were called odd: nothing is reviewed yet"),
       ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
@@ -60,12 +64,14 @@ if (monitor) {
     const now = Date.now() / 1000, first = now - 86400 * Number(page.byId("days").value);
     const at = [first, ...facts.counts.map((count) => Math.min(now, count.at + facts.step / 2)), now + 1];
     const share = (key) => [null, ...facts.counts.map((count) => 100 * count[key] / count.images), null];
-    const promise = at.map(() => 100 * facts.false_alarms);
+    // Of the verdicts that were given then, not of those to come.
+    const rates = facts.counts.map((count) => 100 * count.promised);
+    const promise = rates.length ? [rates[0], ...rates, rates.at(-1)] : at.map(() => 100 * facts.false_alarms);
     page.byId("point").textContent = facts.step < 86400 ? "hour" : "day";
     const points = { show: true, size: 7 };
     const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)}\u00a0%`);
     draw("time", {
-      scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 200 * facts.false_alarms)] } },
+      scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
       series: [{ value: (_, at) => (at == null ? "–" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);

@@ -194,9 +194,9 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.keyboard.press("f")
     one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
     one.press("[data-yes], #learn-more")
-    one.see(".compare [data-take]")
+    one.see(".compare [data-take='2']")
     with one.page.expect_navigation():
-        one.press(".compare [data-take]")
+        one.press(".compare [data-take='2']")
     one.page.locator("#lessons p").filter(has_text="are learnt").wait_for()
 
     one.press("nav a[href='/models']")

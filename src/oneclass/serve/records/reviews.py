@@ -79,9 +79,20 @@ class Reviews:
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review = 'false_alarm' "
             "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) "
-            "AND p.id NOT IN (SELECT prediction_id FROM compared WHERE learnt = 1 "
-            "AND version_id IN (SELECT id FROM grown)) ORDER BY p.id",
+            "AND p.image NOT IN (SELECT l.image FROM compared c "
+            "JOIN prediction l ON l.id = c.prediction_id WHERE c.learnt = 1 "
+            "AND c.version_id IN (SELECT id FROM grown)) ORDER BY p.id",
             {"name": name},
+        )
+
+    def same_before(self, prediction_id: int) -> Row | None:
+        """The last other prediction of a model on the same bytes that somebody reviewed."""
+        return self._database.row(
+            "SELECT p.id, p.review, p.is_anomaly, p.is_unclear FROM prediction q "
+            "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
+            "JOIN kept_version v ON v.id = p.version_id AND v.name = w.name "
+            "WHERE q.id = ? AND p.id != q.id AND p.review IS NOT NULL ORDER BY p.id DESC LIMIT 1",
+            (prediction_id,),
         )
 
     def counts(self, name: str) -> dict[str, int]:
@@ -104,7 +115,7 @@ class Reviews:
     def compared(self, version_id: int) -> list[Row]:
         """What a version says of reviewed predictions, beside what was said then."""
         return self._database.rows(
-            "SELECT p.id, p.path, p.review, p.is_anomaly, p.score, p.p_value, c.learnt, "
+            "SELECT p.id, p.image, p.path, p.review, p.is_anomaly, p.score, p.p_value, c.learnt, "
             "c.score AS new_score, c.p_value AS new_p_value, c.p_value <= v.false_alarms AS odd "
             "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
             "JOIN version v ON v.id = c.version_id WHERE c.version_id = ? ORDER BY p.id",

@@ -9,10 +9,11 @@ from typing import Any
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
 from oneclass.serve.api.predictions import found, record
-from oneclass.serve.records.predictions import Filter
+from oneclass.serve.records.predictions import Filter, verdict
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
+from oneclass.serve.web.words import reviewed
 from oneclass.serve.work import drawing
 from oneclass.serve.work.jobs.sets import Waiting
 from oneclass.serve.work.service import Service
@@ -144,25 +145,53 @@ def queue(
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),
+        "before": None if at is None else _said_before(service, at),
         "waiting": waiting,
         "skipped": at is None and waiting > 0,
     }
+
+
+def _said_before(service: Service, number: int) -> dict[str, Any] | None:
+    """What somebody said of the same picture when it came before, and where."""
+    row = service.reviews.same_before(number)
+    if row is None:
+        return None
+    said = reviewed(row["review"], verdict(row["is_anomaly"], row["is_unclear"]))
+    return {"id": row["id"], "said": said}
 
 
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
         return {"counts": {}, "lessons": [], "able": False, "candidate": None, "comparison": None}
-    newest = service.versions.of(chosen.name)[0]
-    candidate = newest if newest.parent_id == chosen.id else None
+    wanted = service.lessons(chosen.name)
+    newest = _grown(service, chosen)
+    since = service.versions.taken(chosen.name)[0]["at"]
+    candidate = newest if newest is not None and newest.at >= since else None
     return {
         "counts": service.reviews.counts(chosen.name),
-        "lessons": service.lessons(chosen.name),
+        "lessons": wanted,
         "able": service.library.can_learn(chosen),
+        "newest": newest,
+        "same": newest is not None and _has_learnt(service, newest, {one.image for one in wanted}),
         "candidate": candidate,
         "comparison": candidate and comparison(service, candidate),
         "job": next(iter(running(service, "update", chosen.name)), None),
     }
+
+
+def _grown(service: Service, chosen: Version) -> Version | None:
+    """The newest version that grew from the one in use; others may have come since."""
+    versions = service.versions.of(chosen.name)
+    return next((version for version in versions if version.parent_id == chosen.id), None)
+
+
+def _has_learnt(service: Service, version: Version, images: set[str]) -> bool:
+    """Whether a version has learnt these images, and none that is no false alarm any more."""
+    learnt = [row for row in service.reviews.compared(version.id) if row["learnt"]]
+    return images <= {row["image"] for row in learnt} and all(
+        row["review"] == "false_alarm" for row in learnt
+    )
 
 
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:

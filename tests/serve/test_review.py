@@ -1,0 +1,102 @@
+"""The page Review: a version that waits, a version that would miss some, the same picture again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import stripes, write_images
+from serving import RAW, Place
+
+MODEL = "/api/v1/models/stripes"
+LESSONS = "/parts/lessons?model=stripes"
+
+
+def say(place: Place, number: int, verdict: str | None) -> None:
+    asked = {"verdict": verdict}
+    assert place.client.post(f"/api/v1/predictions/{number}/review", json=asked).is_success
+
+
+def scored(place: Place, file: Path) -> int:
+    number: int = place.score(file).json()["predictions"][0]["id"]
+    return number
+
+
+@pytest.fixture
+def learnt(place: Place, images: Path, tmp_path: Path) -> Place:
+    """Version 2, which has learnt three false alarms, waits to be used."""
+    for file in sorted((images / "odd").iterdir())[:2]:
+        say(place, scored(place, file), "real")
+    write_images(tmp_path / "false", stripes(3, seed=11, upright=False))
+    for file in sorted((tmp_path / "false").iterdir()):
+        say(place, scored(place, file), "false_alarm")
+    job = place.job(place.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
+    assert job["result"]["number"] == 2
+    return place
+
+
+def judged(place: Place, p_value: float) -> None:
+    """Let version 2 say this of the really odd ones."""
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE compared SET p_value = ? WHERE learnt = 0", (p_value,))
+
+
+def buttons(text: str) -> list[tuple[bool, str]]:
+    """(main, words) of those that choose a version."""
+    found = re.findall(r'<button type="button"( class="main")? data-take="\d+"[^>]*>(.*?)<', text)
+    return [(bool(main), words) for main, words in found]
+
+
+def test_a_version_that_waits_is_told_whatever_came_since(learnt: Place, model_file: Path) -> None:
+    judged(learnt, 0.001)
+    content = model_file.read_bytes()
+    assert learnt.client.put(f"{MODEL}/file", content=content, headers=RAW).json()["version"] == 3
+    text = learnt.page(LESSONS)
+    assert "Version 2 has learnt your false alarms." in text
+    assert "can be learnt" not in text
+    assert buttons(text) == [(True, "Use version 2"), (False, "Keep version 1")]
+
+
+def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) -> None:
+    again = sorted((tmp_path / "false").iterdir())[0]
+    number = scored(learnt, again)
+    review = learnt.page(f"/parts/review?model=stripes&at={number}")
+    before = r'You reviewed the same picture before: <a href="/p/\d+">false alarm</a>'
+    assert re.search(before, review)
+    say(learnt, number, "false_alarm")
+    assert "can be learnt" not in learnt.page(LESSONS)
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    assert learnt.service.reviews.not_learnt("stripes") == []
+
+
+def test_a_new_picture_has_not_been_reviewed_before(place: Place, images: Path) -> None:
+    first, second = [scored(place, file) for file in sorted((images / "odd").iterdir())[:2]]
+    say(place, first, "real")
+    assert "same picture" not in place.page(f"/parts/review?model=stripes&at={second}")
+    assert "same picture" not in place.page(f"/parts/review?model=stripes&at={first}")
+
+
+def test_a_version_that_would_miss_some_is_not_the_main_choice(learnt: Place) -> None:
+    judged(learnt, 1.0)
+    text = learnt.page(LESSONS)
+    assert "It would miss 2 that you called really odd" in text
+    assert buttons(text) == [(True, "Keep version 1"), (False, "Use version 2 all the same")]
+    learnt.client.post(f"{MODEL}/take", json={"version": 1})
+    text = learnt.page(LESSONS)
+    assert buttons(text) == []
+    assert "Version 2 has learnt your false alarms. It is not in use" in text
+    assert "can be learnt" not in text
+    # One of them was bad: now there is something else to learn.
+    say(learnt, learnt.service.lessons("stripes")[0].id, "real")
+    assert "2 false alarms can be learnt" in learnt.page(LESSONS)
+
+
+def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) -> None:
+    number = scored(place, next((images / "odd").iterdir()))
+    assert 'data-waiting="1"' in place.page("/parts/review?model=stripes")
+    say(place, number, "real")
+    part = place.page("/parts/review?model=stripes")
+    assert "Nothing waits" in part
+    assert 'data-waiting="0"' in part

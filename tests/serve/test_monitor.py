@@ -6,8 +6,10 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from oneclass.conformal.drift import drift
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
 from serving import Place
@@ -84,3 +86,13 @@ def test_a_database_of_before_learns_what_was_promised(
     connection.close()
     rows = Database(tmp_path).rows("SELECT promised FROM hour ORDER BY hour")
     assert [row["promised"] for row in rows] == pytest.approx([0.3, 0.4, 2.5])
+
+
+def test_what_to_do_about_drift_ends_its_sentences() -> None:
+    """monitor.js leaves these ends out, as its own advice says the same."""
+    all_odd = drift(np.full(100, 0.01), 0.05, 100)
+    many_low = drift(np.full(100, 0.06), 0.05, 100)
+    assert all_odd is not None
+    assert many_low is not None
+    assert "? Learn again " in all_odd
+    assert "no longer holds, so learn again " in many_low

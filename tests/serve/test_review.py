@@ -100,3 +100,14 @@ def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) ->
     part = place.page("/parts/review?model=stripes")
     assert "Nothing waits" in part
     assert 'data-waiting="0"' in part
+
+
+def test_unsure_ones_can_be_looked_at_again(place: Place, images: Path) -> None:
+    number = scored(place, next((images / "odd").iterdir()))
+    assert "Look again" not in place.page(LESSONS)
+    say(place, number, "unsure")
+    part = place.page(LESSONS)
+    assert "Look again at the unsure one<" in part
+    assert f'href="/p/{number}"' in part
+    say(place, number, "real")
+    assert "Look again" not in place.page(LESSONS)

@@ -43,7 +43,8 @@ if (monitor) {
     const drift = page.byId("drift");
     drift.hidden = !facts.drift;
     page.byId("drift-advice").hidden = /more normal/.test(facts.drift);  // that sentence says what to do
-    page.byId("drift-text").textContent = page.drift(facts.drift || "");
+    // The advice below says the same for this page.
+    page.byId("drift-text").textContent = page.drift(facts.drift || "").replace(/ Learn again .*$/, "").replace(/, so learn again .*$/, ".");
   };
 
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
@@ -69,11 +70,11 @@ if (monitor) {
     const promise = rates.length ? [rates[0], ...rates, rates.at(-1)] : at.map(() => 100 * facts.false_alarms);
     page.byId("point").textContent = facts.step < 86400 ? "hour" : "day";
     const points = { show: true, size: 7 };
-    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)}\u00a0%`);
+    const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
-      series: [{ value: (_, at) => (at == null ? "–" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
+      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const table = page.byId("table-time");
     table.replaceChildren();
@@ -90,11 +91,11 @@ if (monitor) {
     const middle = facts.edges.slice(1).map((edge, i) => (edge + facts.edges[i]) / 2);
     const share = (counts) => { const all = counts.reduce((a, b) => a + b, 0) || 1; return counts.map((n) => 100 * n / all); };
     const bars = uPlot.paths.bars({ size: [1, 100], align: 0 });
-    const value = (_, number) => (number == null ? "–" : `${number.toFixed(1)}\u00a0%`);
+    const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("scores", {
       scales: { x: { time: false } },
       axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
-      series: [{ label: "Score", value: (_, number) => (number == null ? "–" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
+      series: [{ label: "Score", value: (_, number) => (number == null ? "" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
       hooks: { draw: [(u) => {
         const x = Math.round(u.valToPos(chosen().threshold, "x", true));
         u.ctx.save();

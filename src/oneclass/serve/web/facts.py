@@ -19,6 +19,8 @@ from oneclass.serve.work.jobs.sets import Waiting
 from oneclass.serve.work.service import Service
 
 TILES = 48
+UNSURE = 12
+"""Unsure ones, the newest first, that the page Review shows again."""
 
 
 def learners(service: Service, versions: list[Version]) -> set[int]:
@@ -171,6 +173,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     return {
         "counts": service.reviews.counts(chosen.name),
         "lessons": wanted,
+        "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
         "able": service.library.can_learn(chosen),
         "newest": newest,
         "same": newest is not None and _has_learnt(service, newest, {one.image for one in wanted}),

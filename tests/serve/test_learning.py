@@ -21,7 +21,7 @@ from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
 from oneclass.system.names import count
-from serving import RAW, Place, filled_set, until
+from serving import RAW, Place, another, filled_set, until
 
 
 def review_all(place: Place, folder: Path, verdict: str) -> list[int]:
@@ -299,6 +299,49 @@ def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     assert gone.status_code == 404
     assert "/models lists those that there are" in gone.json()["message"]
     assert place.client.get("/models").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["picture", "text"])
+def test_what_is_no_model_is_told_in_words_for_people(
+    place: Place, images: Path, kind: str
+) -> None:
+    content = next(images.glob("odd/*.png")).read_bytes() if kind == "picture" else b"it's" * 99
+    answer = place.client.put("/api/v1/models/other/file", content=content, headers=RAW)
+    told = answer.json()["message"]
+    assert answer.status_code == 422
+    assert "b'" not in told
+    assert 'b"' not in told
+    assert ("is a picture (PNG), not a model file" in told) == (kind == "picture")
+    assert ("it is no oneclass model" in told) == (kind == "text")
+
+
+def test_a_model_file_that_is_here_already_is_not_taken_in_twice(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    put, address = place.client.put, "/api/v1/models/stripes/file"
+    [first] = place.client.get("/api/v1/models/stripes").json()["versions"]
+    assert put(address, content=model_file.read_bytes(), headers=RAW).json() == first
+    other = another(model_file, tmp_path, 0.1)
+    made = [put(address, content=other, headers=RAW).json() for _ in range(2)]
+    assert [(one["version"], one["serves"]) for one in made] == [(2, False)] * 2
+    twin = put("/api/v1/models/twin/file", content=other, headers=RAW).json()
+    assert (twin["version"], twin["serves"]) == (1, True)  # another name asks for another model
+    assert len(list(place.service.library.folder.glob("*.oneclass"))) == 3
+
+
+def test_names_that_differ_only_in_capitals_are_refused(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    content = model_file.read_bytes()
+    answer = place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW)
+    write_images(tmp_path / "good", stripes(2, seed=5))
+    asked = {"name": "STRIPES", "set": filled_set(place, tmp_path / "good")}
+    for one in (answer, place.client.post("/api/v1/jobs/fit", json=asked)):
+        assert one.status_code == 422
+        assert "there is a model 'stripes', which differs only in capitals" in one.json()["message"]
+    place.client.delete("/api/v1/models/stripes")
+    answer = place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW)
+    assert answer.json()["serves"]
 
 
 def test_a_model_with_a_network_of_its_own_is_told_what_a_server_has(

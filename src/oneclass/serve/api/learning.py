@@ -76,7 +76,7 @@ def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
 @router.post("/jobs/fit", responses=responses())
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
-    check_name(asked.name)
+    check_name(asked.name, service.versions.names())
     folder = service.sets.folder(asked.set)
     service.sets.check_some(asked.set)
     settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})

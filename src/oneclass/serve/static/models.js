@@ -50,6 +50,7 @@ document.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
+    button.closest("li").append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
   } catch (problem) { page.say(problem.message); }
   button.disabled = false;

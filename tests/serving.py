@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oneclass import load
+
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
@@ -38,6 +40,13 @@ with bound(settings) as socket:
     print(socket.getsockname()[1], flush=True)
     server.run([socket])
 """
+
+
+def another(model_file: Path, folder: Path, rate: float) -> bytes:
+    """The model at another rate of false alarms, which is another file."""
+    file = folder / f"{rate:g}.oneclass"
+    load(model_file, false_alarms=rate).save(file)
+    return file.read_bytes()
 
 
 class Place:

@@ -255,10 +255,14 @@ def test_what_is_left_out_or_looks_alike_is_named(
     one.give([tmp_path / "notes.txt", tmp_path / "twin.png", first, *others[:20]])
     one.see("#fit")
     left_out = one.page.locator("#upload-errors li").all_inner_texts()
-    assert left_out == ["notes.txt left out, for its name is not one of an image."]
+    assert left_out == ["notes.txt: left out, for its name is not one of an image."]
     one.press("#checked summary")
-    alike = one.page.locator("#checked details li").first
-    assert alike.inner_text() == f"{first.name}, twin.png"
+    alike = one.page.locator("#checked details li b")
+    assert alike.all_inner_texts() == [first.name, "twin.png"]
+    one.press("#checked [data-take-out]")
+    one.page.locator("#fit button").filter(has_text="Learn from 21 images").wait_for()
+    one.give([tmp_path / "notes.txt"])
+    assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
     assert one.problems == []
 
 

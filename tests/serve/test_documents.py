@@ -139,8 +139,8 @@ def test_what_is_vendored_is_what_was_taken() -> None:
     [
         (1 / 121, "odder than all 120"),
         (0.02, "1 in 50"),
-        (0.1, "1 in 10 good images looks this odd"),
-        (0.3, "3 in 10 good images look this odd"),
+        (0.1, "1 in 10 good images looks this odd or odder"),
+        (0.3, "3 in 10 good images look this odd or odder"),
         (1.0, "nearly every"),
     ],
 )

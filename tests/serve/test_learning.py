@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
 from oneclass.system.names import count
-from serving import RAW, Place, filled_set, until
+from serving import RAW, Place, another, filled_set, until
 
 
 def review_all(place: Place, folder: Path, verdict: str) -> list[int]:
@@ -65,7 +67,81 @@ def test_images_that_look_alike_are_named_as_they_were_sent(place: Place, tmp_pa
     check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     assert place.job(check["id"])["state"] == "done"
     part = place.page(f"/parts/check/{check['id']}")
-    assert f"<li><b>{first.name}</b>, <b>twin.png</b></li>" in part
+    named = re.sub(" <button.*?</button>", "", part)
+    assert f"<li><b>{first.name}</b>, <b>twin.png</b></li>" in named
+
+
+def test_images_of_a_rarer_size_or_format_are_named_and_can_be_taken_out(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    write_images(tmp_path / "large", stripes(1, seed=6, side=96))
+    shutil.move(next((tmp_path / "large").iterdir()), tmp_path / "good/large.png")
+    key = filled_set(place, tmp_path / "good")
+    content = b"P5 24 24 255 " + bytes(range(24)) * 24
+    headers = {**RAW, "X-File-Name": "other.pgm"}
+    place.client.post(f"/api/v1/sets/{key}/images", content=content, headers=headers)
+
+    def looked() -> tuple[int, dict[str, list[str]], str]:
+        job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+        found = place.job(job["id"])["result"]
+        named = {kind: list(map(words.sent_as, paths)) for kind, paths in found["unusual"].items()}
+        return found["images"], named, place.page(f"/parts/check/{job['id']}")
+
+    images, named, part = looked()
+    assert (images, named) == (5, {"96 x 96 pixels": ["large.png"], "PNM": ["other.pgm"]})
+    for name in named.values():
+        [file] = [
+            one.name for one in place.service.sets.folder(key).iterdir() if name[0] in one.name
+        ]
+        assert f'data-take-out="{file}"' in part
+        gone = place.client.delete(f"/api/v1/sets/{key}/images/{file}")
+        assert gone.status_code == 200
+        assert place.client.delete(f"/api/v1/sets/{key}/images/{file}").status_code == 422
+    assert looked()[:2] == (3, {})
+
+
+@pytest.mark.parametrize("name", ["%2e%2e%2fmodels", "%2Fetc%2Fpasswd", "x.png", "%00"])
+def test_only_what_is_in_a_set_is_taken_out(place: Place, images: Path, name: str) -> None:
+    key = filled_set(place, images / "normal")
+    answer = place.client.delete(f"/api/v1/sets/{key}/images/{name}")
+    assert answer.status_code in (404, 405, 422)
+    assert place.service.sets.count(key) == 8
+
+
+def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=5))
+    key = filled_set(place, tmp_path / "good")
+
+    def part() -> str:
+        job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+        assert place.job(job["id"])["state"] == "done"
+        return place.page(f"/parts/check/{job['id']}")
+
+    assert 'value="parts"' in part()
+    asked = {"name": "solar cells", "set": key, "rows": "patches", "false_alarms": 0.1}
+    job = place.client.post("/api/v1/jobs/fit", json=asked).json()
+    place.client.delete(f"/api/v1/jobs/{job['id']}")
+    until(lambda: place.service.runner._running is None)
+    text = part()
+    assert 'value="solar cells"' in text
+    assert 'value="patches" checked' in text
+    assert 'value="" checked' not in text
+    assert '<option value="0.1" selected>' in text
+
+
+def test_the_list_of_models_says_which_versions_wait(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    assert "Newer, and not in use" not in place.page("/models")
+    for rate in (0.1, 0.2):
+        content = another(model_file, tmp_path, rate)
+        place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW)
+    assert "Newer, and not in use: versions 2, 3." in place.page("/models")
+    place.client.post("/api/v1/models/stripes/take", json={"version": 3})
+    assert "Newer, and not in use" not in place.page("/models")
 
 
 def test_patches_in_tiles_are_learnt_scored_and_learn_more(
@@ -299,6 +375,49 @@ def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     assert gone.status_code == 404
     assert "/models lists those that there are" in gone.json()["message"]
     assert place.client.get("/models").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["picture", "text"])
+def test_what_is_no_model_is_told_in_words_for_people(
+    place: Place, images: Path, kind: str
+) -> None:
+    content = next(images.glob("odd/*.png")).read_bytes() if kind == "picture" else b"it's" * 99
+    answer = place.client.put("/api/v1/models/other/file", content=content, headers=RAW)
+    told = answer.json()["message"]
+    assert answer.status_code == 422
+    assert "b'" not in told
+    assert 'b"' not in told
+    assert ("is a picture (PNG), not a model file" in told) == (kind == "picture")
+    assert ("it is no oneclass model" in told) == (kind == "text")
+
+
+def test_a_model_file_that_is_here_already_is_not_taken_in_twice(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    put, address = place.client.put, "/api/v1/models/stripes/file"
+    [first] = place.client.get("/api/v1/models/stripes").json()["versions"]
+    assert put(address, content=model_file.read_bytes(), headers=RAW).json() == first
+    other = another(model_file, tmp_path, 0.1)
+    made = [put(address, content=other, headers=RAW).json() for _ in range(2)]
+    assert [(one["version"], one["serves"]) for one in made] == [(2, False)] * 2
+    twin = put("/api/v1/models/twin/file", content=other, headers=RAW).json()
+    assert (twin["version"], twin["serves"]) == (1, True)  # another name asks for another model
+    assert len(list(place.service.library.folder.glob("*.oneclass"))) == 3
+
+
+def test_names_that_differ_only_in_capitals_are_refused(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    content = model_file.read_bytes()
+    answer = place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW)
+    write_images(tmp_path / "good", stripes(2, seed=5))
+    asked = {"name": "STRIPES", "set": filled_set(place, tmp_path / "good")}
+    for one in (answer, place.client.post("/api/v1/jobs/fit", json=asked)):
+        assert one.status_code == 422
+        assert "there is a model 'stripes', which differs only in capitals" in one.json()["message"]
+    place.client.delete("/api/v1/models/stripes")
+    answer = place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW)
+    assert answer.json()["serves"]
 
 
 def test_a_model_with_a_network_of_its_own_is_told_what_a_server_has(

@@ -59,6 +59,23 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     assert link not in three.page("/models/three")
 
 
+def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    place.score(next(images.glob("odd/*.png")))
+    (tmp_path / "broken.png").write_text("not a picture", encoding="utf-8")
+    place.score(tmp_path / "broken.png")
+    text = page_of(place, written(place)).text
+    page = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
+    assert "oneclass report on stripes, version 1<" in page
+    assert "broken.png" in page
+    assert "not an image" in page
+    for word in ("not_an_image", "b&#x27;", "b&#39;", "b'", "tmp"):
+        assert word not in re.sub(r'"data:[^"]*"', "", page), word
+    assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d UTC<", page)
+    assert "and <code>verdicts</code>" in page
+
+
 def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(
     place: Place, images: Path
 ) -> None:

@@ -23,7 +23,7 @@ from oneclass.serve.records.predictions import Filter
 from oneclass.serve.settings import Limits
 from oneclass.serve.web.bodies import SMALL
 from oneclass.serve.work import drawing
-from serving import RAW, Place
+from serving import RAW, Place, another
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -241,8 +241,10 @@ def test_no_path_outside_of_the_folders_is_read(place: Place, tmp_path: Path, im
     assert [p["path"] for p in answer["predictions"]] == [str(place.roots / "inside.png")]
 
 
-def test_an_older_version_scores_when_asked(place: Place, images: Path, model_file: Path) -> None:
-    content = model_file.read_bytes()
+def test_an_older_version_scores_when_asked(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    content = another(model_file, tmp_path, 0.1)
     made = place.client.put(
         "/api/v1/models/stripes/file",
         content=content,

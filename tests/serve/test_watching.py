@@ -309,6 +309,15 @@ def test_addresses_that_are_none(place: Place, address: str) -> None:
     assert place.client.post("/api/v1/watches", json=asked).status_code == 422
 
 
+def test_a_folder_that_is_not_there_is_told_so_where_it_might_be_watched(place: Place) -> None:
+    (place.roots / "file").write_text("x", encoding="utf-8")
+    for name in ("none", "file"):
+        asked = {"folder": str(place.roots / name), "model": "stripes"}
+        said = place.client.post("/api/v1/watches", json=asked).json()["message"]
+        assert "is not there, or is no folder: check the spelling" in said
+        assert "--folder" not in said
+
+
 def test_a_folder_that_may_not_be_read_says_which_may(place: Place, tmp_path: Path) -> None:
     asked = {"folder": str(tmp_path), "model": "stripes"}
     said = place.client.post("/api/v1/watches", json=asked).json()["message"]

@@ -18,7 +18,7 @@ from oneclass.images import read
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web import facts, words
 from oneclass.serve.work import drawing
-from serving import RAW, Place, filled_set
+from serving import RAW, Place, another, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -91,9 +91,11 @@ def test_a_name_that_is_used_already_makes_a_version_that_is_told(
     assert link not in part
 
 
-def test_only_a_version_that_was_used_is_gone_back_to(place: Place, model_file: Path) -> None:
-    content = model_file.read_bytes()
+def test_only_a_version_that_was_used_is_gone_back_to(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
     for number in (2, 3):
+        content = another(model_file, tmp_path, 0.1 * number)
         made = place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW).json()
         assert (made["version"], made["serves"]) == (number, False)
     place.client.post("/api/v1/models/stripes/take", json={"version": 3})
@@ -117,7 +119,7 @@ def test_the_check_offers_more_and_another_start(
 
 
 def test_pages_open_with_the_model_that_was_used_last(
-    place: Place, model_file: Path, images: Path
+    place: Place, model_file: Path, images: Path, tmp_path: Path
 ) -> None:
     def opened(tab: str) -> str:
         [name] = re.findall(
@@ -132,6 +134,7 @@ def test_pages_open_with_the_model_that_was_used_last(
     assert [opened(tab) for tab in tabs] == ["alpha"] * 3
     place.score(next(images.glob("odd/*.png")))
     assert [opened(tab) for tab in tabs] == ["stripes"] * 3
+    content = another(model_file, tmp_path, 0.1)
     place.client.put("/api/v1/models/zeta/file", content=content, headers=RAW)
     assert [opened(tab) for tab in tabs] == ["zeta", "stripes", "zeta"]  # one has some to review
     assert 'data-model="zeta"' in place.page("/monitor")

@@ -62,8 +62,9 @@ class Head:
             return f"{learnt} {self.agreement.sentence(self.rate)}"
         if self.run.record.get("drift"):
             return (
-                f"{learnt} Of normal images like those, {percent} may be called anomalies; these "
-                "images look different as a whole, so here it may be another share."
+                f"{learnt} Of normal images like those, {percent} may be called anomalies. These "
+                "images differ from them as a whole (see below): of normal ones among these, it "
+                "may be more."
             )
         if n == 1:
             return f"{learnt} {percent} of normal images are called anomalies all the same."

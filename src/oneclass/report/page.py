@@ -79,6 +79,7 @@ def write_report(
     labels: Callable[[Run], Truth] | None = None,
     reviews: Mapping[str, str] | None = None,
     title: str | None = None,
+    name: str | None = None,
     pictures: bool = True,
     progress: Progress | None = None,
 ) -> Report:
@@ -93,6 +94,7 @@ def write_report(
         reviews: what people called some of its images, in words, by their paths; shown beside the
             verdicts and counted, and no truth: people mostly look at what was called odd.
         title: of the page; None for the verdict.
+        name: what people call the model; it stands above the title. None for no name.
         pictures: whether to show the images; without them the page has numbers alone.
         progress: called with (images read, images in all).
 
@@ -110,7 +112,7 @@ def write_report(
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
     said = dict(reviews or {})
-    content = _page(detector, model, folder, run, tiles, agreement, said, title).encode()
+    content = _page(detector, model, folder, run, tiles, agreement, said, title, name).encode()
     with whole_file(file) as out:
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
@@ -176,6 +178,7 @@ def _page(
     agreement: Agreement,
     said: Mapping[str, str],
     title: str | None,
+    name: str | None,
 ) -> str:
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
@@ -189,11 +192,12 @@ def _page(
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
-    when = text(str(run.record.get("started", ""))[:16].replace("T", " "))
+    when = text(_moment(str(run.record.get("started", ""))))
+    called = f" on {text(plain(name))}" if name else ""
     return whole_page(
         title or head.headline(),
         head.lead(),
-        eyebrow=f'oneclass report<span class="when">{when}</span>',
+        eyebrow=f'oneclass report{called}<span class="when">{when}</span>',
         figures=head.figures(),
         banners=head.warnings(),
         hidden=f"{OLDER_PAGE}{text(OLDER)}</p>",
@@ -202,6 +206,12 @@ def _page(
         images=True,
         script=asset("script.js"),
     )
+
+
+def _moment(started: str) -> str:
+    """When scoring began, as in `scored 2026-11-27 03:27 UTC`; empty where nobody knows."""
+    zone = " UTC" if started.endswith(("+00:00", "Z")) else ""
+    return f"scored {started[:16].replace('T', ' ')}{zone}" if started else ""
 
 
 def _as_scored(detector: Detector, run: Run) -> FittedModel:
@@ -233,7 +243,8 @@ def _errors(run: Run) -> str:
     if not run.errors:
         return ""
     rows = "".join(
-        f'<tr><td><bdi>{text(plain(path))}</bdi></td><td class="reason">{text(reason)}</td>'
+        f"<tr><td><bdi>{text(plain(path))}</bdi></td>"
+        f'<td class="reason">{text(reason.replace("_", " "))}</td>'
         f"<td>{text(plain(detail))}</td></tr>"
         for path, reason, detail in run.errors[:MOST_ROWS]
     )

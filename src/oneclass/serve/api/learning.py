@@ -59,6 +59,12 @@ async def add_to_set(key: str, request: Request, service: TheService, holder: Te
     return SetOut(id=key, images=count)
 
 
+@router.delete("/sets/{key}/images/{name}", responses=responses())
+def take_out(key: str, name: str, service: TheService, holder: Teacher) -> SetOut:
+    """Remove one image of a set, by the name of its file as a check tells it."""
+    return SetOut(id=key, images=service.sets.take_out(key, name))
+
+
 @router.delete("/sets/{key}", responses=responses())
 def remove_set(key: str, service: TheService, holder: Teacher) -> Done:
     """Remove a set and its images."""
@@ -76,7 +82,7 @@ def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
 @router.post("/jobs/fit", responses=responses())
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
-    check_name(asked.name)
+    check_name(asked.name, service.versions.names())
     folder = service.sets.folder(asked.set)
     service.sets.check_some(asked.set)
     settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})

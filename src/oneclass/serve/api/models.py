@@ -71,8 +71,10 @@ def model_results(name: str, service: TheService, holder: Reader) -> StreamingRe
 async def upload_model(
     name: str, request: Request, service: TheService, holder: Teacher
 ) -> VersionOut:
-    """Take a model file in as a new version; it serves if it is the model's first."""
-    check_name(name)
+    """Take a model file in as a new version; it serves if it is the model's first. One that is a
+    version of this model already is not taken in twice: the answer is that version.
+    """
+    check_name(name, service.versions.names())
     async with received(request.stream(), service, service.limits.body_bytes) as file:
         version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
     if service.versions.named(name) is None:

@@ -83,6 +83,11 @@ class Versions:
         rows = self._database.rows(f"SELECT * FROM ({SELECT}) WHERE serves ORDER BY name")
         return [_version(row) for row in rows]
 
+    def names(self) -> list[str]:
+        """Of all models, in their order."""
+        rows = self._database.rows("SELECT DISTINCT name FROM kept_version ORDER BY name")
+        return [str(row["name"]) for row in rows]
+
     def last_used(self) -> str | None:
         """The model whose newest version was made last, or that scored last; None without any."""
         row = self._database.row(

@@ -100,8 +100,10 @@ const page = {
       images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
       const taken = new Set(images);
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
-      if (!images.length) page.say("There is no image among these files.");
-      else use(images);
+      if (images.length) { use(images); return; }
+      page.byId("upload-errors").replaceChildren();
+      for (const file of page.leftOut) page.notAnImage(file.name);
+      page.say("There is no image among these files.");
     };
     for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
       page.byId(button).addEventListener("click", () => page.byId(input).click());
@@ -130,7 +132,7 @@ const page = {
     page.byId("upload-stop").onclick = () => page.stopper.abort();
     errors.replaceChildren();
     errors.hidden = true;
-    for (const file of page.leftOut) page.complain(file.name, "left out, for its name is not one of an image.");
+    for (const file of page.leftOut) page.notAnImage(file.name);
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();
@@ -138,7 +140,9 @@ const page = {
     const show = () => {
       bar.value = done;
       text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
-      left.textContent = done > 3 && done < files.length ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
+      const going = done > 3 && done < files.length;
+      if (going) text.textContent += ",";
+      left.textContent = going ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
     };
     show();
     const worker = async () => {
@@ -161,6 +165,8 @@ const page = {
     return whole;
   },
 
+  notAnImage: (name) => page.complain(name, "left out, for its name is not one of an image."),
+
   complain(name, message) {
     const errors = page.byId("upload-errors");
     errors.hidden = false;
@@ -168,7 +174,8 @@ const page = {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
-    line.append(bold, " ", message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, ""));
+    const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
+    line.append(bold, ": ", /\.$/.test(told) ? told : `${told}.`);
     line.title = message;
     errors.append(line);
   },

@@ -43,6 +43,22 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-take-out]");
+  if (!button) return;
+  button.disabled = true;
+  try {
+    set = button.closest("[data-set]").dataset.set;
+    await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(button.dataset.takeOut)}`);
+    await look();
+  } catch (problem) { button.disabled = false; page.say(problem.message); }
+});
+
+/* Other images can be given as soon as the job that was begun here has ended, however it did. */
+document.body.addEventListener("htmx:load", () => {
+  if (!document.querySelector("#learning .working")) page.byId("step-images").hidden = false;
+});
+
+document.addEventListener("click", async (event) => {
   if (!event.target.closest("[data-start-over]")) return;
   try {
     if (set) await page.ask("DELETE", `/api/v1/sets/${set}`);
@@ -55,8 +71,9 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("input", (event) => {
   if (event.target.id !== "fit-name") return;
   const name = event.target.value.trim();
-  const known = [...document.querySelectorAll("#names option")].find((option) => option.value === name);
-  const [help, said] = [page.byId("name-help"), known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
+  const options = [...document.querySelectorAll("#names option")];
+  const known = options.find((option) => option.value.toLowerCase() === name.toLowerCase());
+  const [help, said] = [page.byId("name-help"), known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
   if (help.textContent !== said) help.textContent = said;
   help.className = known ? "banner calm" : "muted small";
 });
@@ -71,7 +88,7 @@ document.addEventListener("submit", async (event) => {
     });
     set = null;
     page.byId("checked").replaceChildren();
-    page.byId("step-images").hidden = true;
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#learning", swap: "innerHTML" });
+    page.byId("step-images").hidden = !!document.querySelector("#learning .working");
   } catch (problem) { page.say(problem.message); }
 });

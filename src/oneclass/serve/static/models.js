@@ -3,19 +3,44 @@
 
 const upload = page.byId("upload-model");
 if (upload) {
-  page.byId("model-file").addEventListener("change", (event) => {
-    const file = event.target.files[0];
-    const name = page.byId("model-name");
-    if (file && !name.value) name.value = file.name.replace(/\.oneclass$/, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60);
+  const [chosen, field, help, problem] = ["model-file", "model-name", "model-name-help", "model-problem"].map(page.byId);
+  const names = JSON.parse(upload.dataset.names);
+  const usual = help.textContent;
+  let guessed = "";
+  const show = (text) => { problem.textContent = text; problem.hidden = !text; };
+  const tell = () => {
+    const name = field.value.trim();
+    const alike = names.find((one) => one.toLowerCase() === name.toLowerCase());
+    const said = !alike ? usual : alike === name ? `There is a model ${name}: the file becomes a new version of it.` : `There is a model ${alike}, which differs only in capitals: take that name, or another one.`;
+    if (help.textContent !== said) help.textContent = said;
+    help.className = alike ? "banner calm" : "muted small";
+  };
+  field.addEventListener("input", tell);
+  chosen.addEventListener("change", () => {
+    const file = chosen.files[0];
+    show("");
+    if (field.value === guessed) {
+      guessed = file && /\.oneclass$/i.test(file.name) ? file.name.replace(/\.oneclass$/i, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60) : "";
+      field.value = guessed;
+    }
+    tell();
   });
   upload.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const name = page.byId("model-name").value.trim();
+    const name = field.value.trim();
+    const address = `/api/v1/models/${encodeURIComponent(name)}`;
+    show("");
     try {
-      const made = await page.ask("PUT", `/api/v1/models/${encodeURIComponent(name)}/file`, page.byId("model-file").files[0], { "Content-Type": "application/octet-stream" });
+      const before = names.includes(name) ? (await page.ask("GET", address)).versions.map((one) => one.version) : [];
+      if (before.length && !confirm(`There is a model ${name} already. Take this file in as a new version of it? It is not used before you say so.`)) return;
+      const made = await page.ask("PUT", `${address}/file`, chosen.files[0], { "Content-Type": "application/octet-stream" });
+      if (before.includes(made.version)) {
+        show(`${chosen.files[0].name} is version ${made.version} of ${name} already, byte for byte. It was not taken in again.`);
+        return;
+      }
       page.sayNext((made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`) + (made.can_learn ? "" : " It can score, but not learn more."));
       location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
-    } catch (problem) { page.say(problem.message); }
+    } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
   });
 }
 
@@ -25,6 +50,7 @@ document.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
+    button.closest("li").append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
   } catch (problem) { page.say(problem.message); }
   button.disabled = false;

@@ -35,7 +35,7 @@ if (tiles) {
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `${page.count(n, "image")} of yours: ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
+    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const mine = [];  /* the ids of what was sent from this page, in the order of the files */
   const send = async (file, name, place = mine.length) => {

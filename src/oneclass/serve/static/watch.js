@@ -2,7 +2,11 @@
 "use strict";
 
 const newWatch = page.byId("new-watch");
-if (newWatch)
+if (newWatch) {
+  const [hook, only] = [page.byId("watch-hook"), page.byId("watch-only")];
+  const able = () => { only.disabled = !hook.value.trim(); };  /* without an address nobody is told */
+  hook.addEventListener("input", able);
+  able();
   newWatch.addEventListener("submit", async (event) => {
     event.preventDefault();
     const form = new FormData(newWatch);
@@ -16,6 +20,7 @@ if (newWatch)
       htmx.trigger(document.body, "watch-changed");
     } catch (problem) { page.say(problem.message); }
   });
+}
 page.byId("watches").addEventListener("click", async (event) => {
   const button = event.target.closest("[data-watch], [data-unwatch]");
   if (!button) return;

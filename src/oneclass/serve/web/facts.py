@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,28 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     """The images that a job was to learn from, where they are still to be learnt from."""
     key = Path(job["request"].get("folder", "")).name
     return next((one for one in service.waiting_sets() if one.id == key), None)
+
+
+def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest fit that was to learn from what a check looked at, such as a cancelled one."""
+    folder = check["request"].get("folder")
+    fits = (row for row in service.jobs.listed(50) if row["kind"] == "fit")
+    return next((row for row in fits if row["request"].get("folder") == folder), None)
+
+
+def look_of(settings: Mapping[str, Any]) -> str:
+    """Which choice on the page Learn gives a fit's settings; empty for the first of them."""
+    return "tiles" if settings.get("tiles") else settings.get("rows") or ""
+
+
+def newer(service: Service, versions: list[Version]) -> dict[str, list[int]]:
+    """By the names of models, the numbers of versions that came after the one in use."""
+    return {
+        used.name: [
+            one.number for one in service.versions.of(used.name) if one.number > used.number
+        ][::-1]
+        for used in versions
+    }
 
 
 def last_scored(service: Service, name: str) -> float | None:

@@ -71,8 +71,18 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
     following = {name: service.versions.next_number(name) for name in names}
-    free = facts.free_name(names)
-    return page(request, "part_check.html", job=job, names=following, free=free, large=LARGE)
+    before = facts.asked_before(service, job)
+    asked = before["request"]["settings"] if before else {}
+    return page(
+        request,
+        "part_check.html",
+        job=job,
+        names=following,
+        name=before["name"] if before else facts.free_name(names),
+        look=facts.look_of(asked),
+        rate=asked.get("false_alarms"),
+        large=LARGE,
+    )
 
 
 @router.get("/parts/job/{number}")
@@ -170,7 +180,8 @@ def models(request: Request, service: TheService, about: Chosen) -> Response:
     """All models."""
     learners = facts.learners(service, about.versions)
     deleted = service.deleting.deletions.all()
-    return page(request, "models.html", about, learners=learners, deleted=deleted)
+    newer = facts.newer(service, about.versions)
+    return page(request, "models.html", about, learners=learners, deleted=deleted, newer=newer)
 
 
 @router.get("/models/{name}")

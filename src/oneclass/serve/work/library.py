@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,12 +14,15 @@ from oneclass.backbones import is_here
 from oneclass.detector.estimator import Detector
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.loading import load
-from oneclass.errors import InputError, ModelFileError
+from oneclass.errors import ImageError, InputError, ModelFileError
+from oneclass.images.reading import probe
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.system.files import translated_errors
 
 MOST_LOADED = 4
 ROWS = ".rows"
+_MAGIC = re.compile(r"""it begins with b(?:'.*?'|".*?"), not b'\w+', so """)
+"""What errors on a model file say to those who know bytes."""
 
 
 class Library:
@@ -72,6 +77,7 @@ class Library:
     def _load_new(self, file: Path) -> Detector:
         """A model that came; errors don't tell where it lies while it is looked at."""
         try:
+            _refuse_a_picture(file)
             network = modelfile.read(file)[0]["representation"].get("backbone")
             if network is not None and not is_here(network):
                 raise ModelFileError(
@@ -81,7 +87,8 @@ class Library:
                 )
             return load(file, threads=self._threads)
         except ModelFileError as error:
-            raise ModelFileError(str(error).replace(f"model {file}", "the model")) from error
+            told = _MAGIC.sub("", str(error).replace(f"model {file}", "the model"))
+            raise ModelFileError(told) from error
 
     def can_learn(self, version: Version) -> bool:
         """Whether the rows that an update needs lie beside the model file."""
@@ -119,12 +126,18 @@ class Library:
     ) -> Version:
         """Move a model file, and the rows beside it, to where the name's versions lie.
 
+        An uploaded one that is a version of this name already is not taken twice: it is that
+        version.
+
         Raises:
             ModelFileError: it is no model file, or a damaged one.
         """
         detector = self._load_new(file)
         assert detector.digest is not None, "loaded detectors have a digest"
         with self._lock:
+            same = (one for one in self._versions.of(name) if one.digest == detector.digest)
+            if origin == "upload" and (known := next(same, None)):
+                return known
             number = self._versions.next_number(name)
             place = self.folder / f"{name}-{number}.oneclass"
             rows = file.with_name(file.name + ROWS)
@@ -146,8 +159,23 @@ class Library:
         return version
 
 
-def check_name(name: str) -> str:
+def _refuse_a_picture(file: Path) -> None:
+    """Raise ModelFileError for an image, which is easily taken for a model in a file dialog."""
+    with suppress(ImageError):
+        header = probe(file)
+        raise ModelFileError(
+            f"the file is a picture ({header.format}), not a model file. Give a file that "
+            "'oneclass fit' wrote, or that was downloaded from the page of a model."
+        )
+
+
+def check_name(name: str, known: Iterable[str]) -> str:
     """A model's name as it may stand in an address and in a file's name.
+
+    Args:
+        name: to check.
+        known: names of models that there are; people don't tell apart two that differ only in
+            capitals.
 
     Raises:
         InputError: it may not.
@@ -155,7 +183,14 @@ def check_name(name: str) -> str:
     allowed = all(c.isalnum() or c in "-_ ." for c in name) and name.isascii()
     if not allowed or not 1 <= len(name) <= 60 or name != name.strip(" ."):
         raise InputError(
-            f"the name {name!r}: expected 1 to 60 of the letters a to z, digits, spaces, points, - "
-            "and _, with no space or point at its ends."
+            f"the name {name!r}: expected 1 to 60 of the letters a to z (without accents), digits, "
+            "spaces, points, - and _, with no space or point at its ends."
+        )
+    alike = {one.lower(): one for one in known} if name not in known else {}
+    if name.lower() in alike:
+        other = alike[name.lower()]
+        raise InputError(
+            f"the name {name!r}: there is a model {other!r}, which differs only in capitals. Give "
+            f"{other!r} for a new version of it, or another name."
         )
     return name

@@ -19,11 +19,16 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     Raises:
         InputError: it is no folder, or not within one of `roots`.
     """
+    allowed = there = False
     try:
         place = Path(path).resolve()
-        allowed = _within(place, roots) and place.is_dir()
+        allowed, there = _within(place, roots), place.is_dir()
     except (OSError, ValueError):  # a zero byte, a name too long
-        allowed = False
+        pass
+    if allowed and not there:
+        raise InputError(
+            f"{path[:200]!r} is not there, or is no folder: check the spelling, or make it first."
+        )
     if not allowed:
         known = ", ".join(map(str, roots)) or "none"
         raise InputError(

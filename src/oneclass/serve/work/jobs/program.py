@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,15 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.files.loading import load
 from oneclass.errors import ImageError, OneclassError
 from oneclass.images.check import check
+from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
 from oneclass.serve.work.jobs import reports
 
 NICE = 5
 """Scoring goes first."""
 WRITING = "writing the model"
+KEPT = 50
+"""Rarer sizes or formats that are named, and images of each."""
 Result = dict[str, Any]
 
 
@@ -41,7 +46,24 @@ def run(request: dict[str, Any]) -> Result:
 
 
 def _check(request: dict[str, Any]) -> Result:
-    return check(request["folder"], progress=_show).to_json()
+    found = check(request["folder"], progress=_show).to_json()
+    return {**found, "unusual": _unusual(Path(request["folder"]))}
+
+
+def _unusual(folder: Path) -> dict[str, list[str]]:
+    """Images of another size or format than most: which, by size and by format."""
+    sizes, formats = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for file in sorted(folder.iterdir()):
+        with suppress(ImageError):
+            header = probe(file)
+            sizes[f"{header.width} x {header.height} pixels"].append(str(file))
+            formats[header.format].append(str(file))
+    found: dict[str, list[str]] = {}
+    for kinds in (sizes, formats):
+        usual = max(kinds, key=lambda kind: len(kinds[kind]), default=None)
+        rarer = sorted((kind for kind in kinds if kind != usual), key=lambda kind: len(kinds[kind]))
+        found |= {kind: kinds[kind][:KEPT] for kind in rarer[:KEPT]}
+    return found
 
 
 def _fit(request: dict[str, Any]) -> Result:

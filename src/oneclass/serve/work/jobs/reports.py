@@ -22,7 +22,7 @@ from oneclass.results.runs import record_of, write_run
 from oneclass.serve.records import summaries
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.words import percent, reviewed
+from oneclass.serve.web.words import for_people, percent, reviewed
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
 
@@ -58,6 +58,7 @@ class Reports:
         return {
             "rate": rows[0]["false_alarms"] if rows else version.false_alarms,
             "notes": rates_in_words([row["false_alarms"] for row in rows], version.false_alarms),
+            "called": f"{version.name}, version {version.number}",
             "page": str(self.file(job)),
             "predictions": [
                 {**dict(row), "image": str(self._keeping.place(row["image"]))} for row in rows
@@ -92,7 +93,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
     model, page, rows = Path(request["model"]), Path(request["page"]), request["predictions"]
     detector = load(model, threads=request["threads"], false_alarms=request["rate"])
     with translated_errors(page.parent), TemporaryDirectory(dir=page.parent) as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary) / "verdicts"  # the page names it
+        folder.mkdir()
         names = [_placed(row, folder) for row in rows]
         predictions = [
             Prediction(
@@ -104,7 +106,10 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
             )
             for name, row in zip(names, rows, strict=True)
         ]
-        errors = [ImageError(*failure) for failure in request["failures"]]
+        errors = [
+            ImageError(path, reason, for_people(detail))
+            for path, reason, detail in request["failures"]
+        ]
         started = datetime.fromtimestamp(rows[-1]["at"], UTC)
         record = record_of(detector, predictions, errors, started=started, finished=True)
         took = rows[0]["at"] - rows[-1]["at"]
@@ -116,6 +121,7 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
             folder,
             page,
             reviews=_reviews(names, predictions, rows),
+            name=request["called"],
             pictures=any((folder / name).exists() for name in names),
             progress=show,
         )

@@ -94,6 +94,23 @@ class Sets:
             )
         return n + 1
 
+    def take_out(self, number: str, name: str) -> int:
+        """Remove one file of a set; how many it then has.
+
+        Raises:
+            InputError: no such set, or no such file in it.
+        """
+        folder = self.folder(number)
+        file = next((one for one in folder.iterdir() if one.name == name), None)
+        if file is None:
+            raise InputError(
+                f"there is no image {name[:200]!r} in this set: the answer to a check names those "
+                "that there are."
+            )
+        with translated_errors(folder):
+            file.unlink(missing_ok=True)
+        return self.count(number)
+
     def count(self, number: str) -> int:
         """How many images a set has."""
         return sum(1 for _ in self.folder(number).iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import stripes, write_images
-from serving import RAW, Place
+from serving import RAW, Place, another
 
 MODEL = "/api/v1/models/stripes"
 LESSONS = "/parts/lessons?model=stripes"
@@ -49,9 +49,11 @@ def buttons(text: str) -> list[tuple[bool, str]]:
     return [(bool(main), words) for main, words in found]
 
 
-def test_a_version_that_waits_is_told_whatever_came_since(learnt: Place, model_file: Path) -> None:
+def test_a_version_that_waits_is_told_whatever_came_since(
+    learnt: Place, model_file: Path, tmp_path: Path
+) -> None:
     judged(learnt, 0.001)
-    content = model_file.read_bytes()
+    content = another(model_file, tmp_path, 0.1)
     assert learnt.client.put(f"{MODEL}/file", content=content, headers=RAW).json()["version"] == 3
     text = learnt.page(LESSONS)
     assert "Version 2 has learnt your false alarms." in text

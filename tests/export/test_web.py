@@ -332,6 +332,7 @@ def test_the_browser_example_says_what_the_detector_says(
     (folder / "parts.onnx").write_bytes(onnx_model(load(model)))
     shutil.copy(EXAMPLES / "browser.html", folder / "index.html")
     with served(folder) as address, tab(address) as (page, _):
+        page.wait_for_selector("#files:enabled", timeout=60_000)
         page.set_input_files("#files", [str(path) for path in pictures])
         for _attempt in range(60):
             lines = page.locator("#said").inner_text()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 
+from oneclass.images.formats.jpeg import FRAMES
+
 BEGIN, SIZ, SIZ_BYTES = b"\xff\xd8", b"\xff\x4f\xff\x51", 24
-NO_FRAMES = (0xC4, 0xC8, 0xCC)
 JPEG_LS = 0xF7
 
 
@@ -32,7 +33,7 @@ def _of_jpeg(stream: bytes) -> tuple[int, int] | None:
         if kind == 0xFF:  # one of any number of fill bytes
             at += 1
             continue
-        if kind == JPEG_LS or (0xC0 <= kind <= 0xCF and kind not in NO_FRAMES):
+        if kind == JPEG_LS or kind in FRAMES:
             height, width = struct.unpack_from(">HH", stream, at + 5)
             return width, height
         at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")

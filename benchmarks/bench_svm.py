@@ -8,9 +8,9 @@
     python benchmarks/bench_svm.py render       only the tables, from the results kept
 
 Every part replaces its own entry in benchmarks/results/svm.json, and every run writes the tables
-into docs/solver.md. The parts small, clusters and union, and the real rows of robust, need the
-folder named by ONECLASS_DATA, AlexNet's rows torch as well; what is computed from it is kept under
-ONECLASS_CACHE, by default the folder for temporary files.
+into docs/solver.md. The parts small, clusters and union, and the real rows of robust and beyond,
+need the folder named by ONECLASS_DATA, AlexNet's rows torch as well; what is computed from it is
+kept under ONECLASS_CACHE, by default the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -141,6 +141,18 @@ def robust(args: argparse.Namespace) -> dict[str, Any]:
     return {"matrices": found, "machine": machine()}
 
 
+def beyond(args: argparse.Namespace) -> dict[str, Any]:
+    """Rows and nu that robust leaves out, beside liblinear; each line is printed when known."""
+    from svm_beyond import beside_liblinear, cases
+    from svm_beyond import line as beyond_line
+
+    found = []
+    for case in cases():
+        found.append(beside_liblinear(case))
+        print(" | ".join(beyond_line(found[-1])), flush=True)
+    return {"cases": found, "machine": machine()}
+
+
 def clusters(args: argparse.Namespace) -> dict[str, Any]:
     """Half-spaces of many clusters of real patches; what clustering takes of it, apart."""
     from svm_matrices import PATCHES
@@ -167,6 +179,7 @@ def clusters(args: argparse.Namespace) -> dict[str, Any]:
 
 PARTS = {
     "robust": robust,
+    "beyond": beyond,
     "small": small,
     "wide": wide,
     "clusters": clusters,

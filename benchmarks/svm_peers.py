@@ -98,7 +98,7 @@ def _run(
         start = time.perf_counter()
         coef = np.asarray(fit(float(nus[i])), dtype=np.float64)
         taken += time.perf_counter() - start
-        excess.append(_excess(rows, float(nus[i]), coef, path, i))
+        excess.append(excess_of(rows, float(nus[i]), coef, path, i))
         shift += _auroc_shift(test, coef, path.coef[i])
     print(f"  {name}: {taken:.2f} s for {len(chosen)} nu", flush=True)
     return {
@@ -110,7 +110,8 @@ def _run(
     }
 
 
-def _excess(rows: np.ndarray, nu: float, coef: np.ndarray, path: NuPath, i: int) -> float:
+def excess_of(rows: np.ndarray, nu: float, coef: np.ndarray, path: NuPath, i: int) -> float:
+    """Primal value above the dual value of the path's i-th solution, over its w.w."""
     scores = np.sort(rows @ coef.astype(rows.dtype)).astype(np.float64)
     mass = nu * len(rows)
     full = int(mass)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from svm_beyond import beyond
 from svm_markdown import hardware, table, verdict
 from svm_robust_tables import clusters, robust
 
@@ -188,6 +189,7 @@ def union(result: dict[str, Any]) -> str:
 
 MAKERS = {
     "robust": robust,
+    "beyond": beyond,
     "small": peers,
     "wide": peers,
     "clusters": clusters,

@@ -113,6 +113,26 @@ def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, sha
     np.testing.assert_allclose(found.scores, linear + gram @ weights, atol=1e-8 * scale)
 
 
+@given(seeds, st.floats(0.05, 0.95), st.sampled_from([(12, 4), (40, 60)]), st.floats(-3, 3))
+@settings(max_examples=50, deadline=None)
+def test_the_gap_is_never_less_than_what_the_best_move_gains(seed, share, shape, shift):
+    gram, linear = program(seed, *shape, "plain")
+    bounds = bounds_of(seed, shape[0], 3)
+    mass = share * bounds.sum()
+    weights = into_box(np.random.default_rng(seed).random(shape[0]), mass, bounds)
+    scores = linear + gram @ weights
+    gains = scores @ (weights - lowest_first(scores, mass, bounds))
+    smooth = Program(Products(np.diagonal(gram), gram, None), bounds, mass, weights, 1 / bounds)
+    rho = float(np.median(scores)) + shift
+    found = smooth.gap(Point(weights, scores, rho)) * abs(rho) * mass
+    assert found >= gains - 1e-9 * np.abs(scores).max() * mass
+    order = np.argsort(scores)
+    split = order[np.searchsorted(np.cumsum(bounds[order]), mass)]
+    best = float(scores[split])  # there, the bound is what the move gains
+    found = smooth.gap(Point(weights, scores, best)) * abs(best) * mass
+    assert found == pytest.approx(gains, rel=1e-7, abs=1e-9 * np.abs(scores).max() * mass)
+
+
 @given(seeds, st.floats(0.05, 0.95), st.integers(1, 30))
 @settings(max_examples=50, deadline=None)
 def test_into_box_makes_any_weights_feasible(seed, share, n):

@@ -140,14 +140,13 @@ class Program:
         return low, low + count, order
 
     def gap(self, here: Point) -> float:
-        """What the best move of weight along the gradient could still gain, without the ridge;
-        relative to the threshold times the mass."""
-        loose = here.scores @ (
-            into_box(here.weights, self.mass, self.bounds)
-            - lowest_first(here.scores, self.mass, self.bounds)
-        )
+        """At most so much do the weights, brought within their bounds, miss without the ridge,
+        relative to the threshold times the mass: primal minus dual value at this threshold."""
+        above = here.scores - here.rho
+        missing = float(above @ into_box(here.weights, self.mass, self.bounds))
+        missing -= float(np.minimum(above, 0.0) @ self.bounds)
         scale = abs(here.rho) * self.mass
-        return float(loose) / scale if scale > 0 else np.inf
+        return missing / scale if scale > 0 else np.inf
 
 
 def ranked(scores: Array, mass: float, bounds: Array) -> tuple[Ints, int]:

@@ -23,6 +23,7 @@ _ROUNDS = 40  # of exchanges
 _MORE_FREE, _FEW_FREE = 8, 16  # so many times more are free than were expected: they will not stay
 _PATIENCE = 3  # of those in a row that leave as many rows wanting to change: they run in a circle
 _DESCENTS = 20  # for each row, where the rounds did not end
+_ENOUGH = 0.1  # of a gap that is small enough: no narrower program is asked for
 _EDGE = 1e-9  # a weight so near to its bound is at it
 _SLACK = 1000  # roundings of a score
 
@@ -85,7 +86,10 @@ def minimise(
     if face.settled:
         return face
     narrowest = float(ridge.mean())
-    near, width = smoothed(products, scores, weights, mass, expected, narrowest, bounds)
+    enough = _ENOUGH * close
+    near, width = smoothed(products, scores, weights, mass, expected, narrowest, bounds, enough)
+    if program.gap(near) <= enough:
+        return _between(near, bounds)
     # Where many rows are tied, their weights there are as good as any: stay near to those.
     program = replace(program, centre=near.weights)
     face = _exchange(program, near, _by_weight(program), len(weights))
@@ -93,12 +97,17 @@ def minimise(
         return replace(face, circled=True)
     nearer = sharpened(program, near, width, narrowest)
     if program.gap(nearer) <= close:
-        n_free = int(np.count_nonzero((nearer.weights > 0) & (nearer.weights < bounds)))
-        return Face(nearer.weights, nearer.scores, n_free, settled=True, circled=True)
+        return _between(nearer, bounds)
     # From a vertex: with few free rows each step is cheap, and many may be free by chance.
     vertex = lowest_first(face.scores, mass, bounds)
     lowest = replace(near, weights=vertex, scores=products.moved(near.scores, near.weights, vertex))
     return replace(_descend(program, lowest), circled=True)
+
+
+def _between(near: Point, bounds: Array) -> Face:
+    """Where the program made smooth has ended near enough."""
+    n_free = int(np.count_nonzero((near.weights > 0) & (near.weights < bounds)))
+    return Face(near.weights, near.scores, n_free, settled=True, circled=True)
 
 
 def ridge_for(products: Products | RowProducts, *, exact: bool) -> Array:

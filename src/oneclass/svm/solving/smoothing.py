@@ -39,6 +39,7 @@ def smoothed(
     n_free: int,
     narrowest: float,
     bounds: Array,
+    close: float,
 ) -> tuple[Point, float]:
     """The point with weights within their bounds that the smoothed program ends with, and its r.
 
@@ -50,7 +51,9 @@ def smoothed(
         n_free: how many rows may be expected between the bounds.
         narrowest: the smallest r; below it, the products are blurred.
         bounds: (n,) of the weights.
+        close: a gap at which no smaller r is asked for.
     """
+    start = Point(weights, scores, float("nan"))
     program = Program(products, bounds, mass, np.zeros(len(bounds)), 1 / bounds)
     expected = max(int(_PER_FREE * n_free), _FEWEST)
     first, after, order = program.around_threshold(scores, expected)
@@ -64,6 +67,8 @@ def smoothed(
     before, most = program.sides(here), max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
     for _ in range(_WIDTHS):
         here = newton(program, here, most)
+        if program.gap(replace(here, weights=program.inside(here))) <= close:
+            break
         sides = program.sides(here)
         if np.count_nonzero(sides.free) > most:
             most *= 2  # the next r is smaller; should it not be enough, more may be free
@@ -74,7 +79,7 @@ def smoothed(
         program = replace(program, width=max(program.width / _NARROWER, narrowest))
         # Free rows keep about their weights where r shrinks, and their scores draw together.
         here = program.solved(here, sides)
-    return _inside(program, here, Point(weights, scores, here.rho)), program.width
+    return _inside(program, here, start), program.width
 
 
 def sharpened(program: Program, here: Point, width: float, narrowest: float) -> Point:

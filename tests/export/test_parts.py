@@ -68,6 +68,14 @@ def test_maps_are_pooled_and_refined_alike(side: tuple[int, int], cells: int, op
     np.testing.assert_allclose(fine, up[0] @ given @ up[1].T, atol=1e-6)
 
 
+@pytest.mark.parametrize("edge", [0, 1, 2])
+def test_the_edge_is_what_lies_within_it(edge: int) -> None:
+    given = np.random.default_rng(4).normal(size=(2, 3, 7, 9)).astype(np.float32)
+    found = run(lambda g, x: rows.cover_edge(g, x, edge), {"x": given})
+    down, across = (np.clip(np.arange(n), edge, n - 1 - edge) for n in (7, 9))
+    np.testing.assert_array_equal(found, given[:, :, down][..., across])
+
+
 @pytest.mark.parametrize("stays", [True, False])
 def test_parts_of_a_row_weigh_the_same_and_a_zero_part_is_told(stays: bool) -> None:
     random = np.random.default_rng(2)

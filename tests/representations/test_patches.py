@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from oneclass.images.scale import PixelScale
 from oneclass.representations import (
     PatchLayers,
     PretrainedLayers,
+    from_record,
 )
 from oneclass.representations.maps import interpolation, neighbourhoods, refined
 from oneclass.rows.layers import Layers
@@ -194,3 +196,37 @@ def test_the_command_line_and_the_report(tmp_path: Path) -> None:
     done = oneclass("update", "p.oneclass", "new", cwd=tmp_path)
     assert done.returncode == 4  # the rows of patches are kept only if asked for
     assert "fit again" in done.stderr
+
+
+def edged(edge: int, size: tuple[int, int] = (96, 64)) -> PatchLayers:
+    network = Backbone.open(DEFAULT)
+    layers = Layers.parse("block_2+block_4", network.has_layer)
+    return PatchLayers(network, layers, size=size, edge=edge, row_dtype="float16")
+
+
+def test_the_nearest_position_within_stands_for_one_at_the_edge() -> None:
+    covered, plain = edged(1), edged(0)
+    prepared = [plain.prepare(image, BYTES) for image in stripes(2, seed=1)]
+    before = plain.rows(prepared).reshape(2, 24, 16, -1)
+    expected = before[:, np.clip(np.arange(24), 1, 22)][:, :, np.clip(np.arange(16), 1, 14)]
+    found = covered.rows(prepared)
+    np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+    assert (before != expected).any()
+    assert covered.n_worst == plain.n_worst
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(plain)).rows(prepared), before.reshape(found.shape)
+    )
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(covered)).rows(prepared), found)
+
+
+def test_a_record_of_before_has_no_edge_and_a_small_map_neither() -> None:
+    network = Backbone.open(DEFAULT)
+    record = edged(1).to_json()
+    assert record["edge"] == 1
+    assert from_record(record, network).edge == 1
+    assert "edge" not in edged(0).to_json()
+    assert from_record(edged(0).to_json(), network).edge == 0
+    assert edged(1, (96, 32)).edge == 0
+    for wrong in (2, -1, True, "1", None):
+        with pytest.raises(ValueError, match="edge"):
+            from_record({**record, "edge": wrong}, network)

@@ -35,6 +35,15 @@ def refine(g: Graph, maps: str, shape: tuple[int, int], grid: tuple[int, int]) -
     return g.op("MatMul", g.op("MatMul", down, maps), across.T)
 
 
+def cover_edge(g: Graph, maps: str, edge: int) -> str:
+    """Put the nearest position within in the place of each at the edge, so many positions wide."""
+    if not edge:
+        return maps
+    sides = np.array([2, 3])
+    within = g.op("Slice", maps, np.full(2, edge), np.full(2, -edge), sides)
+    return g.op("Pad", within, np.array([0, 0, edge, edge] * 2), mode="edge")
+
+
 def flatten(g: Graph, maps: str) -> str:
     """(n, ...) to (n, d)."""
     return g.reshape(maps, 0, -1)
@@ -93,6 +102,7 @@ def write_rows(g: Graph, representation: Representation, entries: Sequence[str])
             if isinstance(representation, PatchLayers):
                 near = neighbourhoods(g, maps)
                 maps = refine(g, near, (sides[0], sides[1]), representation.grid)
+                maps = cover_edge(g, maps, representation.edge)
             parts.append(positions(g, maps) if patches else flatten(g, maps))
         made = units(g, parts, zero_stays=patches)
     if representation.row_dtype == "float16":

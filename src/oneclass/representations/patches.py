@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from oneclass.backbones import Backbone
 from oneclass.errors import InputError
 from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
@@ -18,6 +21,9 @@ from oneclass.system.arrays import Rows
 PATCHES = "patches"
 WORST_SHARE = 0.01
 """Of an image's positions; benchmarks/bench_patches.py has the table."""
+EDGE, FEWEST_WITHIN = 1, 14
+"""How many positions wide a picture's edge is, and how many must be left within a side, or there is
+none; benchmarks/patch_rows.py has the table."""
 
 
 class PatchLayers(NetworkLayers):
@@ -27,12 +33,33 @@ class PatchLayers(NetworkLayers):
     3 x 3, and coarser layers are interpolated to the finest one's grid. Each layer's part of a row
     has unit length before they are joined, and the whole has unit length again.
 
+    A network sees zeros beyond a picture, and what it says of the edge varies with how they meet
+    the picture. So the position next to it within stands for each position at the edge.
+
+    Args:
+        edge: how many positions wide the edge is; 0 in models of before.
+
     Attributes:
         grid: (height, width) of the positions.
     """
 
     kind = PATCHES
     unit_length = True
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Iterable[tuple[str, int | None]],
+        *,
+        edge: int = EDGE,
+        **given: Any,
+    ) -> None:
+        self.edge = edge
+        super().__init__(backbone, layers, **given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        anew, given = super().__reduce__()
+        return partial(anew, edge=self.edge), given
 
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, height * width, d) rows of unit length, or zero."""
@@ -45,7 +72,15 @@ class PatchLayers(NetworkLayers):
             flat *= scales(flat.transpose(0, 2, 1), len(self.layers))[:, None]
             made[..., start:stop] = flat.transpose(0, 2, 1)
             start = stop
+        if self.edge:
+            self._cover_edge(made.reshape(len(made), *self.grid, self.n_columns))
         return made
+
+    def _cover_edge(self, made: Rows) -> None:
+        """Put the nearest position within in the place of each at the edge of (n, h, w, d)."""
+        for turned in (made, made.swapaxes(1, 2)):
+            turned[:, : self.edge] = turned[:, self.edge, None]
+            turned[:, -self.edge :] = turned[:, -self.edge - 1, None]
 
     @property
     def layout(self) -> Layout:
@@ -55,7 +90,8 @@ class PatchLayers(NetworkLayers):
         return ((1, *self.grid),)
 
     def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "n_worst": self.n_worst}
+        edge = {"edge": self.edge} if self.edge else {}
+        return {**super().to_json(), "n_worst": self.n_worst, **edge}
 
     def _lay_out(self) -> None:
         for layer, shape in zip(self.layers, self.shapes, strict=True):
@@ -69,4 +105,6 @@ class PatchLayers(NetworkLayers):
         self.grid = (max(shape[1] for shape in self.shapes), max(shape[2] for shape in self.shapes))
         self.values_per_image = self.n_columns * math.prod(self.grid)
         self.map_shapes = ((1, *self.grid),)
+        if min(self.grid) < FEWEST_WITHIN + 2 * self.edge:
+            self.edge = 0
         self.n_worst = max(1, round(WORST_SHARE * self.grid[0] * self.grid[1]))

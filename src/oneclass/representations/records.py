@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Preprocessing, Runtime
@@ -9,7 +10,7 @@ from oneclass.representations.base import ROW_DTYPES, Representation
 from oneclass.representations.both import BOTH, WholeAndPatches
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
-from oneclass.representations.patches import PatchLayers
+from oneclass.representations.patches import EDGE, PatchLayers
 from oneclass.representations.tiled import TiledPatches
 from oneclass.rows.layers import Layers
 
@@ -46,7 +47,8 @@ def from_record(
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
         assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"
         return WholeAndPatches(whole, patches)
-    kind = PatchLayers if record["kind"] == PatchLayers.kind else PretrainedLayers
+    of_patches = partial(PatchLayers, edge=_edge(record))
+    kind = of_patches if record["kind"] == PatchLayers.kind else PretrainedLayers
     tile = tuple(int(side) for side in record.get("tiles", preprocessing.size))
     found = kind(
         backbone,
@@ -64,3 +66,15 @@ def from_record(
             raise ValueError(f"tiles of {record['kind']}")
         return TiledPatches(found, preprocessing.size)
     return found
+
+
+def _edge(record: dict[str, Any]) -> int:
+    """How wide the edge of patches is; a record of before has none.
+
+    Raises:
+        ValueError: no such width.
+    """
+    edge = record.get("edge", 0)
+    if edge not in (0, EDGE) or isinstance(edge, bool):
+        raise ValueError(f"an edge of {edge!r} positions")
+    return int(edge)

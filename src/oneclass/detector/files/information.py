@@ -216,12 +216,15 @@ def compared_with(card: Mapping[str, Any], n: int) -> str:
     held_out, n_images = card["calibration"]["n_held_out"], card["fit"]["n_images"]
     they = plural(n, "It is", "They are")
     if held_out == n_images:
-        return f"{they} compared with the model's {n_images:,} normal images, each held out."
+        return (
+            f"{they} compared with the model's {n_images:,} normal (good) images, each judged by "
+            "what was learnt from the others."
+        )
     rest = n_images - held_out
     copies = plural(rest, "is a copy", "are copies")
     return (
-        f"{they} compared with {held_out:,} of the model's {n_images:,} normal images: those that "
-        f"were held out. The other {rest:,} only taught it, or {copies}."
+        f"{they} compared with {held_out:,} of the model's {n_images:,} normal (good) images, each "
+        f"judged by what was learnt from others. The other {rest:,} only taught it, or {copies}."
     )
 
 

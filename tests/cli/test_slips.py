@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
+from oneclass import Detector, InputError, load
 from oneclass.cli import cli
 from oneclass.cli.demo import typed_program
 from oneclass.cli.talk.slips import ARGUMENTS, OTHER_OPTIONS
@@ -370,3 +372,41 @@ def test_too_few_images_for_the_usual_rate_are_told(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(7, seed=1))
     told = oneclass("fit", "good", "-o", "m", *SMALL, cwd=tmp_path).stderr
     assert "so few images support no lower rate; 5 %, the usual one, takes 19 different" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (("good/",), "oneclass fit good/ -o good.oneclass"),
+        (("m.oneclass", "my parts"), "oneclass fit 'my parts' -o m.oneclass"),
+        ((), "oneclass fit FOLDER -o FOLDER.oneclass"),
+    ],
+)
+def test_a_fit_that_was_not_told_what_to_write(
+    place: Path, words: tuple[str, ...], right: str
+) -> None:
+    assert f"Try: {right}\n" in said(place, "fit", *words)
+
+
+def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:
+    told = oneclass("fit", "good", "-o", "n.oneclass", *SMALL, cwd=place).stderr
+    assert "To see them side by side: oneclass compare good\n" in told
+
+
+def test_python_saves_over_no_other_kind_of_file(place: Path, tmp_path: Path) -> None:
+    detector = load(place / "m.oneclass")
+    (tmp_path / "labels.csv").write_text("path,label\n")
+    with pytest.raises(InputError, match=r"labels.csv: what is there already is no model"):
+        detector.save(tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_text() == "path,label\n"
+    for _ in range(2):
+        detector.save(tmp_path / "own.oneclass")
+
+
+def test_what_people_try_of_the_class() -> None:
+    with pytest.raises(AttributeError, match=r"Use oneclass.load\(file\)"):
+        _ = Detector.load
+    with pytest.raises(TypeError, match=r"Detector\(\).fit\('good/'\)"):
+        Detector("good/")  # type: ignore[call-arg, misc]
+    assert "nu" in inspect.signature(Detector).parameters
+    assert not hasattr(Detector, "nothing")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from oneclass import InputError, Prediction, load
+from oneclass.detector.predictions import odds
 from oneclass.report import labels
 from oneclass.report.agreement import Agreement
-from oneclass.report.gallery import _odds
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.tiles import MOST_TILES, MOST_WRONG, most_telling
@@ -23,8 +23,20 @@ def found(path: str, *, odd: bool = False, unclear: bool = False, score: float =
 
 def test_how_odd_in_words() -> None:
     """The smallest p-value of n images says that none was as odd, not how rare it is."""
-    told = [_odds(k / 121, 120) for k in (1, 2, 12, 61)]
-    assert told == ["odder than all 120 held-out images", "1 in 60", "1 in 10", "ordinary"]
+    assert [odds(k / 121, 120) for k in (1, 2, 12, 61, 121)] == [
+        "odder than all 120 good images that it was compared with",
+        "about 1 in 60 good images looks this odd or odder",
+        "about 1 in 10 good images looks this odd or odder",
+        "about 5 in 10 good images look this odd or odder",
+        "nearly every good image looks this odd or odder",
+    ]
+
+
+def test_the_service_says_it_in_the_same_words() -> None:
+    words = pytest.importorskip("oneclass.serve.web.words", reason="needs the extra serve")
+    for n in (2, 20, 120, 5000):
+        for k in range(1, n + 2, max(1, n // 50)):
+            assert odds(k / (n + 1), n) == words.odds(k / (n + 1), n)
 
 
 class TestTruth:

@@ -54,7 +54,7 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     assert card["calibration"]["guarantee"] in text
     assert card["fit"]["images_sha256"] in text
     assert f"lies beyond the threshold, {digits(load(model).score_threshold)}." in text
-    assert "“ordinary”: half of them or more do." in text
+    assert "this odd or odder" in text
     for name in ("nu", "Half-spaces", "Certificate"):  # is said in words, too
         assert re.search(rf"{name} \S.*, [a-z]", text), name
     assert sum(tag == "svg" for tag, _ in page.tags) == 2
@@ -70,10 +70,10 @@ def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
     learnt = "32 normal images of about 30 different pictures"
     assert f"Judged by what {learnt} taught." in told
     assert f"{learnt}, SHA-256" in told
-    assert "odder than all 30 held-out images" in told
+    assert "odder than all 30 good images that it was compared with" in told
     assert (
-        "It is compared with 30 of the model's 32 normal images: those that were held out. The "
-        "other 2 only taught it, or are copies."
+        "It is compared with 30 of the model's 32 normal (good) images, each judged by what was "
+        "learnt from others. The other 2 only taught it, or are copies."
     ) in told
 
 
@@ -204,11 +204,33 @@ def test_a_model_without_maps_has_a_page_without_heatmaps(tmp_path: Path) -> Non
     assert len(page.pictures) == 3
 
 
-def test_another_model_is_refused(model: Path, tmp_path: Path) -> None:
-    run = scored(model, tmp_path, stripes(2, seed=2))
-    Detector(backbone="greyscale").fit(stripes(20, seed=1)).save(tmp_path / "o.oneclass")
-    with pytest.raises(InputError, match=r"was scored with another model than .*, by: oneclass"):
-        page_of(tmp_path / "o.oneclass", run)
+def test_the_model_that_scored_is_named_with_the_command_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found as it was named, from another folder, and as the last version kept beside it."""
+    there = tmp_path / "there"
+    images = write_images(there / "new", stripes(2, seed=2))
+    first = Detector(backbone="greyscale", size=(8, 8)).fit(stripes(20, seed=1))
+    other = Detector(backbone="greyscale", size=(9, 9)).fit(stripes(20, seed=1))
+    first.save(there / "first.oneclass")
+    other.save(there / "other.oneclass")
+    monkeypatch.chdir(there)
+    run = record(first, there, images)
+    told = json.loads((run / "run.json").read_text())
+    told |= {"folder": str(there), "command": ["score", "--json", "first.oneclass", "new"]}
+    (run / "run.json").write_text(json.dumps(told))
+    said = r"was scored with {} and not with .*other.oneclass. Try: oneclass report {} "
+    for place, name in ((there, "first.oneclass"), (tmp_path, f"{there}/first.oneclass")):
+        monkeypatch.chdir(place)
+        with pytest.raises(InputError, match=said.format(re.escape(name), re.escape(name))):
+            page_of(there / "other.oneclass", run)
+    (there / "first.oneclass").rename(there / "first.oneclass.previous")
+    other.save(there / "first.oneclass")
+    with pytest.raises(InputError, match=r"Try: oneclass report .*first.oneclass.previous "):
+        page_of(there / "other.oneclass", run)
+    (there / "first.oneclass.previous").unlink()
+    with pytest.raises(InputError, match=r"by: oneclass score --json first.oneclass new\. That m"):
+        page_of(there / "other.oneclass", run)
     assert not (run / "report.html").exists()
 
 
@@ -461,7 +483,7 @@ class TestCommand:
         assert f"was scored before {mine} was written anew" in done.stderr
         assert f"give {mine}.previous, which is the model as it was then." in done.stderr
         (tmp_path / "m.oneclass.previous").unlink()
-        assert "Give the model that scored it" in oneclass("report", mine, run).stderr
+        assert "not there any more as it was then" in oneclass("report", mine, run).stderr
 
     def test_contradictory_labels_are_refused(self, model: Path, tmp_path: Path) -> None:
         run = scored(model, tmp_path, stripes(2, seed=2))

@@ -13,7 +13,7 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.cli import cli
-from oneclass.cli.measuring.compare import HEADERS, _say_what_it_means
+from oneclass.cli.measuring.compare import COLUMNS, _say_what_it_means
 from oneclass.cli.talk import showing
 from oneclass.results import comparing
 
@@ -178,7 +178,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "100.0 %" in row
     assert "Found: of 4 odd images. AUROC: the chance" in done.stderr
     about = " ".join(oneclass("compare", "--help").stdout.split()).partition("In the table: ")[2]
-    for column in HEADERS[1:]:
-        assert column in about
+    for column in COLUMNS[1:]:
+        assert column.head in about
     as_json = oneclass("compare", "good", "--rows", "image", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["auroc"] is None

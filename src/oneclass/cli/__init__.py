@@ -23,7 +23,7 @@ from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve
-from oneclass.cli.talk.slips import OTHER_WORDS, on_option
+from oneclass.cli.talk.slips import OTHER_WORDS, on_missing, on_option
 from oneclass.cli.train import train
 from oneclass.cli.update import update
 from oneclass.cli.verify import verify
@@ -61,6 +61,11 @@ class Commands(click.Group):
                 raise
             told = f"No such option {error.option_name!r}. {told}"
             raise click.UsageError(told, error.ctx) from None
+        except click.MissingParameter as error:
+            told = on_missing(error)
+            if told is None:
+                raise
+            raise click.UsageError(f"{error.format_message()} {told}", error.ctx) from None
 
 
 @click.group(
@@ -81,7 +86,7 @@ def cli() -> None:
                                       for pictures far larger than that
     Other ways of looking:            compare good_parts/
     A page in a browser:              serve
-    The words (nu, row, half-space):  docs/glossary.md
+    Words that you do not know:       docs/glossary.md
     """
 
 

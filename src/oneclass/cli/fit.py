@@ -66,7 +66,7 @@ def fit(
     say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out), seconds)
-    if others := not_tried(detector.card):
+    if others := not_tried(detector.card, normal):
         say(others)
     if rows:
         kept = rows_file(place(out))

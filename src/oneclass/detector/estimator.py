@@ -15,7 +15,7 @@ from oneclass.backbones import Backbone
 from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
-from oneclass.detector.facts import Facts
+from oneclass.detector.facts import Facts, by_name
 from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
 from oneclass.detector.judging import Explain, Judge, explanation_alone, finish_each
@@ -47,6 +47,7 @@ class Detector(Facts):
         traffic: what each pass over the images sent to a cluster and brought back, over all calls.
     """
 
+    @by_name
     def __init__(
         self,
         *,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.rows.store import CacheUse, RowStore
 
+P = ParamSpec("P")
 HABITS = {
     "predict": "Use score(images): each prediction has is_anomaly.",
     "fit_predict": "Use fit(images), then score(others): each prediction has is_anomaly.",
@@ -38,7 +40,31 @@ HABITS = {
 """What those who know scikit-learn try, and what to use instead."""
 
 
-class Facts:
+class Hinting(type):
+    """Of classes of which people try what is not there: `Detector.load(file)`."""
+
+    def __getattr__(cls, name: str) -> Any:
+        hint = f" {HABITS[name]}" if name in HABITS else ""
+        raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}.{hint}")
+
+
+def by_name(init: Callable[P, None]) -> Callable[P, None]:
+    """Of an `__init__` that takes names alone: says where what was given without one belongs."""
+
+    @wraps(init)
+    def checked(*given: P.args, **settings: P.kwargs) -> None:
+        if len(given) > 1:
+            raise TypeError(
+                f"Detector({given[1]!r}): settings are given by name, such as Detector(nu=0.1). "
+                f"To learn from images: Detector().fit({given[1]!r}); to open a model file: "
+                "oneclass.load(file)."
+            )
+        init(*given, **settings)
+
+    return checked
+
+
+class Facts(metaclass=Hinting):
     """What is read off a detector, and changes nothing: its settings, and what the fit has left."""
 
     settings: Settings

@@ -26,6 +26,7 @@ from oneclass.images.sources import Images, Progress, Stage, gather, refuse_abse
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
+from oneclass.system.files import check_replaces
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class State:
 
     def saved(self, file: Path, *, rows: bool) -> State:
         """Written to a file; arguments and errors as for `Detector.save`."""
+        check_replaces(file, "model", modelfile.MAGIC)
         state = self.with_rows() if rows else self
         digest = modelfile.write(file, self.model.card, self.model.arrays())
         if rows and state.training is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError
+from oneclass.system.names import plural
 from oneclass.system.paths import Made
 
 ANOMALY, UNCLEAR, FINE = VERDICTS = ("anomaly", "unclear", "fine")
@@ -43,6 +44,25 @@ class Prediction:
 def digits(score: float) -> str:
     """A score or a threshold as people are shown it everywhere: `0.2356`, `1.000`."""
     return f"{score:#.4g}"
+
+
+def odds(p_value: float, n_normal: int) -> str:
+    """How odd an image is beside normal ones, for people who have never heard of a p-value.
+
+    Args:
+        p_value: in (0, 1].
+        n_normal: the held-out normal images behind it.
+    """
+    if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
+        return f"odder than all {n_normal:,} good images that it was compared with"
+    if p_value < 0.095:
+        return f"about 1 in {round(1 / p_value)} good images looks this odd or odder"
+    if p_value < 0.95:
+        tenths = max(1, round(10 * p_value))
+        return (
+            f"about {tenths} in 10 good images {plural(tenths, 'looks', 'look')} this odd or odder"
+        )
+    return "nearly every good image looks this odd or odder"
 
 
 class Scored(Made[Prediction]):

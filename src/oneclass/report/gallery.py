@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from oneclass.detector.files.information import compared_with
-from oneclass.detector.predictions import VERDICTS, Prediction, digits
+from oneclass.detector.predictions import VERDICTS, Prediction, digits, odds
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.markup import asset, text
@@ -123,7 +123,7 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{_odds(p.p_value, self.card["calibration"]["n_held_out"])}</span>'
+            f'<span class="odds">{odds(p.p_value, self.card["calibration"]["n_held_out"])}</span>'
             f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"
@@ -157,9 +157,3 @@ class Gallery:
             f'<td class="number" data-value="{p.score!r}">{digits(p.score)}</td>'
             f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
         )
-
-
-def _odds(p_value: float, n_normal: int) -> str:
-    if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
-        return f"odder than all {n_normal:,} held-out images"
-    return f"1 in {1 / p_value:,.0f}" if p_value < 0.5 else "ordinary"

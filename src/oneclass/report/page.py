@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from oneclass.detector.estimator import Detector
-from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
-from oneclass.errors import InputError, ModelFileError
+from oneclass.errors import InputError
 from oneclass.images.sources import Progress
 from oneclass.report import modelcard, plots
 from oneclass.report.agreement import Agreement
+from oneclass.report.another import of_another
 from oneclass.report.gallery import MOST_ROWS, Gallery
 from oneclass.report.groups import Groups
 from oneclass.report.head import Head
@@ -26,7 +24,7 @@ from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, command, definitions, figure, section, text, whole_page
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
-from oneclass.system.files import previous, whole_file
+from oneclass.system.files import whole_file
 from oneclass.system.names import plain, plural
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold, {}."
@@ -107,7 +105,7 @@ def write_report(
     plots.check_installed()
     run = read_run(folder)
     if run.record.get("model_sha256") != detector.digest:
-        raise InputError(_of_another(run, folder, model, detector.digest or ""))
+        raise InputError(of_another(run, folder, model))
     truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
     tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
@@ -117,22 +115,6 @@ def write_report(
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
     return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
-
-
-def _of_another(run: Run, folder: Path, model: Path, digest: str) -> str:
-    """That the run is of another model, and which one, if it is the last version of this one."""
-    scored, kept = str(run.record.get("model_sha256")), previous(model)
-    with suppress(ModelFileError):
-        if modelfile.read(kept)[2] == scored:
-            return (
-                f"{folder}: was scored before {model} was written anew. Score again with it, or "
-                f"give {kept}, which is the model as it was then."
-            )
-    how = shlex.join(["oneclass", *map(str, run.record.get("command", []))])
-    return (
-        f"{folder}: was scored with another model than {model}, by: {how}. Give the model that "
-        f"scored it, or score again. (Their SHA-256: {scored}; {digest}.)"
-    )
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:

@@ -19,6 +19,7 @@ from oneclass.cli.talk.console import (
     say_errors,
 )
 from oneclass.cli.talk.parameters import setting_option
+from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
@@ -27,9 +28,17 @@ if TYPE_CHECKING:
     from oneclass.errors import ImageError
     from oneclass.results.comparing import Compared
 
-HEADERS = (
-    "rows", "false alarms", "promised", "found", "AUROC", "spread", "ms/image", "kB", "fit s",
-)  # fmt: skip
+COLUMNS = (
+    Column("rows", 13, 7),
+    Column("false alarms", 13, 13),
+    Column("promised", 13, 9),
+    Column("found", 13, 8),
+    Column("AUROC", 13, 6),
+    Column("spread", 13, 7, 1),
+    Column("ms/image", 13, 9, 2),
+    Column("kB", 13, 7, 4),
+    Column("fit s", 13, 7, 3),
+)
 
 
 @click.command(short_help="Compare ways of looking at your images.")
@@ -82,8 +91,9 @@ def compare(
     errors: dict[str, ImageError] = {}
     # Elsewhere than in a terminal, lines of progress would come between those of the table.
     at_once = as_json or is_terminal(sys.stderr)
+    table = layout(COLUMNS, room())
     if at_once and not as_json:
-        print_data(head())
+        print_data(table.head())
     try:
         with progress("compare") as show:
             for one in side_by_side(
@@ -100,12 +110,14 @@ def compare(
                 found.append(one)
                 errors |= {str(error): error for error in one.errors}
                 if at_once:
-                    print_data(json.dumps(one.to_json()) if as_json else line(one))
+                    print_data(json.dumps(one.to_json()) if as_json else table.line(cells(one)))
     finally:  # what is known is shown, whatever came between
         if found and not at_once:
-            print_data("\n".join([head(), *map(line, found)]))
+            print_data("\n".join([table.head(), *(table.line(cells(one)) for one in found)]))
     say_errors(list(errors.values()))
     say_folders(found[0].folders)
+    if not as_json and (left_out := table.left_out()):
+        say(left_out)
     _say_what_it_means(found, normal, drawn=not test_normal)
     return UNREADABLE if errors else 0
 
@@ -165,14 +177,9 @@ def _columns(one: Compared) -> Iterator[str]:
     )
 
 
-def head() -> str:
-    """The first line of the table."""
-    return "".join(f"{name:>13}" for name in HEADERS)
-
-
-def line(one: Compared) -> str:
-    """One way of looking as a line of the table."""
-    cells = [
+def cells(one: Compared) -> list[str]:
+    """One way of looking, a text for each of `COLUMNS`."""
+    return [
         one.rows,
         _percent(one.false_alarms),
         _percent(one.promised),
@@ -183,7 +190,6 @@ def line(one: Compared) -> str:
         f"{one.kilobytes:.0f}",
         f"{one.seconds:.1f}",
     ]
-    return "".join(f"{cell:>13}" for cell in cells)
 
 
 def _percent(share: float) -> str:

@@ -14,6 +14,7 @@ import click
 
 from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_traffic
 from oneclass.cli.talk.parameters import Here, setting_options
+from oneclass.cli.talk.tables import Column, Layout, layout, room
 from oneclass.errors import InputError
 from oneclass.system.host.signals import shielded
 from oneclass.system.names import plain
@@ -25,12 +26,22 @@ if TYPE_CHECKING:
     from oneclass.evaluation.ranking import Figure
     from oneclass.evaluation.running import Evaluation
 
-HEADERS = (
-    "AUROC", "AP", "best F1", "F1", "alarms", "found", "px AUROC", "PRO 30", "PRO 5", "fit s",
-    "ms",
-)  # fmt: skip
-FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}")
 WIDTH, INTERVAL = 18, "  95 %"
+COLUMNS = (
+    Column(f"{'category':{WIDTH}}", WIDTH, WIDTH),
+    Column("AUROC", 9, 8),
+    Column("AP", 9, 8, 8),
+    Column("best F1", 9, 8, 5),
+    Column("F1", 9, 8, 6),
+    Column("alarms", 9, 8),
+    Column("found", 9, 8),
+    Column("px AUROC", 9, 9, 1),
+    Column("PRO 30", 9, 8, 2),
+    Column("PRO 5", 9, 8, 7),
+    Column("fit s", 9, 7, 4),
+    Column("ms", 9, 6, 3),
+)
+FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}")
 
 
 @click.command(short_help="Measure settings on folders whose truth is known.")
@@ -83,13 +94,15 @@ def evaluate(
     kept = None if out is None else KeptCells(Path(out))
     known = Evaluation([], [])
     traffic: list[Traffic] = []
+    table = layout(COLUMNS, room())
     if not as_json:
-        print_data(_line(f"{'category':{WIDTH}}", HEADERS, "setting" if others else ""))
+        print_data(table.head() + ("   setting" if others and table.room is None else ""))
     for one in each(found, settings, kept, _bar, traffic):
         if isinstance(one, Cell):
             known = Evaluation([*known.cells, one], known.problems)
-            line = _told(one.category, _figures(one), _costs(one), one.setting if others else "")
-            print_data(json.dumps(one.to_json()) if as_json else line)
+            words = one.setting if others else ""
+            lines = _told(table, one.category, _figures(one), _costs(one), words)
+            print_data(json.dumps(one.to_json()) if as_json else lines)
         else:
             known = Evaluation(known.cells, [*known.problems, one])
             if len(found) * len(settings) > 1:  # of one alone the last sentence tells
@@ -99,7 +112,7 @@ def evaluate(
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
             with shielded():
                 _write(Path(out), known)
-    return _end(known, out, as_json)
+    return _end(known, out, None if as_json else table)
 
 
 def _settings(given: Mapping[str, Any], others: Sequence[str]) -> list[Settings]:
@@ -155,7 +168,7 @@ def _bar(what: str) -> AbstractContextManager[Any]:
 
 
 def _figures(cell: Cell) -> list[Figure | Rate | None]:
-    """What a line of the terminal shows, in the order of `HEADERS`, but for what it cost."""
+    """What a line of the terminal shows, in the order of `COLUMNS`, but for what it cost."""
     from oneclass.evaluation.means import IMAGES, PIXELS, RATES, figures_of
 
     figures = figures_of(cell)
@@ -167,9 +180,13 @@ def _costs(cell: Cell) -> list[float]:
 
 
 def _told(
-    name: str, figures: Sequence[Figure | Rate | None], costs: Sequence[float], setting: str
+    table: Layout,
+    name: str,
+    figures: Sequence[Figure | Rate | None],
+    costs: Sequence[float],
+    setting: str,
 ) -> str:
-    """A line of figures, and below it one with their intervals."""
+    """A line of figures, and below it one with their intervals; in a terminal the setting, too."""
     values = [*(figure.value if figure else None for figure in figures), *costs]
     texts = [
         "-" if value is None else form.format(value)
@@ -179,23 +196,25 @@ def _told(
         "" if figure is None else _interval(figure, percent="%" in form)
         for form, figure in zip(FORMS, figures, strict=False)
     ]
-    return "\n".join(
-        (
-            _line(f"{plain(name)[-WIDTH:]:{WIDTH}}", texts, setting),
-            _line(f"{INTERVAL:{WIDTH}}", between, ""),
-        )
-    )
+    between += [""] * (len(FORMS) - len(between))
+    line = table.line([f"{plain(name)[-WIDTH:]:{WIDTH}}", *texts])
+    lines = [line, table.line([f"{INTERVAL:{WIDTH}}", *between]).rstrip()]
+    if table.room is None:
+        lines[0] = f"{line}   {setting}".rstrip()
+    elif setting:  # of any length, so it does not fit behind the others
+        lines.append(f"  with {setting}")
+    return "\n".join(lines)
 
 
 def _interval(figure: Figure | Rate, *, percent: bool) -> str:
-    """`.93-.98` or `2-12%`, to fit into a column."""
+    """`.93-.98`, `.97-1` or `2-12%`, to fit into a column."""
     if percent:
         return f"{100 * figure.low:.0f}-{100 * figure.high:.0f}%"
-    low, high = (f"{end:.2f}" for end in (figure.low, figure.high))
-    return "-".join(end.removeprefix("0") for end in (low, high))
+    ends = (f"{end:.2f}" for end in (figure.low, figure.high))
+    return "-".join("1" if end == "1.00" else end.removeprefix("0") for end in ends)
 
 
-def _means(known: Evaluation) -> Iterator[str]:
+def _means(known: Evaluation, table: Layout) -> Iterator[str]:
     """A line for each setting that several categories were evaluated with."""
     from oneclass.evaluation.means import mean
 
@@ -207,11 +226,7 @@ def _means(known: Evaluation) -> Iterator[str]:
             figures = [mean(column) if column else None for column in there]
             costs = [fmean(column) for column in zip(*map(_costs, cells), strict=True)]
             words = setting if len(known.settings) > 1 else ""
-            yield _told(f"mean of {len(cells)}", figures, costs, words)
-
-
-def _line(name: str, cells: Sequence[str], setting: str) -> str:
-    return f"{name}{''.join(f'{cell:>9}' for cell in cells)}   {setting}".rstrip()
+            yield _told(table, f"mean of {len(cells)}", figures, costs, words)
 
 
 def _write(folder: Path, known: Evaluation) -> None:
@@ -229,7 +244,7 @@ def _write(folder: Path, known: Evaluation) -> None:
             file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def _end(known: Evaluation, out: str | None, as_json: bool) -> int:
+def _end(known: Evaluation, out: str | None, table: Layout | None) -> int:
     """The means, where to look, and the exit code.
 
     Raises:
@@ -237,9 +252,11 @@ def _end(known: Evaluation, out: str | None, as_json: bool) -> int:
     """
     from oneclass.evaluation.tables import remarks
 
-    if not as_json:
-        for line in _means(known):
+    if table is not None:
+        for line in _means(known, table):
             print_data(line)
+        if left_out := table.left_out():
+            say(left_out)
         if known.cells:
             say("What each column is: oneclass evaluate --help.")
     for sentence in remarks(known):

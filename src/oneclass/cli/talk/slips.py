@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from oneclass.system.host.portable import as_typed
 
 OTHER_WORDS = {
     **dict.fromkeys(("predict", "infer", "detect", "test", "run", "inspect"), "score"),
@@ -73,3 +77,18 @@ def on_option(name: str, ctx: click.Context) -> str | None:
             argument = param.human_readable_name.rstrip(".")
             return f"{argument} is an argument: it stands by itself, without an option before it."
     return SENTENCES.get(name)
+
+
+def on_missing(error: click.MissingParameter) -> str | None:
+    """The command as it should be, where `fit` was not told what to write; else None.
+
+    A word that ends as model files do is taken for the model.
+    """
+    ctx = error.ctx
+    if ctx is None or ctx.command.name != "fit" or error.param is None:
+        return None
+    given = list(ctx.params.get("normal") or ())
+    models = [word for word in given if word.endswith(".oneclass")]
+    folders = [word for word in given if word not in models] or ["FOLDER"]
+    model = models[0] if models else f"{Path(folders[0]).stem or 'parts'}.oneclass"
+    return f"Try: {as_typed(['oneclass', 'fit', *folders, '-o', model])}"

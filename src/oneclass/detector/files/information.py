@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
+from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count, plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
@@ -178,14 +179,18 @@ def _pixels(height: int, width: int) -> str:
     return f"{width} x {height} pixels{which}"
 
 
-def not_tried(card: Mapping[str, Any]) -> str | None:
-    """A sentence on the ways of looking that the fit left aside; None for raw pixels."""
+def not_tried(card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",)) -> str | None:
+    """A sentence on the ways of looking that a fit to these images left aside.
+
+    None for raw pixels.
+    """
     kind = card["representation"]["kind"]
     if kind == GREYSCALE:
         return None
     chosen = VIEWS.get(kind, IMAGE)
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
-    return f"Not tried: {' and '.join(rest)}. 'oneclass compare FOLDER' shows them side by side."
+    command = as_typed(["oneclass", "compare", *images])
+    return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 
 
 def rests_on_one(model: FittedModel) -> str | None:
@@ -216,12 +221,15 @@ def compared_with(card: Mapping[str, Any], n: int) -> str:
     held_out, n_images = card["calibration"]["n_held_out"], card["fit"]["n_images"]
     they = plural(n, "It is", "They are")
     if held_out == n_images:
-        return f"{they} compared with the model's {n_images:,} normal images, each held out."
+        return (
+            f"{they} compared with the model's {n_images:,} normal (good) images, each judged by "
+            "what was learnt from the others."
+        )
     rest = n_images - held_out
     copies = plural(rest, "is a copy", "are copies")
     return (
-        f"{they} compared with {held_out:,} of the model's {n_images:,} normal images: those that "
-        f"were held out. The other {rest:,} only taught it, or {copies}."
+        f"{they} compared with {held_out:,} of the model's {n_images:,} normal (good) images, each "
+        f"judged by what was learnt from others. The other {rest:,} only taught it, or {copies}."
     )
 
 

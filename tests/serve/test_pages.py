@@ -179,7 +179,7 @@ def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
     said = {"verdict": "real"}
     assert place.client.post(f"/api/v1/predictions/{first}/review", json=said).is_success
     text = place.page("/score?model=stripes")
-    assert text.count("the same picture was reviewed before: really odd") == 1
+    assert text.count("Same picture, reviewed before: really odd") == 1
     assert "You reviewed the same picture before" in place.page(f"/p/{second}")
     assert "You reviewed the same picture before" not in place.page(f"/p/{first}")
     assert place.page("/review").count("You reviewed the same picture before") == 1

@@ -57,11 +57,11 @@ def map_path_parameters(context: Any, path_parameters: Any) -> Any:
     if not path_parameters or chance.random() > SHARE:
         return path_parameters
     path, values = context.operation.path, dict(path_parameters)
-    if "name" in values:
+    if "key" in values:
+        values["key"] = filled_set()
+    elif "name" in values:
         values["name"] = MODEL
-    if "number" in values and "/sets/" in path:
-        values["number"] = filled_set()
-    elif "number" in values:
+    if "number" in values:
         few = any(part in path for part in ("/versions/", "/jobs/", "/watches/"))
         values["number"] = chance.randint(1, 5) if few else chance.choice(NUMBERS)
     return values

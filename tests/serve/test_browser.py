@@ -255,7 +255,7 @@ def test_what_is_left_out_or_looks_alike_is_named(
     one.give([tmp_path / "notes.txt", tmp_path / "twin.png", first, *others[:20]])
     one.see("#fit")
     left_out = one.page.locator("#upload-errors li").all_inner_texts()
-    assert left_out == ["notes.txt: left out, for its name is not one of an image."]
+    assert left_out == ["notes.txt was left out: its name is not one of an image."]
     one.press("#checked summary")
     alike = one.page.locator("#checked details li b")
     assert alike.all_inner_texts() == [first.name, "twin.png"]

@@ -13,12 +13,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.detector.files import modelfile
+from oneclass.errors import InputError
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import words
 from oneclass.serve.work.jobs.runner import PROGRAM
@@ -192,7 +194,7 @@ def test_learning_says_what_it_does_where_nothing_is_counted(
     assert (ended["state"], ended["error"], ended["stage"]) == ("done", None, None)
     assert {"learning from patches", "writing the model"} <= set(shown)
     for said, part in shown.items():
-        assert said.capitalize() in part
+        assert words.STAGES.get(said, said).capitalize() in part
         assert "value=" not in part.partition("<progress")[2].partition(">")[0]
 
 
@@ -204,7 +206,8 @@ def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
         told = words.doing(job)
         assert (f"{done} of {count(total, 'image')}" in told) == words.counted(job)
         assert ("left" in told) == (words.counted(job) and done >= 10)
-        assert told.startswith("Looking for near-copies, 30 seconds so far") == (stage is not None)
+        looking = "Looking for pictures that are nearly the same, 30 seconds so far"
+        assert told.startswith(looking) == (stage is not None)
 
 
 def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:
@@ -418,6 +421,63 @@ def test_names_that_differ_only_in_capitals_are_refused(
     place.client.delete("/api/v1/models/stripes")
     answer = place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW)
     assert answer.json()["serves"]
+
+
+def test_names_of_what_is_being_learnt_count_as_taken(
+    place: Place, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.service.jobs, "next", lambda: None)  # they wait
+    write_images(tmp_path / "good", stripes(2, seed=5))
+
+    def asked(name: str) -> httpx.Response:
+        given = {"name": name, "set": filled_set(place, tmp_path / "good")}
+        return place.client.post("/api/v1/jobs/fit", json=given)
+
+    assert asked("parts").is_success
+    assert asked("parts").is_success
+    upload = place.client.put(
+        "/api/v1/models/PARTS/file", content=model_file.read_bytes(), headers=RAW
+    )
+    for answer in (asked("Parts"), upload):
+        assert answer.status_code == 422
+        assert "there is a model 'parts', which differs only" in answer.json()["message"]
+    # Two that were asked for at the same moment: the second one to be taken in is refused.
+    with pytest.raises(InputError, match="differs only in capitals"):
+        place.service.library.take_in(model_file, "STRIPES", origin="fit")
+
+
+def test_a_deleted_model_does_not_come_back_beside_one_that_capitals_alone_tell_from_it(
+    place: Place, model_file: Path
+) -> None:
+    number = place.client.delete("/api/v1/models/stripes").json()["id"]
+    content = model_file.read_bytes()
+    assert place.client.put("/api/v1/models/Stripes/file", content=content, headers=RAW).is_success
+    answer = place.client.post(f"/api/v1/deleted/{number}/restore")
+    assert (answer.status_code, answer.json()["error"]) == (422, "unusable")
+    assert place.service.versions.names() == ["Stripes"]
+    place.client.delete("/api/v1/models/Stripes")
+    assert place.client.post(f"/api/v1/deleted/{number}/restore").is_success
+
+
+def test_what_a_version_that_waits_has_learnt_is_not_learnt_again(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "false", stripes(3, seed=11, upright=False))
+    review_all(place, tmp_path / "false", "false_alarm")
+    update = "/api/v1/models/stripes/update"
+    first, again = (place.client.post(update, json={"yes": True}).json()["id"] for _ in range(2))
+    assert again == first
+    place.job(first)
+    answer = place.client.post(update, json={"yes": True})
+    assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
+    assert "version 2 has learnt these false alarms already" in answer.json()["message"]
+    # Another choice of them is another version; so is one more false alarm.
+    [lesson, *_] = place.service.lessons("stripes")
+    some = place.client.post(update, json={"yes": True, "predictions": [lesson.id]})
+    assert place.job(some.json()["id"])["result"]["number"] == 3
+    write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
+    review_all(place, tmp_path / "more", "false_alarm")
+    assert place.client.post(update, json={"yes": True}).is_success
 
 
 def test_a_model_with_a_network_of_its_own_is_told_what_a_server_has(

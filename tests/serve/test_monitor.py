@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +17,7 @@ import numpy as np
 import pytest
 
 from oneclass.conformal.drift import drift
+from oneclass.serve.api.monitor import rates
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
 from serving import Place
@@ -86,6 +94,172 @@ def test_a_database_of_before_learns_what_was_promised(
     connection.close()
     rows = Database(tmp_path).rows("SELECT promised FROM hour ORDER BY hour")
     assert [row["promised"] for row in rows] == pytest.approx([0.3, 0.4, 2.5])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from oneclass.serve.records import database
+
+class Connection(database.sqlite3.Connection):
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        after = int(sys.argv[2])
+        self.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), after)
+
+connect = database.sqlite3.connect
+database.sqlite3.connect = lambda *args, **more: connect(*args, factory=Connection, **more)
+database.Database(Path(sys.argv[1]))
+"""
+"""Brings a database up to date, and is killed after so many of SQLite's own instructions."""
+
+
+def before_promises(folder: Path, monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """A database of four steps, of n predictions and their hours."""
+    with monkeypatch.context() as before:
+        before.setattr("oneclass.serve.records.database.MIGRATIONS", migrations.MIGRATIONS[:4])
+        Database(folder).close()
+    with closing(sqlite3.connect(folder / FILE)) as connection, connection:
+        connection.execute(
+            "INSERT INTO version (name, number, digest, origin, card, false_alarms, at) "
+            "VALUES ('parts', 1, 'ab', 'fit', '{\"false_alarms\": 0.05}', 0.05, 0)"
+        )
+        connection.execute(
+            "INSERT INTO taken (name, version_id, at, who) VALUES ('parts', 1, 0, '')"
+        )
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1) "
+            "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
+            "is_anomaly, false_alarms, seconds) "
+            "SELECT i * 36.0, 1, 'api', '', '', 0, 1, 0, 0.02, 0 FROM n",
+            (n,),
+        )
+        connection.execute(
+            "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest) "
+            "SELECT version_id, CAST(at / 3600 AS INTEGER), count(*), 0, 0, 0 FROM prediction "
+            "GROUP BY 1, 2"
+        )
+
+
+def test_a_database_that_is_killed_while_it_is_brought_up_to_date_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_promises(tmp_path, monkeypatch, 3000)
+    for after in (200, 5000, 20_000):
+        code = subprocess.run(
+            [sys.executable, "-c", KILLED, str(tmp_path), str(after)], check=False
+        ).returncode
+        assert code == -signal.SIGKILL
+        with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute("SELECT count(*) FROM prediction").fetchone() == (3000,)
+    rows = Database(tmp_path).rows("SELECT images, promised FROM hour")
+    assert len(rows) == 30
+    assert [row["promised"] for row in rows] == pytest.approx([100 * 0.02] * 30)
+
+
+def test_a_database_is_brought_up_to_date_by_going_through_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times the predictions are ten times the work, not a hundred times: a million take 1 s."""
+    took = []
+    for n in (3000, 30_000):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        before_promises(folder, monkeypatch, n)
+        steps = [0]
+
+        def count(steps: list[int] = steps) -> None:
+            steps[0] += 1
+
+        with closing(sqlite3.connect(folder / FILE)) as connection:
+            connection.set_progress_handler(count, 1000)
+            for script in migrations.MIGRATIONS[4:]:
+                connection.executescript(script)
+        took.append(steps[0])
+    assert 0 < took[1] < 15 * took[0]
+
+
+def test_another_rate_stands_in_the_history(place: Place) -> None:
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.15}).is_success
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.15}).is_success  # no change
+    assert place.client.post(f"{MODEL}/take", json={"version": 1}).is_success
+    rows = place.service.versions.taken("stripes")
+    assert [(row["number"], row["false_alarms"]) for row in rows] == [
+        (1, 0.15),
+        (1, 0.15),
+        (1, 0.05),
+    ]
+    assert [row["who"] for row in rows] == ["this machine", "this machine", "test"]
+    table = html.unescape(place.page("/models/stripes")).partition("Which was in use when")[2]
+    told = re.findall(r"<td>([^<]*)</td>", table)
+    assert [told[2], told[10], told[3], told[11]] == [
+        "15\u00a0% (3 in 20)",
+        "5\u00a0% (1 in 20)",
+        "somebody at this computer",
+        "test",
+    ]
+
+
+def test_another_rate_is_no_decision_against_a_version_that_waits(place: Place) -> None:
+    versions = place.service.versions
+    first = versions.decided("stripes")
+    place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.15})
+    assert versions.decided("stripes") == first
+    place.client.post(f"{MODEL}/take", json={"version": 1})
+    assert versions.decided("stripes") > first
+
+
+def test_a_history_of_before_knows_the_rate_only_where_it_was_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_promises(tmp_path, monkeypatch, 1)
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        connection.execute(
+            "INSERT INTO version (name, number, digest, origin, card, false_alarms, at) "
+            "VALUES ('parts', 2, 'cd', 'fit', '{\"false_alarms\": 0.05}', 0.1, 0)"
+        )
+        connection.execute(
+            "INSERT INTO taken (name, version_id, at, who) VALUES ('parts', 2, 1, '')"
+        )
+    rows = Database(tmp_path).rows("SELECT false_alarms FROM taken ORDER BY id")
+    assert [row["false_alarms"] for row in rows] == [0.05, None]
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "offered"),
+    [
+        (40, 0.05, [0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5]),
+        (40, 0.195, [0.03, 0.05, 0.1, 0.15, 0.195, 0.2, 0.3, 0.5]),
+        (99, 0.05, [0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5]),
+        (9, 0.1, [0.1, 0.2, 0.3, 0.5]),  # 15 % calls what 10 % calls
+        (1, 0.5, [0.5]),
+    ],
+)
+def test_rates_to_choose_from_are_round_and_differ(
+    place: Place, n: int, rate: float, offered: list[float]
+) -> None:
+    [version] = place.service.versions.serving()
+    version = replace(version, false_alarms=rate)
+    scores = np.random.default_rng(n).normal(size=n)
+    # The p-values of the held-out images themselves, each against all.
+    p_values = np.array([(1 + np.sum(scores >= score)) / (n + 1) for score in scores])
+    found = rates(scores, p_values, version)
+    assert [one.false_alarms for one in found] == offered
+    for one in found:
+        assert one.called == np.sum(scores > one.threshold)
+        assert one.false_alarms in (rate, *map(float, offered))
+    assert len({one.threshold for one in found}) == len(found)
+
+
+def test_no_rate_is_offered_at_which_none_is_unclear(three: Place) -> None:
+    told = three.client.get("/api/v1/models/three/monitor").json()
+    assert max(one["false_alarms"] for one in told["rates"]) == 0.5 < told["unclear"]
+    [version] = [one for one in three.service.versions.serving() if one.name == "three"]
+    version = replace(version, card={**version.card, "unclear": 0.2})
+    offered = [one.false_alarms for one in rates(np.arange(40.0), np.empty(0), version)]
+    assert offered == [0.03, 0.05, 0.1, 0.15]
 
 
 def test_what_to_do_about_drift_ends_its_sentences() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oneclass import load
+from oneclass.images import SUFFIXES
 from oneclass.results.runs import write_run
 from oneclass.serve.records.predictions import Filter, Predictions
 from serving import RAW, Place
@@ -168,6 +169,42 @@ def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     assert "can't be learnt into it" in listed  # where it is uploaded
     assert "It can't learn your false alarms: it was uploaded" in place.page("/models/sent")
     assert "It can't learn your false alarms" not in place.page("/models/stripes")
+
+
+def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
+    place: Place, images: Path
+) -> None:
+    file = next((images / "odd").iterdir())
+    first, second = (place.score(file).json()["predictions"][0]["id"] for _ in range(2))
+    said = {"verdict": "real"}
+    assert place.client.post(f"/api/v1/predictions/{first}/review", json=said).is_success
+    text = place.page("/score?model=stripes")
+    assert text.count("Same picture, reviewed before: really odd") == 1
+    assert "You reviewed the same picture before" in place.page(f"/p/{second}")
+    assert "You reviewed the same picture before" not in place.page(f"/p/{first}")
+    assert place.page("/review").count("You reviewed the same picture before") == 1
+
+
+@pytest.mark.parametrize("path", ["/score", "/monitor", "/models/stripes"])
+def test_a_report_is_begun_where_a_person_is(place: Place, images: Path, path: str) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra report")
+    score_all(place, images / "odd")
+    text = place.page(path)
+    assert '<button type="button" data-report="1" data-name="stripes">' in text
+    assert "report.js" in text
+    assert text.count('id="reporting"') == 1
+
+
+def test_the_page_takes_what_the_server_reads(place: Place) -> None:
+    text = place.page("/learn")
+    suffixes = re.findall(r'data-suffixes="([^"]*)"', text)[0].split()
+    assert set(suffixes) == SUFFIXES
+    names = re.findall(r"(PNG, .*) or (PPM)\. They stay", text)[0]
+    refused = place.client.post(
+        "/api/v1/models/stripes/score", content=b"no picture at all", headers=RAW
+    ).text
+    for name in (*names[0].split(", "), names[1]):
+        assert name in refused
 
 
 def test_verdicts_read_no_card_of_a_version_that_made_none(place: Place, images: Path) -> None:

@@ -15,12 +15,15 @@ from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.errors import ImageError
 from oneclass.images import read
+from oneclass.images.check import check
+from oneclass.serve.api.monitor import ROUND
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web import facts, words
 from oneclass.serve.work import drawing
 from serving import RAW, Place, another, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
+DETECTOR = Path(__file__).parents[2] / "src/oneclass/detector"
 
 
 def test_a_report_is_offered_where_it_can_be_written(
@@ -157,10 +160,41 @@ def test_words_on_a_verdict_stay_those_of_its_version(
     assert "Each version has a rate of its own" in place.page("/monitor")
 
 
+def test_a_chance_says_what_its_percent_say() -> None:
+    for rate in ROUND:
+        [(n, of)] = re.findall(r"^(\d) in ([\d,]+)$", words.chance(rate))
+        assert int(n) / int(of.replace(",", "")) == pytest.approx(rate, rel=0.005)
+    assert words.chance(0.195) == "about 1 in 5"
+
+
+def test_what_jobs_call_their_stages_is_what_the_pages_know() -> None:
+    """Else a page would show the words of those who know how learning is done."""
+    source = "".join(file.read_text(encoding="utf-8") for file in DETECTOR.glob("*.py"))
+    for stage in words.STAGES:
+        assert f'"{stage}"' in source
+
+
+def test_advice_on_few_or_like_images_is_in_words_of_the_page(tmp_path: Path) -> None:
+    for n, told in ((1, 0), (2, 1), (19, 1), (20, 0)):
+        write_images(tmp_path / str(n), stripes(n, seed=n))
+        found = check(tmp_path / str(n)).to_json()
+        advice = words.advice(found)
+        assert sum("first impression" in sentence for sentence in advice) == told
+        assert "threshold" not in "".join(advice)
+    [image] = stripes(1, seed=3)
+    write_images(tmp_path / "near", np.stack([image, np.minimum(image + 1, 255), image // 2]))
+    found = check(tmp_path / "near").to_json()
+    if found["near_copies"]:
+        assert any("look nearly the same as another one" in one for one in words.advice(found))
+
+
 @pytest.mark.parametrize(
     ("rate", "said"),
     [
-        (1 / 11.6, "Of 100 good images, about 9 are called odd by mistake (1 in 12)."),
+        (1 / 11.6, "Of 1,000 good images, about 86 are called odd by mistake (about 1 in 12)."),
+        (0.15, "Of 100 good images, about 15 are called odd by mistake (3 in 20)."),
+        (1 / 41, "Of 1,000 good images, about 24 are called odd by mistake (1 in 41)."),
+        (0.2, "Of 100 good images, about 20 are called odd by mistake (1 in 5)."),
         (0.05, "Of 100 good images, about 5 are called odd by mistake (1 in 20)."),
         (0.01, "Of 100 good images, about 1 is called odd by mistake (1 in 100)."),
         (0.002, "Of 1,000 good images, about 2 are called odd by mistake (1 in 500)."),

@@ -82,7 +82,7 @@ def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
 @router.post("/jobs/fit", responses=responses())
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
-    check_name(asked.name, service.versions.names())
+    check_name(asked.name, service.names())
     folder = service.sets.folder(asked.set)
     service.sets.check_some(asked.set)
     settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
@@ -93,7 +93,8 @@ def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
 def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn reviewed false alarms into a new version, compared with the one in use on all reviews.
 
-    The new version does not serve until it is taken.
+    The new version does not serve until it is taken. What waits or runs already is not asked for
+    twice: the answer is that job.
     """
     version = version_of(service, name)
     if not service.library.can_learn(version):
@@ -109,10 +110,21 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
         lessons = [lesson for lesson in lessons if lesson.id in chosen]
     if not lessons:
         raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
+    images = {lesson.image for lesson in lessons}
+    if asked.predictions is None and (same := service.has_learnt(version, images)):
+        raise ProblemError(
+            409,
+            "nothing_to_learn",
+            f"version {same.number} has learnt these false alarms already, and is not in use: take "
+            'it, review more first, or name some of them in "predictions".',
+        )
     if not asked.yes:
         _ask([lesson for lesson in lessons if lesson.far])
-    images = sorted({lesson.image for lesson in lessons})
-    return _queued(service, "update", name, {"version_id": version.id, "learn": images})
+    request = {"version_id": version.id, "learn": sorted(images)}
+    for job in service.jobs.unfinished():
+        if (job["kind"], job["request"]) == ("update", request):
+            return job_out(job)
+    return _queued(service, "update", name, request)
 
 
 def _ask(far: list[Lesson]) -> None:

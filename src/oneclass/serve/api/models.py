@@ -74,7 +74,7 @@ async def upload_model(
     """Take a model file in as a new version; it serves if it is the model's first. One that is a
     version of this model already is not taken in twice: the answer is that version.
     """
-    check_name(name, service.versions.names())
+    check_name(name, service.names())
     async with received(request.stream(), service, service.limits.body_bytes) as file:
         version = await asyncio.to_thread(service.library.take_in, file, name, origin="upload")
     if service.versions.named(name) is None:
@@ -95,7 +95,7 @@ def take_version(name: str, which: TakeIn, service: TheService, holder: Teacher)
 @router.put("/models/{name}/rate", responses=responses(404))
 def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> VersionOut:
     """Let verdicts of the version that serves go by another rate of false alarms from now on."""
-    service.versions.set_rate(version_of(service, name), given.false_alarms)
+    service.versions.set_rate(version_of(service, name), given.false_alarms, who=holder.name)
     service.events.tell("model", name=name)
     return version_out(service, version_of(service, name))
 
@@ -125,6 +125,7 @@ def list_deleted(service: TheService, holder: Reader) -> DeletionsOut:
 def restore_model(number: int, service: TheService, holder: Teacher) -> ModelOut:
     """Get a deleted model back; one that was learnt under its name meanwhile goes on serving."""
     deletion = one_of(service.deleting.deletions.one, number, "deletion")
+    check_name(deletion["name"], service.names())
     service.deleting.take_back(deletion, who=holder.name)
     service.events.tell("model", name=deletion["name"])
     return get_model(deletion["name"], service, holder)

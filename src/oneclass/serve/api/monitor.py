@@ -13,14 +13,18 @@ from oneclass.detector.predictions import Prediction
 from oneclass.serve.api.schemas import responses
 from oneclass.serve.records import summaries
 from oneclass.serve.records.predictions import RECENT
+from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import version_of
 from oneclass.serve.web.dependencies import Reader, TheService
 
 router = APIRouter(tags=["monitoring"])
 FOR_DRIFT = 500
 BINS = 48
-STEPS = 60
-HIGHEST = 0.5
+ROUND = (
+    *(0.5, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01),
+    *(0.005, 0.003, 0.002, 0.001, 0.0005, 0.0003, 0.0002, 0.0001),
+)
+"""Rates of false alarms that people can say, the highest first."""
 Floats = NDArray[np.float64]
 
 
@@ -111,7 +115,7 @@ def get_monitor(
         edges=edges,
         normal=normal,
         scored=scored,
-        rates=rates(normal_scores, p_values, version.false_alarms),
+        rates=rates(normal_scores, p_values, version),
     )
 
 
@@ -143,23 +147,33 @@ def histograms(normal: Floats, scores: Floats) -> tuple[list[float], list[int], 
     return edges.tolist(), counts[0].tolist(), counts[1].tolist()
 
 
-def rates(normal: Floats, p_values: Floats, current: float) -> list[RateOut]:
+def rates(normal: Floats, p_values: Floats, version: Version) -> list[RateOut]:
     """What each rate would have called of the last images, the lowest rate first.
 
-    A verdict is a p-value at or below the rate, so the counts are exact for images that were
-    scored already.
+    Rates are round ones, as far down as the held-out images go, and the one in force. Of those by
+    which the same images are called anomalies, only the lowest is there. A verdict is a p-value at
+    or below the rate, so the counts are exact for images that were scored already.
     """
-    n = len(normal)
-    lowest = 1 / (n + 1)
-    grid = np.geomspace(lowest, max(HIGHEST, lowest), STEPS)
-    ranks = sorted({max(1, floor(rate * (n + 1) * (1 + 1e-12))) for rate in grid})
-    values = sorted({current, *(rank / (n + 1) for rank in ranks)})
-    ordered, below = np.sort(normal)[::-1], np.sort(p_values)
+    n, most = len(normal), version.unclear or 1.0
+    current = version.false_alarms
+    by_rank = {_rank(rate, n): rate for rate in ROUND if 1 / (n + 1) <= rate < most}
+    by_rank[_rank(current, n)] = current
+    below = np.sort(p_values)
     return [
         RateOut(
             false_alarms=rate,
-            threshold=float(ordered[max(1, floor(rate * (n + 1) * (1 + 1e-12))) - 1]),
+            threshold=line(normal, rate),
             called=int(np.searchsorted(below, rate, side="right")),
         )
-        for rate in values
+        for _, rate in sorted(by_rank.items())
     ]
+
+
+def line(normal: Floats, rate: float) -> float:
+    """The score that as many held-out images reach as a rate of false alarms lets through."""
+    return float(np.sort(normal)[::-1][max(1, _rank(rate, len(normal))) - 1])
+
+
+def _rank(rate: float, n: int) -> int:
+    """How many of n held-out images, and the new one, a rate lets be called anomalies."""
+    return floor(rate * (n + 1) * (1 + 1e-12))

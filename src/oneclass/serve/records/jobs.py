@@ -41,6 +41,13 @@ class Jobs:
         rows = self._database.rows("SELECT * FROM job ORDER BY id DESC LIMIT ?", (limit,))
         return [_job(row) for row in rows]
 
+    def unfinished(self) -> list[dict[str, Any]]:
+        """Those that wait or run, the oldest first."""
+        rows = self._database.rows(
+            "SELECT * FROM job WHERE state IN (?, ?) ORDER BY id", (QUEUED, RUNNING)
+        )
+        return [_job(row) for row in rows]
+
     def waiting(self) -> int:
         """How many have not begun."""
         return int(self._database.value("SELECT count(*) FROM job WHERE state = ?", (QUEUED,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from oneclass.errors import InputError
@@ -29,6 +30,8 @@ class Version:
         at: when it came, in seconds since 1970.
         serves: whether it is the one that scores now.
         deletion_id: what deleted it; None while it is there.
+        kinds: sizes and formats of the images that it learnt from, as `kinds.measured` tells them;
+            empty where they are not known.
     """
 
     id: int
@@ -44,6 +47,7 @@ class Version:
     at: float
     serves: bool
     deletion_id: int | None
+    kinds: dict[str, Any]
 
     @property
     def file(self) -> str:
@@ -64,6 +68,10 @@ SELECT v.*, v.id IS (
 ) AS serves FROM version v
 """
 KEPT = "deletion_id IS NULL"
+TAKE = (
+    "INSERT INTO taken (name, version_id, at, who, false_alarms) "
+    "SELECT name, id, :at, :who, false_alarms FROM version WHERE id = :id"
+)
 
 
 class Versions:
@@ -159,6 +167,7 @@ class Versions:
         origin: str,
         parent_id: int | None = None,
         n_learnt: int = 0,
+        kinds: dict[str, Any] | None = None,
     ) -> int:
         """Record a version whose file is in its place; its id."""
         values = (
@@ -171,11 +180,12 @@ class Versions:
             card["false_alarms"],
             n_learnt,
             time.time(),
+            json.dumps(kinds or {}),
         )
         with self._database.write() as connection:
             cursor = connection.execute(
                 "INSERT INTO version (name, number, digest, origin, parent_id, card, false_alarms, "
-                "n_learnt, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "n_learnt, at, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
         self._known.clear()
@@ -185,21 +195,27 @@ class Versions:
     def take(self, version: Version, *, who: str) -> None:
         """From now on this version scores."""
         with self._database.write() as connection:
-            connection.execute(
-                "INSERT INTO taken (name, version_id, at, who) VALUES (?, ?, ?, ?)",
-                (version.name, version.id, time.time(), who),
-            )
+            connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
         self._known.clear()
 
     def taken(self, name: str) -> list[Row]:
-        """When which version was taken, and by whom; the newest first."""
+        """When which version was taken, or got another rate, and by whom; the newest first."""
         return self._database.rows(
-            "SELECT t.at, t.who, v.number FROM taken t JOIN version v ON v.id = t.version_id "
-            "WHERE t.name = ? ORDER BY t.id DESC LIMIT 50",
+            "SELECT t.at, t.who, t.false_alarms, v.number FROM taken t "
+            "JOIN version v ON v.id = t.version_id WHERE t.name = ? ORDER BY t.id DESC LIMIT 50",
             (name,),
         )
 
-    def set_rate(self, version: Version, rate: float) -> None:
+    def decided(self, name: str) -> float:
+        """When somebody said last which version is in use; other rates are no such decision."""
+        rows = self.taken(name)
+        for row, before in pairwise(rows):
+            same = row["number"] == before["number"]
+            if not (same and row["false_alarms"] != before["false_alarms"]):
+                return float(row["at"])
+        return float(rows[-1]["at"])
+
+    def set_rate(self, version: Version, rate: float, *, who: str) -> None:
         """Let verdicts go by another rate of false alarms from now on.
 
         Raises:
@@ -221,11 +237,18 @@ class Versions:
             connection.execute(
                 "UPDATE version SET false_alarms = ? WHERE id = ?", (rate, version.id)
             )
+            if version.serves and rate != version.false_alarms:
+                connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
         self._known.clear()
 
 
 def _version(row: Row) -> Version:
     values = dict(row)
     return Version(
-        **{**values, "card": json.loads(values["card"]), "serves": bool(values["serves"])}
+        **{
+            **values,
+            "card": json.loads(values["card"]),
+            "kinds": json.loads(values["kinds"] or "{}"),
+            "serves": bool(values["serves"]),
+        }
     )

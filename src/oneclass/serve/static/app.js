@@ -7,7 +7,6 @@ const page = {
   byId: (id) => document.getElementById(id),
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
-  IMAGES: /\.(png|jpe?g|tiff?|bmp|webp|gif|p[bgpn]m)$/i,
 
   /* One request to the service; its JSON, or an Error whose message is for people. */
   async ask(method, path, body, headers = {}) {
@@ -64,7 +63,7 @@ const page = {
   },
 
   /* The sentence on drift, as one that stands on its own. */
-  drift: (text) => page.unbroken(text.replace(/^drift: /, "").replace(/^./, (first) => first.toUpperCase())),
+  drift: (text) => page.unbroken(text.replace(/^drift: /, "").replace("called anomalies", "called odd").replace("should be normal", "are good").replace(/\bnormal (one|image)/g, "good $1").replace(/^./, (first) => first.toUpperCase())),
 
   /* The same on the page that is opened next, such as this one anew. */
   sayNext: (text) => sessionStorage.setItem("say", text),
@@ -95,8 +94,10 @@ const page = {
 
   onFiles(use) {
     const drop = page.byId("drop");
+    const suffixes = new Set(drop.dataset.suffixes.split(" "));
+    const isImage = (name) => suffixes.has(name.slice(name.lastIndexOf(".")).toLowerCase());
     const choose = (files) => {
-      const images = [...files].filter((f) => page.IMAGES.test(f.name) && !f.name.startsWith("."));
+      const images = [...files].filter((f) => isImage(f.name) && !f.name.startsWith("."));
       images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
       const taken = new Set(images);
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
@@ -165,7 +166,7 @@ const page = {
     return whole;
   },
 
-  notAnImage: (name) => page.complain(name, "left out, for its name is not one of an image."),
+  notAnImage: (name) => page.complain(name, "its name is not one of an image."),
 
   complain(name, message) {
     const errors = page.byId("upload-errors");
@@ -175,7 +176,7 @@ const page = {
     const bold = document.createElement("b");
     bold.textContent = name;
     const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
-    line.append(bold, ": ", /\.$/.test(told) ? told : `${told}.`);
+    line.append(bold, " was left out: ", /\.$/.test(told) ? told : `${told}.`);
     line.title = message;
     errors.append(line);
   },

@@ -1,4 +1,4 @@
-/* A model file in, a report out; a model deleted, or got back. */
+/* A model file in; a model deleted, or got back. */
 "use strict";
 
 const upload = page.byId("upload-model");
@@ -43,18 +43,6 @@ if (upload) {
     } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
   });
 }
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-report]");
-  if (!button) return;
-  button.disabled = true;
-  try {
-    const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
-    button.closest("li").append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
-    await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
-  } catch (problem) { page.say(problem.message); }
-  button.disabled = false;
-});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-delete], [data-restore]");

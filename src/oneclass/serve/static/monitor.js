@@ -6,7 +6,12 @@ if (monitor) {
   const name = encodeURIComponent(monitor.dataset.model);
   const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
   const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`;
-  const oneIn = (share) => `${percent(share)} (1 in ${Math.round(1 / share).toLocaleString("en")})`;
+  /* As chance in words.py: 1 in 20, 3 in 20, about 1 in 7. */
+  const chance = (share) => {
+    const n = [1, 2, 3].find((some) => Math.abs(Math.round(some / share) * share / some - 1) < 0.005);
+    return n ? `${n} in ${Math.round(n / share).toLocaleString("en")}` : `about 1 in ${Math.round(1 / share).toLocaleString("en")}`;
+  };
+  const oneIn = (share) => `${percent(share)} (${chance(share)})`;
   const charts = {};
   let facts = null;
 
@@ -74,7 +79,7 @@ if (monitor) {
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
-      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, dash: [6, 5], width: 2, points: { show: false }, value }],
+      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const table = page.byId("table-time");
     table.replaceChildren();
@@ -130,7 +135,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

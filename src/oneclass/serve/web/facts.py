@@ -9,14 +9,18 @@ from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
+from oneclass.serve.api.monitor import line
 from oneclass.serve.api.predictions import found, record
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.web.words import reviewed
 from oneclass.serve.work import drawing
+from oneclass.serve.work.jobs.kinds import unlike
 from oneclass.serve.work.jobs.sets import Waiting
+from oneclass.serve.work.lessons import grown
 from oneclass.serve.work.service import Service
 
 TILES = 48
@@ -33,10 +37,8 @@ def running(service: Service, kind: str, name: str | None = None) -> list[dict[s
     """Jobs of a kind that have not ended, of one model or of all."""
     return [
         row
-        for row in service.jobs.listed(20)
-        if row["kind"] == kind
-        and name in (None, row["name"])
-        and row["state"] in ("queued", "running")
+        for row in reversed(service.jobs.unfinished())
+        if row["kind"] == kind and name in (None, row["name"])
     ]
 
 
@@ -112,10 +114,23 @@ def tiles(
 ) -> dict[str, Any]:
     """Verdicts: the newest, those before an id, or those after one."""
     if chosen is None:
-        return {"tiles": [], "next": None, "held_out": {}, "shown": shown}
+        return {
+            "tiles": [],
+            "next": None,
+            "notes": {},
+            "before": {},
+            "held_out": {},
+            "shown": shown,
+        }
     rows = service.predictions.listed(shown.filter(chosen, before=before, after=after, limit=TILES))
     return {
         "tiles": [record(row) for row in rows],
+        "notes": {row["id"]: note for row in rows if (note := _unlike(service, row))},
+        "before": {
+            row["id"]: said
+            for row in rows
+            if not row["review"] and (said := _said_before(service, row["id"]))
+        },
         "next": rows[-1]["id"] if len(rows) == TILES and after is None else None,
         "held_out": service.versions.held_out({row["version_id"] for row in rows}),
         "shown": shown,
@@ -155,7 +170,21 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
         "boxes": boxes,
         "heat": heat,
         "said": service.reviews.of(number),
+        "before": None if row["review"] else _said_before(service, number),
+        "note": _unlike(service, row),
+        "line": _line(service, version, row["false_alarms"]) if there else None,
     }
+
+
+def _unlike(service: Service, row: Row) -> str:
+    """How an image that is still kept differs from what its model learnt from, or nothing."""
+    version = service.versions.named(row["name"], row["number"]) if row["kept"] else None
+    return unlike(version.kinds, service.keeping.place(row["image"])) if version else ""
+
+
+def _line(service: Service, version: Version, rate: float) -> float:
+    """The score from which on images are odd at a rate of false alarms."""
+    return line(service.library.detector(version).normal_scores, rate)
 
 
 def queue(
@@ -170,7 +199,6 @@ def queue(
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),
-        "before": None if at is None else _said_before(service, at),
         "waiting": waiting,
         "skipped": at is None and waiting > 0,
     }
@@ -190,8 +218,8 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     if chosen is None:
         return {"counts": {}, "lessons": [], "able": False, "candidate": None, "comparison": None}
     wanted = service.lessons(chosen.name)
-    newest = _grown(service, chosen)
-    since = service.versions.taken(chosen.name)[0]["at"]
+    newest = grown(service.versions, chosen)
+    since = service.versions.decided(chosen.name)
     candidate = newest if newest is not None and newest.at >= since else None
     return {
         "counts": service.reviews.counts(chosen.name),
@@ -199,25 +227,11 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
         "able": service.library.can_learn(chosen),
         "newest": newest,
-        "same": newest is not None and _has_learnt(service, newest, {one.image for one in wanted}),
+        "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
         "candidate": candidate,
         "comparison": candidate and comparison(service, candidate),
         "job": next(iter(running(service, "update", chosen.name)), None),
     }
-
-
-def _grown(service: Service, chosen: Version) -> Version | None:
-    """The newest version that grew from the one in use; others may have come since."""
-    versions = service.versions.of(chosen.name)
-    return next((version for version in versions if version.parent_id == chosen.id), None)
-
-
-def _has_learnt(service: Service, version: Version, images: set[str]) -> bool:
-    """Whether a version has learnt these images, and none that is no false alarm any more."""
-    learnt = [row for row in service.reviews.compared(version.id) if row["learnt"]]
-    return images <= {row["image"] for row in learnt} and all(
-        row["review"] == "false_alarm" for row in learnt
-    )
 
 
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:

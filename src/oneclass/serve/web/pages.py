@@ -98,7 +98,8 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
 @router.get("/score")
 def score(request: Request, service: TheService, about: Chosen, shown: List) -> Response:
     """Images in, verdicts out; or only some verdicts, such as those of a watched folder."""
-    return page(request, "score.html", about, **facts.tiles(service, about.chosen, shown))
+    tiles = facts.tiles(service, about.chosen, shown)
+    return page(request, "score.html", about, reports=facts.can_report(), **tiles)
 
 
 @router.get("/parts/tiles")
@@ -172,7 +173,7 @@ def watches_part(request: Request, service: TheService) -> Response:
 @router.get("/monitor")
 def monitor(request: Request, about: Chosen) -> Response:
     """How it goes over time."""
-    return page(request, "monitor.html", about)
+    return page(request, "monitor.html", about, reports=facts.can_report())
 
 
 @router.get("/models")

@@ -10,6 +10,8 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from oneclass import __version__
+from oneclass.images import SUFFIXES
+from oneclass.images.special import READERS
 from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web import words
 from oneclass.serve.web.asking import service_of
@@ -25,6 +27,13 @@ TABS = (
     ("monitor", "Monitor"),
     ("models", "Models"),
 )
+
+
+def readable() -> str:
+    """The formats of images that can be read here, in words."""
+    special = [name for name, (_, lack) in READERS.items() if not lack()]
+    names = ["PNG", "JPEG", "TIFF", "BMP", "WebP", "GIF", *special, "PBM", "PGM"]
+    return f"{', '.join(names)} or PPM"
 
 
 def environment() -> Environment:
@@ -48,6 +57,7 @@ def environment() -> Environment:
             "short",
             "sent_as",
             "for_people",
+            "advice",
         )
     }
     made.filters |= {
@@ -55,8 +65,15 @@ def environment() -> Environment:
         "plural": plural,
         "unbroken": unbroken,
     }  # Jinja's own count is also length
-    made.globals |= {"odds": words.odds, "reviewed": words.reviewed, "origins": words.ORIGINS}
+    made.globals |= {
+        "odds": words.odds,
+        "chance": words.chance,
+        "reviewed": words.reviewed,
+        "origins": words.ORIGINS,
+    }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
+    made.filters["whom"] = lambda who: words.WHO.get(who, who)
+    made.globals |= {"suffixes": sorted(SUFFIXES), "formats": readable()}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

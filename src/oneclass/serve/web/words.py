@@ -23,7 +23,20 @@ _BYTES = re.compile(r""" \(it begins with b(?:'.*?'|".*?")\)""")
 """What errors on a file's content say to those who know bytes; app.js leaves out the same."""
 _APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
 """What a set puts before the name of an image: its number, and letters of chance."""
-ORIGINS = {"fit": "learnt from images", "update": "learnt some more", "upload": "uploaded"}
+ORIGINS = {
+    "fit": "learnt from images",
+    "update": "has learnt false alarms in addition",
+    "upload": "taken in as a file",
+}
+WHO = {"this machine": "somebody at this computer", "learning": "itself, once it had learnt"}
+STAGES = {
+    "learning from patches": "learning how small spots look",
+    "learning from whole images": "learning how whole pictures look",
+    "looking for near-copies": "looking for pictures that are nearly the same",
+    "measuring how odd normal images are": "measuring how odd good images are",
+    "opening the rows that were learnt": "opening what was learnt before",
+}
+"""What jobs say of themselves, for people who know nothing of how learning is done."""
 
 
 JOB_TITLES = {
@@ -75,11 +88,49 @@ def percent(share: float) -> str:
 def promise(version: Version) -> str:
     """What a model promises, in one sentence."""
     rate = version.false_alarms
-    of = next(n for n in (100, 1000, 10_000, 10**9) if n * rate > 0.95)
+    of = next(
+        (n for n in (100, 1000, 10_000) if abs(round(n * rate) / (n * rate) - 1) < 0.03), 10**9
+    )
     called = round(of * rate)
-    one_in = round(1 / rate)
     about = f"{called} {plural(called, 'is', 'are')}"
-    return f"Of {of:,} good images, about {about} called odd by mistake (1 in {one_in:,})."
+    return f"Of {of:,} good images, about {about} called odd by mistake ({chance(rate)})."
+
+
+def chance(rate: float) -> str:
+    """`1 in 20`, `3 in 20`; `about 1 in 7` where no such number is near. monitor.js says the same.
+
+    Args:
+        rate: in (0, 1).
+    """
+    for n in (1, 2, 3):
+        if abs(round(n / rate) * rate / n - 1) < 0.005:
+            return f"{n} in {round(n / rate):,}"
+    return f"about 1 in {round(1 / rate):,}"
+
+
+def advice(found: Mapping[str, Any]) -> list[str]:
+    """What a check advises, in the words of the pages.
+
+    Args:
+        found: of `CheckReport.to_json`.
+    """
+    told = []
+    for sentence in found["advice"]:
+        if "look like only" in sentence:
+            n = sum(map(len, found["near_copies"]))
+            told.append(
+                f"{n} of the images look nearly the same as another one. If one part was taken or "
+                "saved again, that teaches nothing new: give pictures of others. If they are "
+                "different parts that only look alike, all is well."
+            )
+        elif "no threshold can promise" not in sentence:
+            told.append(sentence)
+        elif found["images"] > 1:
+            told.append(
+                f"{count(found['images'], 'image')} can only give a first impression: with fewer "
+                "than 20, more than 1 in 20 good parts are called odd by mistake."
+            )
+    return told
 
 
 def when(at: float | None) -> str:
@@ -107,7 +158,9 @@ def doing(job: Mapping[str, Any]) -> str:
     """
     done, total, passed = job["done"], job["total"], time.time() - job["started"]
     if not counted(job):
-        stage = job["stage"] or ("looking at what was seen" if total else "starting")
+        stage = STAGES.get(job["stage"], job["stage"]) or (
+            "looking at what was seen" if total else "starting"
+        )
         return f"{stage.capitalize()}, {span(passed)} so far"
     seen = f"{done:,} of {total:,} {plural(total, 'image')}"
     if done < ENOUGH:

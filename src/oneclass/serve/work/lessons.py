@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.updating import far_odder
 from oneclass.serve.records.reviews import Reviews
-from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.library import Library
 
 
@@ -52,3 +52,17 @@ def lessons(reviews: Reviews, versions: Versions, library: Library, name: str) -
     return [
         Lesson(row["id"], row["image"], row["path"], row["score"], row["id"] in far) for row in rows
     ]
+
+
+def grown(versions: Versions, version: Version) -> Version | None:
+    """The newest version that grew from this one; others may have come since."""
+    found = versions.of(version.name)
+    return next((one for one in found if one.parent_id == version.id), None)
+
+
+def learnt_by(reviews: Reviews, version: Version, images: set[str]) -> bool:
+    """Whether a version has learnt these images, and none that is no false alarm any more."""
+    learnt = [row for row in reviews.compared(version.id) if row["learnt"]]
+    return images <= {row["image"] for row in learnt} and all(
+        row["review"] == "false_alarm" for row in learnt
+    )

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from oneclass.backbones import is_here
 from oneclass.detector.estimator import Detector
@@ -123,6 +124,7 @@ class Library:
         origin: str,
         parent_id: int | None = None,
         n_learnt: int = 0,
+        kinds: dict[str, Any] | None = None,
     ) -> Version:
         """Move a model file, and the rows beside it, to where the name's versions lie.
 
@@ -131,10 +133,13 @@ class Library:
 
         Raises:
             ModelFileError: it is no model file, or a damaged one.
+            InputError: since its name was checked, a model came that is told from it by capitals
+                alone.
         """
         detector = self._load_new(file)
         assert detector.digest is not None, "loaded detectors have a digest"
         with self._lock:
+            check_name(name, self._versions.names())
             same = (one for one in self._versions.of(name) if one.digest == detector.digest)
             if origin == "upload" and (known := next(same, None)):
                 return known
@@ -153,6 +158,7 @@ class Library:
                 origin=origin,
                 parent_id=parent_id,
                 n_learnt=n_learnt,
+                kinds=kinds,
             )
         version = self._versions.by_id(added)
         assert version is not None, "it was added"

@@ -14,7 +14,7 @@ from oneclass.serve.records.jobs import Jobs
 from oneclass.serve.records.predictions import Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.tokens import Tokens
-from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
 from oneclass.serve.work.deleting import Deleting
@@ -24,7 +24,7 @@ from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
 from oneclass.serve.work.jobs.sets import Sets, Waiting
 from oneclass.serve.work.keeping import Keeping
-from oneclass.serve.work.lessons import Lesson, lessons
+from oneclass.serve.work.lessons import Lesson, grown, learnt_by, lessons
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
@@ -127,9 +127,21 @@ class Service:
         self.scorer.ask(asked)
         return await self.handing.results([one.answer for one in asked])
 
+    def names(self) -> list[str]:
+        """Of all models, and of those that are being learnt or wait for it."""
+        fits = (job["name"] for job in self.jobs.unfinished() if job["kind"] == "fit")
+        return sorted({*self.versions.names(), *fits})
+
     def lessons(self, name: str) -> list[Lesson]:
         """What of a model's reviews can be learnt."""
         return lessons(self.reviews, self.versions, self.library, name)
+
+    def has_learnt(self, version: Version, images: set[str]) -> Version | None:
+        """The version that grew from this one last, if it has learnt all of these images."""
+        newest = grown(self.versions, version)
+        if newest is not None and learnt_by(self.reviews, newest, images):
+            return newest
+        return None
 
     def waiting_sets(self) -> list[Waiting]:
         """Sets that were sent and not learnt from, such as those of a job that was cancelled."""
@@ -146,8 +158,7 @@ class Service:
         self.sets.tidy(self._sets_in_use())
 
     def _sets_in_use(self) -> set[str]:
-        waiting = (job for job in self.jobs.listed(200) if job["state"] in ("queued", "running"))
-        return {Path(job["request"].get("folder", "")).name for job in waiting}
+        return {Path(job["request"].get("folder", "")).name for job in self.jobs.unfinished()}
 
     def _try_to_tidy(self) -> None:
         try:

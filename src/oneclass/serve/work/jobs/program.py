@@ -22,7 +22,7 @@ from oneclass.errors import ImageError, OneclassError
 from oneclass.images.check import check
 from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
-from oneclass.serve.work.jobs import reports
+from oneclass.serve.work.jobs import kinds, reports
 
 NICE = 5
 """Scoring goes first."""
@@ -41,8 +41,8 @@ def run(request: dict[str, Any]) -> Result:
     Raises:
         OneclassError: it cannot be done; the message says why.
     """
-    kinds = {"check": _check, "fit": _fit, "update": _update, "report": _report}
-    return kinds[request["kind"]](request)
+    ways = {"check": _check, "fit": _fit, "update": _update, "report": _report}
+    return ways[request["kind"]](request)
 
 
 def _check(request: dict[str, Any]) -> Result:
@@ -59,10 +59,10 @@ def _unusual(folder: Path) -> dict[str, list[str]]:
             sizes[f"{header.width} x {header.height} pixels"].append(str(file))
             formats[header.format].append(str(file))
     found: dict[str, list[str]] = {}
-    for kinds in (sizes, formats):
-        usual = max(kinds, key=lambda kind: len(kinds[kind]), default=None)
-        rarer = sorted((kind for kind in kinds if kind != usual), key=lambda kind: len(kinds[kind]))
-        found |= {kind: kinds[kind][:KEPT] for kind in rarer[:KEPT]}
+    for by in (sizes, formats):
+        usual = max(by, key=lambda kind: len(by[kind]), default=None)
+        rarer = sorted((kind for kind in by if kind != usual), key=lambda kind: len(by[kind]))
+        found |= {kind: by[kind][:KEPT] for kind in rarer[:KEPT]}
     return found
 
 
@@ -71,7 +71,11 @@ def _fit(request: dict[str, Any]) -> Result:
     detector.fit(request["folder"], progress=_show, stage=_stage)
     _stage(WRITING)
     detector.save(request["out"], rows=True)
-    return {"images": detector.card["fit"]["n_images"], "errors": _errors(detector.errors)}
+    return {
+        "images": detector.card["fit"]["n_images"],
+        "errors": _errors(detector.errors),
+        "kinds": kinds.measured(sorted(Path(request["folder"]).iterdir())),
+    }
 
 
 def _update(request: dict[str, Any]) -> Result:

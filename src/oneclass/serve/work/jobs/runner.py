@@ -137,7 +137,7 @@ class JobRunner:
             return
         result = said["result"]
         if job["kind"] == "fit":
-            result["number"] = self._learnt(job, out).number
+            result["number"] = self._learnt(job, out, result.pop("kinds")).number
         elif job["kind"] == "update":
             compared = result.pop("compared")
             result["number"] = self._updated(job, out, result, compared).number
@@ -195,8 +195,8 @@ class JobRunner:
         job = self.jobs.one(number)
         return job is not None and job["state"] == CANCELLED
 
-    def _learnt(self, job: dict[str, Any], out: Path) -> Version:
-        version = self._library.take_in(out, job["name"], origin="fit")
+    def _learnt(self, job: dict[str, Any], out: Path, kinds: dict[str, Any]) -> Version:
+        version = self._library.take_in(out, job["name"], origin="fit", kinds=kinds)
         if version.number == 1 or job["request"].get("take", True):
             self._versions.take(version, who="learning")
         return version
@@ -206,7 +206,12 @@ class JobRunner:
     ) -> Version:
         parent = self._version(job)
         version = self._library.take_in(
-            out, job["name"], origin="update", parent_id=parent.id, n_learnt=result["added"]
+            out,
+            job["name"],
+            origin="update",
+            parent_id=parent.id,
+            n_learnt=result["added"],
+            kinds=parent.kinds,
         )
         learnt = set(job["request"]["learn"])
         images = {row["id"]: row["image"] for row in self._reviews.reviewed(job["name"])}

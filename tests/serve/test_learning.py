@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -429,7 +428,7 @@ def test_names_of_what_is_being_learnt_count_as_taken(
     monkeypatch.setattr(place.service.jobs, "next", lambda: None)  # they wait
     write_images(tmp_path / "good", stripes(2, seed=5))
 
-    def asked(name: str) -> httpx.Response:
+    def asked(name: str) -> Any:
         given = {"name": name, "set": filled_set(place, tmp_path / "good")}
         return place.client.post("/api/v1/jobs/fit", json=given)
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from oneclass.backbones.cuda import CUDA, cuda_session
 from oneclass.backbones.expected import Input
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
@@ -24,7 +25,6 @@ AUTO = "auto"
 ONNXRUNTIME, OPENVINO = "onnxruntime", "openvino"
 FP32, BF16 = "fp32", "bf16"
 RUNTIMES, PRECISIONS = (ONNXRUNTIME, OPENVINO), (FP32, BF16)
-CUDA = "CUDAExecutionProvider"
 WEIGHTS_PER_IMAGE = 16 << 20
 """The weights are read once for each call, so a network with many gets more images a call."""
 MOST_TOGETHER, TOGETHER_OPENVINO, TOGETHER_CUDA = 16, 4, 32
@@ -152,10 +152,9 @@ class _OnnxRuntime:
         options = ort.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
-        providers: list[Any] = ["CPUExecutionProvider"]
-        if CUDA in ort.get_available_providers():
-            providers.insert(0, (CUDA, {"use_tf32": 0}))  # else float32 keeps 10 bits of 23
-        self._session = ort.InferenceSession(model, options, providers=providers)
+        self._session = cuda_session(ort, model, options) or ort.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
         self.inputs = tuple(
             Input(one.name, _plain_type(one.type), _sides(one.shape))
             for one in self._session.get_inputs()

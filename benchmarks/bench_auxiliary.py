@@ -96,11 +96,16 @@ def mnist(data: Path, work: Path) -> tuple[Path, Path, list[Path], list[Path], l
     return work, table, paths["train"], paths["normal"], paths["odd"]
 
 
+class NoRowsError(Exception):
+    """A layer is zero for some images: no direction is left of them."""
+
+
 def rows_of(paths: Sequence[Path], representation: Representation) -> NDArray[np.float32]:
     found = extract(gather(paths), representation, PixelScale("uint8", 0, 255), workers=2)
-    rows = [r for r in found if not isinstance(r, ImageError)]
-    assert len(rows) == len(paths), "an image cannot be read"
-    return np.array([r.row for r in rows])
+    rows = [r.row for r in found if not isinstance(r, ImageError)]
+    if len(rows) < len(paths):
+        raise NoRowsError(f"{len(paths) - len(rows)} of {len(paths)} images have no row")
+    return np.array(rows)
 
 
 def protocol(
@@ -138,6 +143,38 @@ def _timed(work) -> float:
     return time.perf_counter() - began
 
 
+def judge(
+    name: str, network: Path, parts: tuple[list[Path], list[Path], list[Path]]
+) -> dict[str, dict[str, float]]:
+    """The protocol's figures for layers of a trained network and of the embedded one."""
+    trained, embedded = Backbone.open(network), Backbone.open(DEFAULT)
+    side = (100, 100) if name == "lfw" else (28, 28)
+    table_rows: dict[str, Representation] = {"grey-scale": Greyscale(side)}
+    for backbone, layers in ((trained, FROM_TRAINED), (embedded, EMBEDDED)):
+        for layer in layers:
+            try:
+                table_rows[f"{backbone.spec.name}: {layer}"] = PretrainedLayers(
+                    backbone, Layers.parse(layer, backbone.has_layer)
+                )
+            except ValueError:
+                continue  # a grid that this size has no map for
+    figures = {}
+    for label, representation in table_rows.items():
+        try:
+            rows = [rows_of(part, representation) for part in parts]
+        except NoRowsError as error:
+            print(f"  {label}: {error}", flush=True)
+            continue
+        figures[label] = protocol(*rows)
+        if label.endswith("C8"):
+            maps = representation.map_shapes[0]
+            for side in POOLS:
+                pooled = [max_pooled(part, maps, side) for part in rows]
+                figures[f"{label}, max over {side} x {side}"] = protocol(*pooled)
+        print(f"  {label}: {figures[label]['mean']:.3f} ± {figures[label]['std']:.3f}", flush=True)
+    return figures
+
+
 def measure(name: str, data: Path, work: Path, more: list[str]) -> dict:
     """Train, and put every representation through the protocol."""
     size, epochs = (100, []) if name == "lfw" else (52, ["--epochs", "5"])
@@ -154,27 +191,7 @@ def measure(name: str, data: Path, work: Path, more: list[str]) -> dict:
     images = sum(record["images"] for record in history)
     rate = images / history[-1]["seconds"]
     limit = speed / (3 * MULTIPLY_ADDS[size])
-    trained, embedded = Backbone.open(work / "net.onnx"), Backbone.open(DEFAULT)
-    side = (100, 100) if name == "lfw" else (28, 28)
-    table_rows: dict[str, Representation] = {"grey-scale": Greyscale(side)}
-    for backbone, layers in ((trained, FROM_TRAINED), (embedded, EMBEDDED)):
-        for layer in layers:
-            try:
-                table_rows[f"{backbone.spec.name}: {layer}"] = PretrainedLayers(
-                    backbone, Layers.parse(layer, backbone.has_layer)
-                )
-            except ValueError:
-                continue  # a grid that this size has no map for
-    figures = {}
-    for label, representation in table_rows.items():
-        parts = [rows_of(part, representation) for part in (train, normal, odd)]
-        figures[label] = protocol(*parts)
-        if label.endswith("C8"):
-            maps = representation.map_shapes[0]
-            for side in POOLS:
-                pooled = [max_pooled(part, maps, side) for part in parts]
-                figures[f"{label}, max over {side} x {side}"] = protocol(*pooled)
-        print(f"  {label}: {figures[label]['mean']:.3f} ± {figures[label]['std']:.3f}", flush=True)
+    figures = judge(name, work / "net.onnx", (train, normal, odd))
     return {
         "images": {"train": len(train), "normal": len(normal), "anomalies": len(odd)},
         "seconds": seconds,
@@ -222,11 +239,17 @@ def main() -> None:
     parser.add_argument("data", nargs="+", choices=["lfw", "mnist"])
     parser.add_argument("--work", type=Path, default=ROOT.parent / "build" / "auxiliary")
     parser.add_argument("--resume", action="store_true", help="go on with a training")
+    parser.add_argument("--network", type=Path, help="judge this file and train nothing")
     parser.add_argument("--why", action="store_true", help="look into rows of a finished run")
     args = parser.parse_args()
     data = Path(os.environ["ONECLASS_DATA"])
     if args.why:
         print("\n".join(why(name, data, args.work) for name in args.data))
+        return
+    if args.network:
+        for name in args.data:
+            parts = {"lfw": lfw, "mnist": mnist}[name](data, args.work / name)[2:]
+            judge(name, args.network, parts)
         return
     file = ROOT / "results" / "auxiliary.json"
     results = json.loads(file.read_text()) if file.exists() else {}

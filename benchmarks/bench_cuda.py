@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from oneclass.backbones import DEFAULT, Backbone
-from oneclass.backbones.cuda import CUDA
 from oneclass.backbones.runtimes import Runtime, start
 from oneclass.system import offline
+from oneclass.system.host.cuda import CUDA
 
 SIDES = {224: (1, 4, 8, 16, 32, 64, 128), 640: (1, 4, 8, 16, 32)}
 TOGETHER = ((4, 1), (4, 8), (16, 8), (4, 32), (16, 32))

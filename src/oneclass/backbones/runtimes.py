@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from oneclass.backbones.cuda import CUDA, cuda_session
 from oneclass.backbones.expected import Input
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import offline
 from oneclass.system.arrays import Planes
+from oneclass.system.host.cuda import CUDA, cuda_session
 from oneclass.system.host.machine import pip_install
 
 AUTO = "auto"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oneclass.backbones import cuda
+from oneclass.system.host import cuda
 
 CPU = "CPUExecutionProvider"
 

@@ -137,8 +137,8 @@ class TestGroups:
         assert list(groups.kinds) == ["scratch"]
         assert [groups.of(path) for path in paths] == ["f1", "f1", "f2", "f0 k0"]
         folders, kinds = groups.sections()
-        assert "1 of 2 (50.0 %)" in folders
-        assert "1 of 1 (100.0 %)" in kinds
+        assert "1 of 2 (50 %)" in folders
+        assert "1 of 1 (100 %)" in kinds
 
     def test_one_folder_needs_no_table(self) -> None:
         groups = Groups([found("x/1"), found("x/2")], Truth())

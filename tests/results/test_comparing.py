@@ -106,7 +106,7 @@ def test_no_line_of_progress_comes_into_the_table(
     assert [line.split()[0] for line in lines[table : table + 3]] == ["rows", "image", "patches"]
     assert not any(line.startswith("compare: ") for line in lines[table:])
     told = "\n".join(lines[table + 3 :])
-    assert "False alarms: of 4 normal images that were not learnt, each of which is 25.0 %." in told
+    assert "False alarms: of 4 normal images that were not learnt, each of which is 25 %." in told
     assert "Spread: how far apart the scores of normal images lie" in told
     assert "Found:" not in told
     assert "AUROC:" not in told
@@ -155,7 +155,7 @@ def test_what_is_known_is_shown_when_it_ends_early(
 
     monkeypatch.setattr(comparing, "compare", one_then_none)
     done = CliRunner().invoke(cli, ["compare", "good"])
-    assert "       image       25.0 %        5.0 %" in done.output
+    assert "       image         25 %          5 %" in done.output
 
 
 def test_a_folder_whose_name_speaks_of_defects_is_marked_as_by_fit(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_the_command(tmp_path: Path) -> None:
     head, row = done.stdout.splitlines()
     assert head.split()[:2] == ["rows", "false"]
     assert row.split()[0] == "image"
-    assert "100.0 %" in row
+    assert "100 %" in row
     assert "Found: of 4 odd images. AUROC: the chance" in done.stderr
     about = " ".join(oneclass("compare", "--help").stdout.split()).partition("In the table: ")[2]
     for column in COLUMNS[1:]:

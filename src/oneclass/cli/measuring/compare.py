@@ -22,7 +22,7 @@ from oneclass.cli.talk.parameters import setting_option
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed
-from oneclass.system.names import count
+from oneclass.system.names import count, percent
 
 if TYPE_CHECKING:
     from oneclass.errors import ImageError
@@ -161,7 +161,7 @@ def _columns(one: Compared) -> Iterator[str]:
     """What each column of the table is."""
     yield (
         f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
-        f"which is {100 / max(1, one.n_normal):.1f} %. Promised: the share that may be."
+        f"which is {percent(1 / max(1, one.n_normal))}. Promised: the share that may be."
     )
     if one.n_odd:
         yield (
@@ -181,9 +181,9 @@ def cells(one: Compared) -> list[str]:
     """One way of looking, a text for each of `COLUMNS`."""
     return [
         one.rows,
-        _percent(one.false_alarms),
-        _percent(one.promised),
-        "-" if one.found is None else _percent(one.found),
+        _share(one.false_alarms),
+        _share(one.promised),
+        "-" if one.found is None else _share(one.found),
         "-" if one.auroc is None else f"{one.auroc:.3f}",
         f"{one.spread:.2f}",
         f"{one.milliseconds:.0f}",
@@ -192,5 +192,5 @@ def cells(one: Compared) -> list[str]:
     ]
 
 
-def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else percent(share)

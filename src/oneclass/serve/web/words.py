@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oneclass.serve.records.versions import Version
+from oneclass.system import names
 from oneclass.system.names import count, plural, unbroken
 
 VERDICTS = {
@@ -82,7 +83,7 @@ def for_people(detail: str) -> str:
 
 def percent(share: float) -> str:
     """`5 %`, `0.25 %`, on one line."""
-    return unbroken(f"{100 * share:.3g} %")
+    return unbroken(names.percent(share))
 
 
 def promise(version: Version) -> str:

@@ -431,6 +431,19 @@ def test_output_is_out_in_every_command_that_has_it() -> None:
         assert "--output" not in told
 
 
+def test_a_path_to_forget_that_is_not_there_is_told_once_before_anything_else(
+    place: Path,
+) -> None:
+    for words in (
+        ("update", "m.oneclass"),
+        ("update", "no.oneclass", "good"),
+        ("update", "no", "-o", "x"),
+    ):
+        told = said(place, *words, "--forget", "goood")
+        assert told.startswith("error: goood: there is no such file or folder")
+        assert told.count("goood") == 1
+
+
 def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:
     told = oneclass("fit", "good", "-o", "n.oneclass", *SMALL, cwd=place).stderr
     assert "To see them side by side: oneclass compare good\n" in told

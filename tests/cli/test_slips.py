@@ -444,6 +444,22 @@ def test_a_path_to_forget_that_is_not_there_is_told_once_before_anything_else(
         assert told.count("goood") == 1
 
 
+def test_endings_are_all_told_where_no_image_was_found_and_few_where_one_was(place: Path) -> None:
+    first = str(next(iter(sorted((place / "good").iterdir()))))
+    one = said(place, "fit", first, "-o", "x")
+    assert "found 1 image. Give at least 2" in one
+    assert ".png, .jpg, .tif and others." in one
+    assert ".webp" not in one
+    (place / "empty").mkdir(exist_ok=True)
+    assert ".webp" in said(place, "fit", "empty", "-o", "x")
+
+
+def test_info_says_what_has_the_bits(place: Path) -> None:
+    told = oneclass("info", "m.oneclass", cwd=place).stdout
+    assert "It has learnt 20 normal images, whose pixels have 8 bits a channel." in told
+    assert "(each scored by half-spaces that had not learnt it)" in told
+
+
 def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:
     told = oneclass("fit", "good", "-o", "n.oneclass", *SMALL, cwd=place).stderr
     assert "To see them side by side: oneclass compare good\n" in told

@@ -123,6 +123,25 @@ def one_way(rows: str, spread: float, false: float, found: float | None) -> comp
 
 
 @pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        (("ms/image", "fit s", "kB"), "ms/image to score one, fit s to learn. kB: the size"),
+        (("ms/image", "fit s"), "ms/image to score one, fit s to learn."),
+        (("ms/image",), "On this machine: ms/image to score one."),
+        ((), "smaller is better."),
+    ],
+)
+def test_no_column_is_explained_that_was_left_out(
+    heads: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_what_it_means([one_way("image", 1, 0.0, None)], ["good"], drawn=True, heads=heads)
+    said = capsys.readouterr().err
+    assert told in said
+    assert all(head in said for head in heads)
+    assert not any(head in said for head in {"ms/image", "fit s", "kB"} - set(heads))
+
+
+@pytest.mark.parametrize(
     ("found", "best"),
     [
         ([("image", 1.5, 0.05, 1.0), ("patches", 1.4, 0.1, 0.96), ("both", 1.4, 0, 0.98)], "image"),

@@ -38,7 +38,8 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         (
             "Calibration",
             f"{_method(calibration['method'])}, "
-            f"{count(calibration['n_held_out'], 'held-out image')}; so many support no rate below "
+            f"{count(calibration['n_held_out'], 'held-out image')} (each scored by half-spaces "
+            "that had not learnt it); so many support no rate below "
             f"{percent_up(calibration['lowest_false_alarms'])}",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),

@@ -39,6 +39,7 @@ COLUMNS = (
     Column("kB", 13, 7, 4),
     Column("fit s", 13, 7, 3),
 )
+HEADS = tuple(column.head for column in COLUMNS)
 
 
 @click.command(short_help="Compare ways of looking at your images.")
@@ -118,13 +119,20 @@ def compare(
     say_folders(found[0].folders)
     if not as_json and (left_out := table.left_out()):
         say(left_out)
-    _say_what_it_means(found, normal, drawn=not test_normal)
+    heads = HEADS if as_json else table.heads()
+    _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
     return UNREADABLE if errors else 0
 
 
-def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, drawn: bool) -> None:
+def _say_what_it_means(
+    found: Sequence[Compared],
+    normal: Sequence[str],
+    *,
+    drawn: bool,
+    heads: Sequence[str] = HEADS,
+) -> None:
     """The heads of the table in words, what is amiss, and what to do next."""
-    for words in _columns(found[0]):
+    for words in _columns(found[0], heads):
         say(words)
     if too_many := [one.rows for one in found if one.too_many]:
         # Images of one folder are alike: there it is the draw, or too few to learn from.
@@ -157,8 +165,8 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
     )
 
 
-def _columns(one: Compared) -> Iterator[str]:
-    """What each column of the table is."""
+def _columns(one: Compared, heads: Sequence[str]) -> Iterator[str]:
+    """What each column of the table is, of those that are shown or that decide."""
     yield (
         f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
         f"which is {percent(1 / max(1, one.n_normal))}. Promised: the share that may be."
@@ -172,9 +180,10 @@ def _columns(one: Compared) -> Iterator[str]:
         "Spread: how far apart the scores of normal images lie, beside their distance from the "
         "threshold; smaller is better."
     )
-    yield (
-        "On this machine: ms/image to score one, fit s to learn. kB: the size of the model file."
-    )
+    costs = {"ms/image": "ms/image to score one", "fit s": "fit s to learn"}
+    if told := ", ".join(words for head, words in costs.items() if head in heads):
+        size = " kB: the size of the model file." if "kB" in heads else ""
+        yield f"On this machine: {told}.{size}"
 
 
 def cells(one: Compared) -> list[str]:

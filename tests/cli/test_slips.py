@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, load
 from oneclass.cli import cli
+from oneclass.cli.backbone import backbone
 from oneclass.cli.demo import typed_program
 from oneclass.cli.talk.slips import ARGUMENTS, OTHER_OPTIONS
 
@@ -86,7 +88,7 @@ def test_a_threshold_is_explained_not_taken_for_threads(place: Path, option: str
         (("fit", "good", "-o", "x", "--rate", "1%"), "Did you mean '--false-alarms'?"),
         (("update", "m", "--remove", "x"), "Did you mean '--forget'?"),
         (("update", "m", "--delete", "x"), "Did you mean '--forget'?"),
-        (("score", "m", "good", "--output", "x"), "Did you mean '--out'?"),
+        (("score", "m", "good", "--output-dir", "x"), "Did you mean '--out'?"),
         (("train", "good", "-o", "x", "--gpu"), "Did you mean '--device'?"),
         (("train", "good", "-o", "x", "--batch-size", "8"), "Did you mean '--batch'?"),
         (("score", "--model", "m", "good"), "MODEL is an argument"),
@@ -386,6 +388,76 @@ def test_a_fit_that_was_not_told_what_to_write(
     place: Path, words: tuple[str, ...], right: str
 ) -> None:
     assert f"Try: {right}\n" in said(place, "fit", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (("score", "m.oneclass"), "oneclass score m.oneclass FOLDER"),
+        (("score",), "oneclass score MODEL FOLDER"),
+        (("export", "my m.oneclass"), "oneclass export 'my m.oneclass' -o 'my m.onnx'"),
+        (
+            ("export", "--format", "openvino", "m.oneclass"),
+            "oneclass export m.oneclass -o m.xml --format openvino",
+        ),
+        (
+            ("backbone", "export", "nets.mine:Net"),
+            "oneclass backbone export nets.mine:Net -o Net.onnx",
+        ),
+        (("train", "good/"), "oneclass train good/ -o good.onnx"),
+        (("backbone", "import", "net.mat"), "oneclass backbone import net.mat -o net.onnx"),
+        (
+            ("backbone", "import", "net.onnx"),
+            "oneclass backbone import net.onnx -o net-backbone.onnx",
+        ),
+    ],
+)
+def test_a_command_that_lacks_something_is_shown_whole(words: tuple[str, ...], right: str) -> None:
+    done = CliRunner().invoke(cli, list(words))
+    assert done.exit_code == 2
+    assert f"Try: {right}\n" in done.output
+
+
+def test_output_is_out_in_every_command_that_has_it() -> None:
+    nested = [(cli, cli.commands), (backbone, backbone.commands)]
+    commands = [(group, one) for group, known in nested for one in known.values()]
+    having = [(g, one) for g, one in commands if any("--out" in p.opts for p in one.params)]
+    assert len(having) >= 9
+    for group, command in having:
+        ahead = [] if group is cli else [str(group.name)]
+        wrong = [*ahead, str(command.name), "--output", "x", "--no-such-option"]
+        told = CliRunner().invoke(cli, wrong).output
+        assert "'--no-such-option'" in told
+        assert "--output" not in told
+
+
+def test_a_path_to_forget_that_is_not_there_is_told_once_before_anything_else(
+    place: Path,
+) -> None:
+    for words in (
+        ("update", "m.oneclass"),
+        ("update", "no.oneclass", "good"),
+        ("update", "no", "-o", "x"),
+    ):
+        told = said(place, *words, "--forget", "goood")
+        assert told.startswith("error: goood: there is no such file or folder")
+        assert told.count("goood") == 1
+
+
+def test_endings_are_all_told_where_no_image_was_found_and_few_where_one_was(place: Path) -> None:
+    first = str(next(iter(sorted((place / "good").iterdir()))))
+    one = said(place, "fit", first, "-o", "x")
+    assert "found 1 image. Give at least 2" in one
+    assert ".png, .jpg, .tif and others." in one
+    assert ".webp" not in one
+    (place / "empty").mkdir(exist_ok=True)
+    assert ".webp" in said(place, "fit", "empty", "-o", "x")
+
+
+def test_info_says_what_has_the_bits(place: Path) -> None:
+    told = oneclass("info", "m.oneclass", cwd=place).stdout
+    assert "It has learnt 20 normal images, whose pixels have 8 bits a channel." in told
+    assert "(each scored by half-spaces that had not learnt it)" in told
 
 
 def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:

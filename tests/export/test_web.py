@@ -34,6 +34,7 @@ from commands import oneclass
 from conftest import stripes
 from graphs import session_of
 from oneclass import Detector, InputError, load
+from oneclass.detector.predictions import odds
 from oneclass.export import web
 from oneclass.export.assembly import onnx_model
 from oneclass.export.web import RUNTIME, read_runtime, write_page
@@ -196,6 +197,12 @@ def test_a_model_for_deep_images_is_refused(stand_in: dict[str, bytes], tmp_path
     assert not (tmp_path / "page").exists()
 
 
+def test_the_page_says_how_odd_in_the_words_of_the_trade() -> None:
+    script = (Path(web.__file__).parent / "page" / "page.js").read_text(encoding="utf-8")
+    assert "held-out normal" not in script
+    assert odds(1 / 121, 120).replace("120", '${n.toLocaleString("en")}') in script
+
+
 def test_the_page_colours_as_the_overlay_does() -> None:
     script = (Path(web.__file__).parent / "page" / "page.js").read_text(encoding="utf-8")
     ramp = json.loads(re.search(r"RAMP = (.*);", script)[1])  # type: ignore[index]
@@ -317,7 +324,10 @@ def test_the_page_says_in_chromium_what_the_detector_says(
         assert float(p) == pytest.approx(one.p_value, rel=0.05)
     n, last = load(model).card["calibration"]["n_held_out"], expected[-1]
     assert last.p_value == 1 / (n + 1), "odder than all"
-    assert f"{pictures[-1].name}: odder than all {n} held-out normal images" in said_of_the_last
+    assert (
+        f"{pictures[-1].name}: odder than all {n:,} good images that it was compared with"
+        in said_of_the_last
+    )
 
 
 @needs_runtime

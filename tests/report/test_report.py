@@ -414,8 +414,8 @@ class TestLabels:
         text = " ".join(page.texts)
         assert "6 normal, 4 anomalies" in text
         assert "1.000 (95 % interval 1.000 to 1.000)" in text
-        assert "4 of 4, 100.0 %" in text
-        assert "4 of 4, 100.0\xa0%" in (run / "report.html").read_text()  # no line ends there
+        assert "4 of 4, 100 %" in text
+        assert "4 of 4, 100\xa0%" in (run / "report.html").read_text()  # no line ends there
         assert sum(tag == "svg" for tag, _ in page.tags) == 3
         only = {path: True for path, odd in truth.items() if odd}
         one_sided = page_of(model, run, labels=lambda _: labels.Truth(only))

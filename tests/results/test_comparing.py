@@ -106,7 +106,7 @@ def test_no_line_of_progress_comes_into_the_table(
     assert [line.split()[0] for line in lines[table : table + 3]] == ["rows", "image", "patches"]
     assert not any(line.startswith("compare: ") for line in lines[table:])
     told = "\n".join(lines[table + 3 :])
-    assert "False alarms: of 4 normal images that were not learnt, each of which is 25.0 %." in told
+    assert "False alarms: of 4 normal images that were not learnt, each of which is 25 %." in told
     assert "Spread: how far apart the scores of normal images lie" in told
     assert "Found:" not in told
     assert "AUROC:" not in told
@@ -120,6 +120,25 @@ def test_no_line_of_progress_comes_into_the_table(
 def one_way(rows: str, spread: float, false: float, found: float | None) -> comparing.Compared:
     n_odd = 0 if found is None else 50
     return comparing.Compared(rows, spread, false, 0.05, 40, n_odd, found, None, 1, 1, 1, rows)
+
+
+@pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        (("ms/image", "fit s", "kB"), "ms/image to score one, fit s to learn. kB: the size"),
+        (("ms/image", "fit s"), "ms/image to score one, fit s to learn."),
+        (("ms/image",), "On this machine: ms/image to score one."),
+        ((), "smaller is better."),
+    ],
+)
+def test_no_column_is_explained_that_was_left_out(
+    heads: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _say_what_it_means([one_way("image", 1, 0.0, None)], ["good"], drawn=True, heads=heads)
+    said = capsys.readouterr().err
+    assert told in said
+    assert all(head in said for head in heads)
+    assert not any(head in said for head in {"ms/image", "fit s", "kB"} - set(heads))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +174,7 @@ def test_what_is_known_is_shown_when_it_ends_early(
 
     monkeypatch.setattr(comparing, "compare", one_then_none)
     done = CliRunner().invoke(cli, ["compare", "good"])
-    assert "       image       25.0 %        5.0 %" in done.output
+    assert "       image         25 %          5 %" in done.output
 
 
 def test_a_folder_whose_name_speaks_of_defects_is_marked_as_by_fit(tmp_path: Path) -> None:
@@ -175,7 +194,7 @@ def test_the_command(tmp_path: Path) -> None:
     head, row = done.stdout.splitlines()
     assert head.split()[:2] == ["rows", "false"]
     assert row.split()[0] == "image"
-    assert "100.0 %" in row
+    assert "100 %" in row
     assert "Found: of 4 odd images. AUROC: the chance" in done.stderr
     about = " ".join(oneclass("compare", "--help").stdout.split()).partition("In the table: ")[2]
     for column in COLUMNS[1:]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oneclass.serve.web import words
+from oneclass.detector.predictions import odds
 from oneclass.serve.web.app import API
 from serving import Place
 
@@ -145,4 +145,4 @@ def test_what_is_vendored_is_what_was_taken() -> None:
     ],
 )
 def test_odds_in_words(p_value: float, said: str) -> None:
-    assert said in words.odds(p_value, 120)
+    assert said in odds(p_value, 120)

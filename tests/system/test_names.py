@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from oneclass.system import names
 from oneclass.system.names import count, near_path, percent, percent_up, plural, unbroken
 
 
@@ -29,6 +31,13 @@ def test_a_number_keeps_its_percent_sign() -> None:
 
 def test_a_rate_in_percent() -> None:
     assert [percent(x) for x in (0.05, 1 / 175, 0.125, 1)] == ["5 %", "0.571 %", "12.5 %", "100 %"]
+    assert {percent(x) for x in (0, 1e-18, -1e-18)} == {"0 %"}
+
+
+def test_no_other_place_writes_a_share_in_its_own_way() -> None:
+    own = re.compile(r"\{100 [*/][^}]*:\.[1-9][fg]\} ?%")
+    source = Path(names.__file__).parents[1]
+    assert [str(path) for path in source.rglob("*.py") if own.search(path.read_text())] == []
 
 
 def test_a_path_that_is_nearly_there(tmp_path: Path) -> None:

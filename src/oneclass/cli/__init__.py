@@ -23,7 +23,7 @@ from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve
-from oneclass.cli.talk.slips import OTHER_WORDS, on_missing, on_option
+from oneclass.cli.talk.slips import OTHER_WORDS, as_ours, on_missing, on_option
 from oneclass.cli.train import train
 from oneclass.cli.update import update
 from oneclass.cli.verify import verify
@@ -69,7 +69,9 @@ class Commands(click.Group):
 
 
 @click.group(
-    cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": as_ours},
 )
 @click.version_option(__version__, prog_name="oneclass")
 def cli() -> None:

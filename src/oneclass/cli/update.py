@@ -73,8 +73,9 @@ def update(
     if not normal and not forget:
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
-    more = gather(list(normal))
+    more, fewer = gather(list(normal)), gather(list(forget))
     refuse_absent(more)
+    refuse_absent(fewer)
     file = place(out or model)
     detector = load(
         model,
@@ -87,7 +88,7 @@ def update(
     )
     check_model_place(file)
     with progress("update") as show:
-        did = detector.update(more, forget=list(forget), progress=show, stage=show.stage)
+        did = detector.update(more, forget=fewer, progress=show, stage=show.stage)
         seconds = show.seconds()
     say_ignored(detector.ignored)
     say_errors(did.errors)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.conformal.calibration import PARTS, Method, threshold_rank
-from oneclass.system.names import count
+from oneclass.system.names import count, percent
 
 CONFIDENCE = 0.95
 FOLDS = 5
@@ -46,18 +46,18 @@ def guarantee(
         "lowest_false_alarms": 1 / (n + 1),
         "promise": (
             f"Of normal images like the ones it learnt from, about {_in_words(rate)} "
-            f"({_percent(rate)}) is called an anomaly."
+            f"({percent(rate)}) is called an anomaly."
         ),
     }
     if unclear is not None:
         record["promise"] += (
-            f" About {_in_words(unclear)} ({_percent(unclear)}) is called an anomaly or unclear."
+            f" About {_in_words(unclear)} ({percent(unclear)}) is called an anomaly or unclear."
         )
     if method == Method.SPLIT:
         own = own_rate_bound(n, rate)
         text = (
             f"{_proven(rate, n)} This one may differ: of 100 such models, 95 call at most "
-            f"{_percent(own)}."
+            f"{percent(own)}."
         )
         record |= {"rate_at_most": rate, "own_rate_at_most": own}
     else:
@@ -65,7 +65,7 @@ def guarantee(
         bound = cross_bound(n, rate, parts=parts)
         text = (
             f"{_proven(bound, n)} So much is proven, as the worst case; what tests found is about "
-            f"the promised {_percent(rate)}."
+            f"the promised {percent(rate)}."
         )
         record["rate_at_most"] = bound
         if whitened:
@@ -81,7 +81,7 @@ def guarantee(
 def _proven(bound: float, n: int) -> str:
     """The theorem, for people: exchangeable is "of the same kind", the mean is over all fits."""
     return (
-        f"Of new normal images of the same kind, at most {_percent(bound)} are called anomalies, "
+        f"Of new normal images of the same kind, at most {percent(bound)} are called anomalies, "
         f"on average over models made like this one ({count(n, 'held-out image')} each)."
     )
 
@@ -132,10 +132,6 @@ def _at_least(k: int, n: int, chance: float) -> float:
         for i in range(k)
     ]
     return 1 - float(np.sum([exp(term) for term in terms]))
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.3g} %"
 
 
 def _in_words(rate: float) -> str:

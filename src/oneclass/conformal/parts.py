@@ -35,7 +35,7 @@ from oneclass.conformal.whitening import learn_whitening, root, seen
 from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
-from oneclass.system.names import count
+from oneclass.system.names import count, percent, percent_up
 
 MOST_PATCHES = 50_000
 NEAR = 0.07
@@ -122,9 +122,9 @@ def unwhitened_by_rate(plan: Plan, folds: NDArray[np.int64]) -> str | None:
         return None
     left = plan.n_scored - -(-plan.n_scored // PARTS)
     return (
-        f"at {100 * plan.false_alarms:.3g} % all {plan.n_scored} images are needed as held-out "
+        f"at {percent(plan.false_alarms)} all {plan.n_scored} images are needed as held-out "
         f"ones, so none could teach how patches are whitened: this model looks at them without, "
-        f"which finds small defects less well. From {100 / (left + 1):.3g} % on, or with more "
+        f"which finds small defects less well. From {percent_up(1 / (left + 1))} on, or with more "
         "images, they are seen whitened, too."
     )
 

@@ -200,10 +200,12 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
             f"only {readable} of {given} images can be used ({why}). The first: {errors[0]}. "
             "At least 2 normal images are needed; 100 or more are advisable."
         )
+    # Where one was found, the way to the others is known; else a kind of file may be the reason.
+    endings = ".png, .jpg, .tif and others" if readable else ", ".join(sorted(SUFFIXES))
     raise InputError(
         f"found {readable or 'no'} {plural(readable, 'image')}. Give at least 2 normal images "
         "(100 or more are advisable): a folder of them, files, a glob, or a list.txt. "
-        f"In a folder, files with these endings count: {', '.join(sorted(SUFFIXES))}."
+        f"In a folder, files count whose names end like an image's: {endings}."
     )
 
 

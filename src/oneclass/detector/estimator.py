@@ -133,7 +133,7 @@ class Detector(Facts):
         self,
         images: Images | Sources = (),
         *,
-        forget: Images = (),
+        forget: Images | Sources = (),
         progress: Progress | None = None,
         stage: Stage | None = None,
     ) -> Update:
@@ -145,7 +145,7 @@ class Detector(Facts):
         Args:
             images: as for `fit`, or what `gather` made of them; one that was learnt before counts
                 once.
-            forget: images, found again by their pixels.
+            forget: the same, for images to be found again by their pixels.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted.
 

@@ -55,7 +55,7 @@ def update(
     asked: Settings,
     state: State,
     images: Images | Sources,
-    forget: Images,
+    forget: Images | Sources,
     progress: Progress | None,
     stage: Stage | None,
     traffic: list[Traffic],

@@ -12,6 +12,7 @@ from oneclass.evaluation.ranking import Figure
 from oneclass.evaluation.running import Evaluation
 from oneclass.report.markup import section, text, whole_page
 from oneclass.report.tabular import Table, bullets, html
+from oneclass.system.names import percent
 
 LEAD = "Learnt from normal pictures alone, tested on pictures whose truth is known."
 WORDS = ("category", "setting", "kind", "looked at", "way", "data")
@@ -73,8 +74,8 @@ def _figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     if pixels:
         told.append(("", f"{np.mean([p.au_pro_30.value for p in pixels]):.3f}", "AU-PRO to 30 %"))
     kind = "alarm" if all(c.false_alarms.low > c.promised for c in cells) else ""
-    told.append((kind, f"{100 * alarms:.1f} %",
-                 f"false alarms, where {100 * promised:.3g} % were promised"))  # fmt: skip
+    told.append((kind, percent(float(alarms)),
+                 f"false alarms, where {percent(float(promised))} were promised"))  # fmt: skip
     milliseconds = np.mean([c.costs.ms_an_image for c in cells])
     return [*told, ("", f"{milliseconds:.0f} ms", "an image, with its map")]
 

@@ -47,13 +47,12 @@ COMPARABLE = (
 PRO = "AU-PRO of PatchCore's authors takes the pixels outside from odd pictures alone."
 
 
-def shown(figure: Figure | Rate | None, *, percent: bool = False) -> str:
-    """A figure with its interval: `0.954 (0.926 to 0.978)`, or `6.0 % (2.5 to 12.0)`."""
+def shown(figure: Figure | Rate | None, *, as_percent: bool = False) -> str:
+    """A figure with its interval: `0.954 (0.926 to 0.978)`, or `6 % (2.06 % to 16.2 %)`."""
     if figure is None:
         return "-"
-    if percent:
-        value, low, high = (100 * x for x in (figure.value, figure.low, figure.high))
-        return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+    if as_percent:
+        return f"{percent(figure.value)} ({percent(figure.low)} to {percent(figure.high)})"
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
@@ -71,13 +70,13 @@ def rate_table(evaluation: Evaluation) -> Table:
     """What was promised, and what came of it."""
     lines = [
         (
-            c.category, c.setting, f"{100 * c.promised:.3g} %",
-            f"{shown(c.false_alarms, percent=True)}, {c.false_alarms.hits} of {c.n_good}",
-            f"{shown(c.found, percent=True)}, {c.found.hits} of {c.n_odd}",
+            c.category, c.setting, percent(c.promised),
+            f"{shown(c.false_alarms, as_percent=True)}, {c.false_alarms.hits} of {c.n_good}",
+            f"{shown(c.found, as_percent=True)}, {c.found.hits} of {c.n_odd}",
         )
         for c in evaluation.cells
     ]  # fmt: skip
-    averages = [(a, b, "", *rest) for a, b, *rest in _means(evaluation, RATES, percent=True)]
+    averages = [(a, b, "", *rest) for a, b, *rest in _means(evaluation, RATES, as_percent=True)]
     headings = ("category", "setting", "promised", "false alarms", "odd ones found")
     return headings, [*lines, *averages]
 
@@ -90,12 +89,12 @@ def pixel_table(evaluation: Evaluation) -> Table:
 
 
 def _means(
-    evaluation: Evaluation, names: Sequence[str], *, percent: bool = False
+    evaluation: Evaluation, names: Sequence[str], *, as_percent: bool = False
 ) -> list[tuple[str, ...]]:
     """A line for each setting with means of these figures."""
     return [
         (MEAN.format(one.counts[names[0]]), one.setting,
-         *(shown(one.figures[name], percent=percent) for name in names))
+         *(shown(one.figures[name], as_percent=as_percent) for name in names))
         for one in means(evaluation) if names[0] in one.figures
     ]  # fmt: skip
 
@@ -116,7 +115,7 @@ def kind_table(evaluation: Evaluation) -> Table:
 
 def _of_kind(cell: Cell, kind: Kind) -> tuple[str, ...]:
     pixels, n = kind.pixels, str(kind.found.n)
-    found = shown(kind.found, percent=True)
+    found = shown(kind.found, as_percent=True)
     maps = map(shown, _two(pixels))
     return (cell.category, kind.name, cell.setting, n, shown(kind.auroc), found, *maps)
 

@@ -86,7 +86,7 @@ class CheckReport:
         absent = sum(error.reason == "missing" for error in self.errors)
         bad, total = len(self.errors) - absent, self.images + len(self.errors) - absent
         found = (
-            (not self.images, "There is no readable image here."),
+            (not self.images and (total or not absent), "There is no readable image here."),
             (
                 absent,
                 f"{count(absent, 'path leads', 'paths lead')} nowhere: check the spelling.",
@@ -186,7 +186,8 @@ class CheckReport:
 
     def text(self) -> str:
         """The report for a terminal; ends without a newline."""
-        lines = [f"{count(self.images, 'image')}, {len(self.errors)} unreadable"]
+        absent = sum(error.reason == "missing" for error in self.errors)
+        lines = [f"{count(self.images, 'image')}, {len(self.errors) - absent} unreadable"]
         tables: dict[str, Mapping[str, int]] = {
             "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
             "format": self.formats,
@@ -217,7 +218,8 @@ class CheckReport:
             lines += ["", "A sliver of the common scale:", *_names(self.faint)]
         for reason in dict.fromkeys(e.reason for e in self.errors):
             same = [e for e in self.errors if e.reason == reason]
-            lines += ["", f"Unreadable, {reason} ({len(same)}):"]
+            heading = "Leading nowhere" if reason == "missing" else f"Unreadable, {reason}"
+            lines += ["", f"{heading} ({len(same)}):"]
             lines += _names(f"{e.path}: {e.detail}" for e in same)
         advice = self.advice() or ("Nothing is amiss.",)
         return "\n".join([*lines, "", *(f"* {sentence}" for sentence in advice)])

@@ -12,7 +12,7 @@ from oneclass.report import plots
 from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import definitions, figure, section
 from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, percent, plural
 
 CHANCE = "the chance that an anomaly scores higher than a normal image"
 ROC = "From no image called an anomaly, bottom left, to all of them, top right."
@@ -47,14 +47,14 @@ class Agreement:
         """The false alarms and the anomalies found."""
         parts = []
         if self.normal:
-            called, percent = _called(self.normal), f"{100 * rate:.3g} %"
+            called = _called(self.normal)
             parts.append(
                 f"{called:,} of {len(self.normal):,} normal {plural(len(self.normal), 'image')} "
-                f"({100 * self.false_alarms:.3g} %) {_was(called)} called "
+                f"({percent(self.false_alarms)}) {_was(called)} called "
                 f"{plural(called, 'an anomaly', 'anomalies')}"
             )
-            more = f", more than the {percent} that were promised"
-            parts[0] += more if self.more_than(rate) else f" (promised: about {percent})"
+            more = f", more than the {percent(rate)} that were promised"
+            parts[0] += more if self.more_than(rate) else f" (promised: about {percent(rate)})"
         if self.odd:
             found = _called(self.odd)
             parts.append(
@@ -100,15 +100,15 @@ class Agreement:
         return section("labels", "Against the labels", definitions(lines) + plot)
 
     def _alarms(self, rate: float) -> str:
-        told, percent = _rate(_called(self.normal), len(self.normal)), f"{100 * rate:.3g} %"
+        told = _rate(_called(self.normal), len(self.normal))
         if self.more_than(rate):
             return (
-                f"{told}: more than the {percent} that was promised for images like those that it "
-                "learnt from. Are these like them?"
+                f"{told}: more than the {percent(rate)} that was promised for images like those "
+                "that it learnt from. Are these like them?"
             )
         if self.false_alarms <= rate:
-            return f"{told}; promised was about {percent}"
-        return f"{told}; promised was about {percent}, and this much more may be chance"
+            return f"{told}; promised was about {percent(rate)}"
+        return f"{told}; promised was about {percent(rate)}, and this much more may be chance"
 
 
 def _called(group: Sequence[Prediction]) -> int:
@@ -125,5 +125,5 @@ def _unclear(group: Sequence[Prediction]) -> int:
 
 def _rate(hits: int, n: int) -> str:
     low, high = wilson_interval(hits, n)
-    interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
-    return f"{hits} of {n}, {100 * hits / n:.1f} % ({interval})"
+    interval = f"95 % interval {percent(low)} to {percent(high)}"
+    return f"{hits} of {n}, {percent(hits / n)} ({interval})"

@@ -8,7 +8,7 @@ from pathlib import Path
 from oneclass.detector.predictions import Prediction
 from oneclass.report.labels import Truth
 from oneclass.report.markup import section, text
-from oneclass.system.names import natural_key, plain, told_apart
+from oneclass.system.names import natural_key, percent, plain, told_apart
 
 MOST_GROUPS = 200
 
@@ -100,4 +100,4 @@ def _in_order(groups: Mapping[str, list[Prediction]]) -> dict[str, list[Predicti
 
 
 def _share(some: int, of: int) -> str:
-    return f"{some:,} of {of:,} ({100 * some / of:.1f} %)" if of else "-"
+    return f"{some:,} of {of:,} ({percent(some / of)})" if of else "-"

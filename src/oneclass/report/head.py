@@ -12,7 +12,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.report.agreement import Agreement
 from oneclass.report.tiles import Tile
 from oneclass.results.runs import Run
-from oneclass.system.names import plural
+from oneclass.system.names import percent, plural
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Head:
 
     def lead(self) -> str:
         """What the verdicts are worth."""
-        n, percent = len(self.run.predictions), _percent(self.rate)
+        n, rate = len(self.run.predictions), percent(self.rate)
         learnt = f"Judged by what {learnt_from(self.card)} taught."
         if not n:
             return f"{learnt} See the errors below."
@@ -62,28 +62,28 @@ class Head:
             return f"{learnt} {self.agreement.sentence(self.rate)}"
         if self.run.record.get("drift"):
             return (
-                f"{learnt} Of normal images like those, {percent} may be called anomalies. These "
+                f"{learnt} Of normal images like those, {rate} may be called anomalies. These "
                 "images differ from them as a whole (see below): of normal ones among these, it "
                 "may be more."
             )
         if n == 1:
-            return f"{learnt} {percent} of normal images are called anomalies all the same."
+            return f"{learnt} {rate} of normal images are called anomalies all the same."
         return (
             f"{learnt} If all {n:,} were normal, about {_count(self.rate * n)} would be called "
-            f"anomalies all the same: about {percent} of normal images are."
+            f"anomalies all the same: about {rate} of normal images are."
         )
 
     def figures(self) -> list[tuple[str, str, str]]:
         """(kind, number, what it counts)."""
         run, normal = self.run, self.agreement.normal
         odd = sum(p.is_anomaly for p in run.predictions)
-        percent = _percent(self.rate)
-        alarms = ("", percent, "of normal images may be called anomalies")
+        rate = percent(self.rate)
+        alarms = ("", rate, "of normal images may be called anomalies")
         if normal:
             kind = "alarm" if self.agreement.more_than(self.rate) else ""
-            share = _percent(self.agreement.false_alarms)
+            share = percent(self.agreement.false_alarms)
             n = f"{len(normal):,} normal {plural(len(normal), 'image')}"
-            alarms = (kind, share, f"false alarms among {n}; promised: about {percent}")
+            alarms = (kind, share, f"false alarms among {n}; promised: about {rate}")
         found = [
             ("", f"{len(run.predictions):,}", plural(len(run.predictions), "image") + " scored"),
             (
@@ -96,9 +96,7 @@ class Head:
         ]
         if self.card.get("unclear"):
             unclear = sum(p.is_unclear for p in run.predictions)
-            what = (
-                f"unclear: as odd as {percent} to {_percent(self.card['unclear'])} of normal images"
-            )
+            what = f"unclear: as odd as {rate} to {percent(self.card['unclear'])} of normal images"
             found.insert(2, ("", f"{unclear:,}", what))
         words = Counter(self.said[p.path] for p in run.predictions if p.path in self.said)
         if words:
@@ -126,10 +124,6 @@ def _of_one(prediction: Prediction) -> str:
     if prediction.is_unclear:
         return "The image is unclear"
     return "The image is an anomaly" if prediction.is_anomaly else "The image looks normal"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _count(expected: float) -> str:

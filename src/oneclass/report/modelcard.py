@@ -8,7 +8,7 @@ from typing import Any
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
-from oneclass.system.names import count
+from oneclass.system.names import count, percent, percent_up
 
 NU = "the largest share of images that may lie outside their half-space while it is learnt"
 HALFSPACES = "flat boundaries; what lies inside one of them looks normal"
@@ -33,13 +33,14 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         ("nu", f"{fit['nu']:g}, {NU}"),
         ("Half-spaces", f"{fit['n_halfspaces']}, {HALFSPACES}"),
         ("Certificate", f"largest relative duality gap {fit['largest_dual_gap']:.1e}, {GAP}"),
-        ("Promised false alarms", f"{100 * card['false_alarms']:.3g} % of normal images"),
+        ("Promised false alarms", f"{percent(card['false_alarms'])} of normal images"),
         *([("Unclear", _unclear(card))] if card.get("unclear") else []),
         (
             "Calibration",
             f"{_method(calibration['method'])}, "
-            f"{count(calibration['n_held_out'], 'held-out image')}; so many support no rate below "
-            f"{100 * calibration['lowest_false_alarms']:.2g} %",
+            f"{count(calibration['n_held_out'], 'held-out image')} (each scored by half-spaces "
+            "that had not learnt it); so many support no rate below "
+            f"{percent_up(calibration['lowest_false_alarms'])}",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),
         ("Proven", calibration["guarantee"]),
@@ -74,8 +75,8 @@ def _pixels(scale: dict[str, Any]) -> str:
 
 
 def _unclear(card: dict[str, Any]) -> str:
-    low, high = 100 * card["false_alarms"], 100 * card["unclear"]
-    return f"images with p-values from {low:.3g} to {high:.3g} %"
+    low, high = percent(card["false_alarms"]), percent(card["unclear"])
+    return f"images with p-values from {low} to {high}"
 
 
 def _method(name: str) -> str:

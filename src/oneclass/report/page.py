@@ -25,7 +25,7 @@ from oneclass.report.markup import asset, command, definitions, figure, section,
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import whole_file
-from oneclass.system.names import plain, plural
+from oneclass.system.names import percent, plain, plural
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold, {}."
 APPROXIMATE = (
@@ -266,7 +266,7 @@ def _training(detector: Detector) -> str:
         return ""
     settings, last = training["settings"], training["history"][-1]
     held_out = last["held_out_accuracy"]
-    told = "none were held out" if held_out is None else f"{100 * held_out:.1f} % in the end"
+    told = "none were held out" if held_out is None else f"{percent(held_out)} in the end"
     lines = [
         ("Trained on", f"{training['images']:,} images, SHA-256 {settings['data_sha256']}"),
         ("Task", f"to tell {settings['subcategories']} sub-categories apart"),

@@ -37,7 +37,7 @@ def plural(n: int, one: str, many: str | None = None) -> str:
 
 def percent(share: float) -> str:
     """`5 %`, `0.571 %`: a rate as all sentences have it."""
-    return f"{100 * share:.3g} %"
+    return f"{round(100 * share, 9) + 0.0:.3g} %"  # 1e-18, or -0, is how a computer says nothing
 
 
 def percent_up(share: float) -> str:

@@ -22,7 +22,7 @@ from oneclass.cli.talk.parameters import setting_option
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed
-from oneclass.system.names import count
+from oneclass.system.names import count, percent
 
 if TYPE_CHECKING:
     from oneclass.errors import ImageError
@@ -39,6 +39,7 @@ COLUMNS = (
     Column("kB", 13, 7, 4),
     Column("fit s", 13, 7, 3),
 )
+HEADS = tuple(column.head for column in COLUMNS)
 
 
 @click.command(short_help="Compare ways of looking at your images.")
@@ -118,13 +119,20 @@ def compare(
     say_folders(found[0].folders)
     if not as_json and (left_out := table.left_out()):
         say(left_out)
-    _say_what_it_means(found, normal, drawn=not test_normal)
+    heads = HEADS if as_json else table.heads()
+    _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
     return UNREADABLE if errors else 0
 
 
-def _say_what_it_means(found: Sequence[Compared], normal: Sequence[str], *, drawn: bool) -> None:
+def _say_what_it_means(
+    found: Sequence[Compared],
+    normal: Sequence[str],
+    *,
+    drawn: bool,
+    heads: Sequence[str] = HEADS,
+) -> None:
     """The heads of the table in words, what is amiss, and what to do next."""
-    for words in _columns(found[0]):
+    for words in _columns(found[0], heads):
         say(words)
     if too_many := [one.rows for one in found if one.too_many]:
         # Images of one folder are alike: there it is the draw, or too few to learn from.
@@ -157,11 +165,11 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
     )
 
 
-def _columns(one: Compared) -> Iterator[str]:
-    """What each column of the table is."""
+def _columns(one: Compared, heads: Sequence[str]) -> Iterator[str]:
+    """What each column of the table is, of those that are shown or that decide."""
     yield (
         f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
-        f"which is {100 / max(1, one.n_normal):.1f} %. Promised: the share that may be."
+        f"which is {percent(1 / max(1, one.n_normal))}. Promised: the share that may be."
     )
     if one.n_odd:
         yield (
@@ -172,18 +180,19 @@ def _columns(one: Compared) -> Iterator[str]:
         "Spread: how far apart the scores of normal images lie, beside their distance from the "
         "threshold; smaller is better."
     )
-    yield (
-        "On this machine: ms/image to score one, fit s to learn. kB: the size of the model file."
-    )
+    costs = {"ms/image": "ms/image to score one", "fit s": "fit s to learn"}
+    if told := ", ".join(words for head, words in costs.items() if head in heads):
+        size = " kB: the size of the model file." if "kB" in heads else ""
+        yield f"On this machine: {told}.{size}"
 
 
 def cells(one: Compared) -> list[str]:
     """One way of looking, a text for each of `COLUMNS`."""
     return [
         one.rows,
-        _percent(one.false_alarms),
-        _percent(one.promised),
-        "-" if one.found is None else _percent(one.found),
+        _share(one.false_alarms),
+        _share(one.promised),
+        "-" if one.found is None else _share(one.found),
         "-" if one.auroc is None else f"{one.auroc:.3f}",
         f"{one.spread:.2f}",
         f"{one.milliseconds:.0f}",
@@ -192,5 +201,5 @@ def cells(one: Compared) -> list[str]:
     ]
 
 
-def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+def _share(share: float) -> str:
+    return "-" if math.isnan(share) else percent(share)

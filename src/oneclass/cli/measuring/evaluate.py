@@ -58,8 +58,6 @@ FORMS = (*["{:.3f}"] * 4, "{:.1%}", "{:.0%}", *["{:.3f}"] * 3, "{:.0f}", "{:.0f}
 @click.option(
     "-o",
     "--out",
-    "--output",
-    "out",
     type=Here(),
     metavar="DIR",
     help="Folder for table.md, table.html and results.json; what is finished there is not done "

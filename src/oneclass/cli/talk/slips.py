@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +21,7 @@ OTHER_OPTIONS = {
     **dict.fromkeys(("--truth", "--ground-truth", "--gt"), ("--labels", "--normal")),
     **dict.fromkeys(("--rate", "--alpha", "--fpr", "--false-alarm"), ("--false-alarms",)),
     **dict.fromkeys(("--remove", "--delete", "--unlearn"), ("--forget",)),
-    **dict.fromkeys(("--output", "--output-dir", "--save", "--to"), ("--out",)),
+    **dict.fromkeys(("--output-dir", "--save", "--to"), ("--out",)),
     **dict.fromkeys(("--image-size", "--img-size", "--resize"), ("--size",)),
     **dict.fromkeys(("--workers", "--jobs", "--cores", "--cpus"), ("--threads",)),
     **dict.fromkeys(("--gpu", "--cuda", "--cpu"), ("--device",)),
@@ -79,16 +81,64 @@ def on_option(name: str, ctx: click.Context) -> str | None:
     return SENTENCES.get(name)
 
 
-def on_missing(error: click.MissingParameter) -> str | None:
-    """The command as it should be, where `fit` was not told what to write; else None.
+def as_ours(word: str) -> str:
+    """`--out` where `--output` was given, which so many programs have: all commands take it."""
+    return "out" if word == "output" else word
 
-    A word that ends as model files do is taken for the model.
+
+def on_missing(error: click.MissingParameter) -> str | None:
+    """The command as it should be, where one was not told its images or what to write; else None.
+
+    Args:
+        error: of which the context holds what was given.
     """
     ctx = error.ctx
-    if ctx is None or ctx.command.name != "fit" or error.param is None:
+    if ctx is None or error.param is None:
         return None
-    given = list(ctx.params.get("normal") or ())
-    models = [word for word in given if word.endswith(".oneclass")]
-    folders = [word for word in given if word not in models] or ["FOLDER"]
-    model = models[0] if models else f"{Path(folders[0]).stem or 'parts'}.oneclass"
-    return f"Try: {as_typed(['oneclass', 'fit', *folders, '-o', model])}"
+    words = _EXAMPLES.get((str(ctx.command.name), str(error.param.name)))
+    return f"Try: {as_typed(['oneclass', *words(ctx.params)])}" if words else None
+
+
+def _fit(given: Mapping[str, Any]) -> list[str]:
+    """A word that ends as model files do is taken for the model."""
+    normal = list(given.get("normal") or ())
+    models = [word for word in normal if word.endswith(".oneclass")]
+    folders = [word for word in normal if word not in models] or ["FOLDER"]
+    return ["fit", *folders, "-o", models[0] if models else _named(folders[0], ".oneclass")]
+
+
+def _export(given: Mapping[str, Any]) -> list[str]:
+    if module := given.get("module"):  # of `backbone export`, which is called the same
+        return ["backbone", "export", module, "-o", f"{module.rpartition(':')[2]}.onnx"]
+    model, kind = given.get("model") or "MODEL", given.get("kind") or "onnx"
+    endings = {"onnx": ".onnx", "openvino": ".xml", "web": "-page"}
+    words = ["export", model, "-o", _named(model, endings[kind])]
+    return words if kind == "onnx" else [*words, "--format", kind]
+
+
+def _train(given: Mapping[str, Any]) -> list[str]:
+    folder = given.get("normal") or "NORMAL_DIR"
+    return ["train", folder, "-o", _named(folder, ".onnx")]
+
+
+def _import(given: Mapping[str, Any]) -> list[str]:
+    file = given.get("file") or "FILE.mat"
+    ending = "-backbone.onnx" if file.endswith(".onnx") else ".onnx"
+    return ["backbone", "import", file, "-o", _named(file, ending)]
+
+
+def _named(path: str, ending: str) -> str:
+    """A file to write, called like what it is made of."""
+    return f"{Path(path).stem or 'parts'}{ending}"
+
+
+_EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
+    ("fit", "out"): _fit,
+    ("fit", "normal"): _fit,
+    ("score", "model"): lambda given: ["score", "MODEL", "FOLDER"],
+    ("score", "inputs"): lambda given: ["score", given.get("model") or "MODEL", "FOLDER"],
+    ("export", "out"): _export,
+    ("train", "out"): _train,
+    ("import", "out"): _import,
+}
+"""By a command's name and what it was not told: its words as they should be."""

@@ -50,6 +50,10 @@ class Layout:
         """The first line."""
         return self.line([column.head for column in self.columns])
 
+    def heads(self) -> list[str]:
+        """Of the columns that are shown."""
+        return [c.head for c, w in zip(self.columns, self.widths, strict=True) if w]
+
     def left_out(self) -> str | None:
         """A sentence that names the columns for which there was no room."""
         names = [c.head for c, w in zip(self.columns, self.widths, strict=True) if not w]

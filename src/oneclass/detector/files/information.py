@@ -17,7 +17,7 @@ from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
 from oneclass.system.host.portable import as_typed
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, percent, percent_up, plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
@@ -198,9 +198,10 @@ def rests_on_one(model: FittedModel) -> str | None:
     if not model.rests_on_one:
         return None
     return (
-        f"at {100 * model.false_alarms:.3g} % the threshold is the score of the oddest of "
-        f"{count(model.calibration.n_held_out, 'held-out normal image')}, so one odd picture "
-        "among them decides. More normal images, or a higher rate, make it firmer."
+        f"at {percent(model.false_alarms)} the threshold is the score of the oddest of "
+        f"{count(model.calibration.n_held_out, 'held-out normal image')} (each "
+        "scored by half-spaces that had not learnt it), so one odd picture among them decides. "
+        "More normal images, or a higher rate, make it firmer."
     )
 
 
@@ -244,7 +245,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
     calibration = card["calibration"]
     promise = calibration.get("promise") or calibration["guarantee"]
     lowest, n_held_out = calibration["lowest_false_alarms"], calibration["n_held_out"]
-    share = f"{100 * card['false_alarms']:.3g} %"
+    share = percent(card["false_alarms"])
     places = (
         "A place of an image is marked as odd if its value in the heatmap is above "
         f"{digits(of_places)}; about {share} of normal images, or fewer, have such a place."
@@ -257,11 +258,15 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         places,
         f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
-        f"{plural(n_held_out, 'supports', 'support')} is {100 * lowest:.2g} %.",
+        "(each scored by half-spaces that had not learnt it) "
+        f"{plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
     ]
     return [sentence for sentence in told if sentence]
 
 
 def _depth(depth: str) -> str:
-    words = {"uint8": "8 bits a pixel", "uint16": "16 bits a pixel"}
-    return words.get(depth, "with fractions as pixels")
+    words = {
+        "uint8": "whose pixels have 8 bits a channel",
+        "uint16": "whose pixels have 16 bits a channel",
+    }
+    return words.get(depth, "whose pixels are fractions")

@@ -94,7 +94,7 @@ function show({ canvas, score, p, odd, map, name }) {
 // A p-value in words; the smallest one says that no held-out image was as odd, not how rare this is.
 function inWords(p) {
   const n = record.card.calibration.n_held_out;
-  if (p <= 1.5 / (n + 1)) return `odder than all ${n} held-out normal images`;
+  if (p <= 1.5 / (n + 1)) return `odder than all ${n.toLocaleString("en")} good images that it was compared with`;
   return p <= 0.5 ? `${percent(p)} of normal images look at least as odd` : "half of the normal images or more look odder";
 }
 

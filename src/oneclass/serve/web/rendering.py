@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from oneclass import __version__
+from oneclass.detector.predictions import odds
 from oneclass.images import SUFFIXES
 from oneclass.images.special import READERS
 from oneclass.serve.records.predictions import RECENT
@@ -66,7 +67,7 @@ def environment() -> Environment:
         "unbroken": unbroken,
     }  # Jinja's own count is also length
     made.globals |= {
-        "odds": words.odds,
+        "odds": odds,
         "chance": words.chance,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,

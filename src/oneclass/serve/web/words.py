@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from oneclass.serve.records.versions import Version
+from oneclass.system import names
 from oneclass.system.names import count, plural, unbroken
 
 VERDICTS = {
@@ -47,24 +48,6 @@ JOB_TITLES = {
 }
 
 
-def odds(p_value: float, n_normal: int) -> str:
-    """How odd an image is, beside normal ones.
-
-    Args:
-        p_value: in (0, 1].
-        n_normal: the held-out normal images behind it.
-    """
-    if p_value <= 1.5 / (n_normal + 1):
-        return f"odder than all {n_normal:,} good images that it was compared with"
-    if p_value < 0.095:
-        return f"about 1 in {round(1 / p_value)} good images looks this odd or odder"
-    if p_value < 0.95:
-        tenths = max(1, round(10 * p_value))
-        look = plural(tenths, "looks", "look")
-        return f"about {tenths} in 10 good images {look} this odd or odder"
-    return "nearly every good image looks this odd or odder"
-
-
 def reviewed(review: str, found: str) -> str:
     """What a person said.
 
@@ -82,7 +65,7 @@ def for_people(detail: str) -> str:
 
 def percent(share: float) -> str:
     """`5 %`, `0.25 %`, on one line."""
-    return unbroken(f"{100 * share:.3g} %")
+    return unbroken(names.percent(share))
 
 
 def promise(version: Version) -> str:

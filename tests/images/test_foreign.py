@@ -84,6 +84,18 @@ def test_each_is_named_with_what_to_do(
         assert advice in caught.value.detail
 
 
+@pytest.mark.parametrize("head", ["path,label\n", "\ufeffPath;label\n", "path\tscore\n"])
+def test_a_table_among_the_images_is_told_where_tables_go(tmp_path: Path, head: str) -> None:
+    path = tmp_path / "truth.csv"
+    path.write_text(head + "a.png,good\n", encoding="utf-8")
+    with pytest.raises(ImageError) as error:
+        images.read(path)
+    assert error.value.reason == "not_an_image"
+    assert "this is a table and no image" in error.value.detail
+    assert ".txt" in error.value.detail
+    assert "--labels" in error.value.detail
+
+
 def test_every_mark_lies_in_what_is_read() -> None:
     assert all(kind.at + len(kind.magic) <= HEAD_BYTES for kind in KINDS)
     assert all(kind.advice and kind.name for kind in KINDS)

@@ -231,6 +231,13 @@ PAGE = Foreign(
     False,
     b"<html",
 )
+TABLE = Foreign(
+    "a table",
+    "a list of images is a .txt file with one path a line, and what is known of them goes to "
+    "'oneclass report --labels'",
+    False,
+    b"path",
+)
 SVG = next(kind for kind in KINDS if kind.name == "SVG")
 ZEROS = Foreign(
     "a file that begins with zeros alone",
@@ -246,6 +253,8 @@ def recognise(start: bytes) -> Foreign | None:
         return PAGE
     if start.startswith(b"<?xml") and b"<svg" in start:
         return SVG
+    if start.removeprefix(b"\xef\xbb\xbf").lower().startswith((b"path,", b"path;", b"path\t")):
+        return TABLE
     if not start.strip(b"\0"):
         return ZEROS
     return next((kind for kind in KINDS if start[kind.at :].startswith(kind.magic)), None)

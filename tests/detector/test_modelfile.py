@@ -175,6 +175,16 @@ def test_missing_file_and_other_files(tmp_path: Path) -> None:
         modelfile.read(other)
 
 
+def test_a_folder_and_an_exported_model_are_told_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="the model stands before the images"):
+        modelfile.read(tmp_path)
+    exported = tmp_path / "m.onnx"
+    exported.write_bytes(b"\x08\x08\x12\x08oneclass" + bytes(100))
+    with pytest.raises(ModelFileError, match="Give the model itself") as error:
+        modelfile.read(exported)
+    assert "damaged" not in str(error.value)
+
+
 def test_reading_needs_numpy_alone(tmp_path: Path) -> None:
     path = written(tmp_path)
     program = (

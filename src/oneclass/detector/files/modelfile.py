@@ -199,9 +199,12 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         near = "" if isinstance(path, Remote) or path.exists() else near_path(path)
         there = f" Did you mean {near}?" if near else ""
+        order = ""
+        if error.errno == errno.EISDIR:
+            order = " On the command line the model stands before the images."
         raise ModelFileError(
             f"model {path}: cannot be read: {error.strerror}.{there} Give the path of a file that "
-            "'oneclass fit' or Detector.save wrote."
+            f"'oneclass fit' or Detector.save wrote.{order}"
         ) from error
 
 
@@ -218,6 +221,11 @@ def _checked(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], dict[str, Ent
     magic, version, length = HEAD.unpack(file.read(HEAD.size))
     found, told = _digests(file, size - DIGEST_BYTES)
     if found != told and magic != MAGIC:
+        if path.suffix == ".onnx":
+            raise ModelFileError(
+                f"{refuse}an ONNX file is a network, or what 'oneclass export' made of a model. "
+                "Give the model itself: a file that 'oneclass fit' wrote."
+            )
         raise ModelFileError(
             f"{refuse}it begins with {magic!r}, not {MAGIC!r}, so it is no oneclass model or its "
             "first bytes are damaged. Give a file made by 'oneclass fit'."

@@ -111,3 +111,9 @@ def test_what_is_no_category_is_refused(tmp_path: Path, name: str, message: str)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=f"{re.escape(str(tmp_path / name))}: {message}"):
         find([tmp_path / name])
+
+
+def test_folders_without_the_layout_are_led_to_what_takes_them(tmp_path: Path) -> None:
+    (tmp_path / "good_parts").mkdir()
+    with pytest.raises(InputError, match="oneclass compare GOOD --test-odd ODD"):
+        find([tmp_path])

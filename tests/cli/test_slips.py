@@ -450,14 +450,14 @@ def test_endings_are_all_told_where_no_image_was_found_and_few_where_one_was(pla
     assert "found 1 image. Give at least 2" in one
     assert ".png, .jpg, .tif and others." in one
     assert ".webp" not in one
-    (place / "empty").mkdir(exist_ok=True)
-    assert ".webp" in said(place, "fit", "empty", "-o", "x")
+    (place / "without_images").mkdir(exist_ok=True)
+    assert ".webp" in said(place, "fit", "without_images", "-o", "x")
 
 
 def test_info_says_what_has_the_bits(place: Path) -> None:
     told = oneclass("info", "m.oneclass", cwd=place).stdout
     assert "It has learnt 20 normal images, whose pixels have 8 bits a channel." in told
-    assert "(each scored by half-spaces that had not learnt it)" in told
+    assert "(each judged by a part of the model that had not learnt it)" in told
 
 
 def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:

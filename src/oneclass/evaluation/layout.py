@@ -105,8 +105,8 @@ def find(given: Sequence[str | Path]) -> dict[str, Path]:
         if not inner:
             raise InputError(
                 f"{folder}: neither it nor a folder in it has train/ or test/. {EXPECTED}; or a "
-                "folder of such folders. Where good and odd pictures lie otherwise: oneclass "
-                "compare GOOD --test-odd ODD."
+                "folder of such folders. Where good and odd pictures lie otherwise: "
+                "'oneclass compare GOOD --test-odd ODD'."
             )
         found += [one.resolve() for one in inner]
     found = list(dict.fromkeys(found))

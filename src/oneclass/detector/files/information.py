@@ -200,8 +200,8 @@ def rests_on_one(model: FittedModel) -> str | None:
     return (
         f"at {percent(model.false_alarms)} the threshold is the score of the oddest of "
         f"{count(model.calibration.n_held_out, 'held-out normal image')} (each "
-        "scored by half-spaces that had not learnt it), so one odd picture among them decides. "
-        "More normal images, or a higher rate, make it firmer."
+        "judged by a part of the model that had not learnt it), so one odd picture among them "
+        "decides. More normal images, or a higher rate, make it firmer."
     )
 
 
@@ -258,7 +258,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         places,
         f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
-        "(each scored by half-spaces that had not learnt it) "
+        "(each judged by a part of the model that had not learnt it) "
         f"{plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
     ]
     return [sentence for sentence in told if sentence]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import floor
-
 import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from oneclass.conformal.calibration import threshold_rank
 from oneclass.detector.predictions import Prediction
 from oneclass.serve.api.schemas import responses
 from oneclass.serve.records import summaries
@@ -156,24 +155,19 @@ def rates(normal: Floats, p_values: Floats, version: Version) -> list[RateOut]:
     """
     n, most = len(normal), version.unclear or 1.0
     current = version.false_alarms
-    by_rank = {_rank(rate, n): rate for rate in ROUND if 1 / (n + 1) <= rate < most}
-    by_rank[_rank(current, n)] = current
-    below = np.sort(p_values)
+    by_rank = {threshold_rank(n, rate): rate for rate in ROUND if 1 / (n + 1) <= rate < most}
+    by_rank[threshold_rank(n, current)] = current
+    ascending, below = np.sort(normal), np.sort(p_values)
     return [
         RateOut(
             false_alarms=rate,
-            threshold=line(normal, rate),
+            threshold=line(ascending, rate),
             called=int(np.searchsorted(below, rate, side="right")),
         )
         for _, rate in sorted(by_rank.items())
     ]
 
 
-def line(normal: Floats, rate: float) -> float:
+def line(ascending: Floats, rate: float) -> float:
     """The score that as many held-out images reach as a rate of false alarms lets through."""
-    return float(np.sort(normal)[::-1][max(1, _rank(rate, len(normal))) - 1])
-
-
-def _rank(rate: float, n: int) -> int:
-    """How many of n held-out images, and the new one, a rate lets be called anomalies."""
-    return floor(rate * (n + 1) * (1 + 1e-12))
+    return float(ascending[-max(1, threshold_rank(len(ascending), rate))])

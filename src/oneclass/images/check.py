@@ -81,10 +81,15 @@ class CheckReport:
         """Images that could go without losing a picture."""
         return sum(len(group) - 1 for group in self.duplicates)
 
+    @property
+    def absent(self) -> int:
+        """Paths that lead nowhere; they are among the errors."""
+        return sum(error.reason == "missing" for error in self.errors)
+
     def advice(self) -> tuple[str, ...]:
         """What to do before training, in plain language; empty when nothing is amiss."""
-        absent = sum(error.reason == "missing" for error in self.errors)
-        bad, total = len(self.errors) - absent, self.images + len(self.errors) - absent
+        absent, bad = self.absent, len(self.errors) - self.absent
+        total = self.images + bad
         found = (
             (not self.images and (total or not absent), "There is no readable image here."),
             (
@@ -186,8 +191,7 @@ class CheckReport:
 
     def text(self) -> str:
         """The report for a terminal; ends without a newline."""
-        absent = sum(error.reason == "missing" for error in self.errors)
-        lines = [f"{count(self.images, 'image')}, {len(self.errors) - absent} unreadable"]
+        lines = [f"{count(self.images, 'image')}, {len(self.errors) - self.absent} unreadable"]
         tables: dict[str, Mapping[str, int]] = {
             "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
             "format": self.formats,

@@ -21,6 +21,8 @@ from oneclass.system.names import count, percent, percent_up, plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
+HELD_OUT = "(each judged by a part of the model that had not learnt it)"
+"""What a held-out image is, where one is first met."""
 
 
 ARRAYS = {
@@ -199,9 +201,8 @@ def rests_on_one(model: FittedModel) -> str | None:
         return None
     return (
         f"at {percent(model.false_alarms)} the threshold is the score of the oddest of "
-        f"{count(model.calibration.n_held_out, 'held-out normal image')} (each "
-        "judged by a part of the model that had not learnt it), so one odd picture among them "
-        "decides. More normal images, or a higher rate, make it firmer."
+        f"{count(model.calibration.n_held_out, 'held-out normal image')} {HELD_OUT}, so one odd "
+        "picture among them decides. More normal images, or a higher rate, make it firmer."
     )
 
 
@@ -258,8 +259,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         places,
         f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
-        "(each judged by a part of the model that had not learnt it) "
-        f"{plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
+        f"{HELD_OUT} {plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
     ]
     return [sentence for sentence in told if sentence]
 

@@ -2,8 +2,11 @@
 
     ONECLASS_DATA=/path/to/data python benchmarks/patch_levels.py [--seeds 3] [--mixed] [SET ...]
 
-Patches alone, learnt from three quarters of the normal images, as `fit` does. Prints AUROC, false
-alarms in % at 5 %, anomalies found in % and, with masks, AU-PRO, each the mean over the draws.
+Patches alone, learnt from three quarters of the normal images, as `fit` does. "The level of .25" is
+what a quarter of a picture's positions lie above; of it a fixed share is taken off, or so many
+"spreads": standard deviations of the spared pictures' scores over those of their levels. Prints
+AUROC, false alarms in % at 5 %, anomalies found in % and, with masks, AU-PRO, each the mean over
+the draws.
 With --mixed the normal images of both halves are dealt anew by chance, so that those to test on
 are of the same kind as those learnt from; without it they are the set's own.
 """
@@ -12,6 +15,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +25,9 @@ from numpy.typing import NDArray
 from choose_defaults import SCALE
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.conformal.calibration import Calibration, make_plan
+from oneclass.conformal.level import MOST, SLOPE
 from oneclass.conformal.parts import deal, fit_union
+from oneclass.conformal.products import LEVEL_SHARE
 from oneclass.representations import PatchLayers
 from oneclass.statistics import auroc
 from patch_measures import pixel_measures, print_means
@@ -49,10 +56,12 @@ def worst(maps: Floats, share: float = 0.01) -> Floats:
 
 
 class Learnt:
-    """Maps of held-out, of normal and of odd pictures, and the level of each.
+    """Maps of held-out, of normal, of odd and of spared pictures, with no level taken off.
 
-    The level is the median of what the first part's half-spaces say: they teach the whitening and
-    calibrate nothing, so a picture that is held out has had no share in it.
+    Attributes:
+        maps: (n, p) of each kind; those of the spared pictures, the first part's, by its own
+            half-spaces, the others by half-spaces that have not seen them.
+        along: (n, p) likewise, how far each position lies from the direction of levels.
     """
 
     def __init__(self, rows: NDArray[np.float16], train: Any, normal: Any, odd: Any) -> None:
@@ -62,31 +71,45 @@ class Learnt:
         fitted = fit_union(
             own, folds, nu=0.1, n_halfspaces=510, seed=0, one_scale=True, n_worst=1, whitened=True
         )
-        union, first = fitted.union, fitted.union.only(fitted.part == 0)
+        union = replace(fitted.union, level=None)
+        first = union.only(fitted.part == 0)
+        direction = first.coef.mean(axis=0, dtype=np.float64).astype(np.float32)
         judges = {fold: union.only(fitted.part != fold) for fold in range(1, int(folds.max()) + 1)}
         judged = [(judges[fold], i) for fold, i in zip(folds, train, strict=True) if fold]
-        every = (judged, [(union, i) for i in normal], [(union, i) for i in odd])
+        spared = [(first, i) for fold, i in zip(folds, train, strict=True) if not fold]
+        every = (judged, [(union, i) for i in normal], [(union, i) for i in odd], spared)
         self.maps = [np.stack([judge.row_scores(rows[i]) for judge, i in some]) for some in every]
-        self.levels = [
-            np.array([np.median(first.row_scores(rows[i])) for _, i in some]) for some in every
-        ]
+        self.along = [np.stack([-(union.seen(rows[i]) @ direction) for _, i in some])
+                      for some in every]  # fmt: skip
 
-    def slope(self) -> float:
-        """By how much the score of a held-out normal picture rises with its level."""
-        score, level = worst(self.maps[0]), self.levels[0]
-        return float(np.cov(score, level)[0, 1] / level.var(ddof=1))
+    def levels(self, above: float) -> list[Floats]:
+        """(n,) of each kind, the level that a share of a picture's positions lies above."""
+        rank = max(1, round(above * self.along[0].shape[1]))
+        return [-np.partition(-along, rank - 1, axis=1)[:, rank - 1] for along in self.along]
 
 
 def ways(learnt: Learnt, named: str) -> Iterator[tuple[str, list[Floats]]]:
-    """Names, and maps of the three kinds of pictures."""
-    yield named, learnt.maps
-    for way, share in (("less the level x .25", 0.25), ("less the level x 1", 1.0)):
-        yield f"{named}, {way}", less_level(learnt, share)
-    yield f"{named}, less the level x its slope", less_level(learnt, learnt.slope())
+    """Names, and maps of held-out, normal and odd pictures."""
+    yield named, learnt.maps[:3]
+    ratio = float(worst(learnt.maps[3]).std() / learnt.levels(LEVEL_SHARE)[3].std())
+    taken = less(learnt, learnt.levels(LEVEL_SHARE), min(MOST, SLOPE * ratio))
+    yield f"{named}, less the level as it is", taken
 
 
-def less_level(learnt: Learnt, share: float) -> list[Floats]:
-    return [m - share * one[:, None] for m, one in zip(learnt.maps, learnt.levels, strict=True)]
+def other_levels(learnt: Learnt, named: str) -> Iterator[tuple[str, list[Floats]]]:
+    """Likewise, with other levels, and other shares of them."""
+    for above in (0.5, 0.25, 0.1):
+        levels = learnt.levels(above)
+        way = f"{named}, less the level of {above:g}"
+        ratio = float(worst(learnt.maps[3]).std() / levels[3].std())
+        for share in (0.5, 1.0):
+            yield f"{way} x {share:g}", less(learnt, levels, share)
+        for spreads in (0.3, 0.4, 0.5):
+            yield f"{way}, {spreads} spreads", less(learnt, levels, spreads * ratio)
+
+
+def less(learnt: Learnt, levels: list[Floats], share: float) -> list[Floats]:
+    return [m - share * one[:, None] for m, one in zip(learnt.maps[:3], levels[:3], strict=True)]
 
 
 def figures(
@@ -109,15 +132,16 @@ def measured(found: Pictures, seed: int, mixed: bool, kept: dict[int, Any]) -> I
         every = random.permutation(np.concatenate([found.train, found.normal]))
         train, normal = every[: len(train)], every[len(train) :]
     masks = [found.mask(i) for i in range(len(found.odd))] if found.masks else []
-    for edge, named in ((0, "edge as it comes"), (1, "edge covered (as it is)")):
+    for edge, named in ((0, "edge as it comes"), (1, "edge covered")):
         if edge not in kept:
             kept[edge] = rows_of(found, edge)
         layers, rows = kept[edge]
         learnt = Learnt(rows, np.sort(train), normal, found.odd)
-        for way, maps in ways(learnt, named):
+        others = other_levels(learnt, named) if edge else ()
+        for way, maps in chain(ways(learnt, named), others):
             yield way, figures(maps, layers.grid, [] if mixed else masks)
         for share in SHARES:
-            told = figures(learnt.maps, layers.grid, [], share)
+            told = figures(learnt.maps[:3], layers.grid, [], share)
             yield f"{named}, worst {100 * share:g} %", told
 
 

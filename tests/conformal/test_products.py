@@ -36,7 +36,7 @@ def union(coef: Rows, n_worst: int, offset: float | NDArray[np.float64] = 0.8) -
 
 
 def expected(judge: Union, rows: Rows) -> NDArray[np.float64]:
-    return np.sort(judge.row_scores(rows))[::-1][: judge.n_worst]
+    return np.sort(judge.positions(rows))[::-1][: judge.n_worst]
 
 
 @given(
@@ -45,19 +45,19 @@ def expected(judge: Union, rows: Rows) -> NDArray[np.float64]:
     st.sampled_from([3, 127, 128, 300]),
     st.sampled_from(["float16", "float32"]),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from(["", "whitened", "with a level"]),
 )
 @settings(max_examples=90, deadline=None)
 def test_the_worst_have_the_bits_of_all(
-    seed: int, n: int, k: int, dtype: str, one_offset: bool, whitened: bool
+    seed: int, n: int, k: int, dtype: str, one_offset: bool, seen: str
 ) -> None:
     rows, coef = picture(seed, n, k, dtype)
     offset = 0.8 if one_offset else np.random.default_rng(seed).normal(0.8, 0.1, k)
     judge = union(coef, max(1, n // 100), offset)
-    if whitened:
-        whitening = learn_whitening(ArrayRows(rows))
-        if whitening is not None:
-            judge = replace(judge, coef=coef @ root(whitening), whitening=whitening)
+    if seen and (whitening := learn_whitening(ArrayRows(rows))) is not None:
+        judge = replace(judge, coef=coef @ root(whitening), whitening=whitening)
+        if seen == "with a level":
+            judge = replace(judge, level=0.4 * judge.coef.mean(axis=0))
     np.testing.assert_array_equal(judge.worst(rows), expected(judge, rows))
     np.testing.assert_allclose(judge.nearly_worst(rows), judge.worst(rows), rtol=0, atol=1e-6)
     assert judge.image_score(rows) == judge.look(rows).score
@@ -150,7 +150,7 @@ def test_the_first_bounds_are_below_what_they_bound(seed: int, length: float, ap
     coef = np.concatenate([coef, -coef[:40]])
     offset = np.random.default_rng(seed).normal(0.8, 0.1, 200) if apart else np.full(200, 0.8)
     largest = Largest(coef, offset, whitening)
-    bounds, slack = largest._first_bounds(rows)
+    bounds, _, slack = largest._first_bounds(rows)
     white = rows.astype(np.float64) @ root(whitening).astype(np.float64)
     seen = rows / np.linalg.norm(white, axis=1, keepdims=True)
     exact = seen @ coef.T.astype(np.float64) - (offset if apart else 0)

@@ -122,6 +122,7 @@ def test_a_model_that_whitens_is_kept_and_says_so(rows: str, tmp_path: Path) -> 
     calibration = detector.card["calibration"]
     assert calibration["n_held_out"] == 45
     assert "those taught how patches compare" in calibration["guarantee"]
+    assert detector.model.last.level is not None
     new = list(stripes(3, seed=2, side=48))
     digest = detector.save(tmp_path / "m", rows=True)
     again = load(tmp_path / "m")

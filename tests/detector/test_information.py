@@ -70,7 +70,7 @@ def test_what_a_model_looks_at(settings: dict, looks: str, tried: str | None) ->
 def test_every_array_of_a_model_is_named_in_words(rows: str) -> None:
     detector = Detector(rows=rows, size=(64, 64)).fit(stripes(50, seed=1, side=48))
     arrays = detector.model.arrays()
-    assert ("whitening" in arrays) == (rows == "both")
+    assert ("whitening" in arrays) == ("level" in arrays) == (rows == "both")
     assert arrays.keys() <= ARRAYS.keys()
 
 

@@ -74,10 +74,11 @@ def test_the_graph_says_what_the_detector_says(kind: str, colour: bool) -> None:
 
 
 @pytest.mark.parametrize("rows", ["patches", "both"])
-def test_the_graph_sees_positions_whitened(rows: str) -> None:
+def test_the_graph_sees_positions_whitened_and_less_their_level(rows: str) -> None:
     asked = {"rows": rows, "layer": "block_2+block_4", "size": (64, 64), "n_halfspaces": 20}
     detector = Detector(**asked).fit(list(images(50, 1, colour=False)))
     assert detector.model.last.whitening is not None
+    assert detector.model.last.level is not None
     given = np.concatenate([images(3, 2, colour=False), images(3, 3, colour=False, odd=True)])
     assert_same(ask(onnx_model(detector), given[..., None]), detector, given)
 

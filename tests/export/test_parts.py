@@ -135,6 +135,22 @@ def test_whitened_positions_are_scored_alike(twice: bool) -> None:
     assert found[0, 3] == np.float32(0.3)
 
 
+@pytest.mark.parametrize("positions", [1, 2, 30, 31])
+def test_an_image_s_own_level_is_taken_off_alike(positions: int) -> None:
+    random, images = np.random.default_rng(3), unit_rows((4, positions, 7), 1)
+    whitening = random.normal(size=(4, 7)).astype(np.float32)
+    whitening *= 0.9 / np.linalg.norm(whitening, 2)
+    coef, level = random.normal(size=(5, 7)).astype(np.float32), random.normal(size=7)
+    union = Union(coef, np.full(5, 0.3), 3, True, whitening, level.astype(np.float32))
+
+    def write(g: Graph, rows: str) -> str:
+        return scores.less_level(g, scores.outside(g, rows, union)[0], rows, union, positions)
+
+    expected = [union.positions(image) for image in images]
+    np.testing.assert_allclose(run(write, {"x": images}), expected, atol=1e-6)
+    assert np.abs(expected - np.array([union.row_scores(image) for image in images])).min() > 1e-3
+
+
 @pytest.mark.parametrize("n", [1, 2, 19, 20, 119])
 @pytest.mark.parametrize("rate", [0.5, 0.05, 0.01])
 def test_p_values_and_verdicts_count_ties_and_rounding_as_the_detector_does(

@@ -4,8 +4,9 @@ The normal images are dealt into parts, each part learns half-spaces from its ow
 the model is the union of them all. An image's held-out score is its score by the union without the
 half-spaces of its own part. One model, one score, one threshold.
 
-Where positions are seen whitened, the first part teaches that and calibrates nothing: to the others
-it is a set of its own that was given beforehand.
+Where positions are seen whitened, the first part teaches that, and how an image's own level counts,
+and calibrates nothing: to the others it is a set of its own that was given beforehand. Of a split,
+`SPARED` images that were held back do the latter.
 
 What is proven: the union without a part is what cross-conformal prediction calls the part's sister
 model. The union finds a new image at most as odd as each sister does, so its p-value is never below
@@ -30,6 +31,7 @@ from oneclass.conformal.calibration import (
     Plan,
     threshold_rank,
 )
+from oneclass.conformal.level import with_level
 from oneclass.conformal.union import Union
 from oneclass.conformal.whitening import learn_whitening, root, seen
 from oneclass.errors import InputError
@@ -41,6 +43,10 @@ MOST_PATCHES = 50_000
 NEAR = 0.07
 FEWEST_JUDGED = 45
 """Pictures that are left to calibrate where a part of them teaches how positions are whitened."""
+SPARED, ONE_SPARED_OF = 50, 10
+"""Pictures of a split that judge levels and calibrate nothing: so many, or one held back in ten."""
+TO_CALIBRATE, TO_SPARE, TO_LEARN = 0, 1, -1
+"""What the images of a split are for."""
 Floats = NDArray[np.float64]
 
 
@@ -51,9 +57,10 @@ class FittedUnion:
     Attributes:
         union: the half-spaces.
         part: (k,) the part whose images each half-space learnt from; all -1 for a split.
-        folds: (n,) the part of each image; for a split 0 where it was held back, else -1.
+        folds: (n,) from `deal`.
         held_out: (n,) float64 scores by half-spaces that did not learn from the image; NaN where
-            all did, where the whitening did, or where not all of its positions are known.
+            all did, where the whitening or the level did, or where not all of its positions are
+            known.
         peaks: (n,) the largest score of an image's positions, likewise; an image's own score where
             it is one row.
         dual_gap: the largest relative gap of all half-spaces.
@@ -75,9 +82,14 @@ class FittedUnion:
 
 
 def deal(
-    copies: NDArray[np.int64], plan: Plan, seed: int, most: int | None, n_whole: int | None = None
+    copies: NDArray[np.int64],
+    plan: Plan,
+    seed: int,
+    most: int | None,
+    n_whole: int | None = None,
+    spare: bool = False,
 ) -> NDArray[np.int64]:
-    """The part of each image; for a split 0 for those held back and -1 for the others.
+    """The part of each image; for a split `TO_CALIBRATE`, `TO_SPARE` or `TO_LEARN`.
 
     Args:
         copies: (n,) images that must not be parted share a number from 0 on: a copy in the fit
@@ -86,6 +98,7 @@ def deal(
         seed: of the dealing.
         most: parts, where half-spaces are fewer than `PARTS`; or None.
         n_whole: of which numbers, the first ones, images can be held back; None for all.
+        spare: whether a split spares some of those held back, to judge levels.
     """
     n_different = int(copies.max()) + 1
     n_whole = n_different if n_whole is None else n_whole
@@ -94,7 +107,15 @@ def deal(
     shuffled = np.concatenate([first, n_whole + others])[copies]
     if plan.method is Method.PARTS:
         return shuffled % min(PARTS, n_different, most or PARTS)
-    return np.where(shuffled < min(plan.n_scored, n_different - 1), 0, -1)
+    folds = np.where(shuffled < min(plan.n_scored, n_different - 1), TO_CALIBRATE, TO_LEARN)
+    folds[shuffled < _n_spared(plan) * spare] = TO_SPARE
+    return folds
+
+
+def _n_spared(plan: Plan) -> int:
+    """Of a split: none where the others would support the rate no more."""
+    n = min(SPARED, plan.n_scored // ONE_SPARED_OF)
+    return n if threshold_rank(plan.n_scored - n, plan.false_alarms) >= 1 else 0
 
 
 def can_whiten(plan: Plan, folds: NDArray[np.int64]) -> bool:
@@ -162,7 +183,7 @@ def fit_union(
         InputError: no boundary can be drawn around a part.
     """
     rows = as_source(rows)
-    names = [-1] if (folds < 0).any() else list(range(int(folds.max()) + 1))
+    names = [TO_LEARN] if (folds < 0).any() else list(range(int(folds.max()) + 1))
     samples = [_learnt_from(rows.chosen(folds == name), len(names), seed) for name in names]
     whitening = learn_whitening(samples[0]) if whitened else None
     stretch = None if whitening is None else root(whitening)
@@ -187,8 +208,14 @@ def fit_union(
     union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
         union = _with_one_offset(union, samples, nu)
-    judged = folds if whitening is None else np.where(folds == names[0], -1, folds)
-    held_out, peaks = _held_out(union, part, scored or rows, judged)
+    scored, judged = scored or rows, folds
+    if whitening is not None:
+        spared = TO_SPARE if names == [TO_LEARN] else names[0]
+        few = np.flatnonzero(folds[: scored.n_rows] == spared)
+        images = (scored.take([one])[0] for one in few)
+        union = with_level(union, union.only(part == names[0]), images)
+        judged = np.where(folds == spared, -1, folds)
+    held_out, peaks = _held_out(union, part, scored, judged)
     gap = max(float(fit.dual_gap.max()) for fit in fits)
     return FittedUnion(union, part, folds, held_out, peaks, gap, _unsolved(fits))
 

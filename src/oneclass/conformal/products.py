@@ -26,6 +26,8 @@ ASKED = (12, 6, 2, 1)
 """One half-space in so many bounds, each time of fewer positions."""
 FEWEST, RARE = 128, 16
 """Bounds pay from so many half-spaces on, and where at most one position in so many is wanted."""
+LEVEL_SHARE = 0.25
+"""Of an image's positions; benchmarks/patch_levels.py has the table."""
 Rows = NDArray[np.floating[Any]]
 Narrow = NDArray[np.float32]
 
@@ -36,49 +38,75 @@ class Largest:
     Args:
         coef: (k, c); c is d, or 2 d with the whitening of a model of before.
         offset: (k,).
-        whitening: as in `Union`.
+        whitening, level: as in `Union`.
     """
 
     def __init__(
-        self, coef: Rows, offset: NDArray[np.float64], whitening: Narrow | None = None
+        self,
+        coef: Rows,
+        offset: NDArray[np.float64],
+        whitening: Narrow | None = None,
+        level: Narrow | None = None,
     ) -> None:
         self._columns = np.ascontiguousarray(coef.T, dtype=np.float32)
         self._offset = offset.astype(np.float32)
         # One that all share moves the largest as it moves them all, to the same bits.
         self._apart = not bool((self._offset == self._offset[0]).all())
-        self._whitening = whitening
+        self._whitening, self._level = whitening, level
 
     def of(self, rows: Rows) -> Narrow:
-        """(n,) of (n, d) rows, which are finite."""
-        best = np.empty(len(rows), np.float32)
-        products = self._room(len(rows), len(self._offset))
-        room = self._room(len(rows), len(self._columns))
-        for start, block in _blocks(rows):
-            self._largest(self._see(block, room), products, best[start : start + BLOCK])
-        return self._moved(best)
+        """(n,) of (n, d) rows, which are finite, with no level."""
+        return self._all(rows)[0]
+
+    def of_image(self, rows: Rows) -> Narrow:
+        """(n,) of an image's (n, d) positions, less the level."""
+        best, along = self._all(rows)
+        return _less_level(best, along)
 
     def smallest(self, rows: Rows, n: int) -> Narrow:
-        """(n,) the smallest of `of`, ascending: the same bits for a part of the work."""
+        """(n,) the smallest of `of_image`, ascending: the same bits for a part of the work."""
         found = self._few(rows, n)
-        best = self.of(rows) if found is None else self._as_in_all(rows, found[0])
-        return np.sort(best)[:n]
+        if found is None:
+            return np.sort(self.of_image(rows))[:n]
+        return np.sort(_less_level(self._as_in_all(rows, found[0]), found[2]))[:n]
 
     def nearly_smallest(self, rows: Rows, n: int) -> Narrow:
         """(n,) what `smallest` gives but for rounding, for less work."""
         found = self._few(rows, n)
-        best = self.of(rows) if found is None else self._moved(found[1])
-        return np.sort(best)[:n]
+        if found is None:
+            return np.sort(self.of_image(rows))[:n]
+        return np.sort(_less_level(self._moved(found[1]), found[2]))[:n]
 
-    def _few(self, rows: Rows, n: int) -> tuple[NDArray[np.intp], Narrow] | None:
+    def _all(self, rows: Rows) -> tuple[Narrow, Narrow | None]:
+        """(n,) the largest of each row, and (n,) the products that the level is taken from."""
+        best, along = np.empty(len(rows), np.float32), self._along(rows)
+        products = self._room(len(rows), len(self._offset))
+        room = self._room(len(rows), len(self._columns))
+        for start, block in _blocks(rows):
+            given = self._see(block, room)
+            self._largest(given, products, best[start : start + BLOCK])
+            self._put_along(given, along, start)
+        return self._moved(best), along
+
+    def _along(self, rows: Rows) -> Narrow | None:
+        """Room for the products of rows with the level's direction, where there is one."""
+        return None if self._level is None else np.empty(len(rows), np.float32)
+
+    def _put_along(self, given: Narrow, along: Narrow | None, start: int) -> None:
+        if along is not None and self._level is not None:
+            np.matmul(given, self._level, out=along[start : start + BLOCK])
+
+    def _few(self, rows: Rows, n: int) -> tuple[NDArray[np.intp], Narrow, Narrow | None] | None:
         """(m,) a few rows that have the n smallest among them, and their largest before `_moved`.
 
-        The last bits of these are those of no other product. None where bounds do not pay.
+        The last bits of these are those of no other product. Beside them all rows' products that
+        the level is taken from. None where bounds do not pay.
         """
         before = rows.shape[1] != len(self._columns)  # a model of before, whose slack is another
         if before or len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
             return None
         steps = [len(self._offset) // part for part in ASKED]
-        bounds, slack = self._first_bounds(rows)
+        bounds, along, slack = self._first_bounds(rows)
         first = np.argpartition(bounds, 2 * n)[: 2 * n]
         limit = _smallest(self._bounds(self._seen(rows, first), 0, steps[-1]), n) + slack
         left = np.flatnonzero(bounds <= limit)
@@ -91,7 +119,7 @@ class Largest:
             given, left = given[kept], left[kept]
             bounds = np.maximum(bounds[kept], self._bounds(given, start, stop))
         kept = np.flatnonzero(bounds <= _smallest(bounds, n) + slack)
-        return left[kept], bounds[kept]
+        return left[kept], bounds[kept], along
 
     def _room(self, n_rows: int, width: int) -> Narrow:
         return np.empty((min(BLOCK, n_rows), width), np.float32)
@@ -135,12 +163,12 @@ class Largest:
         order += np.setdiff1d(np.arange(len(cosines)), order).tolist()
         return np.ascontiguousarray(self._columns.T[order]), self._offset[order, None]
 
-    def _first_bounds(self, rows: Rows) -> tuple[Narrow, float]:
-        """(n,) bounds by the first half-spaces, and by how much a limit is to be raised.
+    def _first_bounds(self, rows: Rows) -> tuple[Narrow, Narrow | None, float]:
+        """(n,) bounds by the first half-spaces, what `_all` has for the level, and a slack.
 
-        The bounds are those before `_moved`.
+        The bounds are those before `_moved`; the slack is by how much a limit is to be raised.
         """
-        bounds, longest = np.empty(len(rows), np.float32), 0.0
+        bounds, along, longest = np.empty(len(rows), np.float32), self._along(rows), 0.0
         k = len(self._offset) // ASKED[0]
         coef, offset = (values[:k] for values in self._spread)
         products = np.empty((k, min(BLOCK, len(rows))), np.float32)
@@ -152,7 +180,8 @@ class Largest:
             if self._apart:
                 found -= offset
             found.max(axis=0, out=bounds[start : start + BLOCK])
-        return bounds, self._slack(longest**0.5)
+            self._put_along(given, along, start)
+        return bounds, along, self._slack(longest**0.5)
 
     def _bounds(self, given: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.
@@ -208,6 +237,18 @@ def _blocks(rows: Rows) -> Iterator[tuple[int, Narrow]]:
     for start in range(0, len(rows), BLOCK):
         block = np.ascontiguousarray(rows[start : start + BLOCK])
         yield start, widened(block, room[: len(block)])
+
+
+def level_rank(n: int) -> int:
+    """Which of the smallest products of n positions with a level's direction is their level."""
+    return max(1, round(LEVEL_SHARE * n))
+
+
+def _less_level(best: Narrow, along: Narrow | None) -> Narrow:
+    """The largest products of an image's positions, less the level that `along` gives."""
+    if along is None:
+        return best
+    return best - np.float32(_smallest(along, level_rank(len(along))))
 
 
 def _smallest(values: Narrow, n: int) -> float:

@@ -2,7 +2,8 @@
 
 A row's anomaly score is how far it lies outside of all half-spaces: the smallest offset - w . x,
 negative inside. An image is one row, or it is many, one for each of its positions; then it is as
-odd as its worst positions are on average.
+odd as its worst positions are on average, less what is odd about nearly all of them: a picture
+that is rougher all over has no defect.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Union:
         narrow: whether products are made in float32, which is twice as fast for many positions.
         whitening: (r, d) float32, by which rows are given their length, or of a model of before
             (d, d), through which they are seen a second time; None where taken as they are.
+        level: (c,) float32, the direction along which an image's own level is found, which all its
+            positions are spared (`conformal.products`); None where there is none. Of one offset.
     """
 
     coef: NDArray[np.floating[Any]]
@@ -59,6 +62,7 @@ class Union:
     n_worst: int = 0
     narrow: bool = False
     whitening: NDArray[np.float32] | None = None
+    level: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.coef.ndim != 2 or not len(self.coef):
@@ -70,6 +74,12 @@ class Union:
         if self.whitening is not None and not self._is_whitened():
             raise ValueError(
                 f"whitening of shape {self.whitening.shape} for half-spaces of {self.coef.shape}"
+            )
+
+        whitened = self.narrow and self.whitening is not None
+        if self.level is not None and not (whitened and self.level.shape == self.coef.shape[1:]):
+            raise ValueError(
+                f"level of shape {self.level.shape} for half-spaces of {self.coef.shape}"
             )
 
     def _is_whitened(self) -> bool:
@@ -94,7 +104,7 @@ class Union:
 
     @cached_property
     def _largest(self) -> Largest:
-        return Largest(self.coef, self.offset, self.whitening)
+        return Largest(self.coef, self.offset, self.whitening, self.level)
 
     def margins(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         """(n, k): w . x - offset of (n, d) rows and every half-space; positive inside."""
@@ -111,15 +121,21 @@ class Union:
         return seen(np.asarray(rows, np.float32), self.whitening, self.coef.shape[1])
 
     def row_scores(self, rows: NDArray[np.floating[Any]]) -> Floats:
-        """(n,) float64 anomaly scores of (n, d) rows."""
+        """(n,) float64 anomaly scores of (n, d) rows, each by itself: no level is taken off."""
         if not self.narrow:
             return np.asarray(-self.margins(rows).max(axis=1).astype(np.float64))
         return np.asarray(-self._largest.of(rows).astype(np.float64))
 
+    def positions(self, rows: NDArray[np.floating[Any]]) -> Floats:
+        """(p,) float64 anomaly scores of an image's (p, d) positions."""
+        if not self.narrow:
+            return self.row_scores(rows)
+        return np.asarray(-self._largest.of_image(rows).astype(np.float64))
+
     def worst(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """The largest anomaly scores of (p, d) rows, `n_worst` of them or one, the largest first.
 
-        Those of `row_scores`, bit by bit, for a part of the work where there are many rows.
+        Those of `positions`, bit by bit, for a part of the work where there are many rows.
         """
         n = max(1, self.n_worst)
         if not self.narrow:
@@ -147,7 +163,7 @@ class Union:
             row: (d,); or (p, d), its positions.
         """
         if row.ndim > 1:
-            positions = self.row_scores(row)
+            positions = self.positions(row)
             return ImageScore(worst_mean(positions, self.n_worst), positions)
         margins = self.margins(row[None])[0]
         winner = int(margins.argmax())

@@ -91,9 +91,10 @@ def learn(
     pictures = near_copies(views.outlines, training.copies())
     n_whole = int(pictures[: views.scored.n_rows].max()) + 1
     plan = _plan(pictures, n_whole, asked)
-    folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole)
-    whitened = representation.n_worst > 0 and can_whiten(plan, folds)
-    plainer = unwhitened_by_rate(plan, folds) if representation.n_worst else None
+    patches = representation.n_worst > 0
+    folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole, spare=patches)
+    whitened = patches and can_whiten(plan, folds)
+    plainer = unwhitened_by_rate(plan, folds) if patches else None
     given = (views, folds, pictures, asked, stage)
     if isinstance(representation, WholeAndPatches):
         learnt = _fit_both(*given, representation, whitened)

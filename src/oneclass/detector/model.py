@@ -58,7 +58,8 @@ class FittedModel:
         """
         n_worst, old = representation.n_worst, "fold" in arrays
         narrow = n_worst > 0 and not old
-        last = Union(arrays["coef"], arrays["offset"], n_worst, narrow, arrays.get("whitening"))
+        further = (arrays.get("whitening"), arrays.get("level"))
+        last = Union(arrays["coef"], arrays["offset"], n_worst, narrow, *further)
         union: Union | Joined = last
         if "whole_coef" in arrays:
             whole = Union(arrays["whole_coef"], arrays["whole_offset"])
@@ -74,6 +75,8 @@ class FittedModel:
         own: dict[str, NDArray[Any]] = {"coef": self.last.coef, "offset": self.last.offset}
         if self.last.whitening is not None:
             own["whitening"] = self.last.whitening
+        if self.last.level is not None:
+            own["level"] = self.last.level
         if isinstance(self.union, Joined):
             own |= {"whole_coef": self.union.whole.coef, "whole_offset": self.union.whole.offset}
             own["whole_weight"] = np.array([self.union.weight])

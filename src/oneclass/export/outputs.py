@@ -13,6 +13,7 @@ from oneclass.detector.model import FittedModel
 from oneclass.export.graph import Graph
 from oneclass.export.scores import (
     at_least_as_odd,
+    less_level,
     outside,
     p_value,
     terms_map,
@@ -33,6 +34,9 @@ def write_outputs(g: Graph, model: FittedModel, rows: Sequence[str]) -> dict[str
         The outputs' names, and the length of their axes behind that of the images.
     """
     distances, winner = outside(g, rows[-1], model.last)
+    if model.last.level is not None:
+        _, height, width = model.maps[0]
+        distances = less_level(g, distances, rows[-1], model.last, height * width)
     score = _of_image(g, distances, model.last)
     if isinstance(model.union, Joined):
         whole = outside(g, rows[0], model.union.whole)[0]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.conformal.products import level_rank
 from oneclass.conformal.union import Union
 from oneclass.conformal.whitening import HALF
 from oneclass.detector.heat import spread
@@ -43,6 +44,25 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
     best, winner = g.ops("TopK", margins, np.array([1]), outputs=2, axis=-1)
     far = g.op("Neg", g.op("Squeeze", best, LAST))
     return g.cast(far, np.float64), g.op("Squeeze", winner, LAST)
+
+
+def less_level(g: Graph, distances: str, rows: str, union: Union, positions: int) -> str:
+    """The (n, p) distances of images' positions, less each image's own level.
+
+    Args:
+        g: the graph to write to.
+        distances: from `outside`.
+        rows: (n, p, d) float32.
+        union: with a level.
+        positions: p.
+    """
+    assert union.whitening is not None, "no level without"
+    assert union.level is not None, "the caller says so"
+    there = seen(g, rows, union.whitening, union.coef.shape[1])
+    away = g.op("Neg", g.op("MatMul", there, union.level[:, None]))
+    highest = g.ops("TopK", away, np.array([level_rank(positions)]), outputs=2, axis=1)[0]
+    level = g.op("Squeeze", g.op("Gather", highest, LAST, axis=1), LAST)
+    return g.op("Sub", distances, g.cast(level, np.float64))
 
 
 def seen(g: Graph, rows: str, whitening: NDArray[np.float32], width: int) -> str:

@@ -29,6 +29,7 @@ ARRAYS = {
     "calm": "what normal images look like at each place of a heatmap",
     "coef": "the half-spaces: their directions",
     "heat_scale": "what the colours of heatmaps go by",
+    "level": "what nearly all patches of an image have in common, which is not held against it",
     "normal_peaks": "the largest heatmap value of each held-out normal image",
     "normal_scores": "the score of each held-out normal image",
     "offset": "the half-spaces: their distances",

@@ -1,6 +1,6 @@
 """The edge of a map, and an image's own level: what an image's score is made of, each beside it.
 
-    ONECLASS_DATA=/path/to/data python benchmarks/patch_levels.py [--seeds 3] [--mixed] [SET ...]
+    ONECLASS_DATA=/path/to/data python benchmarks/patch_levels.py [--mixed | --areas] [SET ...]
 
 Patches alone, learnt from three quarters of the normal images, as `fit` does. "The level of .25" is
 what a quarter of a picture's positions lie above; of it a fixed share is taken off, or so many
@@ -8,7 +8,8 @@ what a quarter of a picture's positions lie above; of it a fixed share is taken 
 AUROC, false alarms in % at 5 %, anomalies found in % and, with masks, AU-PRO, each the mean over
 the draws.
 With --mixed the normal images of both halves are dealt anew by chance, so that those to test on
-are of the same kind as those learnt from; without it they are the set's own.
+are of the same kind as those learnt from; without it they are the set's own. With --areas AUROC
+alone is printed, of defects that cover so much of the picture.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from patch_measures import pixel_measures, print_means
 from patch_sets import Pictures, pictures
 
 SIZES = {"deeppcb": (640, 640), "magnetic_tile": (288, 256), "elpv_mono": (288, 288)}
+AREAS = (0, 0.02, 0.1, 1)
 LAYERS = (("block_4", None), ("block_10", None))
 SHARE, RATE, SHARES = 0.75, 0.05, (0.003, 0.03)
 Floats = NDArray[np.floating[Any]]
@@ -124,6 +126,25 @@ def figures(
     return [*told, pixel_measures(*grids, masks)[1]]
 
 
+def by_area(maps: list[Floats], shares: NDArray[np.float64]) -> list[float]:
+    """AUROC of the odd pictures whose defects cover a share of them, for each of `AREAS`."""
+    normal, odd = worst(maps[1]), worst(maps[2])
+    some = [odd[(shares > low) & (shares <= high)] for low, high in pairwise(AREAS)]
+    return [auroc(normal, scores) if len(scores) else np.nan for scores in some]
+
+
+def measured_by_area(found: Pictures, seed: int, kept: dict[int, Any]) -> Iterator[Any]:
+    """As `measured`, of the level as it is."""
+    random = np.random.default_rng(seed)
+    train = random.permutation(found.train)[: round(SHARE * len(found.train))]
+    if 1 not in kept:
+        kept[1] = rows_of(found, 1)
+    learnt = Learnt(kept[1][1], np.sort(train), found.normal, found.odd)
+    shares = np.array([found.mask(i).mean() for i in range(len(found.odd))])
+    for way, maps in ways(learnt, "edge covered"):
+        yield way, by_area(maps, shares)
+
+
 def measured(found: Pictures, seed: int, mixed: bool, kept: dict[int, Any]) -> Iterator[Any]:
     random = np.random.default_rng(seed)
     train = random.permutation(found.train)[: round(SHARE * len(found.train))]
@@ -150,11 +171,15 @@ def main() -> None:
     parser.add_argument("sets", nargs="*", default=list(SIZES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--mixed", action="store_true", help="deal normal images anew")
+    parser.add_argument("--areas", action="store_true", help="by the size of defects")
     asked = parser.parse_args()
     kept: dict[str, dict[int, Any]] = {}
 
     def of(name: str, seed: int) -> Iterator[tuple[str, list[float]]]:
-        return measured(pictures(name), seed, asked.mixed, kept.setdefault(name, {}))
+        rows = kept.setdefault(name, {})
+        if asked.areas:
+            return measured_by_area(pictures(name), seed, rows)
+        return measured(pictures(name), seed, asked.mixed, rows)
 
     print_means(asked.sets, list(range(asked.seeds)), of)
 

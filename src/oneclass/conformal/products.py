@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.whitening import seen
+from oneclass.conformal.whitening import over, seen
 from oneclass.rows.halves import widened
 
 BLOCK = 256
@@ -83,18 +83,15 @@ class Largest:
         products = self._room(len(rows), len(self._offset))
         room = self._room(len(rows), len(self._columns))
         for start, block in _blocks(rows):
-            given = self._see(block, room)
+            given, there = self._see(block, room)
             self._largest(given, products, best[start : start + BLOCK])
-            self._put_along(given, along, start)
+            if along is not None:
+                along[start : start + BLOCK] = there
         return self._moved(best), along
 
     def _along(self, rows: Rows) -> Narrow | None:
         """Room for the products of rows with the level's direction, where there is one."""
         return None if self._level is None else np.empty(len(rows), np.float32)
-
-    def _put_along(self, given: Narrow, along: Narrow | None, start: int) -> None:
-        if along is not None and self._level is not None:
-            np.matmul(given, self._level, out=along[start : start + BLOCK])
 
     def _few(self, rows: Rows, n: int) -> tuple[NDArray[np.intp], Narrow, Narrow | None] | None:
         """(m,) a few rows that have the n smallest among them, and their largest before `_moved`.
@@ -102,8 +99,9 @@ class Largest:
         The last bits of these are those of no other product. Beside them all rows' products that
         the level is taken from. None where bounds do not pay.
         """
-        before = rows.shape[1] != len(self._columns)  # a model of before, whose slack is another
-        if before or len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
+        if self._before(rows):  # its slack is another
+            return None
+        if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
             return None
         steps = [len(self._offset) // part for part in ASKED]
         bounds, along, slack = self._first_bounds(rows)
@@ -124,16 +122,45 @@ class Largest:
     def _room(self, n_rows: int, width: int) -> Narrow:
         return np.empty((min(BLOCK, n_rows), width), np.float32)
 
-    def _see(self, block: Narrow, out: Narrow | None = None) -> Narrow:
-        """(b, c) what half-spaces see of (b, d) rows."""
+    def _see(self, block: Narrow, out: Narrow | None = None) -> tuple[Narrow, Narrow | None]:
+        """(b, c) what half-spaces see of (b, d) rows, and what `_lengths` has for the level."""
         if self._whitening is None:
-            return block
+            return block, None
         room = None if out is None else out[: len(block)]
-        return seen(block, self._whitening, len(self._columns), room)
+        if self._before(block):
+            return seen(block, self._whitening, len(self._columns), room), None
+        _, scales, along = self._lengths(block)
+        assert scales is not None, "there is a whitening"
+        return np.multiply(block, scales[:, None], out=room), along
+
+    def _before(self, rows: Rows) -> bool:
+        """Whether this is of a model of before, which sees rows twice."""
+        return bool(rows.shape[1] != len(self._columns))
+
+    def _lengths(self, block: Narrow) -> tuple[Narrow, Narrow | None, Narrow | None]:
+        """(b,) squared lengths of rows, by what they are scaled, and their products for the level.
+
+        The latter are those of the scaled rows; both are None where there is nothing of the kind.
+        """
+        squares = np.einsum("nd,nd->n", block, block)
+        if self._whitening is None:
+            return squares, None, None
+        products = self._asked @ block.T
+        away = products[: len(self._whitening)]
+        scales = over(np.float32(1), squares - np.einsum("rn,rn->n", away, away))
+        return squares, scales, None if self._level is None else products[-1] * scales
+
+    @cached_property
+    def _asked(self) -> Narrow:
+        """What lengths and the level are found with: (r, d), or one row more."""
+        assert self._whitening is not None, "the caller says so"
+        if self._level is None:
+            return self._whitening
+        return np.concatenate([self._whitening, self._level[None]])
 
     def _seen(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
         """(m, c) what half-spaces see of the chosen rows; not to the bits that it has elsewhere."""
-        return self._see(rows[chosen].astype(np.float32))
+        return self._see(rows[chosen].astype(np.float32))[0]
 
     @cached_property
     def _spread(self) -> tuple[Narrow, Narrow]:
@@ -172,16 +199,26 @@ class Largest:
         k = len(self._offset) // ASKED[0]
         coef, offset = (values[:k] for values in self._spread)
         products = np.empty((k, min(BLOCK, len(rows))), np.float32)
-        room = self._room(len(rows), len(self._columns))
         for start, block in _blocks(rows):
-            given = self._see(block, room)
-            longest = max(longest, float(np.einsum("nd,nd->n", given, given).max()))
-            found = np.matmul(coef, given.T, out=products[:, : len(block)])
-            if self._apart:
-                found -= offset
-            found.max(axis=0, out=bounds[start : start + BLOCK])
-            self._put_along(given, along, start)
+            squares, scales, there = self._lengths(block)
+            if scales is not None:
+                squares *= scales * scales
+            longest = max(longest, float(squares.max()))
+            found = np.matmul(coef, block.T, out=products[:, : len(block)])
+            bounds[start : start + BLOCK] = self._best(found, offset, scales)
+            if along is not None:
+                along[start : start + BLOCK] = there
         return bounds, along, self._slack(longest**0.5)
+
+    def _best(self, found: Narrow, offset: Narrow, scales: Narrow | None) -> Narrow:
+        """(b,) the largest of (k, b) products with rows whose lengths are still to be scaled."""
+        if not self._apart:  # no scale is negative
+            best: Narrow = found.max(axis=0)
+            return best if scales is None else best * scales
+        if scales is not None:
+            found *= scales
+        found -= offset
+        return np.asarray(found.max(axis=0))
 
     def _bounds(self, given: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.
@@ -215,7 +252,7 @@ class Largest:
         products = self._room(BLOCK, len(self._offset))
         wide = rows[chosen].astype(np.float32)
         for some, block, places in _placed(wide, chosen, len(rows)):
-            self._largest(self._see(block), products, found[: len(block)])
+            self._largest(self._see(block)[0], products, found[: len(block)])
             best[some] = found[places]
         return self._moved(best)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.whitening import seen
+from oneclass.conformal.whitening import over, seen
 from oneclass.rows.halves import widened
 
 BLOCK = 256
@@ -143,16 +143,30 @@ class Largest:
         bounds, longest = np.empty(len(rows), np.float32), 0.0
         k = len(self._offset) // ASKED[0]
         coef, offset = (values[:k] for values in self._spread)
-        products = np.empty((k, min(BLOCK, len(rows))), np.float32)
-        room = self._room(len(rows), len(self._columns))
+        away = self._whitening
+        asked = coef if away is None else np.concatenate([away, coef])
+        room = np.empty((len(asked), min(BLOCK, len(rows))), np.float32)
         for start, block in _blocks(rows):
-            given = self._see(block, room)
-            longest = max(longest, float(np.einsum("nd,nd->n", given, given).max()))
-            found = np.matmul(coef, given.T, out=products[:, : len(block)])
-            if self._apart:
-                found -= offset
-            found.max(axis=0, out=bounds[start : start + BLOCK])
+            squares = np.einsum("nd,nd->n", block, block)
+            products = np.matmul(asked, block.T, out=room[:, : len(block)])
+            found, scales = products[len(asked) - k :], None
+            if away is not None:
+                short = products[: len(away)]
+                scales = over(np.float32(1), squares - np.einsum("rn,rn->n", short, short))
+                squares *= scales * scales
+            longest = max(longest, float(squares.max()))
+            bounds[start : start + BLOCK] = self._best(found, offset, scales)
         return bounds, self._slack(longest**0.5)
+
+    def _best(self, found: Narrow, offset: Narrow, scales: Narrow | None) -> Narrow:
+        """(b,) the largest of (k, b) products with rows whose lengths are still to be scaled."""
+        if not self._apart:  # no scale is negative
+            best: Narrow = found.max(axis=0)
+            return best if scales is None else best * scales
+        if scales is not None:
+            found *= scales
+        found -= offset
+        return np.asarray(found.max(axis=0))
 
     def _bounds(self, given: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.

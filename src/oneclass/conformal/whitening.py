@@ -95,7 +95,7 @@ def seen(rows: Narrow, whitening: Narrow, width: int, out: Narrow | None = None)
         return _seen_twice(rows, whitening, out)
     away = rows @ whitening.T
     squares = np.einsum("nd,nd->n", rows, rows) - np.einsum("nr,nr->n", away, away)
-    return np.multiply(rows, _over(np.float32(1), squares)[:, None], out=out)
+    return np.multiply(rows, over(np.float32(1), squares)[:, None], out=out)
 
 
 def _seen_twice(rows: Narrow, whitening: Narrow, out: Narrow | None) -> Narrow:
@@ -103,12 +103,12 @@ def _seen_twice(rows: Narrow, whitening: Narrow, out: Narrow | None) -> Narrow:
     n, d = rows.shape
     both = np.empty((n, 2 * d), np.float32) if out is None else out
     white = np.matmul(rows, whitening, out=both[:, d:])
-    white *= _over(HALF, np.einsum("ij,ij->i", white, white))[:, None]
+    white *= over(HALF, np.einsum("ij,ij->i", white, white))[:, None]
     np.multiply(rows, HALF, out=both[:, :d])
     return both
 
 
-def _over(length: np.float32, squares: Narrow) -> Narrow:
+def over(length: np.float32, squares: Narrow) -> Narrow:
     """(n,) by what to multiply rows to give them a length; 0 where they have none."""
     scales = np.zeros(len(squares), np.float32)
     np.divide(length, np.sqrt(squares.clip(0)), out=scales, where=squares > 0)

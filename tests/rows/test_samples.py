@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from oneclass.rows import ArrayRows, samples
+from oneclass.rows import ArrayRows, FileRows, samples, sliced
 from oneclass.rows.near_copies import folded
 from oneclass.rows.samples import Layout
 
@@ -95,3 +96,31 @@ def test_room_is_bounded_and_quotas_fall_as_images_come(layout: Layout, n: int) 
 def test_with_the_defaults_some_thousand_images_are_kept_whole(n: int, whole: int) -> None:
     """Both whole images and patches, at 640 pixels."""
     assert Layout(1944, 80 * 80, 152).most_whole(n, 2) == whole
+
+
+@given(LAYOUTS.filter(lambda layout: layout.before > 0), st.integers(2, 30), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_whole_rows_that_are_read_once_are_the_same(layout: Layout, n: int, in_file: bool) -> None:
+    whole = rows_of(n, layout)
+    with TemporaryFile() as file:
+        file.write(whole.tobytes())
+        file.flush()
+        kept = FileRows(file, whole.shape, whole.dtype) if in_file else ArrayRows(whole)
+        some = kept.chosen(np.arange(n) % 3 > 0)
+        views = layout.views(some)
+        assert views.as_a_whole is not None
+        once = views.as_a_whole.read_once()
+        blocks = np.concatenate(list(views.as_a_whole.blocks()))
+    expected = whole[np.arange(n) % 3 > 0, : layout.before]
+    assert isinstance(once, ArrayRows)
+    np.testing.assert_array_equal(once.take(range(once.n_rows)), expected)
+    np.testing.assert_array_equal(blocks, expected.astype(np.float32))
+
+
+def test_whole_rows_that_take_much_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout(8, 4, 2)
+    whole = ArrayRows(rows_of(10, layout))
+    monkeypatch.setattr(sliced, "IN_MEMORY_BYTES", 10 * 8 * 2 - 1)
+    seen = layout.views(whole).as_a_whole
+    assert seen is not None
+    assert seen.read_once() is seen

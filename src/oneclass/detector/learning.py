@@ -207,7 +207,7 @@ def _fit_both(
     assert views.as_a_whole is not None, "the layout says so"
     stage("learning from whole images")
     whole = fit_union(
-        views.as_a_whole,
+        views.as_a_whole.read_once(),
         folds,
         nu=asked.nu,
         n_halfspaces=choose_n_halfspaces(None, _n_learnt(folds)),

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.rows.blocks import RowSource
-from oneclass.rows.loop import map_blocks
+from oneclass.rows.blocks import RowSource, block_length
+from oneclass.rows.halves import widened
 
 LONG = 0.9
 """The share of the tree's branches below what counts as the distance of different pictures."""
@@ -30,8 +30,9 @@ LEAP, NEARLY = 1.3, 0.7
 """How much longer than the branch before it one is that begins another kind, and how long it is."""
 WIDTH, SLICE = 512, 2048
 STRETCH = 1 << 21
-"""Columns of a row that are folded at a time; a multiple of `WIDTH`. A picture of 20 megapixels in
-tiles has 47 million."""
+"""Signs that are drawn at a time. A picture of 20 megapixels in tiles has 47 million columns."""
+IN_CACHE = 1 << 16
+"""Numbers that are folded at a time."""
 
 Floats = NDArray[np.float32]
 
@@ -65,34 +66,36 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
         (m, `WIDTH`) sums of columns with signs at random, but always the same ones
         (Charikar, Chen and Farach-Colton, "Finding frequent items in data streams", 2002).
     """
-    kept = np.zeros(rows.n_rows, bool)
-    kept[chosen] = True
-    found = np.zeros((len(chosen), min(rows.n_columns, WIDTH)), np.float32)
-
-    def fold(start: int, block: NDArray[np.floating[Any]]) -> None:
-        flat = block.reshape(len(block), -1).astype(np.float32, copy=False)
-        stretches = [slice(at, at + STRETCH) for at in range(0, flat.shape[1], STRETCH)]
-        norms = [np.linalg.norm(flat[:, some], axis=1, keepdims=True) for some in stretches]
-        length = np.maximum(np.linalg.norm(norms, axis=0), np.finfo(np.float32).tiny)
-        for some in stretches:
-            part = flat[:, some] / length
-            if flat.shape[1] > WIDTH:
-                part *= _signs(flat.shape[1])[some].astype(np.float32)
-                part = _summed(part)
-            found[start : start + len(flat)] += part
-
-    for _ in map_blocks(fold, rows.chosen(kept)):
-        pass
+    size = rows.n_columns
+    found = np.zeros((len(chosen), min(size, WIDTH)), np.float32)
+    step = block_length(size, rows.dtype)
+    for start in range(0, len(chosen), step):
+        block = rows.take(chosen[start : start + step]).reshape(-1, size)
+        found[start : start + step] = _folded(block)
     return found
 
 
-def _summed(part: Floats) -> Floats:
-    """(b, m) to (b, `WIDTH`): columns that lie a multiple of `WIDTH` apart are added up."""
-    n = part.shape[1] // WIDTH
-    sums: Floats = part[:, : n * WIDTH].reshape(len(part), n, WIDTH).sum(axis=1)
-    rest = part[:, n * WIDTH :]
-    sums[:, : rest.shape[1]] += rest
-    return sums
+def _folded(block: NDArray[np.floating[Any]]) -> Floats:
+    """(b, d) rows at unit length to (b, `WIDTH`), or (b, d) where they are no wider.
+
+    A few columns at a time, as many as stay in a core's cache.
+    """
+    n, size = block.shape
+    width = min(size, WIDTH)
+    squares, sums = np.zeros(n), np.zeros((n, width), np.float32)
+    step = max(IN_CACHE // (n * width), 1) * width
+    room = np.empty(n * min(step, size), np.float32)
+    for start in range(0, size, step):
+        some = np.ascontiguousarray(block[:, start : start + step])
+        wide = widened(some, room[: some.size].reshape(some.shape))
+        squares += np.einsum("ij,ij->i", wide, wide)
+        if size > WIDTH:
+            wide *= _signs(size)[start : start + step].astype(np.float32)
+        whole = wide.shape[1] // width * width
+        sums += wide[:, :whole].reshape(n, -1, width).sum(axis=1)
+        sums[:, : wide.shape[1] - whole] += wide[:, whole:]
+    tiny = np.finfo(np.float32).tiny
+    return sums / np.maximum(np.sqrt(squares), tiny).astype(np.float32)[:, None]
 
 
 @lru_cache(maxsize=1)

@@ -116,6 +116,6 @@ class Views:
     """
 
     outlines: RowSource
-    as_a_whole: RowSource | None
+    as_a_whole: SlicedRows | None
     learnt: RowSource
     scored: RowSource

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.rows.blocks import RowSource
+from oneclass.rows.blocks import ArrayRows, RowSource, block_length
+
+IN_MEMORY_BYTES = 64 << 20
+"""What rows may take to be copied, so that their source is read once."""
 
 
 class SlicedRows:
@@ -28,8 +31,20 @@ class SlicedRows:
         self.dtype = source.dtype
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        for block in self._source.blocks():
-            yield self._of(block)
+        step = block_length(self._source.n_columns, self.dtype)
+        for start in range(0, self.n_rows, step):  # other columns are not even converted
+            block = self.take(range(start, min(start + step, self.n_rows)))
+            yield block.astype(self.dtype, copy=False)
+
+    def read_once(self) -> RowSource:
+        """The same rows in memory where they are few, since every pass reads all columns."""
+        if self.n_rows * self.n_columns * self.stored.itemsize > IN_MEMORY_BYTES:
+            return self
+        kept = np.empty(self.shape, self.stored)
+        step = block_length(self._source.n_columns, self.dtype)
+        for start in range(0, self.n_rows, step):
+            kept[start : start + step] = self.take(range(start, min(start + step, self.n_rows)))
+        return ArrayRows(kept)
 
     def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
         wanted = np.asarray(indices, np.int64)

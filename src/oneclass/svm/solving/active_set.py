@@ -148,7 +148,7 @@ def _by_rank(program: Program, scores: Array, n_free: int) -> Sides:
 
 def slack_for(squares: Array, mass: float) -> float:
     """By how much a score may miss the threshold."""
-    square = float(np.mean(squares))
+    square = float(squares.mean())
     return _SLACK * float(np.finfo(float).eps) * max(mass, 1.0) * square
 
 

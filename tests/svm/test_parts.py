@@ -12,7 +12,7 @@ from oneclass.svm._program import Point, Program, into_box, lowest_first
 from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.minnorm import nearest_weights
 from oneclass.svm.solving.scores import ScoreTable, cut_scores
-from oneclass.svm.solving.smoothing import newton
+from oneclass.svm.solving.smoothing import newton, smoothed
 
 seeds = st.integers(0, 10**6)
 
@@ -111,6 +111,30 @@ def test_newtons_method_ends_at_the_smoothed_programs_minimiser(seed, share, sha
     assert weights.sum() == pytest.approx(mass, rel=1e-7)
     scale = np.abs(linear).max() + np.abs(gram).max() * mass
     np.testing.assert_allclose(found.scores, linear + gram @ weights, atol=1e-8 * scale)
+
+
+@pytest.mark.parametrize("mass", [5.0, 20.0, 60.0])
+def test_r_shrinks_where_all_rows_are_between_the_bounds_at_first(mass):
+    rows, ones = np.random.default_rng(0).random((120, 8)) + 0.5, np.ones(120)
+    products, start = Products.of_rows(rows), (np.arange(120) < 100) + 0.0
+    scores = rows @ (start @ rows)
+    near, width = smoothed(products, scores, start, mass, 120, 1e-8, ones, 1e-9)
+    assert Program(products, ones, mass, np.zeros(120), ones, width).gap(near) <= 1e-4
+
+
+@pytest.mark.parametrize("mass", [300.0, 500.0])
+def test_rows_tied_at_the_threshold_are_guessed_free_and_take_one_system(mass, monkeypatch):
+    aside = np.random.default_rng(0).standard_normal((300, 6))
+    tied = np.column_stack([np.ones(600), np.concatenate([aside, -aside])])
+    rows = np.concatenate([tied, np.full((50, 1), 2.0) * np.eye(7)[0]])
+    products, ones, systems = Products.of_rows(rows), np.ones(650), []
+    solved = Program.solved
+    monkeypatch.setattr(Program, "solved", lambda *given: systems.append(1) or solved(*given))
+    ridge = ridge_for(products, exact=True)
+    face = minimise(products, rows @ rows.sum(0), ones, mass, 200, ridge, ones)
+    assert face.settled
+    assert face.n_free == 600
+    assert len(systems) == 1
 
 
 @given(seeds, st.floats(0.05, 0.95), st.sampled_from([(12, 4), (40, 60)]), st.floats(-3, 3))

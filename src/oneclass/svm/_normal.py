@@ -56,18 +56,19 @@ class NormalEquations:
         system = self._summed(ids, ridge) / width
         system.flat[:: len(system) + 1] += 1.0
         rows, ridges, longest = self.taken(ids), width * ridge[ids], self._length()
-        found, inner = np.zeros_like(sides), np.zeros((len(sides), rows.shape[1]))
+        # Products of few vectors are fast where those lie as columns, each number beside the others'.
+        found, inner = np.zeros_like(sides), np.zeros((rows.shape[1], len(sides)))
         left, inner_left = sides, inner
         full, before = np.abs(sides).max(axis=1) + np.finfo(float).tiny, np.inf
         for _ in range(_REFINEMENTS):
-            step = np.linalg.solve(system, ((left / ridges) @ rows - inner_left).T)
+            step = np.linalg.solve(system, ((left / ridges) @ rows).T - inner_left)
             moved = np.ascontiguousarray((rows @ step).T)
-            next_found, next_inner = found + (left - moved) / ridges, inner + step.T
+            next_found, next_inner = found + (left - moved) / ridges, inner + step
             # Anew, since sums of what each step moves lose digits.
-            shown = moved if not inner.any() else (rows @ next_inner.T).T
+            shown = moved if not inner.any() else (rows @ next_inner).T
             left = sides - ridges * next_found - shown
-            inner_left = next_inner - next_found @ rows
-            size = np.abs(left).max(axis=1) + longest * np.linalg.norm(inner_left, axis=1)
+            inner_left = next_inner - (next_found @ rows).T
+            size = np.abs(left).max(axis=1) + longest * np.linalg.norm(inner_left, axis=0)
             share = float((size / full).max())
             if not share < before:
                 break

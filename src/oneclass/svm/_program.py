@@ -152,7 +152,7 @@ class Program:
 def ranked(scores: Array, mass: float, bounds: Array) -> tuple[Ints, int]:
     """(n,) the rows in the order of their scores, and how many of them are at their bound where the
     lowest carry the mass."""
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(scores)
     return order, int(np.searchsorted(np.cumsum(bounds[order]), mass, side="right"))
 
 
@@ -167,7 +167,7 @@ def into_box(weights: Array, mass: float, bounds: Array) -> Array:
 
 def lowest_first(scores: Array, mass: float, bounds: Array) -> Array:
     """The vertex with the lowest score: the bound for the lowest rows, a part for the last."""
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(scores)
     filled = np.cumsum(bounds[order])
     weights = np.zeros(len(scores))
     weights[order] = np.clip(mass - filled + bounds[order], 0.0, bounds[order])

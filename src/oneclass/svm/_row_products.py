@@ -124,6 +124,8 @@ def _together(rows: RowBlocks) -> Array:
 def gram_matrix(rows: RowBlocks) -> Array:
     """(n, n) float64: scalar products, multiplied in the dtype of the rows."""
     blocks = list(rows.blocks())
+    if len(blocks) == 1:
+        return np.asarray(blocks[0] @ blocks[0].T, dtype=np.float64)
     gram = np.empty((rows.n_rows, rows.n_rows))
     starts = np.cumsum([0, *map(len, blocks)])
     for i, one in enumerate(blocks):

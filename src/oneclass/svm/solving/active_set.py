@@ -131,8 +131,15 @@ def _by_weight(program: Program) -> Sides:
 
 
 def _by_rank(program: Program, scores: Array, n_free: int) -> Sides:
-    """Guess that the rows around the threshold are free."""
+    """Guess that the rows around the threshold are free; where more are tied there than there are
+    columns, that those are: among them ranks say nothing."""
     first, after, order = program.around_threshold(scores, max(n_free, 2))
+    middle = scores[order[(first + after) // 2]]
+    slack = slack_for(program.products.squares, program.mass) + float(program.ridge.mean())
+    tied = np.abs(scores - middle) <= slack
+    n_tied = int(np.count_nonzero(tied))
+    if n_tied > program.products.unknowns(n_tied):
+        return Sides(tied, ~tied & (scores < middle))
     free, upper = np.zeros(len(order), bool), np.zeros(len(order), bool)
     upper[order[:first]] = True
     free[order[first:after]] = True
@@ -141,7 +148,7 @@ def _by_rank(program: Program, scores: Array, n_free: int) -> Sides:
 
 def slack_for(squares: Array, mass: float) -> float:
     """By how much a score may miss the threshold."""
-    square = float(np.mean(squares))
+    square = float(squares.mean())
     return _SLACK * float(np.finfo(float).eps) * max(mass, 1.0) * square
 
 

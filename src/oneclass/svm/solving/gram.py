@@ -129,11 +129,11 @@ def solve_by_gram(
 
 def score(rows: RowBlocks, coefs: Array) -> Array:
     """(m, n) float64: the scores of all rows against every w."""
-    together = coefs.T.astype(rows.dtype)
+    together = coefs.astype(rows.dtype)
     scores = np.empty((len(coefs), rows.n_rows))
 
     def put(start: int, block: Floats) -> None:
-        scores[:, start : start + len(block)] = (block @ together).T
+        scores[:, start : start + len(block)] = together @ block.T
 
     for _ in map_blocks(put, rows):
         pass

@@ -64,7 +64,7 @@ def smoothed(
     width = max(rho - float(scores[order[first]]), tied, narrowest)
     program = replace(program, width=width)
     here = Point(weights, scores, rho)
-    before, most = program.sides(here), max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
+    before, most = None, max(2 * expected, int(np.sqrt(_CHEAP * len(bounds))))
     for _ in range(_WIDTHS):
         here = newton(program, here, most)
         if program.gap(replace(here, weights=program.inside(here))) <= close:
@@ -73,7 +73,9 @@ def smoothed(
         if np.count_nonzero(sides.free) > most:
             most *= 2  # the next r is smaller; should it not be enough, more may be free
         few = (1 - _SAME) * np.count_nonzero(sides.free)
-        if program.width <= narrowest or sides.differ(before) <= few or not sides.free.any():
+        if program.width <= narrowest or not sides.free.any():
+            break
+        if before is not None and sides.differ(before) <= few:
             break
         before = sides
         program = replace(program, width=max(program.width / _NARROWER, narrowest))

@@ -129,6 +129,15 @@ def _write_all(
     _write(folder / "run.json", [_line(told)])
 
 
+def scored_in(folder: Path) -> int:
+    """How many images the run in this folder scored; 0 where no run was written to its end."""
+    file = folder / "run.json"
+    try:
+        return int(json.loads(file.read_bytes())["scored"]) if file.exists() else 0
+    except (OSError, KeyError, TypeError, ValueError):
+        return 0
+
+
 @dataclass(frozen=True)
 class Run:
     """What a scoring run left on disk.

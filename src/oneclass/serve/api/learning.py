@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from oneclass.detector.predictions import digits
+from oneclass.serve.api.predictions import PNG, UNCHANGING
 from oneclass.serve.api.schemas import (
     CheckIn,
     Done,
@@ -27,6 +28,7 @@ from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
 from oneclass.serve.web.dependencies import Reader, Reviewer, Teacher, TheService
 from oneclass.serve.web.problems import WORDS, ProblemError
+from oneclass.serve.work import drawing
 from oneclass.serve.work.lessons import Lesson
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
@@ -58,6 +60,13 @@ async def add_to_set(key: str, request: Request, service: TheService, holder: Te
         name = name_of(request.headers)
         count = await asyncio.to_thread(service.sets.add, key, name, file)
     return SetOut(id=key, images=count)
+
+
+@router.get("/sets/{key}/images/{name}/picture.png", response_class=Response, responses=responses())
+def get_set_picture(key: str, name: str, service: TheService, holder: Teacher) -> Response:
+    """A small picture of one image of a set, by the name of its file as a check tells it."""
+    small = drawing.small_of(service.sets.file(key, name), name)
+    return Response(small, media_type=PNG, headers=UNCHANGING)
 
 
 @router.delete("/sets/{key}/images/{name}", responses=responses())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,34 @@ def test_a_typo_leaves_an_earlier_run_as_it_is(place: Path, inputs: list[str]) -
     assert content(place / "run") == before
     assert not (place / "heat").exists()
     assert "No image was scored." in done.stderr
+
+
+@pytest.mark.parametrize("inputs", [["table.csv"], ["bad"]])
+def test_what_cannot_be_scored_leaves_an_earlier_run_as_it_is(
+    place: Path, inputs: list[str]
+) -> None:
+    (place / "table.csv").write_text("path,label\na.png,good\n")
+    (place / "bad").mkdir(exist_ok=True)
+    for i in range(9):
+        (place / f"bad/{i}.png").write_text("no image")
+    assert oneclass("score", "m.oneclass", "good", "-o", "kept", cwd=place).returncode == 0
+    before = content(place / "kept")
+    done = oneclass("score", "m.oneclass", *inputs, "-o", "kept", cwd=place)
+    assert done.returncode == 3, done.stderr
+    assert content(place / "kept") == before
+    assert "the earlier run in kept was kept; nothing was written." in done.stderr
+    assert "errors.csv" not in done.stderr
+    assert done.stderr.endswith("No image could be scored.\n")
+
+
+def test_a_run_that_scored_nothing_is_written_where_none_is_lost(place: Path) -> None:
+    (place / "first.png").write_text("no image")
+    (place / "second.png").write_text("no image either")
+    for name in ("first.png", "second.png"):  # the second replaces the first, which scored nothing
+        done = oneclass("score", "m.oneclass", name, "-o", "nothing", cwd=place)
+        assert done.returncode == 3, done.stderr
+        assert name in (place / "nothing/errors.csv").read_text()
+        assert json.loads((place / "nothing/run.json").read_text())["scored"] == 0
 
 
 def test_score_goes_on_without_what_is_missing_and_does_not_call_it_an_image(place: Path) -> None:

@@ -177,9 +177,14 @@ def test_nothing_scored_is_not_called_nothing_odd(place: Path) -> None:
 def test_what_cannot_be_read_is_told_in_words(place: Path) -> None:
     assert "nowhere: there is no such folder" in said(place, "report", "m.oneclass", "nowhere")
     oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place)
-    assert "labels x.csv: cannot be read (No such file or directory)" in said(
-        place, "report", "m.oneclass", "run", "--labels", "x.csv"
-    )
+    words = ("report", "m.oneclass", "run", "--labels", "x.csv")
+    assert "labels x.csv: there is no such file. Expected a CSV file with" in said(place, *words)
+    (place / "elsewhere").mkdir()
+    words = ("report", "../m.oneclass", "../run", "--labels", "x.csv")
+    told = said(place / "elsewhere", *words)
+    assert f"labels x.csv: there is no such file here, nor in {place}, where the images" in told
+    (place / "y.csv").write_text("path,label\n")
+    assert "Did you mean " in said(place / "elsewhere", *words[:-1], "yy.csv")
 
 
 def test_train_looks_at_the_folder_before_it_asks_for_a_package(place: Path) -> None:
@@ -252,7 +257,65 @@ def test_rows_beside_a_model_are_no_model(place: Path) -> None:
 def test_a_folder_is_no_place_for_a_model(place: Path) -> None:
     told = said(place, "fit", "good", "-o", "good")
     assert "it is a folder, and a file is to be written. Give a file name" in told
-    assert "such as good/NAME." in told
+    assert "such as good/NAME.oneclass." in told
+
+
+@pytest.mark.parametrize("missing", ["run.json", "predictions.jsonl", "errors.csv"])
+def test_a_run_says_which_of_its_files_is_missing(place: Path, missing: str) -> None:
+    done = oneclass("score", "m.oneclass", "good", "-o", "halved", cwd=place)
+    assert done.returncode == 0, done.stderr
+    (place / "halved" / missing).unlink()
+    told = said(place, "report", "m.oneclass", "halved")
+    assert f"halved: holds no complete scoring run: {missing} is missing. Expected a" in told
+    names = "run.json and predictions.jsonl and errors.csv are missing"
+    assert names in said(place, "report", "m.oneclass", "good")
+
+
+def test_of_a_word_that_is_nearly_one_of_a_few_it_is_said_which_was_meant(place: Path) -> None:
+    near = {
+        ("fit", "good", "-o", "x", "--rows", "patch"): "patches",
+        ("score", "m.oneclass", "good", "--runtime", "onnxruntim"): "onnxruntime",
+        ("compare", "good", "--rows", "images"): "image",
+        ("export", "m.oneclass", "-o", "e.onnx", "--format", "onx"): "onnx",
+        ("backbone", "import", "n.onnx", "-o", "m.onnx", "--interpolation", "linear"): "bilinear",
+    }
+    for words, meant in near.items():
+        assert f"Did you mean {meant}?" in said(place, *words), words
+    with pytest.raises(InputError, match=r"image, patches, both\. Did you mean patches\?"):
+        Detector(rows="patch")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["help"], "oneclass --help"),
+        (["help", "fit"], "oneclass fit --help"),
+        (["help", "backbone", "import"], "oneclass backbone import --help"),
+        (["backbone", "help"], "oneclass backbone --help"),
+        (["cache", "help", "info"], "oneclass cache info --help"),
+        (["fit", "help"], None),
+    ],
+)
+def test_help_leads_to_help(place: Path, words: list[str], told: str | None) -> None:
+    done = oneclass(*words, cwd=place)
+    assert done.returncode == 2
+    if told is None:  # a folder may be called help
+        assert "No such command" not in done.stderr
+    else:
+        assert f"No such command 'help'. Try: {told}\n" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "prune"])
+def test_the_folder_of_the_cache_may_be_named_by_a_variable(place: Path, command: str) -> None:
+    told = said(place, "cache", command)
+    assert "Missing argument 'DIR'. Give it, or let the environment variable" in told
+    assert "ONECLASS_CACHE name it." in told
+
+
+@pytest.mark.parametrize("size", ["0", "0x64", "64x0", "-3", "64x64x3"])
+def test_a_size_is_above_nothing(place: Path, size: str) -> None:
+    told = said(place, "fit", "good", "-o", "x", f"--size={size}")
+    assert "such as 64x64, or one number for both; each above 0." in told
 
 
 def test_words_of_a_setting_have_their_dashes(place: Path) -> None:

@@ -127,14 +127,16 @@ def test_the_cards_record_says_what_is_proven() -> None:
     assert split["rate_at_most"] == 0.05 < split["own_rate_at_most"] < 0.08
     assert split["guarantee"] == (
         "Of new normal images of the same kind, at most 5 % are called anomalies, on "
-        "average over models made like this one (500 held-out images each). This one may differ: "
+        "average over models made like this one. Each of these has 500 held-out images (each "
+        "judged by a part of the model that had not learnt it). This one may differ: "
         "of 100 such models, 95 call at most 6.68 %."
     )
     cross = guarantee(Method.PARTS, 100, 0.05)
     assert cross["rate_at_most"] == cross_bound(100, 0.05) == pytest.approx(0.1 + 0.9 / 11)
     assert cross["guarantee"] == (
         "Of new normal images of the same kind, at most 18.2 % are called anomalies, on "
-        "average over models made like this one (100 held-out images each). So much is "
+        "average over models made like this one. Each of these has 100 held-out images (each "
+        "judged by a part of the model that had not learnt it). So much is "
         "proven, as the worst case; what tests found is about the promised 5 %."
     )
 

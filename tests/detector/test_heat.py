@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -333,13 +334,25 @@ class TestCommand:
         assert len(list((place / "other").glob("*.png"))) == 30
 
     def test_an_older_index_goes_before_the_first_new_file(self, place: Path) -> None:
+        HeatmapFolder(place / "again").finish()
+        index, regions = place / "again/index.csv", place / "again/regions.jsonl"
+        assert index.read_text() == "path,score,offset,n_worst,png,npy\n"
+        regions.write_text("of an older run")
         folder = HeatmapFolder(place / "again")
-        folder.finish()
-        assert (place / "again/index.csv").read_text() == "path,score,offset,n_worst,png,npy\n"
-        (place / "again/regions.jsonl").write_text("of an older run")
-        HeatmapFolder(place / "again")
-        assert not (place / "again/regions.jsonl").exists()
-        assert not (place / "again/index.csv").exists()
+        drawn = next(draw_each(load(place / "m.oneclass"), gather(place / "normal")))
+        assert isinstance(drawn, Drawn)
+        folder.add(replace(drawn, files={}))
+        assert not regions.exists()
+        assert not index.exists()
+
+    def test_older_heatmaps_stay_where_nothing_is_drawn(self, place: Path) -> None:
+        words = ("score", "m.oneclass", "--heatmaps", "kept_heat")
+        assert oneclass(*words, "normal", cwd=place).returncode == 0
+        before = {file.name: file.read_bytes() for file in (place / "kept_heat").iterdir()}
+        (place / "notes.png").write_text("no image")
+        assert oneclass(*words, "notes.png", cwd=place).returncode == 3
+        after = {file.name: file.read_bytes() for file in (place / "kept_heat").iterdir()}
+        assert before == after
 
     def test_older_heatmaps_go_and_nothing_that_is_not_ours(self, place: Path) -> None:
         words = ("score", "m.oneclass", "--heatmaps", "twice")

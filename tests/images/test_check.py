@@ -12,7 +12,7 @@ from PIL import Image
 
 import damage
 from oneclass.images.alike import fingerprint
-from oneclass.images.check import CheckReport, check
+from oneclass.images.check import ROWS, CheckReport, check
 
 
 @pytest.fixture
@@ -192,3 +192,12 @@ def test_a_fingerprint_does_not_depend_on_brightness(shape: tuple[int, ...]) -> 
     a, b = fingerprint(pixels), fingerprint(2 * pixels + 20)
     assert a.shape == (256,)
     np.testing.assert_allclose(a, b, atol=2e-3)
+
+
+def test_what_is_not_shown_of_a_table_is_called_by_its_name(tmp_path: Path) -> None:
+    for side in range(20, 40):
+        Image.new("L", (side, side), 90).save(tmp_path / f"{side}.png")
+        (tmp_path / f"x.{side}").write_text("x")
+    told = check(tmp_path).text()
+    assert f"... and {20 - ROWS} more sizes\n" in told
+    assert f"... and {20 - ROWS} more endings\n" in told

@@ -18,6 +18,7 @@ from PIL import Image
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, MissingDependencyError, Prediction, load
+from oneclass.conformal.guarantee import HELD_OUT
 from oneclass.detector.predictions import digits
 from oneclass.errors import ImageError
 from oneclass.report import labels, plots
@@ -52,6 +53,8 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     assert f"{n_odd} of 9 images are anomalies" in text
     card = load(model).card
     assert card["calibration"]["guarantee"] in text
+    assert f"held-out images {HELD_OUT}; so many support no rate below" in text
+    assert "scored by half-spaces" not in text
     assert card["fit"]["images_sha256"] in text
     assert f"lies beyond the threshold, {digits(load(model).score_threshold)}." in text
     assert "this odd or odder" in text

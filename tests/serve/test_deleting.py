@@ -16,7 +16,7 @@ from oneclass.serve.records.database import FILE, Database
 from oneclass.serve.records.deletions import KEPT, Deletions
 from oneclass.serve.records.export import of_model
 from oneclass.serve.records.versions import Versions
-from serving import RAW, Place, filled_set, until
+from serving import RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
 
@@ -186,3 +186,86 @@ def test_a_folder_of_before_has_all_its_models(
     assert (version.name, version.deletion_id) == ("a", None)
     assert Deletions(database).all() == []
     database.close()
+
+
+@pytest.fixture
+def two(place: Place, model_file: Path, tmp_path: Path) -> Place:
+    """The model with a second version, which is not in use."""
+    content = another(model_file, tmp_path, 0.2)
+    assert place.client.put(f"{MODEL}/file", content=content, headers=RAW).json()["version"] == 2
+    return place
+
+
+def test_one_version_is_deleted_and_got_back(two: Place, images: Path) -> None:
+    old = two.client.post(
+        f"{MODEL}/score?version=2",
+        content=next((images / "odd").iterdir()).read_bytes(),
+        headers=RAW,
+    ).json()["predictions"][0]["id"]
+    folder, card = two.service.library.folder, two.client.get(MODEL).json()
+    before = names_in(folder)
+    assert 'data-delete="stripes" data-version="2">Delete version 2<' in two.page("/models/stripes")
+    gone = two.client.delete("/api/v1/models/stripes/versions/2").json()
+    assert (gone["model"], gone["versions"], gone["numbers"]) == ("stripes", 1, [2])
+    assert names_in(folder / "deleted") == {"stripes-2.oneclass"}
+    assert [one["version"] for one in two.client.get(MODEL).json()["versions"]] == [1]
+    assert two.score(next((images / "odd").iterdir())).is_success
+    answer = two.client.get(f"{MODEL}/versions/2/file")
+    assert (answer.status_code, answer.json()["error"]) == (404, "deleted")
+    assert "version 2 of stripes was deleted today" in answer.json()["message"]
+    assert two.client.delete(f"{MODEL}/versions/2").status_code == 404
+    assert two.client.delete(f"{MODEL}/versions/3").json()["error"] == "not_found"
+    text = two.page("/models")
+    assert "<b>stripes</b>, version 2: deleted today" in text
+    assert ">Get version 2 of stripes back<" in text
+    assert two.client.get(f"/api/v1/predictions/{old}/picture.png").is_success
+    assert two.client.post(f"/api/v1/deleted/{gone['id']}/restore").json() == card
+    assert names_in(folder) == before
+
+
+def test_the_version_in_use_is_not_deleted(two: Place) -> None:
+    def refused(number: int) -> str:
+        answer = two.client.delete(f"{MODEL}/versions/{number}")
+        assert (answer.status_code, answer.json()["error"]) == (409, "in_use")
+        return str(answer.json()["message"])
+
+    assert "version 1 of stripes is not deleted: it scores now." in refused(1)
+    assert 'data-version="1"' not in two.page("/models/stripes")
+    two.client.post(f"{MODEL}/take", json={"version": 2})
+    refused(2)
+    # One that is taken between the look and the deletion is not deleted, either.
+    assert two.service.deleting.delete("stripes", who="test", number=2) is None
+    assert deleted(two) == []
+    assert two.client.delete(f"{MODEL}/versions/1").is_success
+    refused(2)
+    assert [one["version"] for one in two.client.get(MODEL).json()["versions"]] == [2]
+
+
+def test_a_version_that_a_job_needs_is_not_deleted(
+    two: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = next((images / "odd").iterdir()).read_bytes()
+    assert two.client.post(f"{MODEL}/score?version=2", content=content, headers=RAW).is_success
+    monkeypatch.setattr(two.service.jobs, "next", lambda: None)
+    job = two.client.post(f"{MODEL}/report", json={"version": 2}).json()["id"]
+    answer = two.client.delete(f"{MODEL}/versions/2")
+    assert (answer.status_code, answer.json()["error"]) == (409, "in_use")
+    assert f"job {job} (report) on it has not ended" in answer.json()["message"]
+    assert two.client.delete(f"/api/v1/jobs/{job}").is_success
+    assert two.client.delete(f"{MODEL}/versions/2").is_success
+
+
+def test_a_version_that_is_got_back_alone_is_in_use(two: Place) -> None:
+    """It was never in use, and the one that was is deleted since."""
+    version = two.client.delete(f"{MODEL}/versions/2").json()["id"]
+    model = two.client.delete(MODEL).json()
+    assert model["numbers"] == [1]
+    assert two.client.post(f"/api/v1/deleted/{version}/restore").is_success
+    [one] = two.client.get(MODEL).json()["versions"]
+    assert (one["version"], one["serves"]) == (2, True)
+    assert "Version 2 is in use." in two.page("/models/stripes")
+    assert two.client.post(f"/api/v1/deleted/{model['id']}/restore").is_success
+    assert {v["version"]: v["serves"] for v in two.client.get(MODEL).json()["versions"]} == {
+        1: False,
+        2: True,
+    }

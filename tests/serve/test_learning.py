@@ -6,8 +6,11 @@ import html
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -477,6 +480,35 @@ def test_what_a_version_that_waits_has_learnt_is_not_learnt_again(
     write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
     review_all(place, tmp_path / "more", "false_alarm")
     assert place.client.post(update, json={"yes": True}).is_success
+
+
+def test_of_updates_asked_for_at_once_one_is_queued(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "false", stripes(3, seed=11, upright=False))
+    review_all(place, tmp_path / "false", "false_alarm")
+    monkeypatch.setattr(place.service.jobs, "next", lambda: None)  # none of them begins
+    lessons, update = place.service.lessons("stripes"), "/api/v1/models/stripes/update"
+    unfinished, both = place.service.jobs.unfinished, threading.Barrier(2)
+
+    def slowly() -> list[dict[str, Any]]:
+        found = unfinished()
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # until the other has looked, too, if it may
+        return found
+
+    monkeypatch.setattr(place.service.jobs, "unfinished", slowly)
+    asked = [{"yes": True, "predictions": [lesson.id]} for lesson in lessons[:2]]
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda one: place.client.post(update, json=one), asked))
+    [queued] = [job for job in unfinished() if job["kind"] == "update"]
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    [refused] = [answer.json() for answer in answers if answer.status_code == 409]
+    assert refused["error"] == "updating"
+    assert f"job {queued['id']} learns other false alarms of stripes" in refused["message"]
+    # The same again is the job that waits; all of them are others.
+    again = [place.client.post(update, json=one) for one in (*asked, {"yes": True})]
+    assert sorted(answer.status_code for answer in again) == [200, 409, 409]
 
 
 def test_a_model_with_a_network_of_its_own_is_told_what_a_server_has(

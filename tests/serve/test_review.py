@@ -113,3 +113,25 @@ def test_unsure_ones_can_be_looked_at_again(place: Place, images: Path) -> None:
     assert f'href="/p/{number}"' in part
     say(place, number, "real")
     assert "Look again" not in place.page(LESSONS)
+
+
+def test_what_was_said_leads_to_those_it_was_said_of(learnt: Place, images: Path) -> None:
+    odd = sorted((images / "odd").iterdir())
+    text = learnt.page(LESSONS)
+    address = "/score?model=stripes&amp;review="
+    assert re.findall(rf'href="{re.escape(address)}(\w+)"><b>(\d+)<', text) == [
+        ("real", "2"),
+        ("false_alarm", "3"),
+    ]
+    assert "<b>0</b><span>unsure</span>" in text
+    real = learnt.page(address.replace("&amp;", "&") + "real")
+    assert "Only those that you called really odd, or missed." in real
+    assert {file.name for file in odd[:2]} == set(re.findall(r"<bdi>(.*?)</bdi>", real))
+    # The same list beside a picture, in its next part, and with only the odd ones.
+    assert 'data-review="real"' in real
+    assert set(re.findall(r'href="/p/\d+\?(.*?)"', real)) == {"review=real"}
+    false = "/parts/tiles?model=stripes&review=false_alarm"
+    assert learnt.page(false).count("data-id") == 3
+    assert learnt.page(f"{false}&only=true").count("data-id") == 2  # one was called good
+    assert "You called none so." in learnt.page("/score?model=stripes&review=unsure")
+    assert learnt.client.get("/score?model=stripes&review=good").status_code == 422

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from conftest import stripes, write_images
+from oneclass.serve.work.drawing import small_of
 from oneclass.serve.work.jobs.sets import FORGOTTEN
 from serving import Place, filled_set, until
 
@@ -65,3 +73,79 @@ def test_sets_are_listed_newest_first_until_their_time_is_over(
     assert [one["id"] for one in listed(place)] == [new]
     assert place.client.delete(f"/api/v1/sets/{new}").json() == {"done": True}
     assert listed(place) == []
+
+
+def picture_at(place: Place, address: str) -> Image.Image:
+    answer = place.client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), answer.text
+    return Image.open(BytesIO(answer.content))
+
+
+def test_images_that_look_alike_are_shown(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(6, seed=5))
+    [first, *_] = sorted((tmp_path / "good").iterdir())
+    shutil.copy(first, first.with_name("a copy & more.png"))
+    Image.new("L", (800, 400), 90).save(tmp_path / "good/z wide.png")
+    number = filled_set(place, tmp_path / "good")
+    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": number}).json()["id"])
+    text = place.page(f"/parts/check/{job['id']}")
+    shown = [html.unescape(address) for address in re.findall(r'<img src="(.*?)"', text)]
+    assert len(shown) == 3  # the wide one, of a rarer size, and the two that are one
+    assert "2 with the same pixels" in text
+    assert picture_at(place, shown[0]).size == (256, 128)
+    one, other = (np.asarray(picture_at(place, address)) for address in shown[1:])
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(one, np.asarray(Image.open(first)))
+    # Its name is its whole address: one that was taken out has none.
+    assert place.client.delete(shown[0].removesuffix("/picture.png")).is_success
+    assert place.client.get(shown[0]).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.full((30, 40), 4095, np.uint16),
+        np.arange(1200, dtype=np.uint16).reshape(30, 40) * 3,
+        np.full((30, 40), -2.5, np.float32),
+        np.linspace(-1, 7, 1200, dtype=np.float32).reshape(30, 40),
+        np.zeros((1, 1), np.uint8),
+    ],
+)
+def test_an_image_of_any_depth_has_a_small_picture(tmp_path: Path, pixels: NDArray[Any]) -> None:
+    Image.fromarray(pixels).save(tmp_path / "one.tif")
+    with Image.open(BytesIO(small_of(tmp_path / "one.tif", "one.tif"))) as small:
+        assert small.size == pixels.shape[::-1]
+        assert small.mode == "L"
+        seen = np.asarray(small).astype(int)
+    rises = np.diff(seen.ravel())
+    assert (rises >= 0).all()  # as the pixels do
+    assert seen.max() - seen.min() > 200 or pixels.min() == pixels.max()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../oneclass.sqlite",
+        "..%2Foneclass.sqlite",
+        "%2E%2E%2F%2E%2E%2Foneclass.sqlite",
+        "..%5Coneclass.sqlite",
+        "%2Fetc%2Fpasswd",
+        "..",
+        ".",
+        "%00",
+        "nothing.png",
+    ],
+)
+def test_only_what_lies_in_a_set_is_shown(place: Place, tmp_path: Path, name: str) -> None:
+    write_images(tmp_path / "good", stripes(2, seed=5))
+    number, other = (filled_set(place, tmp_path / "good") for _ in range(2))
+    secret = place.service.sets.folder(number).parent / "secret.png"
+    shutil.copy(next((tmp_path / "good").iterdir()), secret)
+    [theirs, *_] = place.service.sets.folder(other).iterdir()
+    for asked in (name, "..%2Fsecret.png", f"..%2F{other}%2F{theirs.name}", theirs.name):
+        answer = place.client.get(f"/api/v1/sets/{number}/images/{asked}/picture.png")
+        assert answer.status_code in (404, 405, 422), (asked, answer.text)
+        assert answer.headers["content-type"] == "application/json"
+    for key in ("..", "%2E%2E", number[:-1], f"{number}%2F..%2F{other}"):
+        answer = place.client.get(f"/api/v1/sets/{key}/images/{theirs.name}/picture.png")
+        assert answer.status_code in (404, 422), (key, answer.text)

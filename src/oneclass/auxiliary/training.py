@@ -118,7 +118,7 @@ def train_backbone(
     """
     with processes(options.device) as (rank, world):
         machine = choose_machine(options.device, options.precision, options.compiled, rank, world)
-        check_writable(file)
+        check_writable(file, ".onnx")
         check_replaces(file, "ONNX file", ONNX_START)
         with translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -78,7 +78,7 @@ def import_network(file: Path, out: Path, options: ImportOptions) -> Backbone:
         ModelFileError: the file is damaged, or no such network.
         MissingDependencyError: a `.mat` needs the package onnx.
     """
-    check_writable(out)
+    check_writable(out, ".onnx")
     check_replaces(out, "ONNX file", ONNX_START)
     try:
         with file.open("rb") as opened:

@@ -23,7 +23,7 @@ from oneclass.cli.measuring.paper import paper
 from oneclass.cli.report import report
 from oneclass.cli.score import score
 from oneclass.cli.serve import serve
-from oneclass.cli.talk.slips import OTHER_WORDS, as_ours, on_missing, on_option
+from oneclass.cli.talk.slips import OTHER_WORDS, as_ours, on_help, on_missing, on_option
 from oneclass.cli.train import train
 from oneclass.cli.update import update
 from oneclass.cli.verify import verify
@@ -53,6 +53,7 @@ class Commands(click.Group):
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
+        given = ctx.args  # what follows the first word; click forgets it on the way
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
@@ -60,6 +61,12 @@ class Commands(click.Group):
             if told is None:
                 raise
             told = f"No such option {error.option_name!r}. {told}"
+            raise click.UsageError(told, error.ctx) from None
+        except click.NoSuchCommand as error:
+            if error.command_name != "help":
+                raise
+            group = [ctx.invoked_subcommand] if error.ctx not in (None, ctx) else []
+            told = on_help([*filter(None, group), *given])
             raise click.UsageError(told, error.ctx) from None
         except click.MissingParameter as error:
             told = on_missing(error)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from oneclass.cli.talk.console import print_data, progress, say
-from oneclass.cli.talk.parameters import Here, Numbers, Size
+from oneclass.cli.talk.parameters import Here, Numbers, OneOf, Size
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
@@ -41,7 +41,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--std", type=Numbers(), help="Divided by, in units of [0, 1]."),
         click.option(
             "--interpolation",
-            type=click.Choice(["nearest", "bilinear", "bicubic", "lanczos"]),
+            type=OneOf(["nearest", "bilinear", "bicubic", "lanczos"]),
             help="Of the resizing.  [default: bilinear]",
         ),
         click.option("--licence", help="Of the weights."),
@@ -165,7 +165,7 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
 
     options = ImportOptions(**said)
     preprocessing = Preprocessing.from_json(checked_preprocessing({}, options))
-    check_writable(Path(out))
+    check_writable(Path(out), ".onnx")
     check_replaces(Path(out), "ONNX file", ONNX_START)
     record = {
         "name": options.name or Path(out).stem,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Here, Size, setting_option
+from oneclass.cli.talk.parameters import Here, OneOf, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["onnx", "openvino", "web"]),
+    type=OneOf(["onnx", "openvino", "web"]),
     default="onnx",
     show_default=True,
     help="One ONNX file, OpenVINO's two, or a folder with a page that judges in the browser.",
 )
 @click.option(
     "--layout",
-    type=click.Choice(["NHWC", "NCHW"], case_sensitive=False),
+    type=OneOf(["NHWC", "NCHW"], case_sensitive=False),
     default="NHWC",
     show_default=True,
     help="Order of the axes of the images that it will be given.",
@@ -104,7 +104,7 @@ def export(
             "add --format openvino."
         )
     detector = load(model, backbone=backbone, threads=threads)
-    check_writable(place)
+    check_writable(place, ".onnx" if kind == "onnx" else ".xml")
     if kind == "onnx":
         check_replaces(place, "ONNX file", ONNX_START)
     else:

@@ -68,7 +68,7 @@ def report(
     detector = load(model, backbone=backbone, threads=threads)
     truth = _truth(labels, normal)
     if Path(run_dir).is_dir():
-        check_writable(file)
+        check_writable(file, ".html")
         check_replaces(file, "page", b"<")
     with progress("report") as show:
         made = write_report(

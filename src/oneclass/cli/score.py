@@ -127,7 +127,7 @@ def score(
         started=started,
     )
 
-    _say_left_out(detector, sources, errors, out)
+    _say_left_out(detector, sources, errors, out if predictions else None)
     if verbose:
         done = {"imports": imported - began, "model and network": loaded - imported}
         done["images"] = time.perf_counter() - loaded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import print_data, say
-from oneclass.cli.talk.parameters import BYTES, DURATION, Here
+from oneclass.cli.talk.parameters import BYTES, DURATION, Here, OneOf
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system.names import count
 
@@ -118,7 +118,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["read", "score", "review", "learn"]),
+    type=OneOf(["read", "score", "review", "learn"]),
     help="What it may do, several times if need be.  [default: all]",
 )
 @click.option("--expires", type=DURATION, help="When it ends.  [default: never]")

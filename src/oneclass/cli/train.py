@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
-from oneclass.cli.talk.parameters import Here, Size, setting_option
+from oneclass.cli.talk.parameters import Here, OneOf, Size, setting_option
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -58,7 +58,7 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
+    type=OneOf(["auto", "fp32", "bf16"]),
     default="auto",
     show_default=True,
     help="bf16 where the hardware computes in it.",

@@ -74,7 +74,7 @@ def verify(
             "(13.0 changed it): a grey level's difference here and there."
         )
     if table is not None:
-        check_writable(Path(table))
+        check_writable(Path(table), ".csv")
         check_replaces(Path(table), "table of differences", COLUMNS[0].encode())
     sources = gather(list(inputs))
     with progress("verify") as show:

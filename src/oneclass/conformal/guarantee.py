@@ -11,6 +11,8 @@ from oneclass.conformal.calibration import PARTS, Method, threshold_rank
 from oneclass.system.names import count, percent
 
 CONFIDENCE = 0.95
+HELD_OUT = "(each judged by a part of the model that had not learnt it)"
+"""What a held-out image is, where one is first met."""
 FOLDS = 5
 """Of models with sister models."""
 
@@ -82,7 +84,8 @@ def _proven(bound: float, n: int) -> str:
     """The theorem, for people: exchangeable is "of the same kind", the mean is over all fits."""
     return (
         f"Of new normal images of the same kind, at most {percent(bound)} are called anomalies, "
-        f"on average over models made like this one ({count(n, 'held-out image')} each)."
+        "on average over models made like this one. Each of these has "
+        f"{count(n, 'held-out image')} {HELD_OUT}."
     )
 
 

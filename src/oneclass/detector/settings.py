@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
 from oneclass.system.host.workers import worker_count
+from oneclass.system.names import did_you_mean
 from oneclass.system.places import is_address
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def one_of(words: Sequence[str]) -> Check:
 
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in words:
-            raise InputError(f"{name} is {value!r}: expected one of {', '.join(words)}.")
+            near = did_you_mean(str(value), words)
+            raise InputError(f"{name} is {value!r}: expected one of {', '.join(words)}.{near}")
         return value
 
     return check

@@ -121,7 +121,8 @@ class CheckReport:
                 len(self.sizes) > 1,
                 f"{len(self.sizes)} sizes, from {_size(self.sizes, min)} to "
                 f"{_size(self.sizes, max)} (width x height): all are resized to one, so "
-                "parts of the same size must look the same size. Crop alike, or take one camera.",
+                "a part looks larger in a small picture than in a large one. Crop alike, or take "
+                "one camera.",
             ),
             (
                 "JPEG" in self.formats and len(self.formats) > 1,
@@ -137,9 +138,10 @@ class CheckReport:
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
                 f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
-                "picture is no further evidence. This goes by small pictures; learning goes by "
-                "what its network sees, may find more or fewer, and counts those that it finds "
-                "once. Give more different pictures rather than altered copies.",
+                "picture is no further evidence. They count once where they are learnt. (This "
+                "compares reduced pictures; 'oneclass fit' compares what its network sees, and "
+                "may find more or fewer.) Give more different pictures rather than altered "
+                "copies.",
             ),
             (
                 self.constant,
@@ -203,8 +205,8 @@ class CheckReport:
             lines += _table(name, table)
         lines += ["", *(f"  {line}" for line in self.special)] if self.special else []
         if self.ignored:
-            names = {suffix or "no suffix": n for suffix, n in self.ignored.items()}
-            lines += ["", "Not taken for images:", *_table("suffix", names)]
+            names = {suffix or "none": n for suffix, n in self.ignored.items()}
+            lines += ["", "Not taken for images:", *_table("ending", names)]
         for kind, paths in self.rarer.items():
             lines += ["", f"Of the rarer kind, {kind}:", *_names(paths)]
         for group in self.duplicates[:SHOWN]:
@@ -368,7 +370,7 @@ def _table(name: str, table: Mapping[str, int]) -> list[str]:
     rows = [f"  {'':8}{key:<14}{n:>7}" for key, n in list(table.items())[:ROWS]]
     if rows:
         rows[0] = f"  {name:<8}" + rows[0][10:]
-    return rows + [f"        {line}" for line in _more(len(table), "kind", shown=ROWS)]
+    return rows + [f"        {line}" for line in _more(len(table), name, shown=ROWS)]
 
 
 def _names(names: Iterable[object]) -> list[str]:
@@ -377,7 +379,7 @@ def _names(names: Iterable[object]) -> list[str]:
 
 
 def _more(n: int, one: str, many: str | None = None, *, shown: int = SHOWN) -> list[str]:
-    return [f"  ... and {n - shown} more {plural(n - shown, one, many)}"] if n > shown else []
+    return [f"  ... and {count(n - shown, f'more {one}', many and f'more {many}')}"] * (n > shown)
 
 
 def _images(n: int) -> str:

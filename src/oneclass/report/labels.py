@@ -11,6 +11,7 @@ from pathlib import Path
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
+from oneclass.system.names import near_path
 from oneclass.system.texts import read_table, same_name, why
 
 NORMAL, ANOMALY = "normal", "anomaly"
@@ -37,6 +38,7 @@ LETTERS = 2
 SHOWN, SHOWN_KINDS, SAID = 3, 10, 100
 """Names, kinds and letters that a message repeats."""
 HERE = Path()
+EXPECTED = "Expected a CSV file with the columns path and label."
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
 
@@ -147,7 +149,7 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
         InputError: the table cannot be read, a word in it is none of those, it contradicts itself,
             or it names none of the scored images.
     """
-    file = file if file.exists() or not (base / file).exists() else base / file
+    file = _table(file, base)
     exact, alike = _scored(predictions, base)
     truth, unmatched = Truth(), []
     said: dict[str, tuple[int, str]] = {}
@@ -179,6 +181,26 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     return truth
 
 
+def _table(file: Path, base: Path) -> Path:
+    """Where the table lies: as seen from here, or else from where the images were scored.
+
+    Raises:
+        InputError: in neither place.
+    """
+    places = [file, base / file]
+    for place in places:
+        if place.exists():
+            return place
+    near = next(filter(None, map(near_path, places)), "")
+    meant = f" Did you mean {near}?" if near else ""
+    if file.is_absolute() or _real(str(places[0])) == _real(str(places[1])):
+        raise InputError(f"labels {file}: there is no such file.{meant} {EXPECTED}")
+    raise InputError(
+        f"labels {file}: there is no such file here, nor in {base}, where the images were "
+        f"scored.{meant} {EXPECTED}"
+    )
+
+
 def told_unmatched(truth: Truth) -> str:
     """How many rows of the table name no scored image, and the first of them."""
     names = ", ".join(truth.unmatched[:SHOWN])
@@ -197,10 +219,7 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
     try:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file with the columns "
-            "path and label."
-        ) from error
+        raise InputError(f"labels {file}: cannot be read ({why(error)}). {EXPECTED}") from error
     found = [name for name in COLUMNS if name in columns]
     if not found or "path" not in columns:
         raise InputError(

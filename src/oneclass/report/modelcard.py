@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from oneclass.conformal.guarantee import HELD_OUT
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
@@ -38,9 +39,8 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         (
             "Calibration",
             f"{_method(calibration['method'])}, "
-            f"{count(calibration['n_held_out'], 'held-out image')} (each scored by half-spaces "
-            "that had not learnt it); so many support no rate below "
-            f"{percent_up(calibration['lowest_false_alarms'])}",
+            f"{count(calibration['n_held_out'], 'held-out image')} {HELD_OUT}; so many support "
+            f"no rate below {percent_up(calibration['lowest_false_alarms'])}",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),
         ("Proven", calibration["guarantee"]),
@@ -82,7 +82,7 @@ def _unclear(card: dict[str, Any]) -> str:
 def _method(name: str) -> str:
     known = {
         "split": "split conformal",
-        "parts": "half-spaces by parts, each image scored by those of the other parts",
+        "parts": "by parts, each image judged by what the others had learnt",
         "cross": "cross-conformal (CV+)",
     }
     return known.get(name, name)

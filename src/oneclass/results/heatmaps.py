@@ -59,28 +59,28 @@ class HeatmapFolder:
     """A folder that fills with one overlay and one map an image."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder, and take older heatmaps, index and regions out of it.
-
-        Only what the older index names goes, and of that only what was drawn here.
+        """Make the folder.
 
         Raises:
             InputError: it cannot be made or written to.
         """
         make_folder(folder)
-        with translated_errors(folder):
-            _remove_older(folder)
-            for name in (INDEX, REGIONS):
-                (folder / name).unlink(missing_ok=True)
         self.folder = folder
         self._regions: list[str] = []
         self._rows: list[tuple[str, ...]] = []
 
     def add(self, drawn: Drawn) -> None:
-        """Write one image's two files.
+        """Write one image's two files; the first takes what is older out of the folder.
+
+        Only what the older index names goes, and of that only what was drawn here. Where no image
+        can be drawn, all of it stays.
 
         Raises:
+            InputError: the folder cannot be written to.
             StorageError: the disk is full.
         """
+        if not self._rows:
+            self._end_older()
         name = f"{len(self._rows) + 1:06}_{_safe(drawn.prediction.path)}"
         for ending, content in drawn.files.items():
             with whole_file(self.folder / f"{name}.{ending}", flush=False) as file:
@@ -93,11 +93,14 @@ class HeatmapFolder:
     def finish(self) -> None:
         """Write regions.jsonl, if the model has a threshold, and index.csv, each whole.
 
-        Where the index stands, all files that it names are on the disk.
+        Where the index stands, all files that it names are on the disk. One of an older run stays
+        where nothing was drawn.
 
         Raises:
             StorageError: the disk is full.
         """
+        if not self._rows and (self.folder / INDEX).exists():
+            return
         flush_files(self.folder / name for row in self._rows for name in row[-2:])
         if self._regions:
             with whole_file(self.folder / REGIONS) as file:
@@ -105,6 +108,12 @@ class HeatmapFolder:
                     file.write(f"{line}\n".encode("utf-8", "backslashreplace"))
         with whole_file(self.folder / INDEX) as file:
             file.write(csv_text(COLUMNS, self._rows))
+
+    def _end_older(self) -> None:
+        with translated_errors(self.folder):
+            _remove_older(self.folder)
+            for name in (INDEX, REGIONS):
+                (self.folder / name).unlink(missing_ok=True)
 
 
 def _remove_older(folder: Path) -> None:

@@ -20,7 +20,7 @@ from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.host.machine import environment
-from oneclass.system.names import near_path
+from oneclass.system.names import near_path, plural
 from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
@@ -31,6 +31,8 @@ PAGE = "report.html"
 OLDER_PAGE = '<p class="banner" id="older" hidden>'
 OLDER_PAGE_SHOWN = OLDER_PAGE.replace(" hidden", "")
 EXPECTED = "Expected a folder that 'oneclass score MODEL IMAGES -o FOLDER' wrote."
+READ = ("run.json", "predictions.jsonl", "errors.csv")
+"""The files of a run that are read again; predictions.csv is for people."""
 ERROR_COLUMNS = ("path", "reason", "detail")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -129,6 +131,15 @@ def _write_all(
     _write(folder / "run.json", [_line(told)])
 
 
+def scored_in(folder: Path) -> int:
+    """How many images the run in this folder scored; 0 where no run was written to its end."""
+    file = folder / "run.json"
+    try:
+        return int(json.loads(file.read_bytes())["scored"]) if file.exists() else 0
+    except (OSError, KeyError, TypeError, ValueError):
+        return 0
+
+
 @dataclass(frozen=True)
 class Run:
     """What a scoring run left on disk.
@@ -168,6 +179,9 @@ def read_run(folder: Path) -> Run:
             f"{folder / 'predictions'}. Read it with what reads Parquet, or score into another "
             "folder without --parquet for what is read here."
         )
+    if missing := [name for name in READ if not (folder / name).exists()]:
+        are = f"{' and '.join(missing)} {plural(len(missing), 'is', 'are')}"
+        raise InputError(f"{folder}: holds no complete scoring run: {are} missing. {EXPECTED}")
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         for name in ("predictions.jsonl", "errors.csv"):

@@ -96,13 +96,17 @@ def flush_files(paths: Iterable[Path]) -> None:
             os.fsync(file.fileno())
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, ending: str = "") -> None:
     """Find out before hours of work whether `path` can be written at their end.
+
+    Args:
+        path: to be written.
+        ending: of such a file's name, for the advice where `path` is a folder.
 
     Raises:
         InputError: it cannot; the message says why.
     """
-    with translated_errors(path):
+    with translated_errors(path, ending):
         if isinstance(path, Remote):
             check_can_write(path)
         else:
@@ -134,8 +138,13 @@ def check_replaces(path: Path, kind: str, *beginnings: bytes) -> None:
 
 
 @contextmanager
-def translated_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusals to write `path` into errors that say what to do."""
+def translated_errors(path: Path, ending: str = "") -> Iterator[None]:
+    """Turn the system's refusals to write `path` into errors that say what to do.
+
+    Args:
+        path: to be written.
+        ending: as for `check_writable`.
+    """
     try:
         yield
     except OSError as error:
@@ -157,7 +166,7 @@ def translated_errors(path: Path) -> Iterator[None]:
         if isinstance(error, IsADirectoryError):
             raise InputError(
                 f"cannot write {path}: {reason}, and a file is to be written. Give a file name, "
-                f"too, such as {path / 'NAME'}."
+                f"too, such as {path / f'NAME{ending}'}."
             ) from error
         raise InputError(
             f"cannot write {path}: {reason}. Give a place that exists and may be written to."

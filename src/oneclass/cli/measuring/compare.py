@@ -18,7 +18,7 @@ from oneclass.cli.talk.console import (
     say,
     say_errors,
 )
-from oneclass.cli.talk.parameters import setting_option
+from oneclass.cli.talk.parameters import OneOf, setting_option
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed
@@ -48,7 +48,7 @@ HEADS = tuple(column.head for column in COLUMNS)
     "--rows",
     "views",
     multiple=True,
-    type=click.Choice(["image", "patches", "both"]),
+    type=OneOf(["image", "patches", "both"]),
     help="What to compare; repeatable.  [default: all three]",
 )
 @click.option(

@@ -12,6 +12,7 @@ import click
 from oneclass.detector import settings
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import did_you_mean
 from oneclass.system.places import Remote, is_address, place
 
 
@@ -27,8 +28,20 @@ class Size(click.ParamType[tuple[int, int]]):
         if len(parts) in (1, 2) and all(part.isdecimal() and int(part) > 0 for part in parts):
             return int(parts[0]), int(parts[-1])
         raise click.BadParameter(
-            f"{value!r}: expected HEIGHTxWIDTH in pixels, such as 64x64, or one number.", ctx, param
+            f"{value!r}: expected HEIGHTxWIDTH in pixels, such as 64x64, or one number for both; "
+            "each above 0.",
+            ctx,
+            param,
         )
+
+
+class OneOf(click.Choice[str]):
+    """One word of several; of a near miss it is said which was meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """As click says it, with the word that was meant."""
+        told = super().get_invalid_choice_message(value, ctx)
+        return told + did_you_mean(str(value), self.choices)
 
 
 class Here(click.Path):
@@ -127,7 +140,7 @@ DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 
 
 TYPES: Mapping[str, click.ParamType[Any] | type] = {
-    "rows": click.Choice(settings.ROWS),
+    "rows": OneOf(settings.ROWS),
     "grid": int,
     "size": Size(),
     "tiles": int,
@@ -136,9 +149,9 @@ TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "false_alarms": Share(),
     "seed": int,
     "threads": int,
-    "runtime": click.Choice((settings.AUTO, *settings.RUNTIMES)),
-    "precision": click.Choice((settings.AUTO, *settings.PRECISIONS)),
-    "row_dtype": click.Choice(settings.ROW_DTYPES),
+    "runtime": OneOf((settings.AUTO, *settings.RUNTIMES)),
+    "precision": OneOf((settings.AUTO, *settings.PRECISIONS)),
+    "row_dtype": OneOf(settings.ROW_DTYPES),
 }
 """How a setting is read from a word; what is not here is a text."""
 METAVARS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oneclass.cli.talk.console import is_terminal, print_data, progress, say
 from oneclass.errors import ImageError
@@ -71,14 +71,27 @@ def score_into(
                 detector, predictions, errors, started=started, finished=finished
             )
             if parts is None:
-                replaced = (place(out) / "run.json").exists()
-                runs.write_run(place(out), predictions, errors, record)
-                if replaced:
-                    say(f"the earlier run in {out} was replaced.")
+                _write_run(out, predictions, errors, record)
             else:
                 parts.finish()
                 runs.write_record(place(out), errors, record)
     return predictions, errors, finished
+
+
+def _write_run(
+    out: str, predictions: Scored, errors: list[ImageError], record: dict[str, Any]
+) -> None:
+    """Write the run and say what became of an earlier one, which nothing scored takes away."""
+    from oneclass.results import runs
+
+    folder = place(out)
+    if not predictions and runs.scored_in(folder):
+        say(f"the earlier run in {out} was kept; nothing was written.")
+        return
+    replaced = (folder / "run.json").exists()
+    runs.write_run(folder, predictions, errors, record)
+    if replaced:
+        say(f"the earlier run in {out} was replaced.")
 
 
 def _score_all(

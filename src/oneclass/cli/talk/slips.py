@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,16 @@ def as_ours(word: str) -> str:
     return "out" if word == "output" else word
 
 
+def on_help(words: Sequence[str]) -> str:
+    """What to say of `oneclass help fit`, and of `oneclass backbone help import`.
+
+    Args:
+        words: of the command line, the one word `help` among them or not.
+    """
+    rest = [word for word in words if word != "help"]
+    return f"No such command 'help'. Try: {as_typed(['oneclass', *rest, '--help'])}"
+
+
 def on_missing(error: click.MissingParameter) -> str | None:
     """The command as it should be, where one was not told its images or what to write; else None.
 
@@ -95,6 +105,8 @@ def on_missing(error: click.MissingParameter) -> str | None:
     ctx = error.ctx
     if ctx is None or error.param is None:
         return None
+    if isinstance(named := error.param.envvar, str):
+        return f"Give it, or let the environment variable {named} name it."
     words = _EXAMPLES.get((str(ctx.command.name), str(error.param.name)))
     return f"Try: {as_typed(['oneclass', *words(ctx.params)])}" if words else None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.guarantee import HELD_OUT
 from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
@@ -21,9 +22,6 @@ from oneclass.system.names import count, percent, percent_up, plural
 
 OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
 """What `--rows` may be, in words."""
-HELD_OUT = "(each judged by a part of the model that had not learnt it)"
-"""What a held-out image is, where one is first met."""
-
 
 ARRAYS = {
     "calm": "what normal images look like at each place of a heatmap",

@@ -126,7 +126,7 @@ def check_model_place(path: Path) -> None:
     Raises:
         InputError: it cannot, or another kind of file is there.
     """
-    check_writable(path)
+    check_writable(path, ".oneclass")
     check_replaces(path, "model", MAGIC)
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from oneclass.detector.predictions import digits
+from oneclass.serve.api.predictions import PNG, UNCHANGING
 from oneclass.serve.api.schemas import (
     CheckIn,
     Done,
@@ -22,10 +23,12 @@ from oneclass.serve.api.schemas import (
     UpdateIn,
     responses,
 )
+from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
 from oneclass.serve.web.dependencies import Reader, Reviewer, Teacher, TheService
 from oneclass.serve.web.problems import WORDS, ProblemError
+from oneclass.serve.work import drawing
 from oneclass.serve.work.lessons import Lesson
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
@@ -57,6 +60,13 @@ async def add_to_set(key: str, request: Request, service: TheService, holder: Te
         name = name_of(request.headers)
         count = await asyncio.to_thread(service.sets.add, key, name, file)
     return SetOut(id=key, images=count)
+
+
+@router.get("/sets/{key}/images/{name}/picture.png", response_class=Response, responses=responses())
+def get_set_picture(key: str, name: str, service: TheService, holder: Teacher) -> Response:
+    """A small picture of one image of a set, by the name of its file as a check tells it."""
+    small = drawing.small_of(service.sets.file(key, name), name)
+    return Response(small, media_type=PNG, headers=UNCHANGING)
 
 
 @router.delete("/sets/{key}/images/{name}", responses=responses())
@@ -94,9 +104,13 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
     """Learn reviewed false alarms into a new version, compared with the one in use on all reviews.
 
     The new version does not serve until it is taken. What waits or runs already is not asked for
-    twice: the answer is that job.
+    twice: the answer is that job. One of other false alarms is refused until that has ended.
     """
-    version = version_of(service, name)
+    with service.updating:
+        return _update(service, version_of(service, name), asked)
+
+
+def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
     if not service.library.can_learn(version):
         raise ProblemError(
             409,
@@ -104,7 +118,7 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
             "this version came without the rows of what it learnt, as uploaded ones do: learn a "
             "new one from all good images.",
         )
-    lessons = service.lessons(name)
+    lessons = service.lessons(version.name)
     if asked.predictions is not None:
         chosen = set(asked.predictions)
         lessons = [lesson for lesson in lessons if lesson.id in chosen]
@@ -120,11 +134,27 @@ def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teache
         )
     if not asked.yes:
         _ask([lesson for lesson in lessons if lesson.far])
-    request = {"version_id": version.id, "learn": sorted(images)}
+    return _queued_once(service, version, {"version_id": version.id, "learn": sorted(images)})
+
+
+def _queued_once(service: Service, version: Version, request: dict[str, Any]) -> JobOut:
+    """The job of an update, that of before where the same one has not ended.
+
+    Raises:
+        ProblemError: an update of other false alarms has not ended.
+    """
     for job in service.jobs.unfinished():
-        if (job["kind"], job["request"]) == ("update", request):
+        if (job["kind"], job["name"]) != ("update", version.name):
+            continue
+        if job["request"] == request:
             return job_out(job)
-    return _queued(service, "update", name, request)
+        raise ProblemError(
+            409,
+            "updating",
+            f"job {job['id']} learns other false alarms of {version.name}: wait until it has "
+            "ended, or cancel it, and ask again.",
+        )
+    return _queued(service, "update", version.name, request)
 
 
 def _ask(far: list[Lesson]) -> None:

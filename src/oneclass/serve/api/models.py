@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -110,20 +111,40 @@ def delete_model(name: str, service: TheService, holder: Teacher) -> DeletionOut
         raise ProblemError(
             409, "in_use", f"{name} is not deleted: {'; '.join(uses)}. End that first."
         )
-    number = service.deleting.delete(name, who=holder.name)
+    return _deleted(service, name, service.deleting.delete(name, who=holder.name))
+
+
+@router.delete("/models/{name}/versions/{number}", responses=responses(404, 409))
+def delete_version(name: str, number: int, service: TheService, holder: Teacher) -> DeletionOut:
+    """Delete one version, unless it is in use; for 30 days it can be got back. Its verdicts and
+    reviews stay in the records.
+    """
+    if uses := service.deleting.uses_of(version_of(service, name, number)):
+        raise ProblemError(
+            409,
+            "in_use",
+            f"version {number} of {name} is not deleted: {'; '.join(uses)}. Let another version "
+            "serve first, or wait until the job has ended.",
+        )
+    return _deleted(service, name, service.deleting.delete(name, who=holder.name, number=number))
+
+
+def _deleted(service: Service, name: str, number: int | None) -> DeletionOut:
+    if number is None:
+        raise ProblemError(409, "in_use", "it came into use, or was deleted, a moment ago.")
     service.events.tell("model", name=name)
-    return _deletion(one_of(service.deleting.deletions.one, number, "deletion"))
+    return deletion_out(one_of(service.deleting.deletions.one, number, "deletion"))
 
 
 @router.get("/deleted", responses=responses())
 def list_deleted(service: TheService, holder: Reader) -> DeletionsOut:
     """List the deleted models that can be got back, the newest first."""
-    return DeletionsOut(deleted=[_deletion(row) for row in service.deleting.deletions.all()])
+    return DeletionsOut(deleted=[deletion_out(row) for row in service.deleting.deletions.all()])
 
 
 @router.post("/deleted/{number}/restore", responses=responses(404))
 def restore_model(number: int, service: TheService, holder: Teacher) -> ModelOut:
-    """Get a deleted model back; one that was learnt under its name meanwhile goes on serving."""
+    """Get what was deleted back; what was learnt under its name meanwhile goes on serving."""
     deletion = one_of(service.deleting.deletions.one, number, "deletion")
     check_name(deletion["name"], service.names())
     service.deleting.take_back(deletion, who=holder.name)
@@ -131,11 +152,14 @@ def restore_model(number: int, service: TheService, holder: Teacher) -> ModelOut
     return get_model(deletion["name"], service, holder)
 
 
-def _deletion(row: Row) -> DeletionOut:
+def deletion_out(row: Row) -> DeletionOut:
+    """What was deleted as JSON."""
+    numbers = json.loads(row["numbers"])
     return DeletionOut(
         id=row["id"],
         model=row["name"],
-        versions=row["versions"],
+        versions=len(numbers),
+        numbers=numbers,
         at=row["at"],
         who=row["who"],
         until=row["until"],

@@ -120,18 +120,19 @@ class ModelsOut(BaseModel):
 
 
 class DeletionOut(BaseModel):
-    """A model that was deleted and can be got back."""
+    """A model, or a version of one, that was deleted and can be got back."""
 
     id: int
     model: str
-    versions: int = Field(description="How many went with it.")
+    versions: int = Field(description="How many went.")
+    numbers: list[int] = Field(description="Which ones.")
     at: float = Field(description="Seconds since 1970.")
     who: str
     until: float = Field(description="When its files are removed.")
 
 
 class DeletionsOut(BaseModel):
-    """Deleted models, the newest first."""
+    """What was deleted, the newest first."""
 
     deleted: list[DeletionOut]
 

@@ -47,10 +47,21 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   button.disabled = true;
   try {
+    opened = [...document.querySelectorAll("#checked details[open] > summary")].map((one) => one.textContent);
     set = button.closest("[data-set]").dataset.set;
     await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(button.dataset.takeOut)}`);
     await look();
   } catch (problem) { button.disabled = false; page.say(problem.message); }
+});
+
+/* What was open when an image was taken out is open again, so that the next one can be. */
+let opened = [];
+document.body.addEventListener("htmx:afterSwap", () => {
+  if (!document.querySelector("#checked [data-set]")) return;
+  const again = [...document.querySelectorAll("#checked details > summary")].filter((one) => opened.includes(one.textContent));
+  for (const summary of again) summary.parentElement.open = true;
+  if (again.length) again[0].focus();
+  opened = [];
 });
 
 /* Other images can be given as soon as the job that was begun here has ended, however it did. */

@@ -48,6 +48,14 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-delete], [data-restore]");
   if (!button) return;
   try {
+    if (button.dataset.version) {
+      const [name, number] = [button.dataset.delete, button.dataset.version];
+      if (!confirm(`Delete version ${number} of ${name}? It can be got back for 30 days. What it said and what you said of that stays in the records, but these pages show it no longer.`)) return;
+      await page.ask("DELETE", `/api/v1/models/${encodeURIComponent(name)}/versions/${number}`);
+      page.sayNext(`Version ${number} of ${name} is deleted. The page Models gets it back for 30 days.`);
+      location.reload();
+      return;
+    }
     if (button.dataset.delete) {
       const name = button.dataset.delete;
       if (!confirm(`Delete ${name} with all its versions? It can be got back for 30 days.`)) return;

@@ -7,7 +7,7 @@ if (tiles) {
   const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
   const seen = { fine: 0, unclear: 0, anomaly: 0 };
   let only = page.byId("only").getAttribute("aria-pressed") === "true";
-  const some = ["watch", "rate"].map((key) => (tiles.dataset[key] ? `&${key}=${tiles.dataset[key]}` : "")).join("");
+  const some = ["watch", "rate", "review"].map((key) => (tiles.dataset[key] ? `&${key}=${tiles.dataset[key]}` : "")).join("");
 
   const newest = () => Math.max(0, ...[...tiles.querySelectorAll("[data-id]")].map((tile) => Number(tile.dataset.id)));
   const address = (more) => `${page.prefix}/parts/tiles?model=${encodeURIComponent(model)}${only ? "&only=true" : ""}${some}${more}`;

@@ -73,16 +73,17 @@ def version_of(service: Service, name: str, number: int | None = None) -> Versio
 
 
 def no_version(service: Service, name: str, number: int | None = None) -> ProblemError:
-    """That there is no such version; and how to get it back, if the model was deleted."""
-    deletion = service.deleting.deletions.of(name)
-    if deletion is None or service.versions.named(name) is not None:
+    """That there is no such version; and how to get it back, if it was deleted."""
+    deletion = service.deleting.deletions.of(name, number)
+    if deletion is None or (number is None and service.versions.named(name) is not None):
         return not_found(
             f"model named {name[:60]!r}" if number is None else f"version {number} of {name!r}"
         )
     return ProblemError(
         404,
         "deleted",
-        f"the model {name} was deleted {when(deletion['at'])} by {deletion['who']}. The page "
+        f"{f'the model {name}' if number is None else f'version {number} of {name}'} was deleted "
+        f"{when(deletion['at'])} by {deletion['who']}. The page "
         f"/models gets it back until {when(deletion['until'])}, and so does POST "
         f"/api/v1/deleted/{deletion['id']}/restore.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
@@ -81,11 +81,13 @@ class Shown:
         only: those that were called odd or unclear.
         watch: those of a watched folder.
         rate: those of the version in use that this rate of false alarms would call odd.
+        review: those that a person said this of.
     """
 
     only: bool = False
     watch: Id = None
     rate: Annotated[float | None, Query(gt=0, lt=1)] = None
+    review: Literal["real", "false_alarm", "unsure"] | None = None
 
     def filter(self, chosen: Version, **more: Any) -> Filter:
         """The same for the records; `more` as for `Filter`."""
@@ -94,13 +96,19 @@ class Shown:
             None if self.watch is None else f"watch:{self.watch}",
             noticed=self.only,
             at_rate=None if self.rate is None else (chosen.id, self.rate),
+            review=self.review,
             **more,
         )
 
     @property
     def query(self) -> str:
         """What an address says of it, behind other parameters: `&only=true&watch=3`, or nothing."""
-        said = {"only": "true" if self.only else None, "watch": self.watch, "rate": self.rate}
+        said = {
+            "only": "true" if self.only else None,
+            "watch": self.watch,
+            "rate": self.rate,
+            "review": self.review,
+        }
         return "".join(f"&{urlencode({key: value})}" for key, value in said.items() if value)
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from oneclass.errors import OneclassError
-from oneclass.serve.api.models import versions_of
+from oneclass.serve.api.models import deletion_out, versions_of
 from oneclass.serve.api.watches import watches_out
 from oneclass.serve.web import facts
 from oneclass.serve.web.asking import service_of
@@ -180,7 +180,7 @@ def monitor(request: Request, about: Chosen) -> Response:
 def models(request: Request, service: TheService, about: Chosen) -> Response:
     """All models."""
     learners = facts.learners(service, about.versions)
-    deleted = service.deleting.deletions.all()
+    deleted = [deletion_out(row) for row in service.deleting.deletions.all()]
     newer = facts.newer(service, about.versions)
     return page(request, "models.html", about, learners=learners, deleted=deleted, newer=newer)
 

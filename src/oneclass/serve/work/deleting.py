@@ -1,4 +1,4 @@
-"""Models go to a folder beside the others, from which they can be got back for a while."""
+"""What is deleted goes to a folder beside the models, from which it can be got back for a while."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.deletions import Deletions
 from oneclass.serve.records.jobs import Jobs
-from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.work.library import Library
 
@@ -51,22 +51,45 @@ class Deleting:
         ]
         return [*watches, *jobs]
 
-    def delete(self, name: str, *, who: str) -> int:
-        """Delete a model that nothing uses; the deletion's id."""
-        versions = self._versions.of(name)
-        number = self.deletions.add(name, who=who)
+    def uses_of(self, version: Version) -> list[str]:
+        """What one version is needed for now, in words; as long as it is, it is not deleted."""
+        jobs = [
+            f"job {job['id']} ({job['kind']}) on it has not ended"
+            for job in self._jobs.unfinished()
+            if job["request"].get("version_id") == version.id
+        ]
+        return [*(["it scores now"] if version.serves else []), *jobs]
+
+    def delete(self, name: str, *, who: str, number: int | None = None) -> int | None:
+        """Delete a model that nothing uses, or one version of it; the deletion's id.
+
+        Args:
+            name: of the model.
+            who: deletes it.
+            number: of the only version that goes; None for all.
+
+        Returns:
+            None where that version has come into use meanwhile, or is gone.
+        """
+        versions = [one for one in self._versions.of(name) if number in (None, one.number)]
+        deletion = self.deletions.add(name, who=who, number=number)
         self._versions.forget()
-        for version in versions:
+        for version in versions if deletion is not None else []:
             self._library.set_aside(version)
-        return number
+        return deletion
 
     def take_back(self, deletion: Row, *, who: str) -> None:
-        """Get a model back, beside one that was learnt under its name meanwhile."""
+        """Get what was deleted back, beside what was learnt under its name meanwhile.
+
+        A version that was never in use is taken, where its model was deleted after it.
+        """
         versions = self._versions.deleted(deletion["id"])
         self.deletions.take_back(deletion["id"], who=who)
         self._versions.forget()
         for version in versions:
             self._library.bring_back(version)
+        if versions and self._versions.named(deletion["name"]) is None:
+            self._versions.take(max(versions, key=lambda one: one.number), who=who)
 
     def tidy(self) -> None:
         """Remove the files of those whose time is over; their verdicts stay in the records."""

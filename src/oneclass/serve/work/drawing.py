@@ -16,12 +16,13 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.regions import regions
 from oneclass.errors import ImageError
 from oneclass.images import read
+from oneclass.images.scale import PixelRange, PixelScale, choose_scale
 from oneclass.images.sources import Sources
 from oneclass.results.overlay import CALM, heat_layer, overlay, picture, visible
 
 AT_A_TIME = threading.BoundedSemaphore(2)
 """Drawings under way: each holds a decoded picture."""
-THUMB = 320
+SMALL = 256
 LARGEST = 2400
 BOX_FROM = 1.0
 """In units of the model's heat scale: where a box is drawn around."""
@@ -52,6 +53,25 @@ def picture_of(file: Path, name: str, detector: Detector, *, large: bool) -> byt
         del pixels
         image.thumbnail((LARGEST, LARGEST))
         return _coded(image, "PNG" if max(image.size) <= 512 else "JPEG")
+
+
+def small_of(file: Path, name: str) -> bytes:
+    """A small picture of an image that no model has seen, as a PNG of at most `SMALL` pixels.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
+    with AT_A_TIME:
+        pixels = _read(file, name)
+        found, depth = PixelRange.of(pixels), str(pixels.dtype)
+        if found.low == found.high:  # of one value: any scale shows it
+            scale = PixelScale(depth, 0.0, max(abs(found.high), 1.0))
+        else:
+            scale = choose_scale(depth, found.low, found.high)
+        image = visible(pixels, scale)
+        del pixels
+        image.thumbnail((SMALL, SMALL))
+        return _coded(image, "PNG")
 
 
 def heat_of(file: Path, name: str, detector: Detector, *, size: int = 512) -> bytes:
@@ -136,4 +156,14 @@ def _coded(image: Image.Image, kind: str) -> bytes:
     return out.getvalue()
 
 
-__all__ = ["CALM", "Box", "boxes", "heat_of", "map_of", "npy_of", "overlay_of", "picture_of"]
+__all__ = [
+    "CALM",
+    "Box",
+    "boxes",
+    "heat_of",
+    "map_of",
+    "npy_of",
+    "overlay_of",
+    "picture_of",
+    "small_of",
+]

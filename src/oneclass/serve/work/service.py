@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class Service:
         self.versions, self.jobs = Versions(self.database), Jobs(self.database)
         self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)
         self.tokens, self.watches = Tokens(self.database), Watches(self.database)
+        self.updating = threading.Lock()
+        """Held from the look for an update that waits until another one is queued."""
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)

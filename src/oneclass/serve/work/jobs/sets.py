@@ -100,16 +100,24 @@ class Sets:
         Raises:
             InputError: no such set, or no such file in it.
         """
-        folder = self.folder(number)
-        file = next((one for one in folder.iterdir() if one.name == name), None)
+        file = self.file(number, name)
+        with translated_errors(file.parent):
+            file.unlink(missing_ok=True)
+        return self.count(number)
+
+    def file(self, number: str, name: str) -> Path:
+        """Where an image of a set lies; only what the set's folder lists can be asked for.
+
+        Raises:
+            InputError: no such set, or no such file in it.
+        """
+        file = next((one for one in self.folder(number).iterdir() if one.name == name), None)
         if file is None:
             raise InputError(
                 f"there is no image {name[:200]!r} in this set: the answer to a check names those "
                 "that there are."
             )
-        with translated_errors(folder):
-            file.unlink(missing_ok=True)
-        return self.count(number)
+        return file
 
     def count(self, number: str) -> int:
         """How many images a set has."""

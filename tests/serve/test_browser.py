@@ -199,7 +199,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         "2\nfalse alarms",
     ]
     one.press("[data-yes], #learn-more")
-    assert one.page.evaluate("document.activeElement.id") == "lessons"
+    until(lambda: one.page.evaluate("document.activeElement.id") == "lessons")
     one.see(".compare [data-take='2']")
     with one.page.expect_navigation():
         one.press(".compare [data-take='2']")
@@ -239,6 +239,11 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#watches .figures li.alarm").first.wait_for(timeout=20_000)
     one.press("[data-state=paused]")
     one.see("[data-state=on]")
+    until(lambda: one.page.evaluate("document.activeElement.textContent") == "Go on")
+    one.page.once("dialog", lambda asked: asked.accept())
+    one.press("[data-unwatch]")
+    one.see("#ended")
+    until(lambda: one.page.evaluate("document.activeElement.id") == "watch-folder")
     assert one.problems == []
 
 
@@ -296,6 +301,21 @@ def test_look_alikes_are_shown_and_taken_out_one_after_the_other(
         # What was open is open again, and has the focus, while there are others.
         assert one.page.evaluate("document.activeElement.matches('[open] > summary')") == (n > 2)
     assert one.page.locator(".alike").count() == 0
+    assert one.problems == []
+
+
+def test_older_verdicts_are_gone_on_to(person: Callable[..., Person], pictures: Path) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    score(one, pictures)
+    one.give(sorted((pictures / "good").iterdir()))
+    one.page.locator("#tiles .tile").nth(48).wait_for()
+    one.go("/score")
+    assert one.page.locator("#tiles .tile").count() == 48
+    one.press(".more button")
+    one.page.locator("#tiles .tile").nth(48).wait_for()
+    here = "[...document.querySelectorAll('#tiles .tile > a')].indexOf(document.activeElement)"
+    until(lambda: one.page.evaluate(here) == 48)
     assert one.problems == []
 
 

@@ -185,6 +185,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
 
     one.press("nav a[href='/review']")
     one.see(".reviewing")
+    assert one.page.locator("#lessons a").count() == 0
     for key in "frf":
         before = one.shown()
         one.page.keyboard.press(key)
@@ -193,7 +194,12 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#say p").filter(has_text="Taken back").wait_for()
     one.page.keyboard.press("f")
     one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
+    assert one.page.locator("#lessons .figures a").all_inner_texts() == [
+        "1\nreally odd",
+        "2\nfalse alarms",
+    ]
     one.press("[data-yes], #learn-more")
+    until(lambda: one.page.evaluate("document.activeElement.id") == "lessons")
     one.see(".compare [data-take='2']")
     with one.page.expect_navigation():
         one.press(".compare [data-take='2']")
@@ -205,6 +211,11 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     with one.page.expect_navigation():
         one.press("[data-take='1']")
     one.page.locator(".lead").filter(has_text="Version 1 is in use").wait_for()
+    one.page.once("dialog", lambda asked: asked.accept())
+    with one.page.expect_navigation():
+        one.press("[data-version='2']")
+    one.page.locator("#say p").filter(has_text="Version 2 of stripes is deleted").wait_for()
+    assert one.page.locator(".versions > li").count() == 1
     one.press("[data-report='1']")
     one.see("#reporting a.main")
     with one.page.expect_download() as report:
@@ -228,6 +239,11 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#watches .figures li.alarm").first.wait_for(timeout=20_000)
     one.press("[data-state=paused]")
     one.see("[data-state=on]")
+    until(lambda: one.page.evaluate("document.activeElement.textContent") == "Go on")
+    one.page.once("dialog", lambda asked: asked.accept())
+    one.press("[data-unwatch]")
+    one.see("#ended")
+    until(lambda: one.page.evaluate("document.activeElement.id") == "watch-folder")
     assert one.problems == []
 
 
@@ -263,6 +279,70 @@ def test_what_is_left_out_or_looks_alike_is_named(
     one.page.locator("#fit button").filter(has_text="Learn from 21 images").wait_for()
     one.give([tmp_path / "notes.txt"])
     assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
+    assert one.problems == []
+
+
+def test_look_alikes_are_shown_and_taken_out_one_after_the_other(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    first, *others = sorted((pictures / "good").iterdir())
+    twins = [Path(shutil.copy(first, tmp_path / f"twin{i}.png")) for i in range(3)]
+    one = person(390)
+    one.go("/learn")
+    one.give([*twins, first, *others[:20]])
+    one.see("#fit")
+    one.press("#checked summary")
+    shown = one.page.locator(".alike img")
+    for n in (4, 3, 2):
+        assert shown.count() == n
+        until(lambda n=n: shown.evaluate_all("all => all.every((i) => i.naturalWidth == 64)"))
+        one.press("#checked [data-take-out]")
+        one.page.locator("#fit button").filter(has_text=f"from {20 + n - 1} images").wait_for()
+        # What was open is open again, and has the focus, while there are others.
+        assert one.page.evaluate("document.activeElement.matches('[open] > summary')") == (n > 2)
+    assert one.page.locator(".alike").count() == 0
+    assert one.problems == []
+
+
+def test_older_verdicts_are_gone_on_to(person: Callable[..., Person], pictures: Path) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    score(one, pictures)
+    one.give(sorted((pictures / "good").iterdir()))
+    one.page.locator("#tiles .tile").nth(48).wait_for()
+    one.go("/score")
+    assert one.page.locator("#tiles .tile").count() == 48
+    one.press(".more button")
+    one.page.locator("#tiles .tile").nth(48).wait_for()
+    here = "[...document.querySelectorAll('#tiles .tile > a')].indexOf(document.activeElement)"
+    until(lambda: one.page.evaluate(here) == 48)
+    assert one.problems == []
+
+
+HIDDEN = """() => {
+  const [one, tabs] = [document.activeElement, document.querySelector("nav")];
+  const [box, top] = [one.getBoundingClientRect(), tabs.getBoundingClientRect().top];
+  const ring = getComputedStyle(one).outlineStyle;
+  const seen = box.bottom <= top && box.top >= 0 && ring == "solid";
+  if (one == document.body || tabs.contains(one) || seen) return null;
+  return `${one.outerHTML.slice(0, 80)}: ${box.top} to ${box.bottom} of ${top}, ${ring}`;
+}"""
+
+
+def test_what_has_the_focus_stands_above_the_tabs(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    score(one, pictures)
+    for path in ("score", "review", "models/stripes", "models", "watch", "monitor", "learn"):
+        one.go(f"/{path}")
+        one.page.wait_for_timeout(400)
+        for key in ("Tab", "Shift+Tab"):
+            for _ in range(30):
+                one.page.keyboard.press(key)
+                hidden = one.page.evaluate(HIDDEN)
+                assert hidden is None, (path, key, hidden)
     assert one.problems == []
 
 

@@ -63,7 +63,7 @@ document.addEventListener("click", async (event) => {
       page.sayNext(`${name} is deleted. It can be got back on this page for 30 days.`);
     } else {
       await page.ask("POST", `/api/v1/deleted/${button.dataset.restore}/restore`);
-      page.sayNext(`${button.dataset.name} is back.`);
+      page.sayNext(button.dataset.said);
     }
     location.href = `${page.prefix}/models`;
   } catch (problem) { page.say(problem.message); }

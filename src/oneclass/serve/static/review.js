@@ -64,6 +64,7 @@ if (queue) {
     const some = button.dataset.learn ? { predictions: button.dataset.learn.split(" ").map(Number) } : {};
     try {
       await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, yes: "yes" in button.dataset });
+      page.byId("lessons").focus({ preventScroll: true });  /* the button goes */
       htmx.trigger(document.body, "reviewed");
     } catch (problem) { page.say(problem.message); button.disabled = false; }
   });

@@ -59,6 +59,14 @@ if (tiles) {
     } catch (problem) { page.say(problem.message); }
   });
 
+  /* The button for older ones makes way for them: the first of these has the focus then. */
+  let follows = -1;
+  tiles.addEventListener("click", (event) => { if (event.target.closest(".more button")) follows = tiles.children.length - 1; });
+  document.body.addEventListener("htmx:afterSettle", () => {
+    if (follows >= 0) tiles.children[follows]?.querySelector("a, button")?.focus();
+    follows = -1;
+  });
+
   page.byId("only").addEventListener("click", async (event) => {
     only = !only;
     event.currentTarget.setAttribute("aria-pressed", only);

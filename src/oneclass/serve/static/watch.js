@@ -27,7 +27,11 @@ page.byId("watches").addEventListener("click", async (event) => {
   try {
     if (button.dataset.watch) await page.ask("PATCH", `/api/v1/watches/${button.dataset.watch}`, { state: button.dataset.state });
     else if (!confirm(`Watch ${button.dataset.folder} no longer? Its verdicts and its table stay; watched again, it goes on where it ended.`)) return;
-    else await page.ask("DELETE", `/api/v1/watches/${button.dataset.unwatch}`);
+    else {
+      await page.ask("DELETE", `/api/v1/watches/${button.dataset.unwatch}`);
+      page.say(`${button.dataset.folder} is watched no longer.`);
+      page.byId("watch-folder")?.focus();  /* the button goes */
+    }
     htmx.trigger(document.body, "watch-changed");
   } catch (problem) { page.say(problem.message); }
 });

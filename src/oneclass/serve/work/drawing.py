@@ -64,7 +64,7 @@ def small_of(file: Path, name: str) -> bytes:
     with AT_A_TIME:
         pixels = _read(file, name)
         found, depth = PixelRange.of(pixels), str(pixels.dtype)
-        if found.low == found.high:  # of one value: any scale shows it
+        if depth == "float32" and found.low == found.high:  # any scale shows one value
             scale = PixelScale(depth, 0.0, max(abs(found.high), 1.0))
         else:
             scale = choose_scale(depth, found.low, found.high)

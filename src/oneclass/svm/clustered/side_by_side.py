@@ -53,7 +53,7 @@ def solve_side_by_side(groups: Sequence[Floats], nu: float, tol: float) -> list[
         batch = [groups[i] for i in ids]
         rows, present = _padded(batch)
         masses = np.maximum(nu * present.sum(axis=1), 1.0)
-        weights, settled = _weights(rows @ rows.transpose(0, 2, 1), present, masses, rows.shape[2])
+        weights, settled = _weights(rows @ rows.transpose(0, 2, 1), present, masses)
         for j in np.flatnonzero(settled):
             own = rows[j, : len(batch[j])]
             found[ids[j]] = _certified(
@@ -192,10 +192,10 @@ class _Open:
         return np.asarray((weights[:, None] @ self.products)[:, 0])
 
 
-def _weights(products: Array, present: Mask, masses: Array, n_columns: int) -> tuple[Array, Mask]:
+def _weights(products: Array, present: Mask, masses: Array) -> tuple[Array, Mask]:
     """(b, l) the best weights of each problem, and (b,) whether they were found."""
     found, settled = np.zeros(present.shape), np.zeros(len(present), bool)
-    left = _begun(products, present, masses, n_columns)
+    left = _begun(products, present, masses)
     for _ in range(_ROUNDS):
         left = left.able()
         weights, scores, rho = left.solved()
@@ -216,13 +216,13 @@ def _first(values: Array, among: Mask, number: Array) -> Mask:
     return among & (np.argsort(order, axis=1) < number[:, None])
 
 
-def _begun(products: Array, present: Mask, masses: Array, n_columns: int) -> _Open:
+def _begun(products: Array, present: Mask, masses: Array) -> _Open:
     """With the rows free that are around the threshold of the scores of the mean."""
     counts = present.sum(axis=1)
     squares = np.einsum("bii->bi", products)
     mean = squares.sum(axis=1) / counts
     mean[mean == 0] = 1.0
-    n_free = np.maximum(np.minimum(np.minimum(masses, counts - masses), n_columns) // 2, 2)
+    n_free = np.maximum(np.minimum(masses, counts - masses) // 1, 2)  # a guess, to begin with
     scores = products.sum(axis=1)
     first = np.maximum(masses // 1 - n_free // 2, 0)
     full = _first(scores, present, first)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from oneclass.svm import _clustered, fit_halfspaces, nu_path
+from oneclass.svm import fit_halfspaces, nu_path
 from oneclass.svm._products import Products
 from oneclass.svm._program import Point, into_box
+from oneclass.svm.clustered import each
 from oneclass.svm.solving import active_set, band, gram, looks, rounds, shrinking, solve
 from oneclass.svm.solving.active_set import minimise, ridge_for
 from oneclass.svm.solving.band import beyond_bands
@@ -105,7 +106,7 @@ def test_clusters_brought_together_or_read_alone_agree(fitting, monkeypatch):
     labels[labels == 5] = 4  # one twice as large
     labels[0] = 5  # one of one row
     expected = fit_halfspaces(rows, labels=labels, nu=0.2)
-    monkeypatch.setattr(_clustered, "_TOGETHER_BYTES", fitting * 25 * 4)
+    monkeypatch.setattr(each, "_TOGETHER_BYTES", fitting * 25 * 4)
     found = fit_halfspaces(Pieces(rows, [10]), labels=labels, nu=0.2)
     assert set(found.status) == {"converged"}
     np.testing.assert_allclose(found.coef, expected.coef, rtol=0, atol=1e-4)

@@ -94,8 +94,9 @@ def _folded(block: NDArray[np.floating[Any]]) -> Floats:
         whole = wide.shape[1] // width * width
         sums += wide[:, :whole].reshape(n, -1, width).sum(axis=1)
         sums[:, : wide.shape[1] - whole] += wide[:, whole:]
-    tiny = np.finfo(np.float32).tiny
-    return sums / np.maximum(np.sqrt(squares), tiny).astype(np.float32)[:, None]
+    lengths = np.maximum(np.sqrt(squares), np.finfo(np.float32).tiny)
+    sums /= lengths.astype(np.float32)[:, None]
+    return sums
 
 
 @lru_cache(maxsize=1)

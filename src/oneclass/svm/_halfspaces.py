@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from oneclass.errors import InputError
 from oneclass.rows import RowBlocks, map_blocks
 from oneclass.svm._advice import sentences, warnings_of
-from oneclass.svm._clustered import solve_clusters
 from oneclass.svm._clusters import cluster_rows
 from oneclass.svm._given import taken
 from oneclass.svm._path import check_limits, check_nu
 from oneclass.svm._seed import as_seed
+from oneclass.svm.clustered.each import solve_clusters
 from oneclass.svm.solving.certificate import held_by, rounding
 from oneclass.svm.solving.solve import solve
 

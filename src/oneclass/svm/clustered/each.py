@@ -1,13 +1,14 @@
 """One half-space for every cluster: many small problems.
 
-The rows of as many clusters as fit a fixed budget are brought together in one pass and solved one
-cluster after the other in memory. A cluster beyond the budget is solved by passes over its rows.
+The rows of as many clusters as fit a fixed budget are brought together in one pass and solved in
+memory: small ones side by side, what these leave one cluster after the other. A cluster beyond the
+budget is solved by passes over its rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from oneclass.rows import ArrayRows, RowBlocks, map_blocks
 from oneclass.svm._blocks import PickedRows
+from oneclass.svm.clustered.side_by_side import solve_side_by_side
 from oneclass.svm.solving.certificate import certify
+from oneclass.svm.solving.gram import FEWEST_PASSES
 from oneclass.svm.solving.outcome import Solved, Status, nothing
 from oneclass.svm.solving.passes import Survey, survey
 from oneclass.svm.solving.solve import solve
@@ -60,8 +63,12 @@ def solve_clusters(
         copies = _brought_together(rows, members)
         n_passes += 1
         bounds = np.concatenate([[begin], ends[first:last]]) - begin
-        for start, stop in pairwise(bounds):
-            solved.append(_solve_one(copies[start:stop], nu, tol, max_passes))
+        groups = [copies[start:stop] for start, stop in pairwise(bounds)]
+        side_by_side = nu < 1 and max_passes > FEWEST_PASSES
+        done = solve_side_by_side(groups if side_by_side else [], nu, tol)
+        solved += [
+            one or _solve_one(own, nu, tol, max_passes) for own, one in zip_longest(groups, done)
+        ]
     return solved, found, n_passes
 
 

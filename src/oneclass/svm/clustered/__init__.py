@@ -1,0 +1,1 @@
+"""One problem for every cluster: small ones side by side, the others one after the other."""

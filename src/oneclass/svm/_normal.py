@@ -56,7 +56,7 @@ class NormalEquations:
         system = self._summed(ids, ridge) / width
         system.flat[:: len(system) + 1] += 1.0
         rows, ridges, longest = self.taken(ids), width * ridge[ids], self._length()
-        # Products of few vectors are fast where those lie as columns, each number beside the others'.
+        # Products of few vectors are fast where those lie as columns, number beside number.
         found, inner = np.zeros_like(sides), np.zeros((rows.shape[1], len(sides)))
         left, inner_left = sides, inner
         full, before = np.abs(sides).max(axis=1) + np.finfo(float).tiny, np.inf

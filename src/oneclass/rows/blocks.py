@@ -119,7 +119,7 @@ class ArrayRows:
 
     def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
         if positions is None and len(indices) == 1:  # one of a megabyte or two needs no copy
-            return self._array[int(indices[0])][None]
+            return np.asarray(self._array[int(indices[0])])[None]
         return np.asarray(self._array[indices if positions is None else (indices, positions)])
 
     def chosen(self, mask: NDArray[np.bool_]) -> ArrayRows:

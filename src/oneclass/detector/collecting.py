@@ -168,7 +168,7 @@ def collect_rows(
 
 
 class _Seen:
-    """Whether rows differ. Once they do, no row is looked at any more: with float16 that is slow.
+    """Whether rows differ. Once they do, no row is looked at any more.
 
     Attributes:
         differ: whether any did, by more than rounding.
@@ -181,6 +181,7 @@ class _Seen:
     def add(self, row: Rows) -> None:
         if self.differ:
             return
+        row = row.astype(np.float32, copy=False)  # numpy is slow with float16
         low, high = self._range or (row, row)
         low, high = np.minimum(low, row), np.maximum(high, row)
         self._range = low, high

@@ -76,6 +76,8 @@ class RowSource(RowBlocks, Protocol):
     def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
         """(m, d), or (m, p, d), in memory, as they are kept: some images in the order asked for.
 
+        Nobody writes to them: they may be those that the source itself holds.
+
         With `positions`, (m, d): of each of these images the patch at its position.
         """
         ...
@@ -116,6 +118,8 @@ class ArrayRows:
             yield np.ascontiguousarray(self._array[start : start + step], dtype=self.dtype)
 
     def take(self, indices: Any, positions: Any = None) -> NDArray[Any]:
+        if positions is None and len(indices) == 1:  # one of a megabyte or two needs no copy
+            return np.asarray(self._array[int(indices[0])])[None]
         return np.asarray(self._array[indices if positions is None else (indices, positions)])
 
     def chosen(self, mask: NDArray[np.bool_]) -> ArrayRows:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.rows.blocks import RowSource, block_length
+from oneclass.rows.blocks import RowSource
 from oneclass.rows.halves import widened
 
 LONG = 0.9
@@ -68,7 +68,7 @@ def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
     """
     size = rows.n_columns
     found = np.zeros((len(chosen), min(size, WIDTH)), np.float32)
-    step = block_length(size, rows.dtype)
+    step = max(1, IN_CACHE // size)
     for start in range(0, len(chosen), step):
         block = rows.take(chosen[start : start + step]).reshape(-1, size)
         found[start : start + step] = _folded(block)

@@ -545,3 +545,26 @@ def test_what_people_try_of_the_class() -> None:
         Detector("good/")  # type: ignore[call-arg, misc]
     assert "nu" in inspect.signature(Detector).parameters
     assert not hasattr(Detector, "nothing")
+
+
+def test_one_argument_alone_is_the_model_or_the_images(place: Path) -> None:
+    assert "Try: oneclass score MODEL good" in said(place, "score", "good")
+    assert "Try: oneclass score m.oneclass FOLDER" in said(place, "score", "m.oneclass")
+    told = said(place, "report", "m.oneclass")
+    assert "It is the folder that 'oneclass score -o FOLDER' wrote." in told
+    assert "Try: oneclass report m.oneclass RUN_DIR" in told
+    assert "Try: oneclass report MODEL good" in said(place, "report", "good")
+
+
+def test_a_model_is_nothing_to_learn_from(place: Path) -> None:
+    told = said(place, "fit", "m.oneclass", "good", "-o", "new.oneclass")
+    assert "m.oneclass is a model, and fit learns from images." in told
+    assert "Try: oneclass fit good -o new.oneclass" in told
+    assert "Try: oneclass fit FOLDER -o new" in said(place, "fit", "m.oneclass", "-o", "new")
+    assert not (place / "new.oneclass").exists()
+
+
+def test_the_folder_of_the_cache_is_shown_as_one_that_may_be_left_out(place: Path) -> None:
+    for command in ("info", "prune"):
+        told = oneclass("cache", command, "--help", cwd=place).stdout
+        assert f"cache {command} [OPTIONS] [DIR]" in told

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from oneclass.detector.collecting import ALIKE, _Seen
+from oneclass.detector.collecting import ALIKE, _Seen, foreign_note
+from oneclass.images import Header
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -27,3 +28,27 @@ def test_rounding_is_no_difference(factor: float) -> None:
     seen.add(row)
     seen.add(row + factor * ALIKE * (np.arange(50) == 30))
     assert seen.differ == (factor > 1)
+
+
+@pytest.mark.parametrize(
+    ("usual", "others", "told"),
+    [
+        (24, [(640, 640, "JPEG")], "1 image is of another size or format than the other 24: does"),
+        (24, [(64, 64, "JPEG")], "1 image is of another size or format than the other 24: does"),
+        (40, [(64, 60, "PNG"), (60, 64, "PNG")], "2 images are of another size or format"),
+        (9, [(640, 640, "JPEG")], "1 image is"),
+        (8, [(640, 640, "JPEG")], None),
+        (30, [], None),
+        (0, [(side, 64, "PNG") for side in range(60, 90)], None),  # all differ, as they do
+    ],
+)
+def test_a_few_images_of_another_kind_are_no_secret(
+    usual: int, others: list[tuple[int, int, str]], told: str | None
+) -> None:
+    kinds = [(64, 64, "PNG")] * usual + others
+    notes = foreign_note([Header(w, h, "uint8", 1, 1, kind) for h, w, kind in kinds])
+    if told is None:
+        assert notes == ()
+    else:
+        assert len(notes) == 1
+        assert told in notes[0]

@@ -39,13 +39,13 @@ LARGE = np.kron(stripes(8, seed=1), np.ones((1, 11, 11), np.uint8))
             {"rows": "image", "size": (48, 64)},
             "It looks at whole images, resized to 64 x 48 pixels (width x height), through "
             "efficientnet-lite0.",
-            "whole images",
+            "whole images alone",
         ),
         (
             {"rows": "patches", "size": (64, 64)},
             "It looks at patches of the images, resized to 64 x 64 pixels, through "
             "efficientnet-lite0.",
-            "patches",
+            "patches alone",
         ),
         (
             {"rows": "both", "size": (64, 64)},
@@ -62,7 +62,7 @@ def test_what_a_model_looks_at(settings: dict, looks: str, tried: str | None) ->
     if tried is None:
         assert told is None
     else:
-        words = {"whole images", "patches", "both together"}
+        words = {"whole images alone", "patches alone", "both together"}
         assert {word for word in words if f"{word} (--rows" in str(told)} == words - {tried}
 
 

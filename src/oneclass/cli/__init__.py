@@ -95,7 +95,7 @@ def cli() -> None:
                                       for pictures far larger than that
     Other ways of looking:            compare good_parts/
     A page in a browser:              serve
-    Words that you do not know:       docs/glossary.md
+    Words that you do not know:       docs/glossary.md in the source
     """
 
 

@@ -11,7 +11,22 @@ from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION, Here
 from oneclass.system.names import count
 
-folder = click.argument("folder", type=Here(), metavar="DIR", envvar="ONECLASS_CACHE")
+
+def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    """The folder; the usage shows that it may be left out, and only the environment allows that."""
+    if value is None:
+        raise click.MissingParameter(ctx=ctx, param=param, param_hint="'DIR'")
+    return value
+
+
+folder = click.argument(
+    "folder",
+    type=Here(),
+    metavar="[DIR]",
+    envvar="ONECLASS_CACHE",
+    required=False,
+    callback=_named,
+)
 
 
 @click.group(short_help="Look at the cache of rows, or make it smaller.")

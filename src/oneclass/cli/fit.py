@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.cli.talk.showing import amount
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
+from oneclass.errors import InputError
+from oneclass.system.host.portable import as_typed
 from oneclass.system.places import place
 
 
@@ -53,6 +56,7 @@ def fit(
     from oneclass.detector.settings import VIEWS
 
     check_model_place(place(out))
+    _refuse_models(normal, out)
     detector = Detector(n_halfspaces=halfspaces, **settings)
     with progress("fit") as show:
         detector.fit(list(normal), progress=show, stage=show.stage)
@@ -78,3 +82,20 @@ def fit(
             "first ones, 0.3 to 2 MB an image. To keep them, fit with --keep-rows."
         )
     return UNREADABLE if detector.errors else 0
+
+
+def _refuse_models(normal: Sequence[str], out: str) -> None:
+    """Refuse a model among the images: somebody puts it first, as `score` wants it.
+
+    Raises:
+        InputError: a file that is given begins as model files do.
+    """
+    from oneclass.detector.files.modelfile import is_model
+
+    models = [word for word in normal if is_model(Path(word))]
+    if models:
+        rest = [word for word in normal if word not in models] or ["FOLDER"]
+        raise InputError(
+            f"{models[0]} is a model, and fit learns from images. To teach it more images, use "
+            f"'oneclass update'. Try: oneclass {as_typed(['fit', *rest, '-o', out])}"
+        )

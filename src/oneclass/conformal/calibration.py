@@ -190,8 +190,8 @@ def check_rate(
         needed = _with_a_part_more(held_out) if spared else -(-held_out * n // n_scored)
         of = ", each held out," if n_scored == n else f", of which {n_scored} are held out,"
         patches = (
-            f" ({_with_a_part_more(held_out)} where patches are looked at, for one in {PARTS} only "
-            "teaches how they compare)"
+            f" ({_with_a_part_more(held_out)} for the best look at patches, for one in {PARTS} "
+            "then only teaches how they compare)"
             if n_scored == n
             else ""
         )

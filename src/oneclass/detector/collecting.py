@@ -33,6 +33,8 @@ from oneclass.system.names import count, plural
 
 ALIKE = 1e-6
 SHOWN = 3
+FOREIGN = 0.1
+"""Up to so large a share of images may be strangers; of more, sizes differ as they do."""
 T = TypeVar("T")
 
 
@@ -58,6 +60,19 @@ def read_headers(sources: Sources, *, workers: Workers) -> list[Header]:
         InputError: fewer than two have.
     """
     return _of_readable(Sources.header, sources, workers)
+
+
+def foreign_note(headers: list[Header]) -> tuple[str, ...]:
+    """A sentence on images of another size or format than nearly all, where there are some."""
+    kinds = Counter((header.height, header.width, header.format) for header in headers)
+    few = len(headers) - kinds.most_common(1)[0][1]
+    if not 0 < few <= FOREIGN * len(headers):
+        return ()
+    return (
+        f"{count(few, 'image is', 'images are')} of another size or format than the other "
+        f"{len(headers) - few}: {'does it' if few == 1 else 'do they'} show the same thing, taken "
+        "the same way? 'oneclass check' tells sizes and formats; leave out what does not belong.",
+    )
 
 
 def choose_pixel_scale(

@@ -11,6 +11,7 @@ from oneclass.cluster.traffic import Traffic
 from oneclass.detector.collecting import (
     choose_pixel_scale,
     collect_rows,
+    foreign_note,
     read_headers,
 )
 from oneclass.detector.files import modelfile
@@ -96,6 +97,7 @@ def fit(
         headers = read_headers(sources, workers=workers)
         representation = choose_representation(headers, asked)
         scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)
+        notes += foreign_note(headers)
         store = store_for(asked, representation, scale)
         begin("reading images")
         collected = collect_rows(

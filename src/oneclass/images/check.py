@@ -25,8 +25,8 @@ from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import count, plain, plural
 from oneclass.system.places import held
 
-FEW = 20
-"""Below this many images no threshold can promise a false-alarm rate under 5 %."""
+FEW = 19
+"""Below this many images no threshold can promise a false-alarm rate of 5 %."""
 
 SHOWN = 5
 ROWS = 8
@@ -162,8 +162,8 @@ class CheckReport:
             ),
             (
                 0 < self.images < FEW,
-                f"{_images(self.images)} few: below {FEW}, no threshold can promise fewer than "
-                "5 % false alarms.",
+                f"{_images(self.images)} few: below {FEW}, no threshold can promise as few as 5 % "
+                "false alarms.",
             ),
         )
         return tuple(sentence for holds, sentence in found if holds)

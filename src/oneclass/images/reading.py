@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from oneclass.errors import ImageError
-from oneclass.images import foreign
+from oneclass.images import foreign, special
 from oneclass.images.formats import arithmetic, bmp, dicom, gif, heif, jpeg, png, pnm, webp
 from oneclass.images.formats.source import (
     MAX_BYTES,
@@ -183,11 +183,12 @@ def _inspect(file: BinaryIO) -> Source:
                 "unsupported", f"this is {kind.name}, which cannot be read; {kind.advice}"
             )
         raise RefusedError("not_an_image", f"this is {kind.name} and no image; {kind.advice}")
+    *names, last = special.readable()
     raise RefusedError(
-        "not_an_image", f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        "PNG, JPEG, TIFF, BMP, WebP, GIF, AVIF, HEIC, DICOM, PBM, PGM and PPM can be read: convert "
-        "it to one of these, or leave it out"
-    )  # fmt: skip
+        "not_an_image",
+        f"its content is no image of a known kind (it begins with {start[:8]!r}); "
+        f"{', '.join(names)} and {last} can be read: convert it to one of these, or leave it out",
+    )
 
 
 def _turned(source: Source) -> Header:

@@ -1,4 +1,4 @@
-"""The formats whose reading hangs on a package: how many there are, and what stops them."""
+"""The formats whose reading hangs on a package: which, how many there are, what stops them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from oneclass.system.names import count
 JPEG_XL = "JPEG XL"
 OPENED = frozenset({"unsupported", "truncated", "damaged", "multi_frame", "too_large"})
 """Reasons for which a file was opened: it is no pipe, and can be opened again."""
+
+
+def readable() -> list[str]:
+    """The formats that can be read here, by name."""
+    special = [name for name, (_, lack) in READERS.items() if not lack()]
+    return ["PNG", "JPEG", "TIFF", "BMP", "WebP", "GIF", *special, "PBM", "PGM", "PPM"]
 
 
 def lines(read: Mapping[str, int], refused: Iterable[ImageError]) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class Lines(Shown):
         """What would be printed after so many seconds."""
         if self.doing is not None:
             own = time.monotonic() - self.since
-            return f"{self.what}: {self.doing}, {duration(own)} ({duration(age)} in all)"
+            return f"{self.what}: {self.doing} for {duration(own)}, {duration(age)} so far"
         counted = amount(self.done, self.unit)
         if self.total:
             counted += f" of {amount(self.total, self.unit)}"

@@ -107,8 +107,11 @@ def on_missing(error: click.MissingParameter) -> str | None:
         return None
     if isinstance(named := error.param.envvar, str):
         return f"Give it, or let the environment variable {named} name it."
-    words = _EXAMPLES.get((str(ctx.command.name), str(error.param.name)))
-    return f"Try: {as_typed(['oneclass', *words(ctx.params)])}" if words else None
+    missing = (str(ctx.command.name), str(error.param.name))
+    words = _EXAMPLES.get(missing)
+    if words is None:
+        return None
+    return f"{_MEANINGS.get(missing, '')}Try: {as_typed(['oneclass', *words(ctx.params)])}"
 
 
 def _fit(given: Mapping[str, Any]) -> list[str]:
@@ -139,6 +142,23 @@ def _import(given: Mapping[str, Any]) -> list[str]:
     return ["backbone", "import", file, "-o", _named(file, ending)]
 
 
+def _score(given: Mapping[str, Any]) -> list[str]:
+    """One argument alone may be the model, or the images."""
+    word = given.get("model") or "MODEL"
+    return ["score", word, "FOLDER"] if _is_model(word) else ["score", "MODEL", word]
+
+
+def _report(given: Mapping[str, Any]) -> list[str]:
+    word = given.get("model") or "MODEL"
+    return ["report", word, "RUN_DIR"] if _is_model(word) else ["report", "MODEL", word]
+
+
+def _is_model(word: str) -> bool:
+    from oneclass.detector.files.modelfile import is_model
+
+    return word == "MODEL" or word.endswith(".oneclass") or is_model(Path(word))
+
+
 def _named(path: str, ending: str) -> str:
     """A file to write, called like what it is made of."""
     return f"{Path(path).stem or 'parts'}{ending}"
@@ -148,9 +168,12 @@ _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
     ("fit", "out"): _fit,
     ("fit", "normal"): _fit,
     ("score", "model"): lambda given: ["score", "MODEL", "FOLDER"],
-    ("score", "inputs"): lambda given: ["score", given.get("model") or "MODEL", "FOLDER"],
+    ("score", "inputs"): _score,
+    ("report", "run_dir"): _report,
     ("export", "out"): _export,
     ("train", "out"): _train,
     ("import", "out"): _import,
 }
 """By a command's name and what it was not told: its words as they should be."""
+_MEANINGS = {("report", "run_dir"): "It is the folder that 'oneclass score -o FOLDER' wrote. "}
+"""What that is, where its name says too little; with a blank behind it."""

@@ -20,7 +20,7 @@ from oneclass.system.host.machine import environment
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count, percent, percent_up, plural
 
-OTHERS = {IMAGE: "whole images", PATCHES: "patches", BOTH: "both together"}
+OTHERS = {IMAGE: "whole images alone", PATCHES: "patches alone", BOTH: "both together"}
 """What `--rows` may be, in words."""
 
 ARRAYS = {

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from oneclass import __version__
 from oneclass.detector.predictions import odds
 from oneclass.images import SUFFIXES
-from oneclass.images.special import READERS
+from oneclass.images.special import readable
 from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web import words
 from oneclass.serve.web.asking import service_of
@@ -30,11 +30,10 @@ TABS = (
 )
 
 
-def readable() -> str:
+def _formats() -> str:
     """The formats of images that can be read here, in words."""
-    special = [name for name, (_, lack) in READERS.items() if not lack()]
-    names = ["PNG", "JPEG", "TIFF", "BMP", "WebP", "GIF", *special, "PBM", "PGM"]
-    return f"{', '.join(names)} or PPM"
+    *names, last = readable()
+    return f"{', '.join(names)} or {last}"
 
 
 def environment() -> Environment:
@@ -74,7 +73,7 @@ def environment() -> Environment:
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.filters["whom"] = lambda who: words.WHO.get(who, who)
-    made.globals |= {"suffixes": sorted(SUFFIXES), "formats": readable()}
+    made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

@@ -51,8 +51,10 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     found = place.job(check["id"])
     assert (found["state"], found["result"]["images"]) == ("done", 24)
     asked = {"name": "new", "set": number, "false_alarms": 0.1}
+    assert 'id="learnt"' not in place.page("/learn")
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert (job["state"], job["error"]) == ("done", None)
+    assert "It has learnt new, " in place.page("/learn")  # for who comes back
     [model] = place.client.get("/api/v1/models").json()["models"]
     assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
     own = Detector(false_alarms=0.1).fit(tmp_path / "good")

@@ -79,7 +79,7 @@ if (monitor) {
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
-      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
+      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const table = page.byId("table-time");
     table.replaceChildren();

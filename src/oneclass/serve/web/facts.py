@@ -42,6 +42,17 @@ def running(service: Service, kind: str, name: str | None = None) -> list[dict[s
     ]
 
 
+def last_learnt(service: Service) -> dict[str, Any] | None:
+    """The newest fit that is done, where its model is there: for who comes back to see it."""
+    there = {version.name for version in service.versions.serving()}
+    done = (
+        row
+        for row in service.jobs.listed(50)
+        if (row["kind"], row["state"]) == ("fit", "done") and row["name"] in there
+    )
+    return next(done, None)
+
+
 def written(service: Service, name: str) -> dict[str, Any] | None:
     """The newest report on a model that can still be downloaded."""
     done = (

@@ -62,7 +62,8 @@ def home(request: Request, service: TheService) -> Response:
 def learn(request: Request, service: TheService) -> Response:
     """Good images in, a model out."""
     waiting = service.waiting_sets()
-    return page(request, "learn.html", running=facts.running(service, "fit"), waiting=waiting)
+    running, learnt = facts.running(service, "fit"), facts.last_learnt(service)
+    return page(request, "learn.html", running=running, learnt=learnt, waiting=waiting)
 
 
 @router.get("/parts/check/{number}")

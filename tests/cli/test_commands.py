@@ -298,9 +298,8 @@ def test_a_pipe_as_model_is_refused_at_once(place: Path, tmp_path: Path) -> None
         assert oneclass("score", model, "new", cwd=place, timeout=20).returncode == 4
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path, name: str) -> None:
-    number = getattr(signal, name)
+def interrupted(place: Path, tmp_path: Path, number: int) -> tuple[list[dict], str]:
+    """What a run of 3,000 images prints until a signal ends it, and what it says."""
     write_images(tmp_path / "many", stripes(3000, seed=5))
     command = [sys.executable, "-m", "oneclass", "score", place / "m.oneclass", "many", "-o", "run"]
     with subprocess.Popen(
@@ -316,14 +315,33 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path,
         process.send_signal(number)
         rest, stderr = process.stdout.read(), process.stderr.read()
     assert process.returncode == 128 + number
-    assert "interrupted" in stderr
     assert "Traceback" not in stderr
+    return [json.loads(line) for line in [first, *rest.splitlines()]], stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path, name: str) -> None:
+    printed, stderr = interrupted(place, tmp_path, getattr(signal, name))
     record = json.loads((tmp_path / "run/run.json").read_text())
     assert record["complete"] is False
-    printed = [json.loads(line) for line in [first, *rest.splitlines()]]
     assert 0 < len(printed) < 3000
     assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
     assert abs(record["scored"] - len(printed)) <= 1
+    assert f"interrupted: {3000 - record['scored']} of 3000 images were not scored." in stderr
+    assert "something has changed" not in stderr
+
+
+def test_interrupted_scoring_takes_no_larger_run_away(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    before = {"run.json": '{"scored": 2999}', "predictions.csv": "all of them"}
+    for name, text in before.items():
+        (tmp_path / "run" / name).write_text(text)
+    printed, stderr = interrupted(place, tmp_path, signal.SIGINT)
+    assert "the earlier run in run was kept; what was scored until now is in run-inter" in stderr
+    assert "the list is run-interrupted/predictions.csv" in stderr
+    assert {file.name: file.read_text() for file in (tmp_path / "run").iterdir()} == before
+    there = len(rows_of(tmp_path / "run-interrupted/predictions.csv"))
+    assert abs(there - len(printed)) <= 1
 
 
 def test_info(place: Path) -> None:
@@ -527,7 +545,9 @@ def test_info_begins_with_plain_words(place: Path) -> None:
 def test_fit_says_what_it_chose_and_what_it_did_not_try(place: Path, tmp_path: Path) -> None:
     done = oneclass("fit", "normal", "-o", tmp_path / "m", *SMALL, cwd=place)
     assert "It looks at whole images" in done.stderr
-    assert "Not tried: patches (--rows patches) and both together (--rows both)." in done.stderr
+    assert (
+        "Not tried: patches alone (--rows patches) and both together (--rows both)." in done.stderr
+    )
     said = re.sub(r"--[a-z]+", "", done.stderr)  # options that are given may be named
     for word in ("half-space", "nu ", "rows ", "layer", "grid", "gap", "conformal"):
         assert word not in said

@@ -36,7 +36,7 @@ class TestLines:
             time.sleep(0.5)
         lines = capsys.readouterr().err.splitlines()
         assert lines
-        assert all(line.startswith("fit: learning, ") for line in lines)
+        assert all(line.startswith("fit: learning for 0 s, ") for line in lines)
 
     def test_silences_grow(self, capsys: pytest.CaptureFixture) -> None:
         with progress("fit"):
@@ -62,7 +62,7 @@ class TestLines:
             time.sleep(0.3)
         told = capsys.readouterr().err
         assert "7 of 7" not in told
-        assert f"report: {showing.FINISHING}, " in told
+        assert f"report: {showing.FINISHING} for 0 s, " in told
 
     def test_it_ends_with_an_error_too(self, capsys: pytest.CaptureFixture) -> None:
         with pytest.raises(ZeroDivisionError), progress("fit"):

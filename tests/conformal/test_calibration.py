@@ -78,7 +78,9 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
     assert make_plan(99, 0.01).false_alarms == 0.01
     with pytest.raises(InputError, match=r"98 normal images, .*below 1\.02 %.*at least 99 images"):
         make_plan(98, 0.01)
-    with pytest.raises(InputError, match=r"98 normal images, each held out, .*110 where patches"):
+    with pytest.raises(
+        InputError, match=r"98 normal images, each held out, .*110 for the best look at patches"
+    ):
         make_plan(98, 0.01)
     with pytest.raises(
         InputError,

@@ -54,7 +54,7 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     assert 'id="learnt"' not in place.page("/learn")
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert (job["state"], job["error"]) == ("done", None)
-    assert "It has learnt new, " in place.page("/learn")  # for who comes back
+    assert "It has learnt <b>new</b>, " in place.page("/learn")  # for who comes back
     [model] = place.client.get("/api/v1/models").json()["models"]
     assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
     own = Detector(false_alarms=0.1).fit(tmp_path / "good")
@@ -73,8 +73,8 @@ def test_images_that_look_alike_are_named_as_they_were_sent(place: Place, tmp_pa
     check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     assert place.job(check["id"])["state"] == "done"
     part = place.page(f"/parts/check/{check['id']}")
-    named = re.sub(" <button.*?</button>", "", part)
-    assert f"<li><b>{first.name}</b>, <b>twin.png</b></li>" in named
+    [alike] = re.findall('<ul class="alike">(.*?)</ul>', part)
+    assert re.findall("<b>(.*?)</b>", alike) == [first.name, "twin.png"]
 
 
 def test_images_of_a_rarer_size_or_format_are_named_and_can_be_taken_out(
@@ -278,6 +278,33 @@ def test_a_running_job_is_cancelled(start: Callable[..., Place], tmp_path: Path)
     assert place.client.get("/api/v1/models").json() == {"models": []}
 
 
+def test_a_fit_that_is_cancelled_as_it_ends_keeps_its_images_and_makes_no_model(
+    start: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(20, seed=5))
+    key = filled_set(place, tmp_path / "good")
+    runner, program = place.service.runner, place.service.runner._program
+    ended = threading.Event()
+
+    def cancelled_at_last(number: int, request: dict[str, Any]) -> dict[str, Any] | None:
+        said = program(number, request)
+        assert said is not None
+        assert place.client.delete(f"/api/v1/jobs/{number}").json()["state"] == "cancelled"
+        ended.set()
+        return said
+
+    monkeypatch.setattr(runner, "_program", cancelled_at_last)
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": key}).json()
+    assert ended.wait(60)
+    monkeypatch.setattr(runner, "_program", program)
+    check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()  # runs behind it
+    assert place.job(check["id"])["result"]["images"] == 20
+    assert place.job(job["id"])["state"] == "cancelled"
+    assert place.client.get("/api/v1/models").json() == {"models": []}
+    assert not list(place.service.settings.data.rglob("job-*"))
+
+
 def test_jobs_wait_only_so_long(start: Callable[..., Place], tmp_path: Path) -> None:
     place = start(limits=Limits(jobs=0))
     number = place.client.post("/api/v1/sets").json()["id"]
@@ -479,6 +506,9 @@ def test_what_a_version_that_waits_has_learnt_is_not_learnt_again(
     [lesson, *_] = place.service.lessons("stripes")
     some = place.client.post(update, json={"yes": True, "predictions": [lesson.id]})
     assert place.job(some.json()["id"])["result"]["number"] == 3
+    answer = place.client.post(update, json={"yes": True, "predictions": [lesson.id]})
+    assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
+    assert "version 3 has learnt these false alarms already" in answer.json()["message"]
     write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
     review_all(place, tmp_path / "more", "false_alarm")
     assert place.client.post(update, json={"yes": True}).is_success

@@ -117,7 +117,7 @@ def score(
     )
     loaded = time.perf_counter()
     sources = _sources(inputs)
-    predictions, errors, finished = score_into(
+    predictions, errors, finished, written = score_into(
         out,
         heatmaps,
         detector,
@@ -127,15 +127,18 @@ def score(
         started=started,
     )
 
-    _say_left_out(detector, sources, errors, out if predictions else None)
+    _say_left_out(detector, sources, errors, written)
     if verbose:
         done = {"imports": imported - began, "model and network": loaded - imported}
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
-    n_anomalies = _say_found(detector, predictions, heatmaps, out, parquet=parquet)
+    n_anomalies = _say_found(detector, predictions, heatmaps, written, parquet=parquet)
+    if finished and (drift := detector.drift(predictions)):
+        say(drift)
     say_rests_on_one(detector)
     if not finished:
-        say("interrupted: the other images were not scored.")
+        left = len(sources) - len(predictions) - (len(errors) - len(sources.errors))
+        say(f"interrupted: {left} of {count(len(sources), 'image')} were not scored.")
         return signals.exit_code()
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
@@ -219,6 +222,4 @@ def _say_found(
     say(f"{found} among {count(len(predictions), 'image')}{where}.")
     if out is not None and (page := place(out) / PAGE).exists():
         say(f"{page} is of an earlier run: 'oneclass report' makes it anew.")
-    if drift := detector.drift(predictions):
-        say(drift)
     return n_anomalies

@@ -15,6 +15,9 @@ from oneclass.system.host import signals
 from oneclass.system.names import count, plural
 from oneclass.system.places import place
 
+BROKEN_OFF = "-interrupted"
+"""Of a folder's name, for what was scored of a run that must not replace a larger one."""
+
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
     from oneclass.detector.predictions import Prediction, Scored
@@ -32,11 +35,11 @@ def score_into(
     parquet: bool,
     as_json: bool,
     started: datetime,
-) -> tuple[Scored, list[ImageError], bool]:
+) -> tuple[Scored, list[ImageError], bool, str | None]:
     """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
 
     Returns:
-        As `_score_all` does.
+        As `_score_all` does, and the folder that the run is in.
     """
     from oneclass.results import runs
     from oneclass.results.parts import PredictionParts, refuse_parts, refuse_run
@@ -71,27 +74,37 @@ def score_into(
                 detector, predictions, errors, started=started, finished=finished
             )
             if parts is None:
-                _write_run(out, predictions, errors, record)
+                out = _write_run(out, predictions, errors, record)
             else:
                 parts.finish()
                 runs.write_record(place(out), errors, record)
-    return predictions, errors, finished
+    return predictions, errors, finished, out
 
 
 def _write_run(
     out: str, predictions: Scored, errors: list[ImageError], record: dict[str, Any]
-) -> None:
-    """Write the run and say what became of an earlier one, which nothing scored takes away."""
+) -> str | None:
+    """Write the run and say what became of an earlier one; the folder that it is in, if any.
+
+    It is kept where nothing was scored now, or where this run was broken off and it had more.
+    """
     from oneclass.results import runs
 
     folder = place(out)
     if not predictions and runs.scored_in(folder):
         say(f"the earlier run in {out} was kept; nothing was written.")
-        return
+        return None
+    if not record["complete"] and runs.scored_in(folder) > len(predictions):
+        beside = out.rstrip("/\\") + BROKEN_OFF
+        runs.make_folder(place(beside))
+        runs.write_run(place(beside), predictions, errors, record)
+        say(f"the earlier run in {out} was kept; what was scored until now is in {beside}.")
+        return beside
     replaced = (folder / "run.json").exists()
     runs.write_run(folder, predictions, errors, record)
     if replaced:
         say(f"the earlier run in {out} was replaced.")
+    return out
 
 
 def _score_all(

@@ -125,12 +125,12 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
     if not lessons:
         raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
     images = {lesson.image for lesson in lessons}
-    if asked.predictions is None and (same := service.has_learnt(version, images)):
+    if same := service.has_learnt(version, images, alone=asked.predictions is not None):
         raise ProblemError(
             409,
             "nothing_to_learn",
             f"version {same.number} has learnt these false alarms already, and is not in use: take "
-            'it, review more first, or name some of them in "predictions".',
+            'it, review more first, or name others in "predictions".',
         )
     if not asked.yes:
         _ask([lesson for lesson in lessons if lesson.far])

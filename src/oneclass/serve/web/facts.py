@@ -232,6 +232,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     newest = grown(service.versions, chosen)
     since = service.versions.decided(chosen.name)
     candidate = newest if newest is not None and newest.at >= since else None
+    others = {one.image for one in wanted if not one.far}
     return {
         "counts": service.reviews.counts(chosen.name),
         "lessons": wanted,
@@ -239,6 +240,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "able": service.library.can_learn(chosen),
         "newest": newest,
         "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
+        "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,
         "candidate": candidate,
         "comparison": candidate and comparison(service, candidate),
         "job": next(iter(running(service, "update", chosen.name)), None),

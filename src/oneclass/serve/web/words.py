@@ -111,7 +111,7 @@ def advice(found: Mapping[str, Any]) -> list[str]:
         elif found["images"] > 1:
             told.append(
                 f"{count(found['images'], 'image')} can only give a first impression: with fewer "
-                "than 20, more than 1 in 20 good parts are called odd by mistake."
+                "than 19, more than 1 in 20 good parts are called odd by mistake."
             )
     return told
 

@@ -60,9 +60,16 @@ def grown(versions: Versions, version: Version) -> Version | None:
     return next((one for one in found if one.parent_id == version.id), None)
 
 
-def learnt_by(reviews: Reviews, version: Version, images: set[str]) -> bool:
-    """Whether a version has learnt these images, and none that is no false alarm any more."""
+def learnt_by(reviews: Reviews, version: Version, images: set[str], *, alone: bool) -> bool:
+    """Whether a version has learnt these images, and none that is no false alarm any more.
+
+    Args:
+        reviews: of all versions.
+        version: that may have.
+        images: their digests.
+        alone: whether it must have learnt no others.
+    """
     learnt = [row for row in reviews.compared(version.id) if row["learnt"]]
-    return images <= {row["image"] for row in learnt} and all(
-        row["review"] == "false_alarm" for row in learnt
-    )
+    there = {row["image"] for row in learnt}
+    has = images == there if alone else images <= there
+    return has and all(row["review"] == "false_alarm" for row in learnt)

@@ -139,10 +139,12 @@ class Service:
         """What of a model's reviews can be learnt."""
         return lessons(self.reviews, self.versions, self.library, name)
 
-    def has_learnt(self, version: Version, images: set[str]) -> Version | None:
-        """The version that grew from this one last, if it has learnt all of these images."""
+    def has_learnt(
+        self, version: Version, images: set[str], *, alone: bool = False
+    ) -> Version | None:
+        """The version that grew from this one last, if it has learnt these images, or only them."""
         newest = grown(self.versions, version)
-        if newest is not None and learnt_by(self.reviews, newest, images):
+        if newest is not None and learnt_by(self.reviews, newest, images, alone=alone):
             return newest
         return None
 

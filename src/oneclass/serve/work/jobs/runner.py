@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from oneclass.detector.files.training_rows import rows_file
 from oneclass.errors import OneclassError
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
 from oneclass.serve.records.reviews import Reviews
@@ -130,7 +131,9 @@ class JobRunner:
         out = self._folder / f"job-{job['id']}.oneclass"
         request = self._request(job, out)
         said = self._program(job["id"], request)
-        if said is None:  # cancelled, or the server stops
+        if said is None or self._cancelled(job["id"]):  # maybe as it ended; or the server stops
+            for file in (out, rows_file(out)):
+                file.unlink(missing_ok=True)
             return
         if "error" in said:
             self.jobs.end(job["id"], FAILED, error=said["error"])
@@ -141,8 +144,7 @@ class JobRunner:
         elif job["kind"] == "update":
             compared = result.pop("compared")
             result["number"] = self._updated(job, out, result, compared).number
-        self.jobs.end(job["id"], DONE, result=result)
-        if job["kind"] == "fit":
+        if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
             shutil.rmtree(job["request"]["folder"], ignore_errors=True)
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:

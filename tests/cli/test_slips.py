@@ -260,6 +260,13 @@ def test_a_folder_is_no_place_for_a_model(place: Path) -> None:
     assert "such as good/NAME.oneclass." in told
 
 
+def test_a_model_is_not_called_like_an_image(place: Path) -> None:
+    told = said(place, "fit", "good", "-o", "good/new.PNG")
+    assert "good/new.PNG: a model is to be written, and its name ends as an image's" in told
+    assert "such as good/new.oneclass." in told
+    assert not (place / "good/new.PNG").exists()
+
+
 @pytest.mark.parametrize("missing", ["run.json", "predictions.jsonl", "errors.csv"])
 def test_a_run_says_which_of_its_files_is_missing(place: Path, missing: str) -> None:
     done = oneclass("score", "m.oneclass", "good", "-o", "halved", cwd=place)

@@ -29,7 +29,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.errors import ModelFileError
+from oneclass.errors import InputError, ModelFileError
+from oneclass.images.folders import SUFFIXES
 from oneclass.rows import ArrayRows, FileRows, RowSource
 from oneclass.system.files import check_replaces, check_writable, whole_file
 from oneclass.system.host import portable
@@ -124,10 +125,15 @@ def check_model_place(path: Path) -> None:
     """Find out before hours of work whether a model can be written, and nothing else be lost.
 
     Raises:
-        InputError: it cannot, or another kind of file is there.
+        InputError: it cannot, another kind of file is there, or its name is that of an image.
     """
     check_writable(path, ".oneclass")
     check_replaces(path, "model", MAGIC)
+    if path.suffix.lower() in SUFFIXES:
+        raise InputError(
+            f"{path}: a model is to be written, and its name ends as an image's, so it would be "
+            f"taken for one. Give another name, such as {path.with_suffix('.oneclass')}."
+        )
 
 
 def is_model(path: Path) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.products import level_rank
+from oneclass.conformal.products import level_in
 from oneclass.conformal.union import Union
 
 SLOPE, MOST = 0.4, 0.5
@@ -39,7 +39,9 @@ def with_level(union: Union, judge: Union, images: Iterable[NDArray[np.floating[
         were; unchanged where the images are fewer than `FEWEST`, or have all one level.
     """
     direction = judge.coef.mean(axis=0, dtype=np.float64).astype(np.float32)
-    found = [(judge.image_score(image), _level(judge, direction, image)) for image in images]
+    found = [
+        (judge.image_score(image), -level_in(judge.seen(image) @ direction)) for image in images
+    ]
     if len(found) < FEWEST:
         return union
     scores, levels = np.array(found).T
@@ -50,9 +52,3 @@ def with_level(union: Union, judge: Union, images: Iterable[NDArray[np.floating[
         return union
     offset = union.offset + share * float(levels.mean())
     return replace(union, offset=offset, level=np.float32(share) * direction)
-
-
-def _level(judge: Union, direction: NDArray[np.float32], image: NDArray[np.floating[Any]]) -> float:
-    along = judge.seen(image) @ direction
-    rank = level_rank(len(along)) - 1
-    return -float(np.partition(along, rank)[rank])

@@ -281,11 +281,16 @@ def level_rank(n: int) -> int:
     return max(1, round(LEVEL_SHARE * n))
 
 
+def level_in(along: Narrow) -> float:
+    """An image's level, out of the products of its positions with the level's direction."""
+    return _smallest(along, level_rank(len(along)))
+
+
 def _less_level(best: Narrow, along: Narrow | None) -> Narrow:
     """The largest products of an image's positions, less the level that `along` gives."""
     if along is None:
         return best
-    return best - np.float32(_smallest(along, level_rank(len(along))))
+    return best - np.float32(level_in(along))
 
 
 def _smallest(values: Narrow, n: int) -> float:

@@ -91,10 +91,11 @@ def _write_run(
     from oneclass.results import runs
 
     folder = place(out)
-    if not predictions and runs.scored_in(folder):
+    before = runs.scored_in(folder)
+    if not predictions and before:
         say(f"the earlier run in {out} was kept; nothing was written.")
         return None
-    if not record["complete"] and runs.scored_in(folder) > len(predictions):
+    if not record["complete"] and before > len(predictions):
         beside = out.rstrip("/\\") + BROKEN_OFF
         runs.make_folder(place(beside))
         runs.write_run(place(beside), predictions, errors, record)

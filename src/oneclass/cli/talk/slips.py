@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,15 +143,10 @@ def _import(given: Mapping[str, Any]) -> list[str]:
     return ["backbone", "import", file, "-o", _named(file, ending)]
 
 
-def _score(given: Mapping[str, Any]) -> list[str]:
-    """One argument alone may be the model, or the images."""
+def _with_model(command: str, other: str, given: Mapping[str, Any]) -> list[str]:
+    """One argument alone may be the model, or what comes behind it."""
     word = given.get("model") or "MODEL"
-    return ["score", word, "FOLDER"] if _is_model(word) else ["score", "MODEL", word]
-
-
-def _report(given: Mapping[str, Any]) -> list[str]:
-    word = given.get("model") or "MODEL"
-    return ["report", word, "RUN_DIR"] if _is_model(word) else ["report", "MODEL", word]
+    return [command, word, other] if _is_model(word) else [command, "MODEL", word]
 
 
 def _is_model(word: str) -> bool:
@@ -168,8 +164,8 @@ _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
     ("fit", "out"): _fit,
     ("fit", "normal"): _fit,
     ("score", "model"): lambda given: ["score", "MODEL", "FOLDER"],
-    ("score", "inputs"): _score,
-    ("report", "run_dir"): _report,
+    ("score", "inputs"): partial(_with_model, "score", "FOLDER"),
+    ("report", "run_dir"): partial(_with_model, "report", "RUN_DIR"),
     ("export", "out"): _export,
     ("train", "out"): _train,
     ("import", "out"): _import,

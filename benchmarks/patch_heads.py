@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.representations.maps import neighbourhoods, pool, refined
+from oneclass.representations.maps import pool
 from oneclass.svm import fit_halfspaces
-from patch_sets import Maps
+from patch_sets import Maps, fine
 
 Rows = NDArray[np.float32]
 
@@ -37,7 +37,7 @@ def patch_rows(maps: Maps, index: int, layers: Sequence[str]) -> tuple[Rows, tup
     grid = found[0].shape[2:]
     parts = []
     for values in found:
-        near = refined(neighbourhoods(values), grid)
+        near = fine(values, grid)
         parts.append(unit(near[0].reshape(near.shape[1], -1).T))
     return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts))), grid
 

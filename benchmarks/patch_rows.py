@@ -33,13 +33,12 @@ from oneclass.conformal.whitening import (
     learn_whitening,
     root,
 )
-from oneclass.representations.maps import neighbourhoods, refined
 from oneclass.rows import ArrayRows
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
 from patch_heads import Rows, inverse_root, unit
 from patch_measures import pixel_measures, print_means, smooth, worst
-from patch_sets import SIZES, Maps, maps_of, pictures
+from patch_sets import SIZES, Maps, fine, maps_of, pictures
 
 LAYERS, PARTS = ("block_4", "block_10"), 10
 SIZES["288 x 256"] = lambda height, width: (288, 256)
@@ -65,7 +64,7 @@ def positions(maps: Maps, index: int) -> Picture:
     found = [maps.get(layer, index) for layer in LAYERS]
     grid, parts = found[0].shape[2:], []
     for values in found:
-        near = refined(neighbourhoods(values), grid)
+        near = fine(values, grid)
         flat = np.ascontiguousarray(near[0].reshape(near.shape[1], -1).T)
         parts.append(flat.astype(np.float16))
     return Picture(tuple(parts), (grid[0], grid[1]))

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from choose_defaults import SCALE
 from oneclass.backbones import DEFAULT, Backbone
+from oneclass.representations.maps import interpolation
 from oneclass.representations.preparation import prepare
 
 LAYERS = ("block_2", "block_4", "block_7", "block_10", "block_14", "block_15")
@@ -167,3 +169,11 @@ SIZES = {
     "own224": own_shape(224, 224),
     "own": own_shape(224, 448),
 }
+
+
+def fine(maps: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """(n, c, h, w) averaged with their neighbours and interpolated to a grid, as patches are."""
+    near = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
+    down, across = (interpolation(n, to) for n, to in zip(maps.shape[2:], grid, strict=True))
+    found: NDArray[np.float32] = down @ near @ across.T
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import pickle
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,13 @@ from oneclass.representations import (
     PretrainedLayers,
     from_record,
 )
-from oneclass.representations.maps import interpolation, neighbourhoods, refined
+from oneclass.representations.maps import interpolation
+from oneclass.representations.positions import positions
 from oneclass.rows.layers import Layers
 from oneclass.statistics import auroc
 
 SETTINGS = {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96), "n_halfspaces": 8}
+ROOT = Path(__file__).parents[2]
 BYTES = PixelScale("uint8", 0, 255)
 
 
@@ -65,35 +68,61 @@ def test_a_single_layer_keeps_the_order_of_its_positions() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 2), (7, 3)])
-def test_neighbourhoods_are_a_box_filter_with_a_repeated_edge(shape: tuple[int, int]) -> None:
-    maps = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
-    expected = uniform_filter(maps, (1, 1, 3, 3), mode="nearest")
-    np.testing.assert_allclose(neighbourhoods(maps), expected, atol=1e-6)
+SHAPES = [(1, 1), (1, 5), (2, 2), (7, 3), (14, 10), (28, 9), (28, 20)]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (5, 1), (2, 2), (3, 3), (28, 17)])
-@pytest.mark.parametrize("n", [1, 3])
-def test_neighbours_are_added_line_by_line_then_along_the_line(
-    shape: tuple[int, int], n: int
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_positions_are_smoothed_interpolated_and_of_one_length(
+    shape: tuple[int, int], dtype: str
 ) -> None:
-    """Models hold rows that were made in this order: another one has other last bits."""
-    maps = np.random.default_rng(2).normal(size=(n, *shape, 6)).astype(np.float32)
-    for given in (maps.transpose(0, 3, 1, 2), maps.transpose(0, 3, 1, 2).copy()):
-        ring = np.pad(given, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-        down = ring[:, :, :-2] + ring[:, :, 1:-1] + ring[:, :, 2:]
-        expected = (down[..., :-2] + down[..., 1:-1] + down[..., 2:]) / np.float32(9)
-        np.testing.assert_array_equal(neighbourhoods(given), expected)
-
-
-@pytest.mark.parametrize("shape", [(28, 20), (28, 9), (5, 20), (14, 10), (1, 1)])
-def test_finer_maps_have_the_same_values_alone_and_with_others(shape: tuple[int, int]) -> None:
-    maps = np.random.default_rng(3).normal(size=(3, 7, *shape)).astype(np.float32)
-    found = refined(maps, (28, 20))
+    maps = np.random.default_rng(0).normal(size=(2, 3, *shape)).astype(np.float32)
+    near = uniform_filter(maps.astype(float), (1, 1, 3, 3), mode="nearest")
     down, across = interpolation(shape[0], 28), interpolation(shape[1], 20)
-    np.testing.assert_allclose(found, down @ maps @ across.T, atol=1e-6)
+    fine = (down @ near @ across.T).transpose(0, 2, 3, 1)
+    expected = 0.7 * fine / np.linalg.norm(fine, axis=-1, keepdims=True)
+    found = positions(maps, (28, 20), 0.7, dtype)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, atol=1e-5 if dtype == "float32" else 4e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_positions_have_the_same_bits_alone_and_with_others(shape: tuple[int, int]) -> None:
+    maps = np.random.default_rng(3).normal(size=(3, 7, *shape)).astype(np.float32)
+    found = positions(maps, (28, 20), 0.7, "float16")
     for one, image in zip(found, maps, strict=True):
-        np.testing.assert_array_equal(refined(image[None], (28, 20))[0], one)
+        np.testing.assert_array_equal(positions(image[None], (28, 20), 0.7, "float16")[0], one)
+
+
+def test_positions_in_float16_are_those_in_float32_rounded() -> None:
+    maps = np.random.default_rng(4).normal(size=(2, 40, 14, 14)).astype(np.float32)
+    narrow, wide = (positions(maps, (28, 28), 0.5**0.5, dtype) for dtype in ("float16", "float32"))
+    np.testing.assert_array_equal(narrow, wide.astype(np.float16))
+
+
+@pytest.mark.parametrize("value", [0, 1e-25])
+def test_a_position_without_a_direction_is_zero(value: float) -> None:
+    maps = np.full((1, 3, 2, 2), value, np.float32)
+    assert not positions(maps, (4, 4), 1, "float32").any()
+
+
+@pytest.mark.parametrize("value", [1e-15, 1e-3, 1e15])
+def test_positions_of_any_scale_have_the_same_direction(value: float) -> None:
+    maps = np.random.default_rng(5).normal(size=(1, 8, 5, 5)).astype(np.float32)
+    found = positions(maps * np.float32(value), (5, 5), 1, "float32")
+    np.testing.assert_allclose(found, positions(maps, (5, 5), 1, "float32"), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e25])
+def test_a_position_that_cannot_be_squared_is_not_finite(value: float) -> None:
+    maps = np.ones((1, 3, 2, 2), np.float32)
+    maps[0, 1, 0, 0] = value
+    assert not np.isfinite(positions(maps, (2, 2), 1, "float16")).all()
+
+
+def test_the_graph_of_positions_is_the_one_that_its_tool_writes() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "write_positions.py"))
+    assert tool["FILE"].read_bytes() == tool["content"]()
 
 
 @pytest.mark.parametrize(("n", "to"), [(1, 4), (2, 7), (5, 5), (7, 14), (14, 28)])

@@ -40,7 +40,7 @@ NOT_FINITE = (
     "far out of range; correct them, or leave it out"
 )
 NO_DIRECTION = "every unit of the layer is zero for it, so it has no direction to compare"
-PREPARATION = 1
+PREPARATION = 2
 """Of the way from a file to a row; a change that changes rows must count it up."""
 SIGN, INFINITE = 0x8000, 0x7C00
 """Of the bits of a float16."""

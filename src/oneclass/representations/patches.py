@@ -13,8 +13,7 @@ from oneclass.backbones import Backbone
 from oneclass.errors import InputError
 from oneclass.representations.base import Batch, MapShape
 from oneclass.representations.layers import NetworkLayers
-from oneclass.representations.maps import neighbourhoods, refined
-from oneclass.rows.layers import scales
+from oneclass.representations.positions import positions
 from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Rows
 
@@ -63,18 +62,15 @@ class PatchLayers(NetworkLayers):
 
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, height * width, d) rows of unit length, or zero."""
-        made = np.empty((len(batch), math.prod(self.grid), self.n_columns), self.row_dtype)
-        start = 0
+        made = np.empty((len(batch), *self.grid, self.n_columns), self.row_dtype)
+        length, start = len(self.layers) ** -0.5, 0
         for values in self._values(batch):
-            fine = refined(neighbourhoods(values), self.grid)
-            flat = fine.reshape(*fine.shape[:2], -1)
-            stop = start + flat.shape[1]
-            flat *= scales(flat.transpose(0, 2, 1), len(self.layers))[:, None]
-            made[..., start:stop] = flat.transpose(0, 2, 1)
+            stop = start + values.shape[1]
+            made[..., start:stop] = positions(values, self.grid, length, self.row_dtype)
             start = stop
         if self.edge:
-            self._cover_edge(made.reshape(len(made), *self.grid, self.n_columns))
-        return made
+            self._cover_edge(made)
+        return made.reshape(len(made), -1, self.n_columns)
 
     def _cover_edge(self, made: Rows) -> None:
         """Put the nearest position within in the place of each at the edge of (n, h, w, d)."""

@@ -59,9 +59,10 @@ def _is_marked(folder: Remote, name: str) -> bool:
 
 
 def is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one; False of a link to itself."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:
         return False
 
 
@@ -93,4 +94,5 @@ def is_ours(folder: str, name: str) -> bool:
 
 
 def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: hidden, or left there by a system."""
     return name.startswith(".") or name.lower() in _JUNK

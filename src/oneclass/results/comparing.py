@@ -79,7 +79,7 @@ class Compared:
 
 
 def compare(
-    images: Images,
+    images: Images | Sources,
     *,
     views: tuple[str, ...] = ("image", "patches", "both"),
     normal: Images | None = None,
@@ -123,12 +123,13 @@ def compare(
         n_held = max(2, round(HELD_BACK * len(items)))
         held = [items[i] for i in sorted(order[:n_held])]
         items = [items[i] for i in sorted(order[n_held:])]
-    for view in views:
+    for number, view in enumerate(views, 1):
         detector = Detector(rows=view, seed=seed, threads=threads)
-        yield _one(view, items, held, odd, detector, progress, _of_view(view, stage), missing)
+        named = view if len(views) == 1 else f"{view} ({number} of {len(views)})"
+        yield _one(view, items, held, odd, detector, progress, _of_view(named, stage), missing)
 
 
-def _some(images: Images, purpose: str) -> Sources:
+def _some(images: Images | Sources, purpose: str) -> Sources:
     """What was given, if it is something."""
     sources = gather(images)
     if not len(sources):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import progress, say, say_cache, say_traffic
+from oneclass.cli.talk.console import if_stopped, progress, say, say_cache, say_traffic
 from oneclass.cli.talk.parameters import Here, setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.host.workers import worker_count
@@ -116,7 +116,8 @@ def paper(
     results = Results((), about, settings)
     for job in jobs:
         try:
-            cells = _run(job, networks, threads, cache, cluster)
+            with if_stopped(partial(_cut_short, results, out, cache)):
+                cells = _run(job, networks, threads, cache, cluster)
             results = replace(results, cells=[*results.cells, *cells])
         except InputError as error:
             problems.append(_going_on(error))
@@ -230,6 +231,17 @@ def _run(
     for network in dict.fromkeys(cell.network for cell in cells):
         say_cache(network.cache)
     return cells
+
+
+def _cut_short(results: Results, out: str | None, cache: str | None) -> str:
+    """What a run that a signal ended leaves."""
+    table = "no table was written."
+    if results.cells and out is not None:
+        names = ", ".join(dict.fromkeys(cell.title for cell in results.cells))
+        table = f"the tables in {out} are of {names} alone."
+    if cache is None:
+        return f"{table} The same command begins anew; --cache FOLDER keeps what is computed."
+    return f"{table} Rows of the images looked at are kept in {cache}: the same command uses them."
 
 
 def _going_on(error: OneclassError) -> OneclassError:

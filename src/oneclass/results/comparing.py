@@ -91,6 +91,8 @@ def compare(
 ) -> Iterator[Compared]:
     """Fit the same normal images once for each way of looking, and tell how each does.
 
+    What was given is looked at here; each way is fitted when it is asked for.
+
     Args:
         images: normal ones, as for `fit`.
         views: values of the setting `rows`.
@@ -123,10 +125,19 @@ def compare(
         n_held = max(2, round(HELD_BACK * len(items)))
         held = [items[i] for i in sorted(order[:n_held])]
         items = [items[i] for i in sorted(order[n_held:])]
-    for number, view in enumerate(views, 1):
-        detector = Detector(rows=view, seed=seed, threads=threads)
-        named = view if len(views) == 1 else f"{view} ({number} of {len(views)})"
-        yield _one(view, items, held, odd, detector, progress, _of_view(named, stage), missing)
+    return (
+        _one(
+            view,
+            items,
+            held,
+            odd,
+            Detector(rows=view, seed=seed, threads=threads),
+            progress,
+            _of_view(view if len(views) == 1 else f"{view} ({number} of {len(views)})", stage),
+            missing,
+        )
+        for number, view in enumerate(views, 1)
+    )
 
 
 def _some(images: Images | Sources, purpose: str) -> Sources:

@@ -99,14 +99,9 @@ def compare(
         print_data(table.head())
     chosen = views or ("image", "patches", "both")
     images = gather(list(normal))
-    if len(chosen) > 1 and len(images):
-        say(
-            f"{len(chosen)} ways of looking at {count(len(images), 'image')}, one after the other: "
-            f"{', '.join(chosen)}."
-        )
     try:
         with if_stopped(lambda: _told_short(found, chosen)), progress("compare") as show:
-            for one in side_by_side(
+            ways = side_by_side(
                 images,
                 views=chosen,
                 normal=list(test_normal) or None,
@@ -115,7 +110,9 @@ def compare(
                 threads=threads,
                 progress=show,
                 stage=show.stage,
-            ):
+            )
+            _say_ahead(chosen, len(images))
+            for one in ways:
                 show.clear()
                 found.append(one)
                 errors |= {str(error): error for error in one.errors}
@@ -131,6 +128,15 @@ def compare(
     heads = HEADS if as_json else table.heads()
     _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
     return UNREADABLE if errors else 0
+
+
+def _say_ahead(views: Sequence[str], n_images: int) -> None:
+    """How much there is to do, where it is more than one fit."""
+    if len(views) > 1:
+        say(
+            f"{len(views)} ways of looking at {count(n_images, 'image')}, one after the other: "
+            f"{', '.join(views)}."
+        )
 
 
 def _told_short(found: Sequence[Compared], views: Sequence[str]) -> str:

@@ -111,6 +111,7 @@ def compare(
                 progress=show,
                 stage=show.stage,
             )
+            show.clear()
             _say_ahead(chosen, len(images))
             for one in ways:
                 show.clear()

@@ -28,8 +28,9 @@ RAW = {"Content-Type": "application/octet-stream"}
 PROGRAM = """
 import sys, json
 from pathlib import Path
+from oneclass.serve.listening import bound
 from oneclass.serve.settings import Limits, Settings
-from oneclass.serve.web.server import bound, make_server
+from oneclass.serve.web.server import make_server
 from oneclass.serve.work.service import Service
 given = json.loads(sys.argv[1])
 limits = Limits(**given["limits"])

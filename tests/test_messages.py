@@ -130,9 +130,14 @@ def test_what_is_to_be_installed_is_named_by_its_own_packages() -> None:
     assert [place.split(":")[0] for place, _ in told] == ["system/host/machine.py"]
 
 
-def test_every_page_exists() -> None:
-    for place, page in found(r"\bdocs/[\w/]+\.md"):
-        assert (ROOT / page).is_file(), place
+def test_nothing_names_a_page_that_is_not_installed() -> None:
+    """The pages are in the source; who installed a wheel does not have them."""
+    shown = [*MESSAGES, *((name, command.help or "") for name, command in COMMANDS.items())]
+    web = [*SOURCE.rglob("*.html"), *SOURCE.rglob("*.js")]
+    shown += [(str(path), path.read_text(encoding="utf-8")) for path in web]
+    assert len(shown) > len(MESSAGES) + len(COMMANDS)
+    pages = r"\b(docs|examples|benchmarks|tools)/\w|\b(CONTRIBUTING|CHANGELOG)\b"
+    assert [(place, text) for place, text in shown if re.search(pages, text)] == []
 
 
 def test_every_name_of_python_exists() -> None:

@@ -194,7 +194,8 @@ def test_an_interrupted_run_keeps_its_last_step(
                 break
         rest = process.stderr.read()
     assert process.returncode == 128 + number
-    assert "interrupted" in rest
+    assert "interrupted: " in rest
+    assert "the same command with --resume goes on from there." in rest
     assert not (out / "whole.onnx").exists()
     assert checkpoint.exists(out / "whole.onnx.run")
     done = train(*words, "--resume", cwd=place)

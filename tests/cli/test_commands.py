@@ -276,11 +276,25 @@ def test_results_inside_the_input_are_left_out_and_said(place: Path, tmp_path: P
     listed = oneclass("check", "inc/**/*.png", "--json", cwd=tmp_path)
     assert json.loads(listed.stdout)["images"] == 5
     assert json.loads(listed.stdout)["ignored"]["heatmaps of oneclass"] == 5
-    here = oneclass("score", place / "m.oneclass", "inc", "--heatmaps", "inc", cwd=tmp_path)
-    assert "5 images" in here.stderr
     again = oneclass("score", place / "m.oneclass", "inc", cwd=tmp_path)
     assert "5 images" in again.stderr
-    assert "10 heatmaps of oneclass" in again.stderr
+    assert "5 heatmaps of oneclass" in again.stderr
+
+
+def test_heatmaps_are_not_put_among_pictures(place: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "inc", stripes(3, seed=2))
+    before = sorted(tmp_path.rglob("*"))
+    words = ("score", place / "m.oneclass", "inc", "-o", "run", "--heatmaps", "inc")
+    done = oneclass(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--heatmaps is inc: 000.png lies there, and is no heatmap." in done.stderr
+    assert "Give a folder of their own, as inc/heatmaps." in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    for _ in range(2):  # over heatmaps of an earlier run, and beside other files
+        done = oneclass(*words[:-1], "inc/heatmaps", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "inc/heatmaps/notes.txt").touch()
+        (tmp_path / "inc/heatmaps/more").mkdir(exist_ok=True)
 
 
 def test_names_send_no_escapes_to_the_terminal(place: Path, tmp_path: Path) -> None:

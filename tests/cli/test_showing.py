@@ -88,6 +88,8 @@ def test_a_stream_that_nobody_reads_stops_nothing(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "stderr", closed)
     with shown:
         time.sleep(0.1)
+        assert shown._thread.is_alive()
+    assert not shown._thread.is_alive()
 
 
 @pytest.mark.usefixtures("quick")

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.results.heatmaps import HeatmapFolder
 from oneclass.results.runs import read_run, record_of, write_run
 from oneclass.system.files import whole_file
 from oneclass.system.places import place
@@ -30,6 +31,18 @@ def sent(folder: Path, there: Path) -> Path:
         with whole_file(there / file.name) as out:
             out.write(file.read_bytes())
     return there
+
+
+def test_heatmaps_are_not_put_among_pictures_at_an_address(
+    root: Path, image_folder: Callable[..., Path]
+) -> None:
+    there = sent(image_folder("normal", 3, seed=1), root / "normal")
+    with pytest.raises(InputError, match=r"--heatmaps is memory://.*/normal: 000\.png lies there"):
+        HeatmapFolder(there)
+    HeatmapFolder(root / "other").finish()
+    with whole_file(there / "index.csv") as index:
+        index.write(b"path\n")
+    HeatmapFolder(there)  # heatmaps were put there before
 
 
 def test_fit_score_and_update_are_those_of_a_folder(

@@ -48,6 +48,19 @@ def test_the_table_has_ours_the_papers_and_the_difference() -> None:
         assert len({line.count("|") for line in lines}) <= 1
 
 
+def test_the_words_of_the_table_are_told_below_it() -> None:
+    made = results([cell(n, name, 0.9) for n in (1, 6) for name in ("greyscale", "a:P5")])
+    for text in (markdown(made), results_page(made)):
+        for told in (
+            "AUROC, the chance that an anomaly scores higher than a normal image",
+            "nu, the share of the images learnt from that may be left outside",
+            "GS for grey-scale, else a network and its layer",
+            "Tested on: normal images + anomalies",
+            "MNIST-1 is 5 against 2; X-RAY-2 is non-empty against empty.",
+        ):
+            assert told in text
+
+
 def test_sizes_that_shrank_are_told() -> None:
     small = replace(cell(1, "greyscale", 0.9), n_train=266, n_test=166)
     assert "Sizes scaled down" not in markdown(results([cell(1, "greyscale", 0.9)]))

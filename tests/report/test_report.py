@@ -58,6 +58,7 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     assert card["fit"]["images_sha256"] in text
     assert f"lies beyond the threshold, {digits(load(model).score_threshold)}." in text
     assert "this odd or odder" in text
+    assert "An anomaly is what oneclass calls odd where it is used in a browser" in text
     for name in ("nu", "Half-spaces", "Certificate"):  # is said in words, too
         assert re.search(rf"{name} \S.*, [a-z]", text), name
     assert sum(tag == "svg" for tag, _ in page.tags) == 2

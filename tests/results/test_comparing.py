@@ -48,6 +48,25 @@ def test_what_is_tested_on_is_not_learnt(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [(24, 6), (24, 6), (30, 7)]
 
 
+def test_what_is_ahead_is_told_before_it_begins(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=1))
+    words = ("compare", "good", "--rows", "image", "--rows", "patches")
+    said = oneclass(*words, cwd=tmp_path).stderr
+    ahead = "2 ways of looking at 20 images, one after the other: image, patches.\n"
+    assert said.startswith(ahead)
+    assert "ways of looking" not in oneclass(*words[:4], cwd=tmp_path).stderr
+
+
+def test_stages_say_which_way_is_under_way() -> None:
+    told: list[str] = []
+    list(comparing.compare(stripes(20, seed=1), views=("image", "patches"), stage=told.append))
+    assert "image (1 of 2): scoring" in told
+    assert "patches (2 of 2): scoring" in told
+    told.clear()
+    list(comparing.compare(stripes(20, seed=1), views=("image",), stage=told.append))
+    assert "image: scoring" in told
+
+
 def test_more_false_alarms_than_promised_are_said(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(40, seed=1))
     write_images(tmp_path / "other", stripes(12, seed=3, upright=False))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_images
+from oneclass import load
 from serving import Running, until
 
 if TYPE_CHECKING:
@@ -427,3 +428,95 @@ def test_axe_finds_nothing(person: Callable[..., Person], pictures: Path, browse
                     found.append((width, scheme, path, "wider than the screen"))
             context.close()
     assert found == []
+
+
+def test_a_button_says_what_is_under_way_and_takes_no_second_press(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    score(one, pictures)
+    rate = one.server.at("/api/v1/models/stripes/rate")
+    held: list[Any] = []
+    one.page.route(rate, lambda route: held.append(route))
+    one.press("nav a[href='/monitor']")
+    one.see("#chart-scores canvas")
+    one.tab_to("#rate")
+    one.page.keyboard.press("End")
+    one.press("#rate-use")
+    use = one.page.locator("#rate-use[aria-disabled=true]")
+    use.filter(has_text="Putting it into use").wait_for()
+    one.page.locator("#say p").filter(has_text="Putting it into use").wait_for()
+    one.page.keyboard.press("Enter")
+    use.click(force=True)
+    until(lambda: one.page.wait_for_timeout(50) or held)
+    assert len(held) == 1
+    assert one.page.evaluate("document.activeElement.id") == "rate-use"
+    held.pop().continue_()
+    one.page.locator("#say p").filter(has_text="From now on").wait_for()
+    one.page.locator("#rate-use:not([aria-disabled])").filter(has_text="Use this").wait_for()
+
+    one.page.route("**/report", lambda route: route.abort())
+    one.go("/models/stripes")
+    one.press("[data-report='1']")
+    one.page.locator("#say p").filter(has_text="The server does not answer").wait_for()
+    assert one.page.locator("[data-report='1']").inner_text() == "Write a report"
+    assert one.page.evaluate("document.activeElement.dataset.report") == "1"
+    assert one.problems == []
+
+
+def test_a_version_says_that_it_is_taken_into_use(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    content = one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
+    file = tmp_path / "more.oneclass"
+    file.write_bytes(content)
+    load(file, false_alarms=0.2).save(file)
+    one.go("/models")
+    one.page.set_input_files("#model-file", file)
+    one.page.fill("#model-name", "stripes")
+    one.page.once("dialog", lambda asked: asked.accept())
+    with one.page.expect_navigation():
+        one.press("#upload-model [type=submit]")
+    held: list[Any] = []
+    one.page.route("**/take", lambda route: held.append(route))
+    one.press("[data-take='2']")
+    taking = "Taking version 2 into use"
+    one.page.locator("[data-take='2'][aria-disabled=true]").filter(has_text=taking).wait_for()
+    one.page.locator("#say[role=status] p").filter(has_text=taking).wait_for()
+    until(lambda: one.page.wait_for_timeout(50) or held)
+    with one.page.expect_navigation():
+        held.pop().continue_()
+    one.page.locator("#say p").filter(has_text="Version 2 is in use now.").wait_for()
+    assert one.problems == []
+
+
+def test_a_chart_is_an_image_whose_numbers_are_in_a_table(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/monitor")
+    one.see("#chart-scores canvas")
+    for key in ("time", "scores"):
+        chart = one.page.locator(f"#chart-{key}[role=img]")
+        assert "in the table below" in (chart.get_attribute("aria-label") or "")
+        about = chart.get_attribute("aria-describedby")
+        assert one.page.locator(f"#{about}").inner_text()
+        one.press(f"details:has(#table-{key}) > summary")
+        one.tab_to(f".scroll:has(#table-{key})")
+    heads = one.page.locator("#table-scores th").all_inner_texts()
+    assert heads == ["Score from", "to", "Good images", "Images scored here"]
+    lines = [
+        line.split("\t") for line in one.page.locator("#table-scores tr").all_inner_texts()[1:]
+    ]
+    assert len(lines) > 10
+    assert all(lines[i][1] == lines[i + 1][0] for i in range(len(lines) - 1))
+    assert lines[-1][1] == "any"
+    for column in (2, 3):
+        shares = [float(line[column].split()[0]) for line in lines]
+        assert abs(sum(shares) - 100) < 0.05 * len(lines) + 0.1
+    assert one.problems == []

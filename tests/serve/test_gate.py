@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from oneclass import InputError
+from oneclass.serve.listening import bound
 from oneclass.serve.records.tokens import SCOPES
 from oneclass.serve.settings import Limits, Settings
 from oneclass.serve.web.app import make_app
-from oneclass.serve.web.server import bound
 from oneclass.serve.work.service import Service
 from serving import HERE, RAW, Place
 

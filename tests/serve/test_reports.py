@@ -50,6 +50,8 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     for verdict in ("anomaly", "unclear"):
         assert len(re.findall(rf'data-verdict="{verdict}"', text)) >= verdicts.count(verdict) > 0
     shown = three.page(f"/parts/job/{job['id']}")
+    assert "It calls an anomaly what is odd here, and fine what looks good." in shown
+    assert "odd is called <em>anomaly</em>" in three.page("/score?model=three")
     link = f'href="/api/v1/jobs/{job["id"]}/report.html"'
     assert link in shown
     assert link in three.page("/models/three")  # for who went away and comes back

@@ -131,8 +131,10 @@ def test_a_folder_that_goes_away_is_told_of(place: Place, images: Path) -> None:
     watch(place, folder=str(place.roots / "inner"))
     (place.roots / "inner").rmdir()
     until(lambda: found(place)["problem"])
+    assert "inner" in found(place)["problem"]
     (place.roots / "inner").mkdir()
     until(lambda: not found(place)["problem"])
+    assert found(place)["state"] == "on"
 
 
 def test_only_folders_that_were_given_are_watched(place: Place, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class Backbone:
             raise ModelFileError(
                 f"backbone {file}: the ONNX file has no {METADATA_KEY!r} entry in its metadata, so "
                 "its preprocessing is unknown. 'oneclass backbone import', given --size, --mean "
-                "and --std as in training, writes a copy that says so; docs/backbones.md has more."
+                "and --std as in training, writes a copy that says so."
             )
         try:
             data: dict[str, Any] = json.loads(record)

@@ -95,7 +95,16 @@ def cli() -> None:
                                       for pictures far larger than that
     Other ways of looking:            compare good_parts/
     A page in a browser:              serve
-    Words that you do not know:       docs/glossary.md in the source
+
+    \b
+    Words:
+      score        how odd an image is: larger is odder
+      anomaly      an image whose score is above the threshold; else it is fine
+      threshold    drawn so that few normal images are above it: 1 in 20, or --false-alarms
+      false alarm  a normal image that is called an anomaly
+      p-value      the share of normal images that look at least as odd as this one
+      backbone     the network that turns an image into numbers; it comes along
+      row          those numbers, of an image or of one of its patches
     """
 
 

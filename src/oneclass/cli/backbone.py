@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oneclass.cli.talk.console import print_data, progress, say
+from oneclass.cli.talk.console import if_stopped, print_data, progress, say
 from oneclass.cli.talk.parameters import Here, Numbers, OneOf, Size
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
@@ -103,7 +103,8 @@ def pull(name: str, url: str | None) -> int:
     from oneclass.backbones.catalogue import LICENCE
     from oneclass.backbones.importing import pull_network
 
-    with progress(f"pull {name}", unit="B") as show_bytes:
+    kept = "what came is kept: the same command goes on from there."
+    with if_stopped(lambda: kept), progress(f"pull {name}", unit="B") as show_bytes:
         file = pull_network(name, url=url, progress=show_bytes)
     say(f"licence: {LICENCE}.")
     say(f"{file}: ready. For example:")

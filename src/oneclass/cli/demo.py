@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import say
+from oneclass.cli.talk.console import if_stopped, say
 from oneclass.cli.talk.parameters import Here
 from oneclass.errors import OneclassError
 from oneclass.system.host.portable import as_typed
@@ -38,10 +38,9 @@ def demo(what: tuple[str, ...], seed: int) -> int:
     if len(rest) > 1:
         raise click.UsageError(f"{' '.join(rest)}: give one folder.")
     folder = Path(rest[0] if rest else "oneclass-demo")
-    if kind == "textures":
-        run_textures(folder, seed=seed)
-    else:
-        run_demo(folder, seed=seed)
+    run = run_textures if kind == "textures" else run_demo
+    with if_stopped(lambda: f"what is finished lies in {folder}. The same command begins anew."):
+        run(folder, seed=seed)
     return 0
 
 

@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import DIFFERENT, UNREADABLE, progress, say, say_errors
+from oneclass.cli.talk.console import (
+    DIFFERENT,
+    UNREADABLE,
+    if_stopped,
+    progress,
+    say,
+    say_errors,
+)
 from oneclass.cli.talk.parameters import Here, OneOf, Size, setting_option
+from oneclass.cli.talk.writing import unwritten, written_whole
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -109,12 +117,13 @@ def export(
         check_replaces(place, "ONNX file", ONNX_START)
     else:
         check_replaces(place, "OpenVINO model", b"<")
-    content = onnx_model(detector, takes)
+    with if_stopped(lambda: unwritten(place)):
+        content = onnx_model(detector, takes)
     n_bytes, code = len(content), 0
     if kind == "openvino":
         n_bytes, code = _openvino(place, content, detector, int8, limit)
     else:
-        with whole_file(place) as target:
+        with written_whole(place), whole_file(place) as target:
             target.write(content)
     if n_bytes:
         words = ["verify", str(place), model, "IMAGES"]
@@ -156,9 +165,10 @@ def _openvino(
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
     converted = convert(content)
     if not int8:
-        return write_openvino(file, converted, record), 0
+        with written_whole(file):
+            return write_openvino(file, converted, record), 0
     sources = gather(list(int8))
-    with progress("int8") as show:
+    with if_stopped(lambda: unwritten(file)), progress("int8") as show:
         show.stage("calibrating the network")
         moved, unreadable = quantise(converted, record, detector, sources, progress=show)
     errors = [*sources.errors, *unreadable]
@@ -171,7 +181,8 @@ def _openvino(
             "--int8, or raise --int8-limit and look at what 'oneclass verify' says."
         )
         return 0, DIFFERENT
-    written = write_openvino(file, converted, {**record, "int8": moved.to_json()})
+    with written_whole(file):
+        written = write_openvino(file, converted, {**record, "int8": moved.to_json()})
     return written, UNREADABLE if errors else 0
 
 
@@ -187,9 +198,11 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
             f"onnxruntime-web@{VERSION}', and give the file with --onnxruntime-web."
         )
     files = read_runtime(Path(runtime))
-    content = onnx_model(load(model, backbone=backbone))
+    with if_stopped(lambda: unwritten(folder)):
+        content = onnx_model(load(model, backbone=backbone))
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
-    size = write_page(folder, content, record, files)
+    with written_whole(folder):
+        size = write_page(folder, content, record, files)
     say(
         f"{folder}: {size / 1e6:.1f} MB. Any web server can serve it, such as: "
         f"{as_typed(['python3', '-m', 'http.server', '-d', str(folder)])}"

@@ -10,6 +10,7 @@ import click
 
 from oneclass.cli.talk.console import (
     UNREADABLE,
+    if_stopped,
     progress,
     say,
     say_cache,
@@ -19,7 +20,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import setting_options
 from oneclass.cli.talk.showing import amount
-from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
+from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 from oneclass.system.places import place
@@ -58,7 +59,8 @@ def fit(
     check_model_place(place(out))
     _refuse_models(normal, out)
     detector = Detector(n_halfspaces=halfspaces, **settings)
-    with progress("fit") as show:
+    cache = settings["cache"]
+    with if_stopped(lambda: unlearnt(place(out), cache)), progress("fit") as show:
         detector.fit(list(normal), progress=show, stage=show.stage)
         seconds = show.seconds()
     patches = detector.card["representation"]["kind"] in VIEWS

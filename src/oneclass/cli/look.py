@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, USAGE, print_data, progress
+from oneclass.cli.talk.console import UNREADABLE, USAGE, if_stopped, print_data, progress
 from oneclass.cli.talk.parameters import setting_option
 from oneclass.system.places import place
+
+CUT_SHORT = "not all images were looked at, so nothing is told of them. 'check' writes nothing."
 
 
 @click.command(short_help="Show what a model, or this installation, is made of.")
@@ -43,7 +45,7 @@ def check(inputs: Sequence[str], as_json: bool, threads: int | None) -> int:
     """Look at a folder before training: unreadable files, sizes, bit depths, copies."""
     from oneclass.images.check import check as examine
 
-    with progress("check") as show:
+    with if_stopped(lambda: CUT_SHORT), progress("check") as show:
         report = examine(list(inputs), threads=threads, progress=show)
     print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
     if not report.images and all(error.reason == "missing" for error in report.errors):

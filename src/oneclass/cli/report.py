@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import progress, say
+from oneclass.cli.talk.console import if_stopped, progress, say
 from oneclass.cli.talk.parameters import Here, check_order, setting_option
+from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
 from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
@@ -70,7 +71,7 @@ def report(
     if Path(run_dir).is_dir():
         check_writable(file, ".html")
         check_replaces(file, "page", b"<")
-    with progress("report") as show:
+    with if_stopped(lambda: unwritten(file)), progress("report") as show:
         made = write_report(
             detector,
             place(model),

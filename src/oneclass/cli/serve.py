@@ -15,6 +15,8 @@ from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system.names import count
 
 if TYPE_CHECKING:
+    from socket import socket as Socket  # noqa: N812
+
     from oneclass.serve.records.database import Database
     from oneclass.serve.settings import Settings
 
@@ -125,8 +127,9 @@ def token() -> None:
 def add_token(name: str, data: Path, scopes: tuple[str, ...], expires: float | None) -> int:
     """Make a token for NAME, and print it: this once, since only its digest is kept."""
     from oneclass.serve.records.database import Database
-    from oneclass.serve.records.tokens import SCOPES, Tokens
+    from oneclass.serve.records.tokens import SCOPES, Tokens, check_name
 
+    check_name(name)  # before there is a database
     print_data(Tokens(Database(data)).make(name, scopes or SCOPES, expires))
     return 0
 
@@ -176,34 +179,37 @@ def open_database(data: Path) -> Database:
 
 
 def run(settings: Settings, *, open_page: bool | None) -> int:
-    """Serve until somebody ends it."""
-    from oneclass.serve.records.database import only_server
+    """Serve until somebody ends it; what is refused leaves no data folder behind."""
+    from oneclass.serve.listening import bound
+    from oneclass.serve.records.database import FILE, only_server
+    from oneclass.serve.records.tokens import no_token
 
-    with only_server(settings.data):
-        return _run(settings, open_page=open_page)
+    if not settings.open and not (settings.data / FILE).exists():
+        raise no_token(settings)
+    with bound(settings) as socket, only_server(settings.data):
+        return _run(settings, socket, open_page=open_page)
 
 
-def _run(settings: Settings, *, open_page: bool | None) -> int:
+def _run(settings: Settings, socket: Socket, *, open_page: bool | None) -> int:
     from oneclass.serve.work.service import Service
 
     service = Service(settings)
     service.check_tokens()
     service.scorer.get_ready()  # while the rest is imported
 
-    from oneclass.serve.web.server import bound, make_server
+    from oneclass.serve.web.server import make_server
     from oneclass.system.host.blas import one_blas_thread
 
     server = make_server(service)
-    with bound(settings) as socket:
-        port = socket.getsockname()[1]
-        address = settings.address(port)
-        say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
-        if elsewhere := settings.elsewhere(port):
-            say(elsewhere)
-        if open_page:
-            webbrowser.open(address)
-        with one_blas_thread():  # images are scored by many threads
-            server.run([socket])
+    port = socket.getsockname()[1]
+    address = settings.address(port)
+    say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
+    if elsewhere := settings.elsewhere(port):
+        say(elsewhere)
+    if open_page:
+        webbrowser.open(address)
+    with one_blas_thread():  # images are scored by many threads
+        server.run([socket])
     say("ended; nothing is lost.")
     return 0
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, progress, say, say_errors
+from oneclass.cli.talk.console import UNREADABLE, if_stopped, progress, say, say_errors
 from oneclass.cli.talk.parameters import Here, OneOf, Size, setting_option
+from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -115,7 +116,7 @@ def train(
     options = _options(**settings)
     file = Path(out)
     folder = file.with_name(file.name + ".run")
-    with progress("train", quiet=not first) as show:
+    with if_stopped(lambda: _untrained(file, folder)), progress("train", quiet=not first) as show:
 
         def tell(sentence: str) -> None:
             if first:
@@ -146,6 +147,18 @@ def train(
         words += ["--layer", "P6@7"]
     say(f"    oneclass {as_typed(words)}")
     return UNREADABLE if trained.errors else 0
+
+
+def _untrained(file: Path, folder: Path) -> str:
+    """What a training that a signal ended leaves: no backbone, and its last checkpoint."""
+    from oneclass.auxiliary.checkpoint import exists
+
+    if not exists(folder):
+        return unwritten(file)
+    return (
+        f"{unwritten(file)} What was learnt until the last checkpoint is kept in {folder}: the "
+        "same command with --resume goes on from there."
+    )
 
 
 def _one_of(settings: dict[str, Any], *flags: str) -> str | None:

@@ -11,6 +11,7 @@ import click
 
 from oneclass.cli.talk.console import (
     UNREADABLE,
+    if_stopped,
     is_terminal,
     progress,
     say,
@@ -20,7 +21,7 @@ from oneclass.cli.talk.console import (
     say_traffic,
 )
 from oneclass.cli.talk.parameters import check_order, machine_options
-from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt
+from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
@@ -87,7 +88,7 @@ def update(
         cluster=cluster,
     )
     check_model_place(file)
-    with progress("update") as show:
+    with if_stopped(lambda: unlearnt(file, cache)), progress("update") as show:
         did = detector.update(more, forget=fewer, progress=show, stage=show.stage)
         seconds = show.seconds()
     say_ignored(detector.ignored)

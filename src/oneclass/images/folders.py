@@ -26,6 +26,7 @@ from oneclass.images.inside import (
     is_dir,
     is_ours,
     matches,
+    not_drawn,
     remote_names,
 )
 from oneclass.system.names import as_spelt_here, natural_key, near_path
@@ -83,6 +84,15 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
         else:
             walk.given(given)
     return Listing(walk.once(), dict(walk.ignored), tuple(walk.errors), tuple(walk.absent))
+
+
+def first_picture(folder: Path) -> str | None:
+    """The name of an image in a folder itself that is no heatmap of ours; None without one."""
+    pictures = (name for name in not_drawn(folder) if Path(name).suffix.lower() in SUFFIXES)
+    try:
+        return min(pictures, key=natural_key, default=None)
+    except OSError:  # not there, or none of our business
+        return None
 
 
 class _Walk:

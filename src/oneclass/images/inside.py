@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice, pairwise
+from pathlib import Path
 
 from oneclass.system.names import natural_key
 from oneclass.system.paths import Names
@@ -51,6 +52,25 @@ def remote_names(folder: Remote, folders: list[str], ignored: Counter[str]) -> I
             yield name
 
 
+def not_drawn(folder: Path) -> Iterator[str]:
+    """The names of files in a folder itself that are neither hidden nor heatmaps drawn here.
+
+    At an address what is named like a heatmap and has its numbers beside it is taken for one.
+
+    Raises:
+        OSError: the folder cannot be opened, or is not there.
+    """
+    if isinstance(folder, Remote):
+        names = {name for name, is_folder in folder.entries() if not is_folder}
+        pairs = {name for name in names if _DRAWN.match(name) and f"{name[:-4]}.npy" in names}
+        yield from (name for name in names - pairs if not hidden(name))
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not (hidden(entry.name) or is_dir(entry) or is_ours(str(folder), entry.name)):
+                yield entry.name
+
+
 def _is_marked(folder: Remote, name: str) -> bool:
     try:
         return HEATMAP_MARK.encode() in reading_as_needed(folder / name).read(_MARKED)
@@ -59,9 +79,10 @@ def _is_marked(folder: Remote, name: str) -> bool:
 
 
 def is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one; False of a link to itself."""
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:
         return False
 
 
@@ -93,4 +114,5 @@ def is_ours(folder: str, name: str) -> bool:
 
 
 def hidden(name: str) -> bool:
+    """Whether a file or folder of this name is passed over: hidden, or left there by a system."""
     return name.startswith(".") or name.lower() in _JUNK

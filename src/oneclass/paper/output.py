@@ -19,8 +19,24 @@ from oneclass.report.tabular import Table
 
 COSTS = (
     "One pass through the network is for all tasks and layers of a data set; the solver's seconds "
-    "are for fitting 21 nu in each trial, and scoring. The duality gap is the largest of all these "
-    "fits: the solver's objective is no further than this share from its minimum."
+    "are for fitting 21 nu to each training set, and scoring. The duality gap is the largest of "
+    "all these fits: the solver's objective is no further than this share from its minimum."
+)
+FIGURES = (
+    "Ours and the paper's figures are AUROC, the chance that an anomaly scores higher than a "
+    "normal image (1 is perfect, 0.5 a coin, less the wrong way round), averaged over 21 values of "
+    "nu, the share of the images learnt from that may be left outside; mean ± standard "
+    "deviation over the training sets. The difference is ours less the paper's."
+)
+PAPER = (
+    "The paper: Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning for Anomaly "
+    "Detection (2016), Table 3; behind each figure the column that it is from, GS for grey-scale, "
+    "else a network and its layer. A - is a figure that it does not have."
+)
+COUNTS = (
+    "Trained on: normal images, in each training set. Tested on: normal images + anomalies, none "
+    "of which was learnt. Representation: greyscale is an image's own pixels; else NETWORK:LAYER, "
+    "and behind @ into how many positions a side the layer is averaged."
 )
 
 
@@ -44,6 +60,16 @@ class Results:
         seed, trials = self.settings["seed"], self.settings["trials"]
         first = f"Seed {seed}, {trials} training sets a task, 21 nu from 0.01 to 0.99."
         return [first, *_sizes(self.cells), *self.data]
+
+    @property
+    def meanings(self) -> list[str]:
+        """Sentences on what the words of the table mean."""
+        tasks = (TABLE_1[number - 1] for number in sorted({cell.task for cell in self.cells}))
+        classes = "; ".join(
+            f"{task.name} is {', '.join(task.normal)} against {', '.join(task.anomaly)}"
+            for task in tasks
+        )
+        return [FIGURES, PAPER, COUNTS, f"Normal images against anomalies: {classes}."]
 
     @property
     def stand_ins(self) -> list[str]:
@@ -92,7 +118,7 @@ def costs(results: Results) -> Table:
 def markdown(results: Results) -> str:
     """The table, what stands in for what, the tests, and the costs."""
     tests = [comparison.sentence for comparison in compare(results.cells)]
-    notes = [*results.conditions, *results.stand_ins, *tests]
+    notes = [*results.meanings, *results.conditions, *results.stand_ins, *tests]
     parts = [tabular.markdown(figures(results)), *(f"- {note}" for note in notes), ""]
     return "\n".join([*parts, tabular.markdown(costs(results)), COSTS]) + "\n"
 

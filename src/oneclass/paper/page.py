@@ -47,7 +47,11 @@ def results_page(results: Results) -> str:
         banners.append(f"There are no plots on this page: {error}")
     tests = compare(results.cells)
     sections = [
-        section("table-3", "Table 3", _table(figures(results)) + bullets(results.conditions)),
+        section(
+            "table-3",
+            "Table 3",
+            _table(figures(results)) + bullets([*results.meanings, *results.conditions]),
+        ),
         section("stand-ins", "What stands in for what", bullets(results.stand_ins)),
         section("nu", "AUROC against nu", curves),
         section("tests", "Differences", f"<p>{text(TESTS)}</p>{_tests(tests)}" if tests else ""),

@@ -79,7 +79,7 @@ class Compared:
 
 
 def compare(
-    images: Images,
+    images: Images | Sources,
     *,
     views: tuple[str, ...] = ("image", "patches", "both"),
     normal: Images | None = None,
@@ -90,6 +90,8 @@ def compare(
     stage: Stage | None = None,
 ) -> Iterator[Compared]:
     """Fit the same normal images once for each way of looking, and tell how each does.
+
+    What was given is looked at here; each way is fitted when it is asked for.
 
     Args:
         images: normal ones, as for `fit`.
@@ -123,12 +125,22 @@ def compare(
         n_held = max(2, round(HELD_BACK * len(items)))
         held = [items[i] for i in sorted(order[:n_held])]
         items = [items[i] for i in sorted(order[n_held:])]
-    for view in views:
-        detector = Detector(rows=view, seed=seed, threads=threads)
-        yield _one(view, items, held, odd, detector, progress, _of_view(view, stage), missing)
+    return (
+        _one(
+            view,
+            items,
+            held,
+            odd,
+            Detector(rows=view, seed=seed, threads=threads),
+            progress,
+            _of_view(view if len(views) == 1 else f"{view} ({number} of {len(views)})", stage),
+            missing,
+        )
+        for number, view in enumerate(views, 1)
+    )
 
 
-def _some(images: Images, purpose: str) -> Sources:
+def _some(images: Images | Sources, purpose: str) -> Sources:
     """What was given, if it is something."""
     sources = gather(images)
     if not len(sources):

@@ -19,7 +19,8 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, InputError
+from oneclass.images.folders import first_picture
 from oneclass.images.inside import HEATMAP_MARK, is_ours
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.overlay import outline, overlay, picture
@@ -62,9 +63,16 @@ class HeatmapFolder:
         """Make the folder.
 
         Raises:
-            InputError: it cannot be made or written to.
+            InputError: it cannot be made or written to; or somebody's pictures lie in it, and no
+                index of heatmaps: who gives them by name, as a shell's *.png does, would learn
+                heatmaps among them.
         """
         make_folder(folder)
+        if (name := first_picture(folder)) is not None and not (folder / INDEX).exists():
+            raise InputError(
+                f"--heatmaps is {folder}: {name} lies there, and is no heatmap. Heatmaps would be "
+                f"mixed up with pictures. Give a folder of their own, as {folder / 'heatmaps'}."
+            )
         self.folder = folder
         self._regions: list[str] = []
         self._rows: list[tuple[str, ...]] = []

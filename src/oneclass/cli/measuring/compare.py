@@ -12,6 +12,7 @@ import click
 
 from oneclass.cli.talk.console import (
     UNREADABLE,
+    if_stopped,
     is_terminal,
     print_data,
     progress,
@@ -86,6 +87,7 @@ def compare(
     distance from the threshold (smaller is better); ms/image to score, kB of the model, fit s to
     learn.
     """
+    from oneclass.images.sources import gather
     from oneclass.results.comparing import compare as side_by_side
 
     found: list[Compared] = []
@@ -95,18 +97,23 @@ def compare(
     table = layout(COLUMNS, room())
     if at_once and not as_json:
         print_data(table.head())
+    chosen = views or ("image", "patches", "both")
+    images = gather(list(normal))
     try:
-        with progress("compare") as show:
-            for one in side_by_side(
-                list(normal),
-                views=views or ("image", "patches", "both"),
+        with if_stopped(lambda: _told_short(found, chosen)), progress("compare") as show:
+            ways = side_by_side(
+                images,
+                views=chosen,
                 normal=list(test_normal) or None,
                 odd=list(test_odd) or None,
                 seed=seed,
                 threads=threads,
                 progress=show,
                 stage=show.stage,
-            ):
+            )
+            show.clear()
+            _say_ahead(chosen, len(images))
+            for one in ways:
                 show.clear()
                 found.append(one)
                 errors |= {str(error): error for error in one.errors}
@@ -122,6 +129,21 @@ def compare(
     heads = HEADS if as_json else table.heads()
     _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
     return UNREADABLE if errors else 0
+
+
+def _say_ahead(views: Sequence[str], n_images: int) -> None:
+    """How much there is to do, where it is more than one fit."""
+    if len(views) > 1:
+        say(
+            f"{len(views)} ways of looking at {count(n_images, 'image')}, one after the other: "
+            f"{', '.join(views)}."
+        )
+
+
+def _told_short(found: Sequence[Compared], views: Sequence[str]) -> str:
+    """What a comparison that a signal ended has, which writes nothing."""
+    ways = count(len(views), "way")
+    return f"{len(found)} of {ways} of looking were compared. The same command begins anew."
 
 
 def _say_what_it_means(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oneclass.cli.talk.console import UNREADABLE, print_data, progress, say, say_traffic
+from oneclass.cli.talk.console import (
+    UNREADABLE,
+    if_stopped,
+    print_data,
+    progress,
+    say,
+    say_traffic,
+)
 from oneclass.cli.talk.parameters import Here, setting_options
 from oneclass.cli.talk.tables import Column, Layout, layout, room
 from oneclass.errors import InputError
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     from oneclass.detector.settings import Settings
     from oneclass.evaluation.cells import Cell, Rate
     from oneclass.evaluation.ranking import Figure
-    from oneclass.evaluation.running import Evaluation
+    from oneclass.evaluation.running import Evaluation, Problem
 
 WIDTH, INTERVAL = 18, "  95 %"
 COLUMNS = (
@@ -95,7 +102,8 @@ def evaluate(
     table = layout(COLUMNS, room())
     if not as_json:
         print_data(table.head() + ("   setting" if others and table.room is None else ""))
-    for one in each(found, settings, kept, _bar, traffic):
+    cells = each(found, settings, kept, _bar, traffic)
+    while (one := _next(cells, out)) is not None:
         if isinstance(one, Cell):
             known = Evaluation([*known.cells, one], known.problems)
             words = one.setting if others else ""
@@ -159,6 +167,17 @@ def _read(text: str) -> dict[str, Any]:
         ) from None
     given = click.core.ParameterSource.COMMANDLINE
     return {k: v for k, v in context.params.items() if context.get_parameter_source(k) == given}
+
+
+def _next(cells: Iterator[Cell | Problem], out: str | None) -> Cell | Problem | None:
+    """The next of them, None behind the last."""
+    kept = (
+        "nothing is kept without -o FOLDER: the same command begins anew."
+        if out is None
+        else f"what is finished is kept in {out}: the same command goes on from there."
+    )
+    with if_stopped(lambda: kept):
+        return next(cells, None)
 
 
 def _bar(what: str) -> AbstractContextManager[Any]:

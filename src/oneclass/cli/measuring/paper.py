@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import progress, say, say_cache, say_traffic
+from oneclass.cli.talk.console import if_stopped, progress, say, say_cache, say_traffic
 from oneclass.cli.talk.parameters import Here, setting_option
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.host.workers import worker_count
@@ -34,13 +34,14 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
     "--mnist",
     type=Here(),
     metavar="DIR|download",
-    help="The four IDX files.  [default: an earlier download, or 5,000 digits]",
+    help="Folder of MNIST's four IDX files.  [default: an earlier download, or 5,000 digits]",
 )
 @click.option(
     "--xray",
     type=Here(),
     metavar="DIR|simulated",
-    help="empty/ and non-empty/, or one .npz of N x 9 x 32.  [default: simulated]",
+    help="Freight containers: a folder of empty/ and non-empty/, or one .npz of N x 9 x 32.  "
+    "[default: simulated]",
 )
 @click.option(
     "--faces", type=Here(), metavar="DIR", help="male/ and female/, a folder an identity in each."
@@ -57,11 +58,18 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
     multiple=True,
     metavar="NAME",
     default=("greyscale", EMBEDDED),
-    help=f"greyscale, or BACKBONE:LAYER; may be given again.  [default: greyscale and {EMBEDDED}]",
+    help="greyscale, which is an image's own pixels, or BACKBONE:LAYER; may be given again.  "
+    f"[default: greyscale and {EMBEDDED}]",
 )
-@click.option("--tasks", metavar="N,...", help="Of Table 1.  [default: those with data]")
-@click.option("--trials", type=int, default=3, show_default=True, help="Training sets a task.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all draws.")
+@click.option(
+    "--tasks", metavar="N,...", help="Of the seven tasks, such as 1,2.  [default: those with data]"
+)
+@click.option(
+    "--trials", type=int, default=3, show_default=True, help="Training sets drawn for each task."
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of chance: it chooses the images."
+)
 @setting_option("threads")
 @setting_option("cache")
 @setting_option("cluster")
@@ -86,11 +94,15 @@ def paper(
     cluster: str | None,
     out: str | None,
 ) -> int:
-    """Run the protocol of the paper on its tasks, and print our figures beside the paper's.
+    """Run the experiments of the paper that oneclass comes from, and print its figures beside ours.
 
-    Tasks run for which there is data: 1 to 4 on MNIST; 5 and 6 on X-ray images of freight, computed
-    ones unless you give some; 7 on faces. Where there are fewer images than in the paper, the sets
-    shrink, and the table says so.
+    The paper: Andrews, Tanay, Morton and Griffin, Transfer Representation-Learning for Anomaly
+    Detection (2016). In each task one class of images is normal and another is to be found. What
+    the table's words mean is printed below it.
+
+    Tasks run for which there is data: 1 to 4 on handwritten digits (MNIST); 5 and 6 on X-ray images
+    of freight, computed ones unless you give some; 7 on faces. Where there are fewer images than in
+    the paper, the sets shrink, and the table says so.
     """
     from oneclass.paper.experiment import open_representations
     from oneclass.paper.output import Results, markdown
@@ -116,7 +128,8 @@ def paper(
     results = Results((), about, settings)
     for job in jobs:
         try:
-            cells = _run(job, networks, threads, cache, cluster)
+            with if_stopped(partial(_cut_short, results, out, cache)):
+                cells = _run(job, networks, threads, cache, cluster)
             results = replace(results, cells=[*results.cells, *cells])
         except InputError as error:
             problems.append(_going_on(error))
@@ -230,6 +243,17 @@ def _run(
     for network in dict.fromkeys(cell.network for cell in cells):
         say_cache(network.cache)
     return cells
+
+
+def _cut_short(results: Results, out: str | None, cache: str | None) -> str:
+    """What a run that a signal ended leaves."""
+    table = "no table was written."
+    if results.cells and out is not None:
+        names = ", ".join(dict.fromkeys(cell.title for cell in results.cells))
+        table = f"the tables in {out} are of {names} alone."
+    if cache is None:
+        return f"{table} The same command begins anew; --cache FOLDER keeps what is computed."
+    return f"{table} Rows of the images looked at are kept in {cache}: the same command uses them."
 
 
 def _going_on(error: OneclassError) -> OneclassError:

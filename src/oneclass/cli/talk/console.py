@@ -7,8 +7,8 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
@@ -160,6 +160,17 @@ def progress(what: str, *, unit: str = "image", quiet: bool = False) -> Shown:
     return Bar(what, unit) if is_terminal(sys.stderr) else Lines(what, unit)
 
 
+@contextmanager
+def if_stopped(told: Callable[[], str]) -> Iterator[None]:
+    """Where a signal ends what is in here, tell what became of it behind `interrupted: `."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or signals.received():
+            error.add_note(told())
+        raise
+
+
 def run(command: click.Command) -> int:
     """Run the command line; every way to fail ends in one sentence and its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -181,12 +192,12 @@ def _run(command: click.Command) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (click.Abort, KeyboardInterrupt):
-        say("interrupted.")
+    except (click.Abort, KeyboardInterrupt) as stop:
+        _say_interrupted(stop)
         return signals.exit_code()
     except OneclassError as error:
         if signals.received() and not isinstance(error, StorageError):
-            say("interrupted.")  # what was being imported or opened tells it in its own way
+            _say_interrupted(error)  # what was being imported or opened tells it in its own way
             return signals.exit_code()
         say(f"error: {plain(str(error))}")
         return error.exit_code
@@ -199,7 +210,7 @@ def _run(command: click.Command) -> int:
         return StorageError.exit_code
     except Exception as error:
         if signals.received():  # in the middle of an import, one comes out as another error
-            say("interrupted.")
+            _say_interrupted(error)
             return signals.exit_code()
         if isinstance(error, OSError) and error.errno in FULL:
             say(f"error: cannot write the output: {error.strerror}. Free some space there.")
@@ -207,3 +218,9 @@ def _run(command: click.Command) -> int:
         traceback.print_exc()
         say("error: this is a bug of oneclass; please report it with the lines above.")
         return BUG
+
+
+def _say_interrupted(error: BaseException) -> None:
+    """That a signal came, and what became of the work; click puts an error around the first one."""
+    notes = [note for one in (error, error.__cause__) for note in getattr(one, "__notes__", ())]
+    say(f"interrupted: {plain(' '.join(notes))}" if notes else "interrupted.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import click
 
 from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
+from oneclass.system.host.signals import shielded
 from oneclass.system.names import count, percent, plain, plural
 
 if TYPE_CHECKING:
@@ -27,17 +30,54 @@ no_backup = click.option(
 )
 
 
+def unwritten(file: Path) -> str:
+    """What became of a file where a signal came before it was written."""
+    from oneclass.system.places import Remote
+
+    # A store would have to be asked, and whoever ends a command does not wait for that.
+    there = not isinstance(file, Remote) and file.exists()
+    return f"{file} is as it was before." if there else f"{file} was not written."
+
+
+def unlearnt(file: Path, cache: str | None) -> str:
+    """What a fit that a signal ended leaves: no model, and the rows that a cache keeps."""
+    if cache is None:
+        rest = "The same command begins anew; --cache FOLDER keeps what is computed."
+    else:
+        rest = f"Rows of the images looked at are kept in {cache}: the same command uses them."
+    return f"{unwritten(file)} {rest}"
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[None]:
+    """What is written in here is written whole; a signal meanwhile is obeyed, and told so, behind.
+
+    Raises:
+        KeyboardInterrupt: at the end, where one came.
+    """
+    try:
+        with shielded():
+            yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"{file} is written, whole.")
+        raise
+
+
 def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
-    """Write a model file; what was there before is kept beside it, unless that is not wanted."""
+    """Write a model file; what was there before is kept beside it, unless that is not wanted.
+
+    It is written whole where a signal comes meanwhile.
+    """
     from oneclass.detector.files.training_rows import rows_file
     from oneclass.system.files import kept_previous, previous
     from oneclass.system.places import Remote
 
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
-        detector.save(file, rows=rows)
+        with written_whole(file):
+            detector.save(file, rows=rows)
         return
     pairs = [(file, previous(file)), (rows_file(file), rows_file(previous(file)))]
-    with kept_previous(pairs) as kept:
+    with written_whole(file), kept_previous(pairs) as kept:
         detector.save(file, rows=rows)
     if kept:
         places = ", its rows as ".join(map(str, kept))

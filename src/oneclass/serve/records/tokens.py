@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
+from oneclass.serve.settings import Settings
+from oneclass.system.host.portable import as_typed
 
 SCOPES = ("read", "score", "review", "learn")
 """To look; to score; to review; to learn, take versions, watch folders and change settings."""
@@ -35,6 +37,25 @@ class Holder:
 THIS_MACHINE = Holder("this machine", frozenset(SCOPES))
 
 
+def check_name(name: str) -> None:
+    """Refuse a token that nobody could tell from others.
+
+    Raises:
+        InputError: the name is blank.
+    """
+    if not name.strip():
+        raise InputError(f"a token named {name!r}: expected a name, such as line-1.")
+
+
+def no_token(settings: Settings) -> InputError:
+    """That others would reach a server, and no token keeps them out."""
+    words = ["serve", "token", "add", "NAME", "--data", str(settings.data)]
+    return InputError(
+        f"others can reach {settings.url or settings.host}, and there is no token yet. "
+        f"Listen at 127.0.0.1 without --url, or make one first: oneclass {as_typed(words)}"
+    )
+
+
 class Tokens:
     """Makes, finds and removes them.
 
@@ -54,14 +75,13 @@ class Tokens:
             seconds: that it is good for; None for ever.
 
         Raises:
-            InputError: an unknown scope, or a name that is in use.
+            InputError: an unknown scope, or a name that is blank or in use.
         """
         if not scopes or not set(scopes) <= set(SCOPES):
             raise InputError(
                 f"scopes {', '.join(scopes) or 'none'}: expected some of {', '.join(SCOPES)}."
             )
-        if not name.strip():
-            raise InputError(f"a token named {name!r}: expected a name, such as line-1.")
+        check_name(name)
         if self._database.row("SELECT 1 FROM token WHERE name = ?", (name,)):
             raise InputError(
                 f"a token named {name!r} is there. Remove it first with 'oneclass serve token "

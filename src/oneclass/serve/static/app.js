@@ -62,6 +62,22 @@ const page = {
     page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* While something is under way its button says so, keeps the focus, and takes no second press.
+     It stays so if the work gives true: the page is about to be loaded anew. */
+  async busy(button, words, work) {
+    const before = [...button.childNodes];
+    button.setAttribute("aria-disabled", "true");
+    button.replaceChildren(words);
+    page.say(words);
+    let leaves = false;
+    try { leaves = await work(); } catch (problem) { page.say(problem.message); }
+    if (leaves) return;
+    button.removeAttribute("aria-disabled");
+    if (button.textContent === words) button.replaceChildren(...before);
+    const line = page.byId("say").firstChild;
+    if (line && line.textContent === words) page.byId("say").replaceChildren();
+  },
+
   /* The sentence on drift, as one that stands on its own. */
   drift: (text) => page.unbroken(text.replace(/^drift: /, "").replace("called anomalies", "called odd").replace("should be normal", "are good").replace(/\bnormal (one|image)/g, "good $1").replace(/^./, (first) => first.toUpperCase())),
 
@@ -205,15 +221,22 @@ document.body.addEventListener("htmx:afterSwap", () => {
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.submit();
 });
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[aria-disabled=true]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
 document.addEventListener("click", async (event) => {
   const cancel = event.target.closest("[data-cancel]");
   const take = event.target.closest("[data-take]");
-  try {
-    if (cancel) await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
-    if (take) {
-      await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
-      page.sayNext(`Version ${take.dataset.take} is in use now.`);
-      location.reload();
-    }
-  } catch (problem) { page.say(problem.message); }
+  if (cancel) await page.busy(cancel, "Cancelling \u2026", async () => {
+    await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
+    page.say("It ends as soon as it can.");
+  });
+  if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
+    await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+    page.sayNext(`Version ${take.dataset.take} is in use now.`);
+    location.reload();
+    return true;
+  });
 });

@@ -37,8 +37,10 @@ document.addEventListener("click", async (event) => {
     }
     set = button.dataset.goOn;
     page.byId("step-images").hidden = false;
-    button.closest("[id^=job-]")?.remove();
-    await look();
+    await page.busy(button, "Looking at them \u2026", async () => {
+      await look();
+      button.closest("[id^=job-]")?.remove();
+    });
   } catch (problem) { page.say(problem.message); }
 });
 
@@ -93,7 +95,7 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = new FormData(event.target);
   const rate = form.get("false_alarms");
-  try {
+  await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
     });
@@ -101,5 +103,5 @@ document.addEventListener("submit", async (event) => {
     page.byId("checked").replaceChildren();
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#learning", swap: "innerHTML" });
     page.byId("step-images").hidden = !!document.querySelector("#learning .working");
-  } catch (problem) { page.say(problem.message); }
+  });
 });

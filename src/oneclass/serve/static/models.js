@@ -30,41 +30,37 @@ if (upload) {
     const name = field.value.trim();
     const address = `/api/v1/models/${encodeURIComponent(name)}`;
     show("");
-    try {
-      const before = names.includes(name) ? (await page.ask("GET", address)).versions.map((one) => one.version) : [];
-      if (before.length && !confirm(`There is a model ${name} already. Take this file in as a new version of it? It is not used before you say so.`)) return;
-      const made = await page.ask("PUT", `${address}/file`, chosen.files[0], { "Content-Type": "application/octet-stream" });
-      if (before.includes(made.version)) {
-        show(`${chosen.files[0].name} is version ${made.version} of ${name} already, byte for byte. It was not taken in again.`);
-        return;
-      }
-      page.sayNext((made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`) + (made.can_learn ? "" : " It can score, but not learn more."));
-      location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
-    } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
+    await page.busy(upload.querySelector("[type=submit]"), "Taking it in \u2026", async () => {
+      try {
+        const before = names.includes(name) ? (await page.ask("GET", address)).versions.map((one) => one.version) : [];
+        if (before.length && !confirm(`There is a model ${name} already. Take this file in as a new version of it? It is not used before you say so.`)) return;
+        const made = await page.ask("PUT", `${address}/file`, chosen.files[0], { "Content-Type": "application/octet-stream" });
+        if (before.includes(made.version)) {
+          show(`${chosen.files[0].name} is version ${made.version} of ${name} already, byte for byte. It was not taken in again.`);
+          return;
+        }
+        page.sayNext((made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`) + (made.can_learn ? "" : " It can score, but not learn more."));
+        location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
+      } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
+    });
   });
 }
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-delete], [data-restore]");
   if (!button) return;
-  try {
-    if (button.dataset.version) {
-      const [name, number] = [button.dataset.delete, button.dataset.version];
-      if (!confirm(`Delete version ${number} of ${name}? It can be got back for 30 days. What it said and what you said of that stays in the records, but these pages show it no longer.`)) return;
-      await page.ask("DELETE", `/api/v1/models/${encodeURIComponent(name)}/versions/${number}`);
-      page.sayNext(`Version ${number} of ${name} is deleted. The page Models gets it back for 30 days.`);
-      location.reload();
-      return;
-    }
-    if (button.dataset.delete) {
-      const name = button.dataset.delete;
-      if (!confirm(`Delete ${name} with all its versions? It can be got back for 30 days.`)) return;
-      await page.ask("DELETE", `/api/v1/models/${encodeURIComponent(name)}`);
-      page.sayNext(`${name} is deleted. It can be got back on this page for 30 days.`);
-    } else {
-      await page.ask("POST", `/api/v1/deleted/${button.dataset.restore}/restore`);
-      page.sayNext(button.dataset.said);
-    }
-    location.href = `${page.prefix}/models`;
-  } catch (problem) { page.say(problem.message); }
+  const { delete: name, version: number, restore, said } = button.dataset;
+  const [asked, method, path, told] = number
+    ? [`Delete version ${number} of ${name}? It can be got back for 30 days. What it said and what you said of that stays in the records, but these pages show it no longer.`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}/versions/${number}`, `Version ${number} of ${name} is deleted. The page Models gets it back for 30 days.`]
+    : name
+      ? [`Delete ${name} with all its versions? It can be got back for 30 days.`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}`, `${name} is deleted. It can be got back on this page for 30 days.`]
+      : [null, "POST", `/api/v1/deleted/${restore}/restore`, said];
+  if (asked && !confirm(asked)) return;
+  await page.busy(button, restore ? "Getting it back \u2026" : "Deleting \u2026", async () => {
+    await page.ask(method, path);
+    page.sayNext(told);
+    if (number) location.reload();
+    else location.href = `${page.prefix}/models`;
+    return true;
+  });
 });

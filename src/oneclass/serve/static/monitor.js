@@ -81,13 +81,19 @@ if (monitor) {
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
       series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
-    const table = page.byId("table-time");
+    const three = facts.unclear !== null;
+    const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"];
+    fill("table-time", heads, [...facts.counts].reverse().map((count) =>
+      [new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, count.missed]));
+  };
+
+  /* The numbers of a chart, for those who do not see it or have no mouse. */
+  const fill = (id, heads, lines) => {
+    const table = page.byId(id);
     table.replaceChildren();
     const row = (cells, tag) => { const line = table.insertRow(); for (const cell of cells) { const made = document.createElement(tag); made.textContent = cell; if (tag === "th") made.scope = "col"; line.append(made); } };
-    const three = facts.unclear !== null;
-    row(["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"], "th");
-    for (const count of [...facts.counts].reverse())
-      row([new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, count.missed], "td");
+    row(heads, "th");
+    for (const line of lines) row(line, "td");
   };
 
   const chosen = () => facts.rates[Number(page.byId("rate").value)];
@@ -113,6 +119,10 @@ if (monitor) {
         u.ctx.restore();
       }] },
     }, [middle, share(facts.normal), share(facts.scored)]);
+    const [normal, scored] = [share(facts.normal), share(facts.scored)];
+    const edge = (i) => facts.edges[i].toPrecision(3);
+    fill("table-scores", ["Score from", "to", "Good images", "Images scored here"], middle.map((_, i) =>
+      [edge(i), i + 1 < middle.length ? edge(i + 1) : "any", value(_, normal[i]), value(_, scored[i])]));
   };
 
   const showRate = () => {
@@ -145,13 +155,11 @@ if (monitor) {
   page.byId("days").addEventListener("change", load);
   page.byId("rate").addEventListener("input", showRate);
   if (page.byId("rate-use"))
-    page.byId("rate-use").addEventListener("click", async () => {
-      try {
-        await page.ask("PUT", `/api/v1/models/${name}/rate`, { false_alarms: chosen().false_alarms });
-        page.say("From now on verdicts go by this.");
-        await load();
-      } catch (problem) { page.say(problem.message); }
-    });
+    page.byId("rate-use").addEventListener("click", (event) => page.busy(event.currentTarget, "Putting it into use \u2026", async () => {
+      await page.ask("PUT", `/api/v1/models/${name}/rate`, { false_alarms: chosen().false_alarms });
+      page.say("From now on verdicts go by this.");
+      await load();
+    }));
   const redraw = page.calmly(200, () => { if (facts) { drawTime(); drawScores(); } });
   window.addEventListener("resize", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -4,11 +4,9 @@
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-report]");
   if (!button) return;
-  button.disabled = true;
-  try {
+  await page.busy(button, "Beginning the report \u2026", async () => {
     const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
     button.closest("li, section").append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
-  } catch (problem) { page.say(problem.message); }
-  button.disabled = false;
+  });
 });

@@ -60,12 +60,12 @@ if (queue) {
   page.byId("lessons").addEventListener("click", async (event) => {
     const button = event.target.closest("[data-learn]");
     if (!button) return;
-    button.disabled = true;
     const some = button.dataset.learn ? { predictions: button.dataset.learn.split(" ").map(Number) } : {};
-    try {
+    await page.busy(button, "Beginning to learn \u2026", async () => {
       await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, yes: "yes" in button.dataset });
       page.byId("lessons").focus({ preventScroll: true });  /* the button goes */
       htmx.trigger(document.body, "reviewed");
-    } catch (problem) { page.say(problem.message); button.disabled = false; }
+      return true;
+    });
   });
 }

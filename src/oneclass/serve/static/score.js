@@ -53,11 +53,8 @@ if (tiles) {
       mine.length += files.length;
       return page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
     });
-  page.byId("save").addEventListener("click", async () => {
-    try {
-      await page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`);
-    } catch (problem) { page.say(problem.message); }
-  });
+  page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
+    page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));
 
   /* The button for older ones makes way for them: the first of these has the focus then. */
   let follows = -1;

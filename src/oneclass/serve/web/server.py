@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
 
-from oneclass.errors import InputError
-from oneclass.serve.settings import Settings
 from oneclass.serve.web.app import make_app
 from oneclass.serve.web.connections import limited
 from oneclass.serve.work.service import Service
@@ -58,28 +53,3 @@ def make_server(service: Service) -> Server:
     for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong they are told
         logging.getLogger(name).setLevel(logging.ERROR)
     return Server(config, service)
-
-
-@contextmanager
-def bound(settings: Settings) -> Iterator[socket.socket]:
-    """A socket at the address of the settings.
-
-    Raises:
-        InputError: it cannot be had; another server may have it.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    made = socket.socket(family)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((settings.host, settings.port))
-        except OSError as error:
-            taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
-            raise InputError(
-                f"cannot listen at {settings.host}, port {settings.port}: {error.strerror}. "
-                + ("Does it run already? Give another --port." if taken else "Give another --host.")
-            ) from error
-        made.listen(2 * settings.limits.connections + 128)
-        yield made
-    finally:
-        made.close()

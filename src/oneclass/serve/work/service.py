@@ -7,14 +7,14 @@ import time
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
-from oneclass.errors import ImageError, InputError, OneclassError
+from oneclass.errors import ImageError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.deletions import Deletions
 from oneclass.serve.records.jobs import Jobs
 from oneclass.serve.records.predictions import Predictions
 from oneclass.serve.records.reviews import Reviews
-from oneclass.serve.records.tokens import Tokens
+from oneclass.serve.records.tokens import Tokens, no_token
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.records.watches import Watches
 from oneclass.serve.settings import Settings
@@ -32,7 +32,6 @@ from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, Scored, Scorer
 from oneclass.serve.work.watching import Watcher
 from oneclass.serve.work.webhooks import Webhooks
-from oneclass.system.host.portable import as_typed
 
 TIDY_EVERY = 60.0
 
@@ -91,15 +90,9 @@ class Service:
         Raises:
             InputError: others would reach it, and there is none.
         """
-        settings = self.settings
-        if not settings.open and not self.tokens.all():
+        if not self.settings.open and not self.tokens.all():
             self.database.close()
-            words = ["serve", "token", "add", "NAME", "--data", str(settings.data)]
-            raise InputError(
-                f"others can reach {settings.url or settings.host}, and there is no token yet. "
-                "Listen at 127.0.0.1 without --url, or make one first: oneclass "
-                f"{as_typed(words)}"
-            )
+            raise no_token(self.settings)
 
     def start(self) -> None:
         """Begin to work."""

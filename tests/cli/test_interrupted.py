@@ -1,0 +1,178 @@
+"""A command that a signal ends says what became of its work, and what to do."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from commands import oneclass
+from conftest import stripes, write_images
+from oneclass.cli import cli
+from oneclass.cli.talk import console
+from oneclass.detector.estimator import Detector
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("interrupted")
+    write_images(folder / "good", stripes(30, seed=1))
+    write_images(folder / "part/train/good", stripes(30, seed=1))
+    write_images(folder / "part/test/good", stripes(4, seed=2))
+    write_images(folder / "part/test/bad", stripes(4, seed=3, upright=False))
+    done = oneclass("fit", "good", "-o", "m.oneclass", "--backbone", "greyscale", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = oneclass("score", "m.oneclass", "good", "-o", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def said(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., str]:
+    """What a command says last that is stopped where something is called."""
+
+    def stopped(stop: str, *words: str) -> str:
+        def interrupt(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.chdir(place)
+        monkeypatch.setattr(stop, interrupt)
+        monkeypatch.setattr(sys, "argv", ["oneclass", *words])
+        assert console.run(cli) == 130
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return stopped
+
+
+FIT = "oneclass.detector.estimator.Detector.fit"
+
+
+def test_a_fit_says_that_nothing_was_written(said: Callable[..., str], place: Path) -> None:
+    assert said(FIT, "fit", "good", "-o", "new.oneclass") == (
+        "interrupted: new.oneclass was not written. The same command begins anew; --cache FOLDER "
+        "keeps what is computed."
+    )
+    assert not (place / "new.oneclass").exists()
+
+
+def test_a_fit_over_another_model_says_that_it_is_still_there(
+    said: Callable[..., str], place: Path
+) -> None:
+    before = (place / "m.oneclass").read_bytes()
+    told = said(FIT, "fit", "good", "-o", "m.oneclass", "--cache", "rows")
+    assert told == (
+        "interrupted: m.oneclass is as it was before. Rows of the images looked at are kept in "
+        "rows: the same command uses them."
+    )
+    assert (place / "m.oneclass").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("stop", "words", "told"),
+    [
+        (
+            "oneclass.detector.estimator.Detector.update",
+            ("update", "m.oneclass", "good"),
+            "m.oneclass is as it was before. The same command begins anew",
+        ),
+        (
+            "oneclass.detector.estimator.Detector.fit",
+            ("compare", "good"),
+            "0 of 3 ways of looking were compared. The same command begins anew.",
+        ),
+        (
+            "oneclass.images.check.check",
+            ("check", "good"),
+            "not all images were looked at, so nothing is told of them. 'check' writes nothing.",
+        ),
+        (
+            "oneclass.export.assembly.onnx_model",
+            ("export", "m.oneclass", "-o", "m.onnx"),
+            "m.onnx was not written.",
+        ),
+        (
+            "oneclass.report.write_report",
+            ("report", "m.oneclass", "run"),
+            "run/report.html was not written.",
+        ),
+        (
+            "oneclass.datasets.demonstration.write_digits",
+            ("demo", "there"),
+            "what is finished lies in there. The same command begins anew.",
+        ),
+        (
+            "oneclass.evaluation.running.measure",
+            ("evaluate", "part"),
+            "nothing is kept without -o FOLDER: the same command begins anew.",
+        ),
+        (
+            "oneclass.evaluation.running.measure",
+            ("evaluate", "part", "-o", "told"),
+            "what is finished is kept in told: the same command goes on from there.",
+        ),
+        (
+            "oneclass.paper.experiment.run_job",
+            ("paper", "--tasks", "5", "--trials", "1", "--representation", "greyscale"),
+            "no table was written. The same command begins anew",
+        ),
+        (
+            "oneclass.backbones.importing.pull_network",
+            ("backbone", "pull", "vgg-f"),
+            "what came is kept: the same command goes on from there.",
+        ),
+    ],
+)
+def test_others_say_what_is_there(
+    said: Callable[..., str], stop: str, words: tuple[str, ...], told: str
+) -> None:
+    assert said(stop, *words).startswith(f"interrupted: {told}")
+
+
+def test_a_model_that_is_being_written_is_written_whole(
+    said: Callable[..., str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Detector.save
+
+    def slow(self: Detector, *given: object, **named: object) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return save(self, *given, **named)
+
+    monkeypatch.setattr(Detector, "save", slow)
+    words = ("fit", "good", "-o", "late.oneclass", "--backbone", "greyscale")
+    told = said("oneclass.detector.estimator.Detector.drift", *words)  # which fit never calls
+    assert told == "interrupted: late.oneclass is written, whole."
+    done = oneclass("score", "late.oneclass", "good", cwd=place)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.linux
+def test_a_cache_keeps_what_a_fit_that_was_ended_has_computed(tmp_path: Path) -> None:
+    write_images(tmp_path / "many", stripes(600, seed=5))
+    words = ("fit", "many", "-o", "m.oneclass", "--cache", "rows", "--rows", "image")
+    program = (
+        "import sys\nfrom oneclass.cli.talk import showing\n"
+        "showing.FIRST_LINE = showing.BEAT = 0.2\n"
+        "sys.argv[:] = sys.argv[1:]\nfrom oneclass.__main__ import main\nmain()"
+    )
+    command = [sys.executable, "-c", program, "oneclass", *words, "--threads", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "of 600 images" in line and " 0 of" not in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "interrupted: m.oneclass was not written. Rows of the images looked at" in rest
+    assert not (tmp_path / "m.oneclass").exists()
+    again = oneclass(*words, cwd=tmp_path, timeout=300)
+    assert again.returncode == 0, again.stderr
+    assert not re.search(r"cache: 0 of 600 rows found", again.stderr)
+    assert re.search(r"cache: \d+ of 600 rows found", again.stderr), again.stderr

@@ -130,7 +130,9 @@ def test_whitened_positions_are_scored_alike(twice: bool) -> None:
     whitening *= 0.9 / np.linalg.norm(whitening, 2)
     coef = random.normal(size=(5, 14 if twice else 7)).astype(np.float32)
     union = Union(coef, np.full(5, 0.3), 3, True, whitening)
-    found, _ = run(lambda g, rows: scores.outside(g, rows, union), {"rows": positions})
+    found, _ = run(
+        lambda g, rows: scores.outside(g, scores.seen(g, rows, union), union), {"rows": positions}
+    )
     expected = [union.row_scores(image) for image in positions]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert found[0, 3] == np.float32(0.3)
@@ -145,7 +147,8 @@ def test_an_image_s_own_level_is_taken_off_alike(positions: int) -> None:
     union = Union(coef, np.full(5, 0.3), 3, True, whitening, level.astype(np.float32))
 
     def write(g: Graph, rows: str) -> str:
-        return scores.less_level(g, scores.outside(g, rows, union)[0], rows, union, positions)
+        there = scores.seen(g, rows, union)
+        return scores.less_level(g, scores.outside(g, there, union)[0], there, union, positions)
 
     expected = [union.positions(image) for image in images]
     np.testing.assert_allclose(run(write, {"x": images}), expected, atol=1e-6)

@@ -28,15 +28,13 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
 
     Args:
         g: the graph to write to.
-        rows: (..., d) float32.
+        rows: (..., c) float32, from `seen`.
         union: of half-spaces.
 
     Returns:
         (...) float64 and (...) int64, the half-space that is nearest.
     """
     kind = np.float32 if union.narrow else np.float64
-    if union.whitening is not None:
-        rows = seen(g, rows, union.whitening, union.coef.shape[1])
     coef = np.ascontiguousarray(union.coef.T)
     columns = coef if coef.dtype == kind else g.cast(coef, kind)
     product = g.op("MatMul", rows if union.narrow else g.cast(rows, kind), columns)
@@ -52,22 +50,23 @@ def less_level(g: Graph, distances: str, rows: str, union: Union, positions: int
     Args:
         g: the graph to write to.
         distances: from `outside`.
-        rows: (n, p, d) float32.
+        rows: (n, p, c) float32, from `seen`.
         union: with a level.
         positions: p.
     """
-    assert union.whitening is not None, "no level without"
     assert union.level is not None, "the caller says so"
-    there = seen(g, rows, union.whitening, union.coef.shape[1])
-    away = g.op("Neg", g.op("MatMul", there, union.level[:, None]))
+    away = g.op("Neg", g.op("MatMul", rows, union.level[:, None]))
     highest = g.ops("TopK", away, np.array([level_rank(positions)]), outputs=2, axis=1)[0]
     level = g.op("Squeeze", g.op("Gather", highest, LAST, axis=1), LAST)
     return g.op("Sub", distances, g.cast(level, np.float64))
 
 
-def seen(g: Graph, rows: str, whitening: NDArray[np.float32], width: int) -> str:
-    """(..., d) float32 rows as half-spaces of a width see them, as `conformal.whitening.seen`."""
-    before = width != whitening.shape[1]
+def seen(g: Graph, rows: str, union: Union) -> str:
+    """(..., d) float32 rows as half-spaces see them, (..., c), as `Union.seen`."""
+    whitening = union.whitening
+    if whitening is None:
+        return rows
+    before = union.coef.shape[1] != whitening.shape[1]
     white = g.op("MatMul", rows, whitening if before else np.ascontiguousarray(whitening.T))
     squares = _squares(g, white)
     if before:

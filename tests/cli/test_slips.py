@@ -362,6 +362,32 @@ def test_predictions_are_not_their_own_truth(place: Path) -> None:
     assert "are the predictions themselves" in said(place, *words)
 
 
+def test_a_command_that_is_shown_does_not_repeat_what_a_shell_made_of_a_pattern(
+    place: Path,
+) -> None:
+    images = [f"good/{n}.png" for n in range(4)]
+    assert "Try: oneclass fit IMAGES -o" in said(place, "fit", *images)
+    assert "Try: oneclass fit good -o" in said(place, "fit", "good")
+    told = said(place, "fit", "m.oneclass", *images, "-o", "new.oneclass")
+    assert "Try: oneclass fit IMAGES -o new.oneclass" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("fit", "good", "-o", "new/"), "new/NAME.oneclass"),
+        (("update", "m.oneclass", "good", "-o", "new/"), "new/NAME.oneclass"),
+        (("train", "good", "-o", "new/"), "new/NAME.onnx"),
+        (("backbone", "import", "e.onnx", "-o", "new/"), "new/NAME.onnx"),
+    ],
+)
+def test_a_folder_to_be_is_no_name_of_a_file(
+    place: Path, words: tuple[str, ...], advice: str
+) -> None:
+    assert f"Give a file name, too, such as {advice}." in said(place, *words)
+    assert not (place / "new").exists()
+
+
 def test_the_demo_names_a_program_that_the_shell_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,6 +402,10 @@ def test_the_demo_names_a_program_that_the_shell_finds(
     monkeypatch.setattr(sys, "argv", [str(program), "demo"])
     monkeypatch.setenv("PATH", str(tmp_path))
     assert typed_program() == "oneclass"
+    monkeypatch.chdir(tmp_path.parent)
+    typed = Path(tmp_path.name) / "oneclass"
+    monkeypatch.setattr(sys, "argv", [str(typed), "demo"])
+    assert typed_program() == str(typed)
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,13 @@ def say_next() -> None:
 
 
 def typed_program() -> str:
-    """How to call this program here: `make demo` installs it where the shell does not look."""
+    """How to call this program here: `make demo` installs it where the shell does not look.
+
+    A relative path was typed; what the shell finds by the name alone may be another one.
+    """
     called = Path(sys.argv[0])
-    if called.stem == "oneclass" and called.exists() and shutil.which("oneclass") is None:
+    by_its_path = not called.is_absolute() or shutil.which("oneclass") is None
+    if called.stem == "oneclass" and called.exists() and by_its_path:
         return as_typed([str(called)])
     return "oneclass"
 

@@ -18,17 +18,25 @@ from oneclass.cli.talk.console import (
     say_ignored,
     say_traffic,
 )
-from oneclass.cli.talk.parameters import setting_options
+from oneclass.cli.talk.parameters import names_a_file, setting_options
 from oneclass.cli.talk.showing import amount
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.places import place
 
 
 @click.command(short_help="Learn from normal images.")
 @click.argument("normal", nargs=-1, required=True)
-@click.option("-o", "--out", "out", required=True, metavar="FILE", help="Model file to write.")
+@click.option(
+    "-o",
+    "--out",
+    "out",
+    required=True,
+    metavar="FILE",
+    callback=names_a_file(".oneclass"),
+    help="Model file to write.",
+)
 @setting_options
 @click.option(
     "--keep-rows/--drop-rows",
@@ -99,5 +107,5 @@ def _refuse_models(normal: Sequence[str], out: str) -> None:
         rest = [word for word in normal if word not in models] or ["FOLDER"]
         raise InputError(
             f"{models[0]} is a model, and fit learns from images. To teach it more images, use "
-            f"'oneclass update'. Try: oneclass {as_typed(['fit', *rest, '-o', out])}"
+            f"'oneclass update'. Try: oneclass {as_typed(['fit', *few_typed(rest), '-o', out])}"
         )

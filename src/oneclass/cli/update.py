@@ -20,7 +20,7 @@ from oneclass.cli.talk.console import (
     say_ignored,
     say_traffic,
 )
-from oneclass.cli.talk.parameters import check_order, machine_options
+from oneclass.cli.talk.parameters import check_order, machine_options, names_a_file
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.names import count, plain, plural
@@ -42,7 +42,13 @@ SHOWN = 20
     metavar="INPUT",
     help="Images to forget, found again by their pixels: a file, folder, glob or list; repeatable.",
 )
-@click.option("-o", "--out", metavar="FILE", help="Model file to write.  [default: MODEL itself]")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FILE",
+    callback=names_a_file(".oneclass"),
+    help="Model file to write.  [default: MODEL itself]",
+)
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
 @click.option("--yes", is_flag=True, help="Learn images that look like no normal one, unasked.")
 @no_backup

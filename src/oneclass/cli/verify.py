@@ -18,7 +18,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import Here, setting_option
 from oneclass.errors import ImageError, InputError
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.names import count
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _check_arguments(exported: str, model: str, inputs: Sequence[str], tolerance
     if is_model(Path(exported)) and not is_model(Path(model)):
         raise InputError(
             f"{exported} is a model and no exported one: that comes first. "
-            f"Try: oneclass {as_typed(['verify', model, exported, *inputs])}"
+            f"Try: oneclass {as_typed(['verify', model, exported, *few_typed(inputs)])}"
         )
 
 

@@ -130,15 +130,26 @@ class NetworkLayers(Representation):
         shapes = [values.shape[1:] for values in maps]
         for (name, grid), shape in zip(self.layers, shapes, strict=True):
             if grid is not None and (len(shape) != 3 or not 1 <= grid <= min(shape[1:])):
-                raise InputError(
-                    f"grid {grid}: layer {name!r} has shape {' x '.join(map(str, shape))}. A grid "
-                    "needs a layer with a map (channels x height x width) and a side from 1 to the "
-                    "map's own: choose another grid or layer, or a larger image size."
-                )
+                raise self._no_such_grid(name, grid, shape)
         return [
             shape if grid is None else (shape[0], grid, grid)
             for (_, grid), shape in zip(self.layers, shapes, strict=True)
         ]
+
+    def _no_such_grid(self, name: str, grid: int, shape: tuple[int, ...]) -> InputError:
+        """A layer of that shape has no such grid."""
+        (height, width), own = self.preprocessing.size, self.backbone.spec.preprocessing.size
+        if len(shape) == 3 and grid > min(shape[1:]) and (height, width) != own:
+            return InputError(
+                f"size {height} x {width}: layer {name!r} makes a map of {shape[1]} x {shape[2]} "
+                f"positions of such images, too small for a grid of {grid} x {grid}. Give a larger "
+                f"size (the network's own is {own[0]} x {own[1]}), or a coarser grid."
+            )
+        return InputError(
+            f"grid {grid}: layer {name!r} has shape {' x '.join(map(str, shape))}. A grid "
+            "needs a layer with a map (channels x height x width) and a side from 1 to the "
+            "map's own: choose another grid or layer, or a larger image size."
+        )
 
     def _mapped(self) -> str:
         """The backbone's layers with a map, for messages."""

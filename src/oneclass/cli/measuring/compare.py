@@ -22,7 +22,7 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import OneOf, setting_option
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.names import count, percent
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
         return
     best = min(kept, key=lambda one: (-(one.found or 0), one.spread, one.seconds))
     by = "has found the most" if best.n_odd else "has the smallest spread"
-    words = as_typed(["fit", *normal, "-o", "FILE.oneclass", "--rows", best.rows])
+    words = as_typed(["fit", *few_typed(normal), "-o", "FILE.oneclass", "--rows", best.rows])
     say(
         f"{best.rows} {by} of those that kept the promise (of equal ones, the next figure decides: "
         f"spread, then time). To learn so: oneclass {words}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from oneclass.detector import settings
 from oneclass.errors import InputError
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.names import did_you_mean
 from oneclass.system.places import Remote, is_address, place
 
@@ -139,6 +140,26 @@ BYTES = Quantity("SIZE", {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, 
 DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 
 
+def names_a_file(ending: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A callback of options for files to write: `new/` is meant as a folder, there or not.
+
+    Args:
+        ending: of such a file's name, for the advice.
+    """
+
+    def checked(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is not None and str(value).endswith(("/", os.sep)):
+            raise click.BadParameter(
+                f"{value!r} ends as a folder's name, and a file is to be written. Give a file "
+                f"name, too, such as {value}NAME{ending}.",
+                ctx,
+                param,
+            )
+        return value
+
+    return checked
+
+
 TYPES: Mapping[str, click.ParamType[Any] | type] = {
     "rows": OneOf(settings.ROWS),
     "grid": int,
@@ -217,5 +238,5 @@ def check_order(command: str, model: str, others: Sequence[str]) -> None:
         rest = [model, *(other for other in others if other not in models[:1])]
         raise InputError(
             f"{model} is no model file, but {models[0]} is: the model comes first. "
-            f"Try: oneclass {as_typed([command, models[0], *rest])}"
+            f"Try: oneclass {as_typed([command, models[0], *few_typed(rest)])}"
         )

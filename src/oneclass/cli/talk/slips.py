@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 
 OTHER_WORDS = {
     **dict.fromkeys(("predict", "infer", "detect", "test", "run", "inspect"), "score"),
@@ -120,7 +120,12 @@ def _fit(given: Mapping[str, Any]) -> list[str]:
     normal = list(given.get("normal") or ())
     models = [word for word in normal if word.endswith(".oneclass")]
     folders = [word for word in normal if word not in models] or ["FOLDER"]
-    return ["fit", *folders, "-o", models[0] if models else _named(folders[0], ".oneclass")]
+    return [
+        "fit",
+        *few_typed(folders),
+        "-o",
+        models[0] if models else _named(folders[0], ".oneclass"),
+    ]
 
 
 def _export(given: Mapping[str, Any]) -> list[str]:

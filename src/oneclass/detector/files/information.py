@@ -17,7 +17,7 @@ from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
-from oneclass.system.host.portable import as_typed
+from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.names import count, percent, percent_up, plural
 
 OTHERS = {IMAGE: "whole images alone", PATCHES: "patches alone", BOTH: "both together"}
@@ -190,7 +190,7 @@ def not_tried(card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",)) -> s
         return None
     chosen = VIEWS.get(kind, IMAGE)
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
-    command = as_typed(["oneclass", "compare", *images])
+    command = as_typed(["oneclass", "compare", *few_typed(images)])
     return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 
 

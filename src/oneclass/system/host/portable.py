@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
+MOST_TYPED = 3
 LOCKED_BYTE = 1 << 40
 """Windows locks ranges of bytes, also against reading: this one lies behind any file's end."""
 PATIENCE, PAUSE = 2.0, 0.02
@@ -219,6 +221,14 @@ def process_age() -> float | None:
 def as_typed(words: list[str]) -> str:
     """A command as a user of this system's shell would type it."""
     return subprocess.list2cmdline(words) if _on("win32") else shlex.join(words)
+
+
+def few_typed(images: Sequence[str]) -> list[str]:
+    """Inputs for a command that is shown: of more than a line can hold, the word IMAGES.
+
+    A shell makes hundreds of paths of one pattern.
+    """
+    return list(images) if len(images) <= MOST_TYPED else ["IMAGES"]
 
 
 def is_broken_pipe(error: OSError) -> bool:

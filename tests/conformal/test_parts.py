@@ -16,6 +16,7 @@ from oneclass.conformal.parts import (
     deal,
     fit_union,
     some_patches,
+    weight_of_whole,
 )
 from oneclass.conformal.union import Joined, Union, worst_mean
 from oneclass.errors import InputError
@@ -203,6 +204,22 @@ def test_a_joined_score_is_the_sum_of_its_parts() -> None:
     assert seen.winner == -1
     with pytest.raises(ValueError, match="weight"):
         Joined(whole, patches, float("nan"))
+
+
+@pytest.mark.parametrize(("spread", "share"), [(0.05, 0.5), (5.0, 0.0)])
+def test_whole_images_count_half_as_much_as_patches_and_less_where_they_are_far_apart(
+    spread: float, share: float
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = 1 + spread * rng.standard_normal((100, 20)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    folds = np.arange(100) % PARTS
+    whole, patches = fit(rows, folds), fit(unit_rows(600, 1).reshape(100, 6, 20), folds, n_worst=2)
+
+    weight = weight_of_whole(whole, patches)
+
+    counts = weight * whole.held_out.std() / patches.held_out.std()
+    assert counts == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.parametrize("seed", range(5))

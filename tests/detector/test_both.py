@@ -83,6 +83,20 @@ def test_the_score_is_its_parts(detector: Detector) -> None:
         assert (e.prediction.score > detector.score_threshold) == e.prediction.is_anomaly
 
 
+@pytest.mark.parametrize(("rows", "evened"), [("image", False), ("patches", True), ("both", True)])
+def test_patches_see_images_with_half_of_their_exposure_taken_off(
+    rows: str, evened: bool, tmp_path: Path
+) -> None:
+    layer = "pool" if rows == "image" else SMALL["layer"]
+    fitted = Detector(rows=rows, size=(64, 64), layer=layer).fit(stripes(20, seed=1, side=48))
+    fitted.save(tmp_path / "m.oneclass")
+
+    for one in (fitted, load(tmp_path / "m.oneclass")):
+        made = one.model.representation
+        assert made.preprocessing.evened == evened
+        assert getattr(made, "whole", made).preprocessing.evened == evened
+
+
 def test_odd_ones_are_found_at_the_promised_rate(detector: Detector) -> None:
     normal = detector.score(stripes(60, seed=5, side=48))
     odd = detector.score(scratched(stripes(30, seed=6, side=48)))

@@ -31,14 +31,16 @@ def unit_rows(shape: tuple[int, ...], seed: int) -> np.ndarray:
 @pytest.mark.parametrize("wanted", [1, 3])
 @pytest.mark.parametrize("depth", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("resized", [True, False])
+@pytest.mark.parametrize("evened", [True, False])
 def test_pixels_are_prepared_as_for_the_detector(
-    depth: str, wanted: int, channels: int, layout: str, resized: bool
+    depth: str, wanted: int, channels: int, layout: str, resized: bool, evened: bool
 ) -> None:
     mean, std = ((0.5,), (0.25,)) if wanted == 1 else ((0.48, 0.45, 0.4), (0.2, 0.21, 0.22))
-    record = Preprocessing((24, 32), "bilinear", mean, std)
+    record = Preprocessing((24, 33), "bilinear", mean, std, evened=evened)
     scale = PixelScale(depth, 3.0, 201.0)
     size = record.size if resized else (40, 27)
     images = np.random.default_rng(0).integers(0, 256, (2, *size, channels)).astype(depth)
+    images[1] //= 5
     flat = images[..., 0] if channels == 1 else images
     expected = np.stack([prepare(image, scale, record) for image in flat])
     given = images if layout == "NHWC" else np.ascontiguousarray(images.transpose(0, 3, 1, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from oneclass.backbones import Preprocessing
 from oneclass.errors import InputError
 from oneclass.images.scale import PixelScale, choose_scale
-from oneclass.representations.preparation import luminance, prepare
+from oneclass.representations.preparation import exposure_gain, luminance, prepare
 
 PLAIN = Preprocessing((20, 30), "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -60,6 +62,54 @@ def test_same_size_images_pass_through_exactly() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     planes = prepare(pixels, choose_scale("uint8", 0, 255), PLAIN)
     np.testing.assert_allclose(planes, (pixels / 255).transpose(2, 0, 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("light", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("depth", ["uint8", "float32"])
+def test_half_of_an_exposure_is_taken_off(depth: str, light: float) -> None:
+    bright = np.random.default_rng(0).integers(0, 240, (20, 30)).astype(np.float32)
+    scale, evened = PixelScale(depth, 0, 255), replace(PLAIN, evened=True)
+
+    given, seen = (
+        prepare((share * bright).round().astype(depth), scale, evened) for share in (1.0, light)
+    )
+
+    np.testing.assert_allclose(seen, given * light**0.5, atol=0.011)
+
+
+def test_an_image_of_the_usual_exposure_stays_as_it_is_and_a_black_one_black() -> None:
+    usual, record = np.full((20, 30), 0.75, np.float32), replace(PLAIN, evened=True)
+    scale = choose_scale("float32", 0, 1)
+
+    np.testing.assert_array_equal(prepare(usual, scale, record), prepare(usual, scale, PLAIN))
+    assert not prepare(np.zeros((20, 30), np.float32), scale, record).any()
+
+
+def test_the_exposure_is_what_a_tenth_of_an_image_lies_above() -> None:
+    planes = np.zeros((3, 40, 40), np.float32)
+    planes[1:, :, :4] = 3  # in two channels of three, so 2 on average: three quarters of the range
+
+    assert exposure_gain(planes, -1.0, 4.0) == pytest.approx(1.0)
+    planes[:, :8, :4] = 0  # less than a tenth is left
+    assert exposure_gain(planes, -1.0, 4.0) == pytest.approx(3**0.5)
+
+
+def test_a_grey_image_has_the_exposure_that_it_has_in_colours() -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (20, 30), dtype=np.uint8)
+    record, scale = replace(PLAIN, evened=True), choose_scale("uint8", 0, 255)
+
+    coloured = prepare(np.repeat(grey[..., None], 3, axis=2), scale, record)
+
+    np.testing.assert_array_equal(prepare(grey, scale, record), coloured)
+
+
+def test_records_say_whether_exposures_are_evened() -> None:
+    evened = replace(PLAIN, evened=True)
+
+    assert Preprocessing.from_json(evened.to_json()) == evened
+    assert "evened" not in PLAIN.to_json()
+    with pytest.raises(ValueError, match="evened is 1"):
+        Preprocessing.from_json({**PLAIN.to_json(), "evened": 1})
 
 
 def test_mean_and_std_are_applied_per_channel() -> None:

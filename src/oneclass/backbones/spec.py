@@ -20,6 +20,7 @@ class Preprocessing:
         std: per channel, in units of [0, 1]; divided by.
         jpeg_margin: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that leaves at least
             this many times `size`; None to decode all of it. docs/speed.md has the table.
+        evened: whether half of an image's own exposure is taken off (`exposure_gain`).
     """
 
     size: tuple[int, int]
@@ -27,6 +28,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     jpeg_margin: int | None = None
+    evened: bool = False
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
@@ -58,7 +60,10 @@ class Preprocessing:
             )
         if not all(map(math.isfinite, mean)) or not all(math.isfinite(s) and s > 0 for s in std):
             raise ValueError(f"mean {mean} and std {std} must be finite, and std above zero")
-        return cls((height, width), interpolation, mean, std, margin)
+        evened = data.get("evened", False)
+        if not isinstance(evened, bool):
+            raise ValueError(f"evened is {evened!r}; it must be true or false")
+        return cls((height, width), interpolation, mean, std, margin, evened)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -76,6 +81,8 @@ class Preprocessing:
         record = asdict(self)
         if self.jpeg_margin is None:
             del record["jpeg_margin"]
+        if not self.evened:
+            del record["evened"]
         return record
 
 

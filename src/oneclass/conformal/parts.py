@@ -40,7 +40,7 @@ from oneclass.svm import Halfspaces, fit_halfspaces
 from oneclass.system.names import count, percent, percent_up
 
 MOST_PATCHES = 50_000
-NEAR = 0.07
+NEAR, OF_WHOLE = 0.07, 0.5
 FEWEST_JUDGED = 45
 """Pictures that are left to calibrate where a part of them teaches how positions are whitened."""
 SPARED, ONE_SPARED_OF = 50, 10
@@ -304,8 +304,8 @@ def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
 
     Each is put on the scale of its held-out normal images, by their standard deviation. Normal
     images that are far from one another as wholes say little as wholes, so they count less:
-    by min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out image and the
-    nearest half-space. benchmarks/choose_patches.py has the table.
+    by `OF_WHOLE` min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out
+    image and the nearest half-space. benchmarks/choose_patches.py has the table.
     """
     known = np.isfinite(whole.held_out) & np.isfinite(patches.held_out)
     apart, near = whole.held_out[known], patches.held_out[known]
@@ -313,7 +313,8 @@ def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
     if spread == 0:
         return 0.0
     median = float(np.median(apart)) + 1 - float(whole.union.offset[0])
-    return min(1.0, (NEAR / max(median, 1e-9)) ** 2) * float(near.std()) / spread
+    counts = OF_WHOLE * min(1.0, (NEAR / max(median, 1e-9)) ** 2)
+    return counts * float(near.std()) / spread
 
 
 def _refuse_origin(fits: list[Halfspaces]) -> None:

@@ -161,7 +161,8 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
         return patches
-    return WholeAndPatches(replace(made_by, grid=None).whole(default.whole, None, dtype), patches)
+    whole = replace(made_by, grid=None).whole(default.whole, None, dtype, evened=True)
+    return WholeAndPatches(whole, patches)
 
 
 def _default_layers(network: Backbone) -> DefaultLayers:
@@ -232,17 +233,26 @@ class _Network:
     runtime: Runtime
     grid: int | None
 
-    def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
-        return self._cut(PretrainedLayers, layer, size, dtype)
+    def whole(
+        self, layer: str, size: tuple[int, int] | None, dtype: str, *, evened: bool = False
+    ) -> PretrainedLayers:
+        return self._cut(PretrainedLayers, layer, size, dtype, evened)
 
     def patches(
         self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
     ) -> PatchLayers | TiledPatches:
         seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
-        patches = self._cut(PatchLayers, layer, seen, dtype)
+        patches = self._cut(PatchLayers, layer, seen, dtype, evened=True)
         return patches if tiles is None else TiledPatches(patches, size)
 
-    def _cut(self, kind: type[Kind], layer: str, size: tuple[int, int] | None, dtype: str) -> Kind:
+    def _cut(
+        self,
+        kind: type[Kind],
+        layer: str,
+        size: tuple[int, int] | None,
+        dtype: str,
+        evened: bool,
+    ) -> Kind:
         return kind(
             self.backbone,
             Layers.parse(layer, self.backbone.has_layer, self.grid),
@@ -250,6 +260,7 @@ class _Network:
             threads=self.threads,
             runtime=self.runtime,
             row_dtype=dtype,
+            evened=evened,
         )
 
 

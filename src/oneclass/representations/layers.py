@@ -39,6 +39,7 @@ class NetworkLayers(Representation):
         runtime: Runtime = DEFAULT_RUNTIME,
         row_dtype: str = ROW_DTYPES[0],
         jpeg_margin: int | None = JPEG_MARGIN,
+        evened: bool = False,
     ) -> None:
         """Make a session that ends at the layers.
 
@@ -50,7 +51,7 @@ class NetworkLayers(Representation):
             threads: images computed side by side; None for one on each core.
             runtime: what computes the network.
             row_dtype: of the rows.
-            jpeg_margin: as in `Preprocessing`.
+            jpeg_margin, evened: as in `Preprocessing`.
 
         Raises:
             InputError: an unknown layer, a grid on a layer that has no map or a smaller one, a
@@ -59,7 +60,9 @@ class NetworkLayers(Representation):
         self.backbone, self.layers = backbone, Layers(layers)
         self.runtime, self.row_dtype, self._threads = runtime, row_dtype, threads
         own = backbone.spec.preprocessing
-        self.preprocessing = replace(own, size=size or own.size, jpeg_margin=jpeg_margin)
+        self.preprocessing = replace(
+            own, size=size or own.size, jpeg_margin=jpeg_margin, evened=evened
+        )
         self._session = backbone.session(self.layers.names, threads=threads, runtime=runtime)
         self.together, self.version = self._session.together, self._session.version
         self.shapes = self._shapes_behind_grids()
@@ -89,6 +92,7 @@ class NetworkLayers(Representation):
             runtime=self.runtime,
             row_dtype=self.row_dtype,
             jpeg_margin=self.preprocessing.jpeg_margin,
+            evened=self.preprocessing.evened,
         )
         return anew, (self.backbone, self.layers)
 

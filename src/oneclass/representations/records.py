@@ -58,6 +58,7 @@ def from_record(
         runtime=runtime,
         row_dtype=row_dtype,
         jpeg_margin=margin,
+        evened=preprocessing.evened,
     )
     if found.n_worst != record.get("n_worst", 0):
         raise ValueError(f"n_worst {record['n_worst']} for {found.n_columns} columns")

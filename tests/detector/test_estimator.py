@@ -441,3 +441,16 @@ def test_habits_from_elsewhere_are_told_what_to_use(habit: str, ours: str) -> No
     assert not hasattr(Detector(), habit)
     with pytest.raises(AttributeError, match=rf"no attribute '{habit}'.*{ours}"):
         getattr(Detector(), habit)
+
+
+def test_a_file_named_twice_has_one_result_and_a_warning(fitted: Detector, tmp_path: Path) -> None:
+    a, b = write_images(tmp_path / "new", stripes(2, seed=7))
+    with pytest.warns(UserWarning, match=r"1 file was given more than once .*000\.png") as caught:
+        scored = fitted.score([a, b, a])
+    assert caught[0].filename == __file__
+    assert [p.path for p in scored] == [str(a), str(b)]
+    with pytest.warns(UserWarning, match="2 files were given more than once") as caught:
+        told = list(fitted.explain([a, a, b, b]))
+    assert caught[0].filename == __file__
+    assert len(told) == 2
+    assert len(fitted.score([a, tmp_path / "new"])) == 2  # overlaps are meant

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from oneclass.detector.predictions import Prediction, Predictions
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, InputError
 
 GOOD = tuple(Prediction(f"{n}.png", -0.1 * n, 0.5, False) for n in range(3))
 BROKEN = (ImageError("broken.png", "damaged", "it ends too early"), ImageError("b", "empty", "no"))
@@ -37,7 +37,23 @@ def test_what_is_whole_or_not_gone_through_says_nothing() -> None:
         assert tuple(Predictions(GOOD)) == GOOD
         predictions = Predictions(GOOD, BROKEN)
         assert predictions[0] == next(iter(predictions))
-        assert len(predictions) == len(predictions.scores) == 3
+        assert len(predictions) == len(predictions[:]) == 3
         assert predictions == Predictions(GOOD, BROKEN)
         assert pickle.loads(pickle.dumps(predictions)).predictions == GOOD
         assert len(copy.deepcopy(predictions).errors) == 2
+
+
+def test_scores_warn_once_of_what_is_missing() -> None:
+    predictions = Predictions(GOOD, BROKEN)
+    with pytest.warns(UserWarning, match=r"2 images were not scored.*broken\.png") as caught:
+        assert len(predictions.scores) == 3
+    assert [w.filename for w in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(predictions.scores) == len(list(predictions)) == 3
+
+
+def test_there_are_no_scores_where_nothing_was_scored() -> None:
+    with pytest.raises(InputError, match=r"none of 2 images could be scored.*broken\.png"):
+        _ = Predictions((), BROKEN).scores
+    assert len(Predictions(()).scores) == 0

@@ -366,3 +366,19 @@ def test_no_bytes_for_a_list_ask_for_more_than_they_name(data: bytes) -> None:
         found, _ = entries(data, Path("/nonexistent"), comments=True)
         assert all(entry for entry in found)
         assert all(is_everything(entry) or entry.strip("./\\*? \t\r\n\v\f") for entry in found)
+
+
+def test_files_named_more_than_once_are_told_and_overlaps_are_not(tmp_path: Path) -> None:
+    place = touch(tmp_path, "a.png", "b.png", "c.png")
+    a, b = str(place / "a.png"), str(place / "b.png")
+
+    def again(*inputs: str | Path) -> list[str]:
+        return [path.name for path in expand(inputs).repeated]
+
+    assert again(a, b, a, place / "x" / ".." / "a.png") == ["a.png"]
+    (place / "x").mkdir()
+    assert again(a, b, a, place / "x" / ".." / "a.png") == ["a.png", "a.png"]
+    assert again(place, a, b) == again(a, place) == again(place, place / "*.png") == []
+    assert again(place, a, a) == ["a.png"]
+    (place / "list.txt").write_text("a.png\nb.png\na.png\n")
+    assert again(place / "list.txt") == ["a.png"]

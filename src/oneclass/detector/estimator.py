@@ -20,7 +20,7 @@ from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
 from oneclass.detector.judging import Explain, Judge, explanation_alone, finish_each
 from oneclass.detector.model import FittedModel
-from oneclass.detector.predictions import Prediction, Predictions
+from oneclass.detector.predictions import Prediction, Predictions, warn_repeated
 from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
@@ -171,10 +171,12 @@ class Detector(Facts):
             progress: called with (images done, images in all).
 
         Returns:
-            One prediction for each image that could be read, in order, and the errors.
+            One prediction for each image that could be read, in order, and the errors. A file that
+            is given several times has one, where it is given first.
 
         Warns:
-            UserWarning: there is no image in it, as in an empty folder.
+            UserWarning: there is no image in it, as in an empty folder; or a file was named more
+                than once, so that there are fewer predictions than files.
 
         Raises:
             InputError: nothing that was given is there.
@@ -185,6 +187,7 @@ class Detector(Facts):
         if not len(sources) and not sources.errors:
             told = "there is no image in what was given, so there are no predictions"
             warnings.warn(told, UserWarning, stacklevel=2)
+        warn_repeated(sources)
         predictions = tuple(r for r in results if isinstance(r, Prediction))
         return Predictions(
             predictions,
@@ -227,11 +230,15 @@ class Detector(Facts):
         Yields:
             For each image, in order, its `Explanation`, or why it could not be read.
 
+        Warns:
+            UserWarning: a file was named more than once; it has one explanation.
+
         Raises:
             InputError: not fitted yet, or the model's layers have no map.
         """
         _ = self.model.maps  # refuses before any image is read
         sources = gather(images)
+        warn_repeated(sources)
         return chain(sources.errors, self.explain_each(sources, progress=progress))
 
     def explain_each(

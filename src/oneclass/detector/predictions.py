@@ -10,8 +10,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.errors import ImageError
-from oneclass.system.names import plural
+from oneclass.errors import ImageError, InputError
+from oneclass.images.sources import Sources
+from oneclass.system.names import count, plural
 from oneclass.system.paths import Made
 
 ANOMALY, UNCLEAR, FINE = VERDICTS = ("anomaly", "unclear", "fine")
@@ -103,8 +104,8 @@ class Scored(Made[Prediction]):
 class Predictions(Sequence[Prediction]):
     """The predictions in the order of the images, and what could not be scored.
 
-    Going through them to the end warns once (UserWarning) where images are missing: a gate must not
-    take an image that it never saw for a good one. `errors` has them.
+    Going through them to the end, or taking `scores`, warns once (UserWarning) where images are
+    missing: a gate must not take an image that it never saw for a good one. `errors` has them.
 
     Attributes:
         predictions: one for each image that could be read.
@@ -119,16 +120,7 @@ class Predictions(Sequence[Prediction]):
 
     def __iter__(self) -> Iterator[Prediction]:
         yield from self.predictions
-        if self.errors and not self._told:
-            self._told.append(True)
-            n = len(self.errors)
-            were, are = ("images were", "are") if n > 1 else ("image was", "is")
-            warnings.warn(
-                f"{n} {were} not scored and {are} not among these predictions; see .errors. "
-                f"The first: {self.errors[0]}",
-                UserWarning,
-                stacklevel=2,
-            )
+        self._tell()
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -142,5 +134,45 @@ class Predictions(Sequence[Prediction]):
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """(n,) float64 anomaly scores."""
+        """(n,) float64 anomaly scores of the images that could be read.
+
+        Raises:
+            InputError: there were images, and none could be scored: of no scores none is too large.
+        """
+        if self.errors and not self.predictions:
+            raise InputError(
+                f"none of {count(len(self.errors), 'image')} could be scored, so there are no "
+                f"scores; see .errors. The first: {self.errors[0]}"
+            )
+        self._tell()
         return np.array([p.score for p in self.predictions], dtype=np.float64)
+
+    def _tell(self) -> None:
+        """Warn whoever called the caller, unless that was done before, of images without score."""
+        if not self.errors or self._told:
+            return
+        self._told.append(True)
+        n = len(self.errors)
+        were, are = ("images were", "are") if n > 1 else ("image was", "is")
+        warnings.warn(
+            f"{n} {were} not scored and {are} not among these predictions; see .errors. "
+            f"The first: {self.errors[0]}",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def warn_repeated(sources: Sources) -> None:
+    """Warn whoever called the caller of files that were named twice: results are fewer than those.
+
+    Args:
+        sources: what `gather` made of the images.
+    """
+    if n := len(sources.repeated):
+        warnings.warn(
+            f"{count(n, 'file was', 'files were')} given more than once and "
+            f"{plural(n, 'has', 'have')} one result each: there are {n} fewer than you gave. "
+            f"The first: {sources.repeated[0]}",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -11,7 +11,7 @@ import re
 import sys
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,12 +55,14 @@ class Listing:
             `HEATMAPS`: pictures that ``score --heatmaps`` drew).
         errors: one per input that leads nowhere, with reason ``missing`` or ``unreadable``.
         absent: those of them that were given themselves, not by a list, and do not exist.
+        repeated: files that were named one by one more than once: each time but the first.
     """
 
     paths: Paths
     ignored: Mapping[str, int]
     errors: tuple[ImageError, ...]
     absent: tuple[ImageError, ...] = ()
+    repeated: Sequence[Path] = ()
 
 
 def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
@@ -83,7 +85,9 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
                 walk.entries(source.read(), "-", Path())
         else:
             walk.given(given)
-    return Listing(walk.once(), dict(walk.ignored), tuple(walk.errors), tuple(walk.absent))
+    paths, repeated = walk.once()
+    ignored, errors, absent = dict(walk.ignored), tuple(walk.errors), tuple(walk.absent)
+    return Listing(paths, ignored, errors, absent, repeated)
 
 
 def first_picture(folder: Path) -> str | None:
@@ -103,33 +107,40 @@ class _Walk:
         self.errors: list[ImageError] = []
         self.absent: list[ImageError] = []
         self._paths = Paths()
+        self._named = array("Q")  # which of them were named one by one, in ascending order
         self._n_taken = 0
         self._met_links = False
         self._lists: set[str] = set()
 
-    def once(self) -> Paths:
-        """The files in the order in which they were met, each the first time.
+    def once(self) -> tuple[Paths, Paths]:
+        """The files in the order in which they were met, each the first time; and `repeated`.
+
+        Folders, globs and files may overlap, and mean each file once. Whoever names one file twice
+        may count on two results, and has to be told.
 
         Links are followed, and files told apart by hashes: a set of all paths would take most of
         the memory. Only where hashes repeat are the paths themselves compared.
         """
         if self._n_taken <= 1 and not self._met_links:
-            return self._paths
+            return self._paths, Paths()
         hashes = array("q", (hash(_real(path)) for path in self._paths))
         ascending = sorted(hashes)
         pairs = zip(ascending, islice(ascending, 1, None), strict=False)
         if not (repeated := {a for a, b in pairs if a == b}):
-            return self._paths
-        seen: set[str] = set()
-        kept = []
+            return self._paths, Paths()
+        seen: dict[str, bool] = {}
+        kept, again, named = [], [], frozenset(self._named)
         for index, number in enumerate(hashes):
             if number in repeated:
                 real = _real(self._paths[index])
                 if real in seen:
+                    if index in named and seen[real]:
+                        again.append(index)
+                    seen[real] |= index in named
                     continue
-                seen.add(real)
+                seen[real] = index in named
             kept.append(index)
-        return self._paths.kept(kept)
+        return self._paths.kept(kept), self._paths.kept(again)
 
     def given(self, given: str | Path) -> None:
         """One input as it was given: none that a list names."""
@@ -166,6 +177,7 @@ class _Walk:
             elif path.suffix.lower() == ".txt" and path.is_file():
                 self._list(path)
             elif os.path.lexists(path):
+                self._named.append(len(self._paths))
                 self._paths.append(str(path.parent), path.name)
             elif _MAGIC.search(str(given)) and not literal:
                 self._glob(str(given), entry)
@@ -218,6 +230,7 @@ class _Walk:
 
     def _take(self, path: Remote) -> None:
         folder, _, name = str(path).rpartition("/")
+        self._named.append(len(self._paths))
         self._paths.append(folder, name)
 
     def _pattern(self, pattern: Remote) -> None:

@@ -46,6 +46,7 @@ class Sources:
         ignored: how many files in folders were passed over, by their suffix.
         absent: those of the errors that are about an input which does not exist, as it was given;
             what a list names is not among them.
+        repeated: files that were named one by one more than once, and are among the items once.
     """
 
     items: Sequence[Path | NDArray[Any]]
@@ -53,6 +54,7 @@ class Sources:
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     absent: tuple[ImageError, ...] = ()
+    repeated: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -166,7 +168,8 @@ def gather(given: Images | Sources) -> Sources:
     if len(paths) == len(items):
         listing = folders.expand(paths)
         names = Texts(listing.paths)
-        return Sources(listing.paths, names, listing.errors, listing.ignored, listing.absent)
+        more = (listing.errors, listing.ignored, listing.absent, listing.repeated)
+        return Sources(listing.paths, names, *more)
     arrays = [item for item in items if isinstance(item, np.ndarray)]
     if len(arrays) == len(items):
         return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])

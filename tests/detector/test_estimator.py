@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -454,3 +455,18 @@ def test_a_file_named_twice_has_one_result_and_a_warning(fitted: Detector, tmp_p
     assert caught[0].filename == __file__
     assert len(told) == 2
     assert len(fitted.score([a, tmp_path / "new"])) == 2  # overlaps are meant
+
+
+def test_so_few_images_that_the_usual_rate_is_out_of_reach_are_told() -> None:
+    with pytest.warns(UserWarning, match=r"about one in 3 .*so few images support no") as caught:
+        detector = Detector(**SMALL).fit(stripes(2, seed=1))
+    assert caught[0].filename == __file__
+    assert str(caught[0].message) in detector.card["fit"]["warnings"]
+    with pytest.warns(UserWarning, match="about one in 11 normal images") as caught:
+        detector.update(stripes(8, seed=2))
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.update(stripes(9, seed=3))  # 19 of them
+        Detector(**SMALL, false_alarms=0.4).fit(stripes(2, seed=1))  # as was asked for
+    assert not any("so few" in told for told in detector.card["fit"]["warnings"])

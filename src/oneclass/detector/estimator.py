@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import Backbone
 from oneclass.cluster.traffic import Traffic
+from oneclass.conformal.calibration import few_note
 from oneclass.conformal.drift import drift
 from oneclass.detector import settings
 from oneclass.detector.facts import Facts, by_name
@@ -121,12 +122,16 @@ class Detector(Facts):
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
 
+        Warns:
+            UserWarning: so few images that the usual rate of false alarms is out of reach.
+
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
+        self._warn_few()
         return self
 
     def update(
@@ -149,6 +154,9 @@ class Detector(Facts):
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted.
 
+        Warns:
+            UserWarning: so few images that the usual rate of false alarms is out of reach.
+
         Raises:
             InputError: not fitted yet; fewer than two images would be left.
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
@@ -161,6 +169,7 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic
         )
+        self._warn_few()
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -294,6 +303,11 @@ class Detector(Facts):
         """
         self._state = self._require_fit().saved(place(file), rows=rows)
         return str(self._state.digest)
+
+    def _warn_few(self) -> None:
+        """Warn whoever called the caller of a rate that nobody would have asked for."""
+        if told := few_note(self.settings.false_alarms, self.model.false_alarms):
+            warnings.warn(told, UserWarning, stacklevel=3)
 
     def _each(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__
-from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
+from oneclass.conformal.calibration import Calibration, Plan, few_note, make_plan, one_of_each
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.parts import (
     FittedUnion,
@@ -95,6 +95,7 @@ def learn(
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole, spare=patches)
     whitened = patches and can_whiten(plan, folds)
     plainer = unwhitened_by_rate(plan, folds) if patches else None
+    few = few_note(asked.false_alarms, plan.false_alarms)
     given = (views, folds, pictures, asked, stage)
     if isinstance(representation, WholeAndPatches):
         learnt = _fit_both(*given, representation, whitened)
@@ -117,6 +118,7 @@ def learn(
             "warnings": [
                 *notes,
                 *_said(pictures),
+                *((few,) if few else ()),
                 *((plainer,) if plainer else ()),
                 *(w for one in learnt.fits for w in one.warnings),
             ],

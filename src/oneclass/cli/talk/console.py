@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -177,7 +178,9 @@ def run(command: click.Command) -> int:
         if isinstance(stream, io.TextIOWrapper):
             use_unicode(stream)
     signals.forget()
-    with signals.handled(_interrupt):
+    with signals.handled(_interrupt), warnings.catch_warnings():
+        # What Python is warned of where our own modules call, commands tell in sentences.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"oneclass\.")
         return _run(command)
 
 

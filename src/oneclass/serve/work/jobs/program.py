@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -139,6 +140,8 @@ def main() -> None:
     """Read a request, do it, and say what came of it."""
     if hasattr(os, "nice"):
         os.nice(NICE)
+    # The card's warnings are on the model's page.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"oneclass\.|__main__")
     try:
         _say({"result": run(json.load(sys.stdin))})
     except OneclassError as error:

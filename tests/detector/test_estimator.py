@@ -470,3 +470,11 @@ def test_so_few_images_that_the_usual_rate_is_out_of_reach_are_told() -> None:
         detector.update(stripes(9, seed=3))  # 19 of them
         Detector(**SMALL, false_alarms=0.4).fit(stripes(2, seed=1))  # as was asked for
     assert not any("so few" in told for told in detector.card["fit"]["warnings"])
+
+
+@pytest.mark.parametrize("nothing", [None, 7, b"m.oneclass"])
+def test_what_is_no_path_of_a_model_is_refused(fitted: Detector, nothing: object) -> None:
+    with pytest.raises(InputError, match="is no file: expected its path"):
+        load(nothing)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is no file: expected its path"):
+        fitted.save(nothing)  # type: ignore[arg-type]

@@ -52,8 +52,10 @@ def place(given: str | Path) -> Path:
     """What a user gave as a path: a path of this machine, or a `Remote`; file:// is of the first.
 
     Raises:
-        InputError: a file:// address of another machine.
+        InputError: a file:// address of another machine, or neither a text nor a path.
     """
+    if not isinstance(given, (str, Path)):
+        raise InputError(f"{given!r} is no file: expected its path, as a text or a Path.")
     if isinstance(given, Remote) or not is_address(given):
         return Path(given) if isinstance(given, str) else given
     text = str(given)

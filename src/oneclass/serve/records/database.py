@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError, StorageError
+from oneclass.images.folders import first_picture
 from oneclass.serve.records.migrations import MIGRATIONS
+from oneclass.system.files import translated_errors
+from oneclass.system.names import plain
 
 FILE = "oneclass.sqlite3"
 LOCK = "server.lock"
@@ -31,12 +34,12 @@ def only_server(folder: Path) -> Iterator[None]:
         folder: that holds the database, or will.
 
     Raises:
-        InputError: another server holds it.
+        InputError: another server holds it, or it cannot be made.
         StorageError: the disk is full or failing.
     """
     file = folder / LOCK
+    make_folder(folder)
     with translated(file):
-        folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
         try:
@@ -45,12 +48,31 @@ def only_server(folder: Path) -> Iterator[None]:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise StorageError(f"cannot lock {file}: {error}. Give another --data.") from error
             raise InputError(
-                f"--data is {folder}: another server keeps its things there. Use that one, end it "
-                "first, or give another --data."
+                f"--data is {folder}: another server keeps its things there, or is just ending. "
+                "Use that one, or end it and wait until it is gone (some seconds), or give another "
+                "--data."
             ) from error
         yield
     finally:
         connection.close()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of all that a server keeps, if it is not there.
+
+    Raises:
+        InputError: it cannot be made there; or it would be among somebody's pictures.
+        StorageError: the disk is full or failing.
+    """
+    if not (folder / FILE).exists() and (name := first_picture(folder)):
+        raise InputError(
+            f"--data is {folder}: there are pictures in it, such as {plain(name)}, and it is to "
+            "hold what the server keeps. Give a folder that is empty or not there yet. To learn "
+            "from those pictures, choose them on the page Learn; --folder names a folder whose "
+            "pictures may be scored."
+        )
+    with translated_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 class Database:
@@ -60,7 +82,8 @@ class Database:
         folder: that holds the file, or will.
 
     Raises:
-        InputError: the file is no database of this program, or a newer version's.
+        InputError: the file is no database of this program, or a newer version's; or the folder
+            cannot be made.
         StorageError: the disk is full or failing.
     """
 
@@ -69,8 +92,8 @@ class Database:
         self._writing = threading.RLock()
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
+        make_folder(folder)
         with translated(self.path):
-            folder.mkdir(parents=True, exist_ok=True)
             self._migrate()
 
     def rows(self, query: str, values: Values = ()) -> list[Row]:

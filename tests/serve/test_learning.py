@@ -212,6 +212,8 @@ def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
         assert ("left" in told) == (words.counted(job) and done >= 10)
         looking = "Looking for pictures that are nearly the same, 30 seconds so far"
         assert told.startswith(looking) == (stage is not None)
+        learning = words.doing({**job, "kind": "fit"})
+        assert learning.endswith("left to look at them; then it learns") == ("left" in told)
 
 
 def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
+from oneclass.serve.records.jobs import RUNNING
 from oneclass.serve.web.app import make_app
 from oneclass.serve.web.connections import limited
+from oneclass.serve.web.words import JOB_TITLES
 from oneclass.serve.work.service import Service
 
 
 class Server(uvicorn.Server):
     """Ends without a traceback, and lets those go who only listen."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, say: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._say = service, say
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM and Ctrl-C finish what runs; a second one does not."""
@@ -27,13 +32,31 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the listeners go, then the rest."""
+        """Say what is waited for, let the listeners go, then the rest."""
+        self._say(ending(self._service))
         self._service.events.end()
         await super().shutdown(sockets)
 
 
-def make_server(service: Service) -> Server:
-    """A server that is ready to `run`."""
+def ending(service: Service) -> str:
+    """A sentence for who told the server to end: what it waits for."""
+    running = [job for job in service.jobs.unfinished() if job["state"] == RUNNING]
+    if not running:
+        return "ending, once what has been sent is answered ..."
+    what = f"{JOB_TITLES[running[0]['kind']].lower()} {running[0]['name']}"
+    return (
+        f"ending, once what has been sent is answered; {what} has {service.limits.job_seconds:g} "
+        "seconds to finish, and else begins anew when the server is started again ..."
+    )
+
+
+def make_server(service: Service, say: Callable[[str], None] = lambda _: None) -> Server:
+    """A server that is ready to `run`.
+
+    Args:
+        service: that it shows.
+        say: called with a sentence when it has been told to end.
+    """
     settings, limits = service.settings, service.limits
     config = uvicorn.Config(
         make_app(service),
@@ -52,4 +75,4 @@ def make_server(service: Service) -> Server:
     )
     for name in ("uvicorn.error", "python_multipart"):  # what clients do wrong they are told
         logging.getLogger(name).setLevel(logging.ERROR)
-    return Server(config, service)
+    return Server(config, service, say)

@@ -48,6 +48,10 @@ JOB_TITLES = {
 }
 
 
+LEARNING = ("fit", "update")
+"""Jobs of which looking at images is the first part, and often the shorter one."""
+
+
 def reviewed(review: str, found: str) -> str:
     """What a person said.
 
@@ -137,7 +141,7 @@ def doing(job: Mapping[str, Any]) -> str:
     """What a running job does, and how long it will take or has taken.
 
     Args:
-        job: with `done`, `total`, `stage`, and `started` in seconds since 1970.
+        job: with `kind`, `done`, `total`, `stage`, and `started` in seconds since 1970.
     """
     done, total, passed = job["done"], job["total"], time.time() - job["started"]
     if not counted(job):
@@ -148,7 +152,8 @@ def doing(job: Mapping[str, Any]) -> str:
     seen = f"{done:,} of {total:,} {plural(total, 'image')}"
     if done < ENOUGH:
         return seen
-    return f"{seen}, about {span(passed / done * (total - done))} left"
+    left = f"{seen}, about {span(passed / done * (total - done))} left"
+    return f"{left} to look at them; then it learns" if job.get("kind") in LEARNING else left
 
 
 def span(seconds: float) -> str:

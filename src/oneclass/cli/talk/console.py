@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
 SHOWN_ERRORS = 3
+FEW_IMAGES = ".* so few images support no lower rate"
 
 
 def say(sentence: str) -> None:
@@ -179,8 +180,8 @@ def run(command: click.Command) -> int:
             use_unicode(stream)
     signals.forget()
     with signals.handled(_interrupt), warnings.catch_warnings():
-        # What Python is warned of where our own modules call, commands tell in sentences.
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"oneclass\.")
+        # Commands tell the notes of a model's card in sentences; for Python this one is a warning.
+        warnings.filterwarnings("ignore", FEW_IMAGES, UserWarning)
         return _run(command)
 
 

@@ -69,9 +69,13 @@ def score_into(
     with signals.shielded():
         if heat is not None:
             heat.finish()
+            if heat.n_replaced:
+                n = count(heat.n_replaced, "earlier heatmap")
+                say(f"{n} in {heatmaps} {plural(heat.n_replaced, 'was', 'were')} replaced.")
         if out is not None:
+            left = len(sources) - len(predictions) - (len(errors) - len(sources.errors))
             record = runs.record_of(
-                detector, predictions, errors, started=started, finished=finished
+                detector, predictions, errors, started=started, finished=finished, unscored=left
             )
             if parts is None:
                 out = _write_run(out, predictions, errors, record)

@@ -138,6 +138,14 @@ def test_a_fit_says_why_it_looks_at_what_it_looks_at(
     assert reason is None or reason in done.stderr
 
 
+def test_sizes_of_images_of_another_depth_do_not_count(tmp_path: Path) -> None:
+    pictures(tmp_path / "good", [(64, 80)] * 4)
+    Image.fromarray(np.full((300, 300), 9, np.uint16)).save(tmp_path / "good/deep.png")
+    done = oneclass("fit", "good", "-o", "m.oneclass", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "Why: the images have 64 pixels on their shorter side;" in done.stderr
+
+
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     asked = Detector().settings
     said = {}

@@ -136,11 +136,22 @@ def _write_all(
 
 def scored_in(folder: Path) -> int:
     """How many images the run in this folder scored; 0 where no run was written to its end."""
+    found = _of_record(folder, "scored")
+    return found if isinstance(found, int) else 0
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a run lies in this folder that scored some images, and that no signal ended early."""
+    return scored_in(folder) > 0 and _of_record(folder, "complete") is True
+
+
+def _of_record(folder: Path, name: str) -> Any:
+    """What run.json in this folder says; None where it says nothing or is not there."""
     file = folder / "run.json"
     try:
-        return int(json.loads(file.read_bytes())["scored"]) if file.exists() else 0
+        return json.loads(file.read_bytes())[name] if file.exists() else None
     except (OSError, KeyError, TypeError, ValueError):
-        return 0
+        return None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def _write_run(
 ) -> str | None:
     """Write the run and say what became of an earlier one; the folder that it is in, if any.
 
-    It is kept where nothing was scored now, or where this run was broken off and it had more.
+    It is kept where nothing was scored now, or where this run was broken off and it had more or
+    was whole.
     """
     from oneclass.results import runs
 
@@ -99,7 +100,8 @@ def _write_run(
     if not predictions and before:
         say(f"the earlier run in {out} was kept; nothing was written.")
         return None
-    if not record["complete"] and before > len(predictions):
+    larger = before > len(predictions) or runs.is_whole(folder)
+    if not record["complete"] and larger:
         beside = out.rstrip("/\\") + BROKEN_OFF
         runs.make_folder(place(beside))
         runs.write_run(place(beside), predictions, errors, record)

@@ -41,7 +41,7 @@ def demo(what: tuple[str, ...], seed: int) -> int:
     folder = Path(rest[0] if rest else "oneclass-demo")
     if not folder.exists() and (meant := did_you_mean(folder.name, KINDS)):
         raise click.UsageError(
-            f"{folder}: there is no such folder.{meant} Another name is a folder."
+            f"{folder}: there is no such folder.{meant} Any other name makes one."
         )
     run = run_textures if kind == "textures" else run_demo
     with if_stopped(lambda: f"what is finished lies in {folder}. The same command begins anew."):

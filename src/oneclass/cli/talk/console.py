@@ -117,7 +117,10 @@ def say_cache(use: CacheUse | None) -> None:
     if rows:
         say(f"cache: {use.found} of {count(rows, 'row')} found, {use.computed} computed.")
     if use.damaged:
-        say(f"cache: {count(use.damaged, 'damaged shard')} thrown away, nothing was taken of it.")
+        say(
+            f"cache: {count(use.damaged, 'damaged file')} of rows thrown away, and nothing taken "
+            "of what was in them."
+        )
     if use.stopped:
         say(f"cache: {use.stopped}. No more rows were kept; the result is not affected.")
 

@@ -78,7 +78,7 @@ if (monitor) {
     const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
-      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
+      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
       series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
@@ -105,7 +105,7 @@ if (monitor) {
     const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("scores", {
       scales: { x: { time: false } },
-      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
+      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
       series: [{ label: "Score", value: (_, number) => (number == null ? "" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
       hooks: { draw: [(u) => {
         const x = Math.round(u.valToPos(chosen().threshold, "x", true));

@@ -183,7 +183,8 @@ class Detector(Facts):
             progress: called with (images done, images in all).
 
         Returns:
-            One prediction for each image that could be read, in order, and the errors.
+            One prediction for each image that could be read, in order, and the errors. A file that
+            is named twice is one image.
 
         Warns:
             UserWarning: there is no image in it, as in an empty folder.

@@ -49,6 +49,7 @@ def environment() -> Environment:
         name: getattr(words, name)
         for name in (
             "percent",
+            "percent_up",
             "when",
             "counted",
             "doing",
@@ -72,7 +73,7 @@ def environment() -> Environment:
         "origins": words.ORIGINS,
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
-    made.filters["whom"] = lambda who: words.WHO.get(who, who)
+    made.filters["whom"] = words.whom
     made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made

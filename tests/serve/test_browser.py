@@ -597,6 +597,30 @@ def test_who_leaves_or_stops_while_images_are_sent_is_told(
     assert one.problems == []
 
 
+def test_folders_that_sound_like_defects_are_asked_about(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(1280)
+    write_images(tmp_path / "defects" / "fine", stripes(6, seed=1, side=64))
+    write_images(tmp_path / "defects" / "scratch", stripes(3, seed=2, side=64))
+    asked: list[str] = []
+
+    def leave_out(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    one.page.on("dialog", leave_out)
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "defects")
+    one.page.locator("#checked .figures", has_text="6images can be used").wait_for()
+    [message] = asked
+    assert message.startswith("3 images are in folders whose names speak of defects: scratch. All")
+    one.page.locator("#folder").set_input_files(tmp_path / "defects" / "fine")
+    one.page.locator("#checked .figures", has_text="12images can be used").wait_for()
+    assert len(asked) == 1
+    assert one.problems == []
+
+
 def test_a_name_that_is_there_already_is_asked_about(
     person: Callable[..., Person], pictures: Path
 ) -> None:

@@ -104,7 +104,9 @@ const page = {
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
   async walk(entry, found) {
     if (entry.isFile) {
-      found.push(await new Promise((done, failed) => entry.file(done, failed)));
+      const file = await new Promise((done, failed) => entry.file(done, failed));
+      file.within = entry.fullPath.slice(1);
+      found.push(file);
       return;
     }
     const reader = entry.createReader();

@@ -4,7 +4,21 @@
 const LOOKS = { "": {}, image: { rows: "image" }, patches: { rows: "patches" }, tiles: { tiles: 640 } };
 let set = null;
 
-if (page.byId("drop")) page.onFiles(async (files) => {  /* who may only look has nowhere to drop any */
+/* Without those in folders whose names speak of defects, if a person says so; as `oneclass check` warns.
+   The folder that was chosen tells nothing where there are others in it. */
+const onlyGood = (files) => {
+  const bad = new RegExp(page.byId("drop").dataset.bad, "i");
+  const folders = (file) => (file.webkitRelativePath || file.within || file.name).split("/").slice(0, -1);
+  const named = (file) => folders(file).slice(folders(file).length > 1 ? 1 : 0).find((name) => bad.test(name));
+  const odd = files.filter(named);
+  if (!odd.length) return files;
+  const names = [...new Set(odd.map(named))].slice(0, 3).join(", ");
+  return confirm(`${page.count(odd.length, "image is", "images are")} in folders whose names speak of defects: ${names}. All that is sent is learnt as good. OK sends them, too; Cancel leaves them out.`) ? files : files.filter((file) => !odd.includes(file));
+};
+
+if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
+  const files = onlyGood(chosen);
+  if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;

@@ -6,6 +6,7 @@ import copy
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -411,9 +412,26 @@ def test_real_digits(normal: tuple[int, ...], n_train: int, least: float) -> Non
     assert np.mean([p.is_anomaly for p in inside]) < 0.1
 
 
+def test_too_few_images_for_the_usual_rate_are_a_warning() -> None:
+    few = r"no lower rate of false alarms than 9\.1 %; 5 %, the usual one, takes 19 different "
+    with pytest.warns(UserWarning, match=few) as caught:
+        detector = Detector(size=(32, 32), layer="block_2").fit(stripes(10, seed=1))
+    assert [one.filename for one in caught] == [__file__]
+    with pytest.warns(UserWarning, match=r"than 6\.67 %"):
+        detector.update(stripes(4, seed=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.update(stripes(5, seed=3))  # 19 are enough
+        Detector(size=(32, 32), layer="block_2", false_alarms=0.1).fit(stripes(10, seed=1))
+    one = Detector(size=(32, 32), layer="block_2", n_halfspaces=1)
+    with pytest.warns(UserWarning, match="takes 19 different pictures to hold out, and"):
+        one.fit(stripes(40, seed=1))
+
+
 def test_public_names_are_importable_and_listed() -> None:
-    assert {name for name in oneclass.__all__ if getattr(oneclass, name) is None} == set()
-    assert set(dir(oneclass)) == set(oneclass.__all__)
+    assert {name for name in dir(oneclass) if getattr(oneclass, name) is None} == set()
+    with_scikit_learn = {"HalfspaceUnion", "LinearOneClassSVM"}
+    assert set(dir(oneclass)) == {*oneclass.__all__, *with_scikit_learn}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = oneclass.nonsense
 

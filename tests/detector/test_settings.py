@@ -115,3 +115,10 @@ def test_new_settings_hold_for_the_next_fit_alone() -> None:
     before = detector.card
     detector.set_params(nu=0.5)
     assert detector.card == before
+
+
+def test_what_a_model_has_learnt_by_is_not_set_afterwards() -> None:
+    detector = Detector(nu=0.2)
+    with pytest.raises(AttributeError, match=r"set_params\(nu=7\) sets it for the next fit"):
+        detector.nu = 7
+    assert detector.set_params(nu=0.3).nu == 0.3

@@ -165,6 +165,7 @@ def test_a_term_finishes_what_runs(run: Callable[..., Running], images: Path) ->
     began = time.monotonic()
     assert server.end() == 0
     assert time.monotonic() - began < 10
+    assert server.said.startswith("ending: what it is at has up to 30 s to finish;")
     for thread in threads:
         thread.join()
     listener.close()

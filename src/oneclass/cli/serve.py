@@ -200,7 +200,7 @@ def _run(settings: Settings, socket: Socket, *, open_page: bool | None) -> int:
     from oneclass.serve.web.server import make_server
     from oneclass.system.host.blas import one_blas_thread
 
-    server = make_server(service)
+    server = make_server(service, say)
     port = socket.getsockname()[1]
     address = settings.address(port)
     say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")

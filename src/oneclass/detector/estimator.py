@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from oneclass.backbones import Backbone
 from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.drift import drift
+from oneclass.conformal.guarantee import too_few
 from oneclass.detector import settings
 from oneclass.detector.facts import Facts, by_name
 from oneclass.detector.fitting import State, fit, store_for
@@ -121,12 +122,18 @@ class Detector(Facts):
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
 
+        Warns:
+            UserWarning: the images are too few for the usual rate of false alarms, and none was
+                asked for.
+
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
+        if few := too_few(self.model.card):
+            warnings.warn(few, UserWarning, stacklevel=2)
         return self
 
     def update(
@@ -149,6 +156,9 @@ class Detector(Facts):
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted.
 
+        Warns:
+            UserWarning: as `fit` does.
+
         Raises:
             InputError: not fitted yet; fewer than two images would be left.
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
@@ -161,6 +171,8 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic
         )
+        if few := too_few(self.model.card):
+            warnings.warn(few, UserWarning, stacklevel=2)
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -171,7 +183,8 @@ class Detector(Facts):
             progress: called with (images done, images in all).
 
         Returns:
-            One prediction for each image that could be read, in order, and the errors.
+            One prediction for each image that could be read, in order, and the errors. A file that
+            is named twice is one image.
 
         Warns:
             UserWarning: there is no image in it, as in an empty folder.

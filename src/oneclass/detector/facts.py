@@ -81,6 +81,15 @@ class Facts(metaclass=Hinting):
         hint = f" {HABITS[name]}" if name in HABITS else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Settings are read here and set elsewhere: a model has learnt by those that it has."""
+        if name in settings.BY_NAME:
+            raise AttributeError(
+                f"{name} is not set so: set_params({name}={value!r}) sets it for the next fit, and "
+                "oneclass.load(file, false_alarms=0.01) opens a model at another rate."
+            )
+        super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         shown = [name for name in settings.BY_NAME if name not in settings.OF_THIS_MACHINE]
         return f"Detector({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"

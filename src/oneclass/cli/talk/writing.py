@@ -12,7 +12,7 @@ import click
 from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
 from oneclass.system.host.signals import shielded
-from oneclass.system.names import count, percent, plain, plural
+from oneclass.system.names import count, plain, plural
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -86,6 +86,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
 def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     """Tell what a model file holds, how long that took, and what its verdicts are worth."""
+    from oneclass.conformal.guarantee import too_few
     from oneclass.detector.files.information import looks_at
 
     card = detector.card
@@ -101,21 +102,9 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     if detector.why:
         say(detector.why)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
-    _say_few(detector)
+    if few := too_few(card):
+        say(f"note: {few}")
     say_rests_on_one(detector)
-
-
-def _say_few(detector: Detector) -> None:
-    """Tell that the usual rate was out of reach, where nobody asked for another one."""
-    from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
-
-    rate = detector.model.false_alarms
-    if detector.card["asked"]["false_alarms"] is None and rate > DEFAULT_FALSE_ALARMS:
-        say(
-            f"note: so few images support no lower rate; {percent(DEFAULT_FALSE_ALARMS)}, the "
-            f"usual one, takes {round(1 / DEFAULT_FALSE_ALARMS) - 1} different pictures, and a "
-            "hundred are a good start."
-        )
 
 
 def say_rests_on_one(detector: Detector) -> None:

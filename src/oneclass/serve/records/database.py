@@ -11,6 +11,7 @@ from typing import Any
 
 from oneclass.errors import InputError, StorageError
 from oneclass.serve.records.migrations import MIGRATIONS
+from oneclass.system.files import translated_errors
 
 FILE = "oneclass.sqlite3"
 LOCK = "server.lock"
@@ -35,7 +36,7 @@ def only_server(folder: Path) -> Iterator[None]:
         StorageError: the disk is full or failing.
     """
     file = folder / LOCK
-    with translated(file):
+    with translated(file), translated_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
@@ -46,7 +47,8 @@ def only_server(folder: Path) -> Iterator[None]:
                 raise StorageError(f"cannot lock {file}: {error}. Give another --data.") from error
             raise InputError(
                 f"--data is {folder}: another server keeps its things there. Use that one, end it "
-                "first, or give another --data."
+                "first, or give another --data, which begins empty. One that was told to end lets "
+                "go once its work is done: wait, and try again."
             ) from error
         yield
     finally:
@@ -69,7 +71,7 @@ class Database:
         self._writing = threading.RLock()
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
-        with translated(self.path):
+        with translated(self.path), translated_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._migrate()
 

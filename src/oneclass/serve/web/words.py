@@ -58,6 +58,11 @@ def reviewed(review: str, found: str) -> str:
     return MISSED if (review, found) == ("real", "fine") else VERDICTS[review]
 
 
+def whom(who: str) -> str:
+    """Who did something, by a name that was noted then."""
+    return WHO.get(who, who)
+
+
 def for_people(detail: str) -> str:
     """What is wrong with a file, without the bytes that it begins with."""
     return _BYTES.sub("", detail)
@@ -66,6 +71,11 @@ def for_people(detail: str) -> str:
 def percent(share: float) -> str:
     """`5 %`, `0.25 %`, on one line."""
     return unbroken(names.percent(share))
+
+
+def percent_up(share: float) -> str:
+    """The same, rounded up: what is told as the lowest rate can be asked for."""
+    return unbroken(names.percent_up(share))
 
 
 def promise(version: Version) -> str:
@@ -85,9 +95,10 @@ def chance(rate: float) -> str:
     Args:
         rate: in (0, 1).
     """
-    for n in (1, 2, 3):
-        if abs(round(n / rate) * rate / n - 1) < 0.005:
-            return f"{n} in {round(n / rate):,}"
+    for wrong in (1e-6, 0.005):  # 3 in 100 before 2 in 67
+        for n in (1, 2, 3):
+            if abs(round(n / rate) * rate / n - 1) < wrong:
+                return f"{n} in {round(n / rate):,}"
     return f"about 1 in {round(1 / rate):,}"
 
 
@@ -137,7 +148,7 @@ def doing(job: Mapping[str, Any]) -> str:
     """What a running job does, and how long it will take or has taken.
 
     Args:
-        job: with `done`, `total`, `stage`, and `started` in seconds since 1970.
+        job: with `kind`, `done`, `total`, `stage`, and `started` in seconds since 1970.
     """
     done, total, passed = job["done"], job["total"], time.time() - job["started"]
     if not counted(job):
@@ -148,7 +159,8 @@ def doing(job: Mapping[str, Any]) -> str:
     seen = f"{done:,} of {total:,} {plural(total, 'image')}"
     if done < ENOUGH:
         return seen
-    return f"{seen}, about {span(passed / done * (total - done))} left"
+    left = f"{seen}, about {span(passed / done * (total - done))} left"
+    return f"{left} to read them; then it learns" if job["kind"] == "fit" else left
 
 
 def span(seconds: float) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -137,6 +138,8 @@ def _say(fact: Result) -> None:
 
 def main() -> None:
     """Read a request, do it, and say what came of it."""
+    # What Detector warns a program of, the pages say in words of their own.
+    warnings.filterwarnings("ignore", category=UserWarning, module="__main__")
     if hasattr(os, "nice"):
         os.nice(NICE)
     try:

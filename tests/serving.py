@@ -35,8 +35,9 @@ from oneclass.serve.work.service import Service
 given = json.loads(sys.argv[1])
 limits = Limits(**given["limits"])
 folders = tuple(Path(folder) for folder in given["folders"])
-settings = Settings(Path(given["data"]), port=0, threads=1, limits=limits, folders=folders)
-server = make_server(Service(settings))
+data, host = Path(given["data"]), given["host"]
+settings = Settings(data, port=0, host=host, threads=1, limits=limits, folders=folders)
+server = make_server(Service(settings), print)
 with bound(settings) as socket:
     print(socket.getsockname()[1], flush=True)
     server.run([socket])
@@ -103,8 +104,11 @@ def until(holds: Callable[[], Any], seconds: float = 20) -> None:
 class Running:
     """A server process."""
 
-    def __init__(self, data: Path, folders: Sequence[str] = (), **limits: Any) -> None:
-        given = json.dumps({"data": str(data), "folders": folders, "limits": limits})
+    def __init__(
+        self, data: Path, folders: Sequence[str] = (), host: str = "127.0.0.1", **limits: Any
+    ) -> None:
+        where = {"data": str(data), "folders": folders, "host": host}
+        given = json.dumps({**where, "limits": limits})
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, given], stdout=subprocess.PIPE, text=True
         )
@@ -155,5 +159,6 @@ class Running:
         self.process.send_signal(how)
         code = self.process.wait(40)
         assert self.process.stdout is not None
+        self.said = self.process.stdout.read()
         self.process.stdout.close()
         return code

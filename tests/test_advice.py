@@ -77,7 +77,7 @@ SIZE = ["--size", "16"]
         ),
         (
             ["update", "m.oneclass", "bad", "-o", "u.oneclass"],
-            "--yes if all of them are normal",
+            "--yes if all of them are.",
             ["update", "m.oneclass", "bad", "-o", "u.oneclass", "--yes"],
         ),
         (

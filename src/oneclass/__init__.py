@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         OneclassError,
         StorageError,
     )
-    from oneclass.svm import HalfspaceUnion, LinearOneClassSVM, nu_path
+    from oneclass.svm import HalfspaceUnion as HalfspaceUnion
+    from oneclass.svm import LinearOneClassSVM as LinearOneClassSVM
+    from oneclass.svm import nu_path
 
 __version__ = "0.2.0"
 
@@ -53,15 +55,14 @@ _HOMES = {
     "nu_path": "svm",
 }
 
+# Without the two estimators: they need scikit-learn, and `import *` is for the plain installation.
 __all__ = [
     "ClusterError",
     "Detector",
     "DownloadError",
     "Explanation",
-    "HalfspaceUnion",
     "ImageError",
     "InputError",
-    "LinearOneClassSVM",
     "MissingDependencyError",
     "ModelFileError",
     "OneclassError",

@@ -340,14 +340,18 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path,
     assert record["complete"] is False
     assert 0 < len(printed) < 3000
     assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
+    assert record["unscored"] == 3000 - record["scored"]
     assert abs(record["scored"] - len(printed)) <= 1
     assert f"interrupted: {3000 - record['scored']} of 3000 images were not scored." in stderr
     assert "something has changed" not in stderr
 
 
-def test_interrupted_scoring_takes_no_larger_run_away(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("record", ['{"scored": 2999}', '{"scored": 1, "complete": true}'])
+def test_interrupted_scoring_takes_no_larger_nor_whole_run_away(
+    place: Path, tmp_path: Path, record: str
+) -> None:
     (tmp_path / "run").mkdir()
-    before = {"run.json": '{"scored": 2999}', "predictions.csv": "all of them"}
+    before = {"run.json": record, "predictions.csv": "all of them"}
     for name, text in before.items():
         (tmp_path / "run" / name).write_text(text)
     printed, stderr = interrupted(place, tmp_path, signal.SIGINT)

@@ -56,6 +56,21 @@ def test_writing_the_digits_twice_changes_nothing(tmp_path: Path) -> None:
         write_digits(tmp_path, seed=1)
 
 
+def test_a_folder_of_pictures_is_not_the_demos(tmp_path: Path) -> None:
+    (tmp_path / "good_parts").mkdir()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "good_parts/mine.png")
+    with pytest.raises(InputError, match=r"good_parts holds mine\.png, which is not the demo's"):
+        write_digits(tmp_path / "good_parts", seed=0)
+    with pytest.raises(InputError, match="which is not the demo's"):
+        write_textures(tmp_path / "good_parts", seed=0)
+    assert [path.name for path in (tmp_path / "good_parts").iterdir()] == ["mine.png"]
+    for name in ("run", "heatmaps"):  # of an earlier demo
+        (tmp_path / "demo" / name).mkdir(parents=True)
+    for name in ("fives.oneclass", "fives.oneclass.rows", "textures.oneclass.previous"):
+        (tmp_path / "demo" / name).touch()
+    write_textures(tmp_path / "demo", seed=0)
+
+
 def test_a_failing_command_ends_the_demo(tmp_path: Path) -> None:
     with pytest.raises(OneclassError, match="ended with exit code 2"):
         run_command("fit", tmp_path / "nowhere", "-o", tmp_path / "m")
@@ -137,6 +152,9 @@ def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "d oneclass-demo", "d x", "d x", "t oneclass-demo", "t x"
     ]  # fmt: skip
     assert CliRunner().invoke(cli, ["demo", "x", "y"]).exit_code == 2
+    slip = CliRunner().invoke(cli, ["demo", "texture"])
+    assert slip.exit_code == 2
+    assert "Did you mean textures?" in slip.output
 
 
 def test_the_demo_finds_scratches_and_stains(

@@ -63,7 +63,12 @@ def test_verify_finds_no_difference_on_a_users_own_images(
     assert done.returncode == 3, done.stderr
     assert "6 images: 0 verdicts differ (0 of them within" in done.stdout
     assert "broken.png" in done.stderr
-    assert len((tmp_path / "all.csv").read_text().splitlines()) == 7
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+    assert lines[0] == (
+        "path,score_difference,p_value_difference,exported_is_anomaly,is_anomaly,"
+        "anomaly_map_difference"
+    )
+    assert len(lines) == 7
 
 
 def test_verify_tells_a_changed_graph_by_its_exit_code(

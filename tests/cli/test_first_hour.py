@@ -56,7 +56,8 @@ def test_near_copies_are_named_by_check_and_by_fit(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "144 images show about 24 different pictures" in done.stderr
     assert "  good/00_0.png, good/00_1.png, good/00_2.png, good/00_3.png and 2 more" in done.stderr
-    assert "  ... and 21 more groups" in done.stderr
+    assert "nearly the same picture, 24 groups:" in done.stderr
+    assert "  ... and 16 more groups" in done.stderr
     assert "Detector.near_copies" in done.stderr
     # What the model file holds does not depend on what the files are called.
     assert b"00_0" not in (tmp_path / "m.oneclass").read_bytes()
@@ -137,6 +138,14 @@ def test_a_fit_says_why_it_looks_at_what_it_looks_at(
     assert reason is None or reason in done.stderr
 
 
+def test_sizes_of_images_of_another_depth_do_not_count(tmp_path: Path) -> None:
+    pictures(tmp_path / "good", [(64, 80)] * 4)
+    Image.fromarray(np.full((300, 300), 9, np.uint16)).save(tmp_path / "good/deep.png")
+    done = oneclass("fit", "good", "-o", "m.oneclass", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "Why: the images have 64 pixels on their shorter side;" in done.stderr
+
+
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     asked = Detector().settings
     said = {}
@@ -147,6 +156,26 @@ def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     assert "--tiles" not in said[640] + said[1279]
     assert said[1280].endswith("640 looks at all their pixels and takes about 8 times as long.")
     assert said[3648].endswith("takes about 65 times as long.")
+
+
+@pytest.mark.parametrize("rows", [None, "patches"])
+def test_a_fit_says_where_one_tile_holds_a_picture(rows: str | None) -> None:
+    asked = Detector(tiles=320, rows=rows).settings
+    for sides, told in (((300, 310), True), ((300, 640), False)):
+        headers = [Header(*sides, "uint8", 3, 1, "JPEG")] * 3
+        said = why(headers, asked, choose_representation(headers, asked)) or ""
+        assert ("a tile of 320 pixels holds a whole picture" in said) == told
+
+
+def test_heatmaps_that_are_replaced_are_told(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=1))
+    words = ("score", "m.oneclass", "good", "--heatmaps", "heat")
+    assert oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path).returncode == 0
+    assert "earlier" not in oneclass(*words, cwd=tmp_path).stderr
+    words = ("score", "m.oneclass", "good/000.png", "--heatmaps", "heat")
+    told = oneclass(*words, cwd=tmp_path).stderr
+    assert "20 earlier heatmaps in heat were replaced.\n" in told
+    assert "1 earlier heatmap in heat was replaced.\n" in oneclass(*words, cwd=tmp_path).stderr
 
 
 def test_fit_and_update_say_how_long_they_took(tmp_path: Path) -> None:

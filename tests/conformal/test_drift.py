@@ -53,7 +53,7 @@ def test_images_that_were_learnt_from_are_told_apart() -> None:
     message = drift(0.6 + 0.4 * random.random(60), RATE, N)
     assert message is not None
     assert "learnt from" in message
-    assert "Of 100 of them, 100 are as normal as the most normal 42 of 100 such images" in message
+    assert "Of these 60, 60 are as normal as the most normal 25 of 60 such images" in message
 
 
 def test_a_batch_of_anomalies_asks_what_has_changed() -> None:

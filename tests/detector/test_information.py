@@ -49,8 +49,8 @@ LARGE = np.kron(stripes(8, seed=1), np.ones((1, 11, 11), np.uint8))
         ),
         (
             {"rows": "both", "size": (64, 64)},
-            "It looks at whole images, resized to 224 x 224 pixels, and at their patches, at "
-            "64 x 64 pixels, through efficientnet-lite0.",
+            "It looks at whole images, resized to 224 x 224 pixels, and at their patches, the "
+            "images resized to 64 x 64 pixels, through efficientnet-lite0.",
             "both together",
         ),
     ],

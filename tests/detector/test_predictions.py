@@ -31,26 +31,27 @@ def test_one_that_is_missing() -> None:
         list(Predictions((), BROKEN[:1]))
 
 
+def test_scores_without_those_of_some_images_do_not_pass_for_those_of_all() -> None:
+    predictions = Predictions(GOOD, BROKEN)
+    with pytest.warns(UserWarning, match=r"not those of the images: go by \.path") as caught:
+        assert predictions.scores.tolist() == [p.score for p in GOOD]
+    assert [one.filename for one in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(predictions.scores) == len(list(predictions)) == 3  # it has been said
+        assert len(Predictions(GOOD).scores) == 3
+
+
 def test_what_is_whole_or_not_gone_through_says_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert tuple(Predictions(GOOD)) == GOOD
         predictions = Predictions(GOOD, BROKEN)
         assert predictions[0] == next(iter(predictions))
-        assert len(predictions) == len(predictions[:]) == 3
+        assert len(predictions) == 3
         assert predictions == Predictions(GOOD, BROKEN)
         assert pickle.loads(pickle.dumps(predictions)).predictions == GOOD
         assert len(copy.deepcopy(predictions).errors) == 2
-
-
-def test_scores_warn_once_of_what_is_missing() -> None:
-    predictions = Predictions(GOOD, BROKEN)
-    with pytest.warns(UserWarning, match=r"2 images were not scored.*broken\.png") as caught:
-        assert len(predictions.scores) == 3
-    assert [w.filename for w in caught] == [__file__]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(predictions.scores) == len(list(predictions)) == 3
 
 
 def test_there_are_no_scores_where_nothing_was_scored() -> None:

@@ -34,6 +34,8 @@ def results(cells: list[Cell]) -> Results:
 def test_the_table_has_ours_the_papers_and_the_difference() -> None:
     cells = [cell(n, name, 0.9 + n / 100) for n in (1, 2) for name in ("greyscale", "a:P5")]
     text = markdown(results(cells))
+    alone = markdown(results([replace(cell, trials=(0.91,)) for cell in cells]))
+    assert "| 1 MNIST-1 | greyscale | 0.9100 | 0.5809 ± 0.0436 (GS) |" in alone  # of one, no spread
     assert "| 1 MNIST-1 | greyscale | 0.9100 ± 0.0000 | 0.5809 ± 0.0436 (GS) | +0.3291 |" in text
     assert "0.9382 ± 0.0066 (VGG-F P5) | -0.0282 | 2048 | 512 + 512 |" in text
     assert "| average of 2 | greyscale | 0.9150 |" in text

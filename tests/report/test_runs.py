@@ -143,6 +143,23 @@ def test_some_that_are_gone_are_told_at_the_top(model: Path, tmp_path: Path) -> 
     assert "1 of 3 pictures is not shown" in " ".join(page.texts)
 
 
+@pytest.mark.parametrize(
+    ("unscored", "told"),
+    [(967, "967 images were"), (1, "1 image was"), (None, "some images were")],
+)
+def test_an_interrupted_run_is_told_by_page_and_command(
+    model: Path, tmp_path: Path, unscored: int | None, told: str
+) -> None:
+    run = scored(model, tmp_path, stripes(3, seed=2))
+    record = json.loads((run / "run.json").read_text())
+    left = {} if unscored is None else {"unscored": unscored}
+    (run / "run.json").write_text(json.dumps({**record, "complete": False, **left}))
+    done = oneclass("report", model, run)
+    assert done.returncode == 0, done.stderr
+    assert f"note: Scoring was interrupted: {told} not scored.\n" in done.stderr
+    assert f"Scoring was interrupted: {told} not scored." in (run / "report.html").read_text()
+
+
 def test_the_images_are_found_from_any_folder(model: Path, tmp_path: Path) -> None:
     write_images(tmp_path / "new", stripes(3, seed=2))
     done = oneclass("score", model, "new", "-o", "run", cwd=tmp_path)

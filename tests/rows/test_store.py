@@ -502,6 +502,6 @@ def test_the_commands(folder: Path, tmp_path: Path) -> None:
     assert "greyscale" in told.stdout
     assert '"rows": 30' in run("cache", "info", "--json").stdout
     assert run("cache", "prune", "--max-size", "lots").returncode == 2
-    assert "removed 0 shards" in run("cache", "prune", "--older-than", "30d").stderr
-    assert "removed 1 shard " in run("cache", "prune", "--max-size", "0B").stderr
+    assert "removed 0 files of rows and" in run("cache", "prune", "--older-than", "30d").stderr
+    assert "removed 1 file of rows " in run("cache", "prune", "--max-size", "0B").stderr
     assert "no such folder" in run("cache", "info", tmp_path / "nowhere").stderr

@@ -18,10 +18,12 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import load
+from oneclass.serve.records.database import Database
+from oneclass.serve.records.tokens import SCOPES, Tokens
 from serving import Running, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra test-browser")
 CHROMIUM = os.environ.get("ONECLASS_CHROMIUM") or shutil.which("chromium")
@@ -106,9 +108,9 @@ class Person:
 def person(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Person]]:
     ends: list[Callable[[], Any]] = []
 
-    def begin(width: int, **more: Any) -> Person:
+    def begin(width: int, host: str = "127.0.0.1", **more: Any) -> Person:
         (tmp_path / "in").mkdir(exist_ok=True)
-        server = Running(tmp_path / "data", folders=[str(tmp_path / "in")])
+        server = Running(tmp_path / "data", folders=[str(tmp_path / "in")], host=host)
         context = browser.new_context(viewport={"width": width, "height": 900}, **more)
         ends.extend((context.close, server.end))
         return Person(context.new_page(), server)
@@ -246,6 +248,32 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.see("#ended")
     until(lambda: one.page.evaluate("document.activeElement.id") == "watch-folder")
     assert one.problems == []
+
+
+def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) -> None:
+    database = Database(tmp_path / "data")
+    token = Tokens(database).make("line 3", list(SCOPES))
+    looks = Tokens(database).make("guest", ["read"])
+    database.close()
+    one = person(1280, host="0.0.0.0")
+    one.go("/learn")
+    assert "/login?next=" in one.page.url
+    one.press("#token", "x")
+    one.press("button.main")
+    one.page.locator("[role=alert]", has_text="This token is not, or no longer, good.").wait_for()
+    one.tab_to("#token")
+    one.page.keyboard.type(token)
+    one.page.keyboard.press("Enter")
+    one.see("#choose-files")
+    assert one.page.url == one.server.at("/learn")
+    one.press(".out button")
+    one.see("#token")
+    one.go("/learn")
+    assert "/login?next=" in one.page.url
+    one.page.locator("#token").fill(looks)
+    one.press("button.main")
+    one.page.locator(".banner", has_text="Your token is not for learning.").wait_for()
+    assert one.problems == [f"401 {one.server.at('/login')}"]  # the wrong token
 
 
 def test_a_camera_gives_a_picture(person: Callable[..., Person], pictures: Path) -> None:
@@ -519,4 +547,163 @@ def test_a_chart_is_an_image_whose_numbers_are_in_a_table(
     for column in (2, 3):
         shares = [float(line[column].split()[0]) for line in lines]
         assert abs(sum(shares) - 100) < 0.05 * len(lines) + 0.1
+    assert one.problems == []
+
+
+def test_while_the_server_is_gone_it_is_said_and_waited_for(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.page.route("**/api/v1/models/stripes/score", lambda route: route.abort())
+    one.give(sorted((pictures / "new").iterdir()))
+    said = one.page.locator("#say", has_text="This page goes on by itself once it does.")
+    said.wait_for()
+    one.page.wait_for_timeout(7000)  # longer than other words stay
+    assert said.is_visible()
+    assert one.page.locator("#upload-errors li").count() == 0
+    one.page.unroute("**/api/v1/models/stripes/score")
+    one.page.locator("#save").filter(has_text="Save 4 verdicts").wait_for()
+    assert one.page.locator("#say").text_content() == ""
+    assert one.problems == []
+
+
+def test_who_leaves_or_stops_while_images_are_sent_is_told(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.page.route("**/api/v1/models/stripes/score", lambda route: None)  # it takes long
+    one.give(sorted((pictures / "new").iterdir()))
+    one.see("#uploading")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    one.page.on("dialog", stay)
+    one.page.locator("nav a", has_text="Monitor").click(no_wait_after=True)
+    until(lambda: one.page.wait_for_timeout(50) or asked)
+    assert asked == ["beforeunload"]
+    assert "/score" in one.page.url
+    one.press("#upload-stop")
+    told = "Stopped: of 4 of the 4 images there is no verdict."
+    one.page.locator("#summary", has_text=told).wait_for()
+    one.go("/monitor")  # nothing is on its way any more
+    assert asked == ["beforeunload"]
+    assert one.problems == []
+
+
+def test_folders_that_sound_like_defects_are_asked_about(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(1280)
+    write_images(tmp_path / "defects" / "fine", stripes(6, seed=1, side=64))
+    write_images(tmp_path / "defects" / "scratch", stripes(3, seed=2, side=64))
+    asked: list[str] = []
+
+    def leave_out(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    one.page.on("dialog", leave_out)
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "defects")
+    one.page.locator("#checked .figures", has_text="6images can be used").wait_for()
+    [message] = asked
+    assert message.startswith("3 images are in folders whose names speak of defects: scratch. All")
+    one.page.locator("#folder").set_input_files(tmp_path / "defects" / "fine")
+    one.page.locator("#checked .figures", has_text="12images can be used").wait_for()
+    assert len(asked) == 1
+    assert one.problems == []
+
+
+def test_a_name_that_is_there_already_is_asked_about(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.tab_to("#fit-name")
+    one.page.keyboard.press("Control+A")
+    one.page.keyboard.type("stripes")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        if len(asked) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    one.page.on("dialog", answer)
+    one.press("#fit button[type=submit]")
+    one.page.wait_for_timeout(500)
+    assert one.page.locator("#fit").is_visible()  # nothing has begun
+    one.press("#fit button[type=submit]")
+    one.page.locator(".working").wait_for()
+    gone = one.page.locator("#say", has_text="The server does not answer.")
+    one.page.route("**/parts/job/*", lambda route: route.abort())
+    gone.wait_for()
+    one.page.unroute("**/parts/job/*")
+    one.see(".card.done .button.main")
+    assert one.page.locator("#say").text_content() == ""
+    told = "Version 2 of stripes will be learnt from these images alone, and used at once"
+    assert [message.startswith(told) for message in asked] == [True, True]
+    assert one.problems == []
+
+
+def test_two_people_review_the_same_picture(person: Callable[..., Person], pictures: Path) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/review")
+    one.see(".reviewing")
+    number = one.shown()
+    page = one.page.context.new_page()
+    page.goto(one.server.at("/review"))
+    page.locator(f'.reviewing[data-id="{number}"]').wait_for()
+    one.page.keyboard.press("r")
+    one.page.locator(f'.reviewing:not([data-id="{number}"])').wait_for()
+    page.keyboard.press("f")
+    page.locator("#say", has_text="said “really odd” meanwhile, so yours is not noted").wait_for()
+    there = page.locator(f'.reviewing[data-id="{number}"] .real')
+    assert there.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("f")  # seen, and not shared
+    page.locator(f'.reviewing:not([data-id="{number}"])').wait_for()
+    one.page.keyboard.press("z")
+    one.page.locator("#say", has_text="said “false alarm” meanwhile").wait_for()
+    page.close()
+
+
+def test_the_monitor_says_of_which_version_its_figures_are(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/monitor")
+    one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
+    assert "by whichever" not in (one.page.locator("#monitor-figures").text_content() or "")
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.tab_to("#fit-name")
+    one.page.keyboard.press("Control+A")
+    one.page.keyboard.type("stripes")
+    one.page.on("dialog", lambda dialog: dialog.accept())
+    one.press("#fit button[type=submit]")
+    one.see(".card.done .button.main")
+    one.go("/monitor")
+    one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
+    figures = one.page.locator("#monitor-figures").text_content() or ""
+    assert "9images scored, by whichever version was in use then" in figures
+    about = one.page.locator("#histogram-about").text_content() or ""
+    assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
+    assert "it has scored nothing here yet. What lies right" in about
     assert one.problems == []

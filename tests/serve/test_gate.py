@@ -120,7 +120,7 @@ def test_browsers_are_told_to_be_careful(place: Place) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
     cookie = place.client.get("/learn").headers.get("set-cookie", "")
     assert not cookie or ("HttpOnly" in cookie and "SameSite=Strict" in cookie)
@@ -217,7 +217,12 @@ def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) ->
     assert place.client.post(f"{AT}/api/v1/sets", headers=own).status_code == 403
     own["X-CSRF-Token"] = csrf_of(place, f"{AT}/learn")
     assert place.client.post(f"{AT}/api/v1/sets", headers=own).status_code == 200
-    place.client.post(f"{AT}/logout", headers=own)
+    for given in ({}, {"csrf": "x"}):
+        assert place.client.post(f"{AT}/logout", data=given).status_code == 403
+    assert place.client.get(f"{AT}/api/v1/models").status_code == 200
+    out = re.search(r'action="/odd/logout"><input type="hidden" name="csrf" value="([^"]+)">', page)
+    assert out is not None
+    assert place.client.post(f"{AT}/logout", data={"csrf": out[1]}).status_code == 303
     assert place.client.get(f"{AT}/api/v1/models").status_code == 401
 
 

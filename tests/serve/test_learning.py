@@ -205,15 +205,17 @@ def test_learning_says_what_it_does_where_nothing_is_counted(
 @pytest.mark.parametrize("total", [0, 1, 17])
 def test_a_job_that_runs_is_never_shown_as_whole(total: int) -> None:
     for done, stage in product(range(total + 1), (None, "looking for near-copies")):
-        job = {"done": done, "total": total, "stage": stage, "started": time.time() - 30}
+        began = time.time() - 30
+        job = {"kind": "fit", "done": done, "total": total, "stage": stage, "started": began}
         assert words.counted(job) == (stage is None and done < total)
         told = words.doing(job)
         assert (f"{done} of {count(total, 'image')}" in told) == words.counted(job)
         assert ("left" in told) == (words.counted(job) and done >= 10)
+        assert ("left to read them; then it learns" in told) == ("left" in told)
+        assert "then it learns" not in words.doing({**job, "kind": "check"})
         looking = "Looking for pictures that are nearly the same, 30 seconds so far"
         assert told.startswith(looking) == (stage is not None)
-        learning = words.doing({**job, "kind": "fit"})
-        assert learning.endswith("left to look at them; then it learns") == ("left" in told)
+        assert words.doing({**job, "kind": "update"}) == told
 
 
 def test_a_fit_that_cannot_be_says_why(start: Callable[..., Place], tmp_path: Path) -> None:
@@ -409,7 +411,7 @@ def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     assert str(place.service.settings.data) not in answer.json()["message"]
     gone = place.client.get("/api/v1/models/other")
     assert gone.status_code == 404
-    assert "/models lists those that there are" in gone.json()["message"]
+    assert "those that there are: the page /models." in gone.json()["message"]
     assert place.client.get("/models").status_code == 200
 
 

@@ -13,7 +13,7 @@ from oneclass import load
 from oneclass.images import SUFFIXES
 from oneclass.results.runs import write_run
 from oneclass.serve.records.predictions import Filter, Predictions
-from serving import RAW, Place
+from serving import RAW, Place, another
 
 TABLE = "/api/v1/predictions.csv"
 
@@ -193,6 +193,34 @@ def test_a_report_is_begun_where_a_person_is(place: Place, images: Path, path: s
     assert '<button type="button" data-report="1" data-name="stripes">' in text
     assert "report.js" in text
     assert text.count('id="reporting"') == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/score", "/monitor", "/review", "/watch", "/parts/tiles", "/parts/lessons"]
+)
+def test_a_model_that_is_not_there_is_not_another_one(three: Place, path: str) -> None:
+    for there in ("three", ""):
+        assert three.client.get(f"{path}?model={there}").status_code == 200
+    three.client.cookies.clear()  # those of a browser
+    assert three.client.delete("/api/v1/models/three").is_success
+    for name, told in (("three", "the model three was deleted"), ("nix", "no model named 'nix'")):
+        answer = three.client.get(f"{path}?model={name}")
+        assert answer.status_code == 404
+        assert told in answer.json()["message"]
+
+
+def test_a_report_of_a_version_that_scored_nothing_says_where_others_are(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    place.score(next((images / "odd").iterdir()))
+    content = another(model_file, tmp_path, 0.1)
+    assert place.client.put("/api/v1/models/stripes/file", content=content, headers=RAW).is_success
+    answer = place.client.post("/api/v1/models/stripes/report", json={"version": 2})
+    assert answer.status_code == 409
+    assert answer.json()["message"] == (
+        "version 2 of stripes has scored nothing yet: score images first. What other versions "
+        "scored is reported on the model's page, /models/stripes."
+    )
 
 
 def test_the_page_takes_what_the_server_reads(place: Place) -> None:

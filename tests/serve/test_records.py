@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,13 @@ def test_a_file_is_brought_up_to_date_once(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(InputError, match="newer oneclass"):
         Database(tmp_path)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("begin", [lambda folder: only_server(folder).__enter__(), Database])
+def test_a_data_folder_that_cannot_be_made_is_no_bug(begin: Callable[[Path], Any]) -> None:
+    with pytest.raises(InputError, match=r"cannot write /proc/there: .* Give a place that exists"):
+        begin(Path("/proc/there"))
 
 
 def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -57,8 +57,56 @@ def test_a_version_that_waits_is_told_whatever_came_since(
     assert learnt.client.put(f"{MODEL}/file", content=content, headers=RAW).json()["version"] == 3
     text = learnt.page(LESSONS)
     assert "Version 2 has learnt your false alarms." in text
+    assert "has learnt 3 of your false alarms. It is not in use yet." in text
+    assert "counts once" not in text
     assert "can be learnt" not in text
     assert buttons(text) == [(True, "Use version 2"), (False, "Keep version 1")]
+
+
+def test_a_picture_that_was_sent_twice_is_learnt_once_and_that_is_said(
+    learnt: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "more", stripes(2, seed=12, upright=False))
+    one, other = sorted((tmp_path / "more").iterdir())
+    for file in (one, other, one):
+        say(learnt, scored(learnt, file), "false_alarm")
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    job = learnt.job(learnt.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
+    assert (job["result"]["number"], job["result"]["added"]) == (3, 2)
+    text = learnt.page(LESSONS)
+    once = "3 of your false alarms, which are 2 different pictures: the same one counts once."
+    assert f"Version 3 has learnt {once}" in text
+    assert "3 false alarms that it has just learnt (2 pictures: the same one counts once)" in text
+    assert "(2 pictures: the same one" in learnt.page("/models/stripes")
+
+
+def test_what_somebody_else_said_meanwhile_is_not_overwritten(place: Place, images: Path) -> None:
+    number = scored(place, next((images / "odd").iterdir()))
+    address = f"/api/v1/predictions/{number}/review"
+
+    def answer(verdict: str | None, seen: str | None) -> int:
+        return place.client.post(address, json={"verdict": verdict, "seen": seen}).status_code
+
+    def said() -> str | None:
+        row = place.service.predictions.one(number)
+        assert row is not None
+        review: str | None = row["review"]
+        return review
+
+    assert 'data-review=""' in place.page("/review")
+    assert (answer("real", None), said()) == (200, "real")
+    assert (answer("real", None), said()) == (200, "real")  # they are of one mind
+    refused = place.client.post(address, json={"verdict": "false_alarm", "seen": None})
+    assert (refused.status_code, said()) == (409, "real")
+    message = refused.json()["message"]
+    assert message.startswith("somebody at this computer said “really odd” meanwhile, so yours is")
+    assert 'data-review="real"' in place.page(f"/p/{number}")
+    assert (answer("false_alarm", "real"), said()) == (200, "false_alarm")  # seen, and not shared
+    assert (answer(None, "real"), said()) == (409, "false_alarm")
+    assert (answer(None, "false_alarm"), said()) == (200, None)
+    assert (answer("unsure", "false_alarm"), said()) == (409, None)
+    say(place, number, "unsure")  # a program that does not say what it saw
+    assert said() == "unsure"
 
 
 def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) -> None:

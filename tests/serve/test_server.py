@@ -171,6 +171,7 @@ def test_a_term_finishes_what_runs(run: Callable[..., Running], images: Path) ->
     began = time.monotonic()
     assert server.end() == 0
     assert time.monotonic() - began < 10
+    assert server.said.startswith("ending, once what has been sent is answered")
     for thread in threads:
         thread.join()
     listener.close()
@@ -318,7 +319,7 @@ def show():
         time.sleep(0.05)
     print(service.runner._running[1].pid, flush=True)
 threading.Thread(target=show).start()
-make_server(service).run()
+make_server(service, print).run()
 """
     server = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True

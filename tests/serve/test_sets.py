@@ -75,6 +75,21 @@ def test_sets_are_listed_newest_first_until_their_time_is_over(
     assert listed(place) == []
 
 
+def test_sets_that_wait_are_told_apart_by_their_first_images(place: Place, tmp_path: Path) -> None:
+    for name in ("left", "right"):
+        write_images(tmp_path / name, stripes(5, seed=5))
+        for file in (tmp_path / name).iterdir():
+            file.rename(file.with_name(f"{name} {file.name}"))
+        filled_set(place, tmp_path / name)
+    page = place.page("/learn")
+    for name, one in zip(("right", "left"), listed(place), strict=True):
+        assert len(one["first"]) == 3
+        assert [f"<b>{name}_{n:03}.png</b>" in page for n in range(4)] == [True, True, True, False]
+        address = f"/api/v1/sets/{one['id']}/images/{one['first'][0]}/picture.png"
+        assert f'src="{address}"' in page
+        assert place.client.get(address).is_success
+
+
 def picture_at(place: Place, address: str) -> Image.Image:
     answer = place.client.get(address)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), answer.text

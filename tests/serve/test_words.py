@@ -80,7 +80,7 @@ def test_a_name_that_is_used_already_makes_a_version_that_is_told(
     assert place.job(check["id"])["state"] == "done"
     part = place.page(f"/parts/check/{check['id']}")
     assert '<option value="stripes" data-next="2">' in part
-    assert "You will find the model again under this name." in part
+    assert "You will find the model again under this name: letters without" in part
     jobs = place.service.jobs
     request = {"folder": str(tmp_path), "settings": {}}
     lost = jobs.add("fit", "stripes", request)
@@ -165,6 +165,8 @@ def test_a_chance_says_what_its_percent_say() -> None:
         [(n, of)] = re.findall(r"^(\d) in ([\d,]+)$", words.chance(rate))
         assert int(n) / int(of.replace(",", "")) == pytest.approx(rate, rel=0.005)
     assert words.chance(0.195) == "about 1 in 5"
+    assert words.chance(0.03) == "3 in 100"
+    assert words.chance(0.02) == "1 in 50"
 
 
 def test_what_jobs_call_their_stages_is_what_the_pages_know() -> None:

@@ -190,9 +190,24 @@ def test_without_scikit_learn_the_error_says_what_to_install():
     assert 'pip install "scikit-learn>=' in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("package", ["oneclass", "oneclass.svm"])
+def test_without_scikit_learn_a_star_brings_all_that_can_be_had(package):
+    done = run(
+        "import sys; sys.modules['sklearn'] = None; sys.modules['sklearn.base'] = None\n"
+        f"from {package} import *\n"
+        "print(nu_path.__name__, 'LinearOneClassSVM' in globals())\n"
+        f"from {package} import LinearOneClassSVM\n"
+    )
+    assert done.stdout == "nu_path False\n", done.stderr
+    assert 'pip install "scikit-learn>=' in done.stderr
+
+
 def test_public_names_are_what_can_be_imported():
-    assert dir(oneclass.svm) == oneclass.svm.__all__
-    for name in oneclass.svm.__all__:
+    assert set(dir(oneclass.svm)) - set(oneclass.svm.__all__) == {
+        "HalfspaceUnion",
+        "LinearOneClassSVM",
+    }
+    for name in dir(oneclass.svm):
         assert getattr(oneclass.svm, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         oneclass.svm.nothing  # noqa: B018

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+import oneclass
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.system import places, stores
 from oneclass.system.files import check_writable, whole_file
@@ -96,6 +97,20 @@ def test_file_addresses_are_paths(tmp_path: Path) -> None:
     assert not isinstance(place(file.as_uri()), Remote)
     with pytest.raises(InputError, match="three slashes"):
         place("file://elsewhere/a")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"parts.oneclass", ["parts.oneclass"]])
+def test_what_is_no_path_is_refused_by_its_name(wrong: object) -> None:
+    with pytest.raises(InputError, match=r"is no path: expected the path of a file, or an address"):
+        place(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="is no path"):
+        oneclass.load(wrong)  # type: ignore[arg-type]
+
+
+def test_whatever_names_a_file_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (entry,) = os.scandir(tmp_path)
+    assert place(entry) == tmp_path / "a"  # type: ignore[arg-type]
 
 
 def test_files_are_written_whole_and_read_back(folder: Remote) -> None:

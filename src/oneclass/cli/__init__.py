@@ -6,6 +6,7 @@ needs is imported inside its function, so that --help is instant.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import click
@@ -106,6 +107,8 @@ def cli() -> None:
       backbone     the network that turns an image into numbers; it comes along
       row          those numbers, of an image or of one of its patches
     """
+    # What Detector and Predictions warn a program of, the commands say in words of their own.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"oneclass\.")
 
 
 for command in (

@@ -87,7 +87,7 @@ def prune(folder: str, older_than: float | None, max_size: float | None, damaged
         damaged=damaged,
     )
     say(
-        f"removed {count(done.shards, 'shard')} and {count(done.leftovers, 'leftover file')}: "
-        f"{done.bytes / 1e6:.1f} MB."
+        f"removed {count(done.shards, 'file')} of rows and "
+        f"{count(done.leftovers, 'leftover file')}: {done.bytes / 1e6:.1f} MB."
     )
     return 0

@@ -15,6 +15,7 @@ from oneclass.cli.talk.console import if_stopped, say
 from oneclass.cli.talk.parameters import Here
 from oneclass.errors import OneclassError
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import did_you_mean
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -38,6 +39,10 @@ def demo(what: tuple[str, ...], seed: int) -> int:
     if len(rest) > 1:
         raise click.UsageError(f"{' '.join(rest)}: give one folder.")
     folder = Path(rest[0] if rest else "oneclass-demo")
+    if not folder.exists() and (meant := did_you_mean(folder.name, KINDS)):
+        raise click.UsageError(
+            f"{folder}: there is no such folder.{meant} Any other name makes one."
+        )
     run = run_textures if kind == "textures" else run_demo
     with if_stopped(lambda: f"what is finished lies in {folder}. The same command begins anew."):
         run(folder, seed=seed)

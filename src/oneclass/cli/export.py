@@ -96,6 +96,8 @@ def export(
     from oneclass.system.files import check_replaces, check_writable, whole_file
 
     place, takes = Path(out), Input(layout.upper(), size, without_resize)
+    if place.suffix.lower() == ".oneclass" and not place.exists():
+        raise InputError(f"-o {out}: that is how a model is called. {_NAMES[kind]}")
     _check_int8(kind, int8, limit)
     if kind == "web":
         if takes != Input():
@@ -133,6 +135,14 @@ def export(
         if int8:
             say("Odd images move further than normal ones: there, see whether verdicts differ.")
     return code
+
+
+_NAMES = {
+    "onnx": "Give a name that ends in .onnx.",
+    "openvino": "Give a name that ends in .xml.",
+    "web": "Give the name of a folder.",
+}
+"""What to call what is written, by its format."""
 
 
 def _check_int8(kind: str, images: Sequence[str], limit: float | None) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from oneclass.report.labels import Truth
     from oneclass.results.runs import Run
 
+PAGES = (".html", ".htm")
+
 
 @click.command(short_help="Make a page about a scoring run.")
 @click.argument("model")
@@ -65,6 +67,7 @@ def report(
     from oneclass.system.files import check_replaces, check_writable
 
     check_order("report", model, [run_dir])
+    _check_page(out)
     file = Path(out) if out is not None else Path(run_dir) / PAGE
     detector = load(model, backbone=backbone, threads=threads)
     truth = _truth(labels, normal)
@@ -82,6 +85,8 @@ def report(
             pictures=not without_pictures,
             progress=show,
         )
+    if made.interrupted:
+        say(f"note: {made.interrupted}")
     if made.n_missing:
         say(
             f"note: {count(made.n_missing, 'image')} could not be shown: gone, unreadable or "
@@ -103,6 +108,20 @@ def report(
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
+
+
+def _check_page(out: str | None) -> None:
+    """Refuse a name that no browser shows as a page.
+
+    Raises:
+        InputError: a file of such a name.
+    """
+    if out is None or Path(out).exists() or Path(out).suffix.lower() in PAGES:
+        return
+    raise InputError(
+        f"-o {out}: a page's name ends in .html, or browsers show its text. "
+        f"Give {Path(out).name or 'page'}.html or the like."
+    )
 
 
 def _truth(labels: str | None, normal: Sequence[str]) -> Callable[[Run], Truth] | None:

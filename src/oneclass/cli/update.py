@@ -27,8 +27,10 @@ from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
+    from oneclass.detector.origins import Folder
     from oneclass.detector.predictions import Prediction
     from oneclass.detector.updating import Update
+    from oneclass.images.sources import Sources
 
 SHOWN = 20
 
@@ -81,8 +83,9 @@ def update(
         raise InputError("nothing to do: give normal images to add, or --forget images to remove.")
     check_order("update", model, normal)
     more, fewer = gather(list(normal)), gather(list(forget))
-    refuse_absent(more)
-    refuse_absent(fewer)
+    for words, sources in ((normal, more), (forget, fewer)):
+        refuse_absent(sources)
+        _refuse_empty(words, sources)
     file = place(out or model)
     detector = load(
         model,
@@ -103,13 +106,13 @@ def update(
     say_traffic(detector.traffic)
     known = f" ({did.known} known already)" if did.known else ""
     if did.odd and not yes:
-        _ask(did.odd, file)
+        _ask(did, detector.folders, file)
     changed = bool(did.added or did.forgotten)
     if changed:
         save(detector, file, rows=True, no_backup=no_backup)
     say_folders(detector.folders)
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
-    _say_called(did)
+    _say_called(did, detector.folders)
     if changed:
         say_learnt(detector, file, seconds)
     else:
@@ -124,20 +127,47 @@ def _say_some(lines: Sequence[str]) -> None:
         say(f"  ... and {len(lines) - SHOWN} more")
 
 
-def _say_called(did: Update) -> None:
+def _say_called(did: Update, folders: Sequence[Folder]) -> None:
     """That images were anomalies until now, which is right for false alarms alone."""
     if not did.called:
         return
     say(
         f"note: {len(did.called)} of the {count(did.added, 'image')} added "
         f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
-        f"{plural(len(did.called), 'is', 'are')} normal to it now. Any that has a defect: take it "
-        "out with --forget."
+        f"{plural(len(did.called), 'is', 'are')} normal to it now.{_common(did.called, folders)} "
+        "Any that has a defect: take it out with --forget."
     )
     _say_some([plain(prediction.path) for prediction in did.called])
 
 
-def _ask(odd: Sequence[Prediction], file: Path) -> None:
+def _common(called: Sequence[Prediction], folders: Sequence[Folder]) -> str:
+    """That several images lie in one folder, and whether its name speaks of defects; a blank first.
+
+    Args:
+        called: the images.
+        folders: of all that are new.
+    """
+    theirs = {Path(prediction.path).parent for prediction in called}
+    found = [folder for folder in folders if folder.path in theirs]
+    if len(called) < 2 or len(theirs) > 1 or not found:
+        return ""
+    marked = ", and its name speaks of defects" if found[0].sounds_bad else ""
+    both = "Both" if len(called) == 2 else f"All {len(called)}"
+    return f" {both} are in {plain(str(found[0].path))}{marked}."
+
+
+def _refuse_empty(words: Sequence[str], sources: Sources) -> None:
+    """Refuse folders without an image, so that a slip does not pass for an update.
+
+    Raises:
+        InputError: words were given, and they lead to no image.
+    """
+    if words and not len(sources) and not sources.errors:
+        say_ignored(sources.ignored)
+        raise InputError(f"no images in {', '.join(words)}. Give files, or folders that hold some.")
+
+
+def _ask(did: Update, folders: Sequence[Folder], file: Path) -> None:
     """Ask whether images that look like no normal one are to be learnt as normal.
 
     Raises:
@@ -146,13 +176,22 @@ def _ask(odd: Sequence[Prediction], file: Path) -> None:
     from oneclass.detector.predictions import digits
 
     say(
-        f"{count(len(odd), 'image')} to learn {plural(len(odd), 'is', 'are')} far odder than any "
-        "normal one so far (score):"
+        f"{count(len(did.odd), 'image')} to learn {plural(len(did.odd), 'is', 'are')} far odder "
+        "than any normal one so far (score):"
     )
-    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in odd])
+    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in did.odd])
+    odd = {prediction.path for prediction in did.odd}
+    if rest := [plain(p.path) for p in did.called if p.path not in odd]:
+        say(
+            f"The model calls {len(did.called)} of the {count(did.added, 'image')} anomalies: "
+            f"these, and {len(rest)} more, less odd:"
+        )
+        _say_some(rest)
+    if common := _common(did.called, folders):
+        say(common.strip())
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):
         return
     raise InputError(
-        f"{file} was not written. Look at these images; give the others alone, or --yes if all "
-        "of them are normal."
+        f"{file} was not written. Look at all the images named above, and give those alone that "
+        "are normal; or --yes if all of them are."
     )

@@ -24,7 +24,16 @@ from oneclass.system.names import count
 if TYPE_CHECKING:
     from oneclass.export.verifying import Difference
 
-COLUMNS = ("path", "score", "p_value", "exported_is_anomaly", "is_anomaly", "anomaly_map")
+COLUMNS = (
+    "path",
+    "score_difference",
+    "p_value_difference",
+    "exported_is_anomaly",
+    "is_anomaly",
+    "anomaly_map_difference",
+)
+"""The exported model's less the model's own: of scores in standard deviations of the normal
+images' scores, of maps the largest, as a share of the heat scale."""
 
 
 @click.command(short_help="Compare an exported model with its own, on images.")

@@ -202,23 +202,6 @@ def check_rate(
         )
 
 
-def few_note(asked: float | None, rate: float) -> str | None:
-    """A sentence where nobody asked for a rate, and the usual one was out of reach; else None.
-
-    Args:
-        asked: the rate that was asked for; None for the usual one.
-        rate: that holds.
-    """
-    if asked is not None or rate <= DEFAULT_FALSE_ALARMS:
-        return None
-    return (
-        f"about one in {round(1 / rate)} normal images ({percent(rate)}) will be called an "
-        f"anomaly: so few images support no lower rate; {percent(DEFAULT_FALSE_ALARMS)}, the "
-        f"usual one, takes {round(1 / DEFAULT_FALSE_ALARMS) - 1} different pictures, and a "
-        "hundred are a good start."
-    )
-
-
 def _with_a_part_more(n: int) -> int:
     """The fewest images of which n are left where one of the parts is spared."""
     return -(-n * PARTS // (PARTS - 1))

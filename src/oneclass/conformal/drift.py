@@ -52,17 +52,17 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
         return None
     if low >= high:
         at = int(ahead.argmax())
-        share, expected = 100 * (at + 1) / len(rest), max(1.0, 100 * float(rest[at]))
+        share, expected = (at + 1) / len(rest), float(rest[at])
         return (
             "drift: even the images that passed look odder as a whole than normal ones. "
-            f"{_of_100(share, expected, limit, ('odd', 'oddest', 'normal images'))} Something has "
-            "changed for all of them (camera, lighting, file format, product), or many have small "
-            "defects. Look at some: if they are good, the promised rate of false alarms no longer "
-            "holds, so learn again with such images among the normal ones."
+            f"{_told(share, expected, limit, len(rest), ('odd', 'oddest', 'normal images'))} "
+            "Something has changed for all of them (camera, lighting, file format, product), or "
+            "many have small defects. Look at some: if they are good, the promised rate of false "
+            "alarms no longer holds, so learn again with such images among the normal ones."
         )
     at = int(ahead.argmin())
-    share, expected = 100 * (1 - at / len(rest)), max(1.0, 100 * (1 - float(rest[at])))
-    told = _of_100(share, expected, limit, ("normal", "most normal", "such images"))
+    share, expected = 1 - at / len(rest), 1 - float(rest[at])
+    told = _told(share, expected, limit, len(rest), ("normal", "most normal", "such images"))
     return (
         "drift: the images that passed look more normal as a whole than normal images that the "
         f"model has not seen. {told} Are they "
@@ -70,10 +70,18 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
     )
 
 
-def _of_100(share: float, expected: float, limit: float, words: tuple[str, str, str]) -> str:
-    """The distance in images: how many are as odd as how many should be, and what chance does."""
+def _told(share: float, expected: float, limit: float, n: int, words: tuple[str, str, str]) -> str:
+    """The distance in images: how many are as odd as how many should be, and what chance does.
+
+    Args:
+        share, expected: of the images, and of normal ones; `limit` is of their difference.
+        n: how many images passed; of more than 100 it is told how many of 100 they are.
+        words: for what is counted.
+    """
     what, most, others = words
+    which, of = (f"these {n}", n) if n < 100 else ("100 of them", 100)
+    usual = max(1.0, of * expected)
     return (
-        f"Of 100 of them, {share:.0f} are as {what} as the {most} {expected:.0f} of 100 {others} "
-        f"(by chance up to {min(100, expected + 100 * limit):.0f} may be)."
+        f"Of {which}, {of * share:.0f} are as {what} as the {most} {usual:.0f} of {of} {others} "
+        f"(by chance up to {min(of, usual + of * limit):.0f} may be)."
     )

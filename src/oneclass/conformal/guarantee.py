@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import exp, lgamma, log, log1p
 from typing import Any
 
 import numpy as np
 
-from oneclass.conformal.calibration import PARTS, Method, threshold_rank
-from oneclass.system.names import count, percent
+from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, PARTS, Method, threshold_rank
+from oneclass.system.names import count, percent, percent_up
 
 CONFIDENCE = 0.95
 HELD_OUT = "(each judged by a part of the model that had not learnt it)"
@@ -78,6 +79,23 @@ def guarantee(
             "the same held-out images, though each of them moves it only a little."
         )
     return {**record, "guarantee": text}
+
+
+def too_few(card: Mapping[str, Any]) -> str | None:
+    """A sentence where the usual rate was out of reach, and nobody asked for another one.
+
+    Args:
+        card: of a model as it was fitted.
+    """
+    rate, usual = card["false_alarms"], DEFAULT_FALSE_ALARMS
+    if card["asked"]["false_alarms"] is not None or rate <= usual:
+        return None
+    held_out = " to hold out" if card["calibration"]["method"] == Method.SPLIT else ""
+    return (
+        f"so few images support no lower rate of false alarms than {percent_up(rate)}; "
+        f"{percent(usual)}, the usual one, takes {round(1 / usual) - 1} different "
+        f"pictures{held_out}, and a hundred are a good start."
+    )
 
 
 def _proven(bound: float, n: int) -> str:

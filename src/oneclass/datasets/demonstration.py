@@ -12,10 +12,14 @@ from PIL import Image
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.errors import InputError
 from oneclass.system.files import translated_errors
+from oneclass.system.host.portable import as_typed
 
 NORMAL_DIGIT = 5
 N_NORMAL, N_INCOMING = 300, 200
 PARTS = ("normal", "incoming")
+OWN = (*PARTS, "run", "heatmaps")
+MODELS = ("fives.oneclass", "textures.oneclass")
+"""What the demo leaves in its folder; of the models also what lies beside them."""
 
 
 def write_digits(folder: Path, *, seed: int) -> None:
@@ -37,11 +41,20 @@ def write_digits(folder: Path, *, seed: int) -> None:
 
 
 def write_demo(folder: Path, files: Mapping[Path, NDArray[np.uint8]]) -> None:
-    """Write images into `normal/` and `incoming/`, unless other files are there.
+    """Write images into `normal/` and `incoming/`, unless other files are in the folder.
 
     Raises:
         InputError: other files are in the way, or the folder cannot be written to.
     """
+    with translated_errors(folder):
+        others = [path.name for path in folder.iterdir()] if folder.exists() else []
+    others = [name for name in others if name not in OWN and not name.startswith((".", *MODELS))]
+    if others:
+        raise InputError(
+            f"{folder} holds {min(others)}, which is not the demo's: it writes pictures, a model "
+            "and a run of its own. Give a folder that is empty or not there; images of yours are "
+            f"learnt with: oneclass {as_typed(['fit', str(folder), '-o', 'my.oneclass'])}"
+        )
     there = {path for part in PARTS for path in (folder / part).rglob("*") if path.is_file()}
     if strange := sorted(there - files.keys()):
         raise InputError(

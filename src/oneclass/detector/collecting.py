@@ -75,6 +75,12 @@ def foreign_note(headers: list[Header]) -> tuple[str, ...]:
     )
 
 
+def of_one_depth(headers: list[Header]) -> list[Header]:
+    """Those of the bit depth that most images have; the others are not learnt."""
+    depth = Counter(header.depth for header in headers).most_common(1)[0][0]
+    return [header for header in headers if header.depth == depth]
+
+
 def choose_pixel_scale(
     sources: Sources, headers: list[Header], *, workers: Workers, cache: Path | None = None
 ) -> tuple[PixelScale, tuple[str, ...]]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from oneclass.backbones import Backbone
 from oneclass.cluster.traffic import Traffic
-from oneclass.conformal.calibration import few_note
 from oneclass.conformal.drift import drift
+from oneclass.conformal.guarantee import too_few
 from oneclass.detector import settings
 from oneclass.detector.facts import Facts, by_name
 from oneclass.detector.fitting import State, fit, store_for
@@ -128,7 +128,8 @@ class Detector(Facts):
                 to do when all images are read may take longer than that.
 
         Warns:
-            UserWarning: so few images that the usual rate of false alarms is out of reach.
+            UserWarning: the images are too few for the usual rate of false alarms, and none was
+                asked for.
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
@@ -136,7 +137,8 @@ class Detector(Facts):
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
-        self._warn_few()
+        if few := too_few(self.model.card):
+            warnings.warn(few, UserWarning, stacklevel=2)
         return self
 
     def update(
@@ -160,7 +162,7 @@ class Detector(Facts):
             stage: called with a few words where something begins that is not counted.
 
         Warns:
-            UserWarning: so few images that the usual rate of false alarms is out of reach.
+            UserWarning: as `fit` does.
 
         Raises:
             InputError: not fitted yet; fewer than two images would be left.
@@ -174,7 +176,8 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic
         )
-        self._warn_few()
+        if few := too_few(self.model.card):
+            warnings.warn(few, UserWarning, stacklevel=2)
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -308,11 +311,6 @@ class Detector(Facts):
         """
         self._state = self._require_fit().saved(place(file), rows=rows)
         return str(self._state.digest)
-
-    def _warn_few(self) -> None:
-        """Warn whoever called the caller of a rate that nobody would have asked for."""
-        if told := few_note(self.settings.false_alarms, self.model.false_alarms):
-            warnings.warn(told, UserWarning, stacklevel=3)
 
     def _each(
         self,

@@ -12,6 +12,7 @@ from oneclass.detector.collecting import (
     choose_pixel_scale,
     collect_rows,
     foreign_note,
+    of_one_depth,
     read_headers,
 )
 from oneclass.detector.files import modelfile
@@ -95,7 +96,8 @@ def fit(
     refuse_absent(sources)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
-        representation = choose_representation(headers, asked)
+        usable = of_one_depth(headers)
+        representation = choose_representation(usable, asked)
         scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)
         notes += foreign_note(headers)
         store = store_for(asked, representation, scale)
@@ -115,7 +117,7 @@ def fit(
         ignored=sources.ignored,
         folders=origins(sources, collected.indices, outlines),
         near_copies=near_copies(lambda i: sources.names[collected.indices[i]], pictures),
-        why=why(headers, asked, representation),
+        why=why(usable, asked, representation),
     )
     return state, store
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass import __version__
-from oneclass.conformal.calibration import Calibration, Plan, few_note, make_plan, one_of_each
-from oneclass.conformal.guarantee import guarantee
+from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
+from oneclass.conformal.guarantee import guarantee, too_few
 from oneclass.conformal.parts import (
     FittedUnion,
     can_whiten,
@@ -95,7 +96,6 @@ def learn(
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole, spare=patches)
     whitened = patches and can_whiten(plan, folds)
     plainer = unwhitened_by_rate(plan, folds) if patches else None
-    few = few_note(asked.false_alarms, plan.false_alarms)
     given = (views, folds, pictures, asked, stage)
     if isinstance(representation, WholeAndPatches):
         learnt = _fit_both(*given, representation, whitened)
@@ -103,7 +103,7 @@ def learn(
         learnt = _fit_one(*given, representation, whitened, start)
     calibration = Calibration(one_of_each(learnt.held_out, pictures))
     refuse_all_alike(calibration.normal_scores)
-    card = {
+    card: dict[str, Any] = {
         "oneclass": __version__,
         "representation": representation.to_json(),
         "pixel_scale": scale.to_json(),
@@ -118,7 +118,6 @@ def learn(
             "warnings": [
                 *notes,
                 *_said(pictures),
-                *((few,) if few else ()),
                 *((plainer,) if plainer else ()),
                 *(w for one in learnt.fits for w in one.warnings),
             ],
@@ -133,6 +132,8 @@ def learn(
         "asked": {"n_halfspaces": asked.n_halfspaces, "false_alarms": asked.false_alarms},
         "false_alarms": plan.false_alarms,
     }
+    if few := too_few(card):
+        card["fit"]["warnings"].append(few)
     # The card as it is read back: lists, no tuples.
     card = json.loads(json.dumps(card))
     model = FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)

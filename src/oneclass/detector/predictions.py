@@ -104,8 +104,9 @@ class Scored(Made[Prediction]):
 class Predictions(Sequence[Prediction]):
     """The predictions in the order of the images, and what could not be scored.
 
-    Going through them to the end, or taking `scores`, warns once (UserWarning) where images are
-    missing: a gate must not take an image that it never saw for a good one. `errors` has them.
+    Going through them to the end, or asking for `scores`, warns once (UserWarning) where images are
+    missing: a gate must not take an image that it never saw for a good one, nor one image's score
+    for another's. `errors` has them.
 
     Attributes:
         predictions: one for each image that could be read.
@@ -120,7 +121,7 @@ class Predictions(Sequence[Prediction]):
 
     def __iter__(self) -> Iterator[Prediction]:
         yield from self.predictions
-        self._tell()
+        self._tell_missing()
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -131,6 +132,20 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
     def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
         return self.predictions[index]
+
+    def _tell_missing(self) -> None:
+        """Warn whoever called the caller that images are missing, once."""
+        if not self.errors or self._told:
+            return
+        self._told.append(True)
+        n = len(self.errors)
+        were, are = ("images were", "are") if n > 1 else ("image was", "is")
+        warnings.warn(
+            f"{n} {were} not scored and {are} not among these predictions, so their places are not "
+            f"those of the images: go by .path, and see .errors. The first: {self.errors[0]}",
+            UserWarning,
+            stacklevel=3,
+        )
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -144,22 +159,8 @@ class Predictions(Sequence[Prediction]):
                 f"none of {count(len(self.errors), 'image')} could be scored, so there are no "
                 f"scores; see .errors. The first: {self.errors[0]}"
             )
-        self._tell()
+        self._tell_missing()
         return np.array([p.score for p in self.predictions], dtype=np.float64)
-
-    def _tell(self) -> None:
-        """Warn whoever called the caller, unless that was done before, of images without score."""
-        if not self.errors or self._told:
-            return
-        self._told.append(True)
-        n = len(self.errors)
-        were, are = ("images were", "are") if n > 1 else ("image was", "is")
-        warnings.warn(
-            f"{n} {were} not scored and {are} not among these predictions; see .errors. "
-            f"The first: {self.errors[0]}",
-            UserWarning,
-            stacklevel=3,
-        )
 
 
 def warn_repeated(sources: Sources) -> None:

@@ -229,9 +229,10 @@ SETTINGS = (
         "tiles",
         None,
         optional(tile_side),
-        "Look at patches in overlapping tiles with so many pixels on a side, for small defects in "
-        "large pictures; the map is of the whole picture.",
-        "none; with tiles, pictures keep the size that most of them have, unless size is given",
+        "Look at patches in overlapping tiles with so many pixels on a side, a multiple of 32 from "
+        "64 on, for small defects in pictures larger than a tile; the map is of the whole picture.",
+        "none; with tiles, pictures keep the size that most of them have, to a multiple of 32, "
+        "unless size is given",
     ),
     Setting(
         "nu",

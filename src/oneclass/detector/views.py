@@ -54,8 +54,16 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
         representation: that `choose_representation` made of both.
 
     Returns:
-        None where the settings name what is looked at.
+        None where the settings name what is looked at, unless tiles do nothing to such pictures.
     """
+    tiled = getattr(representation, "patches", representation)
+    if isinstance(tiled, TiledPatches) and tiled.n_tiles == 1:
+        height, width = tiled.preprocessing.size
+        return (
+            f"note: a tile of {asked.tiles} pixels holds a whole picture, looked at as {width} x "
+            f"{height}, so there is one tile, as without --tiles. That is for larger pictures; "
+            "--rows says whether patches are looked at."
+        )
     if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
         return None
     if given := _for_whole_images(asked):
@@ -70,8 +78,8 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
         have = f"half of the images have at least {middle} ({min(sides)} to {max(sides)})"
     if representation.n_worst:
         rule = (
-            f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, as large as that, up to "
-            f"{MOST_SIDE}{_shrunk(headers)}"
+            f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, in the images at about "
+            f"that size (a multiple of {STEP}), up to {MOST_SIDE}{_shrunk(headers)}"
         )
     elif choose_view(headers) == IMAGE:
         rule = f"below {FEWEST_FOR_PATCHES}, patches would be enlarged pixels"

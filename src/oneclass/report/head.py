@@ -109,8 +109,8 @@ class Head:
         found = [str(note) for note in self.run.record.get("notes", ())]
         if self.run.record.get("drift"):
             found.append(str(self.run.record["drift"]))
-        if not self.run.record.get("complete", True):
-            found.append("Scoring was interrupted: some images were not scored.")
+        if self.run.interrupted:
+            found.append(self.run.interrupted)
         if missing := [tile for tile in self.tiles if tile.image is None]:
             are = plural(len(missing), "is", "are")
             found.append(

@@ -58,6 +58,7 @@ class Report:
         n_missing: images that were to be shown and could not be.
         n_scored: images with a score.
         truth: what was known of the images; None where nobody knew.
+        interrupted: a sentence where a signal left images unscored.
     """
 
     file: Path
@@ -66,6 +67,7 @@ class Report:
     n_missing: int
     n_scored: int
     truth: Truth | None
+    interrupted: str | None = None
 
 
 def write_report(
@@ -114,7 +116,8 @@ def write_report(
     with whole_file(file) as out:
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
-    return Report(file, len(content), len(tiles), missing, len(run.predictions), truth)
+    n_scored = len(run.predictions)
+    return Report(file, len(content), len(tiles), missing, n_scored, truth, run.interrupted)
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:

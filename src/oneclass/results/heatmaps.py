@@ -74,6 +74,8 @@ class HeatmapFolder:
                 f"mixed up with pictures. Give a folder of their own, as {folder / 'heatmaps'}."
             )
         self.folder = folder
+        self.n_replaced = 0
+        """Heatmaps of an earlier run that were taken away."""
         self._regions: list[str] = []
         self._rows: list[tuple[str, ...]] = []
 
@@ -119,21 +121,28 @@ class HeatmapFolder:
 
     def _end_older(self) -> None:
         with translated_errors(self.folder):
-            _remove_older(self.folder)
+            self.n_replaced = _remove_older(self.folder)
             for name in (INDEX, REGIONS):
                 (self.folder / name).unlink(missing_ok=True)
 
 
-def _remove_older(folder: Path) -> None:
-    """Take away the heatmaps that an older index names; in a store they are left to their owner."""
+def _remove_older(folder: Path) -> int:
+    """Take away the heatmaps that an older index names; in a store they are left to their owner.
+
+    Returns:
+        How many there were.
+    """
+    removed = 0
     if isinstance(folder, Remote) or not (folder / INDEX).is_file():
-        return
+        return removed
     with (folder / INDEX).open(encoding="utf-8", errors="replace", newline="") as file:
         for row in csv.DictReader(file):
             name = Path(row.get("png") or "").name
             if name and is_ours(str(folder), name):
                 (folder / name).unlink()
                 (folder / f"{name[:-4]}.npy").unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 def draw_each(

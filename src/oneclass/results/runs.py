@@ -20,7 +20,7 @@ from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.host.machine import environment
-from oneclass.system.names import near_path, plural
+from oneclass.system.names import count, near_path, plural
 from oneclass.system.texts import why
 
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
@@ -44,6 +44,7 @@ def record_of(
     *,
     started: datetime,
     finished: bool,
+    unscored: int = 0,
 ) -> dict[str, Any]:
     """What run.json says of a scoring run that ends now.
 
@@ -52,6 +53,7 @@ def record_of(
         predictions, errors: of the images.
         started: in UTC.
         finished: whether all images were scored.
+        unscored: images that a signal left.
     """
     three = detector.model.unclear is not None
     return {
@@ -60,6 +62,7 @@ def record_of(
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now(UTC) - started).total_seconds(), 3),
         "complete": finished,
+        **({} if finished else {"unscored": unscored}),
         "model_sha256": detector.digest,
         "card": detector.card,
         "seed": detector.seed,
@@ -133,11 +136,22 @@ def _write_all(
 
 def scored_in(folder: Path) -> int:
     """How many images the run in this folder scored; 0 where no run was written to its end."""
+    found = _of_record(folder, "scored")
+    return found if isinstance(found, int) else 0
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a run lies in this folder that scored some images, and that no signal ended early."""
+    return scored_in(folder) > 0 and _of_record(folder, "complete") is True
+
+
+def _of_record(folder: Path, name: str) -> Any:
+    """What run.json in this folder says; None where it says nothing or is not there."""
     file = folder / "run.json"
     try:
-        return int(json.loads(file.read_bytes())["scored"]) if file.exists() else 0
+        return json.loads(file.read_bytes())[name] if file.exists() else None
     except (OSError, KeyError, TypeError, ValueError):
-        return 0
+        return None
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,19 @@ class Run:
         """Where the images were scored; the present folder, where that is not recorded."""
         folder = self.record.get("folder")
         return Path(folder) if isinstance(folder, str) else Path()
+
+    @property
+    def interrupted(self) -> str | None:
+        """A sentence where a signal left images unscored; how many is not in older records."""
+        if self.record.get("complete", True):
+            return None
+        left = self.record.get("unscored")
+        n = (
+            "some images were"
+            if left is None
+            else f"{count(left, 'image')} {plural(left, 'was', 'were')}"
+        )
+        return f"Scoring was interrupted: {n} not scored."
 
 
 def read_run(folder: Path) -> Run:

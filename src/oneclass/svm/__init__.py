@@ -15,7 +15,8 @@ from oneclass.system.lazy import load_on_use
 if TYPE_CHECKING:
     from oneclass.svm._halfspaces import Halfspaces, fit_halfspaces, halfspace_scores
     from oneclass.svm._path import NuPath, nu_path
-    from oneclass.svm.estimators import HalfspaceUnion, LinearOneClassSVM
+    from oneclass.svm.estimators import HalfspaceUnion as HalfspaceUnion
+    from oneclass.svm.estimators import LinearOneClassSVM as LinearOneClassSVM
 
 _HOMES = {
     "HalfspaceUnion": "estimators",
@@ -28,10 +29,9 @@ _HOMES = {
     "nu_path": "_path",
 }
 
+# Without the two estimators: they need scikit-learn, and `import *` is for the plain installation.
 __all__ = [
-    "HalfspaceUnion",
     "Halfspaces",
-    "LinearOneClassSVM",
     "NuPath",
     "cluster_rows",
     "fit_halfspaces",

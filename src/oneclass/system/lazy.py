@@ -15,7 +15,8 @@ def load_on_use(
     Args:
         package: its name.
         homes: for names that load on first use, the module of the package that has them.
-        names: all public ones.
+        names: those that `import *` brings. A name that needs an extra is not among them, or it
+            would fail without that extra; its home is enough for it to be found and listed.
     """
 
     def find(name: str) -> Any:
@@ -23,4 +24,4 @@ def load_on_use(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
-    return find, lambda: names
+    return find, lambda: sorted({*names, *homes})

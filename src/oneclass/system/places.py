@@ -52,12 +52,15 @@ def place(given: str | Path) -> Path:
     """What a user gave as a path: a path of this machine, or a `Remote`; file:// is of the first.
 
     Raises:
-        InputError: a file:// address of another machine, or neither a text nor a path.
+        InputError: neither a text nor a path, or a file:// address of another machine.
     """
-    if not isinstance(given, (str, Path)):
-        raise InputError(f"{given!r} is no file: expected its path, as a text or a Path.")
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(
+            f"{given!r} is no path: expected the path of a file, or an address, as a text or a "
+            "pathlib.Path."
+        )
     if isinstance(given, Remote) or not is_address(given):
-        return Path(given) if isinstance(given, str) else given
+        return given if isinstance(given, Path) else Path(given)
     text = str(given)
     if not text.lower().startswith("file://"):
         made = Remote(text)

@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import traceback
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
 SHOWN_ERRORS = 3
-FEW_IMAGES = ".* so few images support no lower rate"
 
 
 def say(sentence: str) -> None:
@@ -119,7 +117,10 @@ def say_cache(use: CacheUse | None) -> None:
     if rows:
         say(f"cache: {use.found} of {count(rows, 'row')} found, {use.computed} computed.")
     if use.damaged:
-        say(f"cache: {count(use.damaged, 'damaged shard')} thrown away, nothing was taken of it.")
+        say(
+            f"cache: {count(use.damaged, 'damaged file')} of rows thrown away, and nothing taken "
+            "of what was in them."
+        )
     if use.stopped:
         say(f"cache: {use.stopped}. No more rows were kept; the result is not affected.")
 
@@ -179,9 +180,7 @@ def run(command: click.Command) -> int:
         if isinstance(stream, io.TextIOWrapper):
             use_unicode(stream)
     signals.forget()
-    with signals.handled(_interrupt), warnings.catch_warnings():
-        # Commands tell the notes of a model's card in sentences; for Python this one is a warning.
-        warnings.filterwarnings("ignore", FEW_IMAGES, UserWarning)
+    with signals.handled(_interrupt):
         return _run(command)
 
 

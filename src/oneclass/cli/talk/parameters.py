@@ -143,6 +143,8 @@ DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 def names_a_file(ending: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """A callback of options for files to write: `new/` is meant as a folder, there or not.
 
+    Nor may a file be named as those of the other kind are, a model as a network or the reverse.
+
     Args:
         ending: of such a file's name, for the advice.
     """
@@ -155,9 +157,28 @@ def names_a_file(ending: str) -> Callable[[click.Context, click.Parameter, Any],
                 ctx,
                 param,
             )
+        if value is not None and (wrong := misnamed(str(value), ending)):
+            raise click.BadParameter(wrong, ctx, param)
         return value
 
     return checked
+
+
+NAMED = {".oneclass": "a model", ".onnx": "an ONNX file"}
+"""What files are whose names end so."""
+
+
+def misnamed(name: str, ending: str) -> str | None:
+    """What is wrong with a name that ends as those of the other kind of file do.
+
+    Args:
+        name: of the file to write.
+        ending: that such a file's name has.
+    """
+    for other, kind in NAMED.items():
+        if name.lower().endswith(other) and other != ending:
+            return f"{name!r} is called as {kind} is. Give a name that ends in {ending}."
+    return None
 
 
 TYPES: Mapping[str, click.ParamType[Any] | type] = {

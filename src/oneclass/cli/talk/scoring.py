@@ -69,9 +69,13 @@ def score_into(
     with signals.shielded():
         if heat is not None:
             heat.finish()
+            if heat.n_replaced:
+                n = count(heat.n_replaced, "earlier heatmap")
+                say(f"{n} in {heatmaps} {plural(heat.n_replaced, 'was', 'were')} replaced.")
         if out is not None:
+            left = len(sources) - len(predictions) - (len(errors) - len(sources.errors))
             record = runs.record_of(
-                detector, predictions, errors, started=started, finished=finished
+                detector, predictions, errors, started=started, finished=finished, unscored=left
             )
             if parts is None:
                 out = _write_run(out, predictions, errors, record)
@@ -86,7 +90,8 @@ def _write_run(
 ) -> str | None:
     """Write the run and say what became of an earlier one; the folder that it is in, if any.
 
-    It is kept where nothing was scored now, or where this run was broken off and it had more.
+    It is kept where nothing was scored now, or where this run was broken off and it had more or
+    was whole.
     """
     from oneclass.results import runs
 
@@ -95,7 +100,8 @@ def _write_run(
     if not predictions and before:
         say(f"the earlier run in {out} was kept; nothing was written.")
         return None
-    if not record["complete"] and before > len(predictions):
+    larger = before > len(predictions) or runs.is_whole(folder)
+    if not record["complete"] and larger:
         beside = out.rstrip("/\\") + BROKEN_OFF
         runs.make_folder(place(beside))
         runs.write_run(place(beside), predictions, errors, record)

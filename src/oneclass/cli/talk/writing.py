@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oneclass.detector.origins import Folder
 
 SHOWN_FOLDERS = 8
-SHOWN_GROUPS, SHOWN_NAMES = 3, 4
+SHOWN_GROUPS, SHOWN_NAMES = 8, 4
 QUICK = 10
 """Seconds; of fewer a tenth is told, too."""
 
@@ -120,7 +120,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
     """Name some images that show about the same picture, and say where all are named."""
     if not groups:
         return
-    say("nearly the same picture:")
+    say(f"nearly the same picture, {count(len(groups), 'group')}:")
     for group in groups[:SHOWN_GROUPS]:
         more = len(group) - SHOWN_NAMES
         rest = f" and {more} more" if more > 0 else ""

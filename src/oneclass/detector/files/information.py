@@ -165,7 +165,7 @@ def looks_at(card: Mapping[str, Any]) -> str:
     if view == BOTH:
         return (
             f"It looks at whole images, resized to {_size(made['whole'])}, and at their "
-            f"patches, at {_size(made)},{cut} {through}."
+            f"patches, the images resized to {_size(made)},{cut} {through}."
         )
     what = "patches of the images" if view == PATCHES else "whole images"
     return f"It looks at {what}, resized to {_size(made)},{cut} {through}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -184,7 +185,10 @@ def start_report(name: str, asked: ReportIn, service: TheService, holder: Review
     version = version_of(service, name, asked.version)
     if not service.predictions.of_version(version.id):
         raise ProblemError(
-            409, "nothing_to_report", "this version has scored nothing yet: score images first."
+            409,
+            "nothing_to_report",
+            f"version {version.number} of {name} has scored nothing yet: score images first. What "
+            f"other versions scored is reported on the model's page, /models/{quote(name)}.",
         )
     return _queued(service, "report", name, {"version_id": version.id, "number": version.number})
 

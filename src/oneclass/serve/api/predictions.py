@@ -13,9 +13,11 @@ from oneclass.serve.api.schemas import PredictionsIn, RecordOut, RecordsOut, Rev
 from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import MOST, Filter, verdict
+from oneclass.serve.records.reviews import ANYTHING
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Id, Reader, Reviewer, TheService
-from oneclass.serve.web.problems import ProblemError, not_found
+from oneclass.serve.web.problems import WORDS, ProblemError, not_found
+from oneclass.serve.web.words import reviewed, whom
 from oneclass.serve.work import drawing
 from oneclass.serve.work.service import Service
 
@@ -103,15 +105,30 @@ def get_heatmap_npy(number: int, service: TheService, holder: Reader) -> Respons
     return Response(_drawn(service, number, draw), media_type=NPY, headers=UNCHANGING)
 
 
-@router.post("/predictions/{number}/review", responses=responses(404))
+@router.post("/predictions/{number}/review", responses=responses(404, 409))
 def review_prediction(
     number: int, said: ReviewIn, service: TheService, holder: Reviewer
 ) -> RecordOut:
     """Say whether an anomaly or unclear one is real, a false alarm, or unsure; real if missed."""
     found(service, number)
-    service.reviews.add(number, said.verdict, who=holder.name)
+    seen = said.seen if "seen" in said.model_fields_set else ANYTHING
+    if not service.reviews.add(number, said.verdict, who=holder.name, seen=seen):
+        raise ProblemError(409, WORDS[409], said_meanwhile(service, number))
     service.events.tell("review", id=number)
     return record(found(service, number))
+
+
+def said_meanwhile(service: Service, number: int) -> str:
+    """That somebody else was quicker, and what they said."""
+    last, one = service.reviews.of(number)[0], service.predictions.one(number)
+    assert one is not None, "it was there a moment ago"
+    what = "took the verdict back"
+    if last["verdict"] is not None:
+        what = f"said “{reviewed(last['verdict'], verdict(one['is_anomaly'], one['is_unclear']))}”"
+    return (
+        f"{whom(last['who'])} {what} meanwhile, so yours is not noted. Look again, and say "
+        "what holds."
+    )
 
 
 def found(service: Service, number: int) -> Row:

@@ -89,6 +89,11 @@ class ReviewIn(Strict):
     verdict: Literal["real", "false_alarm", "unsure"] | None = Field(
         description="None takes a verdict back."
     )
+    seen: Literal["real", "false_alarm", "unsure"] | None = Field(
+        default=None,
+        description="The verdict that you saw beside it, null for none: where somebody has said "
+        "something else meanwhile, yours is refused (409). Left out, yours is taken anyway.",
+    )
 
 
 class VersionOut(BaseModel):
@@ -159,6 +164,7 @@ class SetOut(BaseModel):
 class SetKept(SetOut):
     """A set that can be learnt from."""
 
+    first: list[str] = Field(description="The names of the first files in it.")
     at: float = Field(description="When its last image came, in seconds since 1970.")
     until: float = Field(description="When it is removed, unless more come.")
 

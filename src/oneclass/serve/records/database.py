@@ -48,9 +48,9 @@ def only_server(folder: Path) -> Iterator[None]:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                 raise StorageError(f"cannot lock {file}: {error}. Give another --data.") from error
             raise InputError(
-                f"--data is {folder}: another server keeps its things there, or is just ending. "
-                "Use that one, or end it and wait until it is gone (some seconds), or give another "
-                "--data."
+                f"--data is {folder}: another server keeps its things there. Use that one, end it "
+                "first, or give another --data, which begins empty. One that was told to end lets "
+                "go once its work is done: wait, and try again."
             ) from error
         yield
     finally:

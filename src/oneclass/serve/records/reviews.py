@@ -11,6 +11,8 @@ from oneclass.serve.records.predictions import VERDICTS
 
 COUNTED = {"false_alarm": "false_alarms", "real": "real"}
 """Verdicts on anomalies that the hours count, and the columns that they do so in."""
+ANYTHING = "anything"
+"""What a person saw, where it is not known."""
 
 
 class Reviews:
@@ -23,8 +25,19 @@ class Reviews:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, prediction_id: int, verdict: str | None, *, who: str) -> None:
+    def add(
+        self, prediction_id: int, verdict: str | None, *, who: str, seen: str | None = ANYTHING
+    ) -> bool:
         """Record what a person says of a prediction; None takes a verdict back.
+
+        Args:
+            prediction_id: that it is said of.
+            verdict: what is said.
+            who: says it.
+            seen: the verdict that the person saw beside it; `ANYTHING` where that is not known.
+
+        Returns:
+            Whether it is recorded: not where somebody has said something else meanwhile.
 
         Raises:
             InputError: no such verdict.
@@ -36,6 +49,8 @@ class Reviews:
                 "SELECT version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
                 (prediction_id,),
             ).fetchone()
+            if seen != ANYTHING and row["review"] not in (seen, verdict):
+                return False
             connection.execute(
                 "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, ?, ?)",
                 (prediction_id, verdict, time.time(), who),
@@ -51,6 +66,7 @@ class Reviews:
                         "WHERE version_id = ? AND hour = ?",
                         (change, row["version_id"], int(row["at"] // 3600)),
                     )
+        return True
 
     def of(self, prediction_id: int) -> list[Row]:
         """All that was said of a prediction, the newest first."""

@@ -21,8 +21,9 @@ const page = {
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Error("The server does not answer. Is it still running?");
+      throw Object.assign(new Error(page.SILENT), { silent: true });
     }
+    page.answered();
     if (answer.ok && !answer.headers.get("Content-Type").startsWith("application/json")) return answer.blob();
     const said = await answer.json().catch(() => ({}));
     if (answer.ok) return said;
@@ -32,13 +33,14 @@ const page = {
     throw problem;
   },
 
-  /* The same, patient while the server is busy. */
+  /* The same, patient while the server is busy or gone: what was on its way when it went is sent again. */
   async askPatiently(method, path, body, headers) {
     for (let tries = 0; ; tries++) {
       try {
         return await page.ask(method, path, body, headers);
       } catch (problem) {
-        if (![429, 503].includes(problem.status) || tries > 30) throw problem;
+        if (problem.silent) page.waits();
+        else if (![429, 503].includes(problem.status) || tries > 30) throw problem;
         await new Promise((done) => setTimeout(done, 1000 * (problem.retry || 1)));
       }
     }
@@ -53,14 +55,19 @@ const page = {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   },
 
-  say(text) {
+  say(text, stays = false) {
     const place = page.byId("say");
     const line = document.createElement("p");
     line.textContent = text;
     place.replaceChildren(line);
     clearTimeout(page.saying);
-    page.saying = setTimeout(() => place.replaceChildren(), 6000);
+    if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
+
+  SILENT: "The server does not answer. Is it still running?",
+  WAITS: "The server does not answer. Is it still running? This page goes on by itself once it does.",
+  waits() { if (!page.byId("say").firstChild) page.say(page.WAITS, true); },
+  answered() { if (page.byId("say").textContent === page.WAITS) page.byId("say").replaceChildren(); },
 
   /* While something is under way its button says so, keeps the focus, and takes no second press.
      It stays so if the work gives true: the page is about to be loaded anew. */
@@ -97,7 +104,9 @@ const page = {
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
   async walk(entry, found) {
     if (entry.isFile) {
-      found.push(await new Promise((done, failed) => entry.file(done, failed)));
+      const file = await new Promise((done, failed) => entry.file(done, failed));
+      file.within = entry.fullPath.slice(1);
+      found.push(file);
       return;
     }
     const reader = entry.createReader();
@@ -192,7 +201,7 @@ const page = {
     const bold = document.createElement("b");
     bold.textContent = name;
     const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
-    line.append(bold, " was left out: ", /\.$/.test(told) ? told : `${told}.`);
+    line.append(bold, " was left out: ", /[.?]$/.test(told) ? told : `${told}.`);
     line.title = message;
     errors.append(line);
   },
@@ -214,6 +223,11 @@ const page = {
 
 const left = sessionStorage.getItem("say");
 if (left) { sessionStorage.removeItem("say"); page.say(left); }
+/* Who leaves while files are on their way is asked: the rest would not be sent. */
+window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
+/* What a page asks for again and again would stand still without a word where the server is gone. */
+document.body.addEventListener("htmx:sendError", page.waits);
+document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {
   const target = document.querySelector("[data-focus]");
   if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }

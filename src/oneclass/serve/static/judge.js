@@ -13,10 +13,13 @@ if (judge) {
     const button = event.target.closest("[data-say]");
     if (!button) return;
     try {
-      await page.ask("POST", `/api/v1/predictions/${judge.dataset.id}/review`, { verdict: button.dataset.say || null });
+      await page.ask("POST", `/api/v1/predictions/${judge.dataset.id}/review`, { verdict: button.dataset.say || null, seen: judge.dataset.review || null });
       page.sayNext(button.dataset.say ? "It is noted." : "Taken back.");
-      location.reload();
-    } catch (problem) { page.say(problem.message); }
+    } catch (problem) {
+      if (problem.status !== 409) { page.say(problem.message); return; }
+      page.sayNext(problem.message);  /* somebody was quicker: their verdict is shown */
+    }
+    location.reload();
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, select, textarea")) return;

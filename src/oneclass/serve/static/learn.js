@@ -4,7 +4,21 @@
 const LOOKS = { "": {}, image: { rows: "image" }, patches: { rows: "patches" }, tiles: { tiles: 640 } };
 let set = null;
 
-page.onFiles(async (files) => {
+/* Without those in folders whose names speak of defects, if a person says so; as `oneclass check` warns.
+   The folder that was chosen tells nothing where there are others in it. */
+const onlyGood = (files) => {
+  const bad = new RegExp(page.byId("drop").dataset.bad, "i");
+  const folders = (file) => (file.webkitRelativePath || file.within || file.name).split("/").slice(0, -1);
+  const named = (file) => folders(file).slice(folders(file).length > 1 ? 1 : 0).find((name) => bad.test(name));
+  const odd = files.filter(named);
+  if (!odd.length) return files;
+  const names = [...new Set(odd.map(named))].slice(0, 3).join(", ");
+  return confirm(`${page.count(odd.length, "image is", "images are")} in folders whose names speak of defects: ${names}. All that is sent is learnt as good. OK sends them, too; Cancel leaves them out.`) ? files : files.filter((file) => !odd.includes(file));
+};
+
+if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
+  const files = onlyGood(chosen);
+  if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
@@ -68,7 +82,8 @@ document.body.addEventListener("htmx:afterSwap", () => {
 
 /* Other images can be given as soon as the job that was begun here has ended, however it did. */
 document.body.addEventListener("htmx:load", () => {
-  if (!document.querySelector("#learning .working")) page.byId("step-images").hidden = false;
+  const images = page.byId("step-images");
+  if (images && !document.querySelector("#learning .working")) images.hidden = false;
 });
 
 document.addEventListener("click", async (event) => {
@@ -86,7 +101,7 @@ document.addEventListener("input", (event) => {
   const name = event.target.value.trim();
   const options = [...document.querySelectorAll("#names option")];
   const known = options.find((option) => option.value.toLowerCase() === name.toLowerCase());
-  const [help, said] = [page.byId("name-help"), known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name."];
+  const [help, said] = [page.byId("name-help"), known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _."];
   if (help.textContent !== said) help.textContent = said;
   help.className = known ? "banner calm" : "muted small";
 });
@@ -95,6 +110,8 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = new FormData(event.target);
   const rate = form.get("false_alarms");
+  const known = [...document.querySelectorAll("#names option")].find((option) => option.value === form.get("name").trim());
+  if (known && !confirm(`Version ${known.dataset.next} of ${known.value} will be learnt from these images alone, and used at once instead of the one before. Go on?`)) return;
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],

@@ -8,7 +8,8 @@ if (monitor) {
   const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`;
   /* As chance in words.py: 1 in 20, 3 in 20, about 1 in 7. */
   const chance = (share) => {
-    const n = [1, 2, 3].find((some) => Math.abs(Math.round(some / share) * share / some - 1) < 0.005);
+    const near = (wrong) => [1, 2, 3].find((some) => Math.abs(Math.round(some / share) * share / some - 1) < wrong);
+    const n = near(1e-6) ?? near(0.005);
     return n ? `${n} in ${Math.round(n / share).toLocaleString("en")}` : `about 1 in ${Math.round(1 / share).toLocaleString("en")}`;
   };
   const oneIn = (share) => `${percent(share)} (${chance(share)})`;
@@ -36,12 +37,12 @@ if (monitor) {
     const share = (n, of) => (of ? percent(n / of) : "–");
     const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), images === 1 ? "image scored" : "images scored"),
+      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}`),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? share(called, good) : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")})${still}` : "of good images were called odd: nothing is reviewed yet"),
       ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
@@ -78,7 +79,7 @@ if (monitor) {
     const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
-      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
+      axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
       series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
@@ -105,7 +106,7 @@ if (monitor) {
     const value = (_, number) => (number == null ? "" : `${number.toFixed(1)}\u00a0%`);
     draw("scores", {
       scales: { x: { time: false } },
-      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 56 })],
+      axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
       series: [{ label: "Score", value: (_, number) => (number == null ? "" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
       hooks: { draw: [(u) => {
         const x = Math.round(u.valToPos(chosen().threshold, "x", true));
@@ -129,7 +130,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : "Nothing has been scored yet, so nothing can be said of what it would call odd.";
+    page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -145,7 +146,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled, and the last ${page.count(facts.last, "image")} scored here, as a line. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the last ${page.count(facts.last, "image")} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

@@ -18,6 +18,18 @@ if (queue) {
     const title = page.byId("review-title");
     if (title) title.focus({ preventScroll: true });
   };
+  /* What somebody else has said meanwhile is shown, and nothing is noted over it. */
+  const say = async (id, verdict, seen) => {
+    try {
+      await page.ask("POST", `/api/v1/predictions/${id}/review`, { verdict, seen });
+      return true;
+    } catch (problem) {
+      if (problem.status !== 409) throw problem;
+      await show(`&at=${id}`);
+      page.say(problem.message);
+      return false;
+    }
+  };
   const onwards = () => show(before === null ? "" : `&before=${before}`);
 
   const act = async (what) => {
@@ -29,14 +41,15 @@ if (queue) {
         const last = history.pop();
         if (last === undefined) return;
         before = last.before;
-        if (!last.skipped) await page.ask("POST", `/api/v1/predictions/${last.id}/review`, { verdict: null });
+        if (last.said && !await say(last.id, last.seen, last.said)) return;
         await show(`&at=${last.id}`);
         page.say("Taken back.");
       } else {
-        const id = Number(card.dataset.id);
-        history.push({ id, before, skipped: what === "skip" });
-        if (what === "skip") before = id;
-        else await page.ask("POST", `/api/v1/predictions/${id}/review`, { verdict: what });
+        const id = Number(card.dataset.id), seen = card.dataset.review || null;
+        const said = what === "skip" ? null : what;
+        if (said && !await say(id, said, seen)) return;
+        history.push({ id, before, said, seen });
+        if (!said) before = id;
         await onwards();
       }
       htmx.trigger(document.body, "reviewed");

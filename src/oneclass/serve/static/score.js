@@ -22,7 +22,10 @@ if (tiles) {
     if (busy) { refresh(); return; }
     busy = true;
     const have = new Set([...tiles.children].map((tile) => tile.dataset.id));
-    const fresh = (await fetchTiles(`&after=${newest()}`)).filter((tile) => !have.has(tile.dataset.id));
+    let fresh = [];
+    try {
+      fresh = (await fetchTiles(`&after=${newest()}`)).filter((tile) => !have.has(tile.dataset.id));
+    } catch { /* the server is gone; the next verdict brings these, too */ }
     fresh.forEach((tile) => tile.classList.add("new"));
     tiles.prepend(...fresh);
     htmx.process(tiles);
@@ -48,10 +51,12 @@ if (tiles) {
     refresh();
   };
   if (page.byId("drop"))
-    page.onFiles((files) => {
+    page.onFiles(async (files) => {
       const first = mine.length;
       mine.length += files.length;
-      return page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+      const whole = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+      const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
+      if (!whole && missing) page.byId("summary").textContent += ` Stopped: of ${missing.toLocaleString("en")} of the ${page.count(files.length, "image")} there is no verdict.`;
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

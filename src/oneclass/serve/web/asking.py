@@ -10,7 +10,7 @@ from starlette.requests import Request
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found
-from oneclass.serve.web.words import when
+from oneclass.serve.web.words import when, whom
 from oneclass.serve.work.service import Service
 
 Found = TypeVar("Found")
@@ -83,7 +83,7 @@ def no_version(service: Service, name: str, number: int | None = None) -> Proble
         404,
         "deleted",
         f"{f'the model {name}' if number is None else f'version {number} of {name}'} was deleted "
-        f"{when(deletion['at'])} by {deletion['who']}. The page "
+        f"{when(deletion['at'])} by {whom(deletion['who'])}. The page "
         f"/models gets it back until {when(deletion['until'])}, and so does POST "
         f"/api/v1/deleted/{deletion['id']}/restore.",
     )

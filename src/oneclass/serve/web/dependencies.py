@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of
+from oneclass.serve.web.asking import LARGEST_ID, holder_for, no_version, service_of
 from oneclass.serve.work.service import Service
 
 
@@ -52,11 +52,17 @@ class Choice:
 
 
 def _choice(service: TheService, model: str | None = None) -> Choice:
-    """Of the model that was used last, unless another one is asked for."""
+    """Of the model that was used last, unless another one is asked for.
+
+    Raises:
+        ProblemError: the one that is asked for is not there: another one's verdicts in its place
+            would be wrong, and look right.
+    """
     versions = service.versions.serving()
     by_name = {version.name: version for version in versions}
-    wanted = model if model in by_name else service.versions.last_used()
-    return Choice(versions, by_name.get(wanted or ""))
+    if model and model not in by_name:
+        raise no_version(service, model)
+    return Choice(versions, by_name.get(model or service.versions.last_used() or ""))
 
 
 def _to_review(service: TheService, model: str | None = None) -> Choice:

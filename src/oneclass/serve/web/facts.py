@@ -260,6 +260,7 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "real_before": sum(row["is_anomaly"] for row in real),
         "real_after": sum(row["odd"] for row in real),
         "learnt": len(false) - len(new),
+        "learnt_pictures": version.n_learnt,
         "learnt_after": sum(row["odd"] for row in false if row["learnt"]),
         "false": len(new),
         "false_before": sum(row["is_anomaly"] for row in new),

@@ -21,6 +21,8 @@ from oneclass.serve.work.service import Service
 
 SESSION, CSRF, CSRF_HEADER = "oneclass_session", "oneclass_csrf", "x-csrf-token"
 OPEN_PATHS = ("/healthz", "/readyz", "/login", "/static/")
+FORMS = ("/login", "/logout")
+"""Sent by forms, which have their CSRF token within: `sessions` looks at it."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -30,7 +32,9 @@ POLICY = (
 CAREFUL = {
     b"content-security-policy": POLICY.encode(),
     b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
+    # By no-referrer a browser would call the origin of a form that is sent, such as the one of
+    # /login, null.
+    b"referrer-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",
@@ -108,7 +112,7 @@ class Gate:
         if scope["method"] not in SAFE:
             check_origin(headers, host, settings.url)
             by_browser = holder is not None and (holder.by_cookie or holder is THIS_MACHINE)
-            if by_browser and path != "/login" and from_browser(headers):
+            if by_browser and path not in FORMS and from_browser(headers):
                 check_csrf(headers, cookies)
         if holder is None and not path.startswith(OPEN_PATHS):
             raise ProblemError(

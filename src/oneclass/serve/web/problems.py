@@ -58,12 +58,12 @@ WORDS = {
 
 
 LISTS = {
-    "model": "/models",
-    "version": "/models",
-    "prediction": "/api/v1/predictions",
+    "model": "the page /models",
+    "version": "the page /models",
+    "prediction": "the page /score, or /api/v1/predictions",
     "job": "/api/v1/jobs",
-    "watch": "/api/v1/watches",
-    "deletion": "/api/v1/deleted",
+    "watch": "the page /watch, or /api/v1/watches",
+    "deletion": "the page /models, or /api/v1/deleted",
 }
 """Where all things of a kind are listed."""
 
@@ -81,7 +81,7 @@ STYLE_ALONE = (
 def not_found(what: str) -> ProblemError:
     """There is no such thing, such as `job 7`."""
     known = LISTS.get(what.split()[0])
-    where = f"; {known} lists those that there are" if known else ""
+    where = f"; those that there are: {known}" if known else ""
     return ProblemError(404, WORDS[404], f"there is no {what}{where}.")
 
 

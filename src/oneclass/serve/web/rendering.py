@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from oneclass import __version__
 from oneclass.detector.predictions import odds
 from oneclass.images import SUFFIXES
+from oneclass.images.sounding import BAD
 from oneclass.images.special import readable
 from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web import words
@@ -49,6 +50,7 @@ def environment() -> Environment:
         name: getattr(words, name)
         for name in (
             "percent",
+            "percent_up",
             "when",
             "counted",
             "doing",
@@ -72,8 +74,9 @@ def environment() -> Environment:
         "origins": words.ORIGINS,
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
-    made.filters["whom"] = lambda who: words.WHO.get(who, who)
+    made.filters["whom"] = words.whom
     made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
+    made.globals["sounds_bad"] = BAD.pattern.removeprefix("(?i)")  # browsers know no flags within
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 

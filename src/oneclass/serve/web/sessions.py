@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from oneclass.serve.records.tokens import SESSION_SECONDS
 from oneclass.serve.web.dependencies import TheService
-from oneclass.serve.web.gate import CSRF, SESSION, cookies_of
+from oneclass.serve.web.gate import CSRF, CSRF_HEADER, SESSION, cookies_of
 from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.web.rendering import page
 
@@ -28,9 +28,7 @@ def login_page(request: Request) -> Response:
 async def login(request: Request, service: TheService) -> Response:
     """Exchange a token for a session."""
     form = await _form(request)
-    kept = cookies_of(request.headers).get(CSRF, "")
-    if not kept or not secrets.compare_digest(form.get("csrf", "").encode(), kept.encode()):
-        raise ProblemError(403, "stale_page", "this page is out of date; load it again.")
+    _check_csrf(request, form)
     session = service.tokens.begin_session(form.get("token", "").strip())
     if session is None:
         refused = page(request, "login.html", wrong=True, next=form.get("next", "/"))
@@ -56,10 +54,23 @@ async def login(request: Request, service: TheService) -> Response:
 @router.post("/logout")
 async def logout(request: Request, service: TheService) -> Response:
     """End the session."""
+    _check_csrf(request, await _form(request))
     service.tokens.end_session(cookies_of(request.headers).get(SESSION, ""))
     reply = RedirectResponse(f"{service.settings.prefix}/login", 303)
     reply.delete_cookie(SESSION, path=service.settings.prefix or "/")
     return reply
+
+
+def _check_csrf(request: Request, form: dict[str, str]) -> None:
+    """The gate's check for forms, which cannot send a header.
+
+    Raises:
+        ProblemError: it does not come from a page of ours.
+    """
+    kept = cookies_of(request.headers).get(CSRF, "")
+    given = form.get("csrf") or request.headers.get(CSRF_HEADER, "")
+    if not kept or not secrets.compare_digest(given.encode(), kept.encode()):
+        raise ProblemError(403, "stale_page", "this page is out of date; load it again.")
 
 
 async def _form(request: Request) -> dict[str, str]:

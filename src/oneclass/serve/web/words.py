@@ -62,6 +62,11 @@ def reviewed(review: str, found: str) -> str:
     return MISSED if (review, found) == ("real", "fine") else VERDICTS[review]
 
 
+def whom(who: str) -> str:
+    """Who did something, by a name that was noted then."""
+    return WHO.get(who, who)
+
+
 def for_people(detail: str) -> str:
     """What is wrong with a file, without the bytes that it begins with."""
     return _BYTES.sub("", detail)
@@ -70,6 +75,11 @@ def for_people(detail: str) -> str:
 def percent(share: float) -> str:
     """`5 %`, `0.25 %`, on one line."""
     return unbroken(names.percent(share))
+
+
+def percent_up(share: float) -> str:
+    """The same, rounded up: what is told as the lowest rate can be asked for."""
+    return unbroken(names.percent_up(share))
 
 
 def promise(version: Version) -> str:
@@ -89,9 +99,10 @@ def chance(rate: float) -> str:
     Args:
         rate: in (0, 1).
     """
-    for n in (1, 2, 3):
-        if abs(round(n / rate) * rate / n - 1) < 0.005:
-            return f"{n} in {round(n / rate):,}"
+    for wrong in (1e-6, 0.005):  # 3 in 100 before 2 in 67
+        for n in (1, 2, 3):
+            if abs(round(n / rate) * rate / n - 1) < wrong:
+                return f"{n} in {round(n / rate):,}"
     return f"about 1 in {round(1 / rate):,}"
 
 
@@ -153,7 +164,7 @@ def doing(job: Mapping[str, Any]) -> str:
     if done < ENOUGH:
         return seen
     left = f"{seen}, about {span(passed / done * (total - done))} left"
-    return f"{left} to look at them; then it learns" if job.get("kind") in LEARNING else left
+    return f"{left} to read them; then it learns" if job["kind"] in LEARNING else left
 
 
 def span(seconds: float) -> str:

@@ -138,10 +138,10 @@ def _say(fact: Result) -> None:
 
 def main() -> None:
     """Read a request, do it, and say what came of it."""
+    # What Detector warns a program of, the pages say in words of their own.
+    warnings.filterwarnings("ignore", category=UserWarning, module="__main__")
     if hasattr(os, "nice"):
         os.nice(NICE)
-    # The model's page has the notes of its card; for Python this one is a warning.
-    warnings.filterwarnings("ignore", ".* so few images support no lower rate", UserWarning)
     try:
         _say({"result": run(json.load(sys.stdin))})
     except OneclassError as error:

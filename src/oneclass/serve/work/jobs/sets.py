@@ -17,6 +17,8 @@ from oneclass.system.names import count
 
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a set that nobody learnt from is removed."""
+FIRST = 3
+"""Images by which a set is known again."""
 LEAST = 2
 """Images that can be learnt from."""
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -29,12 +31,14 @@ class Waiting:
     Attributes:
         id: of the set.
         images: that it holds.
+        first: the names of the first files among them.
         at: when the last one came, in seconds since 1970.
         until: when it is removed, unless more come.
     """
 
     id: str
     images: int
+    first: list[str]
     at: float
     until: float
 
@@ -144,10 +148,13 @@ class Sets:
         found = []
         for place in self._folder.iterdir():
             with suppress(FileNotFoundError):  # removed since a moment ago
-                if place.name in in_use or not (images := self.count(place.name)):
+                if place.name in in_use:
+                    continue
+                names = sorted(file.name for file in place.iterdir())
+                if not names:
                     continue
                 at = place.stat().st_mtime
-                found.append(Waiting(place.name, images, at, at + FORGOTTEN))
+                found.append(Waiting(place.name, len(names), names[:FIRST], at, at + FORGOTTEN))
         return sorted(found, key=lambda one: -one.at)
 
     def tidy(self, in_use: set[str]) -> None:

@@ -1,0 +1,69 @@
+"""What `update` says before and after it learns: which images, how many of them, where they lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import oneclass
+from conftest import stripes, write_images
+
+SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
+LITTLE = 0.1
+"""The share of another pattern with which images are anomalies, and not far odder than all."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, and odd images in `bad_parts`: 2 far odder than any normal one, 2 a little odd."""
+    place = tmp_path_factory.mktemp("update")
+    images = stripes(40, seed=1)
+    write_images(place / "good", images)
+    done = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=place)
+    assert done.returncode == 0, done.stderr
+    upright, lying = stripes(6, seed=2)[:4], stripes(6, seed=3, upright=False)[:4]
+    share = np.array([1.0, 1.0, LITTLE, LITTLE])[:, None, None]
+    mixed = (1 - share) * upright + share * lying
+    write_images(place / "more/bad_parts", mixed.astype(np.uint8))
+    write_images(place / "more/fine", stripes(4, seed=4))
+    return place
+
+
+def test_all_that_the_model_calls_anomalies_are_named_before_they_are_learnt(place: Path) -> None:
+    before = (place / "m.oneclass").read_bytes()
+    done = oneclass("update", "m.oneclass", "more", cwd=place)
+    assert done.returncode == 2
+    assert "2 images to learn are far odder than any normal one so far (score):" in done.stderr
+    assert (
+        "The model calls 4 of the 8 images anomalies: these, and 2 more, less odd:\n"
+        "  more/bad_parts/002.png\n" in done.stderr
+    )
+    assert "All 4 are in more/bad_parts, and its name speaks of defects.\n" in done.stderr
+    assert all(done.stderr.count(f"bad_parts/00{n}.png") == 1 for n in range(4))
+    assert "fine" not in done.stderr
+    assert "give those alone that are normal" in done.stderr
+    assert (place / "m.oneclass").read_bytes() == before
+
+
+def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None:
+    less = [f"more/bad_parts/00{n}.png" for n in range(2, 4)]
+    words = ("update", "m.oneclass", *less, "more/fine", "-o", "n.oneclass")
+    done = oneclass(*words, cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "note: 2 of the 6 images added were anomalies to the model before, and are normal to it "
+        "now. Both are in more/bad_parts, and its name speaks of defects. Any that" in done.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("empty",), ("--forget", "empty"), ("more", "--forget", "empty")]
+)
+def test_a_folder_without_an_image_stops_an_update(place: Path, words: tuple[str, ...]) -> None:
+    (place / "empty").mkdir(exist_ok=True)
+    (place / "empty/notes.txt").touch()
+    done = oneclass("update", "m.oneclass", *words, cwd=place)
+    assert done.returncode == 2
+    assert "no images in empty" in done.stderr

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -117,8 +120,64 @@ def test_new_settings_hold_for_the_next_fit_alone() -> None:
     assert detector.card == before
 
 
-def test_what_a_model_has_learnt_by_is_not_set_afterwards() -> None:
-    detector = Detector(nu=0.2)
-    with pytest.raises(AttributeError, match=r"set_params\(nu=7\) sets it for the next fit"):
+def test_an_attribute_is_a_setting_and_is_checked_as_one() -> None:
+    detector = Detector()
+    detector.size = 64
+    assert detector.size == detector.settings.size == (64, 64)
+    with pytest.raises(InputError, match="nu is 7: expected"):
         detector.nu = 7
-    assert detector.set_params(nu=0.3).nu == 0.3
+    assert detector.nu == 0.1
+    with pytest.raises(AttributeError, match=r"false_alarm is no setting.*mean false_alarms\?"):
+        detector.false_alarm = 0.1
+    with pytest.raises(AttributeError, match="nuu"):
+        detector.nuu = 3
+    with pytest.raises(AttributeError, match=r"threshold is no setting: .*load\(file, false"):
+        detector.threshold = 0.5
+    with pytest.raises(AttributeError, match="score_threshold is read off what was learnt"):
+        detector.score_threshold = 0.5
+    detector._mark = 1  # what begins so is nobody's business
+    with pytest.raises(AttributeError, match=r"no attribute 'n_halfspace'. Did you mean n_halfsp"):
+        _ = detector.n_halfspace
+
+
+def test_a_subclass_has_attributes_that_it_declares() -> None:
+    class Mine(Detector):
+        line: str = ""
+
+    mine = Mine(nu=0.2)
+    mine.line = "left"
+    assert (mine.line, mine.nu) == ("left", 0.2)
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda d: pickle.loads(pickle.dumps(d))])
+def test_a_rate_that_is_set_on_a_fitted_detector_holds_from_the_next_fit_and_says_so(
+    how: Callable[[Detector], Detector],
+) -> None:
+    detector = Detector(backbone="greyscale").fit(stripes(40, seed=1))
+    odd = detector.score(stripes(40, seed=2))
+    with pytest.warns(UserWarning, match=r"goes by 5 %, as before. oneclass\.load\(") as caught:
+        detector.false_alarms = 0.3
+    assert caught[0].filename == __file__
+    detector.nu, detector.threads = 0.2, 1  # as scikit-learn's: for the next fit
+    other = how(detector)
+    assert other.score(stripes(40, seed=2)) == odd
+    assert (other.false_alarms, other.nu, other.threads) == (0.3, 0.2, 1)
+    assert other.fit(stripes(40, seed=1)).card["false_alarms"] == 0.3
+
+
+@pytest.mark.parametrize("name", ["resnet50", Path("nowhere.onnx")])
+def test_a_backbone_that_is_not_there_is_refused_at_once(name: str | Path) -> None:
+    with pytest.raises(InputError, match=r"(resnet50|nowhere.onnx)'.* neither an embedded"):
+        Detector(backbone=name)
+    detector = Detector()
+    with pytest.raises(InputError, match="neither an embedded"):
+        detector.backbone = name
+    assert detector.backbone == settings.DEFAULT_BACKBONE
+
+
+def test_settings_may_be_changed_where_the_backbone_is_gone(tmp_path: Path) -> None:
+    network = tmp_path / "n.onnx"
+    network.touch()
+    detector = Detector(backbone=network)
+    network.unlink()
+    assert detector.set_params(nu=0.5).nu == 0.5

@@ -106,8 +106,26 @@ class Backbone:
             return name
         if not isinstance(name, (str, Path)):
             raise InputError(f"backbone is {name!r}: expected a name or a path.")
-        if name in EMBEDDED_SHA256:
+        file = cls.file_of(name)
+        if file is None:
             return _embedded(str(name))
+        try:
+            return cls(file.read_bytes(), file=str(file))
+        except OSError as error:
+            raise InputError(
+                f"backbone {file}: cannot be read ({error.strerror or error}). Check the path "
+                "and its permissions."
+            ) from error
+
+    @staticmethod
+    def file_of(name: str | Path) -> Path | None:
+        """Where the backbone of a name lies, or the path itself; None for an embedded one.
+
+        Raises:
+            InputError: no such name or file.
+        """
+        if name in EMBEDDED_SHA256:
+            return None
         file = pulled_file(str(name)) if name in PUBLISHED else Path(name)
         if str(name) == "greyscale" and not file.is_file():
             raise InputError(
@@ -124,13 +142,7 @@ class Backbone:
                 f"({', '.join(PUBLISHED)}), nor an existing ONNX file. Check the spelling or the "
                 "path."
             )
-        try:
-            return cls(file.read_bytes(), file=str(file))
-        except OSError as error:
-            raise InputError(
-                f"backbone {file}: cannot be read ({error.strerror or error}). Check the path "
-                "and its permissions."
-            ) from error
+        return file
 
     def __repr__(self) -> str:
         return f"<Backbone {self.spec.name}>"

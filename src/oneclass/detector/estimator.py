@@ -71,6 +71,7 @@ class Detector(Facts):
     ) -> None:
         given = {name: value for name, value in locals().items() if name in settings.BY_NAME}
         self.settings = Settings(**given)
+        settings.there(self.settings.backbone)
         self._state: State | None = None
         self._store: RowStore | None = None
         self.stages = Stages()
@@ -82,7 +83,7 @@ class Detector(Facts):
 {settings.arguments()}
 
     Raises:
-        InputError: a value out of its range.
+        InputError: a value out of its range, or a backbone that is not there.
         MissingDependencyError: OpenVINO is needed and not installed.
     """
 
@@ -94,15 +95,19 @@ class Detector(Facts):
         return detector
 
     def set_params(self, **given: Any) -> Self:
-        """Change settings for the next fit; what was learnt stays.
+        """Change settings for the next fit or update; what was learnt stays.
+
+        Those of this machine, `threads`, `cache` and `cluster`, hold at once.
 
         Raises:
             InputError: no such setting, or a value out of its range; then none is changed.
         """
         if unknown := sorted(given.keys() - settings.BY_NAME):
-            known = ", ".join(settings.BY_NAME)
-            raise InputError(f"{unknown[0]} is no setting: expected one of {known}.")
-        self.settings = Settings(**{**self.get_params(), **given})
+            raise InputError(settings.unknown(unknown[0]))
+        changed = Settings(**{**self.get_params(), **given})
+        if "backbone" in given:
+            settings.there(changed.backbone)
+        self.settings = changed
         return self
 
     def __getstate__(self) -> dict[str, Any]:

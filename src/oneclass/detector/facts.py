@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import PixelScale
 from oneclass.rows.store import CacheUse, RowStore
+from oneclass.system.names import did_you_mean, percent
 
 P = ParamSpec("P")
 HABITS = {
@@ -38,6 +41,9 @@ HABITS = {
     "threshold_": "Use score_threshold.",
 }
 """What those who know scikit-learn try, and what to use instead."""
+OTHER_RATE = "oneclass.load(file, false_alarms=...) opens a saved model at another rate."
+OWN = ("settings", "stages", "traffic")
+"""Attributes that a detector makes for itself."""
 
 
 class Hinting(type):
@@ -78,17 +84,37 @@ class Facts(metaclass=Hinting):
     def __getattr__(self, name: str) -> Any:
         if name in settings.BY_NAME and "settings" in self.__dict__:
             return getattr(self.settings, name)
-        hint = f" {HABITS[name]}" if name in HABITS else ""
+        hint = f" {HABITS[name]}" if name in HABITS else did_you_mean(name, settings.BY_NAME)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Settings are read here and set elsewhere: a model has learnt by those that it has."""
+        """Set a setting, for the next fit; what would change nothing is refused.
+
+        Raises:
+            AttributeError: it is no setting.
+            InputError: a setting's value is out of its range.
+        """
         if name in settings.BY_NAME:
-            raise AttributeError(
-                f"{name} is not set so: set_params({name}={value!r}) sets it for the next fit, and "
-                "oneclass.load(file, false_alarms=0.01) opens a model at another rate."
-            )
-        super().__setattr__(name, value)
+            self.set_params(**{name: value})
+            if name == "false_alarms" and self._state is not None:
+                warnings.warn(
+                    "false_alarms holds from the next fit or update on; what was learnt goes by "
+                    f"{percent(self.model.false_alarms)}, as before. {OTHER_RATE}",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return
+        known = getattr(type(self), name, None)
+        if isinstance(known, property) and known.fset is None:
+            raise AttributeError(f"{name} is read off what was learnt. {OTHER_RATE}")
+        if known is None and name not in OWN and not name.startswith("_"):
+            rate = f" {OTHER_RATE}" if "threshold" in name else ""
+            raise AttributeError(f"{settings.unknown(name)}{rate}")
+        object.__setattr__(self, name, value)
+
+    @abstractmethod
+    def set_params(self, **given: Any) -> Self:
+        """Change settings for the next fit."""
 
     def __repr__(self) -> str:
         shown = [name for name in settings.BY_NAME if name not in settings.OF_THIS_MACHINE]

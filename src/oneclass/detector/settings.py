@@ -350,6 +350,24 @@ class Settings:
         return worker_count(self.threads)
 
 
+def unknown(name: str) -> str:
+    """A sentence on a name that is no setting's."""
+    known = ", ".join(BY_NAME)
+    return f"{name} is no setting: expected one of {known}.{did_you_mean(name, BY_NAME)}"
+
+
+def there(name: str | Path | Backbone) -> None:
+    """Refuse a backbone that is not on this machine; it is not opened.
+
+    Raises:
+        InputError: no such name or file.
+    """
+    if isinstance(name, (str, Path)) and name not in (DEFAULT_BACKBONE, GREYSCALE):
+        from oneclass.backbones import Backbone
+
+        Backbone.file_of(name)
+
+
 def arguments() -> str:
     """The settings as the `Args` of a docstring."""
     return "\n".join(

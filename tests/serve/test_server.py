@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -22,7 +23,12 @@ from typing import Any
 
 import pytest
 
-from oneclass.serve.settings import Limits
+from oneclass.serve.records.database import Database
+from oneclass.serve.records.jobs import Jobs
+from oneclass.serve.settings import Limits, Settings
+from oneclass.serve.web.server import make_server
+from oneclass.serve.work.jobs import runner
+from oneclass.serve.work.service import Service
 from serving import Running, until
 
 
@@ -165,7 +171,7 @@ def test_a_term_finishes_what_runs(run: Callable[..., Running], images: Path) ->
     began = time.monotonic()
     assert server.end() == 0
     assert time.monotonic() - began < 10
-    assert server.said.startswith("ending: what it is at has up to 30 s to finish;")
+    assert server.said.startswith("ending, once what has been sent is answered")
     for thread in threads:
         thread.join()
     listener.close()
@@ -257,3 +263,37 @@ def test_limits_are_those_of_the_page() -> None:
         f"{limits.disk_bytes // 10**6} MB",
     ):
         assert word in page, word
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (None, r"ending, once what has been sent is answered \.\.\."),
+        ("fit", r"learning new has 0\.2 seconds to finish, and else begins anew when"),
+    ],
+)
+def test_an_end_says_what_it_waits_for_and_does_not_wait_for_learning(
+    kind: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeping = (sys.executable, "-c", "import time; time.sleep(60)")
+    monkeypatch.setattr(runner, "PROGRAM", sleeping)
+    limits = Limits(job_seconds=0.2)
+    service = Service(Settings(tmp_path / "data", port=0, threads=1, limits=limits))
+    said: list[str] = []
+    server = make_server(service, said.append)
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    until(lambda: server.started)
+    if kind:
+        service.runner.add(kind, "new", {"folder": str(tmp_path), "settings": {}})
+        until(lambda: service.runner._running)
+    began = time.monotonic()
+    server.should_exit = True
+    until(lambda: said, 2)
+    serving.join(20)
+    assert not serving.is_alive()
+    assert time.monotonic() - began < 10
+    assert [bool(re.search(told, one)) for one in said] == [True]
+    database = Database(tmp_path / "data")
+    assert [job["state"] for job in Jobs(database).unfinished()] == ["running"] * bool(kind)
+    database.close()

@@ -32,7 +32,8 @@ class Limits:
         header_seconds: for them to arrive.
         body_seconds: for a body to arrive, and as much again for each 1 MB of it.
         idle_seconds: that an open connection may be silent between requests.
-        stop_seconds: that what runs has to finish when the server is told to stop.
+        stop_seconds: that requests and images have to finish when the server is told to stop.
+        job_seconds: that a job has then; it begins again at the next start.
         disk_bytes: free space below which no new images are taken.
     """
 
@@ -49,6 +50,7 @@ class Limits:
     body_seconds: float = 10.0
     idle_seconds: float = 15.0
     stop_seconds: float = 30.0
+    job_seconds: float = 3.0
     disk_bytes: int = 100 * MEGABYTE
 
 

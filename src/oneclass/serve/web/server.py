@@ -9,8 +9,10 @@ from types import FrameType
 
 import uvicorn
 
+from oneclass.serve.records.jobs import RUNNING
 from oneclass.serve.web.app import make_app
 from oneclass.serve.web.connections import limited
+from oneclass.serve.web.words import JOB_TITLES
 from oneclass.serve.work.service import Service
 
 
@@ -30,21 +32,30 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the listeners go, then the rest."""
-        self._say(
-            f"ending: what it is at has up to {self._service.limits.stop_seconds:g} s to finish; a "
-            "job that does not begins again at the next start."
-        )
+        """Say what is waited for, let the listeners go, then the rest."""
+        self._say(ending(self._service))
         self._service.events.end()
         await super().shutdown(sockets)
 
 
-def make_server(service: Service, say: Callable[[str], None]) -> Server:
+def ending(service: Service) -> str:
+    """A sentence for who told the server to end: what it waits for."""
+    running = [job for job in service.jobs.unfinished() if job["state"] == RUNNING]
+    if not running:
+        return "ending, once what has been sent is answered ..."
+    what = f"{JOB_TITLES[running[0]['kind']].lower()} {running[0]['name']}"
+    return (
+        f"ending, once what has been sent is answered; {what} has {service.limits.job_seconds:g} "
+        "seconds to finish, and else begins anew when the server is started again ..."
+    )
+
+
+def make_server(service: Service, say: Callable[[str], None] = lambda _: None) -> Server:
     """A server that is ready to `run`.
 
     Args:
-        service: behind it.
-        say: tells whoever has started it that it begins to end.
+        service: that it shows.
+        say: called with a sentence when it has been told to end.
     """
     settings, limits = service.settings, service.limits
     config = uvicorn.Config(

@@ -48,6 +48,10 @@ JOB_TITLES = {
 }
 
 
+LEARNING = ("fit", "update")
+"""Jobs of which looking at images is the first part, and often the shorter one."""
+
+
 def reviewed(review: str, found: str) -> str:
     """What a person said.
 
@@ -160,7 +164,7 @@ def doing(job: Mapping[str, Any]) -> str:
     if done < ENOUGH:
         return seen
     left = f"{seen}, about {span(passed / done * (total - done))} left"
-    return f"{left} to read them; then it learns" if job["kind"] == "fit" else left
+    return f"{left} to look at them; then it learns" if job["kind"] in LEARNING else left
 
 
 def span(seconds: float) -> str:

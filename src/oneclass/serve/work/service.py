@@ -105,7 +105,7 @@ class Service:
         self.watcher.stop()
         self.webhooks.stop()
         self.scorer.stop(max(1.0, until - time.monotonic()))
-        self.runner.stop(max(1.0, until - time.monotonic()))
+        self.runner.stop(self.limits.job_seconds, max(5.0, until - time.monotonic()))
         self._tidying.stop(5)
         self.database.close()
 

@@ -99,16 +99,22 @@ class JobRunner:
         self._tell(number)
         return ended
 
-    def stop(self, seconds: float) -> None:
-        """Let the running job finish if it does so in time; else it begins again next time."""
+    def stop(self, job_seconds: float, seconds: float) -> None:
+        """Let the running job finish if it does so in time; else it begins again next time.
+
+        Args:
+            job_seconds: for its program, which can be stopped at any time.
+            seconds: for what is made of its result, which is better done whole.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify()
         if self._thread.is_alive():
+            self._thread.join(job_seconds)
+        if running := self._running:
+            running[1].kill()
+        if self._thread.is_alive():
             self._thread.join(seconds)
-        if self._running:
-            self._running[1].kill()
-            self._thread.join(5)
 
     def _run(self) -> None:
         while not self._stopping:

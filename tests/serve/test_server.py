@@ -297,3 +297,41 @@ def test_an_end_says_what_it_waits_for_and_does_not_wait_for_learning(
     database = Database(tmp_path / "data")
     assert [job["state"] for job in Jobs(database).unfinished()] == ["running"] * bool(kind)
     database.close()
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("to", ["the terminal", "all"])
+def test_a_job_is_not_lost_where_a_signal_goes_to_more_than_the_server(
+    to: str, tmp_path: Path
+) -> None:
+    program = f"""
+import os, sys, threading, time
+from pathlib import Path
+from oneclass.serve.settings import Settings
+from oneclass.serve.web.server import make_server
+from oneclass.serve.work.jobs import runner
+from oneclass.serve.work.service import Service
+runner.PROGRAM = (sys.executable, "-c", "import time; time.sleep(60)")
+service = Service(Settings(Path({str(tmp_path / "data")!r}), port=0, threads=1))
+service.runner.add("fit", "new", {{"folder": "x", "settings": {{}}}})
+def show():
+    while not service.runner._running:
+        time.sleep(0.05)
+    print(service.runner._running[1].pid, flush=True)
+threading.Thread(target=show).start()
+make_server(service).run()
+"""
+    server = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert server.stdout is not None
+    job = int(server.stdout.readline())
+    if to == "the terminal":
+        os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C does
+    else:
+        os.kill(job, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGTERM)
+    server.communicate(timeout=20)
+    database = Database(tmp_path / "data")
+    assert [one["state"] for one in Jobs(database).unfinished()] == ["running"]
+    database.close()

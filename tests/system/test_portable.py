@@ -345,3 +345,11 @@ def test_closed_files_are_closed_once_more(system: str, tmp_path: Path) -> None:
     with (tmp_path / "f").open("wb") as file:
         portable.release(file)
         assert file.closed == (system == "win32")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_program_that_ctrl_c_does_not_reach(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, system)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    expected = {"creationflags": 512} if system == "win32" else {"start_new_session": True}
+    assert portable.own_group() == expected

@@ -33,6 +33,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say what is waited for, let the listeners go, then the rest."""
+        self._service.runner.take_no_more()
         self._say(ending(self._service))
         self._service.events.end()
         await super().shutdown(sockets)

@@ -218,6 +218,14 @@ def process_age() -> float | None:
     return None
 
 
+def own_group() -> dict[str, Any]:
+    """Arguments of `Popen` for a program that a terminal's Ctrl-C does not reach."""
+    found: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        found = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return found
+
+
 def as_typed(words: list[str]) -> str:
     """A command as a user of this system's shell would type it."""
     return subprocess.list2cmdline(words) if _on("win32") else shlex.join(words)

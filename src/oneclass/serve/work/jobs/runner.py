@@ -22,11 +22,14 @@ from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.scoring import BusyError
+from oneclass.system.host import portable
 
 # With -P no file of the folder that the server was started in can stand for a module.
 PROGRAM = (sys.executable, "-P", "-m", "oneclass.serve.work.jobs.program")
 EVERY = 0.3
 """Seconds between two records of progress."""
+SAME_SIGNAL = 2.0
+"""Seconds in which a signal that ended a job may have told the server to end, too."""
 
 
 class JobRunner:
@@ -99,6 +102,12 @@ class JobRunner:
         self._tell(number)
         return ended
 
+    def take_no_more(self) -> None:
+        """Begin no other job; the server is about to end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
     def stop(self, job_seconds: float, seconds: float) -> None:
         """Let the running job finish if it does so in time; else it begins again next time.
 
@@ -106,9 +115,7 @@ class JobRunner:
             job_seconds: for its program, which can be stopped at any time.
             seconds: for what is made of its result, which is better done whole.
         """
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
+        self.take_no_more()
         if self._thread.is_alive():
             self._thread.join(job_seconds)
         if running := self._running:
@@ -173,7 +180,9 @@ class JobRunner:
         last: dict[str, Any] = {}
         told = 0.0
         pipe = subprocess.PIPE
-        with subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, text=True) as program:
+        # Ctrl-C is for the server, which then says what becomes of the job.
+        apart = portable.own_group()
+        with subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, text=True, **apart) as program:
             self._running = (number, program)
             assert program.stdin is not None
             assert program.stdout is not None
@@ -194,10 +203,15 @@ class JobRunner:
         self._running = None
         if "result" in last or "error" in last:
             return last
-        if code == 0 or self._stopping or self._cancelled(number):
+        if code == 0 or self._cancelled(number) or self._is_stopping(told=code < 0):
             return None
         advice = "was the memory enough? Try fewer or smaller images."
         return {"error": f"it ended with exit code {code}: {advice}"}
+
+    def _is_stopping(self, *, told: bool) -> bool:
+        """Whether the server ends; with `told` it may be about to: systemd stops all it started."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stopping, SAME_SIGNAL if told else 0)
 
     def _cancelled(self, number: int) -> bool:
         job = self.jobs.one(number)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from commands import oneclass
+from conftest import stripes, write_images
 from oneclass.errors import InputError, MissingDependencyError, StorageError
 from oneclass.serve.records import export, retention, summaries
 from oneclass.serve.records.database import FILE, Database, only_server
@@ -264,3 +265,24 @@ def quick(seconds: float) -> Iterator[None]:
     yield
     took = time.process_time() - began
     assert took < seconds, took
+
+
+@pytest.mark.parametrize("use", [Database, lambda folder: only_server(folder).__enter__()])
+def test_a_data_folder_that_cannot_be_made_is_one_error(
+    use: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*file.x: .*a place that exists"):
+        use(tmp_path / "file" / "x")
+
+
+@pytest.mark.parametrize("use", [Database, lambda folder: only_server(folder).__enter__()])
+def test_pictures_are_no_data_folder(use: Callable[[Path], object], tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    write_images(good, stripes(1, seed=1))
+    with pytest.raises(InputError, match=r"good: there are pictures in it, such as 000\.png"):
+        use(good)
+    assert [file.name for file in good.iterdir()] == ["000.png"]
+    Database(tmp_path / "data").close()
+    write_images(tmp_path / "data", stripes(1, seed=1))  # somebody put one there
+    Database(tmp_path / "data").close()

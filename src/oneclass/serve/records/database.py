@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError, StorageError
+from oneclass.images.folders import first_picture
 from oneclass.serve.records.migrations import MIGRATIONS
 from oneclass.system.files import translated_errors
+from oneclass.system.names import plain
 
 FILE = "oneclass.sqlite3"
 LOCK = "server.lock"
@@ -32,12 +34,12 @@ def only_server(folder: Path) -> Iterator[None]:
         folder: that holds the database, or will.
 
     Raises:
-        InputError: another server holds it.
+        InputError: another server holds it, or it cannot be made.
         StorageError: the disk is full or failing.
     """
     file = folder / LOCK
-    with translated(file), translated_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    with translated(file):
         connection = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
         try:
@@ -55,6 +57,24 @@ def only_server(folder: Path) -> Iterator[None]:
         connection.close()
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of all that a server keeps, if it is not there.
+
+    Raises:
+        InputError: it cannot be made there; or it would be among somebody's pictures.
+        StorageError: the disk is full or failing.
+    """
+    if not (folder / FILE).exists() and (name := first_picture(folder)):
+        raise InputError(
+            f"--data is {folder}: there are pictures in it, such as {plain(name)}, and it is to "
+            "hold what the server keeps. Give a folder that is empty or not there yet. To learn "
+            "from those pictures, choose them on the page Learn; --folder names a folder whose "
+            "pictures may be scored."
+        )
+    with translated_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 class Database:
     """Connections to one file, one for each thread; what `write` returned from is on the disk.
 
@@ -62,7 +82,8 @@ class Database:
         folder: that holds the file, or will.
 
     Raises:
-        InputError: the file is no database of this program, or a newer version's.
+        InputError: the file is no database of this program, or a newer version's; or the folder
+            cannot be made.
         StorageError: the disk is full or failing.
     """
 
@@ -71,8 +92,8 @@ class Database:
         self._writing = threading.RLock()
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
-        with translated(self.path), translated_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        with translated(self.path):
             self._migrate()
 
     def rows(self, query: str, values: Values = ()) -> list[Row]:

@@ -146,10 +146,18 @@ def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     called = []
     monkeypatch.setattr(module, "run_demo", lambda folder, seed: called.append(("d", folder)))
     monkeypatch.setattr(module, "run_textures", lambda folder, seed: called.append(("t", folder)))
-    for words in ([], ["x"], ["digits", "x"], ["textures"], ["textures", "x"]):
+    for words in (
+        [],
+        ["x"],
+        ["digits", "x"],
+        ["textures"],
+        ["textures", "x"],
+        ["there"],
+        ["digits", "digit"],
+    ):
         assert CliRunner().invoke(cli, ["demo", *words]).exit_code == 0
     assert [f"{kind} {folder}" for kind, folder in called] == [
-        "d oneclass-demo", "d x", "d x", "t oneclass-demo", "t x"
+        "d oneclass-demo", "d x", "d x", "t oneclass-demo", "t x", "d there", "d digit"
     ]  # fmt: skip
     assert CliRunner().invoke(cli, ["demo", "x", "y"]).exit_code == 2
     slip = CliRunner().invoke(cli, ["demo", "texture"])

@@ -104,8 +104,8 @@ def test_a_fit_over_another_model_says_that_it_is_still_there(
         ),
         (
             "oneclass.datasets.demonstration.write_digits",
-            ("demo", "there"),
-            "what is finished lies in there. The same command begins anew.",
+            ("demo", "digits-demo"),
+            "what is finished lies in digits-demo. The same command begins anew.",
         ),
         (
             "oneclass.evaluation.running.measure",

@@ -319,7 +319,7 @@ def show():
         time.sleep(0.05)
     print(service.runner._running[1].pid, flush=True)
 threading.Thread(target=show).start()
-make_server(service, print).run()
+make_server(service).run()
 """
     server = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -51,7 +51,7 @@ def ending(service: Service) -> str:
     )
 
 
-def make_server(service: Service, say: Callable[[str], None]) -> Server:
+def make_server(service: Service, say: Callable[[str], None] = lambda _: None) -> Server:
     """A server that is ready to `run`.
 
     Args:

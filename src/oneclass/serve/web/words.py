@@ -164,7 +164,7 @@ def doing(job: Mapping[str, Any]) -> str:
     if done < ENOUGH:
         return seen
     left = f"{seen}, about {span(passed / done * (total - done))} left"
-    return f"{left} to read them; then it learns" if job["kind"] in LEARNING else left
+    return f"{left} to look at them; then it learns" if job["kind"] in LEARNING else left
 
 
 def span(seconds: float) -> str:

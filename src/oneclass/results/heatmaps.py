@@ -68,7 +68,7 @@ class HeatmapFolder:
                 heatmaps among them.
         """
         make_folder(folder)
-        if (name := first_picture(folder)) is not None and not (folder / INDEX).exists():
+        if not (folder / INDEX).exists() and (name := first_picture(folder)) is not None:
             raise InputError(
                 f"--heatmaps is {folder}: {name} lies there, and is no heatmap. Heatmaps would be "
                 f"mixed up with pictures. Give a folder of their own, as {folder / 'heatmaps'}."

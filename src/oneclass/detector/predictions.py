@@ -5,15 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
-from oneclass.images.sources import Sources
 from oneclass.system.names import count, plural
 from oneclass.system.paths import Made
+
+if TYPE_CHECKING:
+    from oneclass.images.sources import Sources
 
 ANOMALY, UNCLEAR, FINE = VERDICTS = ("anomaly", "unclear", "fine")
 

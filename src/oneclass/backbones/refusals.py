@@ -28,6 +28,11 @@ MOST_LINES, MOST_LETTERS = 4, 500
 """Of a runtime's message: the dimension that is wrong comes in its second line."""
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether a runtime says that it found no memory: it has no class of its own for that."""
+    return "alloc" in str(error).lower()
+
+
 @contextmanager
 def refused_as(error_of: Callable[[str], OneclassError]) -> Iterator[None]:
     """Let our own errors pass, and make one of whatever else is raised inside.

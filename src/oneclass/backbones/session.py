@@ -23,7 +23,7 @@ from oneclass.backbones.onnx_file import (
     tensor_names,
     weights_elsewhere,
 )
-from oneclass.backbones.refusals import no_onnx, refused_as
+from oneclass.backbones.refusals import no_onnx, out_of_memory, refused_as
 from oneclass.backbones.runtimes import DEFAULT_RUNTIME, Engine, Runtime, start
 from oneclass.backbones.spec import BackboneSpec, Preprocessing
 from oneclass.backbones.tokens import tensor_of, view
@@ -266,7 +266,7 @@ class LayerSession:
         except OneclassError:
             raise
         except Exception as error:  # a runtime's errors share no base class of their own
-            if "alloc" not in str(error).lower():
+            if not out_of_memory(error):
                 raise
             raise StorageError(
                 f"the network does not fit into memory for {count(len(images), 'image')} of "

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from oneclass.cli.talk.console import if_stopped, print_data, progress, say
-from oneclass.cli.talk.parameters import Here, Numbers, OneOf, Size, names_a_file
+from oneclass.cli.talk.parameters import Here, Numbers, OneOf, Size, network_option
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
@@ -115,15 +115,7 @@ def pull(name: str, url: str | None) -> int:
 
 @backbone.command("import", short_help="Convert a MatConvNet or an ONNX file.")
 @click.argument("file", type=Here(), metavar="FILE.mat|FILE.onnx")
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=Here(),
-    metavar="FILE.onnx",
-    callback=names_a_file(".onnx"),
-    help="Backbone file to write.",
-)
+@network_option("FILE.onnx")
 @described
 @click.option(
     "--crop",
@@ -148,15 +140,7 @@ def import_(file: str, out: str, **said: Any) -> int:
 
 @backbone.command(short_help="Turn a torch module into a backbone.")
 @click.argument("module", metavar="PACKAGE.MODULE:NAME")
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=Here(),
-    metavar="FILE.onnx",
-    callback=names_a_file(".onnx"),
-    help="Backbone file to write.",
-)
+@network_option("FILE.onnx")
 @click.option(
     "--weights", type=Here(), metavar="FILE", help="A .safetensors file, or a state dict of torch."
 )

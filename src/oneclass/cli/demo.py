@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from oneclass.cli.talk.console import if_stopped, say
 from oneclass.cli.talk.parameters import Here
 from oneclass.errors import OneclassError
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import did_you_mean
 
 if TYPE_CHECKING:
     from oneclass.detector.predictions import Prediction
@@ -41,10 +41,10 @@ def demo(what: tuple[str, ...], seed: int) -> int:
     if len(rest) > 1:
         raise click.UsageError(f"{' '.join(rest)}: give one folder.")
     folder = Path(rest[0] if rest else "oneclass-demo")
-    meant = get_close_matches(str(folder), KINDS, cutoff=NEARLY) if kind not in what else ()
+    meant = did_you_mean(str(folder), KINDS, NEARLY) if kind not in what else ""
     if meant and not folder.exists():
         raise click.UsageError(
-            f"{folder}: there is no such folder. Did you mean {meant[0]}? Any other name makes one."
+            f"{folder}: there is no such folder.{meant} Any other name makes one."
         )
     run = run_textures if kind == "textures" else run_demo
     with if_stopped(lambda: f"what is finished lies in {folder}. The same command begins anew."):

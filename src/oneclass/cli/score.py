@@ -20,7 +20,7 @@ from oneclass.cli.talk.console import (
     say_traffic,
 )
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
-from oneclass.cli.talk.scoring import score_into
+from oneclass.cli.talk.scoring import score_into, unscored
 from oneclass.cli.talk.writing import say_rests_on_one
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
@@ -137,7 +137,7 @@ def score(
         say(drift)
     say_rests_on_one(detector)
     if not finished:
-        left = len(sources) - len(predictions) - (len(errors) - len(sources.errors))
+        left = unscored(sources, predictions, errors)
         say(f"interrupted: {left} of {count(len(sources), 'image')} were not scored.")
         return signals.exit_code()
     if fail_on_anomaly and n_anomalies:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oneclass.cli.talk.console import UNREADABLE, if_stopped, progress, say, say_errors
-from oneclass.cli.talk.parameters import Here, OneOf, Size, names_a_file, setting_option
+from oneclass.cli.talk.parameters import Here, OneOf, Size, network_option, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
@@ -24,15 +24,7 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 
 @click.command(short_help="Learn a representation from sub-categories.")
 @click.argument("normal", type=Here(), metavar="NORMAL_DIR")
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=Here(),
-    metavar="NET.onnx",
-    callback=names_a_file(".onnx"),
-    help="Backbone file to write.",
-)
+@network_option("NET.onnx")
 @click.option(
     "--preset",
     default="quick",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.backbones.onnx_file import cut
+from oneclass.backbones.refusals import out_of_memory
 from oneclass.system import offline
 from oneclass.system.arrays import Planes, Rows
 
@@ -41,7 +42,7 @@ def positions(maps: Planes, grid: tuple[int, int], length: float, dtype: str) ->
     try:
         (made,) = _session(dtype).run(None, given)
     except Exception as error:  # the runtime's errors share no base class of their own
-        if "alloc" in str(error).lower():
+        if out_of_memory(error):
             raise MemoryError(str(error)) from error
         raise
     found: Rows = made

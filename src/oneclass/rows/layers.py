@@ -147,19 +147,8 @@ def join(parts: Sequence[Planes]) -> Planes:
 
 def unit(values: Planes, n_layers: int) -> Planes:
     """(..., d) scaled along the last axis to length 1 / sqrt(n_layers); zero where all is zero."""
-    scaled: Planes = values * scales(values, n_layers)[..., None]
-    return scaled
-
-
-def scales(values: Planes, n_layers: int) -> Planes:
-    """By what to multiply (..., d) float32 for `unit`: (...) float32, 0 where all is zero.
-
-    Args:
-        values: (..., d) float32.
-        n_layers: that are joined.
-    """
     norms = np.sqrt(np.einsum("...d,...d->...", values, values, dtype=np.float64))
     weights = np.zeros_like(norms)
     np.divide(1, norms * math.sqrt(n_layers), out=weights, where=norms > 0)
-    narrow: Planes = weights.astype(np.float32)
-    return narrow
+    scaled: Planes = values * weights.astype(np.float32)[..., None]
+    return scaled

@@ -66,9 +66,15 @@ def as_spelt_here(path: Path) -> Path:
     return next((other for other in others if os.path.lexists(other)), path)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean block_2?`, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """` Did you mean block_2?`, or nothing where no known word is near.
+
+    Args:
+        word: as it was written.
+        known: words that it may stand for.
+        cutoff: how near one must be, of `difflib`: from 0 to 1, the same word.
+    """
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
     return f" Did you mean {near[0]}?" if near else ""
 
 

@@ -13,6 +13,7 @@ import click
 
 from oneclass.cli.talk.console import if_stopped, progress, say, say_cache, say_traffic
 from oneclass.cli.talk.parameters import Here, setting_option
+from oneclass.cli.talk.writing import kept_rows
 from oneclass.errors import InputError, OneclassError
 from oneclass.system.host.workers import worker_count
 from oneclass.system.names import plain
@@ -251,9 +252,7 @@ def _cut_short(results: Results, out: str | None, cache: str | None) -> str:
     if results.cells and out is not None:
         names = ", ".join(dict.fromkeys(cell.title for cell in results.cells))
         table = f"the tables in {out} are of {names} alone."
-    if cache is None:
-        return f"{table} The same command begins anew; --cache FOLDER keeps what is computed."
-    return f"{table} Rows of the images looked at are kept in {cache}: the same command uses them."
+    return f"{table} {kept_rows(cache)}"
 
 
 def _going_on(error: OneclassError) -> OneclassError:

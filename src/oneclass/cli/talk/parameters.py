@@ -164,6 +164,19 @@ def names_a_file(ending: str) -> Callable[[click.Context, click.Parameter, Any],
     return checked
 
 
+def network_option(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option -o of commands that write a backbone."""
+    return click.option(
+        "-o",
+        "--out",
+        required=True,
+        type=Here(),
+        metavar=metavar,
+        callback=names_a_file(".onnx"),
+        help="Backbone file to write.",
+    )
+
+
 NAMED = {".oneclass": "a model", ".onnx": "an ONNX file"}
 """What files are whose names end so."""
 

@@ -73,7 +73,7 @@ def score_into(
                 n = count(heat.n_replaced, "earlier heatmap")
                 say(f"{n} in {heatmaps} {plural(heat.n_replaced, 'was', 'were')} replaced.")
         if out is not None:
-            left = len(sources) - len(predictions) - (len(errors) - len(sources.errors))
+            left = unscored(sources, predictions, errors)
             record = runs.record_of(
                 detector, predictions, errors, started=started, finished=finished, unscored=left
             )
@@ -83,6 +83,11 @@ def score_into(
                 parts.finish()
                 runs.write_record(place(out), errors, record)
     return predictions, errors, finished, out
+
+
+def unscored(sources: Sources, predictions: Scored, errors: list[ImageError]) -> int:
+    """How many images a signal left; what leads nowhere is among the errors, and is no image."""
+    return len(sources) - len(predictions) - (len(errors) - len(sources.errors))
 
 
 def _write_run(

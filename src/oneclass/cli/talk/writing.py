@@ -41,11 +41,14 @@ def unwritten(file: Path) -> str:
 
 def unlearnt(file: Path, cache: str | None) -> str:
     """What a fit that a signal ended leaves: no model, and the rows that a cache keeps."""
+    return f"{unwritten(file)} {kept_rows(cache)}"
+
+
+def kept_rows(cache: str | None) -> str:
+    """What is kept of the rows that were computed until a signal came."""
     if cache is None:
-        rest = "The same command begins anew; --cache FOLDER keeps what is computed."
-    else:
-        rest = f"Rows of the images looked at are kept in {cache}: the same command uses them."
-    return f"{unwritten(file)} {rest}"
+        return "The same command begins anew; --cache FOLDER keeps what is computed."
+    return f"Rows of the images looked at are kept in {cache}: the same command uses them."
 
 
 @contextmanager

@@ -174,11 +174,31 @@ def test_a_mistyped_folder_or_ending_gives_no_empty_table(place: Place, tmp_path
     for words in (("export", tmp_path / "t.csv"), ("token", "list"), ("token", "remove", "x")):
         done = oneclass("serve", *words, "--data", tmp_path / "nowhere")
         assert done.returncode == 2
-        assert "nowhere: no server has kept anything there" in done.stderr
+        assert f"no server has kept anything in {tmp_path / 'nowhere'}" in done.stderr
+        assert "give --data FOLDER" in done.stderr
     done = oneclass("serve", "export", tmp_path / "t.txt", "--data", data)
     assert (done.returncode, "t.txt: expected a name that ends in .csv" in done.stderr) == (2, True)
     assert not list(tmp_path.glob("[nt]*"))
     assert "token add NAME" in oneclass("serve", "token", "list", "--data", data).stderr
+
+
+def test_a_token_is_not_added_to_a_folder_that_nobody_named(tmp_path: Path) -> None:
+    """In the wrong folder it would be a new server's, and its message would name none."""
+    done = oneclass("serve", "token", "add", "line-3", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no server has kept anything in {tmp_path / 'oneclass-data'}" in done.stderr
+    assert "oneclass serve token add line-3 --data oneclass-data" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+    named = ("serve", "token", "add", "line-3", "--data", "oneclass-data")
+    done = oneclass(*named, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("oneclass_")
+    assert f"{tmp_path / 'oneclass-data'} was made" in done.stderr
+    done = oneclass("serve", "token", "add", "ann", cwd=tmp_path)
+    assert done.returncode == 0, "it is there now"
+    assert f"opens the server that keeps everything in {tmp_path / 'oneclass-data'}" in done.stderr
+    assert "was made" not in done.stderr
 
 
 def test_a_folder_is_of_one_server_for_as_long_as_it_lives(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from oneclass.cli.talk.console import print_data, say
 from oneclass.cli.talk.parameters import BYTES, DURATION, Here, OneOf
 from oneclass.errors import InputError, MissingDependencyError
+from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
 if TYPE_CHECKING:
@@ -124,13 +126,27 @@ def token() -> None:
     help="What it may do, several times if need be.  [default: all]",
 )
 @click.option("--expires", type=DURATION, help="When it ends.  [default: never]")
-def add_token(name: str, data: Path, scopes: tuple[str, ...], expires: float | None) -> int:
-    """Make a token for NAME, and print it: this once, since only its digest is kept."""
-    from oneclass.serve.records.database import Database
+@click.pass_context
+def add_token(
+    context: click.Context, name: str, data: Path, scopes: tuple[str, ...], expires: float | None
+) -> int:
+    """Make a token for NAME, and print it: this once, since only its digest is kept.
+
+    Before the first start it makes the folder of --data, if that is given.
+    """
+    from oneclass.serve.records.database import FILE, Database
     from oneclass.serve.records.tokens import SCOPES, Tokens, check_name
 
     check_name(name)  # before there is a database
-    print_data(Tokens(Database(data)).make(name, scopes or SCOPES, expires))
+    new = not (data / FILE).exists()
+    if new and context.get_parameter_source("data") is ParameterSource.DEFAULT:
+        words = ["oneclass", "serve", "token", "add", name, "--data", str(data)]
+        raise _nothing_kept(data, f" To begin a new one there: {as_typed(words)}")
+    made = Tokens(Database(data)).make(name, scopes or SCOPES, expires)
+    if new:
+        say(f"{data.absolute()} was made.")
+    say(f"this token opens the server that keeps everything in {data.absolute()}:")
+    print_data(made)
     return 0
 
 
@@ -171,11 +187,17 @@ def open_database(data: Path) -> Database:
     from oneclass.serve.records.database import FILE, Database
 
     if not (data / FILE).exists():
-        raise InputError(
-            f"--data is {data}: no server has kept anything there. Give the folder that 'oneclass "
-            "serve' names when it starts."
-        )
+        raise _nothing_kept(data)
     return Database(data)
+
+
+def _nothing_kept(data: Path, more: str = "") -> InputError:
+    """That there is no data folder at a place; and `more` that can be done, a blank first."""
+    return InputError(
+        f"no server has kept anything in {data.absolute()}, and nothing was made there. Go to the "
+        "folder where 'oneclass serve' was started, or give --data FOLDER, which it names when it "
+        f"starts.{more}"
+    )
 
 
 def run(settings: Settings, *, open_page: bool | None) -> int:
@@ -203,7 +225,8 @@ def _run(settings: Settings, socket: Socket, *, open_page: bool | None) -> int:
     server = make_server(service, say)
     port = socket.getsockname()[1]
     address = settings.address(port)
-    say(f"oneclass is at {address} and keeps everything in {settings.data}; Ctrl-C ends it.")
+    kept = settings.data.absolute()
+    say(f"oneclass is at {address} and keeps everything in {kept}; Ctrl-C ends it.")
     if elsewhere := settings.elsewhere(port):
         say(elsewhere)
     if open_page:

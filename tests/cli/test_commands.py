@@ -98,7 +98,7 @@ def test_verbose_tells_where_the_time_went(place: Path) -> None:
     outer = {name: s for name, (width, s) in times.items() if width == 9}
     assert list(outer) == ["start of Python", "imports", "model and network", "images"]
     assert sum(outer.values()) == pytest.approx(total, abs=0.01)
-    assert {"read and decode", "resize", "network", "score"} == set(times) - set(outer)
+    assert {"read and decode", "resize", "digest", "network", "score"} == set(times) - set(outer)
 
 
 def test_json_lines_and_csv_on_stdout(place: Path) -> None:

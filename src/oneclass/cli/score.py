@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -82,12 +82,8 @@ def score(
     fail_on_anomaly: bool,
     false_alarms: float | None,
     unclear: float | None,
-    threads: int | None,
     verbose: bool,
-    runtime: str,
-    precision: str,
-    cache: str | None,
-    cluster: str | None,
+    **machine: Any,
 ) -> int:
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
@@ -104,17 +100,7 @@ def score(
     imported = time.perf_counter()
     started = datetime.now(UTC)
     check_order("score", model, inputs)
-    detector = load(
-        model,
-        backbone=backbone,
-        threads=threads,
-        runtime=runtime,
-        precision=precision,
-        cache=cache,
-        cluster=cluster,
-        false_alarms=false_alarms,
-        unclear=unclear,
-    )
+    detector = load(model, backbone=backbone, false_alarms=false_alarms, unclear=unclear, **machine)
     loaded = time.perf_counter()
     sources = _sources(inputs)
     predictions, errors, finished, written = score_into(
@@ -133,9 +119,7 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, written, parquet=parquet)
-    if finished and (drift := detector.drift(predictions)):
-        say(drift)
-    say_rests_on_one(detector)
+    _say_worth(detector, predictions, finished=finished)
     if not finished:
         left = unscored(sources, predictions, errors)
         say(f"interrupted: {left} of {count(len(sources), 'image')} were not scored.")
@@ -143,6 +127,17 @@ def score(
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
     return UNREADABLE if errors else 0
+
+
+def _say_worth(detector: Detector, predictions: Sequence[Prediction], *, finished: bool) -> None:
+    """Say where the verdicts are worth less than they seem."""
+    from oneclass.detector.predictions import told_learnt
+
+    if told := told_learnt(sum(p.learnt for p in predictions), len(predictions)):
+        say(f"note: {told}")
+    if finished and (drift := detector.drift(predictions)):
+        say(drift)
+    say_rests_on_one(detector)
 
 
 def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None:

@@ -21,7 +21,7 @@ from oneclass.detector.fitting import State, fit, store_for
 from oneclass.detector.heat import Explanation
 from oneclass.detector.judging import Explain, Judge, explanation_alone, finish_each
 from oneclass.detector.model import FittedModel
-from oneclass.detector.predictions import Prediction, Predictions, warn_repeated
+from oneclass.detector.predictions import Prediction, Predictions, told_learnt, warn_repeated
 from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
@@ -210,16 +210,18 @@ class Detector(Facts):
             predictions,
             (*sources.errors, *(r for r in results if isinstance(r, ImageError))),
             self.drift(predictions),
+            told_learnt(sum(p.learnt for p in predictions), len(predictions)),
         )
 
     def drift(self, predictions: Sequence[Prediction]) -> str | None:
         """A sentence where this detector's predictions look, as a whole, unlike the normal images.
 
-        None where all is well or the images are too few to say.
+        None where all is well or the images are too few to say. Images that it learnt from are left
+        out: they look more normal than new ones.
         """
         model = self.model
         return drift(
-            np.fromiter((p.p_value for p in predictions), np.float64, len(predictions)),
+            np.fromiter((p.p_value for p in predictions if not p.learnt), np.float64),
             model.false_alarms,
             model.calibration.n_held_out,
         )

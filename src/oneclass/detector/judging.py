@@ -32,7 +32,7 @@ class Judge:
 
     def __call__(self, image: Extracted) -> Prediction:
         with self.stages.measure("score"):
-            return self.model.judge(image.name, image.row)
+            return self.model.judge(image.name, image.row, image.digest)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Explain(Generic[R]):
 
     def __call__(self, image: Extracted) -> R:
         with self.stages.measure("score"):
-            explanation = self.model.explain(image.name, image.row)
+            explanation = self.model.explain(image.name, image.row, image.digest)
         return self.finish(image.index, explanation, image.glance)
 
 
@@ -88,7 +88,7 @@ def finish_each(
             glance=glance,
             store=store,
             stages=stages,
-            digests=False,
+            digests=model.learnt is not None,
         )
         for done, result in enumerate(results, 1):
             yield result

@@ -23,7 +23,7 @@ from oneclass.conformal.parts import (
 from oneclass.conformal.union import Joined, Union
 from oneclass.detector.files.training_rows import TrainingRows
 from oneclass.detector.heat import Heat, learn_heat
-from oneclass.detector.model import FittedModel
+from oneclass.detector.model import FittedModel, fingerprints
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
@@ -136,7 +136,8 @@ def learn(
         card["fit"]["warnings"].append(few)
     # The card as it is read back: lists, no tuples.
     card = json.loads(json.dumps(card))
-    model = FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card)
+    known = fingerprints(training.digests)
+    model = FittedModel(representation, scale, learnt.union, calibration, learnt.heat, card, known)
     return model, pictures
 
 

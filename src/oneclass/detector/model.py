@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -31,6 +32,8 @@ class FittedModel:
         calibration: held-out scores of normal images, and what gave them.
         heat: what normal images look like, position by position.
         card: how it came about, as JSON.
+        learnt: (n,) int64, ascending, of `fingerprints` of the images that it learnt from; None of
+            models that were fitted before these were kept.
 
     Raises:
         ValueError: the parts do not fit together.
@@ -42,6 +45,7 @@ class FittedModel:
     calibration: Calibration
     heat: Heat
     card: dict[str, Any]
+    learnt: NDArray[np.int64] | None = None
 
     @classmethod
     def of_arrays(
@@ -68,7 +72,8 @@ class FittedModel:
         held_out: dict[str, Any] = {name: arrays[name] for name in kind.ARRAYS}
         if old:
             held_out["n_worst"] = n_worst
-        return cls(representation, scale, union, kind(**held_out), Heat.of_arrays(arrays), card)
+        heat, learnt = Heat.of_arrays(arrays), arrays.get("learnt")
+        return cls(representation, scale, union, kind(**held_out), heat, card, learnt)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by the names that they have in a model file."""
@@ -81,6 +86,8 @@ class FittedModel:
             own |= {"whole_coef": self.union.whole.coef, "whole_offset": self.union.whole.offset}
             own["whole_weight"] = np.array([self.union.weight])
         own |= {name: getattr(self.calibration, name) for name in self.calibration.ARRAYS}
+        if self.learnt is not None:
+            own["learnt"] = self.learnt
         return own | self.heat.arrays()
 
     @property
@@ -110,6 +117,10 @@ class FittedModel:
             raise ValueError(f"heat_scale of shape {self.heat.heat_scale.shape}")
         if self.scale.depth not in DEPTHS or not self.scale.low < self.scale.high:
             raise ValueError(f"a pixel scale of {self.scale}")
+        if self.learnt is not None and not (
+            self.learnt.ndim == 1 and self.learnt.dtype == np.dtype(np.int64)
+        ):
+            raise ValueError(f"learnt of {self.learnt.dtype} and shape {self.learnt.shape}")
         if not 0 < self.false_alarms < 1:
             raise ValueError(f"false_alarms of {self.false_alarms}")
 
@@ -188,33 +199,45 @@ class FittedModel:
             )
         return replace(self, card=card if unclear is None else {**card, "unclear": unclear})
 
-    def judge(self, name: str, row: NDArray[np.floating[Any]]) -> Prediction:
+    def judge(self, name: str, row: NDArray[np.floating[Any]], digest: bytes = b"") -> Prediction:
         """Score, p-value and verdict of an image.
 
         Args:
             name: of the image.
             row: (d,) its row, or (p, d), its positions.
+            digest: of its content; without it nobody asks whether it was learnt from.
         """
-        return self._prediction(name, row, self.union.image_score(row))
+        return self._prediction(name, row, digest, self.union.image_score(row))
 
-    def explain(self, name: str, row: NDArray[np.floating[Any]]) -> Explanation:
+    def explain(
+        self, name: str, row: NDArray[np.floating[Any]], digest: bytes = b""
+    ) -> Explanation:
         """Score, p-value and verdict of an image, and its score taken apart over the image.
 
         Args:
-            name: of the image.
-            row: (d,) its row, or (p, d), its positions.
+            name, row, digest: as for `judge`.
 
         Raises:
             InputError: a layer has no map.
         """
         seen = self.union.look(row)
-        prediction = self._prediction(name, row, seen.score)
+        prediction = self._prediction(name, row, digest, seen.score)
         return explain_row(prediction, row, seen, self.union, self.heat, self.maps)
 
-    def _prediction(self, name: str, row: NDArray[np.floating[Any]], score: float) -> Prediction:
+    def _prediction(
+        self, name: str, row: NDArray[np.floating[Any]], digest: bytes, score: float
+    ) -> Prediction:
         p = self.calibration.p_value(score, row)
         unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
-        return Prediction(name, score, p, p <= self.false_alarms, unclear)
+        return Prediction(name, score, p, p <= self.false_alarms, unclear, self._knows(digest))
+
+    def _knows(self, digest: bytes) -> bool:
+        """Whether an image of this content is one that it learnt from."""
+        if self.learnt is None or not digest:
+            return False
+        wanted = fingerprints([digest])[0]
+        at = int(np.searchsorted(self.learnt, wanted))
+        return at < len(self.learnt) and bool(self.learnt[at] == wanted)
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""
@@ -222,3 +245,12 @@ class FittedModel:
         if self.union.n_worst or None in shapes:
             return 0, 0
         return max(s[1] for s in shapes if s), max(s[2] for s in shapes if s)
+
+
+def fingerprints(digests: Sequence[bytes]) -> NDArray[np.int64]:
+    """(n,) int64, ascending: the first 8 bytes of SHA-256 digests, enough to tell images apart.
+
+    Among a million of these a million others find one of their own by chance once in ten million.
+    """
+    beginnings = b"".join(digest[:8] for digest in digests)
+    return np.sort(np.frombuffer(beginnings, "<i8").astype(np.int64))

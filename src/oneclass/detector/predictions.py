@@ -30,6 +30,8 @@ class Prediction:
         p_value: in (0, 1]: the share of normal images that look at least this odd.
         is_anomaly: whether the p-value is at most the model's rate of false alarms.
         is_unclear: whether it lies above that, but not above a second rate that was asked for.
+        learnt: whether the model learnt from this very image, by its pixels; False where nobody
+            knows, as of models that were fitted before these were kept.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Prediction:
     p_value: float
     is_anomaly: bool
     is_unclear: bool = False
+    learnt: bool = False
 
     @property
     def verdict(self) -> str:
@@ -80,12 +83,14 @@ class Scored(Made[Prediction]):
         self._names, self._n = names, 0
         self._index = np.empty(len(names), np.uint32)
         self._odd, self._unclear = np.empty(len(names), bool), np.empty(len(names), bool)
+        self._learnt = np.empty(len(names), bool)
         self._score, self._p_value = np.empty(len(names)), np.empty(len(names))
 
     def add(self, index: int, prediction: Prediction) -> None:
         """Add the prediction of the image that has this index among the names."""
         self._index[self._n] = index
         self._odd[self._n], self._unclear[self._n] = prediction.is_anomaly, prediction.is_unclear
+        self._learnt[self._n] = prediction.learnt
         self._score[self._n], self._p_value[self._n] = prediction.score, prediction.p_value
         self._n += 1
 
@@ -99,6 +104,7 @@ class Scored(Made[Prediction]):
             float(self._p_value[place]),
             bool(self._odd[place]),
             bool(self._unclear[place]),
+            bool(self._learnt[place]),
         )
 
 
@@ -114,11 +120,14 @@ class Predictions(Sequence[Prediction]):
         predictions: one for each image that could be read.
         errors: one for each that could not.
         drift: a warning where the batch as a whole looks unlike the normal images did, or None.
+        learnt: a warning where some of the images are among those that the model learnt from, which
+            proves nothing, or None.
     """
 
     predictions: tuple[Prediction, ...]
     errors: tuple[ImageError, ...] = ()
     drift: str | None = None
+    learnt: str | None = None
     _told: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Prediction]:
@@ -163,6 +172,30 @@ class Predictions(Sequence[Prediction]):
             )
         self._tell_missing()
         return np.array([p.score for p in self.predictions], dtype=np.float64)
+
+
+def told_learnt(n_learnt: int, n: int) -> str | None:
+    """A sentence where images were scored that the model learnt from; None where there are none.
+
+    Args:
+        n_learnt: of the images, those that it learnt from.
+        n: all of them.
+    """
+    if not n_learnt:
+        return None
+    which = f"{n_learnt:,} of these {n:,} images {plural(n_learnt, 'is one', 'are ones')}"
+    if n_learnt == n:
+        which = "this image is one" if n == 1 else f"all {n:,} images are ones"
+    they, scores, verdicts = (
+        ("it is", "its score is", "its verdict proves")
+        if n_learnt == 1
+        else ("they are", "their scores are", "their verdicts prove")
+    )
+    return (
+        f"{which} that the model learnt from as normal: {scores} lower than those of new ones, and "
+        f"{verdicts} nothing, neither that {they} good nor that the model finds what is odd. "
+        "Score others."
+    )
 
 
 def warn_repeated(sources: Sources) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oneclass.detector.files.information import learnt_from
-from oneclass.detector.predictions import Prediction
+from oneclass.detector.predictions import Prediction, told_learnt
 from oneclass.report.agreement import Agreement
 from oneclass.report.tiles import Tile
 from oneclass.results.runs import Run
@@ -43,12 +43,14 @@ class Head:
         predictions = self.run.predictions
         n, odd = len(predictions), sum(p.is_anomaly for p in predictions)
         unclear = sum(p.is_unclear for p in predictions)
+        learnt = sum(p.learnt for p in predictions)
         if not n:
             return "No image could be scored"
         if n == 1:
             return _of_one(predictions[0])
         if not odd and not unclear:
-            return f"All {n:,} images look normal"
+            text = f"All {n:,} images look normal"
+            return f"{text} to a model that learnt from them" if learnt == n else text
         text = f"{odd:,} of {n:,} images {plural(odd, 'is an anomaly', 'are anomalies')}"
         return f"{text}, {unclear:,} {plural(unclear, 'is', 'are')} unclear" if unclear else text
 
@@ -107,6 +109,9 @@ class Head:
     def warnings(self) -> list[str]:
         """What a reader must know before all else."""
         found = [str(note) for note in self.run.record.get("notes", ())]
+        n_learnt = sum(p.learnt for p in self.run.predictions)
+        if told := told_learnt(n_learnt, len(self.run.predictions)):
+            found.append(f"{told[0].upper()}{told[1:]}")
         if self.run.record.get("drift"):
             found.append(str(self.run.record["drift"]))
         if self.run.interrupted:

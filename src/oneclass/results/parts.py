@@ -120,7 +120,7 @@ class PredictionParts:
     def _schema(self) -> Any:
         arrow = self._arrow
         kinds = {"path": arrow.string(), "score": arrow.float64(), "p_value": arrow.float64()}
-        kinds["is_anomaly"] = arrow.bool_()
+        kinds["is_anomaly"] = kinds["learnt"] = arrow.bool_()
         texts = (*(("verdict",) if self._three else ()), "reason", "detail")
         return arrow.schema(list({**kinds, **dict.fromkeys(texts, arrow.string())}.items()))
 
@@ -128,7 +128,7 @@ class PredictionParts:
         """A line of the table; what is not there is null."""
         if isinstance(result, ImageError):
             return {"path": _utf8(result.name), "reason": result.reason, "detail": result.detail}
-        row = {name: getattr(result, name) for name in ("score", "p_value", "is_anomaly")}
+        row = {name: getattr(result, name) for name in ("score", "p_value", "is_anomaly", "learnt")}
         return {"path": _utf8(result.path), **row, "verdict": result.verdict}
 
     def _read(self, start: int, stop: int) -> Iterator[Prediction | ImageError]:
@@ -148,7 +148,8 @@ class PredictionParts:
                 yield ImageError(name, row["reason"], row["detail"])
             else:
                 odd, unclear = row["is_anomaly"], row.get("verdict") == "unclear"
-                yield Prediction(name, row["score"], row["p_value"], odd, unclear)
+                learnt = bool(row.get("learnt"))  # parts of before do not say
+                yield Prediction(name, row["score"], row["p_value"], odd, unclear, learnt)
 
 
 def _told(name: str, there: Any, now: Any) -> str:

@@ -71,6 +71,7 @@ def record_of(
         "scored": len(predictions),
         "anomalies": sum(p.is_anomaly for p in predictions),
         **({"unclear": sum(p.is_unclear for p in predictions)} if three else {}),
+        "learnt": sum(p.learnt for p in predictions),
         "errors": len(errors),
         "drift": detector.drift(predictions),
         "environment": environment(),
@@ -241,7 +242,11 @@ def make_folder(folder: Path) -> None:
 def json_line(prediction: Prediction, *, verdict: bool = False) -> str:
     """One prediction as one line of JSON; bytes of a file name that are no UTF-8 stay escaped."""
     told: dict[str, Any] = {name: getattr(prediction, name) for name in COLUMNS}
-    return json.dumps({**told, VERDICT: prediction.verdict} if verdict else told)
+    if verdict:
+        told[VERDICT] = prediction.verdict
+    if prediction.learnt:  # models of before do not know, so nothing is said of others
+        told["learnt"] = True
+    return json.dumps(told)
 
 
 def csv_line(prediction: Prediction, *, verdict: bool = False) -> str:

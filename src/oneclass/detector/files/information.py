@@ -27,6 +27,7 @@ ARRAYS = {
     "calm": "what normal images look like at each place of a heatmap",
     "coef": "the half-spaces: their directions",
     "heat_scale": "what the colours of heatmaps go by",
+    "learnt": "the beginnings of the digests of the images that it learnt from",
     "level": "what nearly all patches of an image have in common, which is not held against it",
     "normal_peaks": "the largest heatmap value of each held-out normal image",
     "normal_scores": "the score of each held-out normal image",

@@ -1,0 +1,92 @@
+"""Images that the model learnt from are told apart from new ones: their verdicts prove nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import oneclass
+from conftest import stripes, write_images
+from oneclass import Detector, load
+from oneclass.detector.model import fingerprints
+from oneclass.detector.predictions import told_learnt
+
+SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
+LEARNT = stripes(30, seed=1)
+NEW = stripes(25, seed=2)
+
+
+@pytest.mark.parametrize("rows", ["image", "patches", "both"])
+def test_each_prediction_says_whether_its_image_was_learnt(rows: str, tmp_path: Path) -> None:
+    Detector(rows=rows, size=(64, 64)).fit(LEARNT).save(tmp_path / "m.oneclass")
+    detector = load(tmp_path / "m.oneclass")
+    mixed = [LEARNT[3], NEW[0], LEARNT[4]]
+    found = detector.score(mixed)
+    assert [p.learnt for p in found] == [True, False, True]
+    assert found.learnt is not None
+    assert found.learnt.startswith("2 of these 3 images are ones that the model learnt from")
+    explained = [one.prediction.learnt for one in detector.explain(mixed)]
+    assert explained == [True, False, True]
+    assert detector.score(NEW).learnt is None
+
+
+def test_rows_from_a_cache_know_it_too(tmp_path: Path) -> None:
+    detector = Detector(size=(64, 64), cache=tmp_path / "rows").fit(LEARNT)
+    for _ in range(2):
+        assert [p.learnt for p in detector.score([LEARNT[0], NEW[0]])] == [True, False]
+
+
+def test_drift_asks_the_new_images_alone() -> None:
+    """Those that were learnt look too normal, and are told of in a sentence of their own."""
+    detector = Detector(size=(64, 64)).fit(LEARNT)
+    assert detector.score(LEARNT).drift is None
+    mixed = detector.score([*LEARNT, *NEW])
+    assert mixed.drift == detector.score(NEW).drift
+
+
+def test_a_model_of_before_knows_nothing_of_it(tmp_path: Path) -> None:
+    model = replace(Detector(size=(64, 64)).fit(LEARNT).model, learnt=None)
+    assert "learnt" not in model.arrays()
+    assert not model._knows(bytes(32))
+
+
+def test_fingerprints_are_found_again_and_in_order() -> None:
+    digests = [bytes([n]) * 32 for n in (200, 3, 127, 0)]
+    found = fingerprints(digests)
+    assert found.dtype == np.int64
+    assert list(found) == sorted(int.from_bytes(d[:8], "little", signed=True) for d in digests)
+
+
+def test_the_sentence_counts() -> None:
+    assert told_learnt(0, 9) is None
+    assert str(told_learnt(9, 9)).startswith("all 9 images are ones that the model learnt from")
+    assert "1 of these 9 images is one that the model learnt" in str(told_learnt(1, 9))
+    assert "its verdict proves nothing, neither that it is good" in str(told_learnt(1, 1))
+
+
+def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra report")
+    write_images(tmp_path / "good", LEARNT)
+    write_images(tmp_path / "new", NEW)
+    assert oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path).returncode == 0
+    done = oneclass("score", "m.oneclass", "good", "new", "-o", "run", cwd=tmp_path)
+    told = "30 of these 55 images are ones that the model learnt from as normal"
+    assert f"note: {told}: their scores are lower" in done.stderr
+    assert json.loads((tmp_path / "run/run.json").read_text())["learnt"] == 30
+    lines = (tmp_path / "run/predictions.jsonl").read_text().splitlines()
+    assert sum(json.loads(line).get("learnt", False) for line in lines) == 30
+    printed = oneclass("score", "m.oneclass", "good", "--json", cwd=tmp_path)
+    assert all(json.loads(line)["learnt"] for line in printed.stdout.splitlines())
+    assert "learnt from" not in oneclass("score", "m.oneclass", "new", cwd=tmp_path).stderr
+
+    assert oneclass("report", "m.oneclass", "run", cwd=tmp_path).returncode == 0
+    page = (tmp_path / "run/report.html").read_text()
+    assert f'<p class="banner">{told}' in page
+    oneclass("score", "m.oneclass", "good", "-o", "same", "--false-alarms", "6%", cwd=tmp_path)
+    oneclass("report", "m.oneclass", "same", cwd=tmp_path)
+    page = (tmp_path / "same/report.html").read_text()
+    assert "All 30 images look normal to a model that learnt from them" in page

@@ -634,3 +634,16 @@ def test_the_folder_of_the_cache_is_shown_as_one_that_may_be_left_out(place: Pat
     for command in ("info", "prune"):
         told = oneclass("cache", command, "--help", cwd=place).stdout
         assert f"cache {command} [OPTIONS] [DIR]" in told
+
+
+def test_an_empty_folder_beside_others_and_a_file_named_twice_are_told(tmp_path: Path) -> None:
+    good = write_images(tmp_path / "good", stripes(20, seed=1))
+    (tmp_path / "empty").mkdir()
+    fit = oneclass("fit", "good", "empty", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    assert fit.returncode == 0
+    assert "no image in empty.\n" in fit.stderr
+    one = str(good[0].relative_to(tmp_path))
+    done = oneclass("score", "m.oneclass", one, one, one, "empty", cwd=tmp_path)
+    assert f"given more than once, and counted once: {one}.\n" in done.stderr
+    assert "no image in empty.\n" in done.stderr
+    assert " among 1 image" in done.stderr

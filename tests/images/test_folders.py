@@ -382,3 +382,16 @@ def test_files_named_more_than_once_are_told_and_overlaps_are_not(tmp_path: Path
     assert again(place, a, a) == ["a.png"]
     (place / "list.txt").write_text("a.png\nb.png\na.png\n")
     assert again(place / "list.txt") == ["a.png"]
+
+
+def test_folders_that_hold_no_image_are_told(tmp_path: Path) -> None:
+    place = touch(tmp_path, "good/a.png", "notes/a.csv")
+    (place / "empty").mkdir()
+    (place / "list.txt").write_text("good\nempty\n")
+
+    def empty(*names: str) -> list[str]:
+        return [Path(name).name for name in expand([place / name for name in names]).empty]
+
+    assert empty("good", "empty", "notes", "good") == ["empty", "notes"]
+    assert empty("list.txt", "list.txt", "good/a.png") == []
+    assert empty("missing", "*/*.csv") == ["*.csv"]

@@ -15,7 +15,7 @@ from oneclass.cli.talk.console import (
     say,
     say_cache,
     say_errors,
-    say_ignored,
+    say_passed_over,
     say_traffic,
 )
 from oneclass.cli.talk.parameters import names_a_file, setting_options
@@ -63,18 +63,20 @@ def fit(
     from oneclass.detector.files.modelfile import check_model_place
     from oneclass.detector.files.training_rows import rows_file
     from oneclass.detector.settings import VIEWS
+    from oneclass.images.sources import gather
 
     check_model_place(place(out))
     _refuse_models(normal, out)
     detector = Detector(n_halfspaces=halfspaces, **settings)
     cache = settings["cache"]
     with if_stopped(lambda: unlearnt(place(out), cache)), progress("fit") as show:
-        detector.fit(list(normal), progress=show, stage=show.stage)
+        sources = gather(list(normal))
+        detector.fit(sources, progress=show, stage=show.stage)
         seconds = show.seconds()
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
     save(detector, place(out), rows=rows, no_backup=no_backup)
-    say_ignored(detector.ignored)
+    say_passed_over(sources)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)

@@ -16,6 +16,7 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_passed_over,
     say_times,
     say_traffic,
 )
@@ -158,7 +159,7 @@ def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None
 def _say_left_out(
     detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
 ) -> None:
-    say_ignored(sources.ignored)
+    say_passed_over(sources)
     say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)

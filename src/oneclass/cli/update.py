@@ -18,6 +18,7 @@ from oneclass.cli.talk.console import (
     say_cache,
     say_errors,
     say_ignored,
+    say_passed_over,
     say_traffic,
 )
 from oneclass.cli.talk.parameters import check_order, machine_options, names_a_file
@@ -100,7 +101,8 @@ def update(
     with if_stopped(lambda: unlearnt(file, cache)), progress("update") as show:
         did = detector.update(more, forget=fewer, progress=show, stage=show.stage)
         seconds = show.seconds()
-    say_ignored(detector.ignored)
+    for sources in (more, fewer):
+        say_passed_over(sources)
     say_errors(did.errors)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)

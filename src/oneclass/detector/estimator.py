@@ -115,14 +115,18 @@ class Detector(Facts):
         return {**self.__dict__, "_store": None}
 
     def fit(
-        self, images: Images, *, progress: Progress | None = None, stage: Stage | None = None
+        self,
+        images: Images | Sources,
+        *,
+        progress: Progress | None = None,
+        stage: Stage | None = None,
     ) -> Self:
         """Learn what normal images look like.
 
         Args:
             images: a folder, file, glob, list.txt or address (s3://bucket/folder/), or several of
-                them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float. Unreadable ones
-                end in `errors`.
+                them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float; or what `gather`
+                made of these. Unreadable ones end in `errors`.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.

@@ -24,7 +24,7 @@ from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_representation, why
 from oneclass.errors import ImageError
 from oneclass.images.scale import PixelScale
-from oneclass.images.sources import Images, Progress, Stage, gather, refuse_absent
+from oneclass.images.sources import Images, Progress, Sources, Stage, gather, refuse_absent
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
@@ -77,7 +77,7 @@ class State:
 
 def fit(
     asked: Settings,
-    images: Images,
+    images: Images | Sources,
     progress: Progress | None,
     stage: Stage | None,
     traffic: list[Traffic],

@@ -56,6 +56,7 @@ class Listing:
         errors: one per input that leads nowhere, with reason ``missing`` or ``unreadable``.
         absent: those of them that were given themselves, not by a list, and do not exist.
         repeated: files that were named one by one more than once: each time but the first.
+        empty: folders and patterns that were given themselves, not by a list, and hold no image.
     """
 
     paths: Paths
@@ -63,6 +64,7 @@ class Listing:
     errors: tuple[ImageError, ...]
     absent: tuple[ImageError, ...] = ()
     repeated: Sequence[Path] = ()
+    empty: tuple[str, ...] = ()
 
 
 def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None = None) -> Listing:
@@ -87,7 +89,7 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
             walk.given(given)
     paths, repeated = walk.once()
     ignored, errors, absent = dict(walk.ignored), tuple(walk.errors), tuple(walk.absent)
-    return Listing(paths, ignored, errors, absent, repeated)
+    return Listing(paths, ignored, errors, absent, repeated, tuple(walk.empty))
 
 
 def first_picture(folder: Path) -> str | None:
@@ -106,6 +108,7 @@ class _Walk:
         self.ignored: Counter[str] = Counter()
         self.errors: list[ImageError] = []
         self.absent: list[ImageError] = []
+        self.empty: list[str] = []
         self._paths = Paths()
         self._named = array("Q")  # which of them were named one by one, in ascending order
         self._n_taken = 0
@@ -144,8 +147,11 @@ class _Walk:
 
     def given(self, given: str | Path) -> None:
         """One input as it was given: none that a list names."""
-        before = len(self.errors)
+        before, n_paths = len(self.errors), len(self._paths)
         self.take(given)
+        nothing = len(self._paths) == n_paths and len(self.errors) == before
+        if nothing and _real(place(given)) not in self._lists:
+            self.empty.append(str(given))
         # A list that exists may name what does not: only an error about the input itself counts.
         new = [error for error in self.errors[before:] if error.reason == "missing"]
         self.absent += [e for e in new if e.name in (str(given), str(place(given)))]

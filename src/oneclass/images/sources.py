@@ -47,6 +47,7 @@ class Sources:
         absent: those of the errors that are about an input which does not exist, as it was given;
             what a list names is not among them.
         repeated: files that were named one by one more than once, and are among the items once.
+        empty: folders and patterns that were given themselves, and hold no image.
     """
 
     items: Sequence[Path | NDArray[Any]]
@@ -55,6 +56,7 @@ class Sources:
     ignored: Mapping[str, int] = field(default_factory=dict)
     absent: tuple[ImageError, ...] = ()
     repeated: Sequence[Path] = ()
+    empty: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -168,7 +170,7 @@ def gather(given: Images | Sources) -> Sources:
     if len(paths) == len(items):
         listing = folders.expand(paths)
         names = Texts(listing.paths)
-        more = (listing.errors, listing.ignored, listing.absent, listing.repeated)
+        more = (listing.errors, listing.ignored, listing.absent, listing.repeated, listing.empty)
         return Sources(listing.paths, names, *more)
     arrays = [item for item in items if isinstance(item, np.ndarray)]
     if len(arrays) == len(items):

@@ -22,6 +22,7 @@ from oneclass.system.names import count, plain
 
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
+    from oneclass.images.sources import Sources
     from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
@@ -107,6 +108,22 @@ def say_ignored(ignored: Mapping[str, int]) -> None:
             f"{n} {plain(suffix) or 'without ending'}" for suffix, n in ignored.items()
         )
         say(f"{count(sum(ignored.values()), 'file')} in folders not taken for images: {kinds}.")
+
+
+def say_passed_over(sources: Sources) -> None:
+    """Tell what of the inputs was no image or gave none, and what was given more than once."""
+    say_ignored(sources.ignored)
+    if sources.empty:
+        say(f"no image in {_some(sources.empty)}.")
+    if again := list(dict.fromkeys(map(str, sources.repeated))):
+        say(f"given more than once, and counted once: {_some(again)}.")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - SHOWN_ERRORS
+    shown = ", ".join(map(plain, names[:SHOWN_ERRORS]))
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def say_cache(use: CacheUse | None) -> None:

@@ -502,6 +502,25 @@ def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> No
     assert kept.read_bytes() == old
 
 
+def test_rows_do_not_stay_beside_a_model_that_was_fitted_without(
+    place: Path, tmp_path: Path
+) -> None:
+    model, rows = tmp_path / "m.oneclass", tmp_path / "m.oneclass.rows"
+    oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)
+    old = rows.read_bytes()
+    without = ("fit", "new/upright", "-o", model, *SMALL, "--drop-rows")
+    said = oneclass(*without, "--no-backup", cwd=place).stderr
+    assert f"note: {rows} is of the model that was there before" in said
+    assert rows.read_bytes() == old
+    oneclass("fit", "normal", "-o", model, *SMALL, "--no-backup", cwd=place)
+    said = oneclass(*without, cwd=place).stderr
+    assert f"kept as {model}.previous, its rows as {model}.previous.rows (" in said
+    assert not rows.exists()
+    assert (tmp_path / "m.oneclass.previous.rows").read_bytes() == old
+    refused = oneclass("update", model, "normal", cwd=place)
+    assert "the rows of its images are not beside it" in refused.stderr
+
+
 def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.oneclass"
     oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)

@@ -97,3 +97,37 @@ def test_entries_of_a_list_stay_rows_of_errors(place: Path) -> None:
     assert "gone_a.png: there is no such file" in done.stderr
     typed = oneclass("fit", "good", "-", "-o", "x", *SMALL, cwd=place, stdin="gone_a.png\n")
     assert typed.returncode == 3, typed.stderr
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "predictions.jsonl", "errors.csv", "run.json"])
+def test_a_table_that_no_run_wrote_is_not_replaced(place: Path, tmp_path: Path, name: str) -> None:
+    """Predictions of another program, say, have the same name."""
+    (tmp_path / name).write_text('{"mine": "x"}\n')
+    done = oneclass("score", "m.oneclass", "good", "-o", tmp_path, cwd=place)
+    assert done.returncode == 2
+    assert f"cannot write {tmp_path / name}: what is there already is no" in done.stderr
+    assert "Give another folder, or remove that file first." in done.stderr
+    assert content(tmp_path) == {name: b'{"mine": "x"}\n'}
+
+
+@pytest.mark.parametrize("name", ["index.csv", "regions.jsonl"])
+def test_an_index_that_is_none_of_heatmaps_is_not_replaced(
+    place: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("page,title\n1,mine\n")
+    done = oneclass("score", "m.oneclass", "good", "--heatmaps", tmp_path, cwd=place)
+    assert done.returncode == 2
+    assert f"cannot write {tmp_path / name}: what is there already is no table of" in done.stderr
+    assert content(tmp_path) == {name: b"page,title\n1,mine\n"}
+
+
+def test_tables_do_not_come_among_pictures(place: Path) -> None:
+    before = content(place / "good")
+    done = oneclass("score", "m.oneclass", "good", "-o", "good", cwd=place)
+    assert done.returncode == 2
+    assert "-o is good: 000.png lies there, and tables would be among the pictures." in done.stderr
+    assert content(place / "good") == before
+    for _ in range(2):  # its own files and heatmaps are no obstacle
+        words = ("-o", "both", "--heatmaps", "both")
+        done = oneclass("score", "m.oneclass", "good/000.png", *words, cwd=place)
+        assert done.returncode == 0, done.stderr

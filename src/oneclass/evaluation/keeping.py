@@ -13,8 +13,7 @@ from oneclass.errors import InputError
 from oneclass.evaluation.cells import Cell
 from oneclass.evaluation.layout import Category
 from oneclass.evaluation.measuring import words
-from oneclass.results.runs import make_folder
-from oneclass.system.files import whole_file
+from oneclass.system.files import make_folder, whole_file
 from oneclass.system.texts import why
 
 FOLDER = "cells"

@@ -19,18 +19,17 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region
-from oneclass.errors import ImageError, InputError
-from oneclass.images.folders import first_picture
+from oneclass.errors import ImageError
 from oneclass.images.inside import HEATMAP_MARK, is_ours
 from oneclass.images.sources import Progress, Sources
+from oneclass.results.folders import INDEX, REGIONS, check_heatmap_folder
 from oneclass.results.overlay import outline, overlay, picture
 from oneclass.results.png import png
-from oneclass.results.runs import csv_text, make_folder
-from oneclass.system.files import flush_files, translated_errors, whole_file
+from oneclass.results.runs import csv_text
+from oneclass.system.files import flush_files, make_folder, translated_errors, whole_file
 from oneclass.system.places import Remote
 from oneclass.system.stages import Stages
 
-INDEX, REGIONS = "index.csv", "regions.jsonl"
 COLUMNS = ("path", "score", "offset", "n_worst", "png", "npy")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_NAME = 60
@@ -63,16 +62,10 @@ class HeatmapFolder:
         """Make the folder.
 
         Raises:
-            InputError: it cannot be made or written to; or somebody's pictures lie in it, and no
-                index of heatmaps: who gives them by name, as a shell's *.png does, would learn
-                heatmaps among them.
+            InputError: it cannot be made or written to, or is refused by `check_heatmap_folder`.
         """
         make_folder(folder)
-        if not (folder / INDEX).exists() and (name := first_picture(folder)) is not None:
-            raise InputError(
-                f"--heatmaps is {folder}: {name} lies there, and is no heatmap. Heatmaps would be "
-                f"mixed up with pictures. Give a folder of their own, as {folder / 'heatmaps'}."
-            )
+        check_heatmap_folder(folder)
         self.folder = folder
         self.n_replaced = 0
         """Heatmaps of an earlier run that were taken away."""

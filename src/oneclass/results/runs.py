@@ -18,7 +18,7 @@ from typing import Any
 from oneclass.detector.estimator import Detector
 from oneclass.detector.predictions import UNCLEAR, Prediction
 from oneclass.errors import ImageError, InputError
-from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.files import make_folder, translated_errors, whole_file
 from oneclass.system.host.machine import environment
 from oneclass.system.names import count, near_path, plural
 from oneclass.system.texts import why
@@ -227,16 +227,6 @@ def read_run(folder: Path) -> Run:
             f"{folder}: holds no complete scoring run ({why(error)}). {EXPECTED}"
         ) from error
     return Run(record, predictions, errors[1:])
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a run, and its parents, unless it is there.
-
-    Raises:
-        InputError: it cannot be made, or a file has its name.
-    """
-    with translated_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def json_line(prediction: Prediction, *, verdict: bool = False) -> str:

@@ -113,7 +113,20 @@ def check_writable(path: Path, ending: str = "") -> None:
             tempfile.TemporaryFile(dir=_final_place(path).parent).close()
 
 
-def check_replaces(path: Path, kind: str, *beginnings: bytes) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder, and its parents, unless it is there.
+
+    Raises:
+        InputError: it cannot be made, or a file has its name.
+        StorageError: the disk is full or failing.
+    """
+    with translated_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_replaces(
+    path: Path, kind: str, *beginnings: bytes, instead: str = "Give another name"
+) -> None:
     """Refuse to write over a file that holds something else, such as a photograph or a table.
 
     An empty file and a device hold nothing to lose; at addresses stores keep versions.
@@ -122,6 +135,7 @@ def check_replaces(path: Path, kind: str, *beginnings: bytes) -> None:
         path: to be written.
         kind: what will be written there, such as "model".
         beginnings: how files of that kind begin; capital letters are the same as small ones.
+        instead: what to do, for the advice.
 
     Raises:
         InputError: the file that is there begins otherwise.
@@ -132,8 +146,8 @@ def check_replaces(path: Path, kind: str, *beginnings: bytes) -> None:
         found = file.read(max(map(len, beginnings))).lower()
     if found and not found.startswith(tuple(beginning.lower() for beginning in beginnings)):
         raise InputError(
-            f"cannot write {path}: what is there already is no {kind}, and would be lost. Give "
-            "another name, or remove that file first."
+            f"cannot write {path}: what is there already is no {kind}, and would be lost. "
+            f"{instead}, or remove that file first."
         )
 
 

@@ -107,7 +107,7 @@ def paper(
     """
     from oneclass.paper.experiment import open_representations
     from oneclass.paper.output import Results, markdown
-    from oneclass.results.runs import make_folder
+    from oneclass.system.files import make_folder
 
     for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
         if value < least:

@@ -42,10 +42,13 @@ def score_into(
         As `_score_all` does, and the folder that the run is in.
     """
     from oneclass.results import runs
+    from oneclass.results.folders import check_run_folder
     from oneclass.results.parts import PredictionParts, refuse_parts, refuse_run
+    from oneclass.system.files import make_folder
 
     if out is not None:
         (refuse_run if parquet else refuse_parts)(place(out))
+        check_run_folder(place(out))
     heat = None if heatmaps is None else _heatmap_folder(detector, place(heatmaps))
     parts = None
     if out is not None and parquet:
@@ -54,7 +57,7 @@ def score_into(
             known = plural(parts.n_finished, "was", "were")
             say(f"{parts.n_finished} of {count(len(sources), 'image')} {known} scored before.")
     elif out is not None:
-        runs.make_folder(place(out))
+        make_folder(place(out))
     verdict = detector.model.unclear is not None
     to_line: Callable[[Prediction], str] | None = None
     if as_json:
@@ -99,6 +102,7 @@ def _write_run(
     was whole.
     """
     from oneclass.results import runs
+    from oneclass.system.files import make_folder
 
     folder = place(out)
     before = runs.scored_in(folder)
@@ -108,7 +112,7 @@ def _write_run(
     larger = before > len(predictions) or runs.is_whole(folder)
     if not record["complete"] and larger:
         beside = out.rstrip("/\\") + BROKEN_OFF
-        runs.make_folder(place(beside))
+        make_folder(place(beside))
         runs.write_run(place(beside), predictions, errors, record)
         say(f"the earlier run in {out} was kept; what was scored until now is in {beside}.")
         return beside

@@ -12,7 +12,7 @@ from typing import Any
 from oneclass.errors import InputError, StorageError
 from oneclass.images.folders import first_picture
 from oneclass.serve.records.migrations import MIGRATIONS
-from oneclass.system.files import translated_errors
+from oneclass.system.files import make_folder
 from oneclass.system.names import plain
 
 FILE = "oneclass.sqlite3"
@@ -38,7 +38,7 @@ def only_server(folder: Path) -> Iterator[None]:
         StorageError: the disk is full or failing.
     """
     file = folder / LOCK
-    make_folder(folder)
+    _take_folder(folder)
     with translated(file):
         connection = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
@@ -57,7 +57,7 @@ def only_server(folder: Path) -> Iterator[None]:
         connection.close()
 
 
-def make_folder(folder: Path) -> None:
+def _take_folder(folder: Path) -> None:
     """Make the folder of all that a server keeps, if it is not there.
 
     Raises:
@@ -71,8 +71,7 @@ def make_folder(folder: Path) -> None:
             "from those pictures, choose them on the page Learn; --folder names a folder whose "
             "pictures may be scored."
         )
-    with translated_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
 
 
 class Database:
@@ -92,7 +91,7 @@ class Database:
         self._writing = threading.RLock()
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
-        make_folder(folder)
+        _take_folder(folder)
         with translated(self.path):
             self._migrate()
 

@@ -1,0 +1,73 @@
+"""Folders that results go to: what somebody else has there is neither lost nor mixed up with them.
+
+A file is known as one of ours by how it begins.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from oneclass.errors import InputError
+from oneclass.images.folders import first_picture
+from oneclass.system.files import check_replaces
+from oneclass.system.places import Remote
+
+INDEX, REGIONS, RECORD = "index.csv", "regions.jsonl", "run.json"
+PREDICTIONS = {
+    "predictions.csv": b"path,score,p_value,is_anomaly",
+    "predictions.jsonl": b'{"path": ',
+    "errors.csv": b"path,reason,detail",
+}
+HEATMAPS = {INDEX: b"path,score,offset", REGIONS: b'{"path": '}
+ELSEWHERE = "Give another folder"
+
+
+def check_run_folder(folder: Path) -> None:
+    """Refuse a folder for a scoring run where files of somebody else are; stores keep versions.
+
+    Raises:
+        InputError: one of them has the name of one of a run's; or pictures lie there, and no run.
+    """
+    if isinstance(folder, Remote):
+        return
+    _refuse_strangers(folder, PREDICTIONS, "table of 'oneclass score -o'")
+    record = folder / RECORD
+    if record.is_file() and record.stat().st_size and not _is_record(record):
+        raise InputError(
+            f"cannot write {record}: what is there already is no record of 'oneclass score -o', "
+            f"and would be lost. {ELSEWHERE}, or remove that file first."
+        )
+    if not record.exists() and (name := first_picture(folder)) is not None:
+        raise InputError(
+            f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give a "
+            f"folder of their own, as {folder / 'run'}."
+        )
+
+
+def check_heatmap_folder(folder: Path) -> None:
+    """Refuse a folder for heatmaps where files of somebody else are.
+
+    Raises:
+        InputError: one of them has the name of one of ours; or somebody's pictures lie there, and
+            no index of heatmaps: who gives them by name, as a shell's *.png does, would learn
+            heatmaps among them.
+    """
+    _refuse_strangers(folder, HEATMAPS, "table of 'oneclass score --heatmaps'")
+    if not (folder / INDEX).exists() and (name := first_picture(folder)) is not None:
+        raise InputError(
+            f"--heatmaps is {folder}: {name} lies there, and is no heatmap. Heatmaps would be "
+            f"mixed up with pictures. Give a folder of their own, as {folder / 'heatmaps'}."
+        )
+
+
+def _refuse_strangers(folder: Path, beginnings: dict[str, bytes], kind: str) -> None:
+    for name, beginning in beginnings.items():
+        check_replaces(folder / name, kind, beginning, instead=ELSEWHERE)
+
+
+def _is_record(file: Path) -> bool:
+    try:
+        return "scored" in json.loads(file.read_bytes())
+    except (OSError, TypeError, ValueError):
+        return False

@@ -163,6 +163,9 @@ def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     slip = CliRunner().invoke(cli, ["demo", "texture"])
     assert slip.exit_code == 2
     assert "Did you mean textures?" in slip.output
+    for option in ("-o", "--out", "--output"):
+        slip = CliRunner().invoke(cli, ["demo", option, "x"])
+        assert "[FOLDER] is an argument: it stands by itself" in slip.output
 
 
 def test_the_demo_finds_scratches_and_stains(
@@ -173,5 +176,9 @@ def test_the_demo_finds_scratches_and_stains(
     assert float(said.split("AUROC ")[1][:5]) > 0.85
     assert "5% promised" in said
     assert int(re.search(r"good: +(\d+) of  36", said)[1]) <= 5
+    assert "has changed for all" in said
+    assert "two in three of these were damaged on purpose" in said
+    for name in ("run/report.html", "run/predictions.csv", "heatmaps"):
+        assert str(tmp_path / "demo" / name) in said.split("\nLook at ")[1]
     assert (tmp_path / "demo/heatmaps/index.csv").exists()
     assert (tmp_path / "demo/run/report.html").exists()

@@ -15,7 +15,7 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
 @pytest.mark.parametrize("extra", ["train", "report", "sklearn", "matconvnet", "openvino"])
 def test_the_packages_are_those_of_pyproject(extra: str) -> None:
     asked, _, named = extras.pip_install(extra).removeprefix("pip install ").partition(" (")
-    assert named == f"the extra {extra})"
+    assert named == f'the extra {extra}; in the folder of the source: pip install ".[{extra}]")'
     names = {part.strip('"').split(">=")[0].split("==")[0] for part in asked.split()}
     wanted = PROJECT["optional-dependencies"][extra]
     assert names == {line.split(">=")[0].split("==")[0] for line in wanted}
@@ -44,5 +44,6 @@ def test_an_extra_may_ask_for_several_others(monkeypatch: pytest.MonkeyPatch) ->
     ]
     monkeypatch.setattr(extras, "requires", lambda _: lines)
     assert extras.pip_install("int8") == (
-        'pip install "nncf>=3" "onnx>=1" "openvino>=2" (the extra int8)'
+        'pip install "nncf>=3" "onnx>=1" "openvino>=2" (the extra int8; in the folder of the '
+        'source: pip install ".[int8]")'
     )

@@ -74,7 +74,7 @@ def run_demo(folder: Path, *, seed: int) -> None:
     say(summary(read_run(run).predictions))
     say("")
     run_command("report", model, run, "--normal", folder / "incoming" / str(NORMAL_DIGIT))
-    say_next()
+    say_next(run)
 
 
 def run_textures(folder: Path, *, seed: int) -> None:
@@ -101,6 +101,11 @@ def run_textures(folder: Path, *, seed: int) -> None:
     run_command("score", model, folder / "incoming", "-o", run, "--heatmaps", folder / "heatmaps")
     judged = read_run(run)
     predictions = judged.predictions
+    if judged.record["drift"]:
+        say(
+            "That so many are called anomalies is as it should be here: two in three of these were "
+            "damaged on purpose. Where most images are good, that sentence is a warning.\n"
+        )
     promised = judged.record["card"]["false_alarms"]
     kinds = np.array([Path(p.path).parent.name for p in predictions])
     scores = np.array([p.score for p in predictions])
@@ -111,12 +116,19 @@ def run_textures(folder: Path, *, seed: int) -> None:
     found = auroc(scores[kinds == "good"], scores[kinds != "good"])
     say(f"AUROC {found:.3f}: the chance that a random damaged part looks odder than a good one.\n")
     run_command("report", model, run, "--normal", folder / "incoming" / "good")
-    say_next()
+    say_next(run, folder / "heatmaps")
 
 
-def say_next() -> None:
-    """The same commands, for the user's own images."""
+def say_next(run: Path, heatmaps: Path | None = None) -> None:
+    """What to look at, and the same commands for the user's own images."""
+    from oneclass.results.runs import PAGE
+
     program = typed_program()
+    say(f"Look at {run / PAGE} in a browser: each picture with its verdict and where it is odd.")
+    say(f"The verdicts as a table: {run / 'predictions.csv'}")
+    if heatmaps is not None:
+        say(f"Each picture with its odd places marked: {heatmaps}")
+    say("")
     say("Now try it on your own images:\n")
     say(f"    {program} fit MY_NORMAL_IMAGES/ -o my.oneclass")
     say(f"    {program} score my.oneclass MY_NEW_IMAGES/ -o my_run/")

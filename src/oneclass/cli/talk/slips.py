@@ -40,6 +40,7 @@ ARGUMENTS = {
         ("inputs", "normal", "folders"),
     ),
     "--run": ("run_dir",),
+    **dict.fromkeys(("-o", "--out"), ("what",)),
 }
 """Options of other programs that are arguments here, by the arguments' names."""
 _RATE = (

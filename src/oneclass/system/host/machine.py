@@ -33,15 +33,17 @@ def environment() -> dict[str, Any]:
 
 
 def pip_install(extra: str) -> str:
-    """The line that installs the packages of an extra by their own names, and the extra's.
+    """The line that installs the packages of an extra by their own names, and the one of the extra.
 
-    The package itself may come from a folder, a wheel or an index, and pip need not find it again.
+    The package itself may come from a folder, a wheel or an index, and pip need not find it again:
+    by the names of the packages that works everywhere, by the extra's in the source's folder.
 
     Args:
         extra: of pyproject.toml, such as "train".
     """
     packages = _packages(extra)
-    named = f"pip install {' '.join(packages)} (the extra {extra})"
+    source = f'in the folder of the source: pip install ".[{extra}]"'
+    named = f"pip install {' '.join(packages)} (the extra {extra}; {source})"
     return named if packages else f'pip install "oneclass[{extra}]"'
 
 

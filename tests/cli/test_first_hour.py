@@ -62,7 +62,7 @@ def test_near_copies_are_named_by_check_and_by_fit(tmp_path: Path) -> None:
     # What the model file holds does not depend on what the files are called.
     assert b"00_0" not in (tmp_path / "m.oneclass").read_bytes()
     checked = oneclass("check", "good", cwd=tmp_path).stdout
-    assert "groups of near-copies (--json names them all)" in checked
+    assert "groups of near-copies (--all names them all)" in checked
     assert "'oneclass fit' compares what its network sees, and may find more or fewer" in checked
     (tmp_path / "more").mkdir()
     (tmp_path / "good/00_0.png").rename(tmp_path / "more/00_9.png")
@@ -201,3 +201,17 @@ def test_an_update_names_what_it_does_from_the_beginning(tmp_path: Path) -> None
         "learning from whole images",
         "measuring how odd normal images are",
     ]
+
+
+def test_check_names_every_near_copy_where_it_is_asked_to(tmp_path: Path) -> None:
+    multiplied(tmp_path / "good", 7, 6)
+    short = oneclass("check", "good", cwd=tmp_path).stdout
+    assert "... and 2 more files" in short
+    assert "... and 2 more groups of near-copies (--all names them all)" in short
+    told = oneclass("check", "good", "--all", cwd=tmp_path).stdout
+    assert "more" not in told.split("* ")[0]
+    groups = json.loads(oneclass("check", "good", "--json", cwd=tmp_path).stdout)["near_copies"]
+    assert len(groups) == 7
+    for group in groups:
+        listed = "".join(f"    {name}\n" for name in group)
+        assert f"Nearly the same picture, 7 files:\n{listed}" in told

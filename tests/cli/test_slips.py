@@ -221,7 +221,7 @@ def test_all_that_check_is_said_to_name_it_names(place: Path) -> None:
     for i in range(9):
         (folder / f"{i}.png").write_text("x")
     done = oneclass("score", "m.oneclass", "bad", cwd=place)
-    assert "6 more (6 x not_an_image); 'oneclass check --json' names them all" in done.stderr
+    assert "6 more (6 x not_an_image); 'oneclass check --all' names them all" in done.stderr
     named = oneclass("check", "bad", "--json", cwd=place).stdout
     assert all(f"{i}.png" in named for i in range(9))
 

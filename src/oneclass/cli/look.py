@@ -39,15 +39,19 @@ def info(model: str | None, as_json: bool) -> int:
 
 @click.command(short_help="Look at a folder of images before training.")
 @click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--all", "every", is_flag=True, help="Name every file, not the first of a kind alone."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, which names every file.")
 @setting_option("threads")
-def check(inputs: Sequence[str], as_json: bool, threads: int | None) -> int:
+def check(inputs: Sequence[str], every: bool, as_json: bool, threads: int | None) -> int:
     """Look at a folder before training: unreadable files, sizes, bit depths, copies."""
     from oneclass.images.check import check as examine
 
     with if_stopped(lambda: CUT_SHORT), progress("check") as show:
         report = examine(list(inputs), threads=threads, progress=show)
-    print_data(json.dumps(report.to_json(), indent=2) if as_json else report.text())
+    told = json.dumps(report.to_json(), indent=2) if as_json else report.text(every=every)
+    print_data(told)
     if not report.images and all(error.reason == "missing" for error in report.errors):
         return USAGE
     return UNREADABLE if report.errors else 0

@@ -30,8 +30,8 @@ FEW = 19
 
 SHOWN = 5
 ROWS = 8
-"""The most names, and rows of a table, that the text shows; the JSON has them all."""
-ALL = " (--json names them all)"
+"""The most names, and rows of a table, that the text shows unless it is to show all."""
+ALL = " (--all names them all)"
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -111,7 +111,7 @@ class CheckReport:
             (
                 len(self.depths) > 1,
                 f"{len(self.depths)} bit depths ({', '.join(self.depths)}): a model needs one. "
-                "Convert the rarer ones or train one model each (--json names them all).",
+                "Convert the rarer ones or train one model each (--all names them all).",
             ),
             (
                 len(self.colours) > 1,
@@ -191,8 +191,13 @@ class CheckReport:
             "advice": list(self.advice()),
         }
 
-    def text(self) -> str:
-        """The report for a terminal; ends without a newline."""
+    def text(self, *, every: bool = False) -> str:
+        """The report for a terminal; ends without a newline.
+
+        Args:
+            every: whether to name every file, and to show every row of a table.
+        """
+        most = max(self.images + len(self.errors), SHOWN) if every else SHOWN
         lines = [f"{count(self.images, 'image')}, {len(self.errors) - self.absent} unreadable"]
         tables: dict[str, Mapping[str, int]] = {
             "size": {f"{w} x {h}": n for (w, h), n in self.sizes.items()},
@@ -202,31 +207,32 @@ class CheckReport:
         }
         lines += [""] if self.images else []
         for name, table in tables.items():
-            lines += _table(name, table)
+            lines += _table(name, table, every)
         lines += ["", *(f"  {line}" for line in self.special)] if self.special else []
         if self.ignored:
             names = {suffix or "none": n for suffix, n in self.ignored.items()}
-            lines += ["", "Not taken for images:", *_table("ending", names)]
+            lines += ["", "Not taken for images:", *_table("ending", names, every)]
         for kind, paths in self.rarer.items():
-            lines += ["", f"Of the rarer kind, {kind}:", *_names(paths)]
-        for group in self.duplicates[:SHOWN]:
-            lines += ["", f"Same pixels, {len(group)} files:", *_names(group)]
-        lines += _more(len(self.duplicates), f"group of copies{ALL}", f"groups of copies{ALL}")
-        for group in self.near[:SHOWN]:
-            lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group)]
-        near = ("group of near-copies", "groups of near-copies")
-        lines += _more(len(self.near), *(f"{words}{ALL}" for words in near))
+            lines += ["", f"Of the rarer kind, {kind}:", *_names(paths, most)]
+        for group in self.duplicates[:most]:
+            lines += ["", f"Same pixels, {len(group)} files:", *_names(group, most)]
+        copies = (f"group of copies{ALL}", f"groups of copies{ALL}")
+        lines += _more(len(self.duplicates), *copies, shown=most)
+        for group in self.near[:most]:
+            lines += ["", f"Nearly the same picture, {len(group)} files:", *_names(group, most)]
+        near = (f"group of near-copies{ALL}", f"groups of near-copies{ALL}")
+        lines += _more(len(self.near), *near, shown=most)
         if self.constant:
-            lines += ["", "One single colour:", *_names(self.constant)]
+            lines += ["", "One single colour:", *_names(self.constant, most)]
         if self.far:
-            lines += ["", "Values far from all others:", *_names(self.far)]
+            lines += ["", "Values far from all others:", *_names(self.far, most)]
         if self.faint:
-            lines += ["", "A sliver of the common scale:", *_names(self.faint)]
+            lines += ["", "A sliver of the common scale:", *_names(self.faint, most)]
         for reason in dict.fromkeys(e.reason for e in self.errors):
             same = [e for e in self.errors if e.reason == reason]
             heading = "Leading nowhere" if reason == "missing" else f"Unreadable, {reason}"
             lines += ["", f"{heading} ({len(same)}):"]
-            lines += _names(f"{e.path}: {e.detail}" for e in same)
+            lines += _names((f"{e.path}: {e.detail}" for e in same), most)
         advice = self.advice() or ("Nothing is amiss.",)
         return "\n".join([*lines, "", *(f"* {sentence}" for sentence in advice)])
 
@@ -366,19 +372,20 @@ def _tally(values: Iterable[T]) -> dict[T, int]:
     return dict(Counter(values).most_common())
 
 
-def _table(name: str, table: Mapping[str, int]) -> list[str]:
-    rows = [f"  {'':8}{key:<14}{n:>7}" for key, n in list(table.items())[:ROWS]]
+def _table(name: str, table: Mapping[str, int], every: bool) -> list[str]:
+    shown = len(table) if every else ROWS
+    rows = [f"  {'':8}{key:<14}{n:>7}" for key, n in list(table.items())[:shown]]
     if rows:
         rows[0] = f"  {name:<8}" + rows[0][10:]
-    return rows + [f"        {line}" for line in _more(len(table), name, shown=ROWS)]
+    return rows + [f"        {line}" for line in _more(len(table), name, shown=shown)]
 
 
-def _names(names: Iterable[object]) -> list[str]:
+def _names(names: Iterable[object], most: int) -> list[str]:
     shown = [f"    {plain(str(name))}" for name in names]
-    return shown[:SHOWN] + _more(len(shown), "file")
+    return shown[:most] + _more(len(shown), "file", shown=most)
 
 
-def _more(n: int, one: str, many: str | None = None, *, shown: int = SHOWN) -> list[str]:
+def _more(n: int, one: str, many: str | None = None, *, shown: int) -> list[str]:
     return [f"  ... and {count(n - shown, f'more {one}', many and f'more {many}')}"] * (n > shown)
 
 

@@ -95,9 +95,9 @@ def _where_all(errors: Sequence[ImageError], listed_in: str | None) -> str:
     if listed_in:
         return f"see {listed_in}"
     if all(error.reason in (*REASONS, "bit_depth") for error in errors):
-        return "'oneclass check --json' names them all"
+        return "'oneclass check --all' names them all"
     if any(error.reason in REASONS for error in errors):
-        return "'oneclass check --json' names those that cannot be read"
+        return "'oneclass check --all' names those that cannot be read"
     return ""
 
 

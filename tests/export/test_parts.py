@@ -110,7 +110,7 @@ def test_scores_of_images_and_patches(dtype: type[np.floating], opset: int, narr
     images, patches = unit_rows((5, 30), seed=5), unit_rows((5, 11, 30), seed=6)
     union, close = Union(coef, offset, narrow=narrow), 3e-7 if narrow else 1e-12
 
-    found, winner = run(lambda g, x: scores.outside(g, x, union), {"x": images}, opset=opset)
+    found, winner = run(lambda g, x: scores.outside(g, x, union)[:2], {"x": images}, opset=opset)
     np.testing.assert_allclose(found, union.image_scores(images), atol=close)
     np.testing.assert_array_equal(winner, union.margins(images).argmax(1))
 
@@ -132,9 +132,7 @@ def test_whitened_positions_are_scored_alike(twice: bool) -> None:
     whitening *= 0.9 / np.linalg.norm(whitening, 2)
     coef = random.normal(size=(5, 14 if twice else 7)).astype(np.float32)
     union = Union(coef, np.full(5, 0.3), 3, True, whitening)
-    found, _ = run(
-        lambda g, rows: scores.outside(g, scores.seen(g, rows, union), union), {"rows": positions}
-    )
+    found, _ = run(lambda g, rows: scores.outside(g, rows, union)[:2], {"rows": positions})
     expected = [union.row_scores(image) for image in positions]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert found[0, 3] == np.float32(0.3)
@@ -149,8 +147,8 @@ def test_an_image_s_own_level_is_taken_off_alike(positions: int) -> None:
     union = Union(coef, np.full(5, 0.3), 3, True, whitening, level.astype(np.float32))
 
     def write(g: Graph, rows: str) -> str:
-        there = scores.seen(g, rows, union)
-        return scores.less_level(g, scores.outside(g, there, union)[0], there, union, positions)
+        distances, _, there = scores.outside(g, rows, union)
+        return scores.less_level(g, distances, there, union, positions)
 
     expected = [union.positions(image) for image in images]
     np.testing.assert_allclose(run(write, {"x": images}), expected, atol=1e-6)

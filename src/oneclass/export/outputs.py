@@ -16,7 +16,6 @@ from oneclass.export.scores import (
     less_level,
     outside,
     p_value,
-    seen,
     terms_map,
     verdict,
     worst_mean,
@@ -34,14 +33,13 @@ def write_outputs(g: Graph, model: FittedModel, rows: Sequence[str]) -> dict[str
     Returns:
         The outputs' names, and the length of their axes behind that of the images.
     """
-    there = seen(g, rows[-1], model.last)
-    distances, winner = outside(g, there, model.last)
+    distances, winner, there = outside(g, rows[-1], model.last)
     if model.last.level is not None:
         _, height, width = model.maps[0]
         distances = less_level(g, distances, there, model.last, height * width)
     score = _of_image(g, distances, model.last)
     if isinstance(model.union, Joined):
-        whole = outside(g, seen(g, rows[0], model.union.whole), model.union.whole)[0]
+        whole = outside(g, rows[0], model.union.whole)[0]
         score = g.op("Add", score, g.op("Mul", whole, np.array(model.union.weight)))
     g.cast(score, np.float32, name="score")
     count = _count(g, rows[-1], score, model.calibration)
@@ -68,8 +66,7 @@ def _count(g: Graph, rows: str, score: str, calibration: Calibration) -> str:
         return at_least_as_odd(g, [score], [normal], calibration.slack)
     by_fold = [normal[calibration.fold == k] for k in np.unique(calibration.fold)]
     scores = [
-        _of_image(g, outside(g, seen(g, rows, sister), sister)[0], sister)
-        for sister in calibration.sisters
+        _of_image(g, outside(g, rows, sister)[0], sister) for sister in calibration.sisters
     ] or [score]
     return at_least_as_odd(g, scores, by_fold, calibration.slack)
 

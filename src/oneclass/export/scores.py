@@ -23,17 +23,19 @@ from oneclass.representations import MapShape
 Floats = NDArray[np.float64]
 
 
-def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
+def outside(g: Graph, rows: str, union: Union) -> tuple[str, str, str]:
     """How far rows lie outside a union of half-spaces, which are kept as they are.
 
     Args:
         g: the graph to write to.
-        rows: (..., c) float32, from `seen`.
+        rows: (..., d) float32.
         union: of half-spaces.
 
     Returns:
-        (...) float64 and (...) int64, the half-space that is nearest.
+        (...) float64, (...) int64, the half-space that is nearest, and (..., c) float32, the rows
+        as half-spaces see them.
     """
+    rows = seen(g, rows, union)
     kind = np.float32 if union.narrow else np.float64
     coef = np.ascontiguousarray(union.coef.T)
     columns = coef if coef.dtype == kind else g.cast(coef, kind)
@@ -41,7 +43,7 @@ def outside(g: Graph, rows: str, union: Union) -> tuple[str, str]:
     margins = g.op("Sub", product, union.offset.astype(kind))
     best, winner = g.ops("TopK", margins, np.array([1]), outputs=2, axis=-1)
     far = g.op("Neg", g.op("Squeeze", best, LAST))
-    return g.cast(far, np.float64), g.op("Squeeze", winner, LAST)
+    return g.cast(far, np.float64), g.op("Squeeze", winner, LAST), rows
 
 
 def less_level(g: Graph, distances: str, rows: str, union: Union, positions: int) -> str:
@@ -50,7 +52,7 @@ def less_level(g: Graph, distances: str, rows: str, union: Union, positions: int
     Args:
         g: the graph to write to.
         distances: from `outside`.
-        rows: (n, p, c) float32, from `seen`.
+        rows: (n, p, c) float32, as half-spaces see them.
         union: with a level.
         positions: p.
     """

@@ -47,6 +47,29 @@ def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_over_another_says_so(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "parts.onnx"
+    assert "before" not in oneclass("export", model, "-o", file).stderr
+    again = oneclass("export", model, "-o", file).stderr
+    assert f"what was in {file} before, an exported model, was replaced." in again
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "right"),
+    [
+        ("onnx", "m.oneclass", "called as a model is. Give a name that ends in .onnx."),
+        ("openvino", "m.onnx", "called as an ONNX file is. Give a name that ends in .xml."),
+        ("web", "m.onnx", "called as an ONNX file is. Give the name of a folder."),
+    ],
+)
+def test_an_export_is_called_as_what_it_is(
+    model: Path, tmp_path: Path, kind: str, name: str, right: str
+) -> None:
+    done = oneclass("export", model, "-o", tmp_path / name, "--format", kind)
+    assert done.returncode == 2
+    assert right in done.stderr
+
+
 @pytest.fixture(scope="module")
 def exported(model: Path) -> Path:
     file = model.with_suffix(".onnx")
@@ -122,7 +145,7 @@ def test_openvinos_form_says_the_same(
     pytest.importorskip("openvino")
     done = oneclass("export", model, "-o", tmp_path / "parts.onnx", "--format", "openvino")
     assert done.returncode == 2
-    assert "end in .xml" in done.stderr
+    assert "Give a name that ends in .xml." in done.stderr
     done = oneclass("export", model, "-o", tmp_path / "parts.xml", "--format", "openvino")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in tmp_path.glob("parts.*")} == {"parts.xml", "parts.bin"}

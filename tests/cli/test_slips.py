@@ -443,7 +443,7 @@ def test_the_demo_names_a_program_that_the_shell_finds(
         (("update", "m.oneclass", "--forget", "good/000.png"), "photo.png"),
         (("report", "m.oneclass", "run", "--without-pictures"), "other.oneclass"),
         (("report", "m.oneclass", "run", "--without-pictures"), "labels.csv"),
-        (("export", "m.oneclass"), "other.oneclass"),
+        (("export", "m.oneclass"), "labels.csv"),
         (("backbone", "import", "net.onnx"), "photo.png"),
     ],
 )

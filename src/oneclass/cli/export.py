@@ -17,7 +17,7 @@ from oneclass.cli.talk.console import (
     say,
     say_errors,
 )
-from oneclass.cli.talk.parameters import Here, OneOf, Size, setting_option
+from oneclass.cli.talk.parameters import Here, OneOf, Size, misnamed, setting_option
 from oneclass.cli.talk.writing import unwritten, written_whole
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
@@ -96,8 +96,8 @@ def export(
     from oneclass.system.files import check_replaces, check_writable, whole_file
 
     place, takes = Path(out), Input(layout.upper(), size, without_resize)
-    if place.suffix.lower() == ".oneclass" and not place.exists():
-        raise InputError(f"-o {out}: that is how a model is called. {_NAMES[kind]}")
+    if wrong := misnamed(out, _ENDINGS[kind]):
+        raise InputError(f"-o {wrong}")
     _check_int8(kind, int8, limit)
     if kind == "web":
         if takes != Input():
@@ -121,7 +121,7 @@ def export(
         check_replaces(place, "OpenVINO model", b"<")
     with if_stopped(lambda: unwritten(place)):
         content = onnx_model(detector, takes)
-    n_bytes, code = len(content), 0
+    n_bytes, code, before = len(content), 0, place.exists()
     if kind == "openvino":
         n_bytes, code = _openvino(place, content, detector, int8, limit)
     else:
@@ -132,17 +132,20 @@ def export(
         if int8:  # which moves more than the tolerance of an exact copy
             words += ["--tolerance", f"{_allowed(limit):g}"]
         say(f"{place}: {n_bytes / 1e6:.1f} MB. To compare: oneclass {as_typed(words)}")
+        _say_replaced(place, before)
         if int8:
             say("Odd images move further than normal ones: there, see whether verdicts differ.")
     return code
 
 
-_NAMES = {
-    "onnx": "Give a name that ends in .onnx.",
-    "openvino": "Give a name that ends in .xml.",
-    "web": "Give the name of a folder.",
-}
-"""What to call what is written, by its format."""
+_ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "web": ""}
+"""How the name of what is written ends, by its format; a page is a folder."""
+
+
+def _say_replaced(place: Path, before: bool) -> None:
+    """Say that an export was written over another; there is no copy, for it can be made again."""
+    if before:
+        say(f"what was in {place} before, an exported model, was replaced.")
 
 
 def _check_int8(kind: str, images: Sequence[str], limit: float | None) -> None:
@@ -200,7 +203,7 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
     from oneclass.backbones.onnx_file import metadata
     from oneclass.detector.files.loading import load
     from oneclass.export.assembly import METADATA_KEY, onnx_model
-    from oneclass.export.web import VERSION, read_runtime, write_page
+    from oneclass.export.web import PAGE, VERSION, read_runtime, write_page
 
     if runtime is None:
         raise InputError(
@@ -211,10 +214,12 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
     with if_stopped(lambda: unwritten(folder)):
         content = onnx_model(load(model, backbone=backbone))
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
+    before = (folder / PAGE[0]).exists()
     with written_whole(folder):
         size = write_page(folder, content, record, files)
     say(
         f"{folder}: {size / 1e6:.1f} MB. Any web server can serve it, such as: "
         f"{as_typed(['python3', '-m', 'http.server', '-d', str(folder)])}"
     )
+    _say_replaced(folder, before)
     return 0

@@ -186,11 +186,12 @@ def misnamed(name: str, ending: str) -> str | None:
 
     Args:
         name: of the file to write.
-        ending: that such a file's name has.
+        ending: that such a file's name has; empty of a folder.
     """
     for other, kind in NAMED.items():
         if name.lower().endswith(other) and other != ending:
-            return f"{name!r} is called as {kind} is. Give a name that ends in {ending}."
+            right = f"a name that ends in {ending}" if ending else "the name of a folder"
+            return f"{name!r} is called as {kind} is. Give {right}."
     return None
 
 

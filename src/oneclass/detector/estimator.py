@@ -141,8 +141,7 @@ class Detector(Facts):
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
-        if few := too_few(self.model.card):
-            warnings.warn(few, UserWarning, stacklevel=2)
+        _warn_of_few(self.model)
         return self
 
     def update(
@@ -180,8 +179,7 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic
         )
-        if few := too_few(self.model.card):
-            warnings.warn(few, UserWarning, stacklevel=2)
+        _warn_of_few(self.model)
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -332,3 +330,9 @@ class Detector(Facts):
             finish, sources, model, asked,
             store=store, stages=stages, traffic=self.traffic, glance=glance, progress=progress,
         )  # fmt: skip
+
+
+def _warn_of_few(model: FittedModel) -> None:
+    """Warn whoever called the caller that the usual rate of false alarms takes more images."""
+    if few := too_few(model.card):
+        warnings.warn(few, UserWarning, stacklevel=3)

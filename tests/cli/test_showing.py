@@ -175,3 +175,18 @@ def test_a_fit_of_both_names_both() -> None:
     assert told.index("learning from whole images") < told.index("learning from patches")
     detector.update(images[:1] // 2, stage=told.append)
     assert told.count("learning from patches") == 2
+
+
+def test_nothing_is_shown_and_no_time_passes_while_somebody_is_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(showing, "BEAT", 0.001)
+    with showing.Bar("update", "image") as show:
+        show.stage("reading images")
+        with show.aside():
+            capsys.readouterr()
+            time.sleep(0.2)
+            assert capsys.readouterr().err == ""
+        assert show.seconds() < 0.2
+        time.sleep(0.02)
+    assert "reading images" in capsys.readouterr().err

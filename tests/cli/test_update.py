@@ -9,6 +9,8 @@ import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
+from oneclass import load
+from oneclass.detector.updating import Update
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 LITTLE = 0.1
@@ -67,3 +69,23 @@ def test_a_folder_without_an_image_stops_an_update(place: Path, words: tuple[str
     done = oneclass("update", "m.oneclass", *words, cwd=place)
     assert done.returncode == 2
     assert "no images in empty" in done.stderr
+
+
+def test_who_is_asked_does_not_wait_for_the_learning(place: Path) -> None:
+    """What the model finds odd is known when the images are read: nothing is learnt before."""
+    stages: list[str] = []
+
+    class NoError(Exception):
+        pass
+
+    def refuse(did: Update) -> None:
+        assert (did.added, len(did.odd), len(did.called)) == (8, 2, 4)
+        assert [folder.path.name for folder in did.folders] == ["bad_parts", "fine"]
+        raise NoError
+
+    detector = load(place / "m.oneclass")
+    before = detector.model
+    with pytest.raises(NoError):
+        detector.update(place / "more", stage=stages.append, before=refuse)
+    assert stages == ["opening the rows that were learnt", "reading images"]
+    assert detector.model is before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,8 +28,6 @@ from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
-    from oneclass.detector.origins import Folder
-    from oneclass.detector.predictions import Prediction
     from oneclass.detector.updating import Update
     from oneclass.images.sources import Sources
 
@@ -64,11 +62,7 @@ def update(
     backbone: str | None,
     yes: bool,
     no_backup: bool,
-    threads: int | None,
-    runtime: str,
-    precision: str,
-    cache: str | None,
-    cluster: str | None,
+    **machine: Any,
 ) -> int:
     """Learn more NORMAL images for a MODEL, or forget some, and calibrate it anew.
 
@@ -88,33 +82,29 @@ def update(
         refuse_absent(sources)
         _refuse_empty(words, sources)
     file = place(out or model)
-    detector = load(
-        model,
-        backbone=backbone,
-        threads=threads,
-        runtime=runtime,
-        precision=precision,
-        cache=cache,
-        cluster=cluster,
-    )
+    detector = load(model, backbone=backbone, **machine)
     check_model_place(file)
-    with if_stopped(lambda: unlearnt(file, cache)), progress("update") as show:
-        did = detector.update(more, forget=fewer, progress=show, stage=show.stage)
+    with if_stopped(lambda: unlearnt(file, machine["cache"])), progress("update") as show:
+
+        def before(did: Update) -> None:
+            with show.aside():
+                for sources in (more, fewer):
+                    say_passed_over(sources)
+                say_errors(did.errors)
+                if did.odd and not yes:
+                    _ask(did, file)
+
+        did = detector.update(more, forget=fewer, progress=show, stage=show.stage, before=before)
         seconds = show.seconds()
-    for sources in (more, fewer):
-        say_passed_over(sources)
-    say_errors(did.errors)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)
     known = f" ({did.known} known already)" if did.known else ""
-    if did.odd and not yes:
-        _ask(did, detector.folders, file)
     changed = bool(did.added or did.forgotten)
     if changed:
         save(detector, file, rows=True, no_backup=no_backup)
     say_folders(detector.folders)
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
-    _say_called(did, detector.folders)
+    _say_called(did)
     if changed:
         say_learnt(detector, file, seconds)
     else:
@@ -129,28 +119,24 @@ def _say_some(lines: Sequence[str]) -> None:
         say(f"  ... and {len(lines) - SHOWN} more")
 
 
-def _say_called(did: Update, folders: Sequence[Folder]) -> None:
+def _say_called(did: Update) -> None:
     """That images were anomalies until now, which is right for false alarms alone."""
     if not did.called:
         return
     say(
         f"note: {len(did.called)} of the {count(did.added, 'image')} added "
         f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
-        f"{plural(len(did.called), 'is', 'are')} normal to it now.{_common(did.called, folders)} "
+        f"{plural(len(did.called), 'is', 'are')} normal to it now.{_common(did)} "
         "Any that has a defect: take it out with --forget."
     )
     _say_some([plain(prediction.path) for prediction in did.called])
 
 
-def _common(called: Sequence[Prediction], folders: Sequence[Folder]) -> str:
-    """That several images lie in one folder, and whether its name speaks of defects; a blank first.
-
-    Args:
-        called: the images.
-        folders: of all that are new.
-    """
+def _common(did: Update) -> str:
+    """Whether all anomalies lie in one folder, and its name speaks of defects; a blank first."""
+    called = did.called
     theirs = {Path(prediction.path).parent for prediction in called}
-    found = [folder for folder in folders if folder.path in theirs]
+    found = [folder for folder in did.folders if folder.path in theirs]
     if len(called) < 2 or len(theirs) > 1 or not found:
         return ""
     marked = ", and its name speaks of defects" if found[0].sounds_bad else ""
@@ -169,7 +155,7 @@ def _refuse_empty(words: Sequence[str], sources: Sources) -> None:
         raise InputError(f"no images in {', '.join(words)}. Give files, or folders that hold some.")
 
 
-def _ask(did: Update, folders: Sequence[Folder], file: Path) -> None:
+def _ask(did: Update, file: Path) -> None:
     """Ask whether images that look like no normal one are to be learnt as normal.
 
     Raises:
@@ -189,7 +175,7 @@ def _ask(did: Update, folders: Sequence[Folder], file: Path) -> None:
             f"these, and {len(rest)} more, less odd:"
         )
         _say_some(rest)
-    if common := _common(did.called, folders):
+    if common := _common(did):
         say(common.strip())
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):
         return

@@ -151,6 +151,7 @@ class Detector(Facts):
         forget: Images | Sources = (),
         progress: Progress | None = None,
         stage: Stage | None = None,
+        before: Callable[[Update], object] | None = None,
     ) -> Update:
         """Learn more normal images, or forget some; the old ones are not looked at again.
 
@@ -163,6 +164,8 @@ class Detector(Facts):
             forget: the same, for images to be found again by their pixels.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted.
+            before: called with what is to be done once all images are read and nothing is learnt
+                yet, which takes longer; what it raises ends the update, and nothing has changed.
 
         Warns:
             UserWarning: as `fit` does.
@@ -177,7 +180,7 @@ class Detector(Facts):
             stage("opening the rows that were learnt")
         state = state.with_rows()
         self._state, did, self._store = update(
-            self.settings, state, images, forget, progress, stage, self.traffic
+            self.settings, state, images, forget, progress, stage, self.traffic, before
         )
         _warn_of_few(self.model)
         return did

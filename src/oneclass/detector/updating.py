@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Update:
         odd: of the images added, those that the model before found far odder than any that it had
             learnt, the oddest first. Are they normal?
         called: of the images added, those that the model before called anomalies, in their order.
+        folders: where the images added came from; of arrays nothing.
     """
 
     added: int
@@ -49,6 +50,7 @@ class Update:
     errors: tuple[ImageError, ...]
     odd: tuple[Prediction, ...] = ()
     called: tuple[Prediction, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
 
 def update(
@@ -59,6 +61,7 @@ def update(
     progress: Progress | None,
     stage: Stage | None,
     traffic: list[Traffic],
+    before: Callable[[Update], object] | None = None,
 ) -> tuple[State, Update, RowStore | None]:
     """Learn more normal images, or forget some; arguments and errors as for `Detector.update`.
 
@@ -83,6 +86,11 @@ def update(
             training, more, model, workers=workers, progress=progress, store=store
         )
     learnt, new = model, list(judged.values())
+    called = tuple(prediction for prediction in new if prediction.is_anomaly)
+    all_errors, folders = (*errors, *unknown), _folders(more, new)
+    did = Update(len(new), known, forgotten, all_errors, far_odder(new, model), called, folders)
+    if before:
+        before(did)
     alike: tuple[tuple[str, ...], ...] = ()
     if new or forgotten:
         start = None
@@ -92,9 +100,6 @@ def update(
             training, model.representation, model.scale, asked, start=start, stage=begin
         )
         alike = _near_copies(judged, training, pictures)
-    called = tuple(prediction for prediction in new if prediction.is_anomaly)
-    odd = far_odder(new, model)
-    did = Update(len(new), known, forgotten, (*errors, *unknown), odd, called)
     after = State(
         learnt,
         training,
@@ -102,7 +107,7 @@ def update(
         None,
         errors=did.errors,
         ignored=more.ignored,
-        folders=_folders(more, new),
+        folders=folders,
         near_copies=alike,
     )
     return after, did, store

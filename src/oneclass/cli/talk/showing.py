@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -58,6 +59,17 @@ class Shown(ABC):
     def seconds(self) -> float:
         """Since it began."""
         return time.monotonic() - self.began
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While somebody is asked something, show nothing, and let no time pass."""
+        with self.lock:
+            self.end()
+            since = time.monotonic()
+            try:
+                yield
+            finally:
+                self.began += time.monotonic() - since
 
     def clear(self) -> None:
         """Make room for a line that is printed meanwhile."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import click
 import pytest
@@ -647,3 +648,10 @@ def test_an_empty_folder_beside_others_and_a_file_named_twice_are_told(tmp_path:
     assert f"given more than once, and counted once: {one}.\n" in done.stderr
     assert "no image in empty.\n" in done.stderr
     assert " among 1 image" in done.stderr
+
+
+@pytest.mark.linux
+def test_a_model_is_found_by_both_spellings_of_a_letter(place: Path) -> None:
+    content = (place / "m.oneclass").read_bytes()
+    (place / normalize("NFD", "größe.oneclass")).write_bytes(content)
+    assert load(place / normalize("NFC", "größe.oneclass")).digest == content[-32:].hex()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -343,13 +344,26 @@ def test_what_to_do_about_an_entry_that_leads_nowhere(
 @pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
 def test_two_spellings_of_one_letter_are_one_name(tmp_path: Path, on_disk: str) -> None:
     """macOS takes an ü apart into two characters; lists made elsewhere do not."""
-    from unicodedata import normalize
-
     touch(tmp_path, normalize(on_disk, "prüf/stück.png"))
     for form in ("NFC", "NFD"):
         (tmp_path / "list.txt").write_text(normalize(form, "prüf/stück.png"))
         found = names(tmp_path, tmp_path / "list.txt", tmp_path / normalize(form, "prüf"))
         assert found == [normalize(on_disk, "prüf/stück.png")]
+        assert names(tmp_path, tmp_path / normalize(form, "prüf/st?ck*.png".replace("?", "ü"))) == [
+            normalize(on_disk, "prüf/stück.png")
+        ]
+
+
+@pytest.mark.linux
+def test_each_folder_on_the_way_may_be_spelt_in_its_own_way(tmp_path: Path) -> None:
+    """As where a Mac's pictures are copied into a folder that was made elsewhere."""
+    there = f"{normalize('NFC', 'prüf')}/{normalize('NFD', 'größe')}/{normalize('NFC', 'ü.png')}"
+    touch(tmp_path, there)
+    for form in ("NFC", "NFD"):
+        assert names(tmp_path, tmp_path / normalize(form, "prüf/größe/ü.png")) == [there]
+        assert names(tmp_path, tmp_path / normalize(form, "prüf/größe")) == [there]
+    (error,) = expand([tmp_path / "prüf/grüße/ü.png"]).errors
+    assert error.reason == "missing"
 
 
 def test_lists_with_the_line_ends_of_old_macs(tmp_path: Path) -> None:

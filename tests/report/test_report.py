@@ -367,6 +367,18 @@ class TestLabels:
         assert list(truth.values()) == [False, True, False, True]
         assert truth.unmatched == ()
 
+    def test_a_folder_and_a_kind_may_be_spelt_in_two_ways(self, tmp_path: Path) -> None:
+        paths = [normalize("NFD", f"prüf/{name}/a.png") for name in ("größe", "gut")]
+        found = [Prediction(str(tmp_path / path), 0.0, 0.5, False) for path in paths]
+        for given in ("prüf/größe", str(tmp_path / "prüf/größe")):
+            truth = labels.from_folders(found, [normalize("NFC", given)], tmp_path)
+            assert list(truth.values()) == [False, True]
+        words = [normalize(form, "Löcher") for form in ("NFC", "NFD")]
+        rows = [f"{path},{word}" for path, word in zip(paths, words, strict=True)]
+        (tmp_path / "labels.csv").write_text("path,label\n" + "\n".join(rows))
+        kinds = labels.from_csv(found, tmp_path / "labels.csv").kinds
+        assert set(kinds.values()) == {normalize("NFC", "löcher")}
+
     def test_two_files_that_differ_in_spelling_alone_stay_two(self, tmp_path: Path) -> None:
         both = [normalize(form, "ü.png") for form in ("NFC", "NFD")]
         found = [Prediction(str(tmp_path / name), 0.0, 0.5, False) for name in both]

@@ -29,7 +29,7 @@ from oneclass.images.inside import (
     not_drawn,
     remote_names,
 )
-from oneclass.system.names import as_spelt_here, natural_key, near_path
+from oneclass.system.names import as_spelt_here, natural_key, near_path, spellings
 from oneclass.system.paths import Paths
 from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
@@ -271,7 +271,8 @@ class _Walk:
         # The standard library follows links in circles under **, so that part is walked here.
         root = (start or ".") if stars else pattern
         self._met_links = True  # one file may be matched in several ways
-        hits = glob.glob(root, recursive=False)  # noqa: PTH207 -- patterns may be absolute
+        ways = (glob.glob(one, recursive=False) for one in spellings(root))  # noqa: PTH207 -- patterns may be absolute
+        hits = next(filter(None, ways), [])
         count = 0
         for hit in sorted(map(Path, hits), key=natural_key):
             files = self._files(hit) if hit.is_dir() else [(str(hit.parent), hit.name)]

@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from unicodedata import normalize
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.system.names import near_path
+from oneclass.system.names import as_spelt_here, near_path
 from oneclass.system.texts import read_table, same_name, why
 
 NORMAL, ANOMALY = "normal", "anomaly"
@@ -109,20 +110,24 @@ def from_folders(
 
 def _within(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
     """The paths that lie in a folder, which is seen from here or from where they were scored."""
-    places = [Path(place) for place in _places(given, base)]
+    places = [Path(same_name(place)) for place in _places(given, base)]
     return [
         p.path
         for p in predictions
-        if any(Path(real).is_relative_to(q) for real in _places(p.path, base) for q in places)
+        if any(
+            Path(same_name(real)).is_relative_to(q)
+            for real in _places(p.path, base)
+            for q in places
+        )
     ]
 
 
 def _called(given: str, predictions: Sequence[Prediction]) -> list[str]:
     """The paths of which one folder, or several in a row, have this name."""
-    name = Path(given).parts
+    name = Path(same_name(given)).parts
     found = []
     for prediction in predictions:
-        folders = Path(prediction.path).parts[:-1]
+        folders = Path(same_name(prediction.path)).parts[:-1]
         starts = range(len(folders) - len(name) + 1)
         if any(folders[i : i + len(name)] == name for i in starts if name):
             found.append(prediction.path)
@@ -187,7 +192,7 @@ def _table(file: Path, base: Path) -> Path:
     Raises:
         InputError: in neither place.
     """
-    places = [file, base / file]
+    places = [as_spelt_here(file), as_spelt_here(base / file)]
     for place in places:
         if place.exists():
             return place
@@ -233,7 +238,7 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
         )
     for number, row in rows:
         try:
-            yield number, row["path"], _meant(row[found[0]].strip().lower())
+            yield number, row["path"], _meant(normalize("NFC", row[found[0]].strip().lower()))
         except ValueError as problem:
             raise InputError(f"labels {file}, line {number}: {problem}") from problem
 

@@ -59,11 +59,24 @@ def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
 
 
 def as_spelt_here(path: Path) -> Path:
-    """The path as it is; if there is none, one that reads the same: ü may be two characters."""
-    if os.path.lexists(path):
+    """The path as it is; if there is none, one that reads the same: ü may be two characters.
+
+    Each folder on the way may be spelt in its own way.
+    """
+    if str(path).isascii() or os.path.lexists(path):
         return path
-    others = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
-    return next((other for other in others if os.path.lexists(other)), path)
+    found = Path(path.anchor)
+    for part in path.parts[len(found.parts) :]:
+        there = next((one for s in spellings(part) if os.path.lexists(one := found / s)), None)
+        if there is None:
+            return path
+        found = there
+    return found
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """A text as it is, and with each letter as one character, and with its accents apart."""
+    return (text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD")))
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -13,7 +13,8 @@ from oneclass.detector.model import FittedModel
 from oneclass.errors import ModelFileError, OneclassError
 from oneclass.images.scale import PixelScale
 from oneclass.representations import from_record
-from oneclass.system.places import place
+from oneclass.system.names import as_spelt_here
+from oneclass.system.places import Remote, place
 
 
 def load(
@@ -55,6 +56,7 @@ def load(
             is not the one that it was fitted with.
     """
     file = place(file)
+    file = file if isinstance(file, Remote) else as_spelt_here(file)
     card, arrays, digest = modelfile.read(file)
     try:
         network = open_recorded(card["representation"].get("backbone"), file, backbone)

@@ -41,6 +41,15 @@ def test_a_folder_without_an_image_stops_a_script(tmp_path: Path, form: tuple[st
             assert json.loads(done.stdout)["images"] == (3 if "good" in folders else 0)
 
 
+def test_a_fit_of_few_images_says_how_far_the_rate_may_lie_from_the_mean(tmp_path: Path) -> None:
+    for n, few in ((40, True), (110, False)):
+        write_images(tmp_path / f"good{n}", stripes(n, seed=1))
+        done = oneclass("fit", f"good{n}", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+        told = "this very model may well call anything between 0 and 12 of 100 normal images"
+        assert (told in done.stderr) == few
+        assert (told in oneclass("info", "m.oneclass", cwd=tmp_path).stdout) == few
+
+
 def multiplied(folder: Path, n: int, copies: int) -> None:
     """`n` pictures with so many brightened copies each: 03_1.png is one of 03_0.png."""
     for number, image in enumerate(stripes(n, seed=1)):

@@ -22,7 +22,7 @@ from oneclass.conformal.calibration import (
     check_rate,
     make_plan,
 )
-from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound
+from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound, spread
 from oneclass.errors import InputError
 
 
@@ -112,6 +112,22 @@ def test_rounding_does_not_make_a_normal_image_odd() -> None:
 def test_the_bound_of_one_models_own_rate_is_the_beta_quantile(n: int, rate: float) -> None:
     k = int(rate * (n + 1) + 1e-9)
     assert own_rate_bound(n, rate) == pytest.approx(beta.ppf(0.95, k, n + 1 - k), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "told"),
+    [(40, 0.05, "0 and 12 of 100"), (90, 0.05, "1 and 9 of 100"), (90, 0.2, "13 and 27 of 100")],
+)
+def test_few_images_leave_a_models_own_rate_open(n: int, rate: float, told: str) -> None:
+    k = int(rate * (n + 1) + 1e-9)
+    low, high = 100 * beta.ppf([0.05, 0.95], k, n + 1 - k)
+    assert told == f"{int(low)} and {int(np.ceil(high))} of 100"
+    card = {"false_alarms": rate, "calibration": guarantee("parts", n, rate)}
+    assert f"between {told} normal images anomalies" in str(spread(card))
+    many = {"false_alarms": rate, "calibration": guarantee("parts", 100, rate)}
+    assert spread(many) is None
+    older = {"false_alarms": rate, "calibration": guarantee("cross", n, rate)}
+    assert spread(older) is None
 
 
 def test_a_splits_own_rate_exceeds_its_bound_once_in_twenty() -> None:

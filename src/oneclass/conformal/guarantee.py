@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, lgamma, log, log1p
+from math import ceil, exp, floor, lgamma, log, log1p
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from oneclass.system.names import count, percent, percent_up
 CONFIDENCE = 0.95
 HELD_OUT = "(each judged by a part of the model that had not learnt it)"
 """What a held-out image is, where one is first met."""
+FEW = 100
+"""Held-out images; from so many on a model's own rate is near the promised one."""
 FOLDS = 5
 """Of models with sister models."""
 
@@ -122,8 +124,42 @@ def cross_bound(n: int, rate: float, parts: int = PARTS) -> float:
     return min(1.0, 2 * rate + min(2 * (1 - 1 / k) / (n / k + 1), (1 - k / n) / (k + 1)))
 
 
+def spread(card: Mapping[str, Any]) -> str | None:
+    """A sentence on how far a model's own rate may lie from the promised one, where images are few.
+
+    The promise is a mean over models made like this one. Nine in ten splits lie between the two
+    bounds; of parts that is about so.
+
+    Args:
+        card: of a model.
+
+    Returns:
+        The sentence; None where there are `FEW` held-out images or more, or none of a kind that it
+        is known of.
+    """
+    n, rate = card["calibration"]["n_held_out"], card["false_alarms"]
+    if n >= FEW or threshold_rank(n, rate) < 1 or card["calibration"]["method"] == "cross":
+        return None
+    low, high = (100 * own_rate(n, rate, share) for share in (1 - CONFIDENCE, CONFIDENCE))
+    return (
+        f"That is a mean: with so few images ({n} held out) this very model may well call anything "
+        f"between {floor(low)} and {ceil(high)} of 100 normal images anomalies. More normal images "
+        "narrow that."
+    )
+
+
 def own_rate_bound(n: int, rate: float) -> float:
-    """The rate that a split model exceeds with a chance of 1 - `CONFIDENCE` only.
+    """The rate that a split model exceeds with a chance of 1 - `CONFIDENCE` only."""
+    return own_rate(n, rate, CONFIDENCE)
+
+
+def own_rate(n: int, rate: float, share: float) -> float:
+    """The rate that this share of split models do not exceed.
+
+    Args:
+        n: held-out images.
+        rate: promised.
+        share: of models, in (0, 1).
 
     With k = floor(rate (n + 1)), the model's own rate is at most a Beta(k, n + 1 - k) variable
     (Vovk, "Conditional validity of inductive conformal predictors", 2012), whose distribution
@@ -133,7 +169,7 @@ def own_rate_bound(n: int, rate: float) -> float:
     low, high = 0.0, 1.0
     while high - low > 1e-9:
         middle = (low + high) / 2
-        if _at_least(k, n, middle) < CONFIDENCE:
+        if _at_least(k, n, middle) < share:
             low = middle
         else:
             high = middle

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oneclass.conformal.guarantee import spread
 from oneclass.detector.files.information import learnt_from
 from oneclass.detector.predictions import Prediction, told_learnt
 from oneclass.report.agreement import Agreement
@@ -70,9 +71,10 @@ class Head:
             )
         if n == 1:
             return f"{learnt} {rate} of normal images are called anomalies all the same."
+        told = f" {told}" if (told := spread(self.card)) else ""
         return (
             f"{learnt} If all {n:,} were normal, about {_count(self.rate * n)} would be called "
-            f"anomalies all the same: about {rate} of normal images are."
+            f"anomalies all the same: about {rate} of normal images are.{told}"
         )
 
     def figures(self) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from oneclass.conformal.guarantee import HELD_OUT
+from oneclass.conformal.guarantee import HELD_OUT, spread
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
@@ -43,6 +43,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
             f"no rate below {percent_up(calibration['lowest_false_alarms'])}",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),
+        *([("Its own rate", told)] if (told := spread(card)) else []),
         ("Proven", calibration["guarantee"]),
         ("Seed", str(fit["seed"])),
         ("Made by", f"oneclass {card['oneclass']}"),

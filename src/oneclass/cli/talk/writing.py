@@ -96,6 +96,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
 def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     """Tell what a model file holds, how long that took, and what its verdicts are worth."""
+    from oneclass.conformal.guarantee import spread
     from oneclass.detector.files.information import looks_at
 
     card = detector.card
@@ -111,6 +112,8 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     if detector.why:
         say(detector.why)
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
+    if told := spread(card):
+        say(told)
     say_rests_on_one(detector)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
 from oneclass.conformal.calibration import Calibration
-from oneclass.conformal.guarantee import HELD_OUT
+from oneclass.conformal.guarantee import HELD_OUT, spread
 from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
@@ -257,6 +257,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         f"It has learnt {learnt_from(card)}, {_depth(card['pixel_scale']['depth'])}.",
         looks_at(card),
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
+        spread(card) or "",
         places,
         f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
         f"{HELD_OUT} {plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",

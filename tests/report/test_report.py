@@ -64,6 +64,26 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     assert sum(tag == "svg" for tag, _ in page.tags) == 2
 
 
+@pytest.mark.parametrize(
+    ("n_odd", "n_said", "headline"),
+    [
+        (4, 0, "4 of 9 images are anomalies"),
+        (4, 3, "4 of 9 images were called anomalies; people reviewed 3 of these"),
+        (4, 4, "4 of 9 images were called anomalies; people reviewed all of them"),
+        (1, 1, "1 of 9 images was called an anomaly; people reviewed it"),
+    ],
+)
+def test_a_verdict_that_people_reviewed_is_no_fact_of_the_headline(
+    tmp_path: Path, model: Path, n_odd: int, n_said: int, headline: str
+) -> None:
+    """What was reviewed may be a false alarm."""
+    found = [Prediction(f"{i}.png", 0.1, 0.01 if i < n_odd else 0.5, i < n_odd) for i in range(9)]
+    run = recorded(load(model), tmp_path, found)
+    said = {f"{i}.png": "false alarm" for i in range(n_said)} | {"8.png": "really odd"}
+    page = page_of(model, run, reviews=said, pictures=False)
+    assert headline in page.texts
+
+
 def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
     images = stripes(30, seed=1)
     detector = Detector(backbone="greyscale").fit(np.concatenate([images, images[:2]]))

@@ -52,8 +52,17 @@ class Head:
         if not odd and not unclear:
             text = f"All {n:,} images look normal"
             return f"{text} to a model that learnt from them" if learnt == n else text
-        text = f"{odd:,} of {n:,} images {plural(odd, 'is an anomaly', 'are anomalies')}"
-        return f"{text}, {unclear:,} {plural(unclear, 'is', 'are')} unclear" if unclear else text
+        reviewed = sum(p.is_anomaly and p.path in self.said for p in predictions)
+        are = plural(odd, "is an anomaly", "are anomalies")
+        if reviewed:  # and may have been found to be none
+            are = plural(odd, "was called an anomaly", "were called anomalies")
+        text = f"{odd:,} of {n:,} images {are}"
+        if unclear:
+            text += f", {unclear:,} {plural(unclear, 'is', 'are')} unclear"
+        if reviewed:
+            some = f"{reviewed:,} of these" if reviewed < odd else plural(odd, "it", "all of them")
+            text += f"; people reviewed {some}"
+        return text
 
     def lead(self) -> str:
         """What the verdicts are worth."""

@@ -208,6 +208,8 @@ def test_an_update_names_what_it_does_from_the_beginning(tmp_path: Path) -> None
         *range(1, 5),
         "looking for near-copies",
         "learning from whole images",
+        *(f"learning from whole images, part {n} of 2" for n in (1, 2)),
+        *(f"measuring how odd normal images are, part {n} of 2" for n in (1, 2)),
         "measuring how odd normal images are",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 
@@ -162,9 +163,39 @@ def test_a_fit_tells_what_it_does_after_the_last_image() -> None:
     assert told[last + 1 :] == [
         "looking for near-copies",
         "learning from whole images",
+        *(f"learning from whole images, part {n} of 2" for n in (1, 2)),
+        *(f"measuring how odd normal images are, part {n} of 2" for n in (1, 2)),
         "measuring how odd normal images are",
         "comparing folders",
     ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_of_steps_that_are_counted_the_time_left_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = showing.Steps()
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    for name, now, left in (
+        ("learning, part 1 of 10", 10.0, ""),
+        ("learning, part 2 of 10", 40.0, ", about 3 min 30 s left"),
+        ("learning, part 4 of 10", 70.0, ", about 1 min 50 s left"),
+        ("measuring, part 1 of 10", 100.0, ""),
+        ("learning, part 5 of 10", 100.0, ""),  # another time, from another beginning
+        ("learning", 100.0, ""),
+    ):
+        steps.begin(name, now)
+        assert steps.left() == left, name
+    monkeypatch.undo()
+    monkeypatch.setattr(showing, "BEAT", 0.02)
+    monkeypatch.setattr(showing, "FIRST_LINE", 0.1)
+    with progress("fit") as show:
+        show.stage("learning, part 1 of 9")
+        time.sleep(0.6)
+        show.stage("learning, part 2 of 9")
+        time.sleep(0.6)
+    told = capsys.readouterr().err
+    assert re.search(r"fit: learning, part 2 of 9 for 0 s, about [34] s left, [01] s so far", told)
 
 
 def test_a_fit_of_both_names_both() -> None:
@@ -175,6 +206,7 @@ def test_a_fit_of_both_names_both() -> None:
     assert told.index("learning from whole images") < told.index("learning from patches")
     detector.update(images[:1] // 2, stage=told.append)
     assert told.count("learning from patches") == 2
+    assert "learning from patches, part 6 of 6" in told
 
 
 def test_nothing_is_shown_and_no_time_passes_while_somebody_is_asked(

@@ -197,8 +197,10 @@ def test_learning_says_what_it_does_where_nothing_is_counted(
     ended = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert (ended["state"], ended["error"], ended["stage"]) == ("done", None, None)
     assert {"learning from patches", "writing the model"} <= set(shown)
+    assert "learning from patches, part 10 of 10" in shown
     for said, part in shown.items():
-        assert words.STAGES.get(said, said).capitalize() in part
+        what, comma, rest = said.partition(", part ")
+        assert (words.STAGES.get(what, what) + comma + rest).capitalize() in part
         assert "value=" not in part.partition("<progress")[2].partition(">")[0]
 
 

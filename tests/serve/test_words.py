@@ -23,7 +23,7 @@ from oneclass.serve.work import drawing
 from serving import RAW, Place, another, filled_set
 
 DOCS = Path(__file__).parents[2] / "docs"
-DETECTOR = Path(__file__).parents[2] / "src/oneclass/detector"
+SOURCE = Path(__file__).parents[2] / "src/oneclass"
 
 
 def test_a_report_is_offered_where_it_can_be_written(
@@ -171,7 +171,8 @@ def test_a_chance_says_what_its_percent_say() -> None:
 
 def test_what_jobs_call_their_stages_is_what_the_pages_know() -> None:
     """Else a page would show the words of those who know how learning is done."""
-    source = "".join(file.read_text(encoding="utf-8") for file in DETECTOR.glob("*.py"))
+    files = [file for room in ("conformal", "detector") for file in (SOURCE / room).glob("*.py")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
     for stage in words.STAGES:
         assert f'"{stage}"' in source
 

@@ -16,7 +16,7 @@ that of CV+ (Barber, Candès, Ramdas and Tibshirani, "Predictive inference with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -38,7 +38,11 @@ from oneclass.errors import InputError
 from oneclass.rows import ArrayRows, RowSource, as_source, map_blocks
 from oneclass.svm import Halfspaces, fit_halfspaces
 from oneclass.system.names import count, percent, percent_up
+from oneclass.system.stages import part_of, silent
 
+PATCHES, WHOLES = "learning from patches", "learning from whole images"
+MEASURING = "measuring how odd normal images are"
+"""What a fit does, in words."""
 MOST_PATCHES = 50_000
 NEAR, OF_WHOLE = 0.07, 0.5
 FEWEST_JUDGED = 45
@@ -162,6 +166,7 @@ def fit_union(
     whitened: bool = False,
     scored: RowSource | None = None,
     start: NDArray[np.floating[Any]] | None = None,
+    stage: Callable[[str], None] = silent,
 ) -> FittedUnion:
     """Fit half-spaces to the parts, and score every image by those that have not seen it.
 
@@ -178,6 +183,8 @@ def fit_union(
         scored: (m, d) or (m, p, d) of the first m images, with all positions: these get a held-out
             score; None where they are `rows`.
         start: (1, d) the half-space of an earlier fit to similar rows, to begin from.
+        stage: called with a few words where a part is begun, such as "learning from patches, part 3
+            of 10".
 
     Raises:
         InputError: no boundary can be drawn around a part.
@@ -190,7 +197,9 @@ def fit_union(
     if whitening is not None or (start is not None and start.shape[1] != rows.n_columns):
         start = None  # of a fit that saw rows otherwise
     fits = []
-    for name, some in zip(names, samples, strict=True):
+    learning = PATCHES if len(rows.shape) == 3 else WHOLES
+    for number, (name, some) in enumerate(zip(names, samples, strict=True), 1):
+        stage(part_of(learning, number, len(names)))
         share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
         k = min(max(1, round(n_halfspaces * share)), some.n_rows)
         fits.append(
@@ -215,7 +224,7 @@ def fit_union(
         images = (scored.take([one])[0] for one in few)
         union = with_level(union, union.only(part == names[0]), images)
         judged = np.where(folds == spared, -1, folds)
-    held_out, peaks = _held_out(union, part, scored, judged)
+    held_out, peaks = _held_out(union, part, scored, judged, stage)
     gap = max(float(fit.dual_gap.max()) for fit in fits)
     return FittedUnion(union, part, folds, held_out, peaks, gap, _unsolved(fits))
 
@@ -278,11 +287,17 @@ def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union
 
 
 def _held_out(
-    union: Union, part: NDArray[np.int64], rows: RowSource, folds: NDArray[np.int64]
+    union: Union,
+    part: NDArray[np.int64],
+    rows: RowSource,
+    folds: NDArray[np.int64],
+    stage: Callable[[str], None],
 ) -> tuple[Floats, Floats]:
     scores, peaks = np.full(len(folds), np.nan), np.full(len(folds), np.nan)
     folds = folds[: rows.n_rows]
-    for fold in np.unique(folds[folds >= 0]):
+    held = np.unique(folds[folds >= 0])
+    for number, fold in enumerate(held, 1):
+        stage(part_of(MEASURING, number, len(held)))
         members = np.flatnonzero(folds == fold)
         judge = union.only(part != fold)
         if len(rows.shape) == 2:

@@ -17,7 +17,7 @@ from oneclass.detector.collecting import (
 )
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.training_rows import TrainingRows, rows_file
-from oneclass.detector.learning import learn, silent
+from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
@@ -29,6 +29,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
 from oneclass.system.files import check_replaces
+from oneclass.system.stages import silent
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from oneclass import __version__
 from oneclass.conformal.calibration import Calibration, Plan, make_plan, one_of_each
 from oneclass.conformal.guarantee import guarantee, too_few
 from oneclass.conformal.parts import (
+    MEASURING,
+    PATCHES,
+    WHOLES,
     FittedUnion,
     can_whiten,
     deal,
@@ -33,14 +36,11 @@ from oneclass.representations import Representation, WholeAndPatches
 from oneclass.rows.near_copies import near_copies
 from oneclass.rows.samples import Views
 from oneclass.system.names import count
+from oneclass.system.stages import silent
 
 ALIKE, FEW = 1e-6, 10
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-
-def silent(stage: str) -> None:
-    """For those who do not want to hear what a fit is doing."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _fit_one(
     start: NDArray[np.floating] | None = None,
 ) -> _Learnt:
     positions = views.learnt.shape[1] if representation.n_worst else None
-    stage("learning from patches" if positions else "learning from whole images")
+    stage(PATCHES if positions else WHOLES)
     fitted = fit_union(
         views.learnt,
         folds,
@@ -192,8 +192,9 @@ def _fit_one(
         n_worst=representation.n_worst,
         whitened=whitened,
         start=start,
+        stage=stage,
     )
-    stage("measuring how odd normal images are")
+    stage(MEASURING)
     heat = learn_heat(views.learnt, fitted, representation, pictures)
     return _Learnt(fitted.union, fitted.held_out, heat, (fitted,))
 
@@ -209,7 +210,7 @@ def _fit_both(
 ) -> _Learnt:
     """Whole images and patches, each by itself; then their scores on one scale, added."""
     assert views.as_a_whole is not None, "the layout says so"
-    stage("learning from whole images")
+    stage(WHOLES)
     whole = fit_union(
         views.as_a_whole.read_once(),
         folds,
@@ -217,6 +218,7 @@ def _fit_both(
         n_halfspaces=choose_n_halfspaces(None, _n_learnt(folds)),
         seed=asked.seed,
         one_scale=True,
+        stage=stage,
     )
     patches = _fit_one(views, folds, pictures, asked, stage, representation.patches, whitened)
     weight = weight_of_whole(whole, patches.fits[0])

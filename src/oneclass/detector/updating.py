@@ -14,7 +14,7 @@ from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.union import Union
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
-from oneclass.detector.learning import learn, silent
+from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, by_name, near_copies
 from oneclass.detector.predictions import Prediction
@@ -25,6 +25,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
+from oneclass.system.stages import silent
 
 NOT_LEARNT = "not_learnt"
 

@@ -38,3 +38,12 @@ class Stages:
         """Add a time that was measured elsewhere."""
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+def silent(stage: str) -> None:
+    """For those who do not want to hear what a fit is doing."""
+
+
+def part_of(doing: str, number: int, parts: int) -> str:
+    """`learning from patches, part 3 of 10`; where there is one part, what is done alone."""
+    return f"{doing}, part {number} of {parts}" if parts > 1 else doing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ BEAT = 0.5
 FIRST_LINE, MOST_BETWEEN = 10.0, 60.0
 """Seconds; each silence is as long as all before it, at most `MOST_BETWEEN`."""
 FINISHING = "finishing"
+STEP = re.compile(r"(.+) (\d+) of (\d+)")
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -36,6 +38,7 @@ class Shown(ABC):
         self.label = ""
         self.done, self.total, self.note = 0, 0, ""
         self.began = self.since = time.monotonic()
+        self._steps = Steps()
         self.lock, self._over = Lock(), Event()
         self._thread = Thread(target=self._beat, name="progress", daemon=True)
 
@@ -54,6 +57,7 @@ class Shown(ABC):
         with self.lock:
             self.doing, self.since = name, time.monotonic()
             self.label = f"{name}, "
+            self._steps.begin(name, self.since)
             self.moved()
 
     def seconds(self) -> float:
@@ -104,6 +108,34 @@ class Shown(ABC):
         """Take away what is shown: something else comes now, or nothing more."""
 
 
+class Steps:
+    """From stages such as `learning, part 3 of 10`: how long those that are left will take."""
+
+    def __init__(self) -> None:
+        self._of, self._first, self._began = "", 0, 0.0
+        self._end: float | None = None
+
+    def begin(self, name: str, now: float) -> None:
+        """A stage begins at a time; what has no number has no end."""
+        self._end = None
+        step = STEP.fullmatch(name)
+        if step is None:
+            self._of = ""
+            return
+        number, total = int(step[2]), int(step[3])
+        if step[1] != self._of:
+            self._of, self._first, self._began = step[1], number, now
+        elif number > self._first:
+            each = (now - self._began) / (number - self._first)
+            self._end = now + each * (total - number + 1)
+
+    def left(self) -> str:
+        """`, about 12 s left`, or nothing where nobody knows yet."""
+        if self._end is None or (seconds := self._end - time.monotonic()) < 1:
+            return ""
+        return f", about {duration(seconds)} left"
+
+
 class Lines(Shown):
     """A line now and then, for pipes and logs: how far it is, and how long that has taken."""
 
@@ -125,7 +157,8 @@ class Lines(Shown):
         """What would be printed after so many seconds."""
         if self.doing is not None:
             own = time.monotonic() - self.since
-            return f"{self.what}: {self.doing} for {duration(own)}, {duration(age)} so far"
+            left = self._steps.left()
+            return f"{self.what}: {self.doing} for {duration(own)}{left}, {duration(age)} so far"
         counted = amount(self.done, self.unit)
         if self.total:
             counted += f" of {amount(self.total, self.unit)}"
@@ -176,7 +209,8 @@ class Bar(Shown):
         self._write("")
 
     def _text(self) -> str:
-        return f"{self.what}: {self.doing}, {duration(time.monotonic() - self.since)}"
+        age = duration(time.monotonic() - self.since)
+        return f"{self.what}: {self.doing}, {age}{self._steps.left()}"
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -156,7 +156,8 @@ def doing(job: Mapping[str, Any]) -> str:
     """
     done, total, passed = job["done"], job["total"], time.time() - job["started"]
     if not counted(job):
-        stage = STAGES.get(job["stage"], job["stage"]) or (
+        what, comma, part = (job["stage"] or "").partition(", part ")
+        stage = STAGES.get(what, what) + comma + part or (
             "looking at what was seen" if total else "starting"
         )
         return f"{stage.capitalize()}, {span(passed)} so far"

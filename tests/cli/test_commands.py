@@ -351,7 +351,8 @@ def test_interrupted_scoring_takes_no_larger_nor_whole_run_away(
     place: Path, tmp_path: Path, record: str
 ) -> None:
     (tmp_path / "run").mkdir()
-    before = {"run.json": record, "predictions.csv": "all of them"}
+    header = "path,score,p_value,is_anomaly\n"
+    before = {"run.json": record, "predictions.csv": f"{header}all of them"}
     for name, text in before.items():
         (tmp_path / "run" / name).write_text(text)
     printed, stderr = interrupted(place, tmp_path, signal.SIGINT)

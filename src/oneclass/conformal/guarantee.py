@@ -144,7 +144,7 @@ def spread(card: Mapping[str, Any]) -> str | None:
     return (
         f"That is a mean: with so few images ({n} held out) this very model may well call anything "
         f"between {floor(low)} and {ceil(high)} of 100 normal images anomalies. More normal images "
-        "narrow that."
+        "bring these two together."
     )
 
 

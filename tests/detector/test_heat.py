@@ -337,7 +337,7 @@ class TestCommand:
         HeatmapFolder(place / "again").finish()
         index, regions = place / "again/index.csv", place / "again/regions.jsonl"
         assert index.read_text() == "path,score,offset,n_worst,png,npy\n"
-        regions.write_text("of an older run")
+        regions.write_text('{"path": "of an older run"}\n')
         folder = HeatmapFolder(place / "again")
         drawn = next(draw_each(load(place / "m.oneclass"), gather(place / "normal")))
         assert isinstance(drawn, Drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -226,15 +227,71 @@ def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) ->
     assert place.client.get(f"{AT}/api/v1/models").status_code == 401
 
 
-@pytest.mark.parametrize("onwards", ["https://evil.example", "//evil.example", "/\\evil.example"])
-def test_a_login_leads_to_no_other_server(start: Callable[..., Place], onwards: str) -> None:
-    place = start(**OUTSIDE)
+@pytest.mark.parametrize("url", [AT, "https://line.example"])
+@pytest.mark.parametrize(
+    ("onwards", "leads"),
+    [
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("\\\\evil.example", "/"),
+        ("/\t/evil.example", "/"),  # browsers leave tabs and line ends out of an address
+        ("/\n\\evil.example", "/"),
+        (" //evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("evil.example", "/"),
+        ("%2F%2Fevil.example", "/"),
+        ("", "/"),
+        ("/%2Fevil.example", "/%2Fevil.example"),  # a path of this server, which has no such page
+        ("/%5Cevil.example", "/%5Cevil.example"),
+        ("/review?model=mixed&only=true", "/review?model=mixed&only=true"),
+        ("/score?model=https://x", "/score?model=https://x"),
+    ],
+)
+def test_a_login_leads_to_the_page_asked_for_and_to_no_other_server(
+    start: Callable[..., Place], url: str, onwards: str, leads: str
+) -> None:
+    place = start(url=url)
     form = {
-        "csrf": csrf_of(place, f"{AT}/login"),
+        "csrf": csrf_of(place, f"{url}/login"),
         "token": place.service.tokens.make("ann", SCOPES),
         "next": onwards,
     }
-    assert place.client.post(f"{AT}/login", data=form).headers["location"] == "/odd/"
+    answer = place.client.post(f"{url}/login", data=form)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == url.removeprefix("https://line.example") + leads
+    # Who is logged in is led there without being asked again.
+    again = place.client.get(f"{url}/login", params={"next": onwards})
+    assert (again.status_code, again.headers["location"]) == (303, answer.headers["location"])
+
+
+def test_what_was_asked_for_with_its_query_comes_back_after_the_login(
+    start: Callable[..., Place], model_file: Path
+) -> None:
+    place = start(**OUTSIDE)
+    token = place.service.tokens.make("ann", SCOPES)
+    headers = {"Authorization": f"Bearer {token}", **RAW}
+    for name in ("mixed", "a b"):
+        content = model_file.read_bytes()
+        address = f"{AT}/api/v1/models/{name}/file"
+        assert place.client.put(address, content=content, headers=headers).is_success
+    for asked, name in (("/review?model=mixed", "mixed"), ("/review?model=a+b&x=%26%3F", "a b")):
+        first = place.client.get(AT + asked, headers=BROWSER)
+        assert first.status_code == 303
+        shown = place.client.get(f"https://line.example{first.headers['location']}").text
+        form = {
+            name: html.unescape(value)
+            for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown)
+        }
+        # Somebody mistypes it first.
+        wrong = place.client.post(f"{AT}/login", data={**form, "token": "x"})
+        again = re.findall(r'name="next" value="([^"]*)"', wrong.text)
+        assert [html.unescape(one) for one in again] == [asked]
+        answer = place.client.post(f"{AT}/login", data={**form, "token": token})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/odd{asked}")
+        page = place.client.get(f"https://line.example{answer.headers['location']}").text
+        assert f'data-model="{name}"' in page
+        place.client.cookies.clear()
 
 
 def test_a_proxy_may_strip_its_prefix_or_not(start: Callable[..., Place]) -> None:

@@ -150,7 +150,9 @@ class Gate:
         path = scope["path"][len(prefix) :]
         page = "text/html" in Headers(scope=scope).get("accept", "")
         if refused.status_code == 401 and page and not path.startswith("/api/"):
-            reply: Response = RedirectResponse(f"{prefix}/login?next={quote(path)}", 303)
+            query = scope["query_string"].decode("latin-1")
+            asked = f"{quote(path)}?{query}" if query else quote(path)
+            reply: Response = RedirectResponse(f"{prefix}/login?next={quote(asked)}", 303)
         else:
             close = {"Connection": "close"} if scope["method"] not in SAFE else {}
             headers = {**(refused.headers or {}), **close}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from conftest import stripes, write_images
+from oneclass.serve.records import migrations
+from oneclass.serve.records.database import FILE, Database
 from serving import RAW, Place, another
 
 MODEL = "/api/v1/models/stripes"
@@ -183,3 +189,135 @@ def test_what_was_said_leads_to_those_it_was_said_of(learnt: Place, images: Path
     assert learnt.page(f"{false}&only=true").count("data-id") == 2  # one was called good
     assert "You called none so." in learnt.page("/score?model=stripes&review=unsure")
     assert learnt.client.get("/score?model=stripes&review=good").status_code == 422
+
+
+def verdicts(place: Place, *numbers: int) -> list[str | None]:
+    """What stands of predictions, the same in what is asked, listed and exported."""
+    found = [
+        place.client.get(f"/api/v1/predictions/{number}").json()["review"] for number in numbers
+    ]
+    table = place.client.get(f"{MODEL}/results.csv").text.splitlines()
+    exported = {int(row["id"]): row["review"] or None for row in csv.DictReader(table)}
+    assert [exported[number] for number in numbers] == found
+    return found
+
+
+def observed(place: Place) -> tuple[int, int]:
+    counts = place.client.get(f"{MODEL}/monitor").json()["counts"]
+    return sum(one["false_alarms"] for one in counts), sum(one["real"] for one in counts)
+
+
+def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    file, other = sorted((images / "odd").iterdir())[:2]
+    first = scored(place, file)
+    say(place, first, "false_alarm")
+    copy = tmp_path / "under another name.png"
+    shutil.copy(file, copy)
+    second, apart = scored(place, copy), scored(place, other)
+    say(place, apart, "false_alarm")
+    assert [one.id for one in place.service.lessons("stripes")] == [first, apart]
+    say(place, second, "real")
+    assert verdicts(place, first, second, apart) == ["real", "real", "false_alarm"]
+    assert [one.id for one in place.service.lessons("stripes")] == [apart]
+    assert place.service.reviews.counts("stripes") == {"real": 2, "false_alarm": 1, "unsure": 0}
+    assert observed(place) == (1, 2)
+    text = place.page(f"/p/{first}")
+    assert f'said of the <a href="/p/{second}">same picture</a>' in text
+    # Taken back: what was said of the first one holds again.
+    say(place, second, None)
+    assert verdicts(place, first, second) == ["false_alarm", None]
+    assert observed(place) == (2, 0)
+    # The newest holds whichever of them it is said of, and is not taken back by the other one.
+    say(place, second, "false_alarm")
+    say(place, first, "unsure")
+    assert verdicts(place, first, second) == ["unsure", "unsure"]
+    say(place, second, None)
+    assert verdicts(place, first, second) == ["unsure", None]
+    assert [one.id for one in place.service.lessons("stripes")] == [apart]
+    assert observed(place) == (1, 0)
+
+
+def test_a_judgement_is_of_one_model(three: Place, images: Path) -> None:
+    file = next((images / "odd").iterdir())
+    own = scored(three, file)
+    answer = three.client.post("/api/v1/models/three/score", content=file.read_bytes(), headers=RAW)
+    others = answer.json()["predictions"][0]["id"]
+    say(three, own, "false_alarm")
+    say(three, others, "real")
+    assert verdicts(three, own) == ["false_alarm"]
+
+
+def test_what_is_called_really_odd_while_an_update_waits_is_not_learnt(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted((images / "odd").iterdir())[:2]
+    numbers = [scored(place, file) for file in files]
+    for number in numbers:
+        say(place, number, "false_alarm")
+    jobs = place.service.jobs
+    with monkeypatch.context() as waits:
+        waits.setattr(jobs, "next", lambda: None)
+        job = place.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"]
+        say(place, numbers[0], "real")
+    ended = place.job(job)
+    assert (ended["state"], ended["result"]["added"]) == ("done", 1)
+    learnt = [row["id"] for row in place.service.reviews.compared(2) if row["learnt"]]
+    assert learnt == numbers[1:]
+    say(place, numbers[1], "false_alarm")
+    with monkeypatch.context() as waits:
+        waits.setattr(jobs, "next", lambda: None)
+        asked = {"yes": True, "predictions": numbers}
+        say(place, numbers[0], "false_alarm")
+        job = place.client.post(f"{MODEL}/update", json=asked).json()["id"]
+        for number in numbers:
+            say(place, number, "real")
+    ended = place.job(job)
+    assert ended["state"] == "failed"
+    assert "none of them is called a false alarm any more" in ended["error"]
+
+
+def test_judgements_of_before_that_differ_are_brought_to_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("oneclass.serve.records.database.MIGRATIONS", migrations.MIGRATIONS[:6])
+        Database(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        for number, name in ((1, "a"), (2, "a"), (3, "b")):
+            connection.execute(
+                "INSERT INTO version (id, name, number, digest, origin, card, false_alarms, at) "
+                "VALUES (?, ?, ?, 'x', 'fit', '{}', 0.05, 0)",
+                (number, name, number),
+            )
+            connection.execute(
+                "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest, "
+                "false_alarms) VALUES (?, 0, 2, 2, 0, 0, 1)",
+                (number,),
+            )
+        said = [(1, 1, "p"), (2, 2, "p"), (3, 3, "p"), (4, 1, "q"), (5, 1, "r")]
+        for number, version, image in said:
+            connection.execute(
+                "INSERT INTO prediction (id, at, version_id, source, path, image, score, p_value, "
+                "is_anomaly, false_alarms, seconds, review) "
+                "VALUES (?, 0, ?, '', '', ?, 0, 0, 1, 0, 0, ?)",
+                (number, version, image, None if image == "r" else "false_alarm"),
+            )
+            connection.execute(
+                "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, 0, 'w')",
+                (number, None if image == "r" else "false_alarm"),
+            )
+        connection.execute("UPDATE prediction SET review = 'real' WHERE id = 2")
+        connection.execute("UPDATE hour SET false_alarms = 0, real = 1 WHERE version_id = 2")
+        connection.execute(
+            "INSERT INTO review (prediction_id, verdict, at, who) VALUES (2, 'real', 0, 'w')"
+        )
+    database = Database(tmp_path)
+    rows = database.rows("SELECT review FROM prediction ORDER BY id")
+    assert [row[0] for row in rows] == ["real", "real", "false_alarm", "false_alarm", None]
+    hours = database.rows("SELECT false_alarms, real FROM hour ORDER BY version_id")
+    assert [tuple(row) for row in hours] == [(0, 1), (0, 1), (1, 0)]
+    last = database.rows("SELECT verdict, who, said_of FROM review WHERE prediction_id = 1")[-1]
+    assert tuple(last) == ("real", "w", 2)
+    database.close()

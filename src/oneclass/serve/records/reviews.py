@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterable
 
@@ -13,6 +14,14 @@ COUNTED = {"false_alarm": "false_alarms", "real": "real"}
 """Verdicts on anomalies that the hours count, and the columns that they do so in."""
 ANYTHING = "anything"
 """What a person saw, where it is not known."""
+
+SAME = (
+    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly FROM prediction q "
+    "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
+    "JOIN version v ON v.id = p.version_id AND v.name = w.name "
+    "WHERE q.id = :id AND p.id != q.id AND p.review IS NOT NULL"
+)
+"""Other reviewed predictions of a model on the same bytes; deleted versions may come back."""
 
 
 class Reviews:
@@ -30,6 +39,9 @@ class Reviews:
     ) -> bool:
         """Record what a person says of a prediction; None takes a verdict back.
 
+        It is said of the picture: where the same bytes were reviewed before by the same model, it
+        goes for those predictions, too, until it is taken back.
+
         Args:
             prediction_id: that it is said of.
             verdict: what is said.
@@ -46,31 +58,27 @@ class Reviews:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
+                "SELECT id, version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
                 (prediction_id,),
             ).fetchone()
             if seen != ANYTHING and row["review"] not in (seen, verdict):
                 return False
-            connection.execute(
-                "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, ?, ?)",
-                (prediction_id, verdict, time.time(), who),
-            )
-            connection.execute(
-                "UPDATE prediction SET review = ? WHERE id = ?", (verdict, prediction_id)
-            )
-            for said, change in ((row["review"], -1), (verdict, 1)):
-                if said in COUNTED and row["is_anomaly"]:
-                    column = COUNTED[said]
-                    connection.execute(
-                        f"UPDATE hour SET {column} = {column} + ? "
-                        "WHERE version_id = ? AND hour = ?",
-                        (change, row["version_id"], int(row["at"] // 3600)),
-                    )
+            others = connection.execute(SAME, {"id": prediction_id}).fetchall()
+            _note(connection, row, verdict, who)
+            for other in others:
+                theirs = verdict
+                if verdict is None:
+                    theirs = _without(connection, other, prediction_id)
+                if theirs != other["review"]:
+                    _note(connection, other, theirs, who, said_of=prediction_id)
         return True
 
     def of(self, prediction_id: int) -> list[Row]:
         """All that was said of a prediction, the newest first."""
-        query = "SELECT verdict, at, who FROM review WHERE prediction_id = ? ORDER BY id DESC"
+        query = (
+            "SELECT verdict, at, who, (SELECT p.id FROM prediction p WHERE p.id = said_of) "
+            "AS said_of FROM review WHERE prediction_id = ? ORDER BY id DESC"
+        )
         return self._database.rows(query, (prediction_id,))
 
     def reviewed(self, name: str) -> list[Row]:
@@ -137,3 +145,44 @@ class Reviews:
             "JOIN version v ON v.id = c.version_id WHERE c.version_id = ? ORDER BY p.id",
             (version_id,),
         )
+
+
+def _note(
+    connection: sqlite3.Connection,
+    row: Row,
+    verdict: str | None,
+    who: str,
+    said_of: int | None = None,
+) -> None:
+    """Record a verdict on a prediction, a row of id, version_id, at, review and is_anomaly.
+
+    Args:
+        connection: of a transaction.
+        row: the prediction as it is.
+        verdict: that goes for it from now on.
+        who: said so.
+        said_of: the prediction of the same picture that it was said of; None for this one.
+    """
+    connection.execute(
+        "INSERT INTO review (prediction_id, verdict, at, who, said_of) VALUES (?, ?, ?, ?, ?)",
+        (row["id"], verdict, time.time(), who, said_of),
+    )
+    connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
+    for said, change in ((row["review"], -1), (verdict, 1)):
+        if said in COUNTED and row["is_anomaly"]:
+            column = COUNTED[said]
+            connection.execute(
+                f"UPDATE hour SET {column} = {column} + ? WHERE version_id = ? AND hour = ?",
+                (change, row["version_id"], int(row["at"] // 3600)),
+            )
+
+
+def _without(connection: sqlite3.Connection, row: Row, said_of: int) -> str | None:
+    """What stands of a prediction once what was said of another one of its picture does not."""
+    said = connection.execute(
+        "SELECT verdict, said_of FROM review WHERE prediction_id = ? ORDER BY id DESC", (row["id"],)
+    ).fetchall()
+    if not said or said[0]["said_of"] != said_of:
+        return None if row["review"] is None else str(row["review"])
+    own = (one["verdict"] for one in said if one["said_of"] != said_of)
+    return next(own, None)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.detector.files.training_rows import rows_file
-from oneclass.errors import OneclassError
+from oneclass.errors import InputError, OneclassError
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
@@ -156,7 +157,7 @@ class JobRunner:
             result["number"] = self._learnt(job, out, result.pop("kinds")).number
         elif job["kind"] == "update":
             compared = result.pop("compared")
-            result["number"] = self._updated(job, out, result, compared).number
+            result["number"] = self._updated(job, out, result, compared, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
             shutil.rmtree(job["request"]["folder"], ignore_errors=True)
 
@@ -170,8 +171,9 @@ class JobRunner:
             parent = self._version(job)
             place = self._keeping.place
             request["model"] = str(self._library.file(parent))
-            request["images"] = [str(place(image)) for image in request["learn"]]
             reviewed = self._reviews.reviewed(job["name"])
+            request["learn"] = _still_false(request["learn"], reviewed)
+            request["images"] = [str(place(image)) for image in request["learn"]]
             request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
         return {**request, "out": str(out)}
 
@@ -224,7 +226,12 @@ class JobRunner:
         return version
 
     def _updated(
-        self, job: dict[str, Any], out: Path, result: dict[str, Any], compared: list[list[Any]]
+        self,
+        job: dict[str, Any],
+        out: Path,
+        result: dict[str, Any],
+        compared: list[list[Any]],
+        learnt: list[str],
     ) -> Version:
         parent = self._version(job)
         version = self._library.take_in(
@@ -235,7 +242,6 @@ class JobRunner:
             n_learnt=result["added"],
             kinds=parent.kinds,
         )
-        learnt = set(job["request"]["learn"])
         images = {row["id"]: row["image"] for row in self._reviews.reviewed(job["name"])}
         self._reviews.compare(
             version.id, [(i, score, p, images.get(i) in learnt) for i, score, p in compared]
@@ -246,3 +252,18 @@ class JobRunner:
         version = self._versions.by_id(job["request"]["version_id"])
         assert version is not None, "versions are never removed"
         return version
+
+
+def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
+    """Those of some images, by their digests, that are false alarms still.
+
+    Raises:
+        InputError: none is: people said something else while the job waited.
+    """
+    false = {row["image"] for row in reviewed if row["review"] == "false_alarm"}
+    left = [image for image in images if image in false]
+    if not left:
+        raise InputError(
+            "none of them is called a false alarm any more: there is nothing to learn."
+        )
+    return left

@@ -9,9 +9,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import stripes, write_images
+from oneclass import load
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
 from serving import RAW, Place, another
@@ -321,3 +323,77 @@ def test_judgements_of_before_that_differ_are_brought_to_the_newest(
     last = database.rows("SELECT verdict, who, said_of FROM review WHERE prediction_id = 1")[-1]
     assert tuple(last) == ("real", "w", 2)
     database.close()
+
+
+def table(text: str) -> dict[str, tuple[int, int]]:
+    """Of the comparison on a page: what a line is of, and its two numbers."""
+    lines = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', text)
+    return {
+        title: (int(one), int(other))
+        for title, cells in lines
+        for one, other in re.findall(r">(\d+)</td><td[^>]*>(\d+)<", cells)
+    }
+
+
+def called_odd(place: Place, version: int, files: list[Path]) -> int:
+    """By the model file of a version itself."""
+    file = place.service.library.folder / f"stripes-{version}.oneclass"
+    return sum(prediction.is_anomaly for prediction in load(file, threads=1).score(files))
+
+
+def test_what_versions_before_had_learnt_is_told_apart_and_before_is_by_the_one_before(
+    learnt: Place, images: Path, tmp_path: Path
+) -> None:
+    real = sorted((images / "odd").iterdir())[:2]
+    first = sorted((tmp_path / "false").iterdir())
+    assert called_odd(learnt, 1, first) > called_odd(learnt, 2, first)
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    rng = np.random.default_rng(5)
+    noisy = (stripes(3, seed=21) + rng.normal(0, 40, (3, 24, 24))).clip(0, 255).astype(np.uint8)
+    write_images(tmp_path / "second", noisy)
+    second = sorted((tmp_path / "second").iterdir())
+    numbers = [scored(learnt, file) for file in second]
+    for number in numbers:
+        say(learnt, number, "false_alarm")
+    asked = {"yes": True, "predictions": numbers[1:]}
+    job = learnt.job(learnt.client.post(f"{MODEL}/update", json=asked).json()["id"])
+    assert (job["result"]["number"], job["done"]) == (3, job["total"])
+
+    def both(files: list[Path]) -> tuple[int, int]:
+        return called_odd(learnt, 2, files), called_odd(learnt, 3, files)
+
+    text = learnt.page(LESSONS)
+    assert table(text) == {
+        "2 really odd": both(real),
+        "1 false alarm that it has not learnt": both(second[:1]),
+        "3 false alarms that versions before it had learnt": both(first),
+        "2 false alarms that it has just learnt": both(second[1:]),
+    }
+    assert "called odd by version 2, before<" in text
+    assert "called odd by version 3, the new one<" in text
+    versions = learnt.page("/models/stripes")
+    assert "3 false alarms that versions before it had learnt" in versions
+    assert "called odd by version 1, before<" in versions
+    # By the rate that each version has now.
+    assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
+    assert table(learnt.page(LESSONS))["3 false alarms that versions before it had learnt"][0] == 3
+
+
+def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
+    learnt: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [known, unknown, *_] = [row["id"] for row in learnt.service.reviews.compared(2)]
+    with learnt.service.database.write() as connection:
+        connection.execute("UPDATE compared SET before = NULL WHERE prediction_id = ?", (unknown,))
+    text = learnt.page(LESSONS)
+    assert next(iter(table(text))) == "1 really odd"
+    assert "1 more that you reviewed is not in the table: what version 1 says of it was not" in text
+    # A database of before knows it of what that version itself had said.
+    with learnt.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET version_id = 2 WHERE id = ?", (unknown,))
+        connection.execute("ALTER TABLE compared DROP COLUMN before")
+        for statement in migrations.EIGHTH.split(";\n"):
+            connection.execute(statement)
+    rows = {row["id"]: row["before_odd"] for row in learnt.service.reviews.compared(2)}
+    assert rows[known] == 1
+    assert rows[unknown] is None

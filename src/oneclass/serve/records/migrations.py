@@ -238,4 +238,13 @@ UPDATE hour SET false_alarms = hour.false_alarms + d.false_alarms, real = hour.r
 DROP TABLE newest
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH)
+# What the version that another one grew from says of the same: known where it said so itself.
+EIGHTH = """
+ALTER TABLE compared ADD COLUMN before REAL;
+UPDATE compared SET before = (
+    SELECT p.p_value FROM prediction c JOIN prediction p ON p.image = c.image
+    JOIN version v ON v.id = compared.version_id AND p.version_id = v.parent_id
+    WHERE c.id = compared.prediction_id AND p.review IS NOT NULL LIMIT 1)
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH)

@@ -84,7 +84,7 @@ class Reviews:
     def reviewed(self, name: str) -> list[Row]:
         """Predictions of a model that somebody called real or a false alarm, images still kept."""
         return self._database.rows(
-            "SELECT p.id, p.image, p.path, p.review, p.score, p.p_value, p.is_anomaly "
+            "SELECT p.id, p.image, p.path, p.review, p.version_id, p.p_value "
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review IN ('real', 'false_alarm') "
             "AND p.version_id IN (SELECT id FROM kept_version WHERE name = ?) ORDER BY p.id",
@@ -128,22 +128,44 @@ class Reviews:
         )
         return dict.fromkeys(VERDICTS, 0) | {row["review"]: row["n"] for row in rows}
 
-    def compare(self, version_id: int, results: Iterable[tuple[int, float, float, bool]]) -> None:
-        """Record what a version says of reviewed predictions: (id, score, p-value, learnt)."""
+    def compare(
+        self,
+        version_id: int,
+        results: Iterable[tuple[int, float, float, bool, float | None]],
+    ) -> None:
+        """Record what a version says of reviewed predictions.
+
+        Args:
+            version_id: of the version.
+            results: (id, score, p-value, learnt, p-value by the version that it grew from).
+        """
         with self._database.write() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO compared VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO compared "
+                "(version_id, prediction_id, score, p_value, learnt, before) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 ((version_id, *result) for result in results),
             )
 
     def compared(self, version_id: int) -> list[Row]:
-        """What a version says of reviewed predictions, beside what was said then."""
+        """What a version says of reviewed predictions, and the one that it grew from.
+
+        `odd` and `before_odd` are by the rates of false alarms that the two have now; the latter is
+        None where the other version was not asked. `learnt` by this version, `earlier` by others
+        that it grew from.
+        """
         return self._database.rows(
-            "SELECT p.id, p.image, p.path, p.review, p.is_anomaly, p.score, p.p_value, c.learnt, "
-            "c.score AS new_score, c.p_value AS new_p_value, c.p_value <= v.false_alarms AS odd "
+            "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
+            "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
+            "WHERE v.parent_id IS NOT NULL) "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= v.false_alarms AS odd, "
+            "c.before <= w.false_alarms AS before_odd, p.image IN (SELECT l.image FROM compared e "
+            "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
+            "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
             "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
-            "JOIN version v ON v.id = c.version_id WHERE c.version_id = ? ORDER BY p.id",
-            (version_id,),
+            "JOIN version v ON v.id = c.version_id LEFT JOIN version w ON w.id = v.parent_id "
+            "WHERE c.version_id = :id ORDER BY p.id",
+            {"id": version_id},
         )
 
 

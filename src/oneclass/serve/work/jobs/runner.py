@@ -156,8 +156,7 @@ class JobRunner:
         if job["kind"] == "fit":
             result["number"] = self._learnt(job, out, result.pop("kinds")).number
         elif job["kind"] == "update":
-            compared = result.pop("compared")
-            result["number"] = self._updated(job, out, result, compared, request["learn"]).number
+            result["number"] = self._updated(job, out, result, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
             shutil.rmtree(job["request"]["folder"], ignore_errors=True)
 
@@ -175,6 +174,12 @@ class JobRunner:
             request["learn"] = _still_false(request["learn"], reviewed)
             request["images"] = [str(place(image)) for image in request["learn"]]
             request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
+            said = _said_by(parent, reviewed)
+            request["before"] = [
+                (row["id"], str(place(row["image"])))
+                for row in reviewed
+                if row["image"] not in said
+            ]
         return {**request, "out": str(out)}
 
     def _program(self, number: int, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -230,7 +235,6 @@ class JobRunner:
         job: dict[str, Any],
         out: Path,
         result: dict[str, Any],
-        compared: list[list[Any]],
         learnt: list[str],
     ) -> Version:
         parent = self._version(job)
@@ -242,9 +246,16 @@ class JobRunner:
             n_learnt=result["added"],
             kinds=parent.kinds,
         )
-        images = {row["id"]: row["image"] for row in self._reviews.reviewed(job["name"])}
+        reviewed = self._reviews.reviewed(job["name"])
+        images = {row["id"]: row["image"] for row in reviewed}
+        said = _said_by(parent, reviewed)
+        again = {i: p for i, _, p in result.pop("before")}
         self._reviews.compare(
-            version.id, [(i, score, p, images.get(i) in learnt) for i, score, p in compared]
+            version.id,
+            [
+                (i, score, p, images.get(i) in learnt, again.get(i, said.get(images.get(i, ""))))
+                for i, score, p in result.pop("compared")
+            ],
         )
         return version
 
@@ -252,6 +263,11 @@ class JobRunner:
         version = self._versions.by_id(job["request"]["version_id"])
         assert version is not None, "versions are never removed"
         return version
+
+
+def _said_by(version: Version, reviewed: list[Row]) -> dict[str, float]:
+    """The p-values that a version itself gave to images, by their digests."""
+    return {row["image"]: row["p_value"] for row in reviewed if row["version_id"] == version.id}
 
 
 def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:

@@ -426,6 +426,8 @@ def test_a_model_is_deleted_once_it_was_asked_for_and_got_back(
     assert one.page.locator(".cards").count() == 0
     with one.page.expect_navigation():
         one.press("[data-restore]")
+    told = "Version 1 of stripes is back. Version 1 is in use."
+    one.page.locator("#say p", has_text=told).wait_for()
     one.see(".cards h2 a")
     assert one.page.locator("[data-restore]").count() == 0
     assert one.problems == []

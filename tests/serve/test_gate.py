@@ -198,6 +198,28 @@ def test_tokens_end(start: Callable[..., Place]) -> None:
         tokens.make(" ", ["read"])
 
 
+def test_a_person_whose_token_was_removed_is_told_to_log_in(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    token = place.service.tokens.make("ann", SCOPES)
+    form = {"csrf": csrf_of(place, f"{AT}/login"), "token": token, "next": "/review"}
+    assert place.client.post(f"{AT}/login", data=form).status_code == 303
+    own = {"Origin": "https://line.example", "X-CSRF-Token": csrf_of(place, f"{AT}/learn")}
+    assert place.client.post(f"{AT}/api/v1/sets", headers=own).is_success
+    place.service.tokens.remove("ann")
+    for address in ("/api/v1/sets", "/api/v1/predictions/1/review"):
+        answer = place.client.post(AT + address, headers=own, json={})
+        assert (answer.status_code, answer.json()["error"]) == (401, "no_token")
+        assert answer.json()["message"] == (
+            "you are not logged in any more: you logged out, your time was over, or your token "
+            "was removed. Load this page again, and enter a token."
+        )
+    part = place.client.get(f"{AT}/parts/watches")
+    assert part.json()["message"].startswith("you are not logged in any more")
+    place.client.cookies.clear()
+    told = place.client.get(f"{AT}/api/v1/sets").json()["message"]
+    assert told.startswith("a token is needed: send one as 'Authorization: Bearer TOKEN'")
+
+
 def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) -> None:
     place = start(**OUTSIDE)
     token = place.service.tokens.make("ann", SCOPES)

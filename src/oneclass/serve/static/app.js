@@ -94,6 +94,12 @@ const page = {
   /* No line ends between a number and its %. */
   unbroken: (text) => text.replace(/(\d) %/g, "$1\u00a0%"),
 
+  /* What the server said of a part of a page that it did not give. */
+  messageOf(request) {
+    try { return page.sentence(JSON.parse(request.responseText).message); } catch { return `The server answered ${request.status}.`; }
+  },
+  sentence: (text) => text.replace(/^./, (first) => first.toUpperCase()),
+
   count: (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`,
 
   span(seconds) {
@@ -225,8 +231,12 @@ const left = sessionStorage.getItem("say");
 if (left) { sessionStorage.removeItem("say"); page.say(left); }
 /* Who leaves while files are on their way is asked: the rest would not be sent. */
 window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
-/* What a page asks for again and again would stand still without a word where the server is gone. */
+/* What a page asks for again and again would stand still without a word where the server is gone, or refuses. */
 document.body.addEventListener("htmx:sendError", page.waits);
+document.body.addEventListener("htmx:responseError", (event) => {
+  const message = page.messageOf(event.detail.xhr);
+  if (page.byId("say").textContent !== message) page.say(message, true);
+});
 document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {
   const target = document.querySelector("[data-focus]");

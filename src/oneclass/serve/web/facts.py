@@ -227,7 +227,7 @@ def _said_before(service: Service, number: int) -> dict[str, Any] | None:
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
-        return {"counts": {}, "lessons": [], "able": False, "candidate": None, "comparison": None}
+        return {"counts": {}, "lessons": []}
     wanted = service.lessons(chosen.name)
     newest = grown(service.versions, chosen)
     since = service.versions.decided(chosen.name)
@@ -235,6 +235,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     others = {one.image for one in wanted if not one.far}
     return {
         "counts": service.reviews.counts(chosen.name),
+        "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
         "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
         "able": service.library.can_learn(chosen),

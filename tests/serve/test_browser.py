@@ -7,6 +7,7 @@ Each test is skipped, with the reason, where one of these is missing.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -681,6 +682,54 @@ def test_two_people_review_the_same_picture(person: Callable[..., Person], pictu
     one.page.keyboard.press("z")
     one.page.locator("#say", has_text="said “false alarm” meanwhile").wait_for()
     page.close()
+
+
+def test_another_window_of_review_is_brought_up_to_date(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/review")
+    one.see(".reviewing")
+    waiting = one.page.locator(".reviewing p[data-waiting]")
+    n = int(waiting.inner_text().split()[0])
+    other = one.page.context.new_page()
+    other.goto(one.server.at("/review"))
+    other.locator("#lessons .figures").wait_for()
+    one.page.keyboard.press("r")
+    counted = other.locator(".reviewing p[data-waiting]").filter(has_text=f"{n - 1} waiting")
+    counted.wait_for()
+    other.locator("#lessons .figures", has_text="1really odd").wait_for()
+
+    # A picture that waits while another one is shown as the last is shown then.
+    for _ in range(n - 1):
+        shown = one.shown()
+        one.page.keyboard.press("r")
+        until(lambda shown=shown: one.page.locator(f'.reviewing[data-id="{shown}"]').count() == 0)
+    one.see("[data-none]")
+    one.server.score(next((pictures / "odd").iterdir()).read_bytes())
+    one.see(".reviewing")
+
+    # The model is deleted in one window: the other one says so, and notes nothing.
+    number = one.shown()
+    one.page.route("**/api/v1/events", lambda route: route.abort())
+    one.page.reload()
+    one.see(".reviewing")
+    other.goto(one.server.at("/models/stripes"))
+    other.once("dialog", lambda asked: asked.accept())
+    with other.expect_navigation():
+        other.locator("[data-delete]").click()
+    one.page.keyboard.press("r")
+    one.page.locator("#queue h2", has_text="stripes is gone").wait_for()
+    told = one.page.locator("#queue").inner_text()
+    assert "was deleted today" in told
+    assert "The page Models gets it back until" in told
+    assert "POST" not in told
+    assert one.page.evaluate("document.activeElement.tagName") == "H2"
+    said = one.server.get(f"/api/v1/predictions/{number}")[1]
+    assert json.loads(said)["review"] is None
+    other.close()
 
 
 def test_the_monitor_says_of_which_version_its_figures_are(

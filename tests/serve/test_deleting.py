@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sqlite3
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from oneclass.serve.records.database import FILE, Database
 from oneclass.serve.records.deletions import KEPT, Deletions
 from oneclass.serve.records.export import of_model
 from oneclass.serve.records.versions import Versions
-from serving import RAW, Place, another, filled_set, until
+from serving import HERE, RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
 
@@ -333,3 +334,42 @@ def test_a_version_that_is_got_back_alone_is_in_use(two: Place) -> None:
         1: False,
         2: True,
     }
+
+
+def test_of_a_deleted_model_nothing_is_noted_that_nobody_would_see(
+    two: Place, images: Path
+) -> None:
+    number = two.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    address = f"/api/v1/predictions/{number}/review"
+
+    def refused() -> str:
+        answer = two.client.post(address, json={"verdict": "real", "seen": None})
+        assert (answer.status_code, answer.json()["error"]) == (404, "deleted")
+        assert two.service.reviews.of(number) == []
+        text = two.page(f"/p/{number}")
+        assert 'id="judge"' not in text
+        assert "The model, or this version of it, was deleted: what you say of its" in text
+        return str(answer.json()["message"])
+
+    assert 'id="judge"' in two.page(f"/p/{number}")
+    two.client.post(f"{MODEL}/take", json={"version": 2})
+    version = two.client.delete(f"{MODEL}/versions/1").json()["id"]
+    assert refused().startswith("version 1 of stripes was deleted today")
+    two.client.post(f"/api/v1/deleted/{version}/restore")
+    model = two.client.delete(MODEL).json()["id"]
+    assert refused().startswith("the model stripes was deleted today")
+    two.client.post(f"/api/v1/deleted/{model}/restore")
+    assert two.client.post(address, json={"verdict": "real", "seen": None}).is_success
+
+
+def test_a_person_is_told_of_a_deleted_model_in_words(place: Place, images: Path) -> None:
+    place.client.delete(MODEL)
+    file = next((images / "odd").iterdir())
+    csrf = re.findall('name="csrf" content="(.*?)"', place.client.get("/models").text)[0]
+    own = {"Origin": HERE, "X-CSRF-Token": csrf}
+    answers = [place.score(file, **own), place.client.get(f"{MODEL}/monitor", headers=own)]
+    page = place.client.get("/review?model=stripes", headers={"Accept": "text/html"}).text
+    for told in (*(answer.json()["message"] for answer in answers), html.unescape(page)):
+        assert "model stripes was deleted today" in told
+        assert "by somebody at this computer. The page Models gets it back until" in told
+        assert "POST" not in told.partition("model stripes was")[2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import html
+import json
 import re
 import shutil
 import sqlite3
@@ -397,3 +399,16 @@ def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
     rows = {row["id"]: row["before_odd"] for row in learnt.service.reviews.compared(2)}
     assert rows[known] == 1
     assert rows[unknown] is None
+
+
+def test_what_was_reviewed_says_how_many_wait_of_each_model(three: Place, images: Path) -> None:
+    number = scored(three, next((images / "odd").iterdir()))
+
+    def waiting() -> dict[str, int]:
+        [told] = re.findall('data-waiting-of="(.*?)"', three.page(LESSONS))
+        counts: dict[str, int] = json.loads(html.unescape(told))
+        return counts
+
+    assert waiting() == {"stripes": 1}
+    say(three, number, "real")
+    assert waiting() == {}

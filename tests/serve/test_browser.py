@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -730,6 +731,25 @@ def test_another_window_of_review_is_brought_up_to_date(
     said = one.server.get(f"/api/v1/predictions/{number}")[1]
     assert json.loads(said)["review"] is None
     other.close()
+
+
+def test_a_model_that_is_gone_is_told_once_for_all_images(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.see("#drop")
+    delete = urllib.request.Request(one.server.at("/api/v1/models/stripes"), method="DELETE")
+    urllib.request.urlopen(delete, timeout=10).close()
+    one.give(sorted((pictures / "good").iterdir()))
+    said = one.page.locator("#summary", has_text="Of 40 of the 40 images there is no verdict.")
+    said.wait_for()
+    text = said.inner_text()
+    assert text.startswith("The model stripes was deleted today")
+    assert (text.count("was deleted"), text.count("POST")) == (1, 0)
+    assert one.page.locator("#upload-errors li").count() == 0
+    assert len(one.problems) <= 4  # those that were on their way
 
 
 def test_the_monitor_says_of_which_version_its_figures_are(

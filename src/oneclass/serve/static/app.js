@@ -157,7 +157,8 @@ const page = {
     for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   },
 
-  /* Send files, a few at a time, with progress and a way to stop; true if none was left out. */
+  /* Send files, a few at a time, with progress and a way to stop; true if it was not stopped. What would be
+     said of each of them, as of a model that is gone, ends it, and is thrown. */
   async sendAll(files, verb, send) {
     const [box, bar, text, left, errors] = ["uploading", "upload-bar", "upload-text", "upload-left", "upload-errors"].map(page.byId);
     page.stopper = new AbortController();
@@ -168,7 +169,7 @@ const page = {
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();
-    let next = 0, done = 0;
+    let next = 0, done = 0, refused = null;
     const show = () => {
       bar.value = done;
       text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
@@ -184,6 +185,7 @@ const page = {
           await send(file);
         } catch (problem) {
           if (problem.name === "AbortError") return;
+          if ([401, 403, 404].includes(problem.status)) { refused = problem; page.stopper.abort(); return; }
           page.complain(file.name, problem.message);
         }
         done++;
@@ -194,6 +196,7 @@ const page = {
     const whole = !page.stopper.signal.aborted;
     page.stopper = null;
     box.hidden = true;
+    if (refused) throw refused;
     return whole;
   },
 

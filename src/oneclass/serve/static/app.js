@@ -185,7 +185,7 @@ const page = {
           await send(file);
         } catch (problem) {
           if (problem.name === "AbortError") return;
-          if ([401, 403, 404].includes(problem.status)) { refused = problem; page.stopper.abort(); return; }
+          if ([401, 403, 404].includes(problem.status)) { refused ??= problem; page.stopper.abort(); return; }  /* the first: an answer that is cut off says nothing */
           page.complain(file.name, problem.message);
         }
         done++;

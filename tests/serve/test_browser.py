@@ -625,6 +625,54 @@ def test_folders_that_sound_like_defects_are_asked_about(
     assert one.problems == []
 
 
+def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(390)
+    write_images(tmp_path / "all" / "fine", stripes(20, seed=1, side=64))
+    write_images(tmp_path / "all" / "scratch", stripes(4, seed=2, side=64))
+    asked: list[str] = []
+    yes = [True, True, False]  # to send them, to leave the page, and to leave the odd ones out
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(f"{dialog.type} {dialog.message}")
+        (dialog.accept if yes.pop(0) else dialog.dismiss)()
+
+    held: list[Any] = []
+
+    def slowly(route: Any) -> None:
+        if "fine" in route.request.headers["x-file-name"] and len(held) < 18:
+            held.append(None)
+            route.continue_()
+        elif "scratch" in route.request.headers["x-file-name"]:
+            route.continue_()
+
+    one.page.on("dialog", answer)
+    one.page.route("**/sets/*/images", slowly)
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "all")
+    one.page.locator("#upload-text", has_text="22 of 24 images sent").wait_for()
+    one.go("/learn")
+    one.page.unroute("**/sets/*/images")
+    told = one.page.locator("#waiting li").first.inner_text()
+    assert told.startswith("22 of 24 images arrived, the last one today")
+    missing = "all/fine/018.png, all/fine/019.png"
+    assert f"2 images are missing, since the page was left while they were sent: {missing}." in told
+    one.press("#waiting [data-go-on]")
+    one.page.locator("#checked .figures", has_text="18images can be used").wait_for()
+    assert [message.partition(" ")[0] for message in asked] == [
+        "confirm",
+        "beforeunload",
+        "confirm",
+    ]
+    assert asked[0] == asked[2]
+    assert asked[2].startswith("confirm 4 images are in folders whose names speak of defects: scr")
+    one.page.locator("#folder").set_input_files(tmp_path / "all")
+    one.page.locator("#checked .figures", has_text="20images can be used").wait_for()
+    assert len(asked) == 3
+    assert one.problems == []
+
+
 def test_a_name_that_is_there_already_is_asked_about(
     person: Callable[..., Person], pictures: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from oneclass.serve.records.database import Row
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
+from oneclass.serve.work.jobs import sets
 from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
@@ -158,7 +158,7 @@ class JobRunner:
         elif job["kind"] == "update":
             result["number"] = self._updated(job, out, result, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
-            shutil.rmtree(job["request"]["folder"], ignore_errors=True)
+            sets.remove(Path(job["request"]["folder"]))
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}

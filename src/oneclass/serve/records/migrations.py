@@ -247,4 +247,12 @@ UPDATE compared SET before = (
     WHERE c.id = compared.prediction_id AND p.review IS NOT NULL LIMIT 1)
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH)
+# A picture that a version has scored before is kept, and counts no second time. Eight digits of its
+# digest find it: an index of all of them would be as large as all else.
+NINTH = """
+ALTER TABLE prediction ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hour ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX prediction_same ON prediction (substr(image, 1, 8), version_id)
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
-from oneclass.serve.records.predictions import VERDICTS
+from oneclass.serve.records.predictions import FIRST_OF, VERDICTS
 
 COUNTED = {"false_alarm": "false_alarms", "real": "real"}
 """Verdicts on anomalies that the hours count, and the columns that they do so in."""
@@ -16,7 +16,7 @@ ANYTHING = "anything"
 """What a person saw, where it is not known."""
 
 SAME = (
-    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly FROM prediction q "
+    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly, p.again FROM prediction q "
     "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
     "JOIN version v ON v.id = p.version_id AND v.name = w.name "
     "WHERE q.id = :id AND p.id != q.id AND p.review IS NOT NULL"
@@ -39,8 +39,9 @@ class Reviews:
     ) -> bool:
         """Record what a person says of a prediction; None takes a verdict back.
 
-        It is said of the picture: where the same bytes were reviewed before by the same model, it
-        goes for those predictions, too, until it is taken back.
+        It is said of the picture: where predictions of the same model on the same bytes were
+        reviewed before, it goes for those, too, until it is taken back; and for the first one of
+        the same version, which is the one that counts.
 
         Args:
             prediction_id: that it is said of.
@@ -58,12 +59,17 @@ class Reviews:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT id, version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
+                "SELECT id, version_id, at, image, review, is_anomaly, again FROM prediction "
+                "WHERE id = ?",
                 (prediction_id,),
             ).fetchone()
             if seen != ANYTHING and row["review"] not in (seen, verdict):
                 return False
             others = connection.execute(SAME, {"id": prediction_id}).fetchall()
+            if row["again"]:  # the one that counts in its place
+                values = (row["version_id"], row["image"], row["image"])
+                first = connection.execute(FIRST_OF, values).fetchone()
+                others += [first] if first["review"] is None and not first["again"] else []
             _note(connection, row, verdict, who)
             for other in others:
                 theirs = verdict
@@ -176,7 +182,7 @@ def _note(
     who: str,
     said_of: int | None = None,
 ) -> None:
-    """Record a verdict on a prediction, a row of id, version_id, at, review and is_anomaly.
+    """Record a verdict on a prediction, a row of id, version_id, at, review, is_anomaly and again.
 
     Args:
         connection: of a transaction.
@@ -191,7 +197,7 @@ def _note(
     )
     connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
     for said, change in ((row["review"], -1), (verdict, 1)):
-        if said in COUNTED and row["is_anomaly"]:
+        if said in COUNTED and row["is_anomaly"] and not row["again"]:
             column = COUNTED[said]
             connection.execute(
                 f"UPDATE hour SET {column} = {column} + ? WHERE version_id = ? AND hour = ?",
@@ -202,9 +208,12 @@ def _note(
 def _without(connection: sqlite3.Connection, row: Row, said_of: int) -> str | None:
     """What stands of a prediction once what was said of another one of its picture does not."""
     said = connection.execute(
-        "SELECT verdict, said_of FROM review WHERE prediction_id = ? ORDER BY id DESC", (row["id"],)
+        "SELECT r.verdict, r.said_of, EXISTS (SELECT 1 FROM prediction p WHERE p.id = r.said_of "
+        "AND p.review IS NULL) AS taken_back FROM review r WHERE r.prediction_id = ? "
+        "ORDER BY r.id DESC",
+        (row["id"],),
     ).fetchall()
     if not said or said[0]["said_of"] != said_of:
         return None if row["review"] is None else str(row["review"])
-    own = (one["verdict"] for one in said if one["said_of"] != said_of)
-    return next(own, None)
+    left = (one["verdict"] for one in said if one["said_of"] != said_of and not one["taken_back"])
+    return next(left, None)

@@ -37,7 +37,7 @@ if (monitor) {
     const share = (n, of) => (of ? percent(n / of) : "–");
     const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}`),
+      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}${facts.again ? `. ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time` : ""}`),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),

@@ -175,6 +175,61 @@ def test_a_token_is_good_for_its_scopes_alone(start: Callable[..., Place], image
                 assert answer.status_code in (200, 404)
 
 
+@pytest.mark.parametrize(
+    ("scopes", "address", "words", "scope"),
+    [
+        (["read"], "/learn", "learning", "learn"),
+        (["read"], "/score", "scoring images", "score"),
+        (["read", "score"], "/watch", "watching folders, pausing or ending that", "learn"),
+        (["read"], "/review", "reviewing", "review"),
+        (["read"], "/p/1", "reviewing", "review"),
+        (["read", "review"], "/parts/lessons", "learning them or choosing a version", "learn"),
+        (["read"], "/monitor", "setting it", "learn"),
+        (["read"], "/models/stripes", "choosing or deleting versions", "learn"),
+        (["read"], "/models", "taking models in, deleting them or getting them back", "learn"),
+    ],
+)
+def test_what_a_token_is_not_for_is_said_and_not_offered(
+    start: Callable[..., Place],
+    images: Path,
+    scopes: list[str],
+    address: str,
+    words: str,
+    scope: str,
+) -> None:
+    place = start(**OUTSIDE)
+
+    def page(*scopes: str) -> str:
+        token = place.service.tokens.make(" ".join(scopes), scopes)
+        headers = {"Authorization": f"Bearer {token}"}
+        text = place.client.get(AT + address, headers=headers).text
+        place.client.cookies.clear()
+        return text
+
+    headers = {"Authorization": f"Bearer {place.service.tokens.make('all', SCOPES)}"}
+    content = next((images / "odd").iterdir()).read_bytes()
+    place.client.post(
+        f"{AT}/api/v1/models/stripes/score", content=content, headers={**RAW, **headers}
+    )
+    asked = {"folder": str(place.roots), "model": "stripes"}
+    if address == "/watch":
+        place.client.post(f"{AT}/api/v1/watches", json=asked, headers=headers)
+    if "lessons" in address:
+        said = {"verdict": "false_alarm"}
+        place.client.post(f"{AT}/api/v1/predictions/1/review", json=said, headers=headers)
+    told = f"Your token is not for {words}. Ask for one that has the scope “{scope}”."
+    offered = (
+        'id="choose-files"|id="new-watch"|data-watch=|data-say=|data-learn=|data-take='
+        '|id="rate-use"|data-delete=|id="upload-model"'
+    )
+    text = page(*scopes)
+    assert told in text
+    assert re.findall(offered, text) == []
+    text = page(*SCOPES)
+    assert "Your token is not for" not in text
+    assert re.findall(offered, text) != []
+
+
 def test_tokens_end(start: Callable[..., Place]) -> None:
     place = start(**OUTSIDE)
     tokens = place.service.tokens

@@ -68,7 +68,7 @@ if (queue) {
 
   const act = async (what) => {
     const card = current();
-    if (busy || (what !== "undo" && !card?.querySelector(".judge"))) return;
+    if (busy || (what !== "undo" && !card?.querySelector(what === "skip" ? "[data-skip]" : "[data-say]"))) return;
     busy = true;
     try {
       if (what === "undo") {

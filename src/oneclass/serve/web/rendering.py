@@ -72,6 +72,7 @@ def environment() -> Environment:
         "odds": odds,
         "fewest_images": fewest_images,
         "chance": words.chance,
+        "lacks": words.lacks,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,
     }

@@ -68,6 +68,11 @@ def whom(who: str) -> str:
     return WHO.get(who, who)
 
 
+def lacks(doing: str, scope: str) -> str:
+    """That a token does not let somebody do something, and what to ask for."""
+    return f"Your token is not for {doing}. Ask for one that has the scope “{scope}”."
+
+
 def for_people(detail: str) -> str:
     """What is wrong with a file, without the bytes that it begins with."""
     return _BYTES.sub("", detail)

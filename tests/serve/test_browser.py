@@ -238,8 +238,25 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#say p").filter(has_text="From now on").wait_for()
 
     one.press("nav a[href='/watch']")
+    shutil.copy(next((pictures / "new").iterdir()), tmp_path / "in")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        (dialog.accept if len(asked) > 1 else dialog.dismiss)()
+
+    one.page.on("dialog", answer)
+    one.press("#new-watch button[type=submit]")
+    until(lambda: one.page.wait_for_timeout(50) or asked)
+    one.page.wait_for_timeout(300)
+    assert one.page.locator("#watches .card").count() == 0
     one.press("#new-watch button[type=submit]")
     one.see("#watches .card")
+    told = (
+        "1 image is in this folder already: it is scored first, then each that arrives. Watch it?"
+    )
+    assert asked == [told, told]
+    one.page.remove_listener("dialog", answer)
     shutil.copy(next((pictures / "odd").iterdir()), tmp_path / "in")
     one.page.locator("#watches .figures li.alarm").first.wait_for(timeout=20_000)
     one.press("[data-state=paused]")

@@ -258,6 +258,20 @@ class WatchIn(Strict):
     )
 
 
+class LookIn(Strict):
+    """A folder that may be watched."""
+
+    folder: str = Field(min_length=1, max_length=4096)
+    model: str = Field(min_length=1, max_length=60)
+
+
+class LookOut(BaseModel):
+    """What is in it."""
+
+    images: int = Field(description="That a watch would score before any that arrive.")
+    whole: bool = Field(description="Whether these are all, or as many as were counted.")
+
+
 class WatchChange(Strict):
     """Pause a watch, or let it go on."""
 

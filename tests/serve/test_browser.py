@@ -330,6 +330,50 @@ def test_what_is_left_out_or_looks_alike_is_named(
     assert one.problems == []
 
 
+DROPPED = """async (content) => {
+  const file = (path) => ({
+    isFile: true, fullPath: path,
+    file: (done) => done(new File([Uint8Array.from(content)], path.split("/").pop())),
+  });
+  const folder = (path, all) => ({
+    isFile: false, fullPath: path,
+    createReader: () => {
+      const left = [all, []];
+      return { readEntries: (done) => done(left.shift()) };
+    },
+  });
+  const parts = folder("/parts", [
+    folder("/parts/monday", [file("/parts/monday/a.png"), folder("/parts/monday/late", [])]),
+    folder("/parts/tuesday", [
+      folder("/parts/tuesday/early", []), folder("/parts/tuesday/late", []),
+    ]),
+    file("/parts/b.png"),
+  ]);
+  const event = new Event("drop");
+  event.dataTransfer = { items: [{ webkitGetAsEntry: () => parts }], files: [] };
+  document.getElementById("drop").dispatchEvent(event);
+}"""
+"""Drops a folder with others in it, three of which are empty; no test can drop a real one."""
+
+
+@pytest.mark.parametrize("tab", ["learn", "score"])
+def test_empty_folders_beside_others_are_named(
+    person: Callable[..., Person], pictures: Path, tab: str
+) -> None:
+    one = person(390)
+    if tab == "score":
+        learn(one, pictures)
+    one.go(f"/{tab}")
+    content = next((pictures / "good").iterdir()).read_bytes()
+    one.page.evaluate(DROPPED, list(content))
+    one.see("#checked .figures" if tab == "learn" else "#tiles .tile")
+    assert one.page.locator("#upload-errors li").all_inner_texts() == [
+        "parts/monday/late was left out: there is nothing in this folder.",
+        "parts/tuesday was left out: there is nothing in this folder.",
+    ]
+    assert one.problems == []
+
+
 def test_look_alikes_are_shown_and_taken_out_one_after_the_other(
     person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:
@@ -557,6 +601,17 @@ def test_a_chart_is_an_image_whose_numbers_are_in_a_table(
         assert one.page.locator(f"#{about}").inner_text()
         one.press(f"details:has(#table-{key}) > summary")
         one.tab_to(f".scroll:has(#table-{key})")
+    legends = [
+        [word.strip() for word in one.page.locator(f"#chart-{key} .u-legend th").all_inner_texts()]
+        for key in ("time", "scores")
+    ]
+    assert legends == [
+        ["", "Called odd, of all images", "False alarms, of all images", "Promise, of good images"],
+        ["", "Good images", "Images scored here"],
+    ]
+    assert one.page.locator(".u-legend tr:first-child").first.inner_text().strip() == ""
+    one.page.locator("#chart-scores .u-over").hover()
+    one.page.locator("#chart-scores .u-legend td", has_text="Score ").wait_for()
     heads = one.page.locator("#table-scores th").all_inner_texts()
     assert heads == ["Score from", "to", "Good images", "Images scored here"]
     lines = [

@@ -7,6 +7,7 @@ const page = {
   byId: (id) => document.getElementById(id),
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
+  empty: [],
 
   /* One request to the service; its JSON, or an Error whose message is for people. */
   async ask(method, path, body, headers = {}) {
@@ -116,11 +117,13 @@ const page = {
       return;
     }
     const reader = entry.createReader();
+    const [before, within] = [found.length, page.empty.length];
     for (;;) {
       const some = await new Promise((done, failed) => reader.readEntries(done, failed));
-      if (!some.length) return;
+      if (!some.length) break;
       for (const inner of some) await page.walk(inner, found);
     }
+    if (found.length === before) page.empty.splice(within, Infinity, entry.fullPath.slice(1));  /* it alone, not each in it */
   },
 
   onFiles(use) {
@@ -134,12 +137,12 @@ const page = {
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (images.length) { use(images); return; }
       page.byId("upload-errors").replaceChildren();
-      for (const file of page.leftOut) page.notAnImage(file.name);
+      page.complainOfOthers();
       page.say("There is no image among these files.");
     };
     for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
       page.byId(button).addEventListener("click", () => page.byId(input).click());
-      page.byId(input).addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
+      page.byId(input).addEventListener("change", (event) => { page.empty = []; choose(event.target.files); event.target.value = ""; });
     }
     for (const kind of ["dragenter", "dragover"])
       drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -149,6 +152,7 @@ const page = {
       event.preventDefault();
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
       const found = [];
+      page.empty = [];
       try {
         for (const entry of entries) await page.walk(entry, found);
       } catch { page.say("Some of these files cannot be read."); }
@@ -165,7 +169,7 @@ const page = {
     page.byId("upload-stop").onclick = () => page.stopper.abort();
     errors.replaceChildren();
     errors.hidden = true;
-    for (const file of page.leftOut) page.notAnImage(file.name);
+    page.complainOfOthers();
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();
@@ -200,7 +204,11 @@ const page = {
     return whole;
   },
 
-  notAnImage: (name) => page.complain(name, "its name is not one of an image."),
+  /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
+  complainOfOthers() {
+    for (const file of page.leftOut) page.complain(file.name, "its name is not one of an image.");
+    for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
+  },
 
   complain(name, message) {
     const errors = page.byId("upload-errors");

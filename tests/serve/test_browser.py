@@ -853,6 +853,23 @@ def test_another_window_of_review_is_brought_up_to_date(
     other.close()
 
 
+def test_a_part_that_is_refused_is_told_as_long_as_it_is(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    one.go("/watch")
+    told = "You are not logged in any more. Load this page again."
+    body = json.dumps({"error": "no_token", "message": told.replace("You", "you")})
+    one.page.route("**/parts/watches", lambda route: route.fulfill(status=401, body=body))
+    said = one.page.locator("#say p", has_text=told)
+    said.wait_for()
+    one.page.wait_for_timeout(7000)  # longer than other words stay
+    assert said.is_visible()
+    one.page.unroute("**/parts/watches")
+    said.wait_for(state="detached")
+
+
 def test_a_model_that_is_gone_is_told_once_for_all_images(
     person: Callable[..., Person], pictures: Path
 ) -> None:

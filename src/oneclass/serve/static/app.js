@@ -244,9 +244,13 @@ if (left) { sessionStorage.removeItem("say"); page.say(left); }
 window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
 /* What a page asks for again and again would stand still without a word where the server is gone, or refuses. */
 document.body.addEventListener("htmx:sendError", page.waits);
+let refusal = "";
 document.body.addEventListener("htmx:responseError", (event) => {
-  const message = page.messageOf(event.detail.xhr);
-  if (page.byId("say").textContent !== message) page.say(message, true);
+  refusal = page.messageOf(event.detail.xhr);
+  if (page.byId("say").textContent !== refusal) page.say(refusal, true);
+});
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful && refusal && page.byId("say").textContent === refusal) page.byId("say").replaceChildren();
 });
 document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {

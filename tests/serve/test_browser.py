@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -601,17 +602,16 @@ def test_a_chart_is_an_image_whose_numbers_are_in_a_table(
         assert one.page.locator(f"#{about}").inner_text()
         one.press(f"details:has(#table-{key}) > summary")
         one.tab_to(f".scroll:has(#table-{key})")
-    legends = [
-        [word.strip() for word in one.page.locator(f"#chart-{key} .u-legend th").all_inner_texts()]
-        for key in ("time", "scores")
-    ]
-    assert legends == [
-        ["", "Called odd, of all images", "False alarms, of all images", "Promise, of good images"],
-        ["", "Good images", "Images scored here"],
-    ]
-    assert one.page.locator(".u-legend tr:first-child").first.inner_text().strip() == ""
-    one.page.locator("#chart-scores .u-over").hover()
-    one.page.locator("#chart-scores .u-legend td", has_text="Score ").wait_for()
+    for key, at, first in (
+        ("time", "At", "Called odd, of all images"),
+        ("scores", "Score", "Good images"),
+    ):
+        lines = one.page.locator(f"#chart-{key} .u-legend tr")
+        assert [lines.nth(i).is_visible() for i in (0, 1)] == [False, True]
+        assert lines.nth(1).locator("th").inner_text().strip() == first
+        one.page.locator(f"#chart-{key} .u-over").hover()
+        lines.filter(has_text=re.compile(rf"^{at}\s*[\d-]")).wait_for()
+        one.page.locator("h1").hover()
     heads = one.page.locator("#table-scores th").all_inner_texts()
     assert heads == ["Score from", "to", "Good images", "Images scored here"]
     lines = [

@@ -53,7 +53,7 @@ if (monitor) {
     page.byId("drift-text").textContent = page.drift(facts.drift || "").replace(/ Learn again .*$/, "").replace(/, so learn again .*$/, ".");
   };
 
-  /* Beside the names of the lines a legend says where the mouse is; a space, since an empty label becomes a word of its own. */
+  /* The first line of a legend says where the mouse is; style.css hides it while that is nowhere. */
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
   const axis = (c, more) => ({ stroke: c.axis, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line }, font: "13px system-ui", ...more });
   const draw = (key, options, data) => {
@@ -81,7 +81,7 @@ if (monitor) {
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
-      series: [{ label: " ", value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
+      series: [{ label: "At", value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
     const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"];
@@ -108,7 +108,7 @@ if (monitor) {
     draw("scores", {
       scales: { x: { time: false } },
       axes: [axis(c, { label: "score: larger is odder", labelFont: "13px system-ui" }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
-      series: [{ label: " ", value: (_, number) => (number == null ? "" : `Score ${number.toPrecision(3)}`) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
+      series: [{ label: "Score", value: (_, number) => (number == null ? "" : number.toPrecision(3)) }, { label: "Good images", stroke: c.normal, fill: c.normal + "88", paths: bars, points: { show: false }, value }, { label: "Images scored here", stroke: c.scored, width: 2, paths: uPlot.paths.stepped({ align: 0 }), points: { show: false }, value }],
       hooks: { draw: [(u) => {
         const x = Math.round(u.valToPos(chosen().threshold, "x", true));
         u.ctx.save();

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from scipy.stats import beta, binom
 
 from oneclass.conformal.calibration import (
+    FEWEST_JUDGED,
     PARTS,
     Calibration,
     Method,
     Plan,
-    _with_a_part_more,
     check_rate,
+    fewest_images,
     make_plan,
 )
 from oneclass.conformal.guarantee import cross_bound, guarantee, own_rate_bound, spread
@@ -97,8 +98,10 @@ def test_the_number_needed_is_enough_and_the_same_for_all(n: int) -> None:
     with pytest.raises(InputError, match=f"of which {n - -(-n // 10)} .*at least 110 images\\."):
         check_rate(0.01, n - -(-n // 10), n, spared=True)
     for held_out in range(1, 300):
-        fewest = next(m for m in range(held_out, 400) if m - -(-m // PARTS) >= held_out)
-        assert _with_a_part_more(held_out) == fewest
+        left = max(held_out, FEWEST_JUDGED)
+        fewest = next(m for m in range(held_out, 400) if m - -(-m // PARTS) >= left)
+        rate = 1 / (held_out + 1)
+        assert (fewest_images(rate), fewest_images(rate, spared=True)) == (held_out, fewest)
     with pytest.raises(InputError, match=r"Of the 30 images 2 are copies or near-copies of others"):
         make_plan(28, 0.01, copies=2)
 

@@ -7,8 +7,11 @@ Each test is skipped, with the reason, where one of these is missing.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,8 +239,25 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#say p").filter(has_text="From now on").wait_for()
 
     one.press("nav a[href='/watch']")
+    shutil.copy(next((pictures / "new").iterdir()), tmp_path / "in")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        (dialog.accept if len(asked) > 1 else dialog.dismiss)()
+
+    one.page.on("dialog", answer)
+    one.press("#new-watch button[type=submit]")
+    until(lambda: one.page.wait_for_timeout(50) or asked)
+    one.page.wait_for_timeout(300)
+    assert one.page.locator("#watches .card").count() == 0
     one.press("#new-watch button[type=submit]")
     one.see("#watches .card")
+    told = (
+        "1 image is in this folder already: it is scored first, then each that arrives. Watch it?"
+    )
+    assert asked == [told, told]
+    one.page.remove_listener("dialog", answer)
     shutil.copy(next((pictures / "odd").iterdir()), tmp_path / "in")
     one.page.locator("#watches .figures li.alarm").first.wait_for(timeout=20_000)
     one.press("[data-state=paused]")
@@ -256,7 +276,7 @@ def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) 
     looks = Tokens(database).make("guest", ["read"])
     database.close()
     one = person(1280, host="0.0.0.0")
-    one.go("/learn")
+    one.go("/learn?from=mail")
     assert "/login?next=" in one.page.url
     one.press("#token", "x")
     one.press("button.main")
@@ -265,7 +285,7 @@ def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) 
     one.page.keyboard.type(token)
     one.page.keyboard.press("Enter")
     one.see("#choose-files")
-    assert one.page.url == one.server.at("/learn")
+    assert one.page.url == one.server.at("/learn?from=mail")
     one.press(".out button")
     one.see("#token")
     one.go("/learn")
@@ -308,6 +328,50 @@ def test_what_is_left_out_or_looks_alike_is_named(
     one.page.locator("#fit button").filter(has_text="Learn from 21 images").wait_for()
     one.give([tmp_path / "notes.txt"])
     assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
+    assert one.problems == []
+
+
+DROPPED = """async (content) => {
+  const file = (path) => ({
+    isFile: true, fullPath: path,
+    file: (done) => done(new File([Uint8Array.from(content)], path.split("/").pop())),
+  });
+  const folder = (path, all) => ({
+    isFile: false, fullPath: path,
+    createReader: () => {
+      const left = [all, []];
+      return { readEntries: (done) => done(left.shift()) };
+    },
+  });
+  const parts = folder("/parts", [
+    folder("/parts/monday", [file("/parts/monday/a.png"), folder("/parts/monday/late", [])]),
+    folder("/parts/tuesday", [
+      folder("/parts/tuesday/early", []), folder("/parts/tuesday/late", []),
+    ]),
+    file("/parts/b.png"),
+  ]);
+  const event = new Event("drop");
+  event.dataTransfer = { items: [{ webkitGetAsEntry: () => parts }], files: [] };
+  document.getElementById("drop").dispatchEvent(event);
+}"""
+"""Drops a folder with others in it, three of which are empty; no test can drop a real one."""
+
+
+@pytest.mark.parametrize("tab", ["learn", "score"])
+def test_empty_folders_beside_others_are_named(
+    person: Callable[..., Person], pictures: Path, tab: str
+) -> None:
+    one = person(390)
+    if tab == "score":
+        learn(one, pictures)
+    one.go(f"/{tab}")
+    content = next((pictures / "good").iterdir()).read_bytes()
+    one.page.evaluate(DROPPED, list(content))
+    one.see("#checked .figures" if tab == "learn" else "#tiles .tile")
+    assert one.page.locator("#upload-errors li").all_inner_texts() == [
+        "parts/monday/late was left out: there is nothing in this folder.",
+        "parts/tuesday was left out: there is nothing in this folder.",
+    ]
     assert one.problems == []
 
 
@@ -426,6 +490,8 @@ def test_a_model_is_deleted_once_it_was_asked_for_and_got_back(
     assert one.page.locator(".cards").count() == 0
     with one.page.expect_navigation():
         one.press("[data-restore]")
+    told = "Version 1 of stripes is back. Version 1 is in use."
+    one.page.locator("#say p", has_text=told).wait_for()
     one.see(".cards h2 a")
     assert one.page.locator("[data-restore]").count() == 0
     assert one.problems == []
@@ -536,6 +602,16 @@ def test_a_chart_is_an_image_whose_numbers_are_in_a_table(
         assert one.page.locator(f"#{about}").inner_text()
         one.press(f"details:has(#table-{key}) > summary")
         one.tab_to(f".scroll:has(#table-{key})")
+    for key, at, first in (
+        ("time", "At", "Called odd, of all images"),
+        ("scores", "Score", "Good images"),
+    ):
+        lines = one.page.locator(f"#chart-{key} .u-legend tr")
+        assert [lines.nth(i).is_visible() for i in (0, 1)] == [False, True]
+        assert lines.nth(1).locator("th").inner_text().strip() == first
+        one.page.locator(f"#chart-{key} .u-over").hover()
+        lines.filter(has_text=re.compile(rf"^{at}\s*[\d-]")).wait_for()
+        one.page.locator("h1").hover()
     heads = one.page.locator("#table-scores th").all_inner_texts()
     assert heads == ["Score from", "to", "Good images", "Images scored here"]
     lines = [
@@ -621,6 +697,54 @@ def test_folders_that_sound_like_defects_are_asked_about(
     assert one.problems == []
 
 
+def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(390)
+    write_images(tmp_path / "all" / "fine", stripes(20, seed=1, side=64))
+    write_images(tmp_path / "all" / "scratch", stripes(4, seed=2, side=64))
+    asked: list[str] = []
+    yes = [True, True, False]  # to send them, to leave the page, and to leave the odd ones out
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(f"{dialog.type} {dialog.message}")
+        (dialog.accept if yes.pop(0) else dialog.dismiss)()
+
+    held: list[Any] = []
+
+    def slowly(route: Any) -> None:
+        if "fine" in route.request.headers["x-file-name"] and len(held) < 18:
+            held.append(None)
+            route.continue_()
+        elif "scratch" in route.request.headers["x-file-name"]:
+            route.continue_()
+
+    one.page.on("dialog", answer)
+    one.page.route("**/sets/*/images", slowly)
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "all")
+    one.page.locator("#upload-text", has_text="22 of 24 images sent").wait_for()
+    one.go("/learn")
+    one.page.unroute("**/sets/*/images")
+    told = one.page.locator("#waiting li").first.inner_text()
+    assert told.startswith("22 of 24 images arrived, the last one today")
+    missing = "all/fine/018.png, all/fine/019.png"
+    assert f"2 images are missing, since the page was left while they were sent: {missing}." in told
+    one.press("#waiting [data-go-on]")
+    one.page.locator("#checked .figures", has_text="18images can be used").wait_for()
+    assert [message.partition(" ")[0] for message in asked] == [
+        "confirm",
+        "beforeunload",
+        "confirm",
+    ]
+    assert asked[0] == asked[2]
+    assert asked[2].startswith("confirm 4 images are in folders whose names speak of defects: scr")
+    one.page.locator("#folder").set_input_files(tmp_path / "all")
+    one.page.locator("#checked .figures", has_text="20images can be used").wait_for()
+    assert len(asked) == 3
+    assert one.problems == []
+
+
 def test_a_name_that_is_there_already_is_asked_about(
     person: Callable[..., Person], pictures: Path
 ) -> None:
@@ -679,6 +803,90 @@ def test_two_people_review_the_same_picture(person: Callable[..., Person], pictu
     one.page.keyboard.press("z")
     one.page.locator("#say", has_text="said “false alarm” meanwhile").wait_for()
     page.close()
+
+
+def test_another_window_of_review_is_brought_up_to_date(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/review")
+    one.see(".reviewing")
+    waiting = one.page.locator(".reviewing p[data-waiting]")
+    n = int(waiting.inner_text().split()[0])
+    other = one.page.context.new_page()
+    other.goto(one.server.at("/review"))
+    other.locator("#lessons .figures").wait_for()
+    one.page.keyboard.press("r")
+    counted = other.locator(".reviewing p[data-waiting]").filter(has_text=f"{n - 1} waiting")
+    counted.wait_for()
+    other.locator("#lessons .figures", has_text="1really odd").wait_for()
+
+    # A picture that waits while another one is shown as the last is shown then.
+    for _ in range(n - 1):
+        shown = one.shown()
+        one.page.keyboard.press("r")
+        until(lambda shown=shown: one.page.locator(f'.reviewing[data-id="{shown}"]').count() == 0)
+    one.see("[data-none]")
+    one.server.score(next((pictures / "odd").iterdir()).read_bytes())
+    one.see(".reviewing")
+
+    # The model is deleted in one window: the other one says so, and notes nothing.
+    number = one.shown()
+    one.page.route("**/api/v1/events", lambda route: route.abort())
+    one.page.reload()
+    one.see(".reviewing")
+    other.goto(one.server.at("/models/stripes"))
+    other.once("dialog", lambda asked: asked.accept())
+    with other.expect_navigation():
+        other.locator("[data-delete]").click()
+    one.page.keyboard.press("r")
+    one.page.locator("#queue h2", has_text="stripes is gone").wait_for()
+    told = one.page.locator("#queue").inner_text()
+    assert "was deleted today" in told
+    assert "The page Models gets it back until" in told
+    assert "POST" not in told
+    assert one.page.evaluate("document.activeElement.tagName") == "H2"
+    said = one.server.get(f"/api/v1/predictions/{number}")[1]
+    assert json.loads(said)["review"] is None
+    other.close()
+
+
+def test_a_part_that_is_refused_is_told_as_long_as_it_is(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    one.go("/watch")
+    told = "You are not logged in any more. Load this page again."
+    body = json.dumps({"error": "no_token", "message": told.replace("You", "you")})
+    one.page.route("**/parts/watches", lambda route: route.fulfill(status=401, body=body))
+    said = one.page.locator("#say p", has_text=told)
+    said.wait_for()
+    one.page.wait_for_timeout(7000)  # longer than other words stay
+    assert said.is_visible()
+    one.page.unroute("**/parts/watches")
+    said.wait_for(state="detached")
+
+
+def test_a_model_that_is_gone_is_told_once_for_all_images(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.see("#drop")
+    delete = urllib.request.Request(one.server.at("/api/v1/models/stripes"), method="DELETE")
+    urllib.request.urlopen(delete, timeout=10).close()
+    one.give(sorted((pictures / "good").iterdir()))
+    said = one.page.locator("#summary", has_text="Of 40 of the 40 images there is no verdict.")
+    said.wait_for()
+    text = said.inner_text()
+    assert text.startswith("The model stripes was deleted today")
+    assert (text.count("was deleted"), text.count("POST")) == (1, 0)
+    assert one.page.locator("#upload-errors li").count() == 0
+    assert len(one.problems) <= 4  # those that were on their way
 
 
 def test_the_monitor_says_of_which_version_its_figures_are(

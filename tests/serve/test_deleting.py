@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +18,7 @@ from oneclass.serve.records.database import FILE, Database
 from oneclass.serve.records.deletions import KEPT, Deletions
 from oneclass.serve.records.export import of_model
 from oneclass.serve.records.versions import Versions
-from serving import RAW, Place, another, filled_set, until
+from serving import HERE, RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
 
@@ -120,10 +122,73 @@ def test_one_learnt_meanwhile_goes_on_beside_those_that_come_back(
         versions = place.client.get(MODEL).json()["versions"]
         return [(one["version"], one["serves"]) for one in versions]
 
+    def history() -> list[int]:
+        return [row["number"] for row in place.service.versions.taken("stripes")]
+
+    assert history() == [2, 1]
     place.client.post(f"/api/v1/deleted/{old['id']}/restore")
-    assert serving() == [(1, True)]
+    assert (serving(), history()) == ([(1, True)], [1, 2, 1])
+    # What is in use stays in use, whichever comes back.
     place.client.post(f"/api/v1/deleted/{new['id']}/restore")
-    assert serving() == [(2, True), (1, False)]
+    assert (serving(), history()) == ([(2, False), (1, True)], [1, 2, 1])
+
+
+def test_what_is_in_use_stays_so_where_its_history_says_nothing_of_it(
+    place: Place, model_file: Path
+) -> None:
+    """As servers of before left it: version 1 was got back without a row of that."""
+    old = place.client.delete(MODEL).json()
+    place.client.put(f"{MODEL}/file", content=model_file.read_bytes(), headers=RAW)
+    new = place.client.delete(MODEL).json()
+    place.service.deleting.deletions.take_back(old["id"], who="test")
+    place.service.versions.forget()
+    assert [version.number for version in place.service.versions.serving()] == [1]
+    place.client.post(f"/api/v1/deleted/{new['id']}/restore")
+    assert [version.number for version in place.service.versions.serving()] == [1]
+    assert [row["number"] for row in place.service.versions.taken("stripes")] == [1, 2, 1]
+
+
+def names_of_buttons(text: str) -> list[str]:
+    """What a screen reader says of a page's buttons, and of links that look like some."""
+    found = re.findall(r'<(?:button|a class="button)\b([^>]*)>(.*?)</(?:button|a)>', text)
+    labels = [re.search('aria-label="(.*?)"', attributes) for attributes, _ in found]
+    return [label[1] if label else word for label, (_, word) in zip(labels, found, strict=True)]
+
+
+def test_no_two_buttons_of_a_page_have_the_same_name(
+    two: Place, model_file: Path, tmp_path: Path, images: Path
+) -> None:
+    for number, rate in ((3, 0.3), (4, 0.4), (5, 0.5)):
+        content = another(model_file, tmp_path, rate)
+        two.client.put(f"{MODEL}/file", content=content, headers=RAW)
+        two.client.post(
+            f"{MODEL}/score?version={number}",
+            content=next((images / "odd").iterdir()).read_bytes(),
+            headers=RAW,
+        )
+    names = names_of_buttons(two.page("/models/stripes"))
+    assert len(names) > 12
+    assert sorted(names) == sorted(set(names))
+    assert {"Download version 3", "Write a report on version 4"} <= set(names)
+    two.client.put("/api/v1/models/more/file", content=model_file.read_bytes(), headers=RAW)
+    names = names_of_buttons(two.page("/models"))
+    assert sorted(names) == sorted(set(names))
+    two.client.delete(f"{MODEL}/versions/3")
+    two.client.post(f"{MODEL}/take", json={"version": 5})
+    two.client.delete(f"{MODEL}/versions/1")
+    two.client.delete(MODEL)
+    text = two.page("/models")
+    names = names_of_buttons(text)
+    assert [name for name in names if name.startswith("Get ")] == [
+        "Get versions 2, 4, 5 of stripes back",
+        "Get version 1 of stripes back",
+        "Get version 3 of stripes back",
+    ]
+    assert re.findall('data-said="(.*?)"', text) == [
+        "Versions 2, 4, 5 of stripes are back.",
+        "Version 1 of stripes is back.",
+        "Version 3 of stripes is back.",
+    ]
 
 
 def test_when_its_time_is_over_the_files_go_and_the_numbers_stay(
@@ -269,3 +334,42 @@ def test_a_version_that_is_got_back_alone_is_in_use(two: Place) -> None:
         1: False,
         2: True,
     }
+
+
+def test_of_a_deleted_model_nothing_is_noted_that_nobody_would_see(
+    two: Place, images: Path
+) -> None:
+    number = two.score(next((images / "odd").iterdir())).json()["predictions"][0]["id"]
+    address = f"/api/v1/predictions/{number}/review"
+
+    def refused() -> str:
+        answer = two.client.post(address, json={"verdict": "real", "seen": None})
+        assert (answer.status_code, answer.json()["error"]) == (404, "deleted")
+        assert two.service.reviews.of(number) == []
+        text = two.page(f"/p/{number}")
+        assert 'id="judge"' not in text
+        assert "The model, or this version of it, was deleted: what you say of its" in text
+        return str(answer.json()["message"])
+
+    assert 'id="judge"' in two.page(f"/p/{number}")
+    two.client.post(f"{MODEL}/take", json={"version": 2})
+    version = two.client.delete(f"{MODEL}/versions/1").json()["id"]
+    assert refused().startswith("version 1 of stripes was deleted today")
+    two.client.post(f"/api/v1/deleted/{version}/restore")
+    model = two.client.delete(MODEL).json()["id"]
+    assert refused().startswith("the model stripes was deleted today")
+    two.client.post(f"/api/v1/deleted/{model}/restore")
+    assert two.client.post(address, json={"verdict": "real", "seen": None}).is_success
+
+
+def test_a_person_is_told_of_a_deleted_model_in_words(place: Place, images: Path) -> None:
+    place.client.delete(MODEL)
+    file = next((images / "odd").iterdir())
+    csrf = re.findall('name="csrf" content="(.*?)"', place.client.get("/models").text)[0]
+    own = {"Origin": HERE, "X-CSRF-Token": csrf}
+    answers = [place.score(file, **own), place.client.get(f"{MODEL}/monitor", headers=own)]
+    page = place.client.get("/review?model=stripes", headers={"Accept": "text/html"}).text
+    for told in (*(answer.json()["message"] for answer in answers), html.unescape(page)):
+        assert "model stripes was deleted today" in told
+        assert "by somebody at this computer. The page Models gets it back until" in told
+        assert "POST" not in told.partition("model stripes was")[2]

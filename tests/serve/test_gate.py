@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -174,6 +175,61 @@ def test_a_token_is_good_for_its_scopes_alone(start: Callable[..., Place], image
                 assert answer.status_code in (200, 404)
 
 
+@pytest.mark.parametrize(
+    ("scopes", "address", "words", "scope"),
+    [
+        (["read"], "/learn", "learning", "learn"),
+        (["read"], "/score", "scoring images", "score"),
+        (["read", "score"], "/watch", "watching folders, pausing or ending that", "learn"),
+        (["read"], "/review", "reviewing", "review"),
+        (["read"], "/p/1", "reviewing", "review"),
+        (["read", "review"], "/parts/lessons", "learning them or choosing a version", "learn"),
+        (["read"], "/monitor", "setting it", "learn"),
+        (["read"], "/models/stripes", "choosing or deleting versions", "learn"),
+        (["read"], "/models", "taking models in, deleting them or getting them back", "learn"),
+    ],
+)
+def test_what_a_token_is_not_for_is_said_and_not_offered(
+    start: Callable[..., Place],
+    images: Path,
+    scopes: list[str],
+    address: str,
+    words: str,
+    scope: str,
+) -> None:
+    place = start(**OUTSIDE)
+
+    def page(*scopes: str) -> str:
+        token = place.service.tokens.make(" ".join(scopes), scopes)
+        headers = {"Authorization": f"Bearer {token}"}
+        text = place.client.get(AT + address, headers=headers).text
+        place.client.cookies.clear()
+        return text
+
+    headers = {"Authorization": f"Bearer {place.service.tokens.make('all', SCOPES)}"}
+    content = next((images / "odd").iterdir()).read_bytes()
+    place.client.post(
+        f"{AT}/api/v1/models/stripes/score", content=content, headers={**RAW, **headers}
+    )
+    asked = {"folder": str(place.roots), "model": "stripes"}
+    if address == "/watch":
+        place.client.post(f"{AT}/api/v1/watches", json=asked, headers=headers)
+    if "lessons" in address:
+        said = {"verdict": "false_alarm"}
+        place.client.post(f"{AT}/api/v1/predictions/1/review", json=said, headers=headers)
+    told = f"Your token is not for {words}. Ask for one that has the scope “{scope}”."
+    offered = (
+        'id="choose-files"|id="new-watch"|data-watch=|data-say=|data-learn=|data-take='
+        '|id="rate-use"|data-delete=|id="upload-model"'
+    )
+    text = page(*scopes)
+    assert told in text
+    assert re.findall(offered, text) == []
+    text = page(*SCOPES)
+    assert "Your token is not for" not in text
+    assert re.findall(offered, text) != []
+
+
 def test_tokens_end(start: Callable[..., Place]) -> None:
     place = start(**OUTSIDE)
     tokens = place.service.tokens
@@ -195,6 +251,28 @@ def test_tokens_end(start: Callable[..., Place]) -> None:
         tokens.make("x", ["all"])
     with pytest.raises(InputError, match="expected a name"):
         tokens.make(" ", ["read"])
+
+
+def test_a_person_whose_token_was_removed_is_told_to_log_in(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    token = place.service.tokens.make("ann", SCOPES)
+    form = {"csrf": csrf_of(place, f"{AT}/login"), "token": token, "next": "/review"}
+    assert place.client.post(f"{AT}/login", data=form).status_code == 303
+    own = {"Origin": "https://line.example", "X-CSRF-Token": csrf_of(place, f"{AT}/learn")}
+    assert place.client.post(f"{AT}/api/v1/sets", headers=own).is_success
+    place.service.tokens.remove("ann")
+    for address in ("/api/v1/sets", "/api/v1/predictions/1/review"):
+        answer = place.client.post(AT + address, headers=own, json={})
+        assert (answer.status_code, answer.json()["error"]) == (401, "no_token")
+        assert answer.json()["message"] == (
+            "you are not logged in any more: you logged out, your time was over, or your token "
+            "was removed. Load this page again, and enter a token."
+        )
+    part = place.client.get(f"{AT}/parts/watches")
+    assert part.json()["message"].startswith("you are not logged in any more")
+    place.client.cookies.clear()
+    told = place.client.get(f"{AT}/api/v1/sets").json()["message"]
+    assert told.startswith("a token is needed: send one as 'Authorization: Bearer TOKEN'")
 
 
 def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) -> None:
@@ -226,15 +304,71 @@ def test_a_person_logs_in_and_out_behind_a_proxy(start: Callable[..., Place]) ->
     assert place.client.get(f"{AT}/api/v1/models").status_code == 401
 
 
-@pytest.mark.parametrize("onwards", ["https://evil.example", "//evil.example", "/\\evil.example"])
-def test_a_login_leads_to_no_other_server(start: Callable[..., Place], onwards: str) -> None:
-    place = start(**OUTSIDE)
+@pytest.mark.parametrize("url", [AT, "https://line.example"])
+@pytest.mark.parametrize(
+    ("onwards", "leads"),
+    [
+        ("https://evil.example", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("\\\\evil.example", "/"),
+        ("/\t/evil.example", "/"),  # browsers leave tabs and line ends out of an address
+        ("/\n\\evil.example", "/"),
+        (" //evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("evil.example", "/"),
+        ("%2F%2Fevil.example", "/"),
+        ("", "/"),
+        ("/%2Fevil.example", "/%2Fevil.example"),  # a path of this server, which has no such page
+        ("/%5Cevil.example", "/%5Cevil.example"),
+        ("/review?model=mixed&only=true", "/review?model=mixed&only=true"),
+        ("/score?model=https://x", "/score?model=https://x"),
+    ],
+)
+def test_a_login_leads_to_the_page_asked_for_and_to_no_other_server(
+    start: Callable[..., Place], url: str, onwards: str, leads: str
+) -> None:
+    place = start(url=url)
     form = {
-        "csrf": csrf_of(place, f"{AT}/login"),
+        "csrf": csrf_of(place, f"{url}/login"),
         "token": place.service.tokens.make("ann", SCOPES),
         "next": onwards,
     }
-    assert place.client.post(f"{AT}/login", data=form).headers["location"] == "/odd/"
+    answer = place.client.post(f"{url}/login", data=form)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == url.removeprefix("https://line.example") + leads
+    # Who is logged in is led there without being asked again.
+    again = place.client.get(f"{url}/login", params={"next": onwards})
+    assert (again.status_code, again.headers["location"]) == (303, answer.headers["location"])
+
+
+def test_what_was_asked_for_with_its_query_comes_back_after_the_login(
+    start: Callable[..., Place], model_file: Path
+) -> None:
+    place = start(**OUTSIDE)
+    token = place.service.tokens.make("ann", SCOPES)
+    headers = {"Authorization": f"Bearer {token}", **RAW}
+    for name in ("mixed", "a b"):
+        content = model_file.read_bytes()
+        address = f"{AT}/api/v1/models/{name}/file"
+        assert place.client.put(address, content=content, headers=headers).is_success
+    for asked, name in (("/review?model=mixed", "mixed"), ("/review?model=a+b&x=%26%3F", "a b")):
+        first = place.client.get(AT + asked, headers=BROWSER)
+        assert first.status_code == 303
+        shown = place.client.get(f"https://line.example{first.headers['location']}").text
+        form = {
+            name: html.unescape(value)
+            for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', shown)
+        }
+        # Somebody mistypes it first.
+        wrong = place.client.post(f"{AT}/login", data={**form, "token": "x"})
+        again = re.findall(r'name="next" value="([^"]*)"', wrong.text)
+        assert [html.unescape(one) for one in again] == [asked]
+        answer = place.client.post(f"{AT}/login", data={**form, "token": token})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/odd{asked}")
+        page = place.client.get(f"https://line.example{answer.headers['location']}").text
+        assert f'data-model="{name}"' in page
+        place.client.cookies.clear()
 
 
 def test_a_proxy_may_strip_its_prefix_or_not(start: Callable[..., Place]) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.conformal.calibration import make_plan
 from oneclass.detector.files import modelfile
 from oneclass.errors import InputError
 from oneclass.serve.settings import Limits
@@ -136,6 +137,33 @@ def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
     assert 'value="patches" checked' in text
     assert 'value="" checked' not in text
     assert '<option value="0.1" selected>' in text
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (98, "1 in 100 (needs 99 images, 110 for the best look at small spots; here are 98)"),
+        (99, "1 in 100 (110 images give a better look at small spots; here are 99)"),
+        (109, "1 in 100 (110 images give a better look at small spots; here are 109)"),
+        (110, "1 in 100"),
+    ],
+)
+def test_as_many_images_are_asked_for_as_the_command_asks_for(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, said: str
+) -> None:
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    key = filled_set(place, tmp_path / "good")
+    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": key}).json()["id"])
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
+    text = place.page(f"/parts/check/{job['id']}")
+    [(disabled, told)] = re.findall(r'<option value="0.01"( disabled)?>(.*?)</option>', text)
+    assert (bool(disabled), told) == (n < 99, said)
+    if n < 99:
+        with pytest.raises(InputError, match=r"at least 99 images \(110 for the best look at"):
+            make_plan(n, 0.01)
+    else:
+        assert make_plan(n, 0.01).false_alarms == 0.01
 
 
 def test_the_list_of_models_says_which_versions_wait(

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from oneclass.conformal.drift import drift
 from oneclass.serve.api.monitor import rates
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
-from serving import Place
+from oneclass.serve.records.predictions import Made
+from serving import RAW, Place, another
 
 MODEL = "/api/v1/models/stripes"
 
@@ -270,3 +271,80 @@ def test_what_to_do_about_drift_ends_its_sentences() -> None:
     assert many_low is not None
     assert "? Learn again " in all_odd
     assert "no longer holds, so learn again " in many_low
+
+
+def test_the_same_picture_counts_once_for_each_version(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    odd, fine = (sorted((images / kind).iterdir()) for kind in ("odd", "normal"))
+    assert monitor(place)["again"] == 0
+    first, *again = [place.score(odd[0]).json()["predictions"][0]["id"] for _ in range(3)]
+    place.score(fine[0])
+    place.score(fine[0], **{"X-File-Name": "another name.png"})
+    told = monitor(place)
+    [count] = told["counts"]
+    assert (count["images"], count["anomalies"], told["again"]) == (2, 1, 3)
+    assert count["promised"] == pytest.approx(0.05)
+    assert (told["last"], sum(told["scored"])) == (2, 2)
+    # What is said of one that came again is said of the one that counts.
+    said = {"verdict": "false_alarm"}
+    place.client.post(f"/api/v1/predictions/{again[0]}/review", json=said)
+    reviews = {
+        n: place.client.get(f"/api/v1/predictions/{n}").json()["review"] for n in range(1, 4)
+    }
+    assert reviews == {first: "false_alarm", again[0]: "false_alarm", again[1]: None}
+    [count] = monitor(place)["counts"]
+    assert (count["false_alarms"], count["reviews"]) == (1, 1)
+    observed = monitor(place)["observed"]
+    assert (observed["images"], observed["called"], observed["undecided"]) == (2, 1, 0)
+    place.client.post(f"/api/v1/predictions/{again[1]}/review", json={"verdict": "unsure"})
+    [count] = monitor(place)["counts"]
+    assert (count["false_alarms"], count["reviews"]) == (0, 1)
+    for number in again:
+        place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": None})
+    [count] = monitor(place)["counts"]
+    assert (count["false_alarms"], count["reviews"]) == (0, 0)
+    # A list of what a rate would call has as many as are counted.
+    rate = max(told["rates"], key=lambda one: float(one["false_alarms"]))
+    listed = place.page(f"/score?model=stripes&rate={rate['false_alarms']}")
+    assert len(re.findall(r'data-id="\d+"', listed)) == rate["called"] == 1
+    assert place.page("/score?model=stripes").count("data-id=") == 5
+    # Another version says it for the first time.
+    content = another(model_file, tmp_path, 0.2)
+    place.client.put(f"{MODEL}/file", content=content, headers=RAW)
+    place.client.post(f"{MODEL}/take", json={"version": 2})
+    place.score(odd[0])
+    told = monitor(place)
+    assert sum(count["images"] for count in told["counts"]) == 3
+    assert (told["last"], told["again"]) == (1, 3)
+
+
+def test_an_hour_in_which_all_came_again_is_no_count(place: Place, images: Path) -> None:
+    file = next((images / "odd").iterdir())
+    place.score(file)
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE hour SET hour = hour - 30")
+        connection.execute("UPDATE prediction SET at = at - 30 * 3600")
+    place.score(file)
+    told = monitor(place)
+    [count] = told["counts"]
+    assert (count["images"], told["again"]) == (1, 1)
+
+
+def test_pictures_whose_digests_begin_alike_are_told_apart(place: Place, images: Path) -> None:
+    first, second = (
+        place.score(file).json()["predictions"][0]["id"]
+        for file in sorted((images / "odd").iterdir())[:2]
+    )
+    with place.service.database.write() as connection:
+        for number in (first, second):
+            image = "0" * 8 + f"{number:056}"
+            connection.execute("UPDATE prediction SET image = ? WHERE id = ?", (image, number))
+    made = place.service.predictions.one(second)
+    assert made is not None
+    facts = {field.name: made[field.name] for field in fields(Made)}
+    with place.service.database.write() as connection:
+        place.service.predictions.add(Made(**{**facts, "image": "0" * 64}), connection)
+        place.service.predictions.add(Made(**facts), connection)
+    rows = place.service.database.rows("SELECT again FROM prediction ORDER BY id")
+    assert [row["again"] for row in rows] == [0, 0, 0, 1]

@@ -190,7 +190,7 @@ def test_a_report_is_begun_where_a_person_is(place: Place, images: Path, path: s
     pytest.importorskip("matplotlib", reason="needs the extra report")
     score_all(place, images / "odd")
     text = place.page(path)
-    assert '<button type="button" data-report="1" data-name="stripes">' in text
+    assert '<button type="button" data-report="1" data-name="stripes"' in text
     assert "report.js" in text
     assert text.count('id="reporting"') == 1
 

@@ -19,7 +19,7 @@ from oneclass.errors import InputError, MissingDependencyError, StorageError
 from oneclass.serve.records import export, retention, summaries
 from oneclass.serve.records.database import FILE, Database, only_server
 from oneclass.serve.records.migrations import MIGRATIONS
-from oneclass.serve.records.predictions import Filter, Made, Predictions
+from oneclass.serve.records.predictions import FIRST_OF, Filter, Made, Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Versions
 from serving import Place
@@ -112,7 +112,7 @@ def test_a_full_disk_damages_nothing(database: Database) -> None:
     with pytest.raises(StorageError, match="full"):
         fill()
     n = database.value("SELECT count(*) FROM prediction")
-    assert n == database.value("SELECT sum(images) FROM hour") > 1
+    assert n == database.value("SELECT sum(images + again) FROM hour") > 1
     assert database.value("PRAGMA integrity_check") == "ok"
     connection.execute("PRAGMA max_page_count = 1000000")
     with database.write() as connection:
@@ -251,7 +251,8 @@ def test_five_million_predictions_stay_quick_to_browse(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
             "is_anomaly, is_unclear, false_alarms, seconds, review) SELECT i * 10.0, 1, "
-            "CASE i % 3 WHEN 0 THEN 'api' ELSE 'watch:1' END, i || '.png', printf('%064x', i), "
+            "CASE i % 3 WHEN 0 THEN 'api' ELSE 'watch:1' END, i || '.png', "
+            "printf('%08x%056x', i * 2654435761 % 4294967296, i), "
             "i / 7.0, 0.5, i % 20 = 0, i % 20 = 1, 0.05, 0.01, "
             "CASE WHEN i % 40 = 0 THEN 'real' END FROM n",
             (n,),
@@ -273,9 +274,15 @@ def test_five_million_predictions_stay_quick_to_browse(
     with quick(0.5):
         assert len(summaries.last(database, 1, 20_000)[0]) == 20_000
     with quick(0.5):
-        assert predictions.waiting("parts") == n // 20 + n // 40
+        assert predictions.waiting() == {"parts": n // 20 + n // 40}
     with quick(0.5):
         assert Reviews(database).counts("parts")["real"] == n // 40
+    with quick(0.01):
+        same = "printf('%08x%056x', ?1 * 2654435761 % 4294967296, ?1)"
+        [image] = database.rows(f"SELECT {same}", (n // 2,))[0]
+        found = database.row(FIRST_OF, (1, image, image))
+        assert found is not None
+        assert found["id"] == n // 2
 
 
 @contextmanager

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import html
+import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from conftest import stripes, write_images
+from oneclass import load
+from oneclass.serve.records import migrations
+from oneclass.serve.records.database import FILE, Database
 from serving import RAW, Place, another
 
 MODEL = "/api/v1/models/stripes"
@@ -183,3 +193,222 @@ def test_what_was_said_leads_to_those_it_was_said_of(learnt: Place, images: Path
     assert learnt.page(f"{false}&only=true").count("data-id") == 2  # one was called good
     assert "You called none so." in learnt.page("/score?model=stripes&review=unsure")
     assert learnt.client.get("/score?model=stripes&review=good").status_code == 422
+
+
+def verdicts(place: Place, *numbers: int) -> list[str | None]:
+    """What stands of predictions, the same in what is asked, listed and exported."""
+    found = [
+        place.client.get(f"/api/v1/predictions/{number}").json()["review"] for number in numbers
+    ]
+    table = place.client.get(f"{MODEL}/results.csv").text.splitlines()
+    exported = {int(row["id"]): row["review"] or None for row in csv.DictReader(table)}
+    assert [exported[number] for number in numbers] == found
+    return found
+
+
+def observed(place: Place) -> tuple[int, int]:
+    counts = place.client.get(f"{MODEL}/monitor").json()["counts"]
+    return sum(one["false_alarms"] for one in counts), sum(one["real"] for one in counts)
+
+
+def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    file, other = sorted((images / "odd").iterdir())[:2]
+    first = scored(place, file)
+    say(place, first, "false_alarm")
+    copy = tmp_path / "under another name.png"
+    shutil.copy(file, copy)
+    second, apart = scored(place, copy), scored(place, other)
+    say(place, apart, "false_alarm")
+    assert [one.id for one in place.service.lessons("stripes")] == [first, apart]
+    say(place, second, "real")
+    assert verdicts(place, first, second, apart) == ["real", "real", "false_alarm"]
+    assert [one.id for one in place.service.lessons("stripes")] == [apart]
+    assert place.service.reviews.counts("stripes") == {"real": 2, "false_alarm": 1, "unsure": 0}
+    assert observed(place) == (1, 1)  # there the same picture counts once
+    text = place.page(f"/p/{first}")
+    assert f'said of the <a href="/p/{second}">same picture</a>' in text
+    # Taken back: what was said of the first one holds again.
+    say(place, second, None)
+    assert verdicts(place, first, second) == ["false_alarm", None]
+    assert observed(place) == (2, 0)
+    # The newest holds whichever of them it is said of, and is not taken back by the other one.
+    say(place, second, "false_alarm")
+    say(place, first, "unsure")
+    assert verdicts(place, first, second) == ["unsure", "unsure"]
+    say(place, second, None)
+    assert verdicts(place, first, second) == ["unsure", None]
+    assert [one.id for one in place.service.lessons("stripes")] == [apart]
+    assert observed(place) == (1, 0)
+
+
+def test_a_judgement_is_of_one_model(three: Place, images: Path) -> None:
+    file = next((images / "odd").iterdir())
+    own = scored(three, file)
+    answer = three.client.post("/api/v1/models/three/score", content=file.read_bytes(), headers=RAW)
+    others = answer.json()["predictions"][0]["id"]
+    say(three, own, "false_alarm")
+    say(three, others, "real")
+    assert verdicts(three, own) == ["false_alarm"]
+
+
+def test_what_is_called_really_odd_while_an_update_waits_is_not_learnt(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted((images / "odd").iterdir())[:2]
+    numbers = [scored(place, file) for file in files]
+    for number in numbers:
+        say(place, number, "false_alarm")
+    jobs = place.service.jobs
+    with monkeypatch.context() as waits:
+        waits.setattr(jobs, "next", lambda: None)
+        job = place.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"]
+        say(place, numbers[0], "real")
+    ended = place.job(job)
+    assert (ended["state"], ended["result"]["added"]) == ("done", 1)
+    learnt = [row["id"] for row in place.service.reviews.compared(2) if row["learnt"]]
+    assert learnt == numbers[1:]
+    say(place, numbers[1], "false_alarm")
+    with monkeypatch.context() as waits:
+        waits.setattr(jobs, "next", lambda: None)
+        asked = {"yes": True, "predictions": numbers}
+        say(place, numbers[0], "false_alarm")
+        job = place.client.post(f"{MODEL}/update", json=asked).json()["id"]
+        for number in numbers:
+            say(place, number, "real")
+    ended = place.job(job)
+    assert ended["state"] == "failed"
+    assert "none of them is called a false alarm any more" in ended["error"]
+
+
+def test_judgements_of_before_that_differ_are_brought_to_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("oneclass.serve.records.database.MIGRATIONS", migrations.MIGRATIONS[:6])
+        Database(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
+        for number, name in ((1, "a"), (2, "a"), (3, "b")):
+            connection.execute(
+                "INSERT INTO version (id, name, number, digest, origin, card, false_alarms, at) "
+                "VALUES (?, ?, ?, 'x', 'fit', '{}', 0.05, 0)",
+                (number, name, number),
+            )
+            connection.execute(
+                "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest, "
+                "false_alarms) VALUES (?, 0, 2, 2, 0, 0, 1)",
+                (number,),
+            )
+        said = [(1, 1, "p"), (2, 2, "p"), (3, 3, "p"), (4, 1, "q"), (5, 1, "r")]
+        for number, version, image in said:
+            connection.execute(
+                "INSERT INTO prediction (id, at, version_id, source, path, image, score, p_value, "
+                "is_anomaly, false_alarms, seconds, review) "
+                "VALUES (?, 0, ?, '', '', ?, 0, 0, 1, 0, 0, ?)",
+                (number, version, image, None if image == "r" else "false_alarm"),
+            )
+            connection.execute(
+                "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, 0, 'w')",
+                (number, None if image == "r" else "false_alarm"),
+            )
+        connection.execute("UPDATE prediction SET review = 'real' WHERE id = 2")
+        connection.execute("UPDATE hour SET false_alarms = 0, real = 1 WHERE version_id = 2")
+        connection.execute(
+            "INSERT INTO review (prediction_id, verdict, at, who) VALUES (2, 'real', 0, 'w')"
+        )
+    database = Database(tmp_path)
+    rows = database.rows("SELECT review FROM prediction ORDER BY id")
+    assert [row[0] for row in rows] == ["real", "real", "false_alarm", "false_alarm", None]
+    hours = database.rows("SELECT false_alarms, real FROM hour ORDER BY version_id")
+    assert [tuple(row) for row in hours] == [(0, 1), (0, 1), (1, 0)]
+    last = database.rows("SELECT verdict, who, said_of FROM review WHERE prediction_id = 1")[-1]
+    assert tuple(last) == ("real", "w", 2)
+    database.close()
+
+
+def table(text: str) -> dict[str, tuple[int, int]]:
+    """Of the comparison on a page: what a line is of, and its two numbers."""
+    lines = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', text)
+    return {
+        title: (int(one), int(other))
+        for title, cells in lines
+        for one, other in re.findall(r">(\d+)</td><td[^>]*>(\d+)<", cells)
+    }
+
+
+def called_odd(place: Place, version: int, files: list[Path]) -> int:
+    """By the model file of a version itself."""
+    file = place.service.library.folder / f"stripes-{version}.oneclass"
+    return sum(prediction.is_anomaly for prediction in load(file, threads=1).score(files))
+
+
+def test_what_versions_before_had_learnt_is_told_apart_and_before_is_by_the_one_before(
+    learnt: Place, images: Path, tmp_path: Path
+) -> None:
+    real = sorted((images / "odd").iterdir())[:2]
+    first = sorted((tmp_path / "false").iterdir())
+    assert called_odd(learnt, 1, first) > called_odd(learnt, 2, first)
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    rng = np.random.default_rng(5)
+    noisy = (stripes(3, seed=21) + rng.normal(0, 40, (3, 24, 24))).clip(0, 255).astype(np.uint8)
+    write_images(tmp_path / "second", noisy)
+    second = sorted((tmp_path / "second").iterdir())
+    numbers = [scored(learnt, file) for file in second]
+    for number in numbers:
+        say(learnt, number, "false_alarm")
+    asked = {"yes": True, "predictions": numbers[1:]}
+    job = learnt.job(learnt.client.post(f"{MODEL}/update", json=asked).json()["id"])
+    assert (job["result"]["number"], job["done"]) == (3, job["total"])
+
+    def both(files: list[Path]) -> tuple[int, int]:
+        return called_odd(learnt, 2, files), called_odd(learnt, 3, files)
+
+    text = learnt.page(LESSONS)
+    assert table(text) == {
+        "2 really odd": both(real),
+        "1 false alarm that it has not learnt": both(second[:1]),
+        "3 false alarms that versions before it had learnt": both(first),
+        "2 false alarms that it has just learnt": both(second[1:]),
+    }
+    assert "called odd by version 2, before<" in text
+    assert "called odd by version 3, the new one<" in text
+    versions = learnt.page("/models/stripes")
+    assert "3 false alarms that versions before it had learnt" in versions
+    assert "called odd by version 1, before<" in versions
+    # By the rate that each version has now.
+    assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
+    assert table(learnt.page(LESSONS))["3 false alarms that versions before it had learnt"][0] == 3
+
+
+def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
+    learnt: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [known, unknown, *_] = [row["id"] for row in learnt.service.reviews.compared(2)]
+    with learnt.service.database.write() as connection:
+        connection.execute("UPDATE compared SET before = NULL WHERE prediction_id = ?", (unknown,))
+    text = learnt.page(LESSONS)
+    assert next(iter(table(text))) == "1 really odd"
+    assert "1 more that you reviewed is not in the table: what version 1 says of it was not" in text
+    # A database of before knows it of what that version itself had said.
+    with learnt.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET version_id = 2 WHERE id = ?", (unknown,))
+        connection.execute("ALTER TABLE compared DROP COLUMN before")
+        for statement in migrations.EIGHTH.split(";\n"):
+            connection.execute(statement)
+    rows = {row["id"]: row["before_odd"] for row in learnt.service.reviews.compared(2)}
+    assert rows[known] == 1
+    assert rows[unknown] is None
+
+
+def test_what_was_reviewed_says_how_many_wait_of_each_model(three: Place, images: Path) -> None:
+    number = scored(three, next((images / "odd").iterdir()))
+
+    def waiting() -> dict[str, int]:
+        [told] = re.findall('data-waiting-of="(.*?)"', three.page(LESSONS))
+        counts: dict[str, int] = json.loads(html.unescape(told))
+        return counts
+
+    assert waiting() == {"stripes": 1}
+    say(three, number, "real")
+    assert waiting() == {}

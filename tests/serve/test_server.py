@@ -206,7 +206,7 @@ def killed_again_and_again(data: Path, content: bytes, times: int, seed: int) ->
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         kept = set(connection.execute("SELECT id, score FROM prediction").fetchall())
         images = {row[0] for row in connection.execute("SELECT DISTINCT image FROM prediction")}
-        hours = connection.execute("SELECT sum(images) FROM hour").fetchone()[0]
+        hours = connection.execute("SELECT sum(images + again) FROM hour").fetchone()[0]
     connection.close()
     assert acknowledged
     assert acknowledged <= kept

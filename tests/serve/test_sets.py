@@ -11,6 +11,7 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from PIL import Image
 from conftest import stripes, write_images
 from oneclass.serve.work.drawing import small_of
 from oneclass.serve.work.jobs.sets import FORGOTTEN
-from serving import Place, filled_set, until
+from serving import RAW, Place, filled_set, until
 
 
 def listed(place: Place) -> list[dict[str, Any]]:
@@ -88,6 +89,74 @@ def test_sets_that_wait_are_told_apart_by_their_first_images(place: Place, tmp_p
         address = f"/api/v1/sets/{one['id']}/images/{one['first'][0]}/picture.png"
         assert f'src="{address}"' in page
         assert place.client.get(address).is_success
+
+
+def sent(place: Place, number: str, content: bytes, name: str) -> int:
+    headers = {**RAW, "X-File-Name": quote(name)}
+    answer = place.client.post(f"/api/v1/sets/{number}/images", content=content, headers=headers)
+    return answer.status_code
+
+
+def test_what_did_not_arrive_is_told_to_who_comes_back(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    number = place.client.post("/api/v1/sets").json()["id"]
+
+    def expect(*names: str) -> int:
+        asked = {"names": names}
+        return place.client.put(f"/api/v1/sets/{number}/expected", json=asked).status_code
+
+    assert sent(place, number, content, "of before.png") == 200
+    twice = ["all/a.png", "all/b/a.png", "all/b/a.png", "all/ä <b>.png", "no.png", "of before.png"]
+    assert expect(*twice) == 200
+    for name in ("all/b/a.png", "all/a.png"):
+        assert sent(place, number, content, name) == 200
+    assert sent(place, number, b"no image", "no.png") == 422  # who sent it was told
+    [one] = listed(place)
+    assert one["missing"] == ["all/b/a.png", "all/ä <b>.png", "of before.png"]
+    text = place.page("/learn")
+    assert "<p>3 of 6 images arrived, the last one today" in text
+    told = "3 images are missing, since the page was left while they were sent: "
+    assert f"{told}all/b/a.png, all/ä &lt;b&gt;.png, of before.png. To add them, go on" in text
+    assert expect(*(f"{i}.png" for i in range(7))) == 200
+    assert "0.png, 1.png, 2.png, 3.png, 4.png and 2 more. To add" in place.page("/learn")
+    assert expect() == 200  # all were sent
+    assert listed(place)[0]["missing"] == []
+    assert "<p>3 images, sent today" in place.page("/learn")
+    assert place.client.put("/api/v1/sets/nothing/expected", json={"names": []}).status_code == 422
+    assert (
+        place.client.put(f"/api/v1/sets/{number}/expected", json={"names": [1]}).status_code == 422
+    )
+    # It goes with the set, whoever removes that.
+    folder = place.service.sets.folder(number).parent
+    assert len(list(folder.iterdir())) == 2
+    assert place.client.delete(f"/api/v1/sets/{number}").is_success
+    assert list(folder.iterdir()) == []
+
+
+def test_folders_that_speak_of_defects_are_known_again(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    number = place.client.post("/api/v1/sets").json()["id"]
+    for name in ("defects/good/a.png", "all/scratch/b.png", "all\\NG\\c.png", "bad/d.png", "e.png"):
+        assert sent(place, number, content, name) == 200
+    [one] = listed(place)
+    named = {folder: [name[14:] for name in files] for folder, files in one["folders"].items()}
+    assert named == {"scratch": ["b.png"], "NG": ["c.png"], "bad": ["d.png"]}
+    for files in one["folders"].values():
+        address = f"/api/v1/sets/{number}/images/{files[0]}"
+        assert place.client.delete(address).is_success
+    assert listed(place)[0]["folders"] == {}
+    assert listed(place)[0]["images"] == 2
+
+
+def test_notes_that_a_kill_cut_off_are_read_as_far_as_they_go(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    number = place.client.post("/api/v1/sets").json()["id"]
+    place.client.put(f"/api/v1/sets/{number}/expected", json={"names": ["a.png", "b.png"]})
+    sent(place, number, content, "a.png")
+    folder = place.service.sets.folder(number)
+    with folder.with_name(f"{number}.jsonl").open("a") as notes:
+        notes.write('{"file": "00')
+    assert listed(place)[0]["missing"] == ["b.png"]
 
 
 def picture_at(place: Place, address: str) -> Image.Image:

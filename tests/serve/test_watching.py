@@ -74,6 +74,38 @@ def test_files_are_scored_once_wherever_they_come_from(place: Place, images: Pat
     until(lambda: found(place)["images"] == 4)
 
 
+def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted(images.glob("*/*.png"))
+    (place.roots / "deep").mkdir()
+    shutil.copy(files[0], place.roots / "deep/a.png")
+    shutil.copy(files[1], place.roots / "b.png")
+    (place.roots / "notes.txt").write_text("no image")
+
+    def look(**more: str) -> Any:
+        asked = {"folder": str(place.roots), "model": "stripes", **more}
+        return place.client.post("/api/v1/watches/look", json=asked)
+
+    assert look().json() == {"images": 2, "whole": True}
+    assert look(folder=str(place.roots / "deep")).json() == {"images": 1, "whole": True}
+    assert look(folder="/etc").status_code == 422
+    assert look(model="nix").status_code == 404
+    assert place.client.get("/api/v1/watches").json()["watches"] == []
+    number = watch(place)["id"]
+    until(lambda: found(place)["images"] == 2)
+    # Watched again it goes on where it ended.
+    place.client.delete(f"/api/v1/watches/{number}")
+    shutil.copy(files[2], place.roots / "c.png")
+    assert look().json() == {"images": 1, "whole": True}
+    monkeypatch.setattr(watching, "COUNTED", 1)
+    shutil.copy(files[3], place.roots / "d.png")
+    assert look().json() == {"images": 1, "whole": False}
+    text = place.page("/watch")
+    assert "those that are there already, then each as it arrives." in text
+    assert "Images that are in it already are scored first." in text
+
+
 def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
     assert "none has come yet" in [watch(place), place.page("/watch")][1]
     asked = {"folder": f"{place.roots}/", "model": "stripes"}

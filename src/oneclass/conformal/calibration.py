@@ -22,6 +22,8 @@ from oneclass.system.names import count, percent, percent_up
 
 PARTS = 10
 """benchmarks/calibration_parts.py has the table."""
+FEWEST_JUDGED = 45
+"""Images that are left to calibrate where a part of them teaches how positions are whitened."""
 SPLIT_FROM = 2000
 """Images from which a quarter is held back; benchmarks/calibration_parts.py has the table."""
 HELD_BACK, MOST_HELD_BACK = 0.25, 4000
@@ -186,11 +188,11 @@ def check_rate(
                 f"{n_scored} can be scored, and so many support no rate below "
                 f"{percent_up(lowest)}. Give a higher rate.{once}"
             )
-        held_out = int(np.ceil(1 / rate)) - 1
-        needed = _with_a_part_more(held_out) if spared else -(-held_out * n // n_scored)
+        patches_too = fewest_images(rate, spared=True)
+        needed = patches_too if spared else -(-fewest_images(rate) * n // n_scored)
         of = ", each held out," if n_scored == n else f", of which {n_scored} are held out,"
         patches = (
-            f" ({_with_a_part_more(held_out)} for the best look at patches, for one in {PARTS} "
+            f" ({patches_too} for the best look at patches, for one in {PARTS} "
             "then only teaches how they compare)"
             if n_scored == n
             else ""
@@ -202,9 +204,19 @@ def check_rate(
         )
 
 
-def _with_a_part_more(n: int) -> int:
-    """The fewest images of which n are left where one of the parts is spared."""
-    return -(-n * PARTS // (PARTS - 1))
+def fewest_images(rate: float, *, spared: bool = False) -> int:
+    """The fewest normal images, each held out, that support a rate of false alarms.
+
+    Args:
+        rate: in (0, 1).
+        spared: whether one of the parts has no held-out score, for it teaches how patches compare.
+    """
+    held_out = (
+        int(np.ceil((1 - 1e-12) / rate)) - 1
+    )  # as in `threshold_rank`: 1 / (1 / 49) is above 49
+    if not spared:
+        return held_out
+    return -(-max(held_out, FEWEST_JUDGED) * PARTS // (PARTS - 1))
 
 
 def threshold_rank(n: int, rate: float) -> int:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from oneclass.conformal.calibration import (
     DEFAULT_FALSE_ALARMS,
+    FEWEST_JUDGED,
     PARTS,
     Method,
     Plan,
@@ -45,8 +46,6 @@ MEASURING = "measuring how odd normal images are"
 """What a fit does, in words."""
 MOST_PATCHES = 50_000
 NEAR, OF_WHOLE = 0.07, 0.5
-FEWEST_JUDGED = 45
-"""Pictures that are left to calibrate where a part of them teaches how positions are whitened."""
 SPARED, ONE_SPARED_OF = 50, 10
 """Pictures of a split that judge levels and calibrate nothing: so many, or one held back in ten."""
 TO_CALIBRATE, TO_SPARE, TO_LEARN = 0, 1, -1

@@ -22,8 +22,7 @@ from oneclass.results.runs import json_line
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import after, name_of, received, small
-from oneclass.serve.web.gate import from_browser
-from oneclass.serve.web.problems import WORDS, ProblemError
+from oneclass.serve.web.problems import WORDS, ProblemError, from_browser
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.places import open_within
 from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of

@@ -14,6 +14,7 @@ from oneclass.serve.api.predictions import PNG, UNCHANGING
 from oneclass.serve.api.schemas import (
     CheckIn,
     Done,
+    ExpectedIn,
     FitIn,
     JobOut,
     JobsOut,
@@ -50,7 +51,16 @@ def make_set(service: TheService, holder: Teacher) -> SetOut:
 @router.get("/sets", responses=responses())
 def list_sets(service: TheService, holder: Teacher) -> SetsOut:
     """List the sets that no job uses, such as that of a fit that was cancelled or failed."""
-    return SetsOut(sets=[SetKept(**vars(one)) for one in service.waiting_sets()])
+    return SetsOut(sets=waiting_sets(service))
+
+
+@router.put("/sets/{key}/expected", responses=responses(507))
+def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetOut:
+    """Say which images are about to be sent into a set, so that whoever goes on with it is told
+    what did not arrive; an empty list, when all were sent.
+    """
+    service.sets.expect(key, asked.names)
+    return SetOut(id=key, images=service.sets.count(key))
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
@@ -227,6 +237,14 @@ def cancel_job(number: int, service: TheService, holder: Teacher) -> JobOut:
     if not service.runner.cancel(number):
         raise ProblemError(409, WORDS[409], f"job {number} has ended already.")
     return _job(service, number)
+
+
+def waiting_sets(service: Service) -> list[SetKept]:
+    """The sets that no job uses, with what is known of how they came."""
+    return [
+        SetKept(**vars(one), **vars(service.sets.arrivals(one.id)))
+        for one in service.waiting_sets()
+    ]
 
 
 def _queued(service: Service, kind: str, name: str, request: dict[str, Any]) -> JobOut:

@@ -76,6 +76,10 @@ class MonitorOut(BaseModel):
     unclear: float | None = Field(description="The rate up to which images are unclear, if any.")
     step: int = Field(description="Seconds that one count covers.")
     counts: list[CountOut]
+    again: int = Field(
+        description="Images that came again: the same bytes, by the same version. They count once "
+        "in all other numbers, when they came first."
+    )
     observed: ObservedOut
     drift: str | None
     last: int = Field(description="Images behind the histogram and the rates.")
@@ -92,7 +96,7 @@ def get_monitor(
     """Counts over time, drift, and what each rate of false alarms would have called."""
     version = version_of(service, name)
     detector = service.library.detector(version)
-    step, counts = summaries.over_time(service.database, name, days)
+    step, counts, again = summaries.over_time(service.database, name, days)
     scores, p_values = summaries.last(service.database, version.id, RECENT)
     recent = [
         Prediction("", float(score), float(p), bool(p <= version.false_alarms))
@@ -108,6 +112,7 @@ def get_monitor(
         unclear=version.unclear,
         step=step,
         counts=made,
+        again=again,
         observed=observed(made),
         drift=detector.drift(recent),
         last=len(scores),

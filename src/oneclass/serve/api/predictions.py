@@ -14,7 +14,7 @@ from oneclass.serve.records import export
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import MOST, Filter, verdict
 from oneclass.serve.records.reviews import ANYTHING
-from oneclass.serve.web.asking import one_of
+from oneclass.serve.web.asking import check_kept, one_of
 from oneclass.serve.web.dependencies import Id, Reader, Reviewer, TheService
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found
 from oneclass.serve.web.words import reviewed, whom
@@ -109,8 +109,10 @@ def get_heatmap_npy(number: int, service: TheService, holder: Reader) -> Respons
 def review_prediction(
     number: int, said: ReviewIn, service: TheService, holder: Reviewer
 ) -> RecordOut:
-    """Say whether an anomaly or unclear one is real, a false alarm, or unsure; real if missed."""
-    found(service, number)
+    """Say whether an anomaly or unclear one is real, a false alarm, or unsure; real if missed. Of a
+    model that was deleted nothing is noted.
+    """
+    check_kept(service, found(service, number))
     seen = said.seen if "seen" in said.model_fields_set else ANYTHING
     if not service.reviews.add(number, said.verdict, who=holder.name, seen=seen):
         raise ProblemError(409, WORDS[409], said_meanwhile(service, number))

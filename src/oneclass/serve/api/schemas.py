@@ -161,12 +161,24 @@ class SetOut(BaseModel):
     images: int
 
 
+class ExpectedIn(Strict):
+    """What is sent into a set."""
+
+    names: list[Annotated[str, Field(max_length=500)]] = Field(
+        max_length=100_000, description="Of images, as in X-File-Name; [] where all were sent."
+    )
+
+
 class SetKept(SetOut):
     """A set that can be learnt from."""
 
     first: list[str] = Field(description="The names of the first files in it.")
     at: float = Field(description="When its last image came, in seconds since 1970.")
     until: float = Field(description="When it is removed, unless more come.")
+    missing: list[str] = Field(description="Names of images that were expected and did not arrive.")
+    folders: dict[str, list[str]] = Field(
+        description="Names of folders that speak of defects, and the files that came from them."
+    )
 
 
 class SetsOut(BaseModel):
@@ -244,6 +256,20 @@ class WatchIn(Strict):
     only_anomalies: bool = Field(
         default=False, description="Tell the webhook of anomalies and unclear ones only."
     )
+
+
+class LookIn(Strict):
+    """A folder that may be watched."""
+
+    folder: str = Field(min_length=1, max_length=4096)
+    model: str = Field(min_length=1, max_length=60)
+
+
+class LookOut(BaseModel):
+    """What is in it."""
+
+    images: int = Field(description="That a watch would score before any that arrive.")
+    whole: bool = Field(description="Whether these are all, or as many as were counted.")
 
 
 class WatchChange(Strict):

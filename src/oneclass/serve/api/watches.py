@@ -9,6 +9,8 @@ from oneclass.errors import InputError
 from oneclass.serve.api.schemas import (
     Done,
     FailureOut,
+    LookIn,
+    LookOut,
     WatchChange,
     WatchesOut,
     WatchIn,
@@ -49,6 +51,16 @@ def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade
     )
     row = _watch(service, number)
     return WatchMade(**watch_out(service, row).model_dump(), secret=row["secret"])
+
+
+@router.post("/watches/look", responses=responses(404))
+def look(asked: LookIn, service: TheService, holder: Teacher) -> LookOut:
+    """Count the images that are in a folder already, and that a watch with a model would score."""
+    version_of(service, asked.model)
+    images, whole = service.watcher.waiting_in(
+        folder_within(asked.folder, service.roots), asked.model
+    )
+    return LookOut(images=images, whole=whole)
 
 
 @router.patch("/watches/{number}", responses=responses(404))

@@ -212,4 +212,47 @@ UPDATE taken SET false_alarms = (
 ALTER TABLE version ADD COLUMN kinds TEXT
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH)
+# What was said of the same picture at different times: the last of it goes for all.
+SEVENTH = """
+ALTER TABLE review ADD COLUMN said_of INTEGER;
+CREATE TEMP TABLE newest AS
+SELECT p.id, p.version_id, p.at, p.is_anomaly, p.review AS old, (
+    SELECT q.id FROM prediction q JOIN version w ON w.id = q.version_id
+    WHERE q.image = p.image AND q.review IS NOT NULL AND w.name = v.name
+    ORDER BY (SELECT max(r.id) FROM review r WHERE r.prediction_id = q.id) DESC LIMIT 1
+) AS said_of, NULL AS new
+FROM prediction p JOIN version v ON v.id = p.version_id WHERE p.review IS NOT NULL;
+UPDATE newest SET new = (SELECT p.review FROM prediction p WHERE p.id = said_of);
+DELETE FROM newest WHERE old = new;
+INSERT INTO review (prediction_id, verdict, at, who, said_of)
+SELECT n.id, n.new, r.at, r.who, n.said_of FROM newest n JOIN review r ON r.id = (
+    SELECT max(id) FROM review WHERE prediction_id = n.said_of);
+UPDATE prediction SET review = (SELECT n.new FROM newest n WHERE n.id = prediction.id)
+WHERE id IN (SELECT id FROM newest);
+UPDATE hour SET false_alarms = hour.false_alarms + d.false_alarms, real = hour.real + d.real FROM (
+    SELECT version_id, CAST(at / 3600 AS INTEGER) AS hour,
+    sum((new = 'false_alarm') - (old = 'false_alarm')) AS false_alarms,
+    sum((new = 'real') - (old = 'real')) AS real
+    FROM newest WHERE is_anomaly GROUP BY 1, 2
+) AS d WHERE d.version_id = hour.version_id AND d.hour = hour.hour;
+DROP TABLE newest
+"""
+
+# What the version that another one grew from says of the same: known where it said so itself.
+EIGHTH = """
+ALTER TABLE compared ADD COLUMN before REAL;
+UPDATE compared SET before = (
+    SELECT p.p_value FROM prediction c JOIN prediction p ON p.image = c.image
+    JOIN version v ON v.id = compared.version_id AND p.version_id = v.parent_id
+    WHERE c.id = compared.prediction_id AND p.review IS NOT NULL LIMIT 1)
+"""
+
+# A picture that a version has scored before is kept, and counts no second time. Eight digits of its
+# digest find it: an index of all of them would be as large as all else.
+NINTH = """
+ALTER TABLE prediction ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hour ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX prediction_same ON prediction (substr(image, 1, 8), version_id)
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)

@@ -16,6 +16,14 @@ MOST = 200
 """Rows that one page of a list has at most."""
 RECENT = 20_000
 """Images of a version behind what is said of its last ones."""
+FIRST_OF = (
+    "SELECT * FROM prediction INDEXED BY prediction_same WHERE version_id = ? "
+    "AND substr(image, 1, 8) = substr(?, 1, 8) AND +image = ? ORDER BY id LIMIT 1"
+)
+"""The first prediction of a version on a picture's bytes: the one that counts.
+
+The + keeps SQLite from putting the value into substr, which is no expression of the index then.
+"""
 NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
 
@@ -69,8 +77,8 @@ class Filter:
         before: only those with a lower id.
         after: only those with a higher one.
         limit: how many at most.
-        at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images
-            that rate calls anomalies.
+        at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
+            each counted once, that rate calls anomalies.
     """
 
     name: str | None = None
@@ -105,11 +113,17 @@ class Predictions:
         self._database = database
 
     def add(self, made: Made, connection: sqlite3.Connection) -> int:
-        """Add one inside a transaction; its id."""
+        """Add one inside a transaction; its id.
+
+        Where the same version has scored the same bytes before, the hour counts it as one that came
+        again, and in no other way.
+        """
+        first = connection.execute(FIRST_OF, (made.version_id, made.image, made.image)).fetchone()
+        again = first is not None
         cursor = connection.execute(
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
-            "is_anomaly, is_unclear, false_alarms, seconds) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "is_anomaly, is_unclear, false_alarms, seconds, again) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 made.at,
                 made.version_id,
@@ -122,22 +136,27 @@ class Predictions:
                 made.is_unclear,
                 made.false_alarms,
                 made.seconds,
+                again,
             ),
         )
+        counted = int(not again)
         connection.execute(
             "INSERT INTO hour (version_id, hour, images, anomalies, unclear, promised, seconds, "
-            "slowest) VALUES (?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "images = images + 1, anomalies = anomalies + excluded.anomalies, "
+            "slowest, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "images = images + excluded.images, again = again + excluded.again, "
+            "anomalies = anomalies + excluded.anomalies, "
             "unclear = unclear + excluded.unclear, promised = promised + excluded.promised, "
             "seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
             (
                 made.version_id,
                 int(made.at // 3600),
-                made.is_anomaly,
-                made.is_unclear,
-                made.false_alarms,
-                made.seconds,
-                made.seconds,
+                counted,
+                counted * made.is_anomaly,
+                counted * made.is_unclear,
+                counted * made.false_alarms,
+                counted * made.seconds,
+                counted * made.seconds,
+                again,
             ),
         )
         if made.verdict != FINE:
@@ -213,8 +232,8 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         version_id, rate = chosen.at_rate
         first = (
             "p.id >= (SELECT min(id) FROM (SELECT id FROM prediction WHERE version_id = ? "
-            f"ORDER BY id DESC LIMIT {RECENT}))"
+            f"AND again = 0 ORDER BY id DESC LIMIT {RECENT}))"
         )
-        found.append((f"p.version_id = ? AND {first}", (version_id, version_id)))
+        found.append((f"p.version_id = ? AND p.again = 0 AND {first}", (version_id, version_id)))
         found.append(("p.p_value <= ?", (rate,)))
     return " AND ".join(text for text, _ in found), [v for _, values in found for v in values]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterable
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
-from oneclass.serve.records.predictions import VERDICTS
+from oneclass.serve.records.predictions import FIRST_OF, VERDICTS
 
 COUNTED = {"false_alarm": "false_alarms", "real": "real"}
 """Verdicts on anomalies that the hours count, and the columns that they do so in."""
 ANYTHING = "anything"
 """What a person saw, where it is not known."""
+
+SAME = (
+    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly, p.again FROM prediction q "
+    "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
+    "JOIN version v ON v.id = p.version_id AND v.name = w.name "
+    "WHERE q.id = :id AND p.id != q.id AND p.review IS NOT NULL"
+)
+"""Other reviewed predictions of a model on the same bytes; deleted versions may come back."""
 
 
 class Reviews:
@@ -30,6 +39,10 @@ class Reviews:
     ) -> bool:
         """Record what a person says of a prediction; None takes a verdict back.
 
+        It is said of the picture: where predictions of the same model on the same bytes were
+        reviewed before, it goes for those, too, until it is taken back; and for the first one of
+        the same version, which is the one that counts.
+
         Args:
             prediction_id: that it is said of.
             verdict: what is said.
@@ -46,37 +59,38 @@ class Reviews:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT version_id, at, review, is_anomaly FROM prediction WHERE id = ?",
+                "SELECT id, version_id, at, image, review, is_anomaly, again FROM prediction "
+                "WHERE id = ?",
                 (prediction_id,),
             ).fetchone()
             if seen != ANYTHING and row["review"] not in (seen, verdict):
                 return False
-            connection.execute(
-                "INSERT INTO review (prediction_id, verdict, at, who) VALUES (?, ?, ?, ?)",
-                (prediction_id, verdict, time.time(), who),
-            )
-            connection.execute(
-                "UPDATE prediction SET review = ? WHERE id = ?", (verdict, prediction_id)
-            )
-            for said, change in ((row["review"], -1), (verdict, 1)):
-                if said in COUNTED and row["is_anomaly"]:
-                    column = COUNTED[said]
-                    connection.execute(
-                        f"UPDATE hour SET {column} = {column} + ? "
-                        "WHERE version_id = ? AND hour = ?",
-                        (change, row["version_id"], int(row["at"] // 3600)),
-                    )
+            others = connection.execute(SAME, {"id": prediction_id}).fetchall()
+            if row["again"]:  # the one that counts in its place
+                values = (row["version_id"], row["image"], row["image"])
+                first = connection.execute(FIRST_OF, values).fetchone()
+                others += [first] if first["review"] is None and not first["again"] else []
+            _note(connection, row, verdict, who)
+            for other in others:
+                theirs = verdict
+                if verdict is None:
+                    theirs = _without(connection, other, prediction_id)
+                if theirs != other["review"]:
+                    _note(connection, other, theirs, who, said_of=prediction_id)
         return True
 
     def of(self, prediction_id: int) -> list[Row]:
         """All that was said of a prediction, the newest first."""
-        query = "SELECT verdict, at, who FROM review WHERE prediction_id = ? ORDER BY id DESC"
+        query = (
+            "SELECT verdict, at, who, (SELECT p.id FROM prediction p WHERE p.id = said_of) "
+            "AS said_of FROM review WHERE prediction_id = ? ORDER BY id DESC"
+        )
         return self._database.rows(query, (prediction_id,))
 
     def reviewed(self, name: str) -> list[Row]:
         """Predictions of a model that somebody called real or a false alarm, images still kept."""
         return self._database.rows(
-            "SELECT p.id, p.image, p.path, p.review, p.score, p.p_value, p.is_anomaly "
+            "SELECT p.id, p.image, p.path, p.review, p.version_id, p.p_value "
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review IN ('real', 'false_alarm') "
             "AND p.version_id IN (SELECT id FROM kept_version WHERE name = ?) ORDER BY p.id",
@@ -120,20 +134,86 @@ class Reviews:
         )
         return dict.fromkeys(VERDICTS, 0) | {row["review"]: row["n"] for row in rows}
 
-    def compare(self, version_id: int, results: Iterable[tuple[int, float, float, bool]]) -> None:
-        """Record what a version says of reviewed predictions: (id, score, p-value, learnt)."""
+    def compare(
+        self,
+        version_id: int,
+        results: Iterable[tuple[int, float, float, bool, float | None]],
+    ) -> None:
+        """Record what a version says of reviewed predictions.
+
+        Args:
+            version_id: of the version.
+            results: (id, score, p-value, learnt, p-value by the version that it grew from).
+        """
         with self._database.write() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO compared VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO compared "
+                "(version_id, prediction_id, score, p_value, learnt, before) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 ((version_id, *result) for result in results),
             )
 
     def compared(self, version_id: int) -> list[Row]:
-        """What a version says of reviewed predictions, beside what was said then."""
+        """What a version says of reviewed predictions, and the one that it grew from.
+
+        `odd` and `before_odd` are by the rates of false alarms that the two have now; the latter is
+        None where the other version was not asked. `learnt` by this version, `earlier` by others
+        that it grew from.
+        """
         return self._database.rows(
-            "SELECT p.id, p.image, p.path, p.review, p.is_anomaly, p.score, p.p_value, c.learnt, "
-            "c.score AS new_score, c.p_value AS new_p_value, c.p_value <= v.false_alarms AS odd "
+            "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
+            "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
+            "WHERE v.parent_id IS NOT NULL) "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= v.false_alarms AS odd, "
+            "c.before <= w.false_alarms AS before_odd, p.image IN (SELECT l.image FROM compared e "
+            "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
+            "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
             "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
-            "JOIN version v ON v.id = c.version_id WHERE c.version_id = ? ORDER BY p.id",
-            (version_id,),
+            "JOIN version v ON v.id = c.version_id LEFT JOIN version w ON w.id = v.parent_id "
+            "WHERE c.version_id = :id ORDER BY p.id",
+            {"id": version_id},
         )
+
+
+def _note(
+    connection: sqlite3.Connection,
+    row: Row,
+    verdict: str | None,
+    who: str,
+    said_of: int | None = None,
+) -> None:
+    """Record a verdict on a prediction, a row of id, version_id, at, review, is_anomaly and again.
+
+    Args:
+        connection: of a transaction.
+        row: the prediction as it is.
+        verdict: that goes for it from now on.
+        who: said so.
+        said_of: the prediction of the same picture that it was said of; None for this one.
+    """
+    connection.execute(
+        "INSERT INTO review (prediction_id, verdict, at, who, said_of) VALUES (?, ?, ?, ?, ?)",
+        (row["id"], verdict, time.time(), who, said_of),
+    )
+    connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
+    for said, change in ((row["review"], -1), (verdict, 1)):
+        if said in COUNTED and row["is_anomaly"] and not row["again"]:
+            column = COUNTED[said]
+            connection.execute(
+                f"UPDATE hour SET {column} = {column} + ? WHERE version_id = ? AND hour = ?",
+                (change, row["version_id"], int(row["at"] // 3600)),
+            )
+
+
+def _without(connection: sqlite3.Connection, row: Row, said_of: int) -> str | None:
+    """What stands of a prediction once what was said of another one of its picture does not."""
+    said = connection.execute(
+        "SELECT r.verdict, r.said_of, EXISTS (SELECT 1 FROM prediction p WHERE p.id = r.said_of "
+        "AND p.review IS NULL) AS taken_back FROM review r WHERE r.prediction_id = ? "
+        "ORDER BY r.id DESC",
+        (row["id"],),
+    ).fetchall()
+    if not said or said[0]["said_of"] != said_of:
+        return None if row["review"] is None else str(row["review"])
+    left = (one["verdict"] for one in said if one["said_of"] != said_of and not one["taken_back"])
+    return next(left, None)

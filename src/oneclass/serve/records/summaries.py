@@ -15,8 +15,11 @@ BY_THE_HOUR = 8
 """Days up to which counts are by the hour, beyond by the day."""
 
 
-def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many seconds one count covers, and the counts of a model's versions, the oldest first."""
+def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[str, Any]], int]:
+    """How many seconds one count covers, and the counts of a model's versions, the oldest first.
+
+    Each picture counts once for each version; last, how many more came again.
+    """
     step = HOUR if days <= BY_THE_HOUR else DAY
     first = int((time.time() - days * DAY) // HOUR)
     rows = database.rows(
@@ -25,17 +28,22 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
         "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
         "sum(h.promised) / sum(h.images) AS promised, "
         "sum(h.seconds) / sum(h.images) AS seconds, "
-        "max(h.slowest) AS slowest FROM hour h JOIN kept_version v ON v.id = h.version_id "
+        "max(h.slowest) AS slowest, sum(h.again) AS again "
+        "FROM hour h JOIN kept_version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": first},
     )
     others = _other_reviews(database, name, step, first)
     counts = []
+    again = sum(row["again"] for row in rows)
     for row in rows:
+        if not row["images"]:
+            continue
         missed, n = others.get(row["at"], (0, 0))
         reviews = row["false_alarms"] + row["real"] + n
-        counts.append({**dict(row), "missed": missed, "reviews": reviews})
-    return step, counts
+        count = {key: row[key] for key in row.keys() if key != "again"}  # noqa: SIM118
+        counts.append({**count, "missed": missed, "reviews": reviews})
+    return step, counts, again
 
 
 def _other_reviews(
@@ -50,7 +58,7 @@ def _other_reviews(
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
         "sum(p.review = 'real') AS missed, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
-        "AND (p.is_anomaly = 0 OR p.review = 'unsure') AND p.at >= 3600 * :first "
+        "AND (p.is_anomaly = 0 OR p.review = 'unsure') AND p.again = 0 AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
@@ -60,9 +68,13 @@ def _other_reviews(
 def last(
     database: Database, version_id: int, most: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n,) scores and (n,) p-values of a version's last predictions, the newest first."""
+    """(n,) scores and (n,) p-values of the last pictures of a version, the newest first.
+
+    Each counts once, when it came first.
+    """
     rows = database.rows(
-        "SELECT score, p_value FROM prediction WHERE version_id = ? ORDER BY id DESC LIMIT ?",
+        "SELECT score, p_value FROM prediction WHERE version_id = ? AND again = 0 "
+        "ORDER BY id DESC LIMIT ?",
         (version_id, most),
     )
     pairs = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 2)

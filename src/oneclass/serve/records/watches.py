@@ -29,10 +29,7 @@ class Watches:
     def add(self, folder: str, name: str, *, webhook: str | None, only_odd: bool) -> int:
         """Watch a folder with a model; its id, that of before where it was watched once."""
         secret = secrets.token_hex(24)
-        before = self._database.row(
-            "SELECT id FROM watch WHERE folder = ? AND name = ? AND state = ? ORDER BY id DESC",
-            (folder, name, ENDED),
-        )
+        before = self.ended_like(folder, name)
         with self._database.write() as connection:
             if before is not None:
                 connection.execute(
@@ -48,6 +45,13 @@ class Watches:
             )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def ended_like(self, folder: str, name: str) -> Row | None:
+        """The watch of this folder with this model that ended last, or None."""
+        return self._database.row(
+            "SELECT id FROM watch WHERE folder = ? AND name = ? AND state = ? ORDER BY id DESC",
+            (folder, name, ENDED),
+        )
 
     def all(self) -> list[Row]:
         """Every watch that has not ended, with its counts."""

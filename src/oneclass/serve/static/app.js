@@ -7,6 +7,7 @@ const page = {
   byId: (id) => document.getElementById(id),
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
+  empty: [],
 
   /* One request to the service; its JSON, or an Error whose message is for people. */
   async ask(method, path, body, headers = {}) {
@@ -94,6 +95,12 @@ const page = {
   /* No line ends between a number and its %. */
   unbroken: (text) => text.replace(/(\d) %/g, "$1\u00a0%"),
 
+  /* What the server said of a part of a page that it did not give. */
+  messageOf(request) {
+    try { return page.sentence(JSON.parse(request.responseText).message); } catch { return `The server answered ${request.status}.`; }
+  },
+  sentence: (text) => text.replace(/^./, (first) => first.toUpperCase()),
+
   count: (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`,
 
   span(seconds) {
@@ -110,11 +117,13 @@ const page = {
       return;
     }
     const reader = entry.createReader();
+    const [before, within] = [found.length, page.empty.length];
     for (;;) {
       const some = await new Promise((done, failed) => reader.readEntries(done, failed));
-      if (!some.length) return;
+      if (!some.length) break;
       for (const inner of some) await page.walk(inner, found);
     }
+    if (found.length === before) page.empty.splice(within, Infinity, entry.fullPath.slice(1));  /* it alone, not each in it */
   },
 
   onFiles(use) {
@@ -128,12 +137,12 @@ const page = {
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (images.length) { use(images); return; }
       page.byId("upload-errors").replaceChildren();
-      for (const file of page.leftOut) page.notAnImage(file.name);
+      page.complainOfOthers();
       page.say("There is no image among these files.");
     };
     for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
       page.byId(button).addEventListener("click", () => page.byId(input).click());
-      page.byId(input).addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
+      page.byId(input).addEventListener("change", (event) => { page.empty = []; choose(event.target.files); event.target.value = ""; });
     }
     for (const kind of ["dragenter", "dragover"])
       drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -143,6 +152,7 @@ const page = {
       event.preventDefault();
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
       const found = [];
+      page.empty = [];
       try {
         for (const entry of entries) await page.walk(entry, found);
       } catch { page.say("Some of these files cannot be read."); }
@@ -151,18 +161,19 @@ const page = {
     for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   },
 
-  /* Send files, a few at a time, with progress and a way to stop; true if none was left out. */
+  /* Send files, a few at a time, with progress and a way to stop; true if it was not stopped. What would be
+     said of each of them, as of a model that is gone, ends it, and is thrown. */
   async sendAll(files, verb, send) {
     const [box, bar, text, left, errors] = ["uploading", "upload-bar", "upload-text", "upload-left", "upload-errors"].map(page.byId);
     page.stopper = new AbortController();
     page.byId("upload-stop").onclick = () => page.stopper.abort();
     errors.replaceChildren();
     errors.hidden = true;
-    for (const file of page.leftOut) page.notAnImage(file.name);
+    page.complainOfOthers();
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();
-    let next = 0, done = 0;
+    let next = 0, done = 0, refused = null;
     const show = () => {
       bar.value = done;
       text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
@@ -178,6 +189,7 @@ const page = {
           await send(file);
         } catch (problem) {
           if (problem.name === "AbortError") return;
+          if ([401, 403, 404].includes(problem.status)) { refused ??= problem; page.stopper.abort(); return; }  /* the first: an answer that is cut off says nothing */
           page.complain(file.name, problem.message);
         }
         done++;
@@ -188,10 +200,15 @@ const page = {
     const whole = !page.stopper.signal.aborted;
     page.stopper = null;
     box.hidden = true;
+    if (refused) throw refused;
     return whole;
   },
 
-  notAnImage: (name) => page.complain(name, "its name is not one of an image."),
+  /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
+  complainOfOthers() {
+    for (const file of page.leftOut) page.complain(file.name, "its name is not one of an image.");
+    for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
+  },
 
   complain(name, message) {
     const errors = page.byId("upload-errors");
@@ -225,8 +242,16 @@ const left = sessionStorage.getItem("say");
 if (left) { sessionStorage.removeItem("say"); page.say(left); }
 /* Who leaves while files are on their way is asked: the rest would not be sent. */
 window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
-/* What a page asks for again and again would stand still without a word where the server is gone. */
+/* What a page asks for again and again would stand still without a word where the server is gone, or refuses. */
 document.body.addEventListener("htmx:sendError", page.waits);
+let refusal = "";
+document.body.addEventListener("htmx:responseError", (event) => {
+  refusal = page.messageOf(event.detail.xhr);
+  if (page.byId("say").textContent !== refusal) page.say(refusal, true);
+});
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful && refusal && page.byId("say").textContent === refusal) page.byId("say").replaceChildren();
+});
 document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {
   const target = document.querySelector("[data-focus]");

@@ -4,30 +4,50 @@
 const LOOKS = { "": {}, image: { rows: "image" }, patches: { rows: "patches" }, tiles: { tiles: 640 } };
 let set = null;
 
-/* Without those in folders whose names speak of defects, if a person says so; as `oneclass check` warns.
-   The folder that was chosen tells nothing where there are others in it. */
+/* Names of what was to be sent into the set that is gone on with, and did not arrive. */
+let missing = new Set();
+
+/* How an image is named with its folders, in whichever way it was chosen. */
+const named = (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500);
+
+/* What is in folders whose names speak of defects is learnt if a person says so; as `oneclass check` warns. */
+const alsoOdd = (n, folders) => confirm(`${page.count(n, "image is", "images are")} in folders whose names speak of defects: ${folders.slice(0, 3).join(", ")}. All that is sent is learnt as good. OK sends them, too; Cancel leaves them out.`);
+
+/* The folder that was chosen tells nothing where there are others in it. */
 const onlyGood = (files) => {
   const bad = new RegExp(page.byId("drop").dataset.bad, "i");
-  const folders = (file) => (file.webkitRelativePath || file.within || file.name).split("/").slice(0, -1);
-  const named = (file) => folders(file).slice(folders(file).length > 1 ? 1 : 0).find((name) => bad.test(name));
-  const odd = files.filter(named);
-  if (!odd.length) return files;
-  const names = [...new Set(odd.map(named))].slice(0, 3).join(", ");
-  return confirm(`${page.count(odd.length, "image is", "images are")} in folders whose names speak of defects: ${names}. All that is sent is learnt as good. OK sends them, too; Cancel leaves them out.`) ? files : files.filter((file) => !odd.includes(file));
+  const folders = (file) => named(file).split("/").slice(0, -1);
+  const sounding = (file) => folders(file).slice(folders(file).length > 1 ? 1 : 0).find((name) => bad.test(name));
+  const odd = files.filter(sounding);
+  return !odd.length || alsoOdd(odd.length, [...new Set(odd.map(sounding))]) ? files : files.filter((file) => !odd.includes(file));
 };
 
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
-  const files = onlyGood(chosen);
+  const rest = chosen.filter((file) => missing.has(named(file)));
+  missing = new Set();
+  const files = onlyGood(rest.length ? rest : chosen);
   if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
+    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
     const whole = await page.sendAll(files, "sent", (file) =>
-      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(file.webkitRelativePath || file.name), "Content-Type": "application/octet-stream" }));
+      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
+    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
     await look();
   } catch (problem) { page.say(problem.message); }
 });
+
+/* What was sent before came without the question about folders, or was left in the midst of it: it is asked anew. */
+const ready = async () => {
+  const known = (await page.ask("GET", "/api/v1/sets")).sets.find((one) => one.id === set);
+  if (!known) return;
+  missing = new Set(known.missing);
+  const odd = Object.values(known.folders).flat();
+  if (!odd.length || alsoOdd(odd.length, Object.keys(known.folders))) return;
+  for (const file of odd) await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
+};
 
 /* See what is in the set, and offer to learn from it. */
 const look = async () => {
@@ -52,6 +72,7 @@ document.addEventListener("click", async (event) => {
     set = button.dataset.goOn;
     page.byId("step-images").hidden = false;
     await page.busy(button, "Looking at them \u2026", async () => {
+      await ready();
       await look();
       button.closest("[id^=job-]")?.remove();
     });

@@ -57,8 +57,9 @@ document.addEventListener("click", async (event) => {
       : [null, "POST", `/api/v1/deleted/${restore}/restore`, said];
   if (asked && !confirm(asked)) return;
   await page.busy(button, restore ? "Getting it back \u2026" : "Deleting \u2026", async () => {
-    await page.ask(method, path);
-    page.sayNext(told);
+    const back = await page.ask(method, path);
+    const used = restore && back.versions.find((one) => one.serves);
+    page.sayNext(used ? `${told} Version ${used.version} is in use.` : told);
     if (number) location.reload();
     else location.href = `${page.prefix}/models`;
     return true;

@@ -37,7 +37,7 @@ if (monitor) {
     const share = (n, of) => (of ? percent(n / of) : "–");
     const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}`),
+      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}${facts.again ? `. ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time` : ""}`),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
@@ -53,6 +53,7 @@ if (monitor) {
     page.byId("drift-text").textContent = page.drift(facts.drift || "").replace(/ Learn again .*$/, "").replace(/, so learn again .*$/, ".");
   };
 
+  /* The first line of a legend says where the mouse is; style.css hides it while that is nowhere. */
   const colours = () => ({ axis: css("--muted"), line: css("--line"), odd: css("--alarm"), calm: css("--accent"), normal: css("--normal"), scored: css("--scored") });
   const axis = (c, more) => ({ stroke: c.axis, grid: { stroke: c.line, width: 1 }, ticks: { stroke: c.line }, font: "13px system-ui", ...more });
   const draw = (key, options, data) => {
@@ -80,7 +81,7 @@ if (monitor) {
     draw("time", {
       scales: { x: { range: [first, now + 1] }, y: { range: (_, low, high) => [0, Math.max(high * 1.15, 2 * Math.max(...promise))] } },
       axes: [axis(c, { values: times, space: 64 }), axis(c, { values: (_, ticks) => ticks.map((tick) => `${tick}\u00a0%`), size: 66 })],
-      series: [{ value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
+      series: [{ label: "At", value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
     const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"];

@@ -7,14 +7,12 @@ if (queue) {
   let before = null;
   let busy = false;
   const model = encodeURIComponent(queue.dataset.model);
+  const lessons = page.byId("lessons");
   const current = () => queue.querySelector("[data-id]");
 
   const show = async (more) => {
     await htmx.ajax("GET", `${page.prefix}/parts/review?model=${model}${more}`, { target: "#queue", swap: "innerHTML" });
     for (const button of queue.querySelectorAll("[data-undo]")) button.disabled = !history.length;
-    const waits = queue.querySelector("[data-waiting]");
-    const option = document.querySelector("#model option:checked");
-    if (waits && option) option.textContent = `${option.value} (${waits.dataset.waiting} waiting)`;
     const title = page.byId("review-title");
     if (title) title.focus({ preventScroll: true });
   };
@@ -30,11 +28,47 @@ if (queue) {
       return false;
     }
   };
+  /* Counts as they are now, also of what others said meanwhile; what waits since is shown at the end of the queue. */
+  const count = () => {
+    const told = document.querySelector("[data-waiting-of]");
+    if (!told) return;
+    const waiting = JSON.parse(told.dataset.waitingOf);
+    const own = waiting[queue.dataset.model] || 0;
+    for (const option of document.querySelectorAll("#model option")) option.textContent = `${option.value} (${waiting[option.value] || 0} waiting)`;
+    const place = queue.querySelector("p[data-waiting]");
+    if (place) place.textContent = `${own} waiting`;
+    if (queue.querySelector("[data-none]") && own && !busy) onwards();
+  };
+  /* The model was deleted, maybe in another window: nothing that is said of it would be shown anywhere. */
+  const gone = (message) => {
+    const card = document.createElement("section"), title = document.createElement("h2"), text = document.createElement("p"), link = document.createElement("a");
+    card.className = "card";
+    title.textContent = `${queue.dataset.model} is gone`;
+    title.tabIndex = -1;
+    text.textContent = page.sentence(message);
+    link.href = `${page.prefix}/models`;
+    link.textContent = "To the models";
+    card.append(title, text, link);
+    queue.replaceChildren(card);
+    lessons.remove();
+    history.length = 0;
+    page.byId("say").replaceChildren();
+    title.focus();
+  };
+  const reviewed = () => htmx.trigger(document.body, "reviewed");
+  document.body.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target.id === "lessons") count(); });
+  document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 404) gone(page.messageOf(event.detail.xhr)); });
+  /* Nothing changes under the hand of who is at it. */
+  const others = page.calmly(400, () => { if (!lessons.contains(document.activeElement) || document.activeElement === lessons) reviewed(); });
+  page.on({ review: others, model: others, prediction: page.calmly(3000, () => { if (queue.querySelector("[data-none]")) others(); }) });
+  let opened = false;
+  document.body.addEventListener("htmx:beforeSwap", () => { opened = !!page.byId("again")?.open; });
+  document.body.addEventListener("htmx:afterSwap", () => { if (opened) page.byId("again")?.setAttribute("open", ""); });
   const onwards = () => show(before === null ? "" : `&before=${before}`);
 
   const act = async (what) => {
     const card = current();
-    if (busy || (!card && what !== "undo")) return;
+    if (busy || (what !== "undo" && !card?.querySelector(what === "skip" ? "[data-skip]" : "[data-say]"))) return;
     busy = true;
     try {
       if (what === "undo") {
@@ -52,10 +86,13 @@ if (queue) {
         if (!said) before = id;
         await onwards();
       }
-      htmx.trigger(document.body, "reviewed");
     } catch (problem) {
-      page.say(problem.message);
-    } finally { busy = false; }
+      if (problem.status === 404) gone(problem.message);
+      else page.say(page.sentence(problem.message));
+    } finally {
+      busy = false;
+      reviewed();  /* whatever came of it */
+    }
   };
 
   const KEYS = { r: "real", f: "false_alarm", u: "unsure", s: "skip", z: "undo" };
@@ -70,14 +107,14 @@ if (queue) {
     act(button.dataset.say || ("skip" in button.dataset ? "skip" : "undo"));
   });
 
-  page.byId("lessons").addEventListener("click", async (event) => {
+  lessons.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-learn]");
     if (!button) return;
     const some = button.dataset.learn ? { predictions: button.dataset.learn.split(" ").map(Number) } : {};
     await page.busy(button, "Beginning to learn \u2026", async () => {
       await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, yes: "yes" in button.dataset });
-      page.byId("lessons").focus({ preventScroll: true });  /* the button goes */
-      htmx.trigger(document.body, "reviewed");
+      lessons.focus({ preventScroll: true });  /* the button goes */
+      reviewed();
       return true;
     });
   });

@@ -54,9 +54,13 @@ if (tiles) {
     page.onFiles(async (files) => {
       const first = mine.length;
       mine.length += files.length;
-      const whole = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+      let why = "Stopped: of";
+      let whole = false;
+      try {
+        whole = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+      } catch (problem) { why = `${page.sentence(problem.message)} Of`; }
       const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
-      if (!whole && missing) page.byId("summary").textContent += ` Stopped: of ${missing.toLocaleString("en")} of the ${page.count(files.length, "image")} there is no verdict.`;
+      if (!whole && missing) page.byId("summary").textContent += ` ${why} ${missing.toLocaleString("en")} of the ${page.count(files.length, "image")} there is no verdict.`;
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

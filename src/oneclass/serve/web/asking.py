@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.problems import WORDS, ProblemError, not_found
@@ -83,7 +84,23 @@ def no_version(service: Service, name: str, number: int | None = None) -> Proble
         404,
         "deleted",
         f"{f'the model {name}' if number is None else f'version {number} of {name}'} was deleted "
-        f"{when(deletion['at'])} by {whom(deletion['who'])}. The page "
-        f"/models gets it back until {when(deletion['until'])}, and so does POST "
-        f"/api/v1/deleted/{deletion['id']}/restore.",
+        f"{when(deletion['at'])} by {whom(deletion['who'])}. The page Models gets it back until "
+        f"{when(deletion['until'])}.",
+        programs=f"So does POST /api/v1/deleted/{deletion['id']}/restore.",
     )
+
+
+def check_kept(service: Service, prediction: Row) -> None:
+    """Refuse to note what nobody will be shown.
+
+    Args:
+        service: has the models.
+        prediction: a row with `name` and `number` of its version.
+
+    Raises:
+        ProblemError: the version of a prediction, or its whole model, was deleted.
+    """
+    name, number = prediction["name"], prediction["number"]
+    if service.versions.named(name) is None:
+        raise no_version(service, name)
+    version_of(service, name, number)

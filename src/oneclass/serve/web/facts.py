@@ -227,7 +227,7 @@ def _said_before(service: Service, number: int) -> dict[str, Any] | None:
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
-        return {"counts": {}, "lessons": [], "able": False, "candidate": None, "comparison": None}
+        return {"counts": {}, "lessons": []}
     wanted = service.lessons(chosen.name)
     newest = grown(service.versions, chosen)
     since = service.versions.decided(chosen.name)
@@ -235,6 +235,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     others = {one.image for one in wanted if not one.far}
     return {
         "counts": service.reviews.counts(chosen.name),
+        "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
         "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
         "able": service.library.can_learn(chosen),
@@ -250,20 +251,32 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     """An update beside the version that it grew from, on all that was reviewed before."""
     rows = service.reviews.compared(version.id)
-    if not rows:
+    parent = service.versions.by_id(version.parent_id) if version.parent_id else None
+    if not rows or parent is None:
         return None
-    real = [row for row in rows if row["review"] == "real"]
-    false = [row for row in rows if row["review"] == "false_alarm"]
-    new = [row for row in false if not row["learnt"]]
+    known = [row for row in rows if row["before_odd"] is not None]
+    real = [row for row in known if row["review"] == "real"]
+    false = [row for row in known if row["review"] == "false_alarm"]
+    learnt = [row for row in false if row["learnt"]]
+    earlier = [row for row in false if row["earlier"] and not row["learnt"]]
+    new = [row for row in false if not row["earlier"] and not row["learnt"]]
     return {
-        "real": len(real),
-        "real_before": sum(row["is_anomaly"] for row in real),
-        "real_after": sum(row["odd"] for row in real),
-        "learnt": len(false) - len(new),
+        "before": parent.number,
+        "after": version.number,
+        "real": _beside(real),
+        "learnt": _beside(learnt),
+        "earlier": _beside(earlier),
+        "new": _beside(new),
         "learnt_pictures": version.n_learnt,
-        "learnt_after": sum(row["odd"] for row in false if row["learnt"]),
-        "false": len(new),
-        "false_before": sum(row["is_anomaly"] for row in new),
-        "false_after": sum(row["odd"] for row in new),
-        "lost": [row for row in real if row["is_anomaly"] and not row["odd"]],
+        "unknown": len(rows) - len(known),
+        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
+    }
+
+
+def _beside(rows: list[Row]) -> dict[str, int]:
+    """How many of reviewed predictions are called odd, by the version before and by the new one."""
+    return {
+        "n": len(rows),
+        "before": sum(row["before_odd"] for row in rows),
+        "after": sum(row["odd"] for row in rows),
     }

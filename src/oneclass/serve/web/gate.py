@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oneclass.serve.records.tokens import THIS_MACHINE, Holder
 from oneclass.serve.web.bodies import Body, Turn, check_length, has_body, too_many
-from oneclass.serve.web.problems import WORDS, ProblemError, answer, answer_page
+from oneclass.serve.web.problems import WORDS, ProblemError, answer, answer_page, from_browser
 from oneclass.serve.work.service import Service
 
 SESSION, CSRF, CSRF_HEADER = "oneclass_session", "oneclass_csrf", "x-csrf-token"
@@ -115,13 +115,7 @@ class Gate:
             if by_browser and path not in FORMS and from_browser(headers):
                 check_csrf(headers, cookies)
         if holder is None and not path.startswith(OPEN_PATHS):
-            raise ProblemError(
-                401,
-                WORDS[401],
-                f"{_without(headers)}: send one as 'Authorization: Bearer TOKEN', or enter it on "
-                "the page /login. 'oneclass serve token add NAME' makes one.",
-                {"WWW-Authenticate": "Bearer"},
-            )
+            raise ProblemError(401, WORDS[401], _without(headers), {"WWW-Authenticate": "Bearer"})
         scope["state"] = {**scope.get("state", {}), "service": self._service, "holder": holder}
         new = CSRF not in cookies and scope["method"] in SAFE  # it may be for a page
         scope["state"]["csrf"] = secrets.token_urlsafe(24) if new else cookies.get(CSRF, "")
@@ -150,7 +144,9 @@ class Gate:
         path = scope["path"][len(prefix) :]
         page = "text/html" in Headers(scope=scope).get("accept", "")
         if refused.status_code == 401 and page and not path.startswith("/api/"):
-            reply: Response = RedirectResponse(f"{prefix}/login?next={quote(path)}", 303)
+            query = scope["query_string"].decode("latin-1")
+            asked = f"{quote(path)}?{query}" if query else quote(path)
+            reply: Response = RedirectResponse(f"{prefix}/login?next={quote(asked)}", 303)
         else:
             close = {"Connection": "close"} if scope["method"] not in SAFE else {}
             headers = {**(refused.headers or {}), **close}
@@ -179,10 +175,20 @@ class Gate:
 
 
 def _without(headers: Headers) -> str:
-    """Why nobody is known to ask."""
+    """Why nobody is known to ask, and what to do."""
     if headers.get("authorization"):
-        return "the token that was sent is none of this server's: mistyped, removed, or expired"
-    return "a token is needed"
+        why = "the token that was sent is none of this server's: mistyped, removed, or expired"
+    elif from_browser(headers):
+        return (
+            "you are not logged in any more: you logged out, your time was over, or your token "
+            "was removed. Load this page again, and enter a token."
+        )
+    else:
+        why = "a token is needed"
+    return (
+        f"{why}: send one as 'Authorization: Bearer TOKEN', or enter it on the page /login. "
+        "'oneclass serve token add NAME' makes one."
+    )
 
 
 def check_head(scope: Scope, most: int) -> None:
@@ -230,11 +236,6 @@ def check_origin(headers: Headers, host: str, url: str | None) -> None:
             WORDS[403],
             "a page of another server may not do this: use this server's own pages.",
         )
-
-
-def from_browser(headers: Headers) -> bool:
-    """Whether a browser sent it, for whom somebody else may have written it."""
-    return any(name in headers for name in ("origin", "sec-fetch-site", "cookie", "referer"))
 
 
 def check_csrf(headers: Headers, cookies: dict[str, str]) -> None:

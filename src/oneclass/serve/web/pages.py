@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from oneclass.errors import OneclassError
+from oneclass.serve.api.learning import waiting_sets
 from oneclass.serve.api.models import deletion_out, versions_of
 from oneclass.serve.api.watches import watches_out
 from oneclass.serve.web import facts
@@ -61,7 +62,7 @@ def home(request: Request, service: TheService) -> Response:
 @router.get("/learn")
 def learn(request: Request, service: TheService) -> Response:
     """Good images in, a model out."""
-    waiting = service.waiting_sets()
+    waiting = waiting_sets(service)
     running, learnt = facts.running(service, "fit"), facts.last_learnt(service)
     return page(request, "learn.html", running=running, learnt=learnt, waiting=waiting)
 

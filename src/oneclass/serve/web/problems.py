@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse
@@ -26,13 +27,22 @@ from oneclass.serve.work.scoring import BusyError
 
 
 class ProblemError(HTTPException):
-    """A request that is not done; the status, a word for programs, a sentence for people."""
+    """A request that is not done; the status, a word for programs, a sentence for people.
+
+    `programs` is a further sentence, which only they are told.
+    """
 
     def __init__(
-        self, status: int, error: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        error: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        programs: str = "",
     ) -> None:
         super().__init__(status, message, headers)
-        self.error = error
+        self.error, self.programs = error, programs
 
 
 WORDS = {
@@ -78,6 +88,11 @@ STYLE_ALONE = (
 """The policy of a page that has this style inside: to a wrong host no other file is given."""
 
 
+def from_browser(headers: Headers) -> bool:
+    """Whether a browser sent it, for whom somebody else may have written it."""
+    return any(name in headers for name in ("origin", "sec-fetch-site", "cookie", "referer"))
+
+
 def not_found(what: str) -> ProblemError:
     """There is no such thing, such as `job 7`."""
     known = LISTS.get(what.split()[0])
@@ -112,12 +127,15 @@ def answer_page(
 
 
 async def told(request: Request, error: Exception) -> JSONResponse:
-    """What a program is told of an error."""
+    """What a program, or a script of a page, is told of an error."""
     if isinstance(error, OneclassError):
         return of_error(error)
     if isinstance(error, HTTPException):
         word = getattr(error, "error", WORDS.get(error.status_code, "error"))
         message = str(error.detail)
+        more = getattr(error, "programs", "")
+        if more and not from_browser(request.headers):
+            message = f"{message} {more}"
         if message == "Not Found":
             message = "there is no such page or endpoint; the start page leads to all pages."
         if error.status_code == 405:

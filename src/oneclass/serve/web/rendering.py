@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from oneclass import __version__
+from oneclass.conformal.calibration import fewest_images
 from oneclass.detector.predictions import odds
 from oneclass.images import SUFFIXES
 from oneclass.images.sounding import BAD
@@ -69,7 +70,9 @@ def environment() -> Environment:
     }  # Jinja's own count is also length
     made.globals |= {
         "odds": odds,
+        "fewest_images": fewest_images,
         "chance": words.chance,
+        "lacks": words.lacks,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,
     }

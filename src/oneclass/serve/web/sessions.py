@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from oneclass.serve.records.tokens import SESSION_SECONDS
+from oneclass.serve.records.tokens import SESSION_SECONDS, Holder
 from oneclass.serve.web.dependencies import TheService
 from oneclass.serve.web.gate import CSRF, CSRF_HEADER, SESSION, cookies_of
 from oneclass.serve.web.problems import WORDS, ProblemError
@@ -19,9 +19,13 @@ LONGEST = 10_000
 
 
 @router.get("/login")
-def login_page(request: Request) -> Response:
-    """Where a token is entered."""
-    return page(request, "login.html", wrong=False, next=request.query_params.get("next", "/"))
+def login_page(request: Request, service: TheService) -> Response:
+    """Where a token is entered; who has done so is led onwards."""
+    onwards = own_path(request.query_params.get("next", "/"))
+    holder: Holder | None = request.scope["state"]["holder"]
+    if holder is not None and holder.by_cookie:
+        return RedirectResponse(service.settings.prefix + onwards, 303)
+    return page(request, "login.html", wrong=False, next=onwards)
 
 
 @router.post("/login")
@@ -30,14 +34,12 @@ async def login(request: Request, service: TheService) -> Response:
     form = await _form(request)
     _check_csrf(request, form)
     session = service.tokens.begin_session(form.get("token", "").strip())
+    onwards = own_path(form.get("next", "/"))
     if session is None:
-        refused = page(request, "login.html", wrong=True, next=form.get("next", "/"))
+        refused = page(request, "login.html", wrong=True, next=onwards)
         refused.status_code = 401
         return refused
     settings = service.settings
-    onwards = form.get("next", "/")
-    if not onwards.startswith("/") or onwards.startswith(("//", "/\\")) or "://" in onwards:
-        onwards = "/"
     reply = RedirectResponse(settings.prefix + onwards, 303)
     reply.set_cookie(
         SESSION,
@@ -59,6 +61,17 @@ async def logout(request: Request, service: TheService) -> Response:
     reply = RedirectResponse(f"{service.settings.prefix}/login", 303)
     reply.delete_cookie(SESSION, path=service.settings.prefix or "/")
     return reply
+
+
+def own_path(asked: str) -> str:
+    """The path of this server that was asked for, with its query; for anything else the start.
+
+    Browsers take a backslash for a slash and leave tabs and line ends out, so that what looks like
+    a path may be the address of another server to them.
+    """
+    path = asked.partition("?")[0]
+    alone = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return asked if alone and asked.isprintable() else "/"
 
 
 def _check_csrf(request: Request, form: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images
 from oneclass.serve.records.versions import Version
 from oneclass.system import names
 from oneclass.system.names import count, plural, unbroken
@@ -65,6 +66,11 @@ def reviewed(review: str, found: str) -> str:
 def whom(who: str) -> str:
     """Who did something, by a name that was noted then."""
     return WHO.get(who, who)
+
+
+def lacks(doing: str, scope: str) -> str:
+    """That a token does not let somebody do something, and what to ask for."""
+    return f"Your token is not for {doing}. Ask for one that has the scope “{scope}”."
 
 
 def for_people(detail: str) -> str:
@@ -126,7 +132,8 @@ def advice(found: Mapping[str, Any]) -> list[str]:
         elif found["images"] > 1:
             told.append(
                 f"{count(found['images'], 'image')} can only give a first impression: with fewer "
-                "than 19, more than 1 in 20 good parts are called odd by mistake."
+                f"than {fewest_images(DEFAULT_FALSE_ALARMS)}, more than "
+                f"{chance(DEFAULT_FALSE_ALARMS)} good parts are called odd by mistake."
             )
     return told
 

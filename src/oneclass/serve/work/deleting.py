@@ -81,15 +81,18 @@ class Deleting:
     def take_back(self, deletion: Row, *, who: str) -> None:
         """Get what was deleted back, beside what was learnt under its name meanwhile.
 
-        A version that was never in use is taken, where its model was deleted after it.
+        What is in use stays in use. Where nothing is, it is the version that was taken last, or the
+        newest; the history tells it wherever that is another one than it says already.
         """
-        versions = self._versions.deleted(deletion["id"])
+        name, versions = deletion["name"], self._versions.deleted(deletion["id"])
+        used = self._versions.named(name)
         self.deletions.take_back(deletion["id"], who=who)
         self._versions.forget()
         for version in versions:
             self._library.bring_back(version)
-        if versions and self._versions.named(deletion["name"]) is None:
-            self._versions.take(max(versions, key=lambda one: one.number), who=who)
+        used = used or self._versions.named(name) or max(versions, key=lambda one: one.number)
+        if [row["number"] for row in self._versions.taken(name)[:1]] != [used.number]:
+            self._versions.take(used, who=who)
 
     def tidy(self) -> None:
         """Remove the files of those whose time is over; their verdicts stay in the records."""

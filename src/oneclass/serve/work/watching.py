@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
@@ -28,6 +29,8 @@ SETTLED = 2.0
 GROWING = 30.0
 """Seconds for which a file that looks cut off is looked at again: slow writers pause."""
 AT_A_TIME = 64
+COUNTED = 10_000
+"""Images of a folder that are counted before it is watched: a person need not know more exactly."""
 NAMED = 20
 """The files of a watch that could not be used, the newest of them, are told with the reason."""
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
@@ -78,6 +81,22 @@ class Watcher:
     def stop(self) -> None:
         """End after the files in hand."""
         self._rounds.stop(10)
+
+    def waiting_in(self, folder: Path, name: str) -> tuple[int, bool]:
+        """How many images of a folder a watch with a model would score now, and whether all count.
+
+        A watch that ended goes on where it was, so what it has seen is left out.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        before = self.watches.ended_like(str(folder), name)
+        seen = {} if before is None else self.watches.seen(before["id"])
+        new = (
+            1 for path, state in files_in(folder) if seen.get(path) != (state.bytes, state.changed)
+        )
+        n = sum(islice(new, COUNTED + 1))
+        return min(n, COUNTED), n <= COUNTED
 
     def _look_around(self) -> None:
         for watch in self.watches.all():

@@ -81,11 +81,13 @@ def _fit(request: dict[str, Any]) -> Result:
 
 def _update(request: dict[str, Any]) -> Result:
     detector = load(request["model"], threads=request["threads"])
-    n_learning, n_reviewed = len(request["images"]), len(request["reviewed"])
+    n_before, n_learning = len(request["before"]), len(request["images"])
+    total = n_before + n_learning + len(request["reviewed"])
 
-    def show(done: int, total: int) -> None:
-        _show(done, n_learning + n_reviewed)
+    def show(done: int, _: int) -> None:
+        _show(n_before + done, total)
 
+    before = _judged(detector, request["before"], 0, total)
     update = detector.update(request["images"], progress=show, stage=_stage)
     _stage(WRITING)
     detector.save(request["out"], rows=True)
@@ -93,18 +95,17 @@ def _update(request: dict[str, Any]) -> Result:
         "added": update.added,
         "known": update.known,
         "errors": _errors(update.errors),
-        "compared": _compare(detector, request["reviewed"], n_learning),
+        "before": before,
+        "compared": _judged(detector, request["reviewed"], n_before + n_learning, total),
     }
 
 
-def _compare(
-    detector: Detector, reviewed: list[tuple[int, str]], already: int
+def _judged(
+    detector: Detector, reviewed: list[tuple[int, str]], already: int, total: int
 ) -> list[tuple[int, float, float]]:
-    """(id, score, p-value) by the new version for what was reviewed."""
+    """(id, score, p-value) by a version for what was reviewed."""
     sources = Sources([Path(file) for _, file in reviewed], [str(i) for i, _ in reviewed])
-    results = detector.score_each(
-        sources, progress=lambda done, total: _show(already + done, already + total)
-    )
+    results = detector.score_each(sources, progress=lambda done, _: _show(already + done, total))
     return [
         (int(result.path), result.score, result.p_value)
         for result in results

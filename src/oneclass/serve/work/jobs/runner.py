@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from oneclass.detector.files.training_rows import rows_file
-from oneclass.errors import OneclassError
+from oneclass.errors import InputError, OneclassError
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
+from oneclass.serve.work.jobs import sets
 from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
@@ -155,10 +156,9 @@ class JobRunner:
         if job["kind"] == "fit":
             result["number"] = self._learnt(job, out, result.pop("kinds")).number
         elif job["kind"] == "update":
-            compared = result.pop("compared")
-            result["number"] = self._updated(job, out, result, compared).number
+            result["number"] = self._updated(job, out, result, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
-            shutil.rmtree(job["request"]["folder"], ignore_errors=True)
+            sets.remove(Path(job["request"]["folder"]))
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
@@ -170,9 +170,16 @@ class JobRunner:
             parent = self._version(job)
             place = self._keeping.place
             request["model"] = str(self._library.file(parent))
-            request["images"] = [str(place(image)) for image in request["learn"]]
             reviewed = self._reviews.reviewed(job["name"])
+            request["learn"] = _still_false(request["learn"], reviewed)
+            request["images"] = [str(place(image)) for image in request["learn"]]
             request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
+            said = _said_by(parent, reviewed)
+            request["before"] = [
+                (row["id"], str(place(row["image"])))
+                for row in reviewed
+                if row["image"] not in said
+            ]
         return {**request, "out": str(out)}
 
     def _program(self, number: int, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -224,7 +231,11 @@ class JobRunner:
         return version
 
     def _updated(
-        self, job: dict[str, Any], out: Path, result: dict[str, Any], compared: list[list[Any]]
+        self,
+        job: dict[str, Any],
+        out: Path,
+        result: dict[str, Any],
+        learnt: list[str],
     ) -> Version:
         parent = self._version(job)
         version = self._library.take_in(
@@ -235,10 +246,16 @@ class JobRunner:
             n_learnt=result["added"],
             kinds=parent.kinds,
         )
-        learnt = set(job["request"]["learn"])
-        images = {row["id"]: row["image"] for row in self._reviews.reviewed(job["name"])}
+        reviewed = self._reviews.reviewed(job["name"])
+        images = {row["id"]: row["image"] for row in reviewed}
+        said = _said_by(parent, reviewed)
+        again = {i: p for i, _, p in result.pop("before")}
         self._reviews.compare(
-            version.id, [(i, score, p, images.get(i) in learnt) for i, score, p in compared]
+            version.id,
+            [
+                (i, score, p, images.get(i) in learnt, again.get(i, said.get(images.get(i, ""))))
+                for i, score, p in result.pop("compared")
+            ],
         )
         return version
 
@@ -246,3 +263,23 @@ class JobRunner:
         version = self._versions.by_id(job["request"]["version_id"])
         assert version is not None, "versions are never removed"
         return version
+
+
+def _said_by(version: Version, reviewed: list[Row]) -> dict[str, float]:
+    """The p-values that a version itself gave to images, by their digests."""
+    return {row["image"]: row["p_value"] for row in reviewed if row["version_id"] == version.id}
+
+
+def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
+    """Those of some images, by their digests, that are false alarms still.
+
+    Raises:
+        InputError: none is: people said something else while the job waited.
+    """
+    false = {row["image"] for row in reviewed if row["review"] == "false_alarm"}
+    left = [image for image in images if image in false]
+    if not left:
+        raise InputError(
+            "none of them is called a false alarm any more: there is nothing to learn."
+        )
+    return left

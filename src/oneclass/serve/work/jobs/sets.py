@@ -7,10 +7,11 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from oneclass.errors import InputError
+from oneclass.errors import ImageError, InputError
+from oneclass.serve.work.jobs import arrivals
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
 from oneclass.system.names import count
@@ -89,14 +90,40 @@ class Sets:
                 f"the set is full: it holds {count(n, 'image')}, and no set may hold more. Learn "
                 "from these."
             )
-        self._keeping.check_image(file, name)
+        try:
+            self._keeping.check_image(file, name)
+        except ImageError:
+            arrivals.arrived(
+                _notes(folder), "", name
+            )  # whoever sent it is told that it is left out
+            raise
         stem = re.sub(r"[^\w.\-]", "_", PurePosixPath(name.replace("\\", "/")).name)[-80:]
         suffix = PurePosixPath(stem).suffix or ".png"
+        stored = f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
         with translated_errors(folder):
-            file.replace(
-                folder / f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
-            )
+            file.replace(folder / stored)
+        arrivals.arrived(_notes(folder), stored, name)
         return n + 1
+
+    def expect(self, number: str, names: list[str]) -> None:
+        """Note which images are sent from now on, by their names; none where all were sent.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        arrivals.expect(_notes(self.folder(number)), names)
+
+    def arrivals(self, number: str) -> arrivals.Arrivals:
+        """What of a set did not arrive, and what came from folders that speak of defects.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        folder = self.folder(number)
+        known = arrivals.noted(_notes(folder))
+        there = {file.name for file in folder.iterdir()}
+        left = {name: [f for f in files if f in there] for name, files in known.folders.items()}
+        return replace(known, folders={name: files for name, files in left.items() if files})
 
     def take_out(self, number: str, name: str) -> int:
         """Remove one file of a set; how many it then has.
@@ -141,14 +168,14 @@ class Sets:
         Raises:
             InputError: there is none of this id.
         """
-        shutil.rmtree(self.folder(number), ignore_errors=True)
+        remove(self.folder(number))
 
     def waiting(self, in_use: set[str]) -> list[Waiting]:
         """Sets with images that no job uses, the newest first."""
         found = []
         for place in self._folder.iterdir():
             with suppress(FileNotFoundError):  # removed since a moment ago
-                if place.name in in_use:
+                if place.name in in_use or not place.is_dir():
                     continue
                 names = sorted(file.name for file in place.iterdir())
                 if not names:
@@ -160,5 +187,17 @@ class Sets:
     def tidy(self, in_use: set[str]) -> None:
         """Remove sets that nobody came back to."""
         for place in self._folder.iterdir():
-            if place.name not in in_use and time.time() - place.stat().st_mtime > FORGOTTEN:
-                shutil.rmtree(place, ignore_errors=True)
+            if not place.is_dir() or place.name in in_use:
+                continue
+            if time.time() - place.stat().st_mtime > FORGOTTEN:
+                remove(place)
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder of a set, and what is noted of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _notes(folder).unlink(missing_ok=True)
+
+
+def _notes(folder: Path) -> Path:
+    return folder.with_name(folder.name + arrivals.SUFFIX)

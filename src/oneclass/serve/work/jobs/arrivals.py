@@ -1,0 +1,103 @@
+"""What was sent into a set, by the names that it was sent under, and what was still to come.
+
+A file of lines beside the folder of the set, each one JSON: a person may leave the page, or the
+browser may end, while images are sent, and another browser may go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from oneclass.images.sounding import BAD
+from oneclass.system.files import translated_errors
+
+SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What is known of a set.
+
+    Attributes:
+        missing: names of images that were to be sent and did not arrive, in their order.
+        folders: by the names of folders that speak of defects, the files that came from them.
+    """
+
+    missing: list[str]
+    folders: dict[str, list[str]]
+
+
+def expect(file: Path, names: list[str]) -> None:
+    """Note what is sent from now on; nothing where all was.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    _append(file, {"expected": names})
+
+
+def arrived(file: Path, stored: str, name: str) -> None:
+    """Note that an image has arrived.
+
+    Args:
+        file: of the notes.
+        stored: what its file is called here; empty where it was no image, and is not kept.
+        name: that it was sent under, with its folders.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    _append(file, {"file": stored, "name": name})
+
+
+def noted(file: Path) -> Arrivals:
+    """What is known of a set; nothing of one that came before this was noted."""
+    expected, missing = list[str](), Counter[str]()
+    folders: dict[str, list[str]] = {}
+    for line in _lines(file):
+        if "expected" in line:
+            expected = line["expected"]
+            missing = Counter(expected)
+            continue
+        missing[line["name"]] -= 1
+        if folder := sounding_bad(line["name"]):
+            folders.setdefault(folder, []).append(line["file"])
+    left = [name for name in expected if _taken(missing, name)]
+    return Arrivals(left, folders)
+
+
+def sounding_bad(name: str) -> str | None:
+    """The folder of an image whose name speaks of defects, or None; learn.js asks by the same rule.
+
+    The folder that was chosen tells nothing where there are others in it.
+    """
+    folders = PurePosixPath(name.replace("\\", "/")).parts[:-1]
+    told = folders[1:] if len(folders) > 1 else folders
+    return next((folder for folder in told if BAD.search(folder)), None)
+
+
+def _taken(missing: Counter[str], name: str) -> bool:
+    missing[name] -= 1
+    return missing[name] >= 0
+
+
+def _append(file: Path, line: dict[str, Any]) -> None:
+    with translated_errors(file), file.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(line) + "\n")  # one call, so that lines of two threads stay whole
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:  # cut off by a kill
+            continue

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from oneclass.images.sounding import sounding_bad
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
-from oneclass.rows.near_copies import folded
+from oneclass.rows.near_copies import distances, folded
 from oneclass.system.names import natural_key
 from oneclass.system.places import place
 
@@ -114,7 +114,8 @@ def unlike_the_rest(rows: RowSource, of: NDArray[np.intp]) -> NDArray[np.bool_]:
     if len(chosen) > MOST_COMPARED:
         chosen = np.sort(np.random.default_rng(0).choice(len(of), MOST_COMPARED, replace=False))
     some, group = folded(rows, chosen), of[chosen]
-    far = _distances(some)
+    far = distances(some)
+    np.fill_diagonal(far, np.inf)
     apart = np.zeros(int(of.max()) + 1, bool)
     for number in range(len(apart)):
         mine, others = np.flatnonzero(group == number), np.flatnonzero(group != number)
@@ -123,11 +124,3 @@ def unlike_the_rest(rows: RowSource, of: NDArray[np.intp]) -> NDArray[np.bool_]:
             away = far[np.ix_(mine, others)].min(axis=1)
             apart[number] = np.median(away) > np.quantile(usual, FAR)
     return apart if 2 * apart[of].sum() < len(of) else np.zeros_like(apart)
-
-
-def _distances(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """(n, n) squared distances; none of a row from itself."""
-    square = np.einsum("ij,ij->i", rows, rows)
-    far = square[:, None] + square[None] - 2 * (rows @ rows.T)
-    np.fill_diagonal(far, np.inf)
-    return np.asarray(far)

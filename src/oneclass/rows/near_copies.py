@@ -1,10 +1,12 @@
 """Groups of rows that stand for near-copies: one picture compressed, brightened, shifted anew.
 
 Near and far are measured by the rows themselves. Joining the rows by their nearest distances, in a
-tree, shows how far apart different pictures lie: that is its long branches. A branch far below
-them joins copies. Where such branches are many, the pictures were multiplied on purpose, and then
-what is only nearer than most counts as a copy, too: held-out images that have a copy in the fit
-look more normal than new ones do, and a promise must not rest on them.
+tree, shows how far apart pictures lie: each branch beside the distance at which its two pictures
+have a tenth of all others around them, for a smooth kind of picture lies closer than a rough one.
+Branches that join copies are shorter than those that join pictures, and where there are both, few
+branches are in between: there is a valley between two hills, and the border runs through it.
+Held-out images that have a copy in the fit look more normal than new ones do, and a promise must
+not rest on them.
 """
 
 from __future__ import annotations
@@ -18,16 +20,20 @@ from numpy.typing import NDArray
 from oneclass.rows.blocks import RowSource
 from oneclass.rows.halves import widened
 
-LONG = 0.9
-"""The share of the tree's branches below what counts as the distance of different pictures."""
-FAR_BELOW, BELOW = 0.4, 0.9
-"""Of that distance; benchmarks/near_copies.py measures what comes of them."""
-MANY = 0.16
-"""A share of images with a copy from which pictures were multiplied on purpose."""
+AROUND, FEWEST_AROUND = 0.1, 5
+"""The share of the others that lie around a picture, as far as its own distance to others goes."""
+BLUR = 0.06
+"""Of the logarithm of a branch's length, where the branches are counted."""
+DEEP = 0.4
+"""A valley has so many branches at most, beside the lower of the hills on both of its sides."""
+LOWEST, HIGHEST = 0.25, 0.95
+"""Between these lengths a valley parts copies from pictures; shorter branches join copies."""
+ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
+"""Where so many images have copies, but the border is so low that these are hardly altered, the
+others have copies as well, and no valley says which: then what is below this counts as a copy.
+benchmarks/near_copies.py measures what comes of all these."""
 FEWEST = 20
 """With fewer images there is nothing to tell near from far by."""
-LEAP, NEARLY = 1.3, 0.7
-"""How much longer than the branch before it one is that begins another kind, and how long it is."""
 WIDTH, SLICE = 512, 2048
 STRETCH = 1 << 21
 """Signs that are drawn at a time. A picture of 20 megapixels in tiles has 47 million columns."""
@@ -107,9 +113,7 @@ def _signs(n: int) -> NDArray[np.int8]:
     return signs
 
 
-def group(
-    rows: NDArray[np.floating[Any]], *, far_below: float = FAR_BELOW, many: float = MANY
-) -> NDArray[np.int64]:
+def group(rows: NDArray[np.floating[Any]], *, many: float = MANY) -> NDArray[np.int64]:
     """The groups of near-copies among rows of different content.
 
     Of many rows those are compared that lie in the same slice of `SLICE`, along the direction in
@@ -117,8 +121,7 @@ def group(
 
     Args:
         rows: (n, d) of about unit length.
-        far_below: the share of the distance of different pictures up to which rows are copies.
-        many: the share of copies from which `BELOW` counts in its stead; above 1 for never.
+        many: the share of hardly altered copies from which `BELOW` counts; above 1 for never.
 
     Returns:
         (n,) a number for each group, 0, 1, ... in the order of the rows.
@@ -128,31 +131,33 @@ def group(
         order = np.argsort(rows @ _widest(rows), kind="stable")
     label = np.arange(len(rows))
     for some in np.array_split(order, -(-len(rows) // SLICE)):
-        a, b, length = tree(rows[some])
-        for i, j in zip(*_joined(a, b, length, far_below, many), strict=True):
+        for i, j in zip(*_joined(rows[some], many), strict=True):
             label[label == label[some[j]]] = label[some[i]]
     _, place, number = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(place))[number].astype(np.int64)
 
 
-def tree(
-    rows: NDArray[np.floating[Any]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def distances(rows: NDArray[np.floating[Any]]) -> Floats:
+    """(n, n) distances of (n, d) rows."""
+    square = np.einsum("ij,ij->i", rows, rows)
+    found = np.sqrt(np.maximum(square[:, None] + square[None] - 2 * (rows @ rows.T), 0))
+    return np.asarray(found, np.float32)
+
+
+def tree(far: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """The shortest tree that joins all rows (Prim, 1957).
 
     Args:
-        rows: (n, d).
+        far: (n, n) distances.
 
     Returns:
         (n - 1,) each: the two ends of every branch, and its length.
     """
-    square = np.einsum("ij,ij->i", rows, rows)
-    far = square[:, None] + square[None] - 2 * (rows @ rows.T)
-    near, end = far[0].copy(), np.zeros(len(rows), np.int64)
-    outside = np.ones(len(rows), bool)
+    near, end = far[0].copy(), np.zeros(len(far), np.int64)
+    outside = np.ones(len(far), bool)
     outside[0] = False
     a, b, length = [], [], []
-    for _ in range(len(rows) - 1):
+    for _ in range(len(far) - 1):
         new = int(np.argmin(np.where(outside, near, np.inf)))
         a.append(end[new])
         b.append(new)
@@ -160,33 +165,44 @@ def tree(
         outside[new] = False
         nearer = far[new] < near
         near[nearer], end[nearer] = far[new][nearer], new
-    lengths = np.sqrt(np.maximum(np.array(length, np.float32), 0))
-    return np.array(a, np.int64), np.array(b, np.int64), lengths
+    return np.array(a, np.int64), np.array(b, np.int64), np.array(length, np.float32)
 
 
 def _joined(
-    a: NDArray[np.int64],
-    b: NDArray[np.int64],
-    length: NDArray[np.float32],
-    far_below: float,
-    many: float,
+    rows: NDArray[np.floating[Any]], many: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The branches of a tree that join near-copies."""
-    if len(length) < FEWEST - 1:
-        return a[:0], b[:0]
-    different = np.quantile(length, LONG)
-    short = length < far_below * different
+    if len(rows) < FEWEST:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    far = distances(rows)
+    a, b, length = tree(far)
+    n_around = min(max(int(AROUND * len(rows)), FEWEST_AROUND), len(rows) - 1)
+    around = np.partition(far, n_around, axis=1)[:, n_around]
+    length = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
+    border = _border(length)
+    short = length < border
     n_copied = len(np.unique(np.concatenate([a[short], b[short]])))
-    if n_copied >= many * (len(length) + 1):
-        short = length < _border(np.sort(length), float(different))
+    if border < ALTERED and n_copied >= many * len(rows):
+        short = length < BELOW
     return a[short], b[short]
 
 
-def _border(ascending: NDArray[np.float32], different: float) -> float:
-    """The length that parts copies from pictures where there are many of both: the last leap."""
-    low, high = ascending[:-1], ascending[1:]
-    leaps = high[(high >= NEARLY * different) & (high <= different) & (high >= LEAP * low)]
-    return float(leaps[-1]) if len(leaps) else BELOW * different
+def _border(length: Floats) -> float:
+    """The length that parts copies from pictures: the middle of the last valley between hills."""
+    at = np.linspace(np.log(0.1), np.log(1.6), 280)
+    steps = (at[:, None] - np.log(np.maximum(length, 1e-3))) / BLUR
+    crowd = np.exp(-0.5 * steps * steps).sum(axis=1)
+    before = np.maximum.accumulate(crowd)
+    behind = np.maximum.accumulate(crowd[::-1])[::-1]
+    hill = np.minimum(before, behind)
+    # Less than a branch's own blur is no hill.
+    valley = (at >= np.log(LOWEST)) & (at <= np.log(HIGHEST)) & (hill > 1) & (crowd <= DEEP * hill)
+    if not valley.any():
+        return LOWEST
+    last = int(np.flatnonzero(valley)[-1])
+    behind_others = np.flatnonzero(~valley[:last])
+    first = int(behind_others[-1]) + 1 if len(behind_others) else 0
+    return float(np.exp((at[first] + at[last]) / 2))
 
 
 def _widest(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

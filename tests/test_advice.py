@@ -28,9 +28,11 @@ Run = Callable[..., tuple[int, str]]
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose name has a blank, with pictures and a model that needs no network."""
     folder = tmp_path_factory.mktemp("advice") / "my parts"
-    write_images(folder / "normal", stripes(20, seed=1))
+    write_images(folder / "normal", stripes(60, seed=1))
     write_images(folder / "good", stripes(4, seed=2))
-    write_images(folder / "bad", stripes(3, seed=3, upright=False))
+    dark = stripes(3, seed=3, upright=False) // 8
+    dark[:, 4:12, 4:12] += 200  # far odder than any stripes
+    write_images(folder / "bad", dark)
     detector = Detector(backbone="greyscale", size=(16, 16), threads=1)
     detector.fit(folder / "normal").save(folder / "m.oneclass", rows=True)
     return folder

@@ -83,6 +83,15 @@ def test_a_smooth_kind_beside_a_rough_one_is_many_pictures(seed: int) -> None:
     assert len(np.unique(groups_of(rows))) == 200
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", [18, 60])
+def test_pictures_that_are_alike_but_for_a_few_are_no_copies(n: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    alike = unit(np.ones((n, 300)) + 0.02 * random.normal(0, 1, (n, 300)))
+    rows = np.concatenate([alike, pictures(n // 9, seed, 300)])
+    assert len(np.unique(groups_of(rows))) == len(rows)
+
+
 def test_one_pair_among_many_is_found_and_nothing_else() -> None:
     rows = pictures(200, 1)
     rows[77] = unit(rows[13] + 0.01 * pictures(1, 2)[0])

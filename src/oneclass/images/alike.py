@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from oneclass.rows.near_copies import group
 
 SIDE = 16
+LOWEST = 0.25
+"""Small pictures of copies are nearer to each other than what a network sees of them."""
 
 
 def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:
@@ -37,7 +39,7 @@ def alike(prints: Sequence[NDArray[np.float16]], contents: Sequence[bytes]) -> l
     first = list({content: i for i, content in reversed(list(enumerate(contents)))}.values())[::-1]
     if not first:
         return []
-    numbers = group(np.array([prints[i] for i in first], np.float32), many=2)
+    numbers = group(np.array([prints[i] for i in first], np.float32), lowest=LOWEST, many=2)
     groups: dict[int, list[int]] = {}
     for index, number in zip(first, numbers, strict=True):
         groups.setdefault(int(number), []).append(index)

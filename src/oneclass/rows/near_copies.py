@@ -24,14 +24,17 @@ AROUND, FEWEST_AROUND = 0.1, 5
 """The share of the others that lie around a picture, as far as its own distance to others goes."""
 BLUR = 0.06
 """Of the logarithm of a branch's length, where the branches are counted."""
-DEEP = 0.4
-"""A valley has so many branches at most, beside the lower of the hills on both of its sides."""
-LOWEST, HIGHEST = 0.25, 0.95
+DEEP, SURELY = 0.4, 2.0
+"""A valley has so many branches at most, beside the lower of the hills on both of its sides, and
+differs from it by so many times what counts differ by chance."""
+LOWEST, HIGHEST = 0.15, 0.95
 """Between these lengths a valley parts copies from pictures; shorter branches join copies."""
 ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
 """Where so many images have copies, but the border is so low that these are hardly altered, the
 others have copies as well, and no valley says which: then what is below this counts as a copy.
 benchmarks/near_copies.py measures what comes of all these."""
+MOST = 0.2
+"""The share of the images that may be copies of one picture; more are a kind of pictures."""
 FEWEST = 20
 """With fewer images there is nothing to tell near from far by."""
 WIDTH, SLICE = 512, 2048
@@ -113,7 +116,9 @@ def _signs(n: int) -> NDArray[np.int8]:
     return signs
 
 
-def group(rows: NDArray[np.floating[Any]], *, many: float = MANY) -> NDArray[np.int64]:
+def group(
+    rows: NDArray[np.floating[Any]], *, lowest: float = LOWEST, many: float = MANY
+) -> NDArray[np.int64]:
     """The groups of near-copies among rows of different content.
 
     Of many rows those are compared that lie in the same slice of `SLICE`, along the direction in
@@ -121,6 +126,7 @@ def group(rows: NDArray[np.floating[Any]], *, many: float = MANY) -> NDArray[np.
 
     Args:
         rows: (n, d) of about unit length.
+        lowest: the length below which a branch joins copies where there is no valley.
         many: the share of hardly altered copies from which `BELOW` counts; above 1 for never.
 
     Returns:
@@ -131,8 +137,12 @@ def group(rows: NDArray[np.floating[Any]], *, many: float = MANY) -> NDArray[np.
         order = np.argsort(rows @ _widest(rows), kind="stable")
     label = np.arange(len(rows))
     for some in np.array_split(order, -(-len(rows) // SLICE)):
-        for i, j in zip(*_joined(rows[some], many), strict=True):
-            label[label == label[some[j]]] = label[some[i]]
+        within = np.arange(len(some))
+        for i, j in zip(*_joined(rows[some], lowest, many), strict=True):
+            within[within == within[j]] = within[i]
+        size = np.bincount(within, minlength=len(some))[within]
+        picture = size <= max(MOST * len(some), FEWEST // 2)
+        label[some[picture]] = some[within[picture]]
     _, place, number = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(place))[number].astype(np.int64)
 
@@ -169,7 +179,7 @@ def tree(far: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
 
 
 def _joined(
-    rows: NDArray[np.floating[Any]], many: float
+    rows: NDArray[np.floating[Any]], lowest: float, many: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The branches of a tree that join near-copies."""
     if len(rows) < FEWEST:
@@ -179,7 +189,7 @@ def _joined(
     n_around = min(max(int(AROUND * len(rows)), FEWEST_AROUND), len(rows) - 1)
     around = np.partition(far, n_around, axis=1)[:, n_around]
     length = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
-    border = _border(length)
+    border = _border(length, lowest)
     short = length < border
     n_copied = len(np.unique(np.concatenate([a[short], b[short]])))
     if border < ALTERED and n_copied >= many * len(rows):
@@ -187,7 +197,7 @@ def _joined(
     return a[short], b[short]
 
 
-def _border(length: Floats) -> float:
+def _border(length: Floats, lowest: float) -> float:
     """The length that parts copies from pictures: the middle of the last valley between hills."""
     at = np.linspace(np.log(0.1), np.log(1.6), 280)
     steps = (at[:, None] - np.log(np.maximum(length, 1e-3))) / BLUR
@@ -195,10 +205,10 @@ def _border(length: Floats) -> float:
     before = np.maximum.accumulate(crowd)
     behind = np.maximum.accumulate(crowd[::-1])[::-1]
     hill = np.minimum(before, behind)
-    # Less than a branch's own blur is no hill.
-    valley = (at >= np.log(LOWEST)) & (at <= np.log(HIGHEST)) & (hill > 1) & (crowd <= DEEP * hill)
+    deep = (crowd <= DEEP * hill) & (hill - crowd >= SURELY * np.sqrt(hill + crowd))
+    valley = deep & (at >= np.log(lowest)) & (at <= np.log(HIGHEST))
     if not valley.any():
-        return LOWEST
+        return lowest
     last = int(np.flatnonzero(valley)[-1])
     behind_others = np.flatnonzero(~valley[:last])
     first = int(behind_others[-1]) + 1 if len(behind_others) else 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from oneclass.rows.blocks import RowSource
 from oneclass.rows.halves import widened
 
-AROUND, FEWEST_AROUND = 0.1, 5
+AROUND, FEWEST_AROUND = 0.1, 10
 """The share of the others that lie around a picture, as far as its own distance to others goes."""
 BLUR = 0.06
 """Of the logarithm of a branch's length, where the branches are counted."""

@@ -22,7 +22,7 @@ from oneclass.rows.halves import widened
 
 AROUND, FEWEST_AROUND = 0.1, 10
 """The share of the others that lie around a picture, as far as its own distance to others goes."""
-BLUR = 0.06
+BLUR = 0.04
 """Of the logarithm of a branch's length, where the branches are counted."""
 DEEP, SURELY = 0.4, 2.0
 """A valley has so many branches at most, beside the lower of the hills on both of its sides, and

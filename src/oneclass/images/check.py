@@ -50,7 +50,8 @@ class CheckReport:
         colours: ``"grey"``, ``"RGB"`` -> number of images.
         duplicates: groups of files with the same pixels (same shape, depth and values; the format
             and the bytes of the files may differ), each group in the order of the inputs.
-        near: groups of files that show nearly the same: compressed, brightened or shifted anew.
+        near: groups of files that show nearly the same: compressed, brightened or shifted anew,
+            or of one part once more.
         rarer: files of another depth or colour than most, by what they are: ``"RGB"``, ...
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
@@ -137,11 +138,11 @@ class CheckReport:
             (
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
-                f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, a "
-                "picture is no further evidence. They count once where they are learnt. (This "
-                "compares reduced pictures; 'oneclass fit' compares what its network sees, and "
-                "may find more or fewer.) Give more different pictures rather than altered "
-                "copies.",
+                f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, or "
+                "of the same part once more, a picture is no further evidence. They count once "
+                "where they are learnt. (This compares reduced pictures; 'oneclass fit' "
+                "compares what its network sees, and may find more or fewer.) Give more "
+                "different parts rather than more pictures of the same ones.",
             ),
             (
                 self.constant,

@@ -1,5 +1,7 @@
 """Groups of rows that stand for near-copies: one picture compressed, brightened, shifted anew.
 
+Pictures of one part that was photographed several times alike count as such, too.
+
 Near and far are measured by the rows themselves. Joining the rows by their nearest distances, in a
 tree, shows how far apart pictures lie: each branch beside the distance at which its two pictures
 have a tenth of all others around them, for a smooth kind of picture lies closer than a rough one.

@@ -915,3 +915,36 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
     assert "it has scored nothing here yet. What lies right" in about
     assert one.problems == []
+
+
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_window_that_nobody_sees_holds_no_connection_and_is_up_to_date_when_seen(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1440)
+    learn(one, pictures)
+    name = one.page.url  # of the page of jobs
+    behind = []
+    for path in ("/", "/review", "/monitor", "/", "/review", "/", "/"):
+        other = one.page.context.new_page()
+        other.goto(one.server.at(path))
+        other.wait_for_load_state()
+        other.evaluate(HIDE, True)
+        behind.append(other)
+    # A browser has six connections to one server.
+    one.page.goto(name, timeout=10_000)
+    one.see("h1")
+    score_page = behind[0]
+    assert not score_page.locator("#tiles .tile").count()
+    one.server.score(next((pictures / "odd").iterdir()).read_bytes())
+    score_page.evaluate(HIDE, False)
+    score_page.locator("#tiles .tile").wait_for()
+    behind[1].evaluate(HIDE, False)
+    behind[1].locator(".reviewing").wait_for()
+    for other in behind:
+        other.close()

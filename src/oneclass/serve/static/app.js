@@ -223,12 +223,20 @@ const page = {
     errors.append(line);
   },
 
-  /* Events of the server, as long as the page is open. */
-  on(kinds) {
-    const events = new EventSource(`${page.prefix}/api/v1/events`);
-    for (const [kind, use] of Object.entries(kinds))
-      events.addEventListener(kind, (event) => use(JSON.parse(event.data)));
-    return events;
+  /* Events of the server, as long as somebody sees the page: a browser has six connections to a server, and a window
+     behind others must not keep one. What was missed meanwhile, `again` brings. */
+  on(kinds, again) {
+    let events = null;
+    const listen = () => {
+      events = new EventSource(`${page.prefix}/api/v1/events`);
+      for (const [kind, use] of Object.entries(kinds))
+        events.addEventListener(kind, (event) => use(JSON.parse(event.data)));
+    };
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) { events?.close(); events = null; }
+      else if (!events) { listen(); again(); }
+    });
+    if (!document.hidden) listen();
   },
 
   /* Call at most every so many milliseconds, and once more at the end. */

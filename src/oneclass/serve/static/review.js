@@ -60,7 +60,7 @@ if (queue) {
   document.body.addEventListener("htmx:responseError", (event) => { if (event.detail.xhr.status === 404) gone(page.messageOf(event.detail.xhr)); });
   /* Nothing changes under the hand of who is at it. */
   const others = page.calmly(400, () => { if (!lessons.contains(document.activeElement) || document.activeElement === lessons) reviewed(); });
-  page.on({ review: others, model: others, prediction: page.calmly(3000, () => { if (queue.querySelector("[data-none]")) others(); }) });
+  page.on({ review: others, model: others, prediction: page.calmly(3000, () => { if (queue.querySelector("[data-none]")) others(); }) }, others);
   let opened = false;
   document.body.addEventListener("htmx:beforeSwap", () => { opened = !!page.byId("again")?.open; });
   document.body.addEventListener("htmx:afterSwap", () => { if (opened) page.byId("again")?.setAttribute("open", ""); });

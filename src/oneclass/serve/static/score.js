@@ -33,7 +33,7 @@ if (tiles) {
     for (const old of [...tiles.querySelectorAll("[data-id]")].slice(240)) old.remove();
     busy = false;
   });
-  page.on({ prediction: (event) => { if (event.model === model) refresh(); } });
+  page.on({ prediction: (event) => { if (event.model === model) refresh(); } }, refresh);
 
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import InputError
 from oneclass.cli import cli
-from oneclass.cli.measuring.compare import COLUMNS, _say_what_it_means
+from oneclass.cli.measuring.compare import COLUMNS, _say_notes, _say_what_it_means
 from oneclass.cli.talk import showing
 from oneclass.results import comparing
 
@@ -37,7 +38,8 @@ def test_each_way_is_told_with_what_it_finds() -> None:
 def test_what_is_tested_on_is_not_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
 
-    def spy(view, learnt, held, *rest) -> None:  # type: ignore[no-untyped-def]
+    def spy(view, parts, *rest) -> None:  # type: ignore[no-untyped-def]
+        learnt, held = parts.learn.items, parts.normal.items
         seen.append((len(learnt), len(held)))
         assert not {a.tobytes() for a in learnt} & {a.tobytes() for a in held}
 
@@ -73,7 +75,8 @@ def test_more_false_alarms_than_promised_are_said(tmp_path: Path) -> None:
     words = ("compare", "good", "--rows", "image", "--test-normal")
     done = oneclass(*words, "other", cwd=tmp_path)
     assert "More false alarms than promised, and not by chance: image." in done.stderr
-    done = oneclass(*words, "good", cwd=tmp_path)
+    write_images(tmp_path / "more", stripes(12, seed=2))
+    done = oneclass(*words, "more", cwd=tmp_path)
     assert "More false alarms" not in done.stderr
 
 
@@ -88,7 +91,8 @@ def test_too_many_in_one_folder_are_not_laid_to_its_camera(
     assert "another --seed" in told
     assert "camera" not in told
     assert "not by chance" not in told
-    told = CliRunner().invoke(cli, [*words, "--test-normal", words[1]]).stderr
+    write_images(tmp_path / "more", stripes(12, seed=2))
+    told = CliRunner().invoke(cli, [*words, "--test-normal", str(tmp_path / "more")]).stderr
     assert "same camera, same parts?" in told
 
 
@@ -168,6 +172,7 @@ def test_no_column_is_explained_that_was_left_out(
         ([("image", 1.5, 0.5, 1.0), ("patches", 1.4, 0.05, 0.5)], "patches"),
         ([("image", 1.5, 0.0, 0.9), ("patches", 1.4, 0.0, 0.9)], "patches"),
         ([("image", 1.5, 0.5, 1.0), ("patches", 1.4, 0.4, 0.5)], None),
+        ([("image", 1.5, 0.075, 0.9), ("patches", 1.4, 0.1, 0.8)], "image"),
     ],
 )
 def test_one_way_and_its_command_are_named(
@@ -182,6 +187,77 @@ def test_one_way_and_its_command_are_named(
     else:
         assert told.startswith(f"{best} has ")
         assert told.endswith(f"oneclass fit good -o FILE.oneclass --rows {best}")
+
+
+@pytest.mark.parametrize(
+    ("shares", "told", "untold"),
+    [
+        ((0.05, 0.0), ["image has the smallest spread of those that kept the promise ("], "Above"),
+        (
+            (0.075, 0.05),
+            [
+                "by chance, maybe: image.",
+                "of those that kept the promise or missed it by chance, maybe (",
+            ],
+            "No way",
+        ),
+        (
+            (0.075, 0.1),
+            [
+                "No way kept the promise here. Above the promised share, but in so few images by "
+                "chance, maybe: image, patches.\n",
+                "image has the smallest spread of these (",
+            ],
+            "that kept",
+        ),
+        (
+            (0.075, 0.5),
+            ["maybe: image.\n", "image has the smallest spread of these ("],
+            "kept the promise (",
+        ),
+    ],
+)
+def test_no_way_is_said_to_keep_a_promise_that_it_did_not_keep(
+    shares: tuple[float, float], told: list[str], untold: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ways = [one_way("image", 1.4, shares[0], None), one_way("patches", 1.5, shares[1], None)]
+    _say_what_it_means(ways, ["good"], drawn=True)
+    said = capsys.readouterr().err
+    assert all(words in said for words in told), said
+    assert untold not in said
+    assert said.count("by chance, maybe: ") <= 1
+
+
+def test_a_note_of_all_ways_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    ways = [one_way("image", 1.4, 0, None), one_way("patches", 1.5, 0, None)]
+    _say_notes([replace(ways[0], notes=("a.", "b.")), replace(ways[1], notes=("a.",))])
+    assert capsys.readouterr().err == "note: a.\nnote: image: b.\n"
+
+
+def test_what_the_fit_notes_is_passed_on(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(30, seed=1))
+    write_images(tmp_path / "again", stripes(30, seed=1)[:6])
+    write_images(tmp_path / "more", stripes(4, seed=2))
+    words = ("good", "again", "--test-normal", "more", "--rows", "image")
+    done = oneclass("compare", *words, cwd=tmp_path)
+    assert done.stderr.count("note: 36 images show about 30 different pictures") == 1
+    done = oneclass("compare", *words, "--json", cwd=tmp_path)
+    assert "36 images show about 30" in json.loads(done.stdout)["notes"][0]
+
+
+def test_the_images_that_are_tested_on_are_not_learnt_and_it_is_said(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(30, seed=1))
+    write_images(tmp_path / "known", stripes(30, seed=1)[:10])
+    words = ("compare", "good", "--rows", "image", "--test-normal")
+    told = oneclass(*words, "known", cwd=tmp_path).stderr
+    assert "note: 10 images to learn from are also given to test on: they were left out" in told
+    assert "False alarms: of 10 normal images that were not learnt" in told
+    done = oneclass(*words, "good", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "all 30 images to learn from are also given to test on" in done.stderr
+    assert "or no --test-normal" in done.stderr
+    done = oneclass(*words[:-1], cwd=tmp_path)
+    assert done.returncode == 0
 
 
 def test_what_is_known_is_shown_when_it_ends_early(

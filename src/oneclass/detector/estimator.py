@@ -185,7 +185,7 @@ class Detector(Facts):
         _warn_of_few(self.model)
         return did
 
-    def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
+    def score(self, images: Images | Sources, *, progress: Progress | None = None) -> Predictions:
         """Say how odd images are.
 
         Args:

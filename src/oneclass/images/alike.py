@@ -13,6 +13,8 @@ from oneclass.rows.near_copies import group
 SIDE = 16
 LOWEST = 0.25
 """Small pictures of copies are nearer to each other than what a network sees of them."""
+NEVER = 2.0
+"""No share of the images is as large."""
 
 
 def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:
@@ -29,17 +31,21 @@ def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:
     return np.asarray((small / length if length > 0 else small).ravel(), np.float16)
 
 
-def alike(prints: Sequence[NDArray[np.float16]], contents: Sequence[bytes]) -> list[list[int]]:
+def alike(
+    prints: Sequence[NDArray[np.float16]], contents: Sequence[bytes], *, many: float = NEVER
+) -> list[list[int]]:
     """Groups of near-copies: the indices of one image of each content.
 
     Args:
         prints: of n images, from `fingerprint`.
         contents: n digests; images with the same one are copies, and no news.
+        many: as for `group`. Small pictures miss some near-copies; with the usual share fewer are
+            missed where there are many, and others are joined with them.
     """
     first = list({content: i for i, content in reversed(list(enumerate(contents)))}.values())[::-1]
     if not first:
         return []
-    numbers = group(np.array([prints[i] for i in first], np.float32), lowest=LOWEST, many=2)
+    numbers = group(np.array([prints[i] for i in first], np.float32), lowest=LOWEST, many=many)
     groups: dict[int, list[int]] = {}
     for index, number in zip(first, numbers, strict=True):
         groups.setdefault(int(number), []).append(index)

@@ -16,10 +16,8 @@ from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Predictions
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
+from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, wilson_interval
-
-HELD_BACK = 0.2
-FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class Compared:
         settings: the words of `oneclass fit` that make it.
         errors: images to test on that could not be used.
         folders: that were learnt from, and which of them look amiss.
+        notes: sentences on images that were given for two purposes, and those of the fit.
     """
 
     rows: str
@@ -58,6 +57,7 @@ class Compared:
     settings: str
     errors: tuple[ImageError, ...] = ()
     folders: tuple[Folder, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def above(self) -> bool:
@@ -74,6 +74,7 @@ class Compared:
         amiss = [str(f.path) for f in self.folders if f.sounds_bad or f.unlike]
         plain = asdict(replace(self, errors=(), folders=()))
         plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
+        plain["notes"] = list(self.notes)
         del plain["folders"]
         return plain
 
@@ -96,41 +97,28 @@ def compare(
     Args:
         images: normal ones, as for `fit`.
         views: values of the setting `rows`.
-        normal: more normal images, to count false alarms on; None to hold back a fifth of `images`.
-        odd: images that are not normal, if there are any.
+        normal: more normal images, to count false alarms on; None to hold back a fifth of `images`,
+            copies and near-copies together.
+        odd: images that are not normal, if there are any. What is tested on is not learnt.
         seed: of what is held back, and of the fits.
         threads: for reading images and for the network.
         progress: called with (images done, images in all) in each fit.
         stage: called with a few words where something begins that is not counted.
 
     Raises:
-        InputError: no image of a kind that was given, or fewer than ten where some must be held
-            back.
+        InputError: no image of a kind that was given, fewer than ten where some must be held back,
+            or fewer than two that are not tested on.
     """
-    given = [
-        _some(one, what)
-        for one, what in ((images, "learn from"), (normal, "test on"), (odd, "find"))
-        if one is not None
-    ]
+    learn = _some(images, "learn from")
+    good = None if normal is None else _some(normal, "test on")
+    bad = None if odd is None else _some(odd, "find")
+    given = [one for one in (learn, good, bad) if one is not None]
     missing = tuple(error for sources in given for error in sources.errors)
-    items: list[Any] = list(given[0].items)
-    held: Any = normal
-    if normal is None:
-        if len(items) < FEWEST:
-            raise InputError(
-                f"too few normal images to hold some back: {len(items)}, and {FEWEST} are needed. "
-                "Give more, or others to test on (--test-normal)."
-            )
-        order = np.random.default_rng(seed).permutation(len(items))
-        n_held = max(2, round(HELD_BACK * len(items)))
-        held = [items[i] for i in sorted(order[:n_held])]
-        items = [items[i] for i in sorted(order[n_held:])]
+    parts = split(learn, good, bad, seed=seed, threads=threads, progress=progress, stage=stage)
     return (
         _one(
             view,
-            items,
-            held,
-            odd,
+            parts,
             Detector(rows=view, seed=seed, threads=threads),
             progress,
             _of_view(view if len(views) == 1 else f"{view} ({number} of {len(views)})", stage),
@@ -151,16 +139,14 @@ def _some(images: Images | Sources, purpose: str) -> Sources:
 
 def _one(
     view: str,
-    learnt: list[Any],
-    held: Any,
-    odd: Any,
+    parts: Split,
     detector: Detector,
     progress: Progress | None,
     stage: Stage,
     missing: tuple[ImageError, ...],
 ) -> Compared:
     began = time.perf_counter()
-    detector.fit(learnt, progress=progress, stage=stage)
+    detector.fit(parts.learn, progress=progress, stage=stage)
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "m.oneclass")
@@ -168,9 +154,9 @@ def _one(
         kilobytes = file.stat().st_size / 1e3
     stage("scoring")
     began = time.perf_counter()
-    good = detector.score(held)
+    good = detector.score(parts.normal)
     each = (time.perf_counter() - began) / max(1, len(good))
-    bad: Predictions | None = None if odd is None else detector.score(odd)
+    bad: Predictions | None = None if parts.odd is None else detector.score(parts.odd)
     low, middle, high = np.quantile(detector.normal_scores, [0.05, 0.5, 0.95])
     reach = detector.score_threshold - middle
     return Compared(
@@ -188,6 +174,7 @@ def _one(
         f"--rows {view}",
         _each_once(missing, detector.errors, good.errors, () if bad is None else bad.errors),
         detector.folders,
+        (*parts.notes, *detector.card["fit"]["warnings"]),
     )
 
 

@@ -23,7 +23,7 @@ from oneclass.cli.talk.parameters import OneOf, setting_option
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed, few_typed
-from oneclass.system.names import count, percent
+from oneclass.system.names import count, percent, plain
 
 if TYPE_CHECKING:
     from oneclass.errors import ImageError
@@ -127,6 +127,7 @@ def compare(
     if not as_json and (left_out := table.left_out()):
         say(left_out)
     heads = HEADS if as_json else table.heads()
+    _say_notes(found)
     _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
     return UNREADABLE if errors else 0
 
@@ -165,11 +166,21 @@ def _say_what_it_means(
             else f"More false alarms than promised, and not by chance: {', '.join(too_many)}. Are "
             "the normal test images like those that were learnt from: same camera, same parts?"
         )
-    if by_chance := [one.rows for one in found if one.above and not one.too_many]:
+    by_chance = [one.rows for one in found if one.above and not one.too_many]
+    n_kept = sum(not one.too_many for one in found)
+    if by_chance and (len(found) == 1 or len(by_chance) < n_kept):
         names = ", ".join(by_chance)
         say(f"Above the promised share, but in so few images by chance, maybe: {names}.")
     if len(found) > 1:
         _say_best(found, normal)
+
+
+def _say_notes(found: Sequence[Compared]) -> None:
+    """What the fits noted: each sentence once, with the ways it is about where not all say it."""
+    for note in dict.fromkeys(note for one in found for note in one.notes):
+        ways = [one.rows for one in found if note in one.notes]
+        about = "" if len(ways) == len(found) else f"{', '.join(ways)}: "
+        say(f"note: {about}{plain(note)}")
 
 
 def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
@@ -180,10 +191,22 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
         return
     best = min(kept, key=lambda one: (-(one.found or 0), one.spread, one.seconds))
     by = "has found the most" if best.n_odd else "has the smallest spread"
+    above = [one.rows for one in kept if one.above]
+    if len(above) == len(kept):
+        names = ", ".join(above)
+        say(
+            "No way kept the promise here. Above the promised share, but in so few images by "
+            f"chance, maybe: {names}."
+        )
+        among = "of these"
+    elif above:
+        among = "of those that kept the promise or missed it by chance, maybe"
+    else:
+        among = "of those that kept the promise"
     words = as_typed(["fit", *few_typed(normal), "-o", "FILE.oneclass", "--rows", best.rows])
     say(
-        f"{best.rows} {by} of those that kept the promise (of equal ones, the next figure decides: "
-        f"spread, then time). To learn so: oneclass {words}"
+        f"{best.rows} {by} {among} (of equal ones, the next figure decides: spread, then time). To "
+        f"learn so: oneclass {words}"
     )
 
 

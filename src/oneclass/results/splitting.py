@@ -1,0 +1,219 @@
+"""Which images are learnt and which are tested on: none is both, whatever its file is called."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oneclass.errors import ImageError, InputError
+from oneclass.images.alike import alike, fingerprint
+from oneclass.images.sources import Progress, Sources, Stage, content_digest
+from oneclass.rows.near_copies import MANY
+from oneclass.system.host.workers import ordered_map, worker_count
+from oneclass.system.names import count, plural
+
+HELD_BACK = 0.2
+FEWEST = 10
+FEWEST_LEARNT = 2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images by what is done with them.
+
+    Attributes:
+        learn: to learn from.
+        normal: normal ones to test on.
+        odd: others to test on; None where none were given.
+        notes: sentences on images that were given for two purposes.
+    """
+
+    learn: Sources
+    normal: Sources
+    odd: Sources | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of an image: its content's digest, and its small picture."""
+
+    digest: bytes
+    small: NDArray[np.float16]
+
+
+def split(
+    images: Sources,
+    normal: Sources | None,
+    odd: Sources | None,
+    *,
+    seed: int,
+    threads: int | None,
+    progress: Progress | None,
+    stage: Stage | None,
+) -> Split:
+    """Leave out of learning what is tested on, and hold back a fifth where nothing else is normal.
+
+    Images of the same pixels are the same. What is odd is neither learnt nor counted as normal.
+    Copies and near-copies of one picture are all held back or none: a test on them would show what
+    was learnt, not what new pictures will show.
+
+    Args:
+        images: normal ones to learn from.
+        normal: others to test on; None to hold back a fifth of `images`.
+        odd: images that are not normal, if there are any.
+        seed: of what is held back.
+        threads: for reading images.
+        progress: called with (images done, images in all).
+        stage: called with a few words where the looking begins.
+
+    Raises:
+        InputError: too few images are left to learn from or to hold back, or none to test on.
+    """
+    if stage:
+        stage("looking for copies")
+    parts = [images, *(part for part in (normal, odd) if part is not None)]
+    seen = iter(_look_at_all(parts, threads, progress))
+    learnt = [next(seen) for _ in range(len(images))]
+    good = [next(seen) for _ in range(len(normal or ()))]
+    bad = {one.digest for one in seen if one}
+    kept = _unlike(good, bad)
+    notes = []
+    if n_both := len(good) - len(kept):
+        if not kept:
+            raise InputError(
+                f"all {count(n_both, 'normal image')} to test on are also given as odd, so nothing "
+                "tells false alarms. Give other normal images, or no --test-normal: a fifth of "
+                "those to learn from is held back then."
+            )
+        notes.append(
+            f"{count(n_both, 'normal image')} to test on {plural(n_both, 'is', 'are')} also given "
+            f"as odd: {plural(n_both, 'it counts', 'they count')} as odd alone."
+        )
+    left = _unlike(learnt, bad | {one.digest for one in good if one})
+    n_out = len(learnt) - len(left)
+    if n_out:
+        _refuse_few(len(left), len(learnt), drawn=normal is None)
+        notes.append(
+            f"{count(n_out, 'image')} to learn from {plural(n_out, 'is', 'are')} also given to "
+            f"test on: {plural(n_out, 'it was', 'they were')} left out of learning."
+        )
+    if normal is None:
+        held = _drawn([learnt[i] for i in left], n_out, seed)
+        held = [left[i] for i in held]
+        left = sorted(set(left) - set(held))
+        return Split(_only(images, left), _only(images, held), odd, tuple(notes))
+    good_alone = _only(normal, kept) if n_both else normal
+    return Split(_only(images, left), good_alone, odd, tuple(notes))
+
+
+def _look_at_all(
+    parts: Iterable[Sources], threads: int | None, progress: Progress | None
+) -> list[_Seen | None]:
+    """What is kept of each image of each part; None of those that cannot be read."""
+    found: list[_Seen | None] = []
+    every = list(parts)
+    n = sum(map(len, every))
+    for sources in every:
+        workers = sources.threads(worker_count(threads))
+        for one in ordered_map(partial(_look, sources), range(len(sources)), workers):
+            found.append(one)
+            if progress:
+                progress(len(found), n)
+    return found
+
+
+def _look(sources: Sources, index: int) -> _Seen | None:
+    try:
+        with sources.room(index):
+            pixels = sources.pixels(index)
+            return _Seen(content_digest(pixels), fingerprint(pixels))
+    except ImageError:
+        return None  # told when it is learnt or scored
+
+
+def _unlike(seen: list[_Seen | None], digests: Collection[bytes]) -> list[int]:
+    """The indices of the images whose content is not among these."""
+    return [i for i, one in enumerate(seen) if one is None or one.digest not in digests]
+
+
+def _only(sources: Sources, indices: list[int]) -> Sources:
+    """Some of the images; what else was given is told once, by who gathered it."""
+    items, names = sources.items, sources.names
+    return Sources([items[i] for i in indices], [names[i] for i in indices])
+
+
+def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
+    """Refuse to learn from what little is not tested on.
+
+    Raises:
+        InputError: it is too little.
+    """
+    if n_left >= FEWEST_LEARNT:
+        return
+    which = f"all {n:,} images" if not n_left else f"{n - n_left:,} of {n:,} images"
+    advice = (
+        "Give normal images that are not among the odd ones."
+        if drawn
+        else "Give others to test on, or no --test-normal: a fifth of those to learn from is held "
+        "back then."
+    )
+    raise InputError(
+        f"{which} to learn from are also given to test on, and what is tested on is not learnt: "
+        f"{n_left} are left, and {FEWEST_LEARNT} at least are needed. {advice}"
+    )
+
+
+def _drawn(seen: list[_Seen | None], n_out: int, seed: int) -> list[int]:
+    """The indices of about a fifth of some images, those alike together.
+
+    Args:
+        seen: of the images.
+        n_out: more of them that were left out before.
+
+    Raises:
+        InputError: too few, or too few that differ.
+    """
+    n = len(seen)
+    if n < FEWEST:
+        besides = f" (without {n_out} that {plural(n_out, 'is', 'are')} also odd)" if n_out else ""
+        raise InputError(
+            f"too few normal images to hold some back: {n}{besides}, and {FEWEST} are needed. "
+            "Give more, or others to test on (--test-normal)."
+        )
+    groups = _together(seen)
+    most = max(2, round(HELD_BACK * n))
+    if len(groups) * HELD_BACK < 1:
+        raise InputError(
+            f"too few different pictures to hold some back: {n} images show about {len(groups)}, "
+            "the others are copies or near-copies. Give more, or others to test on (--test-normal)."
+        )
+    held: list[int] = []
+    for number in np.random.default_rng(seed).permutation(len(groups)):
+        if len(held) + len(groups[number]) <= most:
+            held += groups[number]
+    return sorted(held)
+
+
+def _together(seen: list[_Seen | None]) -> list[list[int]]:
+    """The indices of all images, those of about the same picture in one list."""
+    same: dict[bytes, list[int]] = {}
+    alone = []
+    for i, one in enumerate(seen):
+        if one is None:
+            alone.append([i])
+        else:
+            same.setdefault(one.digest, []).append(i)
+    # Pictures of one single colour look the same small, and may differ.
+    shown = [i for i, one in enumerate(seen) if one and one.small.any()]
+    known = [one for one in (seen[i] for i in shown) if one]
+    near = alike([one.small for one in known], [one.digest for one in known], many=MANY)
+    for group in near:
+        first, *others = (known[i].digest for i in group)
+        for other in others:
+            same[first] += same.pop(other)
+    return sorted([*alone, *map(sorted, same.values())])

@@ -1,0 +1,136 @@
+"""What is tested on is not learnt: not by another name, and not as a near-copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from conftest import write_images
+from oneclass import InputError
+from oneclass.images.sources import Images, gather
+from oneclass.results.splitting import Split, split
+
+Pixels = NDArray[np.uint8]
+
+
+def pictures(n: int, seed: int) -> Pixels:
+    """(n, 32, 32) patterns of 8 x 8 squares."""
+    squares = np.random.default_rng(seed).integers(40, 200, (n, 8, 8), dtype=np.uint8)
+    return np.asarray(squares.repeat(4, axis=1).repeat(4, axis=2))
+
+
+def parted(images: Images, normal: Any = None, odd: Any = None, *, seed: int = 0) -> Split:
+    given = [None if one is None else gather(one) for one in (normal, odd)]
+    return split(
+        gather(images), *given, seed=seed, threads=1, progress=None, stage=None
+    )  # fmt: skip
+
+
+def contents(items: Any) -> set[bytes]:
+    return {np.asarray(item).tobytes() for item in items}
+
+
+def test_images_of_the_same_pixels_are_left_out_of_learning_whatever_they_are_called(
+    tmp_path: Path,
+) -> None:
+    good = pictures(12, seed=1)
+    write_images(tmp_path / "good", good)
+    write_images(tmp_path / "test", good[[7, 3]])
+    found = parted(tmp_path / "good", tmp_path / "test")
+    assert [path.name for path in found.normal.items if isinstance(path, Path)] == [
+        "000.png",
+        "001.png",
+    ]
+    assert len(found.learn) == 10
+    assert not {"003.png", "007.png"} & {path.name for path in found.learn.items}  # type: ignore[union-attr]
+    assert found.notes == (
+        "2 images to learn from are also given to test on: they were left out of learning.",
+    )
+
+
+def test_odd_ones_are_neither_learnt_nor_held_back_nor_normal() -> None:
+    good, odd = pictures(20, seed=1), pictures(3, seed=2)
+    found = parted([*good, *odd], odd=list(odd))
+    assert contents(found.learn.items) | contents(found.normal.items) == contents(good)
+    assert (len(found.learn), len(found.normal)) == (16, 4)
+    assert "3 images to learn from are also" in found.notes[0]
+    found = parted(good, [*pictures(5, seed=3), odd[0]], list(odd))
+    assert len(found.normal) == 5
+    assert found.notes == (
+        "1 normal image to test on is also given as odd: it counts as odd alone.",
+    )
+
+
+def test_nothing_is_said_where_nothing_is_given_twice() -> None:
+    found = parted(pictures(20, seed=1), pictures(4, seed=2), pictures(4, seed=3))
+    assert (len(found.learn), len(found.normal), found.notes) == (20, 4, ())
+
+
+@pytest.mark.parametrize(
+    ("normal", "odd", "told"),
+    [
+        (slice(0, 12), None, "all 12 images to learn .* not learnt: 0 are left.* no --test-normal"),
+        (slice(0, 11), None, "11 of 12 images to learn from are .*: 1 are left"),
+        (None, slice(0, 12), "all 12 images to learn .*Give normal images that are not among"),
+        (None, slice(0, 4), r"hold some back: 8 \(without 4 that are also odd\), and 10 are"),
+        (slice(0, 2), slice(0, 2), "all 2 normal images to test on are also given as odd"),
+    ],
+)
+def test_too_little_is_refused_with_what_to_do(
+    normal: slice | None, odd: slice | None, told: str
+) -> None:
+    images = pictures(12, seed=1)
+    given = [None if part is None else images[part] for part in (normal, odd)]
+    with pytest.raises(InputError, match=told):
+        parted(images, *given)
+
+
+@pytest.mark.parametrize("altered", [False, True])
+def test_copies_and_near_copies_stay_on_one_side(altered: bool) -> None:
+    """A fifth of the images is held back, as exactly as that allows."""
+    once = pictures(30, seed=1)
+    images, of = [*once, *once, *once], np.tile(np.arange(30), 3)
+    if altered:
+        images = [
+            np.clip(image + np.random.default_rng(i).normal(0, 5, image.shape), 0, 255).astype(
+                np.uint8
+            )
+            for i, image in enumerate(images)
+        ]
+    number = {image.tobytes(): int(of[i]) for i, image in enumerate(images)}
+    for seed in range(5):
+        found = parted(images, seed=seed)
+        learnt = {number[content] for content in contents(found.learn.items)}
+        held = {number[content] for content in contents(found.normal.items)}
+        assert not learnt & held
+        assert len(found.normal) == 18
+        assert len(found.learn) == 72
+
+
+def test_different_pictures_are_held_back_by_the_seed() -> None:
+    images = pictures(40, seed=1)
+    first, again, other = (contents(parted(images, seed=s).normal.items) for s in (0, 0, 1))
+    assert first == again != other
+    assert len(first) == 8
+
+
+def test_too_few_different_pictures_to_hold_some_back() -> None:
+    images = list(pictures(4, seed=1)) * 5
+    with pytest.raises(InputError, match="20 images show about 4, the others are copies"):
+        parted(images)
+
+
+def test_pictures_of_one_colour_are_not_taken_for_copies() -> None:
+    images = [np.full((32, 32), 4 * i, np.uint8) for i in range(40)]
+    assert len(parted(images).normal) == 8
+
+
+def test_what_cannot_be_read_is_left_for_who_learns_or_scores_to_tell(tmp_path: Path) -> None:
+    write_images(tmp_path, pictures(12, seed=1))
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    found = parted(tmp_path)
+    assert len(found.learn) + len(found.normal) == 13

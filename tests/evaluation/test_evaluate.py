@@ -81,6 +81,34 @@ def test_pixels_are_of_the_pictures_with_masks_and_it_is_said(cell: tuple[Cell, 
     assert any("3 of 7 odd pictures have no mask" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("copied", "told"),
+    [
+        (0, None),
+        (1, "1 of the 13 test pictures is among those learnt from: its score is lower than"),
+        (3, "3 of the 15 test pictures are among those learnt from: their scores are lower than"),
+    ],
+)
+@pytest.mark.parametrize("words", [FEW, MAPPED], ids=["rows", "maps"])
+def test_test_pictures_that_were_learnt_are_told_everywhere(
+    tmp_path: Path, words: tuple[str, ...], copied: int, told: str | None
+) -> None:
+    folder = make_category(tmp_path / "parts")
+    for i in range(copied):
+        shutil.copy(folder / f"train/good/{i:03}.png", folder / f"test/good/again{i}.png")
+    done = run(folder, *words, "-o", tmp_path / "out")
+    record = json.loads((tmp_path / "out/results.json").read_text(encoding="utf-8"))
+    page = (tmp_path / "out/table.html").read_text(encoding="utf-8")
+    table = (tmp_path / "out/table.md").read_text(encoding="utf-8")
+    notes = " ".join(record["cells"][0]["notes"])
+    shown = [done.stderr, notes, page, table]
+    if told is None:
+        assert not any("among those learnt from" in text for text in shown)
+    else:
+        assert all(told in text for text in shown)
+        assert told in run(folder, *words, "-o", tmp_path / "out").stderr, "kept cells say so, too"
+
+
 def test_layers_without_maps_say_nothing_of_pixels(tmp_path: Path) -> None:
     category = read_category("parts", make_category(tmp_path / "parts"))
     found = measuring.measure(category, settings(layer="pool", threads=1), show)

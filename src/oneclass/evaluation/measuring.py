@@ -36,6 +36,7 @@ from oneclass.system.arrays import Array
 from oneclass.system.files import translated_errors
 from oneclass.system.host import memory
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import count
 
 
 class Progressing(Protocol):
@@ -207,9 +208,24 @@ def _told(category: Category, settings: Settings, detector: Detector, scored: li
         kinds=tuple(kinds),
         costs=Costs(0, 0, 0, 0, None, 0),
         errors=(),
-        notes=tuple(card["fit"]["warnings"]),
+        notes=(*_among_learnt(scored), *card["fit"]["warnings"]),
         seed=settings.seed,
     )
+
+
+def _among_learnt(scored: list[Scored]) -> list[str]:
+    """A sentence where test pictures are ones that were learnt, by their pixels."""
+    n = sum(one.prediction.learnt for one in scored)
+    if not n:
+        return []
+    are, scores, prove = (
+        ("is", "its score is", "proves") if n == 1 else ("are", "their scores are", "prove")
+    )
+    return [
+        f"{n:,} of the {count(len(scored), 'test picture')} {are} among those learnt from: "
+        f"{scores} lower than those of new ones and {prove} nothing, so these are no figures of "
+        "new pictures. Test on others."
+    ]
 
 
 def _kind(name: str, normal: list[Scored], odd: list[Scored], seed: int) -> Kind:

@@ -164,7 +164,8 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
     )
     raise InputError(
         f"{which} to learn from are also given to test on, and what is tested on is not learnt: "
-        f"{n_left} are left, and {FEWEST_LEARNT} at least are needed. {advice}"
+        f"{n_left} {plural(n_left, 'is', 'are')} left, and {FEWEST_LEARNT} at least are needed. "
+        f"{advice}"
     )
 
 

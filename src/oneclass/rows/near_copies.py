@@ -29,7 +29,7 @@ BLUR = 0.04
 DEEP, SURELY = 0.4, 2.0
 """A valley has so many branches at most, beside the lower of the hills on both of its sides, and
 differs from it by so many times what counts differ by chance."""
-LOWEST, HIGHEST = 0.15, 0.95
+LOWEST, HIGHEST = 0.1, 0.95
 """Between these lengths a valley parts copies from pictures; shorter branches join copies."""
 ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
 """Where so many images have copies, but the border is so low that these are hardly altered, the

@@ -300,14 +300,19 @@ class Detector(Facts):
         _ = model.maps  # refuses before any image is read
         return self._each(Explain(model, self.stages, finish), sources, model, progress, glance)
 
-    def save(self, file: str | Path, *, rows: bool = False) -> str:
+    def save(self, file: str | Path, *, rows: bool = False, backup: bool = True) -> str:
         """Write the model file, whole or not at all.
+
+        Another model that was there is kept beside it, as `file` with .previous behind its name,
+        and its rows with it, as .previous.rows: they are no other model's.
 
         Args:
             file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
                 each, and up to about 4 GB.
+            backup: False to keep nothing; then rows of the model before stay where they are unless
+                `rows` writes over them. Of what goes to an address nothing is kept.
 
         Returns:
             The SHA-256 of the model file's content, in hex.
@@ -316,7 +321,7 @@ class Detector(Facts):
             InputError: not fitted yet, or the place cannot be written to.
             StorageError: the disk is full.
         """
-        self._state = self._require_fit().saved(place(file), rows=rows)
+        self._state = self._require_fit().saved(place(file), rows=rows, backup=backup)
         return str(self._state.digest)
 
     def _each(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from oneclass.detector.collecting import (
     read_headers,
 )
 from oneclass.detector.files import modelfile
-from oneclass.detector.files.training_rows import TrainingRows, rows_file
+from oneclass.detector.files.training_rows import TrainingRows, kept_with_rows, rows_file
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
@@ -66,14 +68,21 @@ class State:
         assert self.file is not None, "loaded detectors know their file"
         return replace(self, training=TrainingRows.beside(self.file, self.model.card))
 
-    def saved(self, file: Path, *, rows: bool) -> State:
+    def saved(self, file: Path, *, rows: bool, backup: bool) -> State:
         """Written to a file; arguments and errors as for `Detector.save`."""
         check_replaces(file, "model", modelfile.MAGIC)
         state = self.with_rows() if rows else self
-        digest = modelfile.write(file, self.model.card, self.model.arrays())
-        if rows and state.training is not None:
-            state.training.write(rows_file(file), self.model.card)
+        # What was loaded and not updated since has its rows beside its file, and they stay good.
+        own = self.training is None and _is_one_file(file, self.file)
+        with kept_with_rows(file, rows=rows or own) if backup else nullcontext():
+            digest = modelfile.write(file, self.model.card, self.model.arrays())
+            if rows and state.training is not None:
+                state.training.write(rows_file(file), self.model.card)
         return replace(state, file=file, digest=digest)
+
+
+def _is_one_file(file: Path, other: Path | None) -> bool:
+    return other is not None and os.path.realpath(str(file)) == os.path.realpath(str(other))
 
 
 def fit(

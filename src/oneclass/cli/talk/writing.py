@@ -69,26 +69,20 @@ def written_whole(file: Path) -> Iterator[None]:
 def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted.
 
-    It is written whole where a signal comes meanwhile. Rows of the model before do not stay beside
-    one that is written without: they would seem to be its own.
+    It is written whole where a signal comes meanwhile.
     """
-    from oneclass.detector.files.training_rows import rows_file
-    from oneclass.system.files import kept_previous, previous
+    from oneclass.detector.files.training_rows import kept_with_rows, rows_file
     from oneclass.system.places import Remote
 
     stored = rows_file(file)
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
         with written_whole(file):
-            detector.save(file, rows=rows)
+            detector.save(file, rows=rows, backup=False)
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
         return
-    pairs = [(file, previous(file)), (stored, rows_file(previous(file)))]
-    with written_whole(file):
-        with kept_previous(pairs) as kept:
-            detector.save(file, rows=rows)
-        if kept and not rows:
-            stored.unlink(missing_ok=True)  # it is kept with the model that it belongs to
+    with written_whole(file), kept_with_rows(file, rows=rows) as kept:
+        detector.save(file, rows=rows, backup=False)
     if kept:
         places = ", its rows as ".join(map(str, kept))
         say(f"the model that was in {file} is kept as {places} (--no-backup: do not keep it).")

@@ -159,6 +159,14 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
             f"note: {count(n, 'image')} marked above {plural(n, 'was', 'were')} learnt as "
             "normal. If they are not, give the folder of the good ones alone."
         )
+    if named := [str(folder.path / name) for folder in folders for name in folder.odd_names]:
+        n = len(named)
+        more = f" and {n - SHOWN_NAMES} more" if n > SHOWN_NAMES else ""
+        say(
+            f"note: {count(n, 'image')} whose {plural(n, 'name speaks', 'names speak')} of defects "
+            f"{plural(n, 'was', 'were')} learnt as normal: "
+            f"{', '.join(map(plain, named[:SHOWN_NAMES]))}{more}. If they are not, leave them out."
+        )
 
 
 def _marks(folder: Folder) -> str:

@@ -133,7 +133,8 @@ class Detector(Facts):
 
         Warns:
             UserWarning: the images are too few for the usual rate of false alarms, and none was
-                asked for.
+                asked for; some cannot be used (`errors`); or some come from folders, or have
+                names, that had better be looked at (`folders`).
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
@@ -141,7 +142,7 @@ class Detector(Facts):
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
-        _warn_of_few(self.model)
+        _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return self
 
     def update(
@@ -182,7 +183,7 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic, before
         )
-        _warn_of_few(self.model)
+        _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return did
 
     def score(self, images: Images, *, progress: Progress | None = None) -> Predictions:
@@ -340,7 +341,7 @@ class Detector(Facts):
         )  # fmt: skip
 
 
-def _warn_of_few(model: FittedModel) -> None:
-    """Warn whoever called the caller that the usual rate of false alarms takes more images."""
-    if few := too_few(model.card):
-        warnings.warn(few, UserWarning, stacklevel=3)
+def _warn(*sentences: str | None) -> None:
+    """Warn whoever called the caller of each."""
+    for told in filter(None, sentences):
+        warnings.warn(told, UserWarning, stacklevel=3)

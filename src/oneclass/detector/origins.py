@@ -45,6 +45,12 @@ class Folder:
     unlike: bool
     odd_names: tuple[str, ...] = ()
 
+    @property
+    def amiss(self) -> str:
+        """Why the folder had better be looked at, in words; empty where nothing is amiss."""
+        marks = ["its name speaks of defects"] * self.sounds_bad
+        return " and ".join([*marks, *["looks unlike the rest"] * self.unlike])
+
 
 def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[Folder, ...]:
     """The folders of the images that were learnt, those with the most images first.

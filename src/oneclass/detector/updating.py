@@ -110,6 +110,8 @@ def update(
         ignored=more.ignored,
         folders=folders,
         near_copies=alike,
+        unlearnt=tuple(errors),
+        n_read=len(new) + known,
     )
     return after, did, store
 

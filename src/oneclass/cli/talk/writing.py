@@ -143,7 +143,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
 
 def say_folders(folders: tuple[Folder, ...]) -> None:
     """Tell which folders were learnt from, and which of them had better be looked at."""
-    amiss = [folder for folder in folders if folder.sounds_bad or folder.unlike]
+    amiss = [folder for folder in folders if folder.amiss]
     if len(folders) > 1:
         say(f"learnt from {count(len(folders), 'folder')}:")
         for folder in folders[:SHOWN_FOLDERS]:
@@ -170,9 +170,4 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
 
 
 def _marks(folder: Folder) -> str:
-    marks = []
-    if folder.sounds_bad:
-        marks.append("its name speaks of defects")
-    if folder.unlike:
-        marks.append("looks unlike the rest")
-    return f"   <- {' and '.join(marks)}" if marks else ""
+    return f"   <- {folder.amiss}" if folder.amiss else ""

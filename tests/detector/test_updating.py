@@ -119,6 +119,10 @@ def test_what_is_saved_over_another_model_keeps_it_with_its_rows(tmp_path: Path)
     ]
     assert load(before).digest == digest
     assert load(before).update(stripes(3, seed=8)).added == 3
+    with pytest.raises(
+        ModelFileError, match=r"m\.previous, the model that was there before, still"
+    ):
+        load(file).update(stripes(3, seed=8))
     first.save(file, backup=False)
     assert load(before).digest == digest
 

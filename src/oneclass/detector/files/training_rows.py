@@ -95,12 +95,19 @@ class TrainingRows:
         """
         file = rows_file(model)
         if not file.exists():
+            last = previous(model) if not isinstance(model, Remote) else model
+            back = ""
+            if rows_file(last).exists():
+                back = (
+                    f" {last}, the model that was there before, still has its rows: to go back, "
+                    f"move it to {model}, and {rows_file(last).name} to {file.name}."
+                )
             raise ModelFileError(
                 f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
                 "score, but not be updated. It was saved without them, as 'fit' does with patches, "
                 "which take 0.3 to 2 MB an image, or it was moved without them. Put the file "
                 "there, or fit again with all images and --keep-rows (in Python, "
-                "save(file, rows=True))."
+                f"save(file, rows=True)).{back}"
             )
         return cls.read(file, card)
 

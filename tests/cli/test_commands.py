@@ -579,6 +579,13 @@ def test_fit_names_the_files_that_speak_of_defects(tmp_path: Path) -> None:
     assert told in done.stderr
 
 
+def test_info_of_a_folder_leads_to_check(place: Path) -> None:
+    done = oneclass("info", "normal", cwd=place)
+    assert done.returncode != 0
+    assert "To look at a folder of images: oneclass check normal" in done.stderr
+    assert "before the images" not in done.stderr
+
+
 def test_info_begins_with_plain_words(place: Path) -> None:
     first = oneclass("info", "m.oneclass", cwd=place).stdout.split("In detail:")[0]
     assert "It has learnt 40 normal images" in first

@@ -569,6 +569,23 @@ def test_fit_names_the_folders_that_look_amiss(place: Path, tmp_path: Path) -> N
     assert "learnt from 1 folder" not in alone.stderr
 
 
+def test_fit_names_the_files_that_speak_of_defects(tmp_path: Path) -> None:
+    for i, file in enumerate(write_images(tmp_path / "parts", stripes(24, seed=8))):
+        file.rename(file.with_name(f"scratch-{i}.png" if i < 6 else f"part-{i}.png"))
+    done = oneclass("fit", "parts", "-o", "m", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    some = ", ".join(str(Path(f"parts/scratch-{i}.png")) for i in range(4))
+    told = f"note: 6 images whose names speak of defects were learnt as normal: {some} and 2 more."
+    assert told in done.stderr
+
+
+def test_info_of_a_folder_leads_to_check(place: Path) -> None:
+    done = oneclass("info", "normal", cwd=place)
+    assert done.returncode != 0
+    assert "To look at a folder of images: oneclass check normal" in done.stderr
+    assert "before the images" not in done.stderr
+
+
 def test_info_begins_with_plain_words(place: Path) -> None:
     first = oneclass("info", "m.oneclass", cwd=place).stdout.split("In detail:")[0]
     assert "It has learnt 40 normal images" in first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,19 @@ def test_an_index_that_is_none_of_heatmaps_is_not_replaced(
     assert done.returncode == 2
     assert f"cannot write {tmp_path / name}: what is there already is no table of" in done.stderr
     assert content(tmp_path) == {name: b"page,title\n1,mine\n"}
+
+
+def test_tables_do_not_come_among_folders_of_pictures(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    shutil.copytree(place / "good", tmp_path / "new/monday")
+    before = content(tmp_path / "new/monday")
+    scored = ("score", place / "m.oneclass", "new")
+    done = oneclass(*scored, "-o", tmp_path / "new", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "its pictures are scored, and tables would be among the pictures." in done.stderr
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["monday"]
+    assert content(tmp_path / "new/monday") == before
+    assert oneclass(*scored, "-o", "new/run", cwd=tmp_path).returncode == 0
 
 
 def test_tables_do_not_come_among_pictures(place: Path) -> None:

@@ -18,10 +18,19 @@ SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 
 def test_a_whole_data_set_says_where_it_came_from(tmp_path: Path) -> None:
     write_images(tmp_path / "defects/train/good", stripes(30, seed=1))
-    write_images(tmp_path / "defects/test/good", stripes(12, seed=2))
+    first, *_ = write_images(tmp_path / "defects/test/good", stripes(12, seed=2))
+    odd = first.rename(first.with_name("bad_01.png"))
     write_images(tmp_path / "defects/test/turned", stripes(6, seed=3, upright=False))
     write_images(tmp_path / "defects/test/scratch", stripes(5, seed=4))
-    found = Detector(**SMALL).fit(tmp_path).folders
+    with pytest.warns(
+        UserWarning, match="12 images to look at again were learnt as normal"
+    ) as caught:
+        found = Detector(**SMALL).fit(tmp_path).folders
+    said = str(caught[-1].message)
+    assert "turned (6: looks unlike the rest)" in said
+    assert "scratch (5: its name speaks of defects)" in said
+    assert f"files whose names speak of defects ({odd})" in said
+    assert caught[-1].filename == __file__
     told = {folder.path.relative_to(tmp_path).as_posix(): folder for folder in found}
     assert {name: folder.n_images for name, folder in told.items()} == {
         "defects/train/good": 30,
@@ -35,7 +44,8 @@ def test_a_whole_data_set_says_where_it_came_from(tmp_path: Path) -> None:
 
 def test_one_folder_and_arrays_have_little_to_tell(tmp_path: Path) -> None:
     write_images(tmp_path / "defects", stripes(20, seed=1))
-    (folder,) = Detector(**SMALL).fit(tmp_path / "defects").folders
+    with pytest.warns(UserWarning, match="20 images to look at again were learnt as normal"):
+        (folder,) = Detector(**SMALL).fit(tmp_path / "defects").folders
     assert (folder.n_images, folder.sounds_bad, folder.unlike) == (20, True, False)
     assert Detector(**SMALL).fit(stripes(20, seed=1)).folders == ()
 
@@ -66,3 +76,16 @@ def test_names_that_speak_of_defects(name: str) -> None:
 @pytest.mark.parametrize("name", ["good", "ok", "training", "badge_line", "angle", "camera_3"])
 def test_names_that_do_not(name: str) -> None:
     assert not BAD.search(name)
+
+
+def test_what_cannot_be_read_is_warned_of_where_it_is_learnt(tmp_path: Path) -> None:
+    paths = write_images(tmp_path / "parts", stripes(33, seed=1))
+    for path in paths[:3]:
+        path.write_bytes(b"no image")
+    told = r"3 of 33 images could not be used and were not learnt: .*000\.png, .*; see \.errors"
+    with pytest.warns(UserWarning, match=told) as caught:
+        detector = Detector(**SMALL).fit(tmp_path / "parts")
+    assert len(detector.errors) == 3
+    assert caught[-1].filename == __file__
+    with pytest.warns(UserWarning, match="1 of 2 images could not be used and was not learnt"):
+        detector.update([paths[0], paths[3]], forget=stripes(1, seed=9))

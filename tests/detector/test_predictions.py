@@ -1,4 +1,4 @@
-"""An image that was not scored does not pass without a word."""
+"""What was not scored, was learnt or has drifted does not pass without a word."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from oneclass.detector.predictions import Prediction, Predictions
+from oneclass.detector.predictions import Prediction, Predictions, told_learnt
 from oneclass.errors import ImageError, InputError
 
 GOOD = tuple(Prediction(f"{n}.png", -0.1 * n, 0.5, False) for n in range(3))
@@ -40,6 +40,21 @@ def test_scores_without_those_of_some_images_do_not_pass_for_those_of_all() -> N
         warnings.simplefilter("error")
         assert len(predictions.scores) == len(list(predictions)) == 3  # it has been said
         assert len(Predictions(GOOD).scores) == 3
+
+
+def test_learnt_images_and_drift_are_told_at_the_end_of_a_loop_too() -> None:
+    found = Predictions(GOOD, BROKEN, drift="drift: odder.", learnt=told_learnt(2, 3))
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030 -- there are three
+        assert [p.path for p in found] == ["0.png", "1.png", "2.png"]
+    missing, learnt, drift = (str(one.message) for one in caught)
+    assert missing.startswith("2 images were not scored")
+    assert learnt.startswith("2 of these 3 images are ones that the model learnt from")
+    assert "their verdicts prove nothing" in learnt
+    assert drift == "drift: odder."
+    assert {one.filename for one in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(found.scores) == len(list(found)) == 3  # it has been said
 
 
 def test_what_is_whole_or_not_gone_through_says_nothing() -> None:

@@ -105,6 +105,38 @@ def test_what_cannot_be_updated_says_why(tmp_path: Path) -> None:
     assert detector.card["fit"]["n_images"] == 20
 
 
+def test_what_is_saved_over_another_model_keeps_it_with_its_rows(tmp_path: Path) -> None:
+    file, before = tmp_path / "m", tmp_path / "m.previous"
+    first = Detector(**SMALL).fit(stripes(20, seed=6))
+    digest = first.save(file, rows=True)
+    assert first.save(file, rows=True) == digest
+    assert not before.exists()  # the same again keeps nothing
+    Detector(**SMALL).fit(stripes(20, seed=7)).save(file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m",
+        "m.previous",
+        "m.previous.rows",
+    ]
+    assert load(before).digest == digest
+    assert load(before).update(stripes(3, seed=8)).added == 3
+    with pytest.raises(
+        ModelFileError, match=r"m\.previous, the model that was there before, still"
+    ):
+        load(file).update(stripes(3, seed=8))
+    first.save(file, backup=False)
+    assert load(before).digest == digest
+
+
+def test_a_loaded_model_saved_over_its_own_file_keeps_its_rows(tmp_path: Path) -> None:
+    Detector(**SMALL).fit(stripes(20, seed=6)).save(tmp_path / "m", rows=True)
+    load(tmp_path / "m", unclear=0.5).save(tmp_path / "m")
+    assert (tmp_path / "m.previous").exists()
+    detector = load(tmp_path / "m")
+    assert detector.update(stripes(3, seed=8)).added == 3
+    detector.save(tmp_path / "m")  # without the new rows, the old ones are not beside it
+    assert not rows_file(tmp_path / "m").exists()
+
+
 def test_rows_of_another_model_or_damaged_ones_are_refused(tmp_path: Path) -> None:
     Detector(**SMALL).fit(stripes(20, seed=6)).save(tmp_path / "a", rows=True)
     Detector(**SMALL).fit(stripes(20, seed=7)).save(tmp_path / "b", rows=True)

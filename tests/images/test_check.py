@@ -107,6 +107,34 @@ def test_a_folder_whose_name_speaks_of_defects_is_told(tmp_path: Path) -> None:
     assert check([tmp_path / "masks"]).suspect == {}
 
 
+def test_files_whose_names_speak_of_defects_are_told(tmp_path: Path) -> None:
+    odd = [
+        file.rename(file.with_name(f"bad_{file.name}"))
+        for file in damage.write_good(tmp_path, 26)[:6]
+    ]
+    report = check(tmp_path)
+    assert report.to_json()["suspect_files"] == list(map(str, sorted(odd)))
+    assert f"6 images whose names speak of defects ({odd[0]}, " in report.text()
+    assert report.text().count("bad_") == 5  # the first ones
+
+
+def test_a_name_that_most_of_a_folder_bear_is_that_of_the_part(tmp_path: Path) -> None:
+    for file in damage.write_good(tmp_path, 20):
+        file.rename(file.with_name(f"crack_test_rig_{file.name}"))
+    assert check(tmp_path).suspect_files == ()
+
+
+def test_files_in_a_folder_that_speaks_of_defects_are_told_once(tmp_path: Path) -> None:
+    for name in ("good", "scratch"):
+        (tmp_path / name).mkdir()
+        damage.write_good(tmp_path / name, 4)[0].rename(tmp_path / name / "bad.png")
+    report = check(tmp_path)
+    assert (list(report.suspect), list(report.suspect_files)) == (
+        [tmp_path / "scratch"],
+        [tmp_path / "good/bad.png"],
+    )
+
+
 def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     assert check([tmp_path]).advice() == ("There is no readable image here.",)
     report = check([tmp_path / "nowhere"])

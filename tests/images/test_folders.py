@@ -197,6 +197,11 @@ def test_neither_pillow_nor_numpy_is_loaded() -> None:
 LISTED = "0000.png\r\nsub/ä1.png\r\n"
 
 
+def test_what_standard_input_names_in_vain_says_where_it_was_named() -> None:
+    (error,) = expand(["-"], stdin=io.BytesIO(b"gone.png\n")).errors
+    assert error.detail.endswith("(standard input names it)")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("by", ["list", "stdin"])
 def test_a_list_in_another_encoding(tmp_path: Path, encoding: str, by: str) -> None:

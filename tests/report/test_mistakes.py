@@ -75,6 +75,21 @@ class TestKindsInTables:
             str(tmp_path / f"{i}.png"): i > 0 for i in range(5)
         }
 
+    @pytest.mark.parametrize(
+        ("good", "bad"),
+        [
+            ("gut", "schlecht"),
+            ("bon", "mauvais"),
+            ("Bonne", "mauvaise"),
+            ("bueno", "malo"),
+            ("buono", "difettoso"),
+        ],
+    )
+    def test_plain_words_of_other_languages(self, tmp_path: Path, good: str, bad: str) -> None:
+        truth = self.read(tmp_path, good, bad)
+        assert list(truth.values()) == [False, True]
+        assert truth.kinds == {}
+
     @pytest.mark.parametrize("word", ["g", "N", "y"])
     def test_a_letter_is_no_label(self, tmp_path: Path, word: str) -> None:
         with pytest.raises(InputError, match="is no label"):

@@ -9,6 +9,8 @@ import click
 
 from oneclass.cli.talk.console import UNREADABLE, USAGE, if_stopped, print_data, progress
 from oneclass.cli.talk.parameters import setting_option
+from oneclass.errors import ModelFileError
+from oneclass.system.host.portable import as_typed
 from oneclass.system.places import place
 
 CUT_SHORT = "not all images were looked at, so nothing is told of them. 'check' writes nothing."
@@ -27,6 +29,11 @@ def info(model: str | None, as_json: bool) -> int:
         plainly,
     )
 
+    if model is not None and place(model).is_dir():
+        raise ModelFileError(
+            f"{model} is a folder, and info shows what a model file is made of. To look at a "
+            f"folder of images: oneclass {as_typed(['check', model])}"
+        )
     facts = installation() if model is None else model_card(place(model))
     if as_json:
         print_data(json.dumps(facts, indent=2))

@@ -97,6 +97,7 @@ def score(
     began, age = time.perf_counter(), process_age()
     _check_parquet(parquet, out, heatmaps)
     from oneclass.detector.files.loading import load
+    from oneclass.results.folders import check_apart
 
     imported = time.perf_counter()
     started = datetime.now(UTC)
@@ -104,6 +105,8 @@ def score(
     detector = load(model, backbone=backbone, false_alarms=false_alarms, unclear=unclear, **machine)
     loaded = time.perf_counter()
     sources = _sources(inputs)
+    if out is not None:
+        check_apart(place(out), inputs)
     predictions, errors, finished, written = score_into(
         out,
         heatmaps,

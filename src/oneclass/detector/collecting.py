@@ -127,12 +127,12 @@ def _faint_note(names: list[str], scale: PixelScale) -> str:
     """Whom the scale hides."""
     return (
         f"{count(len(names), 'image spans', 'images span')} less than a sixteenth of the scale, "
-        f"{scale.low:g} to {scale.high:g}, which hides most of them: {_some(names)}. Bring all to "
+        f"{scale.low:g} to {scale.high:g}, which hides most of them: {some(names)}. Bring all to "
         "one range of values, or fit a model for each kind."
     )
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
@@ -140,7 +140,7 @@ def _far_note(names: list[str], scale: PixelScale) -> str:
     """Whose values set no scale."""
     return (
         f"{count(len(names), 'image holds', 'images hold')} pixel values far from all others, "
-        f"such as stand for no data: {_some(names)}. The scale, {scale.low:g} to {scale.high:g}, "
+        f"such as stand for no data: {some(names)}. The scale, {scale.low:g} to {scale.high:g}, "
         "goes without them. Look at these images, and leave them out if they are wrong."
     )
 

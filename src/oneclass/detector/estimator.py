@@ -133,7 +133,8 @@ class Detector(Facts):
 
         Warns:
             UserWarning: the images are too few for the usual rate of false alarms, and none was
-                asked for.
+                asked for; some cannot be used (`errors`); or some come from folders, or have
+                names, that had better be looked at (`folders`).
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
@@ -141,7 +142,7 @@ class Detector(Facts):
             StorageError: the rows do not fit into memory.
         """
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
-        _warn_of_few(self.model)
+        _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return self
 
     def update(
@@ -182,7 +183,7 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic, before
         )
-        _warn_of_few(self.model)
+        _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return did
 
     def score(self, images: Images | Sources, *, progress: Progress | None = None) -> Predictions:
@@ -300,14 +301,19 @@ class Detector(Facts):
         _ = model.maps  # refuses before any image is read
         return self._each(Explain(model, self.stages, finish), sources, model, progress, glance)
 
-    def save(self, file: str | Path, *, rows: bool = False) -> str:
+    def save(self, file: str | Path, *, rows: bool = False, backup: bool = True) -> str:
         """Write the model file, whole or not at all.
+
+        Another model that was there is kept beside it, as `file` with .previous behind its name,
+        and its rows with it, as .previous.rows: they are no other model's.
 
         Args:
             file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
                 name: `update` needs them, scoring does not. Those of patches take up to 2 MB
                 each, and up to about 4 GB.
+            backup: False to keep nothing; then rows of the model before stay where they are unless
+                `rows` writes over them. Of what goes to an address nothing is kept.
 
         Returns:
             The SHA-256 of the model file's content, in hex.
@@ -316,7 +322,7 @@ class Detector(Facts):
             InputError: not fitted yet, or the place cannot be written to.
             StorageError: the disk is full.
         """
-        self._state = self._require_fit().saved(place(file), rows=rows)
+        self._state = self._require_fit().saved(place(file), rows=rows, backup=backup)
         return str(self._state.digest)
 
     def _each(
@@ -335,7 +341,7 @@ class Detector(Facts):
         )  # fmt: skip
 
 
-def _warn_of_few(model: FittedModel) -> None:
-    """Warn whoever called the caller that the usual rate of false alarms takes more images."""
-    if few := too_few(model.card):
-        warnings.warn(few, UserWarning, stacklevel=3)
+def _warn(*sentences: str | None) -> None:
+    """Warn whoever called the caller of each."""
+    for told in filter(None, sentences):
+        warnings.warn(told, UserWarning, stacklevel=3)

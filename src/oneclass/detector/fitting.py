@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,9 +16,10 @@ from oneclass.detector.collecting import (
     foreign_note,
     of_one_depth,
     read_headers,
+    some,
 )
 from oneclass.detector.files import modelfile
-from oneclass.detector.files.training_rows import TrainingRows, rows_file
+from oneclass.detector.files.training_rows import TrainingRows, kept_with_rows, rows_file
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
@@ -29,6 +32,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
 from oneclass.system.files import check_replaces
+from oneclass.system.names import count, plural
 from oneclass.system.stages import silent
 
 
@@ -42,6 +46,8 @@ class State:
         file: that holds it, if any does.
         digest: of the file's content; None while no file holds this model.
         errors, ignored, folders, near_copies: of the images that it learnt from.
+        unlearnt: those of the errors that are of images to learn, and not to forget.
+        n_read: how many images the last fit or update could use.
         why: a fit looks at what it looks at; None where the settings say so.
     """
 
@@ -54,6 +60,8 @@ class State:
     folders: tuple[Folder, ...] = ()
     near_copies: tuple[tuple[str, ...], ...] = ()
     why: str | None = None
+    unlearnt: tuple[ImageError, ...] = ()
+    n_read: int = 0
 
     def with_rows(self) -> State:
         """With the rows that the model learnt from, read from beside its file if need be.
@@ -66,14 +74,44 @@ class State:
         assert self.file is not None, "loaded detectors know their file"
         return replace(self, training=TrainingRows.beside(self.file, self.model.card))
 
-    def saved(self, file: Path, *, rows: bool) -> State:
+    def left_out(self) -> Iterator[str]:
+        """A sentence where images to learn could not be used."""
+        if left := self.unlearnt:
+            n, total = len(left), len(left) + self.n_read
+            yield (
+                f"{n} of {count(total, 'image')} could not be used and {plural(n, 'was', 'were')} "
+                f"not learnt: {some([error.name for error in left])}; see .errors."
+            )
+
+    def doubtful(self) -> Iterator[str]:
+        """A sentence where images come from folders, or have names, that look amiss."""
+        amiss = [folder for folder in self.folders if folder.amiss]
+        named = [str(f.path / name) for f in self.folders for name in f.odd_names]
+        told = [f"{folder.path} ({folder.n_images}: {folder.amiss})" for folder in amiss]
+        if named:
+            told.append(f"files whose names speak of defects ({some(named)})")
+        if told:
+            n = sum(folder.n_images for folder in amiss) + len(named)
+            yield (
+                f"{count(n, 'image')} to look at again {plural(n, 'was', 'were')} learnt "
+                f"as normal: {some(told)}. If they are not, give the good ones; see .folders."
+            )
+
+    def saved(self, file: Path, *, rows: bool, backup: bool) -> State:
         """Written to a file; arguments and errors as for `Detector.save`."""
         check_replaces(file, "model", modelfile.MAGIC)
         state = self.with_rows() if rows else self
-        digest = modelfile.write(file, self.model.card, self.model.arrays())
-        if rows and state.training is not None:
-            state.training.write(rows_file(file), self.model.card)
+        # What was loaded and not updated since has its rows beside its file, and they stay good.
+        own = self.training is None and _is_one_file(file, self.file)
+        with kept_with_rows(file, rows=rows or own) if backup else nullcontext():
+            digest = modelfile.write(file, self.model.card, self.model.arrays())
+            if rows and state.training is not None:
+                state.training.write(rows_file(file), self.model.card)
         return replace(state, file=file, digest=digest)
+
+
+def _is_one_file(file: Path, other: Path | None) -> bool:
+    return other is not None and os.path.realpath(str(file)) == os.path.realpath(str(other))
 
 
 def fit(
@@ -119,6 +157,8 @@ def fit(
         folders=origins(sources, collected.indices, outlines),
         near_copies=near_copies(lambda i: sources.names[collected.indices[i]], pictures),
         why=why(usable, asked, representation),
+        unlearnt=errors,
+        n_read=len(collected.indices),
     )
     return state, store
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.images.sounding import sounding_bad
+from oneclass.images.sounding import files_sounding_bad, sounding_bad
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import distances, folded
@@ -35,12 +35,21 @@ class Folder:
         n_images: learnt from it.
         sounds_bad: whether its name speaks of defects, masks or the like.
         unlike: whether its images look unlike those of the other folders.
+        odd_names: names of its images that speak of defects, where the folder's does not and at
+            most half of them are called so.
     """
 
     path: Path
     n_images: int
     sounds_bad: bool
     unlike: bool
+    odd_names: tuple[str, ...] = ()
+
+    @property
+    def amiss(self) -> str:
+        """Why the folder had better be looked at, in words; empty where nothing is amiss."""
+        marks = ["its name speaks of defects"] * self.sounds_bad
+        return " and ".join([*marks, *["looks unlike the rest"] * self.unlike])
 
 
 def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[Folder, ...]:
@@ -51,12 +60,12 @@ def origins(sources: Sources, indices: Sequence[int], rows: RowSource) -> tuple[
         indices: (n,) of the images that were learnt, in the order of the rows.
         rows: (n, d) or (n, p, d).
     """
-    parents = [item.parent for i in indices if isinstance(item := sources.items[i], Path)]
-    if not parents:
+    files = [item for i in indices if isinstance(item := sources.items[i], Path)]
+    if not files:
         return ()
-    names, of = np.unique(np.array(list(map(str, parents))), return_inverse=True)
+    names, of = np.unique(np.array([str(file.parent) for file in files]), return_inverse=True)
     unlike = unlike_the_rest(rows, of) if len(names) > 1 else np.zeros(1, bool)
-    return by_name(parents, {place(str(name)) for name in names[unlike]})
+    return by_name(files, {place(str(name)) for name in names[unlike]})
 
 
 def near_copies(
@@ -86,16 +95,24 @@ def _known_first(name: str) -> tuple[Any, ...]:
     return name == LEARNT_BEFORE, natural_key(name)
 
 
-def by_name(parents: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:
+def by_name(files: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:
     """Folders with how many images each has, and what their names say; most images first.
 
     Args:
-        parents: the folder of each image.
+        files: the images.
         unlike: those of them whose images look unlike the others'.
     """
-    counts = Counter(sorted(parents))
+    counts = Counter(sorted(file.parent for file in files))
     bad = sounding_bad(list(counts))
-    found = [Folder(path, n, path in bad, path in unlike) for path, n in counts.items()]
+    odd: dict[Path, list[str]] = {}
+    for file in files_sounding_bad(file for file in files if file.parent not in bad):
+        odd.setdefault(file.parent, []).append(file.name)
+    found = [
+        Folder(
+            path, n, path in bad, path in unlike, tuple(sorted(odd.get(path, ()), key=natural_key))
+        )
+        for path, n in counts.items()
+    ]
     return tuple(sorted(found, key=lambda folder: -folder.n_images))
 
 

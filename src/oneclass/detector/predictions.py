@@ -114,7 +114,7 @@ class Predictions(Sequence[Prediction]):
 
     Going through them to the end, or asking for `scores`, warns once (UserWarning) where images are
     missing: a gate must not take an image that it never saw for a good one, nor one image's score
-    for another's. `errors` has them.
+    for another's. `errors` has them. So it does of what `drift` and `learnt` say.
 
     Attributes:
         predictions: one for each image that could be read.
@@ -132,7 +132,7 @@ class Predictions(Sequence[Prediction]):
 
     def __iter__(self) -> Iterator[Prediction]:
         yield from self.predictions
-        self._tell_missing()
+        self._tell()
 
     def __len__(self) -> int:
         return len(self.predictions)
@@ -144,18 +144,23 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
         return self.predictions[index]
 
-    def _tell_missing(self) -> None:
-        """Warn whoever called the caller that images are missing, once."""
-        if not self.errors or self._told:
+    def _tell(self) -> None:
+        """Warn whoever called the caller of all that makes these worth less, once."""
+        if self._told:
             return
         self._told.append(True)
+        for told in (self._missing(), self.learnt, self.drift):
+            if told:
+                warnings.warn(told, UserWarning, stacklevel=3)
+
+    def _missing(self) -> str | None:
+        if not self.errors:
+            return None
         n = len(self.errors)
         were, are = ("images were", "are") if n > 1 else ("image was", "is")
-        warnings.warn(
+        return (
             f"{n} {were} not scored and {are} not among these predictions, so their places are not "
-            f"those of the images: go by .path, and see .errors. The first: {self.errors[0]}",
-            UserWarning,
-            stacklevel=3,
+            f"those of the images: go by .path, and see .errors. The first: {self.errors[0]}"
         )
 
     @property
@@ -170,7 +175,7 @@ class Predictions(Sequence[Prediction]):
                 f"none of {count(len(self.errors), 'image')} could be scored, so there are no "
                 f"scores; see .errors. The first: {self.errors[0]}"
             )
-        self._tell_missing()
+        self._tell()
         return np.array([p.score for p in self.predictions], dtype=np.float64)
 
 

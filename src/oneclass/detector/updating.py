@@ -110,6 +110,8 @@ def update(
         ignored=more.ignored,
         folders=folders,
         near_copies=alike,
+        unlearnt=tuple(errors),
+        n_read=len(new) + known,
     )
     return after, did, store
 
@@ -125,7 +127,7 @@ def _near_copies(
 def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
     """Where the images that are new came from; nothing of arrays."""
     files = any(isinstance(item, Path) for item in more.items)
-    return by_name([Path(p.path).parent for p in new]) if files and new else ()
+    return by_name([Path(p.path) for p in new]) if files and new else ()
 
 
 def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:

@@ -18,7 +18,7 @@ from oneclass.images import folders, reading, special
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale, faint
-from oneclass.images.sounding import sounding_bad
+from oneclass.images.sounding import files_sounding_bad, sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
@@ -59,6 +59,8 @@ class CheckReport:
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
         suspect: folders whose names speak of defects -> number of images.
+        suspect_files: files of other folders whose names do, where at most half of a folder's are
+            called so.
     """
 
     images: int
@@ -76,6 +78,7 @@ class CheckReport:
     special: tuple[str, ...]
     ignored: Mapping[str, int]
     suspect: Mapping[Path, int]
+    suspect_files: tuple[Path, ...]
 
     @property
     def copies(self) -> int:
@@ -108,6 +111,15 @@ class CheckReport:
                 f"defects ({', '.join(plain(str(folder)) for folder in list(self.suspect)[:SHOWN])}"
                 "): a model that learns them calls such images normal. If they are not, give the "
                 "folder of the good ones alone.",
+            ),
+            (
+                self.suspect_files,
+                f"{count(len(self.suspect_files), 'image')} whose "
+                f"{plural(len(self.suspect_files), 'name speaks', 'names speak')} of defects "
+                f"({', '.join(plain(str(file)) for file in self.suspect_files[:SHOWN])}"
+                f"{', ...' * (len(self.suspect_files) > SHOWN)}"
+                "): a model that learns them calls such images normal. If they are not, leave them "
+                "out.",
             ),
             (
                 len(self.depths) > 1,
@@ -189,6 +201,7 @@ class CheckReport:
             "special_formats": list(self.special),
             "ignored": dict(self.ignored),
             "suspect_folders": {str(folder): n for folder, n in self.suspect.items()},
+            "suspect_files": [str(path) for path in self.suspect_files],
             "advice": list(self.advice()),
         }
 
@@ -286,7 +299,8 @@ def check(
         faint=hidden,
         special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
-        suspect=_suspect(facts),
+        suspect=(suspect := _suspect(facts)),
+        suspect_files=files_sounding_bad(f.path for f in facts if f.path.parent not in suspect),
     )
 
 

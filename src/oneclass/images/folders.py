@@ -191,7 +191,8 @@ class _Walk:
                 advice = lists.advice(str(given) if entry is None else entry)
                 near = near_path(path) if entry is None else ""
                 advice += f" (there is {near})" if near else ""
-                by = f" (the list {source} names it)" if source else ""
+                listed = "standard input" if source == "-" else f"the list {source}"
+                by = f" ({listed} names it)" if source else ""
                 self.refuse(given, "missing", f"there is no such file or folder; {advice}{by}")
         except InputError as problem:  # a file:// address of another machine
             self.refuse(given, "unreadable", str(problem).rstrip("."))

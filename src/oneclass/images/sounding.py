@@ -1,16 +1,17 @@
-"""Folders whose names speak of defects: what is in them is hardly normal."""
+"""Folders and files whose names speak of defects: what is in them is hardly normal."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 BAD = re.compile(
     r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
     r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
 )
-"""Names of folders that do not sound like good parts."""
+"""Names of folders, and of files, that do not sound like good parts."""
 
 
 def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
@@ -22,6 +23,23 @@ def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     """
     common = _common(folders)
     return frozenset(f for f in folders if any(BAD.search(part) for part in f.parts[common:]))
+
+
+def files_sounding_bad(files: Iterable[Path]) -> tuple[Path, ...]:
+    """Those whose names speak of defects, where at most half of their folder's are called so.
+
+    What most of a folder are called is the name of the part, or of the place: crack_test_rig_001.
+
+    Args:
+        files: all that are taken of their folders.
+
+    Returns:
+        Them in their order.
+    """
+    paths = list(files)
+    odd = [file for file in paths if BAD.search(file.stem)]
+    n, n_odd = (Counter(file.parent for file in some) for some in (paths, odd))
+    return tuple(file for file in odd if 2 * n_odd[file.parent] <= n[file.parent])
 
 
 def _common(folders: Collection[Path]) -> int:

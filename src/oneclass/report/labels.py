@@ -19,11 +19,14 @@ NORMAL, ANOMALY = "normal", "anomaly"
 FALSE_ALARM, MISSED = "false-alarm", "missed"
 NORMAL_WORDS = frozenset(
     {"normal", "good", "ok", "fine", "pass", "passed", "accept", "accepted", "i.o.", "io"}
+    | {"gut", "bon", "bonne", "bueno", "buena", "buono", "buona"}
     | {"0", "false", "no", "negative"}
 )
 ANOMALY_WORDS = frozenset(
     {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "defect", "defective", "ng", "nok"}
     | {"fail", "failed", "reject", "rejected", "n.i.o.", "nio"}
+    | {"schlecht", "mauvais", "mauvaise", "malo", "mala", "cattivo", "cattiva"}
+    | {"difettoso", "difettosa", "defectuoso", "defectuosa", "defekt"}
     | {"1", "true", "yes", "positive"}
 )
 """Anomalies of no kind; any other name of a defect is the kind of an anomaly."""

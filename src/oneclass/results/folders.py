@@ -6,6 +6,8 @@ A file is known as one of ours by how it begins.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from oneclass.errors import InputError
@@ -42,6 +44,25 @@ def check_run_folder(folder: Path) -> None:
         raise InputError(
             f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give a "
             f"folder of their own, as {folder / 'run'}."
+        )
+
+
+def check_apart(folder: Path, inputs: Sequence[str]) -> None:
+    """Refuse a folder for a scoring run that is itself one of those that are scored.
+
+    Pictures may lie in its sub-folders alone. Where a run lies there already, so be it.
+
+    Raises:
+        InputError: it is one of them.
+    """
+    if first_picture(folder) is not None:
+        return  # `check_run_folder` names it
+    real = os.path.realpath(str(folder))
+    within = any(os.path.realpath(given) == real for given in inputs if given != "-")
+    if within and not isinstance(folder, Remote) and not (folder / RECORD).exists():
+        raise InputError(
+            f"-o is {folder}: its pictures are scored, and tables would be among the pictures. "
+            f"Give a folder of their own, as {folder / 'run'}."
         )
 
 

@@ -69,26 +69,20 @@ def written_whole(file: Path) -> Iterator[None]:
 def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted.
 
-    It is written whole where a signal comes meanwhile. Rows of the model before do not stay beside
-    one that is written without: they would seem to be its own.
+    It is written whole where a signal comes meanwhile.
     """
-    from oneclass.detector.files.training_rows import rows_file
-    from oneclass.system.files import kept_previous, previous
+    from oneclass.detector.files.training_rows import kept_with_rows, rows_file
     from oneclass.system.places import Remote
 
     stored = rows_file(file)
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
         with written_whole(file):
-            detector.save(file, rows=rows)
+            detector.save(file, rows=rows, backup=False)
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
         return
-    pairs = [(file, previous(file)), (stored, rows_file(previous(file)))]
-    with written_whole(file):
-        with kept_previous(pairs) as kept:
-            detector.save(file, rows=rows)
-        if kept and not rows:
-            stored.unlink(missing_ok=True)  # it is kept with the model that it belongs to
+    with written_whole(file), kept_with_rows(file, rows=rows) as kept:
+        detector.save(file, rows=rows, backup=False)
     if kept:
         places = ", its rows as ".join(map(str, kept))
         say(f"the model that was in {file} is kept as {places} (--no-backup: do not keep it).")
@@ -149,7 +143,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
 
 def say_folders(folders: tuple[Folder, ...]) -> None:
     """Tell which folders were learnt from, and which of them had better be looked at."""
-    amiss = [folder for folder in folders if folder.sounds_bad or folder.unlike]
+    amiss = [folder for folder in folders if folder.amiss]
     if len(folders) > 1:
         say(f"learnt from {count(len(folders), 'folder')}:")
         for folder in folders[:SHOWN_FOLDERS]:
@@ -165,12 +159,15 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
             f"note: {count(n, 'image')} marked above {plural(n, 'was', 'were')} learnt as "
             "normal. If they are not, give the folder of the good ones alone."
         )
+    if named := [str(folder.path / name) for folder in folders for name in folder.odd_names]:
+        n = len(named)
+        more = f" and {n - SHOWN_NAMES} more" if n > SHOWN_NAMES else ""
+        say(
+            f"note: {count(n, 'image')} whose {plural(n, 'name speaks', 'names speak')} of defects "
+            f"{plural(n, 'was', 'were')} learnt as normal: "
+            f"{', '.join(map(plain, named[:SHOWN_NAMES]))}{more}. If they are not, leave them out."
+        )
 
 
 def _marks(folder: Folder) -> str:
-    marks = []
-    if folder.sounds_bad:
-        marks.append("its name speaks of defects")
-    if folder.unlike:
-        marks.append("looks unlike the rest")
-    return f"   <- {' and '.join(marks)}" if marks else ""
+    return f"   <- {folder.amiss}" if folder.amiss else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,8 @@ from oneclass.errors import ModelFileError
 from oneclass.rows import RowSource
 from oneclass.rows.samples import Layout, Views
 from oneclass.rows.scratch import ScratchRows
+from oneclass.system.files import kept_previous, previous
+from oneclass.system.places import Remote
 
 RESERVE = 4 / 3
 """Kept whole for each image that is used whole: so some can be forgotten."""
@@ -92,12 +95,19 @@ class TrainingRows:
         """
         file = rows_file(model)
         if not file.exists():
+            last = previous(model) if not isinstance(model, Remote) else model
+            back = ""
+            if rows_file(last).exists():
+                back = (
+                    f" {last}, the model that was there before, still has its rows: to go back, "
+                    f"move it to {model}, and {rows_file(last).name} to {file.name}."
+                )
             raise ModelFileError(
                 f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
                 "score, but not be updated. It was saved without them, as 'fit' does with patches, "
                 "which take 0.3 to 2 MB an image, or it was moved without them. Put the file "
                 "there, or fit again with all images and --keep-rows (in Python, "
-                "save(file, rows=True))."
+                f"save(file, rows=True)).{back}"
             )
         return cls.read(file, card)
 
@@ -221,6 +231,34 @@ def _all_whole(rows: RowSource, digests: Sequence[bytes], layout: Layout) -> boo
     """Whether all patches of all images are there, and are used."""
     n = len(digests)
     return rows.n_rows == n == layout.most_whole(n, rows.stored.itemsize)
+
+
+@contextmanager
+def kept_with_rows(file: Path, *, rows: bool) -> Iterator[list[Path]]:
+    """While a model is written over another in here, keep that one, and its rows, beside it.
+
+    Args:
+        file: of the model; a store's address keeps nothing, for stores keep versions of their own.
+        rows: whether rows are at `file` afterwards that belong to the new model. If not, those of
+            the model before do not stay there: they would seem to be its own.
+
+    Yields:
+        A list that holds, afterwards, the places where the model and its rows were kept; nothing
+        where there was no model, or the same one.
+
+    Raises:
+        InputError, StorageError: there is no room, or the place cannot be written to.
+    """
+    kept: list[Path] = []
+    if isinstance(file, Remote):
+        yield kept
+        return
+    stored = rows_file(file)
+    pairs = [(file, previous(file)), (stored, rows_file(previous(file)))]
+    with kept_previous(pairs) as kept:
+        yield kept
+    if kept and not rows:
+        stored.unlink(missing_ok=True)
 
 
 def rows_file(model: Path) -> Path:

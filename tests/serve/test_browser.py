@@ -583,7 +583,8 @@ def test_a_version_says_that_it_is_taken_into_use(
     until(lambda: one.page.wait_for_timeout(50) or held)
     with one.page.expect_navigation():
         held.pop().continue_()
-    one.page.locator("#say p").filter(has_text="Version 2 is in use now.").wait_for()
+    said = "Version 2 is in use now, at 20\u00a0%, the rate that it was learnt for."
+    one.page.locator("#say p").filter(has_text=said).wait_for()
     assert one.problems == []
 
 

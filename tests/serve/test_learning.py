@@ -364,7 +364,7 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
         (2, False, 3),
         (1, True, 0),
     ]
-    compared = {row["id"]: row for row in place.service.reviews.compared(2)}
+    compared = {row["id"]: row for row in place.service.reviews.compared(2, 0.05)}
     assert len(compared) == 9
     assert sum(row["learnt"] for row in compared.values()) == 3
     lessons = place.page("/parts/lessons?model=stripes")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oneclass.serve.records.versions import RateFrom
 from oneclass.serve.web.asking import LARGEST_ID
 from oneclass.serve.web.problems import WORDS
 
@@ -109,6 +110,15 @@ class VersionOut(BaseModel):
     n_learnt: int
     can_learn: bool = Field(description="Whether what it learnt from is here, for an update.")
     card: dict[str, Any]
+
+
+class TakenOut(VersionOut):
+    """The version that serves from now on."""
+
+    rate_from: RateFrom = Field(
+        description="Whether it was learnt for its rate of false alarms, somebody set that for the "
+        "model, or it is the nearest to that which the version supports."
+    )
 
 
 class ModelOut(BaseModel):

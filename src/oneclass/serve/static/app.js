@@ -65,6 +65,10 @@ const page = {
     if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* As RATES_FROM in words.py. */
+  RATES_FROM: { learnt: "the rate that it was learnt for", set: "the rate that was set", nearest: "the nearest that it supports to the rate that was set" },
+  percent: (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`,
+
   SILENT: "The server does not answer. Is it still running?",
   WAITS: "The server does not answer. Is it still running? This page goes on by itself once it does.",
   waits() { if (!page.byId("say").firstChild) page.say(page.WAITS, true); },
@@ -281,8 +285,8 @@ document.addEventListener("click", async (event) => {
     page.say("It ends as soon as it can.");
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
-    await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
-    page.sayNext(`Version ${take.dataset.take} is in use now.`);
+    const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+    page.sayNext(`Version ${taken.version} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
     location.reload();
     return true;
   });

@@ -249,8 +249,11 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
 
 
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:
-    """An update beside the version that it grew from, on all that was reviewed before."""
-    rows = service.reviews.compared(version.id)
+    """An update beside the version that it grew from, on all that was reviewed before, both at the
+    rate of false alarms that the update goes by once it is in use.
+    """
+    rate, rate_from = service.versions.rate_for(version)
+    rows = service.reviews.compared(version.id, rate)
     parent = service.versions.by_id(version.parent_id) if version.parent_id else None
     if not rows or parent is None:
         return None
@@ -263,6 +266,8 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     return {
         "before": parent.number,
         "after": version.number,
+        "rate": rate,
+        "rate_from": rate_from,
         "real": _beside(real),
         "learnt": _beside(learnt),
         "earlier": _beside(earlier),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -190,7 +191,10 @@ def models(request: Request, service: TheService, about: Chosen) -> Response:
 @router.get("/models/{name}")
 def model(name: str, request: Request, service: TheService) -> Response:
     """One model with its versions."""
-    versions = versions_of(service, name)
+    versions = [
+        replace(version, false_alarms=service.versions.rate_for(version)[0])
+        for version in versions_of(service, name)
+    ]
     taken = service.versions.taken(name)
     return page(
         request,

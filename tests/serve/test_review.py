@@ -18,7 +18,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, load
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
-from serving import RAW, Place, another, filled_set
+from serving import RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
 LESSONS = "/parts/lessons?model=stripes"
@@ -478,3 +478,41 @@ def test_what_was_reviewed_says_how_many_wait_of_each_model(three: Place, images
     assert waiting() == {"stripes": 1}
     say(three, number, "real")
     assert waiting() == {}
+
+
+def test_what_a_download_goes_by_is_said_where_that_is_not_the_rate_in_force(
+    learnt: Place,
+) -> None:
+    said = r"goes by 5\u00a0%: <code>oneclass score --false-alarms (\S+)</code> judges as (.*?)\."
+    assert not re.search(said, learnt.page("/models/stripes"))
+    set_to(learnt, 0.3)
+    assert re.findall(said, learnt.page("/models/stripes")) == [
+        ("0.3", "here once it is in use"),
+        ("0.3", "here"),
+    ]
+
+
+def test_a_page_hears_of_another_rate_or_version_and_can_ask_for_what_is_promised_now(
+    learnt: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def promised() -> tuple[str, str]:
+        part = learnt.page("/parts/promise?model=stripes")
+        [found] = re.findall(r'data-version="(\d)">Of 100 good images, about (\d+) are', part)
+        assert part.strip() in learnt.page("/score")
+        return found
+
+    told: list[str] = []
+    monkeypatch.setattr(
+        learnt.service.events, "tell", lambda kind, **facts: told.append(facts.get("name", ""))
+    )
+    assert promised() == ("1", "5")
+    set_to(learnt, 0.3)
+    assert promised() == ("1", "30")
+    taken(learnt, 2)
+    assert promised() == ("2", "30")
+    assert told == ["stripes", "stripes"]
+    write_images(tmp_path / "good", stripes(30, seed=5))
+    asked = {"name": "stripes", "set": filled_set(learnt, tmp_path / "good")}
+    learnt.job(learnt.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    until(lambda: told.count("stripes") == 3)
+    assert promised() == ("3", "5")

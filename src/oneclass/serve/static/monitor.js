@@ -165,6 +165,6 @@ if (monitor) {
   const redraw = page.calmly(200, () => { if (facts) { drawTime(); drawScores(); } });
   window.addEventListener("resize", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load) }, load);
+  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load), model: page.calmly(300, load) }, load);
   load();
 }

@@ -105,6 +105,12 @@ def score(request: Request, service: TheService, about: Chosen, shown: List) -> 
     return page(request, "score.html", about, reports=facts.can_report(), **tiles)
 
 
+@router.get("/parts/promise")
+def promise_part(request: Request, about: Chosen) -> Response:
+    """What a model promises by now: its rate, or the version in use, may have changed."""
+    return page(request, "part_promise.html", about)
+
+
 @router.get("/parts/tiles")
 def tiles_part(
     request: Request,

@@ -11,7 +11,7 @@ from oneclass.errors import ImageError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.deletions import Deletions
-from oneclass.serve.records.jobs import Jobs
+from oneclass.serve.records.jobs import DONE, Jobs
 from oneclass.serve.records.predictions import Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.tokens import Tokens, no_token
@@ -192,5 +192,11 @@ class Service:
             data / "models",
             self.settings.threads,
             self.limits.jobs,
-            lambda number: self.events.tell("job", id=number),
+            self._moved_on,
         )
+
+    def _moved_on(self, number: int) -> None:
+        self.events.tell("job", id=number)
+        job = self.jobs.one(number)
+        if job is not None and (job["kind"], job["state"]) == ("fit", DONE):
+            self.events.tell("model", name=job["name"])  # what was learnt is in use

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from oneclass.serve.api.schemas import (
     UpdateIn,
     responses,
 )
+from oneclass.serve.records.jobs import DONE, QUEUED, RUNNING
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
@@ -37,6 +39,8 @@ from oneclass.serve.work.service import Service
 from oneclass.system.names import count, plural
 
 router = APIRouter(tags=["learning"])
+RECENT_JOBS = 1000
+"""Jobs among which the one is looked for that has used a set up."""
 SHOWN = 20
 """Images that an answer names."""
 
@@ -93,21 +97,22 @@ def remove_set(key: str, service: TheService, holder: Teacher) -> Done:
     return Done()
 
 
-@router.post("/jobs/check", responses=responses())
+@router.post("/jobs/check", responses=responses(409))
 def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
     """Look at a set, as `oneclass check` does: sizes, kinds, copies, what to mend."""
-    folder = service.sets.folder(asked.set)
+    folder = _folder_of(service, asked.set)
     return _queued(service, "check", "", {"folder": str(folder)})
 
 
-@router.post("/jobs/fit", responses=responses())
+@router.post("/jobs/fit", responses=responses(409))
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
-    check_name(asked.name, service.names())
-    folder = service.sets.folder(asked.set)
-    service.sets.check_some(asked.set)
-    settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
-    return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
+    with service.updating:
+        folder = _folder_of(service, asked.set)
+        check_name(asked.name, service.names())
+        service.sets.check_some(asked.set)
+        settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
+        return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
 
 
 @router.post("/models/{name}/update", responses=responses(404, 409))
@@ -245,6 +250,32 @@ def waiting_sets(service: Service) -> list[SetKept]:
         SetKept(**vars(one), **vars(service.sets.arrivals(one.id)))
         for one in service.waiting_sets()
     ]
+
+
+def _folder_of(service: Service, key: str) -> Path:
+    """Where a set lies that is still to be learnt from.
+
+    Raises:
+        ProblemError: a job learns from it, or has: whoever has it on another page asks where it is.
+        InputError: there is none of this id.
+    """
+    fits = [row for row in service.jobs.listed(RECENT_JOBS) if row["kind"] == "fit"]
+    for job in (row for row in fits if Path(row["request"]["folder"]).name == key):
+        if job["state"] in (QUEUED, RUNNING):
+            told, where = "are being learnt already", "the page Learn shows how far that is"
+        elif job["state"] == DONE:
+            told, where = (
+                "have been learnt already",
+                f"the page /models/{quote(job['name'])} has it",
+            )
+        else:
+            continue
+        raise ProblemError(
+            409,
+            "learnt_from",
+            f"these images {told}, as {job['name']}: {where}. Nothing was begun.",
+        )
+    return service.sets.folder(key)
 
 
 def _queued(service: Service, kind: str, name: str, request: dict[str, Any]) -> JobOut:

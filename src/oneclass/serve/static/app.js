@@ -29,7 +29,7 @@ const page = {
     const said = await answer.json().catch(() => ({}));
     if (answer.ok) return said;
     const problem = new Error(said.message || `The server answered ${answer.status}.`);
-    problem.status = answer.status;
+    [problem.status, problem.error] = [answer.status, said.error];
     problem.retry = Number(answer.headers.get("Retry-After")) || 0;
     throw problem;
   },

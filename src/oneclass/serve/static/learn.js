@@ -25,7 +25,9 @@ const onlyGood = (files) => {
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
   const rest = chosen.filter((file) => missing.has(named(file)));
   missing = new Set();
-  const files = onlyGood(rest.length ? rest : chosen);
+  const [asked, files] = [rest.length ? rest : chosen, onlyGood(rest.length ? rest : chosen)];
+  const out = asked.length - files.length;
+  if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
   if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
@@ -49,9 +51,23 @@ const ready = async () => {
   for (const file of odd) await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
 };
 
+/* Somebody has learnt, or learns, from the same set on another page: nothing is left to begin here. */
+const gone = (problem) => {
+  set = null;
+  const line = document.createElement("p");
+  line.className = "banner";
+  line.setAttribute("role", "alert");
+  const link = document.createElement("a");
+  [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
+  line.append(`${page.sentence(problem.message)} `, link, ".");
+  page.byId("checked").replaceChildren(line);
+};
+
 /* See what is in the set, and offer to learn from it. */
 const look = async () => {
-  const job = await page.ask("POST", "/api/v1/jobs/check", { set });
+  const job = await page.ask("POST", "/api/v1/jobs/check", { set })
+    .catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+  if (!job) return;
   page.byId("waiting")?.remove();
   await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
 };
@@ -136,7 +152,8 @@ document.addEventListener("submit", async (event) => {
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
-    });
+    }).catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+    if (!job) return;
     set = null;
     page.byId("checked").replaceChildren();
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#learning", swap: "innerHTML" });

@@ -55,7 +55,7 @@ class Service:
         self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)
         self.tokens, self.watches = Tokens(self.database), Watches(self.database)
         self.updating = threading.Lock()
-        """Held from the look for an update that waits until another one is queued."""
+        """Held from the look for a job that learns the same until another one is queued."""
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)

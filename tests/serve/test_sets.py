@@ -288,7 +288,7 @@ def test_whoever_has_a_set_that_another_page_learns_from_is_told_where_that_is(
             assert "are being learnt already, as one: the page Learn shows" in told
     assert place.job(job["id"])["state"] == "done"
     for told in refused():
-        assert "have been learnt already, as one: the page /models/one has it" in told
+        assert "have been learnt already, as one: they are in /models/one." in told
     assert len(place.client.get("/api/v1/jobs").json()["jobs"]) == 1
     unknown = place.client.post("/api/v1/jobs/check", json={"set": "0" * 16})
     assert "there is no set" in unknown.json()["message"]

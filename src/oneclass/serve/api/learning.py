@@ -260,13 +260,13 @@ def _folder_of(service: Service, key: str) -> Path:
         InputError: there is none of this id.
     """
     fits = [row for row in service.jobs.listed(RECENT_JOBS) if row["kind"] == "fit"]
-    for job in (row for row in fits if Path(row["request"]["folder"]).name == key):
+    for job in (row for row in fits if Path(row["request"].get("folder", "")).name == key):
         if job["state"] in (QUEUED, RUNNING):
             told, where = "are being learnt already", "the page Learn shows how far that is"
         elif job["state"] == DONE:
             told, where = (
                 "have been learnt already",
-                f"the page /models/{quote(job['name'])} has it",
+                f"they are in /models/{quote(job['name'])}",
             )
         else:
             continue

@@ -292,3 +292,25 @@ def test_whoever_has_a_set_that_another_page_learns_from_is_told_where_that_is(
     assert len(place.client.get("/api/v1/jobs").json()["jobs"]) == 1
     unknown = place.client.post("/api/v1/jobs/check", json={"set": "0" * 16})
     assert "there is no set" in unknown.json()["message"]
+
+
+def test_what_a_set_has_already_is_known_by_name_and_size(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    key = place.client.post("/api/v1/sets").json()["id"]
+    for name in ("good/a.png", "good/b.png"):
+        assert sent(place, key, content, name) == 200
+    sent(place, key, b"no image", "good/c.png")
+
+    def expected(**asked: Any) -> Any:
+        return place.client.put(f"/api/v1/sets/{key}/expected", json=asked)
+
+    names, n = ["other/a.png", "good/b.png", "good/a.png", "good/c.png"], len(content)
+    assert expected(names=names, bytes=[n, n, n + 1, 8]).json()["known"] == [1]
+    assert listed(place)[0]["missing"] == []
+    assert expected(names=names[:1], bytes=[n]).json()["known"] == []
+    assert listed(place)[0]["missing"] == names[:1]
+    assert expected(names=names).json()["known"] == []  # sizes were not given
+    assert expected(names=names, bytes=[n]).status_code == 422
+    [a, _] = sorted(place.service.sets.folder(key).iterdir())
+    place.client.delete(f"/api/v1/sets/{key}/images/{a.name}")
+    assert expected(names=["good/a.png", "good/b.png"], bytes=[n, n]).json()["known"] == [1]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from oneclass.detector.predictions import digits
+from oneclass.errors import InputError
 from oneclass.serve.api.predictions import PNG, UNCHANGING
 from oneclass.serve.api.schemas import (
     CheckIn,
@@ -20,6 +21,7 @@ from oneclass.serve.api.schemas import (
     JobOut,
     JobsOut,
     ReportIn,
+    SetExpecting,
     SetKept,
     SetOut,
     SetsOut,
@@ -59,12 +61,19 @@ def list_sets(service: TheService, holder: Teacher) -> SetsOut:
 
 
 @router.put("/sets/{key}/expected", responses=responses(507))
-def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetOut:
+def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetExpecting:
     """Say which images are about to be sent into a set, so that whoever goes on with it is told
-    what did not arrive; an empty list, when all were sent.
+    what did not arrive; an empty list, when all were sent. With `bytes` the answer says which are
+    in it already; nothing is noted then if there are any, for they need not be sent.
     """
-    service.sets.expect(key, asked.names)
-    return SetOut(id=key, images=service.sets.count(key))
+    if asked.bytes is not None and len(asked.bytes) != len(asked.names):
+        raise InputError(
+            f"bytes has {len(asked.bytes)} numbers, names {len(asked.names)}: give one for each."
+        )
+    files = list(zip(asked.names, asked.bytes or (), strict=False))
+    if not (known := service.sets.known(key, files)):
+        service.sets.expect(key, asked.names)
+    return SetExpecting(id=key, images=service.sets.count(key), known=known)
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)

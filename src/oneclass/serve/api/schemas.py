@@ -177,6 +177,17 @@ class ExpectedIn(Strict):
     names: list[Annotated[str, Field(max_length=500)]] = Field(
         max_length=100_000, description="Of images, as in X-File-Name; [] where all were sent."
     )
+    bytes: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, max_length=100_000, description="The size of each, to learn which are there already."
+    )
+
+
+class SetExpecting(SetOut):
+    """A set into which images are about to be sent."""
+
+    known: list[int] = Field(
+        description="The places, from 0, of those names that are in it already with as many bytes."
+    )
 
 
 class SetKept(SetOut):

@@ -22,18 +22,28 @@ const onlyGood = (files) => {
   return !odd.length || alsoOdd(odd.length, [...new Set(odd.map(sounding))]) ? files : files.filter((file) => !odd.includes(file));
 };
 
+/* Those that the set does not have. That is by folder, name and size, which raw pictures may share: a person says so. */
+const unknown = async (files) => {
+  const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named), bytes: files.map((file) => file.size) });
+  if (!known.length || !confirm(`${known.length === files.length ? "All" : known.length.toLocaleString("en")} of these ${page.count(files.length, "image")} are here already, by folder, name and size. OK sends only the others; Cancel sends all.`)) return files;
+  const places = new Set(known);
+  return files.filter((_, i) => !places.has(i));
+};
+
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
   const rest = chosen.filter((file) => missing.has(named(file)));
   missing = new Set();
-  const [asked, files] = [rest.length ? rest : chosen, onlyGood(rest.length ? rest : chosen)];
+  const asked = rest.length ? rest : chosen;
+  let files = onlyGood(asked);
   const out = asked.length - files.length;
   if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
   if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
-    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
-    const whole = await page.sendAll(files, "sent", (file) =>
+    files = await unknown(files);
+    if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
+    const whole = !files.length || await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
     await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });

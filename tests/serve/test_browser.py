@@ -583,7 +583,8 @@ def test_a_version_says_that_it_is_taken_into_use(
     until(lambda: one.page.wait_for_timeout(50) or held)
     with one.page.expect_navigation():
         held.pop().continue_()
-    one.page.locator("#say p").filter(has_text="Version 2 is in use now.").wait_for()
+    said = "Version 2 is in use now, at 20\u00a0%, the rate that it was learnt for."
+    one.page.locator("#say p").filter(has_text=said).wait_for()
     assert one.problems == []
 
 
@@ -695,6 +696,49 @@ def test_folders_that_sound_like_defects_are_asked_about(
     one.page.locator("#checked .figures", has_text="12images can be used").wait_for()
     assert len(asked) == 1
     assert one.problems == []
+
+
+def test_what_a_set_has_is_not_sent_again_and_who_comes_second_is_told(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(1280)
+    write_images(tmp_path / "good", stripes(30, seed=1, side=64))
+    write_images(tmp_path / "all" / "scratches", stripes(6, seed=2, side=64))
+    one.go("/learn")
+    one.page.once("dialog", lambda asked: asked.dismiss())
+    one.page.locator("#folder").set_input_files(tmp_path / "all")
+    one.page.locator("#say p", has_text="6 images left out: none is left to be sent.").wait_for()
+    one.page.locator("#folder").set_input_files(tmp_path / "good")
+    one.page.locator("#checked .figures", has_text="30images can be used").wait_for()
+    write_images(tmp_path / "good" / "more", stripes(2, seed=3, side=64))
+    told: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        dialog.accept()
+
+    one.page.once("dialog", accept)
+    one.page.locator("#folder").set_input_files(tmp_path / "good")
+    one.page.locator("#checked .figures", has_text="32images can be used").wait_for()
+    assert told[0].startswith("30 of these 32 images are here already, by folder, name and size.")
+
+    other = one.page.context.new_page()
+    other.goto(one.server.at("/learn"))
+    other.locator("[data-go-on]").click()
+    other.locator("#fit [type=submit]").wait_for()
+    one.page.fill("#fit-name", "first")
+    one.press("#fit [type=submit]")
+    one.page.locator("#learning .done").wait_for()
+    other.locator("#fit [type=submit]").click()
+    other.locator("#checked .banner", has_text="have been learnt already, as first").wait_for()
+    assert other.locator("#fit").count() == 0
+
+    # The rate is changed in one window: the other one promises it.
+    other.goto(one.server.at("/score"))
+    other.locator("#promise", has_text="Of 100 good images, about 5 are").wait_for()
+    one.page.evaluate("page.ask('PUT', '/api/v1/models/first/rate', { false_alarms: 0.3 })")
+    other.locator("#promise", has_text="Of 100 good images, about 30 are").wait_for()
+    other.close()
 
 
 def test_who_left_while_good_images_were_sent_is_told_what_is_missing(

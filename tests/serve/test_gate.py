@@ -186,6 +186,9 @@ def test_a_token_is_good_for_its_scopes_alone(start: Callable[..., Place], image
         (["read", "review"], "/parts/lessons", "learning them or choosing a version", "learn"),
         (["read"], "/monitor", "setting it", "learn"),
         (["read"], "/models/stripes", "choosing or deleting versions", "learn"),
+        (["read", "score"], "/score", "writing reports", "review"),
+        (["read", "learn"], "/monitor", "writing reports", "review"),
+        (["read", "learn"], "/models/stripes", "writing reports", "review"),
         (["read"], "/models", "taking models in, deleting them or getting them back", "learn"),
     ],
 )
@@ -224,10 +227,31 @@ def test_what_a_token_is_not_for_is_said_and_not_offered(
     )
     text = page(*scopes)
     assert told in text
+    if words == "writing reports":
+        offered = "data-report="
     assert re.findall(offered, text) == []
     text = page(*SCOPES)
     assert "Your token is not for" not in text
     assert re.findall(offered, text) != []
+
+
+@pytest.mark.parametrize("address", ["/score", "/watch", "/review", "/monitor"])
+def test_who_may_not_learn_is_told_who_can_where_there_is_no_model(
+    start: Callable[..., Place], address: str
+) -> None:
+    place = start(model=False, **OUTSIDE)
+
+    def page(*scopes: str) -> str:
+        token = place.service.tokens.make(" ".join(scopes), scopes)
+        text = place.client.get(AT + address, headers={"Authorization": f"Bearer {token}"}).text
+        place.client.cookies.clear()
+        return text
+
+    who = "Somebody whose token has the scope “learn” can show it what good looks like"
+    assert who in page("read", "score", "review")
+    text = page(*SCOPES)
+    assert 'First <a href="/odd/learn">show it what good looks like</a>.' in text
+    assert who not in text
 
 
 def test_tokens_end(start: Callable[..., Place]) -> None:

@@ -299,9 +299,8 @@ def test_a_name_of_an_image_leads_nowhere_else(place: Place, images: Path) -> No
 def test_a_running_job_is_cancelled(start: Callable[..., Place], tmp_path: Path) -> None:
     place = start(model=False)
     write_images(tmp_path / "many", stripes(30, seed=5))
-    number = filled_set(place, tmp_path / "many")
-    asked = {"name": "x", "set": number}
-    first, second = (place.client.post("/api/v1/jobs/fit", json=asked).json() for _ in range(2))
+    asked = [{"name": "x", "set": filled_set(place, tmp_path / "many")} for _ in range(2)]
+    first, second = (place.client.post("/api/v1/jobs/fit", json=one).json() for one in asked)
     assert place.client.delete(f"/api/v1/jobs/{second['id']}").json()["state"] == "cancelled"
     until(lambda: place.client.get(f"/api/v1/jobs/{first['id']}").json()["state"] == "running")
     assert place.client.delete(f"/api/v1/jobs/{first['id']}").json()["state"] == "cancelled"
@@ -364,7 +363,7 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
         (2, False, 3),
         (1, True, 0),
     ]
-    compared = {row["id"]: row for row in place.service.reviews.compared(2)}
+    compared = {row["id"]: row for row in place.service.reviews.compared(2, 0.05)}
     assert len(compared) == 9
     assert sum(row["learnt"] for row in compared.values()) == 3
     lessons = place.page("/parts/lessons?model=stripes")

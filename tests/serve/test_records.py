@@ -169,6 +169,23 @@ def test_the_table_holds_every_prediction(place: Place, images: Path, tmp_path: 
         assert row["model_sha256"] == answer["model_sha256"]
 
 
+def test_a_table_over_another_says_so_and_over_something_else_is_not_written(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    place.score(next(images.glob("*/*.png")))
+    file = tmp_path / "all.csv"
+    asked = ("serve", "export", file, "--data", place.service.settings.data)
+    assert "before" not in oneclass(*asked).stderr
+    again = oneclass(*asked)
+    assert again.returncode == 0
+    assert f"what was in {file} before, a table, was replaced." in again.stderr
+    file.write_text("part;weight\n1;2\n", encoding="utf-8")
+    refused = oneclass(*asked)
+    assert refused.returncode == 2
+    assert "what is there already is no exported table, and would be lost" in refused.stderr
+    assert file.read_text(encoding="utf-8") == "part;weight\n1;2\n"
+
+
 def test_a_mistyped_folder_or_ending_gives_no_empty_table(place: Place, tmp_path: Path) -> None:
     data = place.service.settings.data
     for words in (("export", tmp_path / "t.csv"), ("token", "list"), ("token", "remove", "x")):

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_images
-from oneclass import load
+from oneclass import Detector, load
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
-from serving import RAW, Place, another
+from serving import RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
 LESSONS = "/parts/lessons?model=stripes"
@@ -267,7 +267,7 @@ def test_what_is_called_really_odd_while_an_update_waits_is_not_learnt(
         say(place, numbers[0], "real")
     ended = place.job(job)
     assert (ended["state"], ended["result"]["added"]) == ("done", 1)
-    learnt = [row["id"] for row in place.service.reviews.compared(2) if row["learnt"]]
+    learnt = [row["id"] for row in place.service.reviews.compared(2, 0.05) if row["learnt"]]
     assert learnt == numbers[1:]
     say(place, numbers[1], "false_alarm")
     with monkeypatch.context() as waits:
@@ -376,15 +376,81 @@ def test_what_versions_before_had_learnt_is_told_apart_and_before_is_by_the_one_
     versions = learnt.page("/models/stripes")
     assert "3 false alarms that versions before it had learnt" in versions
     assert "called odd by version 1, before<" in versions
-    # By the rate that each version has now.
+    # Both by the rate in force.
     assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
-    assert table(learnt.page(LESSONS))["3 false alarms that versions before it had learnt"][0] == 3
+    text = learnt.page(LESSONS)
+    assert table(text)["3 false alarms that versions before it had learnt"] == (3, 3)
+    assert "Both at 99\u00a0% false alarms, the rate that was set." in text
+
+
+def taken(place: Place, version: int) -> tuple[float, str]:
+    said = place.client.post(f"{MODEL}/take", json={"version": version}).json()
+    assert said["serves"]
+    return said["false_alarms"], said["rate_from"]
+
+
+def set_to(place: Place, rate: float) -> None:
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": rate}).is_success
+
+
+def test_a_rate_that_was_set_is_the_models_and_goes_on_with_another_version(
+    learnt: Place,
+) -> None:
+    text = learnt.page(LESSONS)
+    assert "Both at 5\u00a0% false alarms, the rate that it was learnt for." in text
+    set_to(learnt, 0.3)
+    assert "Both at 30\u00a0% false alarms, the rate that was set." in learnt.page(LESSONS)
+    assert "in use, it would be 30\u00a0%" in learnt.page("/models/stripes")
+    assert taken(learnt, 2) == (0.3, "set")
+    assert "(3 in 10)" in learnt.page("/score")
+    set_to(learnt, 0.1)
+    assert "in use, it would be 10\u00a0%" in learnt.page("/models/stripes")
+    assert taken(learnt, 1) == (0.1, "set")  # not the 30 % that it had
+    assert taken(learnt, 1) == (0.1, "set")
+    set_to(learnt, 0.05)
+    assert taken(learnt, 2) == (0.05, "set")
+    rates = [row["false_alarms"] for row in learnt.service.versions.taken("stripes")]
+    assert rates == [0.05, 0.05, 0.1, 0.1, 0.1, 0.3, 0.3, 0.05]
+
+
+def test_a_rate_that_a_version_does_not_support_becomes_the_nearest(
+    learnt: Place, tmp_path: Path, model_file: Path
+) -> None:
+    Detector(backbone="greyscale", threads=1, false_alarms=0.2).fit(list(stripes(20, seed=1))).save(
+        tmp_path / "few.oneclass"
+    )
+    load(model_file, unclear=0.2).save(tmp_path / "three.oneclass")
+    for name in ("few", "three"):
+        content = (tmp_path / f"{name}.oneclass").read_bytes()
+        assert learnt.client.put(f"{MODEL}/file", content=content, headers=RAW).is_success
+    assert taken(learnt, 3) == (0.2, "learnt")  # none was set: each by its own
+    assert taken(learnt, 1) == (0.05, "learnt")
+    set_to(learnt, 0.03)
+    lowest = learnt.service.versions.named("stripes", 3).lowest_rate
+    assert lowest > 0.03
+    assert taken(learnt, 3) == (lowest, "nearest")
+    assert learnt.score(next((tmp_path / "false").iterdir())).is_success
+    assert taken(learnt, 2) == (0.03, "set")  # what was set is not forgotten
+    set_to(learnt, 0.3)
+    assert taken(learnt, 4) == (0.05, "nearest")  # below its unclear ones
+
+
+def test_a_version_that_is_learnt_anew_goes_by_the_rate_that_was_asked_for(
+    learnt: Place, tmp_path: Path
+) -> None:
+    set_to(learnt, 0.3)
+    write_images(tmp_path / "good", stripes(30, seed=5))
+    asked = {"name": "stripes", "set": filled_set(learnt, tmp_path / "good"), "false_alarms": 0.1}
+    assert learnt.job(learnt.client.post("/api/v1/jobs/fit", json=asked).json()["id"])["result"]
+    assert learnt.service.versions.named("stripes").false_alarms == 0.1
+    assert taken(learnt, 2) == (0.05, "learnt")
+    assert taken(learnt, 3) == (0.1, "learnt")
 
 
 def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
     learnt: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    [known, unknown, *_] = [row["id"] for row in learnt.service.reviews.compared(2)]
+    [known, unknown, *_] = [row["id"] for row in learnt.service.reviews.compared(2, 0.05)]
     with learnt.service.database.write() as connection:
         connection.execute("UPDATE compared SET before = NULL WHERE prediction_id = ?", (unknown,))
     text = learnt.page(LESSONS)
@@ -396,7 +462,7 @@ def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
         connection.execute("ALTER TABLE compared DROP COLUMN before")
         for statement in migrations.EIGHTH.split(";\n"):
             connection.execute(statement)
-    rows = {row["id"]: row["before_odd"] for row in learnt.service.reviews.compared(2)}
+    rows = {row["id"]: row["before_odd"] for row in learnt.service.reviews.compared(2, 0.05)}
     assert rows[known] == 1
     assert rows[unknown] is None
 
@@ -412,3 +478,41 @@ def test_what_was_reviewed_says_how_many_wait_of_each_model(three: Place, images
     assert waiting() == {"stripes": 1}
     say(three, number, "real")
     assert waiting() == {}
+
+
+def test_what_a_download_goes_by_is_said_where_that_is_not_the_rate_in_force(
+    learnt: Place,
+) -> None:
+    said = r"goes by 5\u00a0%: <code>oneclass score --false-alarms (\S+)</code> judges as (.*?)\."
+    assert not re.search(said, learnt.page("/models/stripes"))
+    set_to(learnt, 0.3)
+    assert re.findall(said, learnt.page("/models/stripes")) == [
+        ("0.3", "here once it is in use"),
+        ("0.3", "here"),
+    ]
+
+
+def test_a_page_hears_of_another_rate_or_version_and_can_ask_for_what_is_promised_now(
+    learnt: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def promised() -> tuple[str, str]:
+        part = learnt.page("/parts/promise?model=stripes")
+        [found] = re.findall(r'data-version="(\d)">Of 100 good images, about (\d+) are', part)
+        assert part.strip() in learnt.page("/score")
+        return found
+
+    told: list[str] = []
+    monkeypatch.setattr(
+        learnt.service.events, "tell", lambda kind, **facts: told.append(facts.get("name", ""))
+    )
+    assert promised() == ("1", "5")
+    set_to(learnt, 0.3)
+    assert promised() == ("1", "30")
+    taken(learnt, 2)
+    assert promised() == ("2", "30")
+    assert told == ["stripes", "stripes"]
+    write_images(tmp_path / "good", stripes(30, seed=5))
+    asked = {"name": "stripes", "set": filled_set(learnt, tmp_path / "good")}
+    learnt.job(learnt.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    until(lambda: told.count("stripes") == 3)
+    assert promised() == ("3", "5")

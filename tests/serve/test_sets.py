@@ -233,3 +233,84 @@ def test_only_what_lies_in_a_set_is_shown(place: Place, tmp_path: Path, name: st
     for key in ("..", "%2E%2E", number[:-1], f"{number}%2F..%2F{other}"):
         answer = place.client.get(f"/api/v1/sets/{key}/images/{theirs.name}/picture.png")
         assert answer.status_code in (404, 422), (key, answer.text)
+
+
+def test_a_check_names_folders_that_speak_of_defects_as_long_as_their_images_are_there(
+    place: Place, images: Path
+) -> None:
+    number = place.client.post("/api/v1/sets").json()["id"]
+    for i, file in enumerate(sorted(images.glob("*/*.png"))[:12]):
+        name = f"parts/{'scratches' if i < 2 else 'fine'}/{file.name}"
+        place.client.post(
+            f"/api/v1/sets/{number}/images",
+            content=file.read_bytes(),
+            headers={**RAW, "X-File-Name": name},
+        )
+
+    def told() -> str:
+        check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+        assert place.job(check["id"])["state"] == "done"
+        return place.page(f"/parts/check/{check['id']}")
+
+    remark = "come from a folder <b>scratches</b>, which speaks of defects"
+    assert f"2 images {remark}" in told()
+    assert f"2 images {remark}" in place.page("/learn")
+    assert "Nothing is amiss" not in told()
+    [files] = listed(place)[0]["folders"].values()
+    assert all(f'data-take-out="{name}"' in told() for name in files)
+    for name in files:
+        place.client.delete(f"/api/v1/sets/{number}/images/{quote(name)}")
+    assert "scratches" not in told()
+    assert "scratches" not in place.page("/learn")
+
+
+def test_whoever_has_a_set_that_another_page_learns_from_is_told_where_that_is(
+    start: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(30, seed=5))
+    number = filled_set(place, tmp_path / "good")
+    with monkeypatch.context() as waits:
+        waits.setattr(place.service.jobs, "next", lambda: None)
+        job = place.client.post("/api/v1/jobs/fit", json={"name": "one", "set": number}).json()
+
+        def refused() -> list[str]:
+            answers = [
+                place.client.post("/api/v1/jobs/fit", json={"name": "two", "set": number}),
+                place.client.post("/api/v1/jobs/check", json={"set": number}),
+            ]
+            assert [(one.status_code, one.json()["error"]) for one in answers] == [
+                (409, "learnt_from")
+            ] * 2
+            return [one.json()["message"] for one in answers]
+
+        for told in refused():
+            assert "are being learnt already, as one: the page Learn shows" in told
+    assert place.job(job["id"])["state"] == "done"
+    for told in refused():
+        assert "have been learnt already, as one: they are in /models/one." in told
+    assert len(place.client.get("/api/v1/jobs").json()["jobs"]) == 1
+    unknown = place.client.post("/api/v1/jobs/check", json={"set": "0" * 16})
+    assert "there is no set" in unknown.json()["message"]
+
+
+def test_what_a_set_has_already_is_known_by_name_and_size(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    key = place.client.post("/api/v1/sets").json()["id"]
+    for name in ("good/a.png", "good/b.png"):
+        assert sent(place, key, content, name) == 200
+    sent(place, key, b"no image", "good/c.png")
+
+    def expected(**asked: Any) -> Any:
+        return place.client.put(f"/api/v1/sets/{key}/expected", json=asked)
+
+    names, n = ["other/a.png", "good/b.png", "good/a.png", "good/c.png"], len(content)
+    assert expected(names=names, bytes=[n, n, n + 1, 8]).json()["known"] == [1]
+    assert listed(place)[0]["missing"] == []
+    assert expected(names=names[:1], bytes=[n]).json()["known"] == []
+    assert listed(place)[0]["missing"] == names[:1]
+    assert expected(names=names).json()["known"] == []  # sizes were not given
+    assert expected(names=names, bytes=[n]).status_code == 422
+    [a, _] = sorted(place.service.sets.folder(key).iterdir())
+    place.client.delete(f"/api/v1/sets/{key}/images/{a.name}")
+    assert expected(names=["good/a.png", "good/b.png"], bytes=[n, n]).json()["known"] == [1]

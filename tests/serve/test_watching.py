@@ -143,6 +143,37 @@ def test_a_cut_file_is_told_of_in_the_end_and_its_mending_scored(
     until(lambda: found(place)["images"] == 1)
 
 
+def test_a_folder_that_is_gone_is_told_in_words_and_watched_again_once_it_is_back(
+    place: Place, images: Path
+) -> None:
+    one, other = sorted((images / "odd").iterdir())[:2]
+    watch(place)
+    (place.roots / "one.png").write_bytes(one.read_bytes())
+    until(lambda: found(place)["images"] == 1)
+    place.roots.rename(place.roots.with_name("elsewhere"))
+    until(lambda: found(place)["problem"])
+    told = "this folder is not there any more. Watching goes on by itself once it is back."
+    assert found(place)["problem"] == f"{place.roots}: {told}"
+    assert told in place.page("/parts/watches")
+    place.roots.with_name("elsewhere").rename(place.roots)
+    (place.roots / "other.png").write_bytes(other.read_bytes())
+    until(lambda: found(place)["images"] == 2)
+    assert found(place)["problem"] is None
+
+
+def test_what_could_not_be_used_before_a_restart_is_said_to_be_named_no_longer(
+    start: Callable[..., Place],
+) -> None:
+    place = start()
+    watch(place)
+    (place.roots / "text.png").write_text("no picture", encoding="utf-8")
+    until(lambda: found(place)["unusable"] != [])
+    told = "Which could not be used was before the server started, and is not kept"
+    assert told not in place.page("/parts/watches")
+    place.service.watcher.unusable.clear()  # as it is once the server has started again
+    assert told in place.page("/parts/watches")
+
+
 def test_a_paused_watch_goes_on_with_what_came_meanwhile(place: Place, images: Path) -> None:
     number = watch(place)["id"]
     paused = place.client.patch(f"/api/v1/watches/{number}", json={"state": "paused"})

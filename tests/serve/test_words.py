@@ -157,7 +157,7 @@ def test_words_on_a_verdict_stay_those_of_its_version(
     place.client.post("/api/v1/models/stripes/take", json={"version": 2})
     assert place.service.versions.named("stripes").card["calibration"]["n_held_out"] == 20
     assert before in place.page("/score")
-    assert "Each version has a rate of its own" in place.page("/monitor")
+    assert "by those that come into use after it" in place.page("/monitor")
 
 
 def test_a_chance_says_what_its_percent_say() -> None:

@@ -105,8 +105,11 @@ def export(file: Path, data: Path) -> int:
     from oneclass.serve.records import export as exports
 
     exports.check_name(file)
-    n = exports.export(open_database(data), file)
+    database, before = open_database(data), file.exists()
+    n = exports.export(database, file)
     say(f"{count(n, 'prediction is', 'predictions are')} in {file}.")
+    if before:
+        say(f"what was in {file} before, a table, was replaced.")
     return 0
 
 

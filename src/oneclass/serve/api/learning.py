@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from oneclass.detector.predictions import digits
+from oneclass.errors import InputError
 from oneclass.serve.api.predictions import PNG, UNCHANGING
 from oneclass.serve.api.schemas import (
     CheckIn,
@@ -19,12 +21,14 @@ from oneclass.serve.api.schemas import (
     JobOut,
     JobsOut,
     ReportIn,
+    SetExpecting,
     SetKept,
     SetOut,
     SetsOut,
     UpdateIn,
     responses,
 )
+from oneclass.serve.records.jobs import DONE, QUEUED, RUNNING
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of, version_of
 from oneclass.serve.web.bodies import RAW, name_of, received
@@ -37,6 +41,8 @@ from oneclass.serve.work.service import Service
 from oneclass.system.names import count, plural
 
 router = APIRouter(tags=["learning"])
+RECENT_JOBS = 1000
+"""Jobs among which the one is looked for that has used a set up."""
 SHOWN = 20
 """Images that an answer names."""
 
@@ -55,12 +61,19 @@ def list_sets(service: TheService, holder: Teacher) -> SetsOut:
 
 
 @router.put("/sets/{key}/expected", responses=responses(507))
-def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetOut:
+def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetExpecting:
     """Say which images are about to be sent into a set, so that whoever goes on with it is told
-    what did not arrive; an empty list, when all were sent.
+    what did not arrive; an empty list, when all were sent. With `bytes` the answer says which are
+    in it already; nothing is noted then if there are any, for they need not be sent.
     """
-    service.sets.expect(key, asked.names)
-    return SetOut(id=key, images=service.sets.count(key))
+    if asked.bytes is not None and len(asked.bytes) != len(asked.names):
+        raise InputError(
+            f"bytes has {len(asked.bytes)} numbers, names {len(asked.names)}: give one for each."
+        )
+    files = list(zip(asked.names, asked.bytes or (), strict=False))
+    if not (known := service.sets.known(key, files)):
+        service.sets.expect(key, asked.names)
+    return SetExpecting(id=key, images=service.sets.count(key), known=known)
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
@@ -93,21 +106,22 @@ def remove_set(key: str, service: TheService, holder: Teacher) -> Done:
     return Done()
 
 
-@router.post("/jobs/check", responses=responses())
+@router.post("/jobs/check", responses=responses(409))
 def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
     """Look at a set, as `oneclass check` does: sizes, kinds, copies, what to mend."""
-    folder = service.sets.folder(asked.set)
+    folder = _folder_of(service, asked.set)
     return _queued(service, "check", "", {"folder": str(folder)})
 
 
-@router.post("/jobs/fit", responses=responses())
+@router.post("/jobs/fit", responses=responses(409))
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn a model, or a new version of one, from a set; the set is used up."""
-    check_name(asked.name, service.names())
-    folder = service.sets.folder(asked.set)
-    service.sets.check_some(asked.set)
-    settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
-    return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
+    with service.updating:
+        folder = _folder_of(service, asked.set)
+        check_name(asked.name, service.names())
+        service.sets.check_some(asked.set)
+        settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
+        return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
 
 
 @router.post("/models/{name}/update", responses=responses(404, 409))
@@ -245,6 +259,32 @@ def waiting_sets(service: Service) -> list[SetKept]:
         SetKept(**vars(one), **vars(service.sets.arrivals(one.id)))
         for one in service.waiting_sets()
     ]
+
+
+def _folder_of(service: Service, key: str) -> Path:
+    """Where a set lies that is still to be learnt from.
+
+    Raises:
+        ProblemError: a job learns from it, or has: whoever has it on another page asks where it is.
+        InputError: there is none of this id.
+    """
+    fits = [row for row in service.jobs.listed(RECENT_JOBS) if row["kind"] == "fit"]
+    for job in (row for row in fits if Path(row["request"].get("folder", "")).name == key):
+        if job["state"] in (QUEUED, RUNNING):
+            told, where = "are being learnt already", "the page Learn shows how far that is"
+        elif job["state"] == DONE:
+            told, where = (
+                "have been learnt already",
+                f"they are in /models/{quote(job['name'])}",
+            )
+        else:
+            continue
+        raise ProblemError(
+            409,
+            "learnt_from",
+            f"these images {told}, as {job['name']}: {where}. Nothing was begun.",
+        )
+    return service.sets.folder(key)
 
 
 def _queued(service: Service, kind: str, name: str, request: dict[str, Any]) -> JobOut:

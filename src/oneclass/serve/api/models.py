@@ -15,6 +15,7 @@ from oneclass.serve.api.schemas import (
     ModelsOut,
     RateIn,
     TakeIn,
+    TakenOut,
     VersionOut,
     responses,
 )
@@ -84,13 +85,17 @@ async def upload_model(
 
 
 @router.post("/models/{name}/take", responses=responses(404))
-def take_version(name: str, which: TakeIn, service: TheService, holder: Teacher) -> VersionOut:
-    """Let a version serve from now on: a newer one, or an older one again."""
+def take_version(name: str, which: TakeIn, service: TheService, holder: Teacher) -> TakenOut:
+    """Let a version serve from now on: a newer one, or an older one again. A rate of false alarms
+    that was set is the model's, and holds on, as near as the version supports it.
+    """
     version = version_of(service, name, which.version)
     service.library.detector(version)  # refuses a damaged file before it serves
-    service.versions.take(version, who=holder.name)
+    rate, rate_from = service.versions.rate_for(version)
+    service.versions.take(version, who=holder.name, rate=rate)
     service.events.tell("model", name=name)
-    return version_out(service, version_of(service, name))
+    taken = version_out(service, version_of(service, name))
+    return TakenOut(**taken.model_dump(), rate_from=rate_from)
 
 
 @router.put("/models/{name}/rate", responses=responses(404))

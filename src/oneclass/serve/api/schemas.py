@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from oneclass.serve.records.versions import RateFrom
 from oneclass.serve.web.asking import LARGEST_ID
 from oneclass.serve.web.problems import WORDS
 
@@ -111,6 +112,15 @@ class VersionOut(BaseModel):
     card: dict[str, Any]
 
 
+class TakenOut(VersionOut):
+    """The version that serves from now on."""
+
+    rate_from: RateFrom = Field(
+        description="Whether it was learnt for its rate of false alarms, somebody set that for the "
+        "model, or it is the nearest to that which the version supports."
+    )
+
+
 class ModelOut(BaseModel):
     """A model and its versions, the newest first."""
 
@@ -166,6 +176,17 @@ class ExpectedIn(Strict):
 
     names: list[Annotated[str, Field(max_length=500)]] = Field(
         max_length=100_000, description="Of images, as in X-File-Name; [] where all were sent."
+    )
+    bytes: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, max_length=100_000, description="The size of each, to learn which are there already."
+    )
+
+
+class SetExpecting(SetOut):
+    """A set into which images are about to be sent."""
+
+    known: list[int] = Field(
+        description="The places, from 0, of those names that are in it already with as many bytes."
     )
 
 

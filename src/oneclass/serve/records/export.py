@@ -13,7 +13,7 @@ from oneclass.errors import InputError, MissingDependencyError
 from oneclass.results.runs import csv_line, csv_text, header
 from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import verdict
-from oneclass.system.files import whole_file
+from oneclass.system.files import check_replaces, whole_file
 from oneclass.system.host.machine import pip_install
 
 COLUMNS = (
@@ -46,10 +46,13 @@ def check_name(file: Path) -> None:
     """See that the name says what is to be written.
 
     Raises:
-        InputError: it ends in neither .csv nor .parquet.
+        InputError: it ends in neither .csv nor .parquet, or something that no export wrote is
+            there, such as somebody's own table.
     """
     if file.suffix.lower() not in (".csv", PARQUET):
         raise InputError(f"{file}: expected a name that ends in .csv or {PARQUET}.")
+    csv = ",".join(COLUMNS[:5]).encode()
+    check_replaces(file, "exported table", b"PAR1" if file.suffix.lower() == PARQUET else csv)
 
 
 def export(database: Database, file: Path) -> int:

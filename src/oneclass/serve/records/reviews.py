@@ -153,25 +153,24 @@ class Reviews:
                 ((version_id, *result) for result in results),
             )
 
-    def compared(self, version_id: int) -> list[Row]:
+    def compared(self, version_id: int, rate: float) -> list[Row]:
         """What a version says of reviewed predictions, and the one that it grew from.
 
-        `odd` and `before_odd` are by the rates of false alarms that the two have now; the latter is
-        None where the other version was not asked. `learnt` by this version, `earlier` by others
-        that it grew from.
+        `odd` and `before_odd` are both by one rate of false alarms; the latter is None where the
+        other version was not asked. `learnt` by this version, `earlier` by others that it grew
+        from.
         """
         return self._database.rows(
             "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
             "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
             "WHERE v.parent_id IS NOT NULL) "
-            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= v.false_alarms AS odd, "
-            "c.before <= w.false_alarms AS before_odd, p.image IN (SELECT l.image FROM compared e "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= :rate AS odd, "
+            "c.before <= :rate AS before_odd, p.image IN (SELECT l.image FROM compared e "
             "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
             "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
             "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
-            "JOIN version v ON v.id = c.version_id LEFT JOIN version w ON w.id = v.parent_id "
             "WHERE c.version_id = :id ORDER BY p.id",
-            {"id": version_id},
+            {"id": version_id, "rate": rate},
         )
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
@@ -60,7 +60,15 @@ class Version:
         rate: float | None = self.card.get("unclear")
         return rate
 
+    @property
+    def lowest_rate(self) -> float:
+        """The lowest rate of false alarms that its held-out images support."""
+        return float(self.card["calibration"]["lowest_false_alarms"])
 
+
+RateFrom = Literal["learnt", "set", "nearest"]
+"""Where a rate of false alarms comes from: the version was learnt for it, somebody set it for the
+model, or it is the nearest to that which the version supports."""
 SELECT = """
 SELECT v.*, v.id IS (
     SELECT k.id FROM taken t JOIN kept_version k ON k.id = t.version_id
@@ -68,6 +76,7 @@ SELECT v.*, v.id IS (
 ) AS serves FROM version v
 """
 KEPT = "deletion_id IS NULL"
+SET_RATE = "UPDATE version SET false_alarms = ? WHERE id = ?"
 TAKE = (
     "INSERT INTO taken (name, version_id, at, who, false_alarms) "
     "SELECT name, id, :at, :who, false_alarms FROM version WHERE id = :id"
@@ -192,9 +201,50 @@ class Versions:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def take(self, version: Version, *, who: str) -> None:
-        """From now on this version scores."""
+    def rate_for(self, version: Version) -> tuple[float, RateFrom]:
+        """The rate that a version goes by once it comes into use, and where that comes from.
+
+        A rate that somebody set is the model's and stays in force, as near as the version's
+        calibration supports it; else each version goes by the one that it was learnt for.
+        """
+        serving, wanted = self.named(version.name), self._last_set(version.name)
+        if serving and wanted and _nearest(serving, wanted) == serving.false_alarms:
+            rate = _nearest(version, wanted)
+            return rate, "set" if rate == wanted else "nearest"
+        learnt_for = float(version.card["false_alarms"])
+        goes_on = serving is None or serving.id == version.id
+        rate = version.false_alarms if goes_on else learnt_for
+        return rate, "learnt" if rate == learnt_for else "set"
+
+    def _last_set(self, name: str) -> float | None:
+        """The rate that somebody set last; None where none was since a version was learnt anew,
+        which is asked for a rate of its own.
+        """
+        row = self._database.row(
+            "WITH history AS (SELECT id, who, version_id, false_alarms, "
+            "lag(version_id) OVER earlier AS version_before, "
+            "lag(false_alarms) OVER earlier AS rate_before "
+            "FROM taken WHERE name = ? WINDOW earlier AS (ORDER BY id)) "
+            "SELECT false_alarms FROM history "
+            "WHERE version_id = version_before AND false_alarms != rate_before "
+            "AND id > (SELECT coalesce(max(id), 0) FROM history "
+            "WHERE who = 'learning' AND version_id IS NOT version_before) "
+            "ORDER BY id DESC LIMIT 1",
+            (name,),
+        )
+        return None if row is None else float(row["false_alarms"])
+
+    def take(self, version: Version, *, who: str, rate: float | None = None) -> None:
+        """From now on this version scores.
+
+        Args:
+            version: to take.
+            who: says so.
+            rate: of false alarms that it goes by from now on; None for the one that it has.
+        """
         with self._database.write() as connection:
+            if rate is not None:
+                connection.execute(SET_RATE, (rate, version.id))
             connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
         self._known.clear()
 
@@ -227,19 +277,24 @@ class Versions:
                 "unclear by this model: expected a lower one. Give a lower rate, or upload the "
                 "model with another rate of unclear ones."
             )
-        lowest = float(version.card["calibration"]["lowest_false_alarms"])
+        lowest = version.lowest_rate
         if not lowest <= rate < 1:
             raise InputError(
                 f"the rate of false alarms is {rate:g}: this model's held-out images support "
                 f"{lowest:.3g} to below 1. Give such a rate, or learn from more images."
             )
         with self._database.write() as connection:
-            connection.execute(
-                "UPDATE version SET false_alarms = ? WHERE id = ?", (rate, version.id)
-            )
+            connection.execute(SET_RATE, (rate, version.id))
             if version.serves and rate != version.false_alarms:
                 connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
         self._known.clear()
+
+
+def _nearest(version: Version, rate: float) -> float:
+    """The rate of false alarms nearest to one that was set that a version supports."""
+    if version.unclear is not None and rate >= version.unclear:
+        return float(version.card["false_alarms"])
+    return max(rate, version.lowest_rate)
 
 
 def _version(row: Row) -> Version:

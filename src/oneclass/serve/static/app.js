@@ -29,7 +29,7 @@ const page = {
     const said = await answer.json().catch(() => ({}));
     if (answer.ok) return said;
     const problem = new Error(said.message || `The server answered ${answer.status}.`);
-    problem.status = answer.status;
+    [problem.status, problem.error] = [answer.status, said.error];
     problem.retry = Number(answer.headers.get("Retry-After")) || 0;
     throw problem;
   },
@@ -64,6 +64,10 @@ const page = {
     clearTimeout(page.saying);
     if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
+
+  /* As RATES_FROM in words.py. */
+  RATES_FROM: { learnt: "the rate that it was learnt for", set: "the rate that was set", nearest: "the nearest that it supports to the rate that was set" },
+  percent: (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`,
 
   SILENT: "The server does not answer. Is it still running?",
   WAITS: "The server does not answer. Is it still running? This page goes on by itself once it does.",
@@ -281,8 +285,8 @@ document.addEventListener("click", async (event) => {
     page.say("It ends as soon as it can.");
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
-    await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
-    page.sayNext(`Version ${take.dataset.take} is in use now.`);
+    const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+    page.sayNext(`Version ${taken.version} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
     location.reload();
     return true;
   });

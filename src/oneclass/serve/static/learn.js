@@ -22,16 +22,28 @@ const onlyGood = (files) => {
   return !odd.length || alsoOdd(odd.length, [...new Set(odd.map(sounding))]) ? files : files.filter((file) => !odd.includes(file));
 };
 
+/* Those that the set does not have. That is by folder, name and size, which raw pictures may share: a person says so. */
+const unknown = async (files) => {
+  const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named), bytes: files.map((file) => file.size) });
+  if (!known.length || !confirm(`${known.length === files.length ? "All" : known.length.toLocaleString("en")} of these ${page.count(files.length, "image")} are here already, by folder, name and size. OK sends only the others; Cancel sends all.`)) return files;
+  const places = new Set(known);
+  return files.filter((_, i) => !places.has(i));
+};
+
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
   const rest = chosen.filter((file) => missing.has(named(file)));
   missing = new Set();
-  const files = onlyGood(rest.length ? rest : chosen);
+  const asked = rest.length ? rest : chosen;
+  let files = onlyGood(asked);
+  const out = asked.length - files.length;
+  if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
   if (!files.length) return;
   try {
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
-    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
-    const whole = await page.sendAll(files, "sent", (file) =>
+    files = await unknown(files);
+    if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
+    const whole = !files.length || await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
     await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
@@ -49,9 +61,23 @@ const ready = async () => {
   for (const file of odd) await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
 };
 
+/* Somebody has learnt, or learns, from the same set on another page: nothing is left to begin here. */
+const gone = (problem) => {
+  set = null;
+  const line = document.createElement("p");
+  line.className = "banner";
+  line.setAttribute("role", "alert");
+  const link = document.createElement("a");
+  [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
+  line.append(`${page.sentence(problem.message)} `, link, ".");
+  page.byId("checked").replaceChildren(line);
+};
+
 /* See what is in the set, and offer to learn from it. */
 const look = async () => {
-  const job = await page.ask("POST", "/api/v1/jobs/check", { set });
+  const job = await page.ask("POST", "/api/v1/jobs/check", { set })
+    .catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+  if (!job) return;
   page.byId("waiting")?.remove();
   await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
 };
@@ -136,7 +162,8 @@ document.addEventListener("submit", async (event) => {
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
-    });
+    }).catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+    if (!job) return;
     set = null;
     page.byId("checked").replaceChildren();
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#learning", swap: "innerHTML" });

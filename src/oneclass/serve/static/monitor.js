@@ -5,7 +5,7 @@ const monitor = page.byId("monitor");
 if (monitor) {
   const name = encodeURIComponent(monitor.dataset.model);
   const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
-  const percent = (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`;
+  const percent = page.percent;
   /* As chance in words.py: 1 in 20, 3 in 20, about 1 in 7. */
   const chance = (share) => {
     const near = (wrong) => [1, 2, 3].find((some) => Math.abs(Math.round(some / share) * share / some - 1) < wrong);
@@ -165,6 +165,6 @@ if (monitor) {
   const redraw = page.calmly(200, () => { if (facts) { drawTime(); drawScores(); } });
   window.addEventListener("resize", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load) }, load);
+  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load), model: page.calmly(300, load) }, load);
   load();
 }

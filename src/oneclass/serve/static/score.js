@@ -33,7 +33,25 @@ if (tiles) {
     for (const old of [...tiles.querySelectorAll("[data-id]")].slice(240)) old.remove();
     busy = false;
   });
-  page.on({ prediction: (event) => { if (event.model === model) refresh(); } }, refresh);
+
+  /* The rate, or the version in use, may be changed elsewhere: this page must not go on promising what was. */
+  const promise = page.calmly(300, async () => {
+    const holder = document.createElement("div");
+    try {
+      const answer = await fetch(`${page.prefix}/parts/promise?model=${encodeURIComponent(model)}`);
+      holder.innerHTML = answer.ok ? await answer.text() : "";
+    } catch { return; }  /* the server is gone; the page asks anew when it is seen again */
+    const [old, now] = [page.byId("promise"), holder.querySelector("#promise")];
+    if (!now || now.dataset.model !== model || old.isEqualNode(now)) return;
+    const other = now.dataset.version !== old.dataset.version;
+    old.replaceWith(now);
+    for (const button of document.querySelectorAll("[data-report]")) button.dataset.report = now.dataset.version;
+    page.say(other ? `Version ${now.dataset.version} is in use now.` : "The rate of false alarms was changed: see above.");
+  });
+  page.on({
+    prediction: (event) => { if (event.model === model) refresh(); },
+    model: (event) => { if (event.name === model) promise(); },
+  }, () => { refresh(); promise(); });
 
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     """The images that a job was to learn from, where they are still to be learnt from."""
     key = Path(job["request"].get("folder", "")).name
     return next((one for one in service.waiting_sets() if one.id == key), None)
+
+
+def sounding_bad(service: Service, check: dict[str, Any]) -> dict[str, list[str]]:
+    """By the names of folders that speak of defects, the images from them that a set still has."""
+    with suppress(InputError):  # the set was used up, or removed
+        return service.sets.arrivals(Path(check["request"]["folder"]).name).folders
+    return {}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
@@ -249,8 +257,11 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
 
 
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:
-    """An update beside the version that it grew from, on all that was reviewed before."""
-    rows = service.reviews.compared(version.id)
+    """An update beside the version that it grew from, on all that was reviewed before, both at the
+    rate of false alarms that the update goes by once it is in use.
+    """
+    rate, rate_from = service.versions.rate_for(version)
+    rows = service.reviews.compared(version.id, rate)
     parent = service.versions.by_id(version.parent_id) if version.parent_id else None
     if not rows or parent is None:
         return None
@@ -263,6 +274,8 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     return {
         "before": parent.number,
         "after": version.number,
+        "rate": rate,
+        "rate_from": rate_from,
         "real": _beside(real),
         "learnt": _beside(learnt),
         "earlier": _beside(earlier),

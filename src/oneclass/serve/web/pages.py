@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -83,6 +84,7 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         name=before["name"] if before else facts.free_name(names),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
+        folders=facts.sounding_bad(service, job),
         large=LARGE,
     )
 
@@ -102,6 +104,12 @@ def score(request: Request, service: TheService, about: Chosen, shown: List) -> 
     """Images in, verdicts out; or only some verdicts, such as those of a watched folder."""
     tiles = facts.tiles(service, about.chosen, shown)
     return page(request, "score.html", about, reports=facts.can_report(), **tiles)
+
+
+@router.get("/parts/promise")
+def promise_part(request: Request, about: Chosen) -> Response:
+    """What a model promises by now: its rate, or the version in use, may have changed."""
+    return page(request, "part_promise.html", about)
 
 
 @router.get("/parts/tiles")
@@ -190,7 +198,10 @@ def models(request: Request, service: TheService, about: Chosen) -> Response:
 @router.get("/models/{name}")
 def model(name: str, request: Request, service: TheService) -> Response:
     """One model with its versions."""
-    versions = versions_of(service, name)
+    versions = [
+        replace(version, false_alarms=service.versions.rate_for(version)[0])
+        for version in versions_of(service, name)
+    ]
     taken = service.versions.taken(name)
     return page(
         request,

@@ -75,6 +75,7 @@ def environment() -> Environment:
         "lacks": words.lacks,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,
+        "rates_from": words.RATES_FROM,
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.filters["whom"] = words.whom

@@ -30,6 +30,12 @@ ORIGINS = {
     "update": "has learnt false alarms in addition",
     "upload": "taken in as a file",
 }
+RATES_FROM = {
+    "learnt": "the rate that it was learnt for",
+    "set": "the rate that was set",
+    "nearest": "the nearest that it supports to the rate that was set",
+}
+"""Where the rate of false alarms of a version comes from; app.js says the same."""
 WHO = {"this machine": "somebody at this computer", "learning": "itself, once it had learnt"}
 STAGES = {
     "learning from patches": "learning how small spots look",

@@ -69,7 +69,7 @@ def learnt_by(reviews: Reviews, version: Version, images: set[str], *, alone: bo
         images: their digests.
         alone: whether it must have learnt no others.
     """
-    learnt = [row for row in reviews.compared(version.id) if row["learnt"]]
+    learnt = [row for row in reviews.compared(version.id, version.false_alarms) if row["learnt"]]
     there = {row["image"] for row in learnt}
     has = images == there if alone else images <= there
     return has and all(row["review"] == "false_alarm" for row in learnt)

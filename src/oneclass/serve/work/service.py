@@ -11,7 +11,7 @@ from oneclass.errors import ImageError, OneclassError
 from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.deletions import Deletions
-from oneclass.serve.records.jobs import Jobs
+from oneclass.serve.records.jobs import DONE, Jobs
 from oneclass.serve.records.predictions import Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.tokens import Tokens, no_token
@@ -55,7 +55,7 @@ class Service:
         self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)
         self.tokens, self.watches = Tokens(self.database), Watches(self.database)
         self.updating = threading.Lock()
-        """Held from the look for an update that waits until another one is queued."""
+        """Held from the look for a job that learns the same until another one is queued."""
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
@@ -192,5 +192,11 @@ class Service:
             data / "models",
             self.settings.threads,
             self.limits.jobs,
-            lambda number: self.events.tell("job", id=number),
+            self._moved_on,
         )
+
+    def _moved_on(self, number: int) -> None:
+        self.events.tell("job", id=number)
+        job = self.jobs.one(number)
+        if job is not None and (job["kind"], job["state"]) == ("fit", DONE):
+            self.events.tell("model", name=job["name"])  # what was learnt is in use

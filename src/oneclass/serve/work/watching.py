@@ -31,6 +31,7 @@ GROWING = 30.0
 AT_A_TIME = 64
 COUNTED = 10_000
 """Images of a folder that are counted before it is watched: a person need not know more exactly."""
+GONE = "{}: this folder is not there any more. Watching goes on by itself once it is back."
 NAMED = 20
 """The files of a watch that could not be used, the newest of them, are told with the reason."""
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
@@ -106,7 +107,8 @@ class Watcher:
                 self._look(watch)
                 self.problems.pop(watch["id"], None)
             except (OneclassError, OSError) as error:
-                self.problems[watch["id"]] = str(error)
+                gone = isinstance(error, FileNotFoundError) and not Path(watch["folder"]).is_dir()
+                self.problems[watch["id"]] = GONE.format(watch["folder"]) if gone else str(error)
 
     def _look(self, watch: Row) -> None:
         number = watch["id"]

@@ -55,6 +55,11 @@ def arrived(file: Path, stored: str, name: str) -> None:
     _append(file, {"file": stored, "name": name})
 
 
+def names(file: Path) -> dict[str, str]:
+    """By what their files are called here, the names that images were sent under."""
+    return {line["file"]: line["name"] for line in _lines(file) if line.get("file")}
+
+
 def noted(file: Path) -> Arrivals:
     """What is known of a set; nothing of one that came before this was noted."""
     expected, missing = list[str](), Counter[str]()

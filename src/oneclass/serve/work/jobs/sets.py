@@ -113,6 +113,18 @@ class Sets:
         """
         arrivals.expect(_notes(self.folder(number)), names)
 
+    def known(self, number: str, files: list[tuple[str, int]]) -> list[int]:
+        """Which of some files, (name, bytes), a set has already, by their places in the list.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        folder = self.folder(number)
+        there = {file.name: file.stat().st_size for file in folder.iterdir()}
+        sent = arrivals.names(_notes(folder)).items()
+        has = {(name, there[stored]) for stored, name in sent if stored in there}
+        return [i for i, one in enumerate(files) if one in has]
+
     def arrivals(self, number: str) -> arrivals.Arrivals:
         """What of a set did not arrive, and what came from folders that speak of defects.
 

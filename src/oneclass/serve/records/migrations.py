@@ -255,4 +255,11 @@ ALTER TABLE hour ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX prediction_same ON prediction (substr(image, 1, 8), version_id)
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)
+# Of a picture that the model learnt from, its verdict proves nothing; NULL where nobody knows.
+TENTH = """
+ALTER TABLE prediction ADD COLUMN learnt INTEGER;
+ALTER TABLE hour ADD COLUMN learnt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE compared ADD COLUMN taught INTEGER
+"""
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH)

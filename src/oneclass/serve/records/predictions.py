@@ -24,6 +24,8 @@ FIRST_OF = (
 
 The + keeps SQLite from putting the value into substr, which is no expression of the index then.
 """
+COUNTED = "again = 0 AND learnt IS NOT 1"
+"""What the numbers on a version are of: a picture when it came first, and none that it learnt."""
 NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
 
@@ -41,6 +43,7 @@ class Made:
         p_value: in (0, 1].
         is_anomaly: whether the p-value is at most `false_alarms`.
         is_unclear: whether it lies above that, but not above the model's second rate.
+        learnt: whether the version learnt from this very picture; None where its file cannot say.
         false_alarms: the rate in force.
         at: when, in seconds since 1970.
         seconds: from its arrival to its answer.
@@ -57,6 +60,7 @@ class Made:
     at: float
     seconds: float
     is_unclear: bool = False
+    learnt: bool | None = None
 
     @property
     def verdict(self) -> str:
@@ -78,7 +82,7 @@ class Filter:
         after: only those with a higher one.
         limit: how many at most.
         at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
-            each counted once, that rate calls anomalies.
+            each counted once and none that it learnt from, that rate calls anomalies.
     """
 
     name: str | None = None
@@ -116,14 +120,14 @@ class Predictions:
         """Add one inside a transaction; its id.
 
         Where the same version has scored the same bytes before, the hour counts it as one that came
-        again, and in no other way.
+        again, and in no other way; where the version learnt from it, as such a one alone.
         """
         first = connection.execute(FIRST_OF, (made.version_id, made.image, made.image)).fetchone()
         again = first is not None
         cursor = connection.execute(
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
-            "is_anomaly, is_unclear, false_alarms, seconds, again) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "is_anomaly, is_unclear, false_alarms, seconds, again, learnt) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 made.at,
                 made.version_id,
@@ -137,13 +141,15 @@ class Predictions:
                 made.false_alarms,
                 made.seconds,
                 again,
+                made.learnt,
             ),
         )
-        counted = int(not again)
+        counted = int(not again and not made.learnt)
         connection.execute(
             "INSERT INTO hour (version_id, hour, images, anomalies, unclear, promised, seconds, "
-            "slowest, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "images = images + excluded.images, again = again + excluded.again, "
+            "slowest, again, learnt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET images = images + excluded.images, "
+            "again = again + excluded.again, learnt = learnt + excluded.learnt, "
             "anomalies = anomalies + excluded.anomalies, "
             "unclear = unclear + excluded.unclear, promised = promised + excluded.promised, "
             "seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
@@ -157,6 +163,7 @@ class Predictions:
                 counted * made.seconds,
                 counted * made.seconds,
                 again,
+                bool(made.learnt and not again),
             ),
         )
         if made.verdict != FINE:
@@ -232,8 +239,8 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         version_id, rate = chosen.at_rate
         first = (
             "p.id >= (SELECT min(id) FROM (SELECT id FROM prediction WHERE version_id = ? "
-            f"AND again = 0 ORDER BY id DESC LIMIT {RECENT}))"
+            f"AND {COUNTED} ORDER BY id DESC LIMIT {RECENT}))"
         )
-        found.append((f"p.version_id = ? AND p.again = 0 AND {first}", (version_id, version_id)))
+        found.append((f"p.version_id = ? AND {COUNTED} AND {first}", (version_id, version_id)))
         found.append(("p.p_value <= ?", (rate,)))
     return " AND ".join(text for text, _ in found), [v for _, values in found for v in values]

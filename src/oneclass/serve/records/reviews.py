@@ -16,7 +16,7 @@ ANYTHING = "anything"
 """What a person saw, where it is not known."""
 
 SAME = (
-    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly, p.again FROM prediction q "
+    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly, p.again, p.learnt FROM prediction q "
     "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
     "JOIN version v ON v.id = p.version_id AND v.name = w.name "
     "WHERE q.id = :id AND p.id != q.id AND p.review IS NOT NULL"
@@ -59,8 +59,8 @@ class Reviews:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
             row = connection.execute(
-                "SELECT id, version_id, at, image, review, is_anomaly, again FROM prediction "
-                "WHERE id = ?",
+                "SELECT id, version_id, at, image, review, is_anomaly, again, learnt "
+                "FROM prediction WHERE id = ?",
                 (prediction_id,),
             ).fetchone()
             if seen != ANYTHING and row["review"] not in (seen, verdict):
@@ -137,19 +137,21 @@ class Reviews:
     def compare(
         self,
         version_id: int,
-        results: Iterable[tuple[int, float, float, bool, float | None]],
+        results: Iterable[tuple[int, float, float, bool, float | None, bool | None]],
     ) -> None:
         """Record what a version says of reviewed predictions.
 
         Args:
             version_id: of the version.
-            results: (id, score, p-value, learnt, p-value by the version that it grew from).
+            results: (id, score, p-value, learnt, p-value by the version that it grew from, taught),
+                where `learnt` is whether this update added it, and `taught` whether the version
+                has learnt it at any time; None where its file cannot say.
         """
         with self._database.write() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO compared "
-                "(version_id, prediction_id, score, p_value, learnt, before) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "(version_id, prediction_id, score, p_value, learnt, before, taught) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((version_id, *result) for result in results),
             )
 
@@ -158,13 +160,14 @@ class Reviews:
 
         `odd` and `before_odd` are by the rates of false alarms that the two have now; the latter is
         None where the other version was not asked. `learnt` by this version, `earlier` by others
-        that it grew from.
+        that it grew from; `taught` is whether it has learnt it at any time, None if unknown.
         """
         return self._database.rows(
             "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
             "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
             "WHERE v.parent_id IS NOT NULL) "
-            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= v.false_alarms AS odd, "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.taught, "
+            "c.p_value <= v.false_alarms AS odd, "
             "c.before <= w.false_alarms AS before_odd, p.image IN (SELECT l.image FROM compared e "
             "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
             "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
@@ -182,11 +185,11 @@ def _note(
     who: str,
     said_of: int | None = None,
 ) -> None:
-    """Record a verdict on a prediction, a row of id, version_id, at, review, is_anomaly and again.
+    """Record a verdict on a prediction, and count it in its hour if the hour counts its picture.
 
     Args:
         connection: of a transaction.
-        row: the prediction as it is.
+        row: the prediction: id, version_id, at, review, is_anomaly, again and learnt as they are.
         verdict: that goes for it from now on.
         who: said so.
         said_of: the prediction of the same picture that it was said of; None for this one.
@@ -197,7 +200,7 @@ def _note(
     )
     connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
     for said, change in ((row["review"], -1), (verdict, 1)):
-        if said in COUNTED and row["is_anomaly"] and not row["again"]:
+        if said in COUNTED and row["is_anomaly"] and not (row["again"] or row["learnt"]):
             column = COUNTED[said]
             connection.execute(
                 f"UPDATE hour SET {column} = {column} + ? WHERE version_id = ? AND hour = ?",

@@ -255,8 +255,17 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     if not rows or parent is None:
         return None
     known = [row for row in rows if row["before_odd"] is not None]
-    real = [row for row in known if row["review"] == "real"]
-    false = [row for row in known if row["review"] == "false_alarm"]
+    # Of what both versions have learnt, neither one's verdict proves anything.
+    taught = [
+        row
+        for row in known
+        if row["taught"]
+        and not row["learnt"]
+        and not (row["earlier"] and row["review"] == "false_alarm")
+    ]
+    left_out = {row["id"] for row in taught}
+    real = [row for row in known if row["review"] == "real" and row["id"] not in left_out]
+    false = [row for row in known if row["review"] == "false_alarm" and row["id"] not in left_out]
     learnt = [row for row in false if row["learnt"]]
     earlier = [row for row in false if row["earlier"] and not row["learnt"]]
     new = [row for row in false if not row["earlier"] and not row["learnt"]]
@@ -269,7 +278,10 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "new": _beside(new),
         "learnt_pictures": version.n_learnt,
         "unknown": len(rows) - len(known),
-        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
+        "taught": len(taught),
+        "lost": [
+            row for row in known if row["review"] == "real" and row["before_odd"] and not row["odd"]
+        ],
     }
 
 

@@ -18,6 +18,7 @@ VERDICTS = {
     "unsure": "unsure",
 }
 MISSED = "bad, and missed"
+LEARNT = "The model learnt from this picture as good, so its verdict proves nothing"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""

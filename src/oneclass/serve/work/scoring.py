@@ -198,6 +198,7 @@ class Scorer:
             asked.arrived,
             0.0,
             result.is_unclear,
+            None if detector.model.learnt is None else result.learnt,
         )
 
     def _record_all(self) -> None:

@@ -103,6 +103,7 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
                 row["p_value"],
                 bool(row["is_anomaly"]),
                 bool(row["is_unclear"]),
+                bool(row["learnt"]),
             )
             for name, row in zip(names, rows, strict=True)
         ]

@@ -249,12 +249,19 @@ class JobRunner:
         reviewed = self._reviews.reviewed(job["name"])
         images = {row["id"]: row["image"] for row in reviewed}
         said = _said_by(parent, reviewed)
-        again = {i: p for i, _, p in result.pop("before")}
+        again = dict(result.pop("before"))
         self._reviews.compare(
             version.id,
             [
-                (i, score, p, images.get(i) in learnt, again.get(i, said.get(images.get(i, ""))))
-                for i, score, p in result.pop("compared")
+                (
+                    i,
+                    score,
+                    p,
+                    images.get(i) in learnt,
+                    again.get(i, said.get(images.get(i, ""))),
+                    taught,
+                )
+                for i, score, p, taught in result.pop("compared")
             ],
         )
         return version

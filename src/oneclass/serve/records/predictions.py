@@ -30,6 +30,26 @@ NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
 
 
+WAITING_COPIES = (
+    "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_copies "
+    "JOIN kept_version v ON v.id = p.version_id "
+    f"WHERE {NOTICED} AND p.review IS NULL AND p.again = 1 AND EXISTS ("
+    "SELECT 1 FROM prediction o INDEXED BY prediction_same "
+    "WHERE substr(o.image, 1, 8) = substr(p.image, 1, 8) AND +o.image = p.image "
+    "AND o.version_id = p.version_id AND o.id < p.id "
+    "AND (o.is_anomaly = 1 OR o.is_unclear = 1) AND o.review IS NULL) GROUP BY v.name"
+)
+"""How many that wait are the same picture as an earlier one that waits: those that came again are
+few, while an index that tells all pictures apart would be as large as the rest."""
+NEWER = (
+    "SELECT 1 FROM prediction n INDEXED BY prediction_said WHERE n.image = p.image "
+    "AND n.review IS NOT NULL AND n.review = p.review AND n.id > p.id "
+    "AND n.version_id IN (SELECT id FROM kept_version WHERE name = ?) "
+    "AND (? IS NULL OR n.source = ?)"
+)
+"""A newer prediction of a model on the same picture, of which a person said the same."""
+
+
 @dataclass(frozen=True)
 class Made:
     """One prediction on its way into the database; `Detector.score` gave the numbers.
@@ -83,6 +103,7 @@ class Filter:
         limit: how many at most.
         at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
             each counted once and none that it learnt from, that rate calls anomalies.
+        pictures: with a name and a verdict of a person, the newest alone of those on one picture.
     """
 
     name: str | None = None
@@ -94,6 +115,7 @@ class Filter:
     limit: int = 60
     after: int | None = None
     at_rate: tuple[int, float] | None = None
+    pictures: bool = False
 
 
 def verdict(is_anomaly: bool, is_unclear: bool) -> str:
@@ -206,13 +228,17 @@ class Predictions:
         return newer, older
 
     def waiting(self) -> dict[str, int]:
-        """How many that were called anomalies or unclear nobody has looked at, by their model."""
+        """How many pictures called anomalies or unclear nobody has looked at, by their model.
+
+        Each counts once for each version that called it so.
+        """
         rows = self._database.rows(
             "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
             "JOIN kept_version v ON v.id = p.version_id "
             f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
         )
-        return {row["name"]: row["n"] for row in rows}
+        copies = {row["name"]: row["n"] for row in self._database.rows(WAITING_COPIES)}
+        return {row["name"]: row["n"] - copies.get(row["name"], 0) for row in rows}
 
 
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
@@ -231,6 +257,10 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         found.append(("p.review IS NULL", ()))
     elif chosen.review is not None:
         found.append(("p.review = ?", (chosen.review,)))
+    if chosen.pictures:
+        noticed = " AND (n.is_anomaly = 1 OR n.is_unclear = 1)" if chosen.noticed else ""
+        values = (chosen.name, chosen.source, chosen.source)
+        found.append((f"NOT EXISTS ({NEWER}{noticed})", values))
     if chosen.before is not None:
         found.append(("p.id < ?", (chosen.before,)))
     if chosen.after is not None:

@@ -42,7 +42,7 @@ if (monitor) {
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${facts.version > 1 ? ", a picture once for each version" : ""})${still}` : "of good images were called odd: nothing is reviewed yet"),
       ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );

@@ -173,6 +173,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
             heat = True
         except InputError:  # this model's layers have no map
             pass
+    said = service.reviews.of(number)
+    own = row["review"] and not said[0]["said_of"]
     return {
         "one": record(row),
         "kept": file.exists() and there,
@@ -180,8 +182,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
         "version": version,
         "boxes": boxes,
         "heat": heat,
-        "said": service.reviews.of(number),
-        "before": None if row["review"] else _said_before(service, number),
+        "said": said,
+        "before": None if own else _said_before(service, number),
         "note": _unlike(service, row),
         "line": _line(service, version, row["false_alarms"]) if there else None,
     }
@@ -237,7 +239,9 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
-        "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
+        "unsure": service.predictions.listed(
+            Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
+        ),
         "able": service.library.can_learn(chosen),
         "newest": newest,
         "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
@@ -250,7 +254,9 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
 
 def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     """An update beside the version that it grew from, on all that was reviewed before."""
-    rows = service.reviews.compared(version.id)
+    # A picture counts once, by what stands of it: before, each prediction on it was compared.
+    each = sorted(service.reviews.compared(version.id), key=lambda row: row["review"] is not None)
+    rows = sorted({row["image"]: row for row in each}.values(), key=lambda row: row["id"])
     parent = service.versions.by_id(version.parent_id) if version.parent_id else None
     if not rows or parent is None:
         return None
@@ -272,6 +278,7 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     return {
         "before": parent.number,
         "after": version.number,
+        "at": version.at,
         "real": _beside(real),
         "learnt": _beside(learnt),
         "earlier": _beside(earlier),
@@ -286,7 +293,7 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
 
 
 def _beside(rows: list[Row]) -> dict[str, int]:
-    """How many of reviewed predictions are called odd, by the version before and by the new one."""
+    """How many of reviewed pictures are called odd, by the version before and by the new one."""
     return {
         "n": len(rows),
         "before": sum(row["before_odd"] for row in rows),

@@ -173,12 +173,11 @@ class JobRunner:
             reviewed = self._reviews.reviewed(job["name"])
             request["learn"] = _still_false(request["learn"], reviewed)
             request["images"] = [str(place(image)) for image in request["learn"]]
-            request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
+            pictures = {row["image"]: row["id"] for row in reviewed}
+            request["reviewed"] = [(i, str(place(image))) for image, i in pictures.items()]
             said = _said_by(parent, reviewed)
             request["before"] = [
-                (row["id"], str(place(row["image"])))
-                for row in reviewed
-                if row["image"] not in said
+                (i, str(place(image))) for image, i in pictures.items() if image not in said
             ]
         return {**request, "out": str(out)}
 

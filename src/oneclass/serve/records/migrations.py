@@ -290,7 +290,9 @@ UPDATE hour SET false_alarms = hour.false_alarms + d.false_alarms, real = hour.r
 DROP TABLE said;
 DROP TABLE carried;
 CREATE INDEX prediction_copies ON prediction (version_id, id)
-WHERE (is_anomaly = 1 OR is_unclear = 1) AND review IS NULL AND again = 1
+WHERE (is_anomaly = 1 OR is_unclear = 1) AND review IS NULL AND again = 1;
+DROP INDEX prediction_counted;
+CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE review IS NOT NULL
 """
 
 MIGRATIONS = (

@@ -201,7 +201,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.keyboard.press("f")
     one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
     assert one.page.locator("#lessons .figures a").all_inner_texts() == [
-        "1\nreally odd",
+        "1\nreally odd, or missed",
         "2\nfalse alarms",
     ]
     one.press("[data-yes], #learn-more")

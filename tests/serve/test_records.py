@@ -292,6 +292,8 @@ def test_five_million_predictions_stay_quick_to_browse(
         assert len(summaries.last(database, 1, 20_000)[0]) == 20_000
     with quick(0.5):
         assert predictions.waiting() == {"parts": n // 20 + n // 40}
+    with quick(0.1):
+        assert predictions.listed(Filter(name="parts", review="real", pictures=True))
     with quick(0.5):
         assert Reviews(database).counts("parts")["real"] == n // 40
     with quick(0.01):

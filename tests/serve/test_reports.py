@@ -125,6 +125,16 @@ def test_what_people_said_stands_beside_the_verdicts(place: Place, images: Path)
     assert "rate of false alarms was" not in text
 
 
+def test_pictures_that_came_again_are_told(place: Place, images: Path) -> None:
+    odd = sorted((images / "odd").iterdir())[:2]
+    for file in odd:
+        place.score(file)
+    assert "sent again" not in page_of(place, written(place)).text
+    place.score(odd[0])
+    text = page_of(place, written(place)).text
+    assert "1 of these 3 images is the same file as another one here, sent again" in text
+
+
 def test_what_cannot_be_reported_says_so(
     start: Callable[..., Place], images: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from oneclass import __version__
-from oneclass.detector.predictions import Prediction
+from oneclass.detector.predictions import Prediction, told_learnt
 from oneclass.errors import ImageError
 from oneclass.results.runs import json_line
 from oneclass.serve.records.versions import Version
@@ -160,7 +160,8 @@ def _copy_of(service: Service, path: str) -> Kept:
 
 def _prediction(scored: Scored) -> Prediction:
     made = scored.made
-    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, made.is_unclear)
+    learnt = bool(made.learnt)
+    return Prediction(made.path, made.score, made.p_value, made.is_anomaly, made.is_unclear, learnt)
 
 
 def _drift(service: Service, version: Version, results: list[Scored | ImageError]) -> str | None:
@@ -172,6 +173,7 @@ def _answer(
     version: Version, results: list[Scored | ImageError], drift: str | None
 ) -> dict[str, Any]:
     """As `ScoredOut` describes it."""
+    scored = [one for one in results if isinstance(one, Scored)]
     return {
         "model": version.name,
         "version": version.number,
@@ -185,9 +187,9 @@ def _answer(
                 "is_anomaly": one.made.is_anomaly,
                 "verdict": one.made.verdict,
                 "id": one.id,
+                "learnt": one.made.learnt,
             }
-            for one in results
-            if isinstance(one, Scored)
+            for one in scored
         ],
         "errors": [
             {"path": str(one.path), "reason": one.reason, "detail": one.detail}
@@ -195,4 +197,5 @@ def _answer(
             if isinstance(one, ImageError)
         ],
         "drift": drift,
+        "learnt": told_learnt(sum(bool(one.made.learnt) for one in scored), len(scored)),
     }

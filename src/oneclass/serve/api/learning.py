@@ -146,7 +146,7 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
     lessons = service.lessons(version.name)
     if asked.predictions is not None:
         chosen = set(asked.predictions)
-        lessons = [lesson for lesson in lessons if lesson.id in chosen]
+        lessons = [lesson for lesson in lessons if lesson.ids & chosen]
     if not lessons:
         raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
     images = {lesson.image for lesson in lessons}

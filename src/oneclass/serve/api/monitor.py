@@ -80,6 +80,10 @@ class MonitorOut(BaseModel):
         description="Images that came again: the same bytes, by the same version. They count once "
         "in all other numbers, when they came first."
     )
+    learnt: int = Field(
+        description="Images that the version which scored them had learnt from: their verdicts "
+        "prove nothing, so they are in no other number."
+    )
     observed: ObservedOut
     drift: str | None
     last: int = Field(description="Images behind the histogram and the rates.")
@@ -96,7 +100,7 @@ def get_monitor(
     """Counts over time, drift, and what each rate of false alarms would have called."""
     version = version_of(service, name)
     detector = service.library.detector(version)
-    step, counts, again = summaries.over_time(service.database, name, days)
+    past = summaries.over_time(service.database, name, days)
     scores, p_values = summaries.last(service.database, version.id, RECENT)
     recent = [
         Prediction("", float(score), float(p), bool(p <= version.false_alarms))
@@ -104,15 +108,16 @@ def get_monitor(
     ]
     normal_scores = detector.normal_scores
     edges, normal, scored = histograms(normal_scores, scores)
-    made = [CountOut(**count) for count in counts]
+    made = [CountOut(**count) for count in past.counts]
     return MonitorOut(
         model=name,
         version=version.number,
         false_alarms=version.false_alarms,
         unclear=version.unclear,
-        step=step,
+        step=past.step,
         counts=made,
-        again=again,
+        again=past.again,
+        learnt=past.learnt,
         observed=observed(made),
         drift=detector.drift(recent),
         last=len(scores),

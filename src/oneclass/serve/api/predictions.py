@@ -161,6 +161,7 @@ def record(row: Row) -> RecordOut:
         false_alarms=row["false_alarms"],
         seconds=row["seconds"],
         review=row["review"],
+        learnt=None if row["learnt"] is None else bool(row["learnt"]),
     )
 
 

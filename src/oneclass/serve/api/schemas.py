@@ -26,6 +26,10 @@ class PredictionOut(BaseModel):
     is_anomaly: bool
     verdict: str = Field(description="anomaly, fine, or, of models that have it, unclear.")
     id: int
+    learnt: bool | None = Field(
+        description="Whether the version learnt from this very image, so that its verdict proves "
+        "nothing; null where its file, or a record of before, cannot say."
+    )
 
 
 class FailureOut(BaseModel):
@@ -46,6 +50,9 @@ class ScoredOut(BaseModel):
     predictions: list[PredictionOut]
     errors: list[FailureOut]
     drift: str | None = Field(description="A warning where the batch looks odd as a whole.")
+    learnt: str | None = Field(
+        description="A warning where some of the images are ones that the version learnt from."
+    )
 
 
 class Paths(Strict):

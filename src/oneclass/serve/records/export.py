@@ -32,10 +32,11 @@ COLUMNS = (
     "seconds",
     "review",
     "verdict",
+    "learnt",
 )
 QUERY = (
     "SELECT p.path, p.score, p.p_value, p.is_anomaly, p.id, p.at, v.name, v.number, v.digest, "
-    "p.image, p.source, p.false_alarms, p.seconds, p.review, p.is_unclear "
+    "p.image, p.source, p.false_alarms, p.seconds, p.review, p.is_unclear, p.learnt "
     "FROM prediction p JOIN version v ON v.id = p.version_id"
 )
 AT_A_TIME = 5000
@@ -123,8 +124,9 @@ def csv_lines(rows: Iterator[Row]) -> Iterator[bytes]:
 
 
 def _cells(row: Row) -> list[str]:
-    path, score, p_value, odd, number, at, *more, unclear = row
-    rest = [*more, verdict(odd, unclear)]
+    path, score, p_value, odd, number, at, *more, unclear, learnt = row
+    known = None if learnt is None else "true" if learnt else "false"
+    rest = [*more, verdict(odd, unclear), known]
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     numbers = [repr(score), repr(p_value), "true" if odd else "false", str(number), when]
     return [path, *numbers, *("" if cell is None else str(cell) for cell in rest)]
@@ -139,6 +141,7 @@ def _parquet(rows: Iterator[Row], file: Path) -> int:
             f"{file}: Parquet needs the package pyarrow. {pip_install('parquet')}; or write a .csv."
         ) from error
     kinds: dict[str, Any] = {"at": pyarrow.timestamp("us", "UTC"), "is_anomaly": pyarrow.bool_()}
+    kinds["learnt"] = pyarrow.bool_()
     kinds |= dict.fromkeys(("score", "p_value", "false_alarms", "seconds"), pyarrow.float64())
     kinds |= dict.fromkeys(("id", "version"), pyarrow.int64())
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
@@ -148,6 +151,7 @@ def _parquet(rows: Iterator[Row], file: Path) -> int:
             for values in some:
                 values["verdict"] = verdict(values["is_anomaly"], values["verdict"])
                 values["is_anomaly"] = bool(values["is_anomaly"])
+                values["learnt"] = None if values["learnt"] is None else bool(values["learnt"])
                 values["at"] = datetime.fromtimestamp(values["at"], UTC)
             writer.write_table(pyarrow.Table.from_pylist(some, schema))
             n += len(some)

@@ -255,4 +255,47 @@ ALTER TABLE hour ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX prediction_same ON prediction (substr(image, 1, 8), version_id)
 """
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH)
+# Of a picture that the model learnt from, its verdict proves nothing; NULL where nobody knows.
+TENTH = """
+ALTER TABLE prediction ADD COLUMN learnt INTEGER;
+ALTER TABLE hour ADD COLUMN learnt INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE compared ADD COLUMN taught INTEGER
+"""
+
+# What was said of a picture goes for all predictions of its model on it, unless it was taken back.
+ELEVENTH = """
+CREATE TEMP TABLE said AS
+SELECT DISTINCT p.image, v.name, 0 AS id FROM prediction p JOIN version v ON v.id = p.version_id
+WHERE p.review IS NOT NULL;
+UPDATE said SET id = (
+    SELECT p.id FROM prediction p JOIN version v ON v.id = p.version_id AND v.name = said.name
+    WHERE p.image = said.image AND p.review IS NOT NULL
+    ORDER BY (SELECT max(r.id) FROM review r WHERE r.prediction_id = p.id) DESC LIMIT 1);
+CREATE TEMP TABLE carried AS
+SELECT q.id, q.version_id, q.at, q.is_anomaly AND q.again = 0 AND q.learnt IS NOT 1 AS counts,
+s.id AS said_of, (SELECT p.review FROM prediction p WHERE p.id = s.id) AS new
+FROM said s CROSS JOIN prediction q INDEXED BY prediction_same
+ON substr(q.image, 1, 8) = substr(s.image, 1, 8) AND +q.image = s.image
+JOIN version w ON w.id = q.version_id AND w.name = s.name
+WHERE q.review IS NULL AND NOT EXISTS (SELECT 1 FROM review r WHERE r.prediction_id = q.id);
+INSERT INTO review (prediction_id, verdict, at, who, said_of)
+SELECT c.id, c.new, r.at, r.who, c.said_of FROM carried c JOIN review r ON r.id = (
+    SELECT max(id) FROM review WHERE prediction_id = c.said_of);
+UPDATE prediction SET review = c.new FROM carried c WHERE c.id = prediction.id;
+UPDATE hour SET false_alarms = hour.false_alarms + d.false_alarms, real = hour.real + d.real FROM (
+    SELECT version_id, CAST(at / 3600 AS INTEGER) AS hour,
+    sum(new = 'false_alarm') AS false_alarms, sum(new = 'real') AS real
+    FROM carried WHERE counts GROUP BY 1, 2
+) AS d WHERE d.version_id = hour.version_id AND d.hour = hour.hour;
+DROP TABLE said;
+DROP TABLE carried;
+CREATE INDEX prediction_copies ON prediction (version_id, id)
+WHERE (is_anomaly = 1 OR is_unclear = 1) AND review IS NULL AND again = 1;
+DROP INDEX prediction_counted;
+CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE review IS NOT NULL
+"""
+
+MIGRATIONS = (
+    *(FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH),
+    ELEVENTH,
+)

@@ -24,8 +24,30 @@ FIRST_OF = (
 
 The + keeps SQLite from putting the value into substr, which is no expression of the index then.
 """
+COUNTED = "again = 0 AND learnt IS NOT 1"
+"""What the numbers on a version are of: a picture when it came first, and none that it learnt."""
 NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
+
+
+WAITING_COPIES = (
+    "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_copies "
+    "JOIN kept_version v ON v.id = p.version_id "
+    f"WHERE {NOTICED} AND p.review IS NULL AND p.again = 1 AND EXISTS ("
+    "SELECT 1 FROM prediction o INDEXED BY prediction_same "
+    "WHERE substr(o.image, 1, 8) = substr(p.image, 1, 8) AND +o.image = p.image "
+    "AND o.version_id = p.version_id AND o.id < p.id "
+    "AND (o.is_anomaly = 1 OR o.is_unclear = 1) AND o.review IS NULL) GROUP BY v.name"
+)
+"""How many that wait are the same picture as an earlier one that waits: those that came again are
+few, while an index that tells all pictures apart would be as large as the rest."""
+NEWER = (
+    "SELECT 1 FROM prediction n INDEXED BY prediction_said WHERE n.image = p.image "
+    "AND n.review IS NOT NULL AND n.review = p.review AND n.id > p.id "
+    "AND n.version_id IN (SELECT id FROM kept_version WHERE name = ?) "
+    "AND (? IS NULL OR n.source = ?)"
+)
+"""A newer prediction of a model on the same picture, of which a person said the same."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +63,7 @@ class Made:
         p_value: in (0, 1].
         is_anomaly: whether the p-value is at most `false_alarms`.
         is_unclear: whether it lies above that, but not above the model's second rate.
+        learnt: whether the version learnt from this very picture; None where its file cannot say.
         false_alarms: the rate in force.
         at: when, in seconds since 1970.
         seconds: from its arrival to its answer.
@@ -57,6 +80,7 @@ class Made:
     at: float
     seconds: float
     is_unclear: bool = False
+    learnt: bool | None = None
 
     @property
     def verdict(self) -> str:
@@ -78,7 +102,8 @@ class Filter:
         after: only those with a higher one.
         limit: how many at most.
         at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
-            each counted once, that rate calls anomalies.
+            each counted once and none that it learnt from, that rate calls anomalies.
+        pictures: with a name and a verdict of a person, the newest alone of those on one picture.
     """
 
     name: str | None = None
@@ -90,6 +115,7 @@ class Filter:
     limit: int = 60
     after: int | None = None
     at_rate: tuple[int, float] | None = None
+    pictures: bool = False
 
 
 def verdict(is_anomaly: bool, is_unclear: bool) -> str:
@@ -116,14 +142,14 @@ class Predictions:
         """Add one inside a transaction; its id.
 
         Where the same version has scored the same bytes before, the hour counts it as one that came
-        again, and in no other way.
+        again, and in no other way; where the version learnt from it, as such a one alone.
         """
         first = connection.execute(FIRST_OF, (made.version_id, made.image, made.image)).fetchone()
         again = first is not None
         cursor = connection.execute(
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
-            "is_anomaly, is_unclear, false_alarms, seconds, again) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "is_anomaly, is_unclear, false_alarms, seconds, again, learnt) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 made.at,
                 made.version_id,
@@ -137,13 +163,15 @@ class Predictions:
                 made.false_alarms,
                 made.seconds,
                 again,
+                made.learnt,
             ),
         )
-        counted = int(not again)
+        counted = int(not again and not made.learnt)
         connection.execute(
             "INSERT INTO hour (version_id, hour, images, anomalies, unclear, promised, seconds, "
-            "slowest, again) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "images = images + excluded.images, again = again + excluded.again, "
+            "slowest, again, learnt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET images = images + excluded.images, "
+            "again = again + excluded.again, learnt = learnt + excluded.learnt, "
             "anomalies = anomalies + excluded.anomalies, "
             "unclear = unclear + excluded.unclear, promised = promised + excluded.promised, "
             "seconds = seconds + excluded.seconds, slowest = max(slowest, excluded.slowest)",
@@ -157,6 +185,7 @@ class Predictions:
                 counted * made.seconds,
                 counted * made.seconds,
                 again,
+                bool(made.learnt and not again),
             ),
         )
         if made.verdict != FINE:
@@ -199,13 +228,17 @@ class Predictions:
         return newer, older
 
     def waiting(self) -> dict[str, int]:
-        """How many that were called anomalies or unclear nobody has looked at, by their model."""
+        """How many pictures called anomalies or unclear nobody has looked at, by their model.
+
+        Each counts once for each version that called it so.
+        """
         rows = self._database.rows(
             "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
             "JOIN kept_version v ON v.id = p.version_id "
             f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
         )
-        return {row["name"]: row["n"] for row in rows}
+        copies = {row["name"]: row["n"] for row in self._database.rows(WAITING_COPIES)}
+        return {row["name"]: row["n"] - copies.get(row["name"], 0) for row in rows}
 
 
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
@@ -224,6 +257,10 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         found.append(("p.review IS NULL", ()))
     elif chosen.review is not None:
         found.append(("p.review = ?", (chosen.review,)))
+    if chosen.pictures:
+        noticed = " AND (n.is_anomaly = 1 OR n.is_unclear = 1)" if chosen.noticed else ""
+        values = (chosen.name, chosen.source, chosen.source)
+        found.append((f"NOT EXISTS ({NEWER}{noticed})", values))
     if chosen.before is not None:
         found.append(("p.id < ?", (chosen.before,)))
     if chosen.after is not None:
@@ -232,8 +269,8 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
         version_id, rate = chosen.at_rate
         first = (
             "p.id >= (SELECT min(id) FROM (SELECT id FROM prediction WHERE version_id = ? "
-            f"AND again = 0 ORDER BY id DESC LIMIT {RECENT}))"
+            f"AND {COUNTED} ORDER BY id DESC LIMIT {RECENT}))"
         )
-        found.append((f"p.version_id = ? AND p.again = 0 AND {first}", (version_id, version_id)))
+        found.append((f"p.version_id = ? AND {COUNTED} AND {first}", (version_id, version_id)))
         found.append(("p.p_value <= ?", (rate,)))
     return " AND ".join(text for text, _ in found), [v for _, values in found for v in values]

@@ -8,20 +8,26 @@ from collections.abc import Iterable
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
-from oneclass.serve.records.predictions import FIRST_OF, VERDICTS
+from oneclass.serve.records.predictions import VERDICTS
 
 COUNTED = {"false_alarm": "false_alarms", "real": "real"}
 """Verdicts on anomalies that the hours count, and the columns that they do so in."""
 ANYTHING = "anything"
 """What a person saw, where it is not known."""
 
+ROW = "p.id, p.version_id, p.at, p.image, p.review, p.is_anomaly, p.again, p.learnt, v.name"
 SAME = (
-    "SELECT p.id, p.version_id, p.at, p.review, p.is_anomaly, p.again FROM prediction q "
-    "JOIN version w ON w.id = q.version_id JOIN prediction p ON p.image = q.image "
-    "JOIN version v ON v.id = p.version_id AND v.name = w.name "
-    "WHERE q.id = :id AND p.id != q.id AND p.review IS NOT NULL"
+    f"SELECT {ROW} FROM prediction p INDEXED BY prediction_same "
+    "JOIN version v ON v.id = p.version_id WHERE substr(p.image, 1, 8) = substr(:image, 1, 8) "
+    "AND +p.image = :image AND v.name = :name AND p.id != :id ORDER BY p.id"
 )
-"""Other reviewed predictions of a model on the same bytes; deleted versions may come back."""
+"""Other predictions of a model on the same bytes; deleted versions may come back."""
+STANDING = (
+    "SELECT p.id, p.review FROM prediction p INDEXED BY prediction_said "
+    "JOIN version v ON v.id = p.version_id WHERE p.image = :image AND v.name = :name "
+    "AND p.review IS NOT NULL AND p.id != :id ORDER BY p.id DESC LIMIT 1"
+)
+"""What stands of a picture: the same of all of its predictions, but where it was taken back."""
 
 
 class Reviews:
@@ -39,9 +45,8 @@ class Reviews:
     ) -> bool:
         """Record what a person says of a prediction; None takes a verdict back.
 
-        It is said of the picture: where predictions of the same model on the same bytes were
-        reviewed before, it goes for those, too, until it is taken back; and for the first one of
-        the same version, which is the one that counts.
+        It is said of the picture: it goes for all predictions of the same model on the same bytes,
+        by whatever version, until it is taken back; `carry` gives it to those that come later.
 
         Args:
             prediction_id: that it is said of.
@@ -58,25 +63,21 @@ class Reviews:
         if verdict is not None and verdict not in VERDICTS:
             raise InputError(f"the verdict is {verdict!r}: expected {', '.join(VERDICTS)}.")
         with self._database.write() as connection:
-            row = connection.execute(
-                "SELECT id, version_id, at, image, review, is_anomaly, again FROM prediction "
-                "WHERE id = ?",
-                (prediction_id,),
-            ).fetchone()
+            row = _row(connection, prediction_id)
             if seen != ANYTHING and row["review"] not in (seen, verdict):
                 return False
-            others = connection.execute(SAME, {"id": prediction_id}).fetchall()
-            if row["again"]:  # the one that counts in its place
-                values = (row["version_id"], row["image"], row["image"])
-                first = connection.execute(FIRST_OF, values).fetchone()
-                others += [first] if first["review"] is None and not first["again"] else []
+            others = connection.execute(SAME, dict(row)).fetchall()
             _note(connection, row, verdict, who)
+            bare = []
             for other in others:
                 theirs = verdict
                 if verdict is None:
                     theirs = _without(connection, other, prediction_id)
                 if theirs != other["review"]:
                     _note(connection, other, theirs, who, said_of=prediction_id)
+                    bare += [other["id"]] if theirs is None else []
+            for number in bare:  # what was said of another one before holds again
+                carry(number, connection)
         return True
 
     def of(self, prediction_id: int) -> list[Row]:
@@ -126,9 +127,9 @@ class Reviews:
         )
 
     def counts(self, name: str) -> dict[str, int]:
-        """How many predictions of a model have each verdict."""
+        """How many pictures each verdict stands of, among the predictions of a model."""
         rows = self._database.rows(
-            "SELECT review, count(*) AS n FROM prediction WHERE review IS NOT NULL "
+            "SELECT review, count(DISTINCT image) AS n FROM prediction WHERE review IS NOT NULL "
             "AND version_id IN (SELECT id FROM kept_version WHERE name = ?) GROUP BY review",
             (name,),
         )
@@ -137,19 +138,21 @@ class Reviews:
     def compare(
         self,
         version_id: int,
-        results: Iterable[tuple[int, float, float, bool, float | None]],
+        results: Iterable[tuple[int, float, float, bool, float | None, bool | None]],
     ) -> None:
         """Record what a version says of reviewed predictions.
 
         Args:
             version_id: of the version.
-            results: (id, score, p-value, learnt, p-value by the version that it grew from).
+            results: (id, score, p-value, learnt, p-value by the version that it grew from, taught),
+                where `learnt` is whether this update added it, and `taught` whether the version
+                has learnt it at any time; None where its file cannot say.
         """
         with self._database.write() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO compared "
-                "(version_id, prediction_id, score, p_value, learnt, before) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "(version_id, prediction_id, score, p_value, learnt, before, taught) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((version_id, *result) for result in results),
             )
 
@@ -158,13 +161,14 @@ class Reviews:
 
         `odd` and `before_odd` are both by one rate of false alarms; the latter is None where the
         other version was not asked. `learnt` by this version, `earlier` by others that it grew
-        from.
+        from; `taught` is whether it has learnt it at any time, None if unknown.
         """
         return self._database.rows(
             "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
             "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
             "WHERE v.parent_id IS NOT NULL) "
-            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.p_value <= :rate AS odd, "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.taught, "
+            "c.p_value <= :rate AS odd, "
             "c.before <= :rate AS before_odd, p.image IN (SELECT l.image FROM compared e "
             "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
             "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
@@ -174,29 +178,59 @@ class Reviews:
         )
 
 
+def carry(prediction_id: int, connection: sqlite3.Connection) -> None:
+    """Let what stands of a picture go for one more prediction on it, inside a transaction.
+
+    Args:
+        prediction_id: one that nothing is said of.
+        connection: of the transaction.
+    """
+    row = _row(connection, prediction_id)
+    found = connection.execute(STANDING, dict(row)).fetchone()
+    if found is None:
+        return
+    said = connection.execute(
+        "SELECT at, who, said_of FROM review WHERE prediction_id = ? ORDER BY id DESC LIMIT 1",
+        (found["id"],),
+    ).fetchone()
+    origin = said["said_of"] or found["id"]
+    _note(connection, row, found["review"], said["who"], said_of=origin, at=said["at"])
+
+
+def _row(connection: sqlite3.Connection, prediction_id: int) -> Row:
+    """A prediction as `_note` needs it, with the name of its model."""
+    row: Row = connection.execute(
+        f"SELECT {ROW} FROM prediction p JOIN version v ON v.id = p.version_id WHERE p.id = ?",
+        (prediction_id,),
+    ).fetchone()
+    return row
+
+
 def _note(
     connection: sqlite3.Connection,
     row: Row,
     verdict: str | None,
     who: str,
     said_of: int | None = None,
+    at: float | None = None,
 ) -> None:
-    """Record a verdict on a prediction, a row of id, version_id, at, review, is_anomaly and again.
+    """Record a verdict on a prediction, and count it in its hour if the hour counts its picture.
 
     Args:
         connection: of a transaction.
-        row: the prediction as it is.
+        row: the prediction as it is, of the columns `ROW`.
         verdict: that goes for it from now on.
         who: said so.
         said_of: the prediction of the same picture that it was said of; None for this one.
+        at: when, in seconds since 1970; None for now.
     """
     connection.execute(
         "INSERT INTO review (prediction_id, verdict, at, who, said_of) VALUES (?, ?, ?, ?, ?)",
-        (row["id"], verdict, time.time(), who, said_of),
+        (row["id"], verdict, time.time() if at is None else at, who, said_of),
     )
     connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
     for said, change in ((row["review"], -1), (verdict, 1)):
-        if said in COUNTED and row["is_anomaly"] and not row["again"]:
+        if said in COUNTED and row["is_anomaly"] and not (row["again"] or row["learnt"]):
             column = COUNTED[said]
             connection.execute(
                 f"UPDATE hour SET {column} = {column} + ? WHERE version_id = ? AND hour = ?",

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.serve.records.database import Database, Row
+from oneclass.serve.records.predictions import COUNTED
 
 HOUR, DAY = 3600, 86_400
 BY_THE_HOUR = 8
 """Days up to which counts are by the hour, beyond by the day."""
+LEFT_OUT = ("again", "learnt")
 
 
-def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[str, Any]], int]:
-    """How many seconds one count covers, and the counts of a model's versions, the oldest first.
+@dataclass(frozen=True)
+class OverTime:
+    """What a model's versions scored.
 
-    Each picture counts once for each version; last, how many more came again.
+    Attributes:
+        step: seconds that one count covers.
+        counts: the oldest first; each picture counts once for each version, unless that had learnt
+            from it.
+        again: predictions of pictures that came again, which are in no count.
+        learnt: pictures that the version which scored them had learnt from, which are in none.
     """
+
+    step: int
+    counts: list[dict[str, Any]]
+    again: int
+    learnt: int
+
+
+def over_time(database: Database, name: str, days: int) -> OverTime:
+    """The counts of a model over the last days, by the hour or by the day."""
     step = HOUR if days <= BY_THE_HOUR else DAY
     first = int((time.time() - days * DAY) // HOUR)
     rows = database.rows(
@@ -28,22 +46,22 @@ def over_time(database: Database, name: str, days: int) -> tuple[int, list[dict[
         "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
         "sum(h.promised) / sum(h.images) AS promised, "
         "sum(h.seconds) / sum(h.images) AS seconds, "
-        "max(h.slowest) AS slowest, sum(h.again) AS again "
+        "max(h.slowest) AS slowest, sum(h.again) AS again, sum(h.learnt) AS learnt "
         "FROM hour h JOIN kept_version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": first},
     )
     others = _other_reviews(database, name, step, first)
     counts = []
-    again = sum(row["again"] for row in rows)
     for row in rows:
         if not row["images"]:
             continue
         missed, n = others.get(row["at"], (0, 0))
         reviews = row["false_alarms"] + row["real"] + n
-        count = {key: row[key] for key in row.keys() if key != "again"}  # noqa: SIM118
+        count = {key: row[key] for key in row.keys() if key not in LEFT_OUT}  # noqa: SIM118
         counts.append({**count, "missed": missed, "reviews": reviews})
-    return step, counts, again
+    again, learnt = (sum(row[key] for row in rows) for key in LEFT_OUT)
+    return OverTime(step, counts, again, learnt)
 
 
 def _other_reviews(
@@ -58,7 +76,7 @@ def _other_reviews(
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
         "sum(p.review = 'real') AS missed, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
-        "AND (p.is_anomaly = 0 OR p.review = 'unsure') AND p.again = 0 AND p.at >= 3600 * :first "
+        f"AND (p.is_anomaly = 0 OR p.review = 'unsure') AND {COUNTED} AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
@@ -70,10 +88,10 @@ def last(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) scores and (n,) p-values of the last pictures of a version, the newest first.
 
-    Each counts once, when it came first.
+    Each counts once, when it came first, and none that the version learnt from.
     """
     rows = database.rows(
-        "SELECT score, p_value FROM prediction WHERE version_id = ? AND again = 0 "
+        f"SELECT score, p_value FROM prediction WHERE version_id = ? AND {COUNTED} "
         "ORDER BY id DESC LIMIT ?",
         (version_id, most),
     )
@@ -84,9 +102,8 @@ def last(
 def latest(database: Database, version_id: int, most: int) -> list[Row]:
     """A version's last predictions as a report shows them, the newest first."""
     return database.rows(
-        "SELECT id, at, path, image, score, p_value, is_anomaly, is_unclear, false_alarms, review "
-        "FROM prediction "
-        "WHERE version_id = ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, at, path, image, score, p_value, is_anomaly, is_unclear, false_alarms, review, "
+        "learnt FROM prediction WHERE version_id = ? ORDER BY id DESC LIMIT ?",
         (version_id, most),
     )
 

@@ -5,7 +5,7 @@ const tiles = page.byId("tiles");
 if (tiles) {
   const model = tiles.dataset.model;
   const path = `/api/v1/models/${encodeURIComponent(model)}/score`;
-  const seen = { fine: 0, unclear: 0, anomaly: 0 };
+  const seen = { fine: 0, unclear: 0, anomaly: 0, learnt: 0 };
   let only = page.byId("only").getAttribute("aria-pressed") === "true";
   const some = ["watch", "rate", "review"].map((key) => (tiles.dataset[key] ? `&${key}=${tiles.dataset[key]}` : "")).join("");
 
@@ -56,12 +56,12 @@ if (tiles) {
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${last && last.drift ? " " + page.drift(last.drift) : ""}`;
+    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` ${seen.learnt === n ? (n === 1 ? "It is one" : "All are ones") : page.count(seen.learnt, "of them is one", "of them are ones")} that the model learnt from as good: that proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const mine = [];  /* the ids of what was sent from this page, in the order of the files */
   const send = async (file, name, place = mine.length) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });
-    for (const one of said.predictions) { seen[one.verdict]++; mine[place] = one.id; }
+    for (const one of said.predictions) { seen[one.verdict]++; seen.learnt += one.learnt ? 1 : 0; mine[place] = one.id; }
     summary(said);
     const save = page.byId("save");
     save.hidden = false;

@@ -103,6 +103,7 @@ class Shown:
             noticed=self.only,
             at_rate=None if self.rate is None else (chosen.id, self.rate),
             review=self.review,
+            pictures=self.review is not None,
             **more,
         )
 

@@ -181,6 +181,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
             heat = True
         except InputError:  # this model's layers have no map
             pass
+    said = service.reviews.of(number)
+    own = row["review"] and not said[0]["said_of"]
     return {
         "one": record(row),
         "kept": file.exists() and there,
@@ -188,8 +190,8 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
         "version": version,
         "boxes": boxes,
         "heat": heat,
-        "said": service.reviews.of(number),
-        "before": None if row["review"] else _said_before(service, number),
+        "said": said,
+        "before": None if own else _said_before(service, number),
         "note": _unlike(service, row),
         "line": _line(service, version, row["false_alarms"]) if there else None,
     }
@@ -245,7 +247,9 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
-        "unsure": service.predictions.listed(Filter(chosen.name, review="unsure", limit=UNSURE)),
+        "unsure": service.predictions.listed(
+            Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
+        ),
         "able": service.library.can_learn(chosen),
         "newest": newest,
         "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
@@ -261,13 +265,26 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     rate of false alarms that the update goes by once it is in use.
     """
     rate, rate_from = service.versions.rate_for(version)
-    rows = service.reviews.compared(version.id, rate)
+    # A picture counts once, by what stands of it: before, each prediction on it was compared.
+    each = sorted(
+        service.reviews.compared(version.id, rate), key=lambda row: row["review"] is not None
+    )
+    rows = sorted({row["image"]: row for row in each}.values(), key=lambda row: row["id"])
     parent = service.versions.by_id(version.parent_id) if version.parent_id else None
     if not rows or parent is None:
         return None
     known = [row for row in rows if row["before_odd"] is not None]
-    real = [row for row in known if row["review"] == "real"]
-    false = [row for row in known if row["review"] == "false_alarm"]
+    # Of what both versions have learnt, neither one's verdict proves anything.
+    taught = [
+        row
+        for row in known
+        if row["taught"]
+        and not row["learnt"]
+        and not (row["earlier"] and row["review"] == "false_alarm")
+    ]
+    left_out = {row["id"] for row in taught}
+    real = [row for row in known if row["review"] == "real" and row["id"] not in left_out]
+    false = [row for row in known if row["review"] == "false_alarm" and row["id"] not in left_out]
     learnt = [row for row in false if row["learnt"]]
     earlier = [row for row in false if row["earlier"] and not row["learnt"]]
     new = [row for row in false if not row["earlier"] and not row["learnt"]]
@@ -276,18 +293,22 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "after": version.number,
         "rate": rate,
         "rate_from": rate_from,
+        "at": version.at,
         "real": _beside(real),
         "learnt": _beside(learnt),
         "earlier": _beside(earlier),
         "new": _beside(new),
         "learnt_pictures": version.n_learnt,
         "unknown": len(rows) - len(known),
-        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
+        "taught": len(taught),
+        "lost": [
+            row for row in known if row["review"] == "real" and row["before_odd"] and not row["odd"]
+        ],
     }
 
 
 def _beside(rows: list[Row]) -> dict[str, int]:
-    """How many of reviewed predictions are called odd, by the version before and by the new one."""
+    """How many of reviewed pictures are called odd, by the version before and by the new one."""
     return {
         "n": len(rows),
         "before": sum(row["before_odd"] for row in rows),

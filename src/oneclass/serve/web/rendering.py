@@ -78,6 +78,7 @@ def environment() -> Environment:
         "rates_from": words.RATES_FROM,
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
+    made.globals["learnt_from_it"] = words.LEARNT
     made.filters["whom"] = words.whom
     made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
     made.globals["sounds_bad"] = BAD.pattern.removeprefix("(?i)")  # browsers know no flags within

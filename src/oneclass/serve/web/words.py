@@ -18,6 +18,8 @@ VERDICTS = {
     "unsure": "unsure",
 }
 MISSED = "bad, and missed"
+GOOD = "good"
+LEARNT = "The model learnt from this picture as good, so its verdict proves nothing"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
@@ -66,7 +68,9 @@ def reviewed(review: str, found: str) -> str:
         review: one of `VERDICTS`.
         found: what the model had said: anomaly, unclear or fine.
     """
-    return MISSED if (review, found) == ("real", "fine") else VERDICTS[review]
+    if found == "fine" and review in ("real", "false_alarm"):
+        return MISSED if review == "real" else GOOD
+    return VERDICTS[review]
 
 
 def whom(who: str) -> str:

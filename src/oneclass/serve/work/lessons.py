@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.updating import far_odder
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.library import Library
@@ -13,10 +14,11 @@ from oneclass.serve.work.library import Library
 
 @dataclass(frozen=True)
 class Lesson:
-    """A false alarm to learn.
+    """A picture to learn, of which somebody said that it was a false alarm.
 
     Attributes:
-        id: of the prediction.
+        id: of a prediction on it.
+        ids: of all that were called false alarms.
         image: SHA-256 of the file's bytes, in hex.
         path: the image as it was named.
         score: by the version that called it odd.
@@ -25,6 +27,7 @@ class Lesson:
     """
 
     id: int
+    ids: frozenset[int]
     image: str
     path: str
     score: float
@@ -49,9 +52,15 @@ def lessons(reviews: Reviews, versions: Versions, library: Library, name: str) -
         ]
         odd = far_odder(said, library.detector(version).model)
         far |= {int(prediction.path) for prediction in odd}
-    return [
-        Lesson(row["id"], row["image"], row["path"], row["score"], row["id"] in far) for row in rows
-    ]
+    of_image: dict[str, list[Row]] = {}
+    for row in rows:
+        of_image.setdefault(row["image"], []).append(row)
+    found = []
+    for image, same in of_image.items():
+        one = next((row for row in same if row["id"] in far), same[0])
+        ids = frozenset(row["id"] for row in same)
+        found.append(Lesson(one["id"], ids, image, one["path"], one["score"], one["id"] in far))
+    return found
 
 
 def grown(versions: Versions, version: Version) -> Version | None:

@@ -20,6 +20,7 @@ from oneclass.errors import ImageError, OneclassError
 from oneclass.images.sources import Sources
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.predictions import Made, Predictions
+from oneclass.serve.records.reviews import carry
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.library import MOST_LOADED, Library
@@ -198,6 +199,7 @@ class Scorer:
             asked.arrived,
             0.0,
             result.is_unclear,
+            None if detector.model.learnt is None else result.learnt,
         )
 
     def _record_all(self) -> None:
@@ -253,7 +255,9 @@ class Scorer:
             (image.sha256, image.bytes, now),
         )
         made = replace(made, seconds=max(0.0, now - asked.arrived))
-        return Scored(self._predictions.add(made, connection), made, asked.version)
+        number = self._predictions.add(made, connection)
+        carry(number, connection)
+        return Scored(number, made, asked.version)
 
     def _give_up(self, asked: Sequence[Asked], error: BaseException) -> None:
         self._answered(len(asked))

@@ -95,19 +95,20 @@ def _update(request: dict[str, Any]) -> Result:
         "added": update.added,
         "known": update.known,
         "errors": _errors(update.errors),
-        "before": before,
+        "before": [(i, p) for i, _, p, _ in before],
         "compared": _judged(detector, request["reviewed"], n_before + n_learning, total),
     }
 
 
 def _judged(
     detector: Detector, reviewed: list[tuple[int, str]], already: int, total: int
-) -> list[tuple[int, float, float]]:
-    """(id, score, p-value) by a version for what was reviewed."""
+) -> list[tuple[int, float, float, bool | None]]:
+    """(id, score, p-value, whether it has learnt it) by a version for what was reviewed."""
+    known = detector.model.learnt is not None
     sources = Sources([Path(file) for _, file in reviewed], [str(i) for i, _ in reviewed])
     results = detector.score_each(sources, progress=lambda done, _: _show(already + done, total))
     return [
-        (int(result.path), result.score, result.p_value)
+        (int(result.path), result.score, result.p_value, result.learnt if known else None)
         for result in results
         if not isinstance(result, ImageError)
     ]

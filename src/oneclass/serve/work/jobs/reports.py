@@ -25,6 +25,7 @@ from oneclass.serve.records.versions import Version
 from oneclass.serve.web.words import for_people, percent, reviewed
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
+from oneclass.system.names import plural
 
 LAST = 5000
 """Predictions in a report: as many as its table has."""
@@ -57,7 +58,10 @@ class Reports:
         failures = summaries.failures(self._database, version.id, since, LAST)
         return {
             "rate": rows[0]["false_alarms"] if rows else version.false_alarms,
-            "notes": rates_in_words([row["false_alarms"] for row in rows], version.false_alarms),
+            "notes": [
+                *rates_in_words([row["false_alarms"] for row in rows], version.false_alarms),
+                *copies_in_words([row["image"] for row in rows]),
+            ],
             "called": f"{version.name}, version {version.number}",
             "page": str(self.file(job)),
             "predictions": [
@@ -103,6 +107,7 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
                 row["p_value"],
                 bool(row["is_anomaly"]),
                 bool(row["is_unclear"]),
+                bool(row["learnt"]),
             )
             for name, row in zip(names, rows, strict=True)
         ]
@@ -152,6 +157,22 @@ def rates_in_words(given: Sequence[float], now: float) -> list[str]:
             "to come. The verdicts here stand as they were given."
         )
     return found
+
+
+def copies_in_words(images: Sequence[str]) -> list[str]:
+    """That some images are pictures that came more than once, if any are.
+
+    Args:
+        images: their digests.
+    """
+    again = len(images) - len(set(images))
+    if not again:
+        return []
+    return [
+        f"{again:,} of these {len(images):,} images {plural(again, 'is', 'are')} the same "
+        f"{plural(again, 'file', 'files')} as another one here, sent again: this page counts "
+        "each time that one came, and Monitor counts it once."
+    ]
 
 
 def _reviews(

@@ -173,12 +173,11 @@ class JobRunner:
             reviewed = self._reviews.reviewed(job["name"])
             request["learn"] = _still_false(request["learn"], reviewed)
             request["images"] = [str(place(image)) for image in request["learn"]]
-            request["reviewed"] = [(row["id"], str(place(row["image"]))) for row in reviewed]
+            pictures = {row["image"]: row["id"] for row in reviewed}
+            request["reviewed"] = [(i, str(place(image))) for image, i in pictures.items()]
             said = _said_by(parent, reviewed)
             request["before"] = [
-                (row["id"], str(place(row["image"])))
-                for row in reviewed
-                if row["image"] not in said
+                (i, str(place(image))) for image, i in pictures.items() if image not in said
             ]
         return {**request, "out": str(out)}
 
@@ -249,12 +248,19 @@ class JobRunner:
         reviewed = self._reviews.reviewed(job["name"])
         images = {row["id"]: row["image"] for row in reviewed}
         said = _said_by(parent, reviewed)
-        again = {i: p for i, _, p in result.pop("before")}
+        again = dict(result.pop("before"))
         self._reviews.compare(
             version.id,
             [
-                (i, score, p, images.get(i) in learnt, again.get(i, said.get(images.get(i, ""))))
-                for i, score, p in result.pop("compared")
+                (
+                    i,
+                    score,
+                    p,
+                    images.get(i) in learnt,
+                    again.get(i, said.get(images.get(i, ""))),
+                    taught,
+                )
+                for i, score, p, taught in result.pop("compared")
             ],
         )
         return version

@@ -491,10 +491,10 @@ def test_a_file_of_a_run_is_no_run(place: Path) -> None:
 
 def test_words_taken_for_defects_are_told(place: Path) -> None:
     assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
-    (place / "truth.csv").write_text("path,label\ngood/000.png,gut\ngood/001.png,gut\n")
+    (place / "truth.csv").write_text("path,label\ngood/000.png,prima\ngood/001.png,prima\n")
     words = ("report", "m.oneclass", "run", "--without-pictures", "-o", "t.html")
     told = oneclass(*words, "--labels", "truth.csv", cwd=place).stderr
-    assert "taken for names of defects: gut (2)." in told
+    assert "taken for names of defects: prima (2)." in told
     assert "note: all images with a label are of one kind." in told
 
 

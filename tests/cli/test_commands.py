@@ -484,6 +484,21 @@ def test_a_bug_is_told_as_one(
     assert "bug of oneclass" in capsys.readouterr().err
 
 
+def test_what_is_kept_of_a_model_takes_the_place_of_what_was_kept_before(
+    place: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "m.oneclass"
+    told = [
+        oneclass("fit", folder, "-o", model, *SMALL, cwd=place).stderr
+        for folder in ("normal", "new/upright", "normal")
+    ]
+    assert ["in the place of the one that was kept there before" in one for one in told] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> None:
     model, kept = tmp_path / "m.oneclass", tmp_path / "m.oneclass.previous"
     first = oneclass("fit", "normal", "-o", model, *SMALL, cwd=place)

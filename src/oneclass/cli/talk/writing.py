@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
     It is written whole where a signal comes meanwhile.
     """
     from oneclass.detector.files.training_rows import kept_with_rows, rows_file
+    from oneclass.system.files import previous
     from oneclass.system.places import Remote
 
     stored = rows_file(file)
@@ -81,11 +82,18 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
         return
+    gone = False
+    with suppress(OSError):  # a name may be too long
+        gone = previous(file).exists()
     with written_whole(file), kept_with_rows(file, rows=rows) as kept:
         detector.save(file, rows=rows, backup=False)
     if kept:
         places = ", its rows as ".join(map(str, kept))
-        say(f"the model that was in {file} is kept as {places} (--no-backup: do not keep it).")
+        instead = ", in the place of the one that was kept there before" if gone else ""
+        say(
+            f"the model that was in {file} is kept as {places}{instead} (--no-backup: do not keep "
+            "it)."
+        )
 
 
 def say_learnt(detector: Detector, file: Path, seconds: float) -> None:

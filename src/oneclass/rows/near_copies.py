@@ -191,7 +191,8 @@ def _joined(
     n_around = min(max(int(AROUND * len(rows)), FEWEST_AROUND), len(rows) - 1)
     around = np.partition(far, n_around, axis=1)[:, n_around]
     length = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
-    border = _border(length, lowest)
+    # Ten of a few reach further than a tenth.
+    border = _border(length, lowest * min(1.0, AROUND * len(rows) / FEWEST_AROUND))
     short = length < border
     n_copied = len(np.unique(np.concatenate([a[short], b[short]])))
     if border < ALTERED and n_copied >= many * len(rows):

@@ -211,9 +211,8 @@ def fewest_images(rate: float, *, spared: bool = False) -> int:
         rate: in (0, 1).
         spared: whether one of the parts has no held-out score, for it teaches how patches compare.
     """
-    held_out = (
-        int(np.ceil((1 - 1e-12) / rate)) - 1
-    )  # as in `threshold_rank`: 1 / (1 / 49) is above 49
+    # As in `threshold_rank`: 1 / (1 / 49) is above 49.
+    held_out = int(np.ceil((1 - 1e-12) / rate)) - 1
     if not spared:
         return held_out
     return -(-max(held_out, FEWEST_JUDGED) * PARTS // (PARTS - 1))

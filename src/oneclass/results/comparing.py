@@ -71,7 +71,7 @@ class Compared:
         return called > 0 and wilson_interval(called, self.n_normal)[0] > self.promised
 
     def to_json(self) -> dict[str, Any]:
-        amiss = [str(f.path) for f in self.folders if f.sounds_bad or f.unlike]
+        amiss = [str(f.path) for f in self.folders if f.amiss]
         plain = asdict(replace(self, errors=(), folders=()))
         plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
         plain["notes"] = list(self.notes)

@@ -114,15 +114,15 @@ def say_passed_over(sources: Sources) -> None:
     """Tell what of the inputs was no image or gave none, and what was given more than once."""
     say_ignored(sources.ignored)
     if sources.empty:
-        say(f"no image in {_some(sources.empty)}.")
+        say(f"no image in {some_names(sources.empty)}.")
     if again := list(dict.fromkeys(map(str, sources.repeated))):
-        say(f"given more than once, and counted once: {_some(again)}.")
+        say(f"given more than once, and counted once: {some_names(again)}.")
 
 
-def _some(names: Sequence[str]) -> str:
+def some_names(names: Sequence[str], most: int = SHOWN_ERRORS) -> str:
     """The first names, and how many more there are."""
-    more = len(names) - SHOWN_ERRORS
-    shown = ", ".join(map(plain, names[:SHOWN_ERRORS]))
+    more = len(names) - most
+    shown = ", ".join(map(plain, names[:most]))
     return f"{shown} and {more} more" if more > 0 else shown
 
 

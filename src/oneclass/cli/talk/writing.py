@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import say
+from oneclass.cli.talk.console import say, some_names
 from oneclass.cli.talk.showing import duration
 from oneclass.system.host.signals import shielded
 from oneclass.system.names import count, plain, plural
@@ -137,9 +137,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         return
     say(f"nearly the same picture, {count(len(groups), 'group')}:")
     for group in groups[:SHOWN_GROUPS]:
-        more = len(group) - SHOWN_NAMES
-        rest = f" and {more} more" if more > 0 else ""
-        say(f"  {', '.join(map(plain, group[:SHOWN_NAMES]))}{rest}")
+        say(f"  {some_names(group, SHOWN_NAMES)}")
     if len(groups) > SHOWN_GROUPS:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
@@ -169,11 +167,10 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
         )
     if named := [str(folder.path / name) for folder in folders for name in folder.odd_names]:
         n = len(named)
-        more = f" and {n - SHOWN_NAMES} more" if n > SHOWN_NAMES else ""
         say(
             f"note: {count(n, 'image')} whose {plural(n, 'name speaks', 'names speak')} of defects "
             f"{plural(n, 'was', 'were')} learnt as normal: "
-            f"{', '.join(map(plain, named[:SHOWN_NAMES]))}{more}. If they are not, leave them out."
+            f"{some_names(named, SHOWN_NAMES)}. If they are not, leave them out."
         )
 
 

@@ -51,7 +51,7 @@ def test_drift_asks_the_new_images_alone() -> None:
 def test_a_model_of_before_knows_nothing_of_it(tmp_path: Path) -> None:
     model = replace(Detector(size=(64, 64)).fit(LEARNT).model, learnt=None)
     assert "learnt" not in model.arrays()
-    assert not model._knows(bytes(32))
+    assert not model.knows(bytes(32))
 
 
 def test_fingerprints_are_found_again_and_in_order() -> None:

@@ -380,9 +380,9 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
         assert answer.json()["version"] == version
         assert in_use() == version
     # Taken back: what version 2 had learnt can be learnt again.
-    assert len(place.service.reviews.not_learnt("stripes")) == 3
+    assert len(place.service.lessons("stripes")) == 3
     place.client.post("/api/v1/models/stripes/take", json={"version": 2})
-    assert place.service.reviews.not_learnt("stripes") == []
+    assert place.service.lessons("stripes") == []
     answer = place.client.post("/api/v1/models/stripes/update", json={})
     assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
     taken = [row["number"] for row in place.service.versions.taken("stripes")]

@@ -295,7 +295,13 @@ DROP INDEX prediction_counted;
 CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE review IS NOT NULL
 """
 
+# Whether the version that another one grew from had learnt it; NULL where that was not asked.
+TWELFTH = """
+ALTER TABLE compared ADD COLUMN before_taught INTEGER
+"""
+
 MIGRATIONS = (
     *(FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH),
     ELEVENTH,
+    TWELFTH,
 )

@@ -274,20 +274,11 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     if not rows or parent is None:
         return None
     known = [row for row in rows if row["before_odd"] is not None]
-    # Of what both versions have learnt, neither one's verdict proves anything.
-    taught = [
-        row
-        for row in known
-        if row["taught"]
-        and not row["learnt"]
-        and not (row["earlier"] and row["review"] == "false_alarm")
-    ]
-    left_out = {row["id"] for row in taught}
-    real = [row for row in known if row["review"] == "real" and row["id"] not in left_out]
-    false = [row for row in known if row["review"] == "false_alarm" and row["id"] not in left_out]
-    learnt = [row for row in false if row["learnt"]]
-    earlier = [row for row in false if row["earlier"] and not row["learnt"]]
-    new = [row for row in false if not row["earlier"] and not row["learnt"]]
+    # What a version says of a picture that it has learnt from proves nothing of that version.
+    taught = [row for row in known if row["before_taught"]]
+    learnt = [row for row in known if row["taught"] and not row["before_taught"]]
+    new = [row for row in known if not (row["taught"] or row["before_taught"])]
+    real = [row for row in new if row["review"] == "real"]
     return {
         "before": parent.number,
         "after": version.number,
@@ -295,15 +286,11 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "rate_from": rate_from,
         "at": version.at,
         "real": _beside(real),
+        "new": _beside([row for row in new if row["review"] == "false_alarm"]),
         "learnt": _beside(learnt),
-        "earlier": _beside(earlier),
-        "new": _beside(new),
-        "learnt_pictures": version.n_learnt,
         "unknown": len(rows) - len(known),
         "taught": len(taught),
-        "lost": [
-            row for row in known if row["review"] == "real" and row["before_odd"] and not row["odd"]
-        ],
+        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
     }
 
 

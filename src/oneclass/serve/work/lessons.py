@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.updating import far_odder
+from oneclass.errors import ImageError
+from oneclass.images.reading import read
+from oneclass.images.sources import content_digest
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
+from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
 
 
@@ -34,13 +39,67 @@ class Lesson:
     far: bool
 
 
-def lessons(reviews: Reviews, versions: Versions, library: Library, name: str) -> list[Lesson]:
-    """False alarms of a model that are not learnt yet, in the order in which they came.
+class Taught:
+    """Says which pictures of reviews the versions in use have learnt from.
+
+    Args:
+        reviews: with what is noted of it.
+        versions: which there are.
+        library: their models, that are asked where nothing is noted.
+        keeping: the pictures.
+    """
+
+    def __init__(
+        self, reviews: Reviews, versions: Versions, library: Library, keeping: Keeping
+    ) -> None:
+        self._reviews, self._versions = reviews, versions
+        self._library, self._keeping = library, keeping
+        self._asked: dict[tuple[str, str], bool] = {}
+
+    def judged(self, name: str, verdict: str, *, taught: bool) -> list[Row]:
+        """Predictions of a model that a verdict stands of, with a picture that is still kept.
+
+        Args:
+            name: of the model.
+            verdict: of a person.
+            taught: whether the version in use has learnt from the picture.
+
+        Raises:
+            ModelFileError: the file of the version in use is damaged.
+        """
+        rows = self._reviews.judged(name, verdict)
+        version = self._versions.named(name)
+        if version is None:
+            return []
+        return [
+            row
+            for row in rows
+            if taught
+            == (self._knows(version, row["image"]) if row["taught"] is None else row["taught"])
+        ]
+
+    def _knows(self, version: Version, image: str) -> bool:
+        """Whether a version has learnt a picture that it never judged, by its pixels."""
+        key = (version.digest, image)
+        if key not in self._asked:
+            model = self._library.detector(version).model
+            at_least = model.representation.preprocessing.at_least
+            self._asked[key] = False  # also where the file of a model of before cannot say
+            if model.learnt is None:
+                return False
+            with suppress(ImageError):  # gone since a moment ago
+                pixels = read(self._keeping.place(image), at_least=at_least)
+                self._asked[key] = model.knows(content_digest(pixels))
+        return self._asked[key]
+
+
+def lessons(taught: Taught, versions: Versions, library: Library, name: str) -> list[Lesson]:
+    """False alarms of a model that its version in use has not learnt, in the order of their coming.
 
     Raises:
         ModelFileError: the file of a version that judged one of them is damaged.
     """
-    rows = reviews.not_learnt(name)
+    rows = taught.judged(name, "false_alarm", taught=False)
     far: set[int] = set()
     for version_id in {row["version_id"] for row in rows}:
         version = versions.by_id(version_id)

@@ -25,7 +25,7 @@ from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
 from oneclass.serve.work.jobs.sets import Sets, Waiting
 from oneclass.serve.work.keeping import Keeping
-from oneclass.serve.work.lessons import Lesson, grown, learnt_by, lessons
+from oneclass.serve.work.lessons import Lesson, Taught, grown, learnt_by, lessons
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
@@ -59,6 +59,7 @@ class Service:
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
+        self.taught = Taught(self.reviews, self.versions, self.library, self.keeping)
         self.deleting = Deleting(
             Deletions(self.database), self.versions, self.library, self.watches, self.jobs
         )
@@ -130,7 +131,7 @@ class Service:
 
     def lessons(self, name: str) -> list[Lesson]:
         """What of a model's reviews can be learnt."""
-        return lessons(self.reviews, self.versions, self.library, name)
+        return lessons(self.taught, self.versions, self.library, name)
 
     def has_learnt(
         self, version: Version, images: set[str], *, alone: bool = False

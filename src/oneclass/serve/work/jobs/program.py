@@ -95,7 +95,7 @@ def _update(request: dict[str, Any]) -> Result:
         "added": update.added,
         "known": update.known,
         "errors": _errors(update.errors),
-        "before": [(i, p) for i, _, p, _ in before],
+        "before": [(i, p, taught) for i, _, p, taught in before],
         "compared": _judged(detector, request["reviewed"], n_before + n_learning, total),
     }
 

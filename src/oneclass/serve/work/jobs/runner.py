@@ -248,19 +248,14 @@ class JobRunner:
         reviewed = self._reviews.reviewed(job["name"])
         images = {row["id"]: row["image"] for row in reviewed}
         said = _said_by(parent, reviewed)
-        again = dict(result.pop("before"))
+        said |= {images.get(i, ""): (p, taught) for i, p, taught in result.pop("before")}
         self._reviews.compare(
             version.id,
             [
-                (
-                    i,
-                    score,
-                    p,
-                    images.get(i) in learnt,
-                    again.get(i, said.get(images.get(i, ""))),
-                    taught,
-                )
+                (i, score, p, image in learnt, before, taught, before_taught)
                 for i, score, p, taught in result.pop("compared")
+                for image in [images.get(i, "")]
+                for before, before_taught in [said.get(image, (None, None))]
             ],
         )
         return version
@@ -271,9 +266,13 @@ class JobRunner:
         return version
 
 
-def _said_by(version: Version, reviewed: list[Row]) -> dict[str, float]:
-    """The p-values that a version itself gave to images, by their digests."""
-    return {row["image"]: row["p_value"] for row in reviewed if row["version_id"] == version.id}
+def _said_by(version: Version, reviewed: list[Row]) -> dict[str, tuple[float, bool | None]]:
+    """By digests of images, what p-values a version gave itself, and whether it had learnt them."""
+    return {
+        row["image"]: (row["p_value"], row["learnt"])
+        for row in reviewed
+        if row["version_id"] == version.id
+    }
 
 
 def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:

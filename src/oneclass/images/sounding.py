@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
+Named = TypeVar("Named", bound=PurePath)
 BAD = re.compile(
     r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
     r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
@@ -25,7 +27,7 @@ def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     return frozenset(f for f in folders if any(BAD.search(part) for part in f.parts[common:]))
 
 
-def files_sounding_bad(files: Iterable[Path]) -> tuple[Path, ...]:
+def files_sounding_bad(files: Iterable[Named]) -> tuple[Named, ...]:
     """Those whose names speak of defects, where at most half of their folder's are called so.
 
     What most of a folder are called is the name of the part, or of the place: crack_test_rig_001.

@@ -33,10 +33,6 @@ GROWN = (
     "JOIN grown g ON v.id = g.id WHERE v.parent_id IS NOT NULL)"
 )
 """A version, and those that it grew from, also deleted ones."""
-IN_USE = (
-    "SELECT id FROM (SELECT k.id FROM taken t JOIN kept_version k ON k.id = t.version_id "
-    "WHERE t.name = :name ORDER BY t.id DESC LIMIT 1)"
-)
 TAUGHT = (
     "taught (image, yes, newest) AS (SELECT image, yes, max(version_id) FROM ("
     "SELECT p.image, p.version_id, p.learnt AS yes FROM prediction p WHERE p.review = :verdict "
@@ -46,8 +42,8 @@ TAUGHT = (
     "WHERE c.version_id IN (SELECT id FROM grown) AND (c.learnt OR c.taught IS NOT NULL)"
     ") GROUP BY image)"
 )
-"""Whether the version in use has learnt a picture: as the newest of those says that it grew from,
-or it itself, and that was asked; it learns or forgets a judged one only by being asked again."""
+"""Whether a version has learnt a picture: as the newest says that was asked, of it and those that
+it grew from. Of a picture that was judged, an update says anew whether it has learnt it."""
 
 
 class Reviews:
@@ -118,20 +114,32 @@ class Reviews:
             (name,),
         )
 
-    def judged(self, name: str, verdict: str) -> list[Row]:
-        """Predictions of a model of which people said something, images still kept.
+    def judged(self, version_id: int, verdict: str) -> list[Row]:
+        """Predictions of a version's model that a verdict stands of, images still kept.
 
-        `taught` is whether the version in use has learnt from the picture; None where nobody has
-        noted that, as of a version that was learnt anew since.
+        `taught` is whether the version has learnt from the picture; None where nobody has noted
+        that, as of one that was learnt anew since.
         """
         return self._database.rows(
-            f"{GROWN.format(IN_USE)}, {TAUGHT} "
+            f"{GROWN.format('SELECT :id')}, {TAUGHT} "
             "SELECT p.id, p.image, p.path, p.version_id, p.score, p.p_value, p.is_anomaly, "
             "t.yes AS taught FROM prediction p JOIN image i ON i.sha256 = p.image "
             "LEFT JOIN taught t ON t.image = p.image WHERE p.review = :verdict "
-            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) ORDER BY p.id",
-            {"name": name, "verdict": verdict},
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = "
+            "(SELECT name FROM version WHERE id = :id)) ORDER BY p.id",
+            {"id": version_id, "verdict": verdict},
         )
+
+    def called_odd(self) -> dict[str, int | None]:
+        """Digests of pictures of which somebody said that they are really odd, by any model; and of
+        how many bytes each is, None where that is not known any more.
+        """
+        rows = self._database.rows(
+            "SELECT DISTINCT p.image, i.bytes FROM prediction p "
+            "LEFT JOIN image i ON i.sha256 = p.image WHERE p.review = 'real' "
+            "AND p.version_id IN (SELECT id FROM kept_version)"
+        )
+        return {row["image"]: row["bytes"] for row in rows}
 
     def same_before(self, prediction_id: int) -> Row | None:
         """The last other prediction of a model on the same bytes that somebody reviewed."""

@@ -106,13 +106,14 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-take-out]");
+  const button = event.target.closest("[data-take-out], [data-take-all]");
   if (!button) return;
   button.disabled = true;
   try {
     opened = [...document.querySelectorAll("#checked details[open] > summary")].map((one) => one.textContent);
     set = button.closest("[data-set]").dataset.set;
-    await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(button.dataset.takeOut)}`);
+    for (const file of button.dataset.takeAll ? JSON.parse(button.dataset.takeAll) : [button.dataset.takeOut])
+      await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
     await look();
   } catch (problem) { button.disabled = false; page.say(problem.message); }
 });
@@ -152,6 +153,13 @@ document.addEventListener("input", (event) => {
   if (help.textContent !== said) help.textContent = said;
   help.className = known ? "banner calm" : "muted small";
 });
+/* What was called really odd is learnt only if it is ticked. */
+const anyway = () => [...document.querySelectorAll("#checked [name=anyway]:checked")].map((one) => one.value);
+document.addEventListener("change", (event) => {
+  if (event.target.name !== "anyway") return;
+  const form = page.byId("fit");
+  form.querySelector("[type=submit]").textContent = `Learn from ${page.count(Number(form.dataset.images) + anyway().length, "image")}`;
+});
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;
   event.preventDefault();
@@ -161,7 +169,7 @@ document.addEventListener("submit", async (event) => {
   if (known && !confirm(`Version ${known.dataset.next} of ${known.value} will be learnt from these images alone, and used at once instead of the one before. Go on?`)) return;
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
-      name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
+      name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, anyway: anyway(), ...LOOKS[form.get("look")],
     }).catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
     if (!job) return;
     set = null;

@@ -19,6 +19,7 @@ from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.web.words import reviewed
 from oneclass.serve.work import drawing
+from oneclass.serve.work.jobs import sets
 from oneclass.serve.work.jobs.kinds import unlike
 from oneclass.serve.work.jobs.sets import Waiting
 from oneclass.serve.work.lessons import grown
@@ -82,11 +83,17 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     return next((one for one in service.waiting_sets() if one.id == key), None)
 
 
-def sounding_bad(service: Service, check: dict[str, Any]) -> dict[str, list[str]]:
-    """By the names of folders that speak of defects, the images from them that a set still has."""
-    with suppress(InputError):  # the set was used up, or removed
-        return service.sets.arrivals(Path(check["request"]["folder"]).name).folders
-    return {}
+def arrived(check: dict[str, Any]) -> dict[str, Any]:
+    """What names say of the images that a check looked at, of those that the set still has.
+
+    Returns:
+        `folders` and `files` of `Arrivals`, and `given`: the names that files were sent under.
+    """
+    with suppress(FileNotFoundError):  # the set was used up, or removed
+        folder = Path(check["request"]["folder"])
+        known = sets.arrived(folder)
+        return {"folders": known.folders, "files": known.files, "given": sets.sent_as(folder)}
+    return {"folders": {}, "files": [], "given": {}}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
@@ -237,7 +244,7 @@ def _said_before(service: Service, number: int) -> dict[str, Any] | None:
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
-        return {"counts": {}, "lessons": []}
+        return {"counts": {}, "lessons": [], "odd": []}
     wanted = service.lessons(chosen.name)
     newest = grown(service.versions, chosen)
     since = service.versions.decided(chosen.name)
@@ -247,6 +254,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
+        "odd": [said[0] for said in service.taught.anomalies(chosen).values()],
         "unsure": service.predictions.listed(
             Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
         ),
@@ -290,6 +298,12 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "learnt": _beside(learnt),
         "unknown": len(rows) - len(known),
         "taught": len(taught),
+        "forgotten": [
+            row
+            for row in rows
+            if row["review"] == "real" and row["before_taught"] and row["taught"] == 0
+        ],
+        "anyway": [row for row in rows if row["review"] == "real" and row["taught"]],
         "lost": [row for row in real if row["before_odd"] and not row["odd"]],
     }
 

@@ -84,7 +84,7 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         name=before["name"] if before else facts.free_name(names),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
-        folders=facts.sounding_bad(service, job),
+        **facts.arrived(job),
         large=LARGE,
     )
 

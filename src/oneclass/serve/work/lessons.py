@@ -40,40 +40,32 @@ class Lesson:
 
 
 class Taught:
-    """Says which pictures of reviews the versions in use have learnt from.
+    """Says which pictures of reviews a version has learnt from.
 
     Args:
         reviews: with what is noted of it.
-        versions: which there are.
-        library: their models, that are asked where nothing is noted.
+        library: the models, that are asked where nothing is noted.
         keeping: the pictures.
     """
 
-    def __init__(
-        self, reviews: Reviews, versions: Versions, library: Library, keeping: Keeping
-    ) -> None:
-        self._reviews, self._versions = reviews, versions
-        self._library, self._keeping = library, keeping
+    def __init__(self, reviews: Reviews, library: Library, keeping: Keeping) -> None:
+        self._reviews, self._library, self._keeping = reviews, library, keeping
         self._asked: dict[tuple[str, str], bool] = {}
 
-    def judged(self, name: str, verdict: str, *, taught: bool) -> list[Row]:
-        """Predictions of a model that a verdict stands of, with a picture that is still kept.
+    def judged(self, version: Version, verdict: str, *, taught: bool) -> list[Row]:
+        """Predictions of a version's model that a verdict stands of, with a picture still kept.
 
         Args:
-            name: of the model.
+            version: that may have learnt from the pictures.
             verdict: of a person.
-            taught: whether the version in use has learnt from the picture.
+            taught: whether it has.
 
         Raises:
-            ModelFileError: the file of the version in use is damaged.
+            ModelFileError: the file of the version is damaged.
         """
-        rows = self._reviews.judged(name, verdict)
-        version = self._versions.named(name)
-        if version is None:
-            return []
         return [
             row
-            for row in rows
+            for row in self._reviews.judged(version.id, verdict)
             if taught
             == (self._knows(version, row["image"]) if row["taught"] is None else row["taught"])
         ]
@@ -92,24 +84,35 @@ class Taught:
                 self._asked[key] = model.knows(content_digest(pixels))
         return self._asked[key]
 
+    def anomalies(self, version: Version) -> dict[str, list[Row]]:
+        """Pictures that somebody called really odd, and that a version has learnt as normal ones.
 
-def lessons(taught: Taught, versions: Versions, library: Library, name: str) -> list[Lesson]:
-    """False alarms of a model that its version in use has not learnt, in the order of their coming.
+        Returns:
+            By their digests, the predictions on each. Errors as for `judged`.
+        """
+        found: dict[str, list[Row]] = {}
+        for row in self.judged(version, "real", taught=True):
+            found.setdefault(row["image"], []).append(row)
+        return found
+
+
+def lessons(taught: Taught, versions: Versions, library: Library, version: Version) -> list[Lesson]:
+    """False alarms of a model that a version of it has not learnt, in the order in which they came.
 
     Raises:
         ModelFileError: the file of a version that judged one of them is damaged.
     """
-    rows = taught.judged(name, "false_alarm", taught=False)
+    rows = taught.judged(version, "false_alarm", taught=False)
     far: set[int] = set()
     for version_id in {row["version_id"] for row in rows}:
-        version = versions.by_id(version_id)
-        assert version is not None, "versions are never removed"
+        judge = versions.by_id(version_id)
+        assert judge is not None, "versions are never removed"
         said = [
             Prediction(str(row["id"]), row["score"], row["p_value"], bool(row["is_anomaly"]))
             for row in rows
             if row["version_id"] == version_id
         ]
-        odd = far_odder(said, library.detector(version).model)
+        odd = far_odder(said, library.detector(judge).model)
         far |= {int(prediction.path) for prediction in odd}
     of_image: dict[str, list[Row]] = {}
     for row in rows:

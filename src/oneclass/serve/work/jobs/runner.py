@@ -162,7 +162,9 @@ class JobRunner:
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
-        if job["kind"] == "report":
+        if job["kind"] in ("check", "fit"):
+            request["odd"] = self._reviews.called_odd()
+        elif job["kind"] == "report":
             version = self._version(job)
             request |= self._reports.request(job["id"], version)
             request["model"] = str(self._library.file(version))
@@ -172,6 +174,11 @@ class JobRunner:
             request["model"] = str(self._library.file(parent))
             reviewed = self._reviews.reviewed(job["name"])
             request["learn"] = _still_false(request["learn"], reviewed)
+            request["forget"] = {
+                str(place(row["image"])): row["path"]
+                for row in reviewed
+                if row["review"] == "real" and row["image"] not in request.get("anyway", ())
+            }
             request["images"] = [str(place(image)) for image in request["learn"]]
             pictures = {row["image"]: row["id"] for row in reviewed}
             request["reviewed"] = [(i, str(place(image))) for image, i in pictures.items()]
@@ -281,6 +288,8 @@ def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
     Raises:
         InputError: none is: people said something else while the job waited.
     """
+    if not images:  # something is to be left out alone
+        return []
     false = {row["image"] for row in reviewed if row["review"] == "false_alarm"}
     left = [image for image in images if image in false]
     if not left:

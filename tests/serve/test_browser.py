@@ -667,7 +667,7 @@ def test_who_leaves_or_stops_while_images_are_sent_is_told(
     assert asked == ["beforeunload"]
     assert "/score" in one.page.url
     one.press("#upload-stop")
-    told = "Stopped: of 4 of the 4 images there is no verdict."
+    told = "Stopped: all 4 images have no verdict."
     one.page.locator("#summary", has_text=told).wait_for()
     one.go("/monitor")  # nothing is on its way any more
     assert asked == ["beforeunload"]
@@ -812,6 +812,18 @@ def test_a_name_that_is_there_already_is_asked_about(
     one.page.on("dialog", answer)
     one.press("#fit button[type=submit]")
     one.page.wait_for_timeout(500)
+    assert asked[0].endswith(
+        "instead of version 1.\n\nFalse alarms of good images: 5\u00a0% now, the rate that it was "
+        "learnt for. With version 2 it is what you chose, 5\u00a0%. Back at version 1, it would be "
+        "5\u00a0% again.\n\nGo on?"
+    )
+    # A rate that was set ends.
+    one.page.evaluate("page.ask('PUT', '/api/v1/models/stripes/rate', { false_alarms: 0.3 })")
+    one.go("/learn")
+    one.page.locator("[data-go-on]").click()
+    one.see("#fit")
+    one.page.fill("#fit-name", "stripes")
+    one.page.select_option("#fit-rate", "0.1")
     assert one.page.locator("#fit").is_visible()  # nothing has begun
     one.press("#fit button[type=submit]")
     one.page.locator(".working").wait_for()
@@ -823,6 +835,14 @@ def test_a_name_that_is_there_already_is_asked_about(
     assert one.page.locator("#say").text_content() == ""
     told = "Version 2 of stripes will be learnt from these images alone, and used at once"
     assert [message.startswith(told) for message in asked] == [True, True]
+    assert (
+        "False alarms of good images: 30\u00a0% now, the rate that was set. With version 2 it is "
+        "what you chose, 10\u00a0%; the one that was set ends with that. Back at version 1, it "
+        "would be 5\u00a0%, the rate that it was learnt for, not 30\u00a0%."
+    ) in asked[1]
+    one.go("/models/stripes")
+    one.press("[data-take]")
+    one.page.locator("#say", has_text="is in use now, at 5\u00a0%, the rate that it was").wait_for()
     assert one.problems == []
 
 
@@ -927,7 +947,7 @@ def test_a_model_that_is_gone_is_told_once_for_all_images(
     delete = urllib.request.Request(one.server.at("/api/v1/models/stripes"), method="DELETE")
     urllib.request.urlopen(delete, timeout=10).close()
     one.give(sorted((pictures / "good").iterdir()))
-    said = one.page.locator("#summary", has_text="Of 40 of the 40 images there is no verdict.")
+    said = one.page.locator("#summary", has_text="All 40 images have no verdict.")
     said.wait_for()
     text = said.inner_text()
     assert text.startswith("The model stripes was deleted today")

@@ -327,7 +327,7 @@ def test_names_that_speak_of_defects_are_told_as_they_were_given_and_all_of_them
         *(f"crack rig/bad {i:02}.png" for i in range(4)),
         *(f"ok/crack {i}.png" for i in range(6)),  # most of a folder are called so
     ]
-    names[0] = "line 3/bad <1>.png"
+    names[0] = "line 3/a bad <1>.png"
     for name, file in zip(names, sorted((tmp_path / "good").iterdir()), strict=True):
         assert sent(place, number, file.read_bytes(), f"all/{name}") == 200
     [one] = listed(place)
@@ -343,7 +343,8 @@ def test_names_that_speak_of_defects_are_told_as_they_were_given_and_all_of_them
     assert str(tmp_path) not in text
     assert "sets/" not in re.sub(r'src="[^"]*"', "", text)
     told = (
-        "12 images have names that speak of defects: <b>bad &lt;1&gt;.png</b>, <b>line 3/bad 01.png"
+        "12 images have names that speak of defects: <b>a bad &lt;1&gt;.png</b>, "
+        "<b>line 3/bad 01.png</b>, "
     )
     assert told in text
     assert "</b> and 2 more. All of the set is learnt as good: take out what is not." in text
@@ -359,7 +360,9 @@ def test_names_that_speak_of_defects_are_told_as_they_were_given_and_all_of_them
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert job["result"]["n_suspect"] == len(job["result"]["suspect"]) == 6
     text = place.page(f"/parts/job/{job['id']}")
-    assert "6 images with names that speak of defects were learnt as good: <b>bad &lt;1&gt;" in text
+    assert (
+        "6 images with names that speak of defects were learnt as good: <b>a bad &lt;1&gt;" in text
+    )
 
 
 def test_what_a_set_calls_its_files_speaks_of_nothing(

@@ -25,7 +25,9 @@ const onlyGood = (files) => {
 /* Those that the set does not have. That is by folder, name and size, which raw pictures may share: a person says so. */
 const unknown = async (files) => {
   const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named), bytes: files.map((file) => file.size) });
-  if (!known.length || !confirm(`${known.length === files.length ? "All" : known.length.toLocaleString("en")} of these ${page.count(files.length, "image")} are here already, by folder, name and size. OK sends only the others; Cancel sends all.`)) return files;
+  const [n, all] = [known.length, files.length];
+  const some = all === 1 ? "This image is" : n === all ? `All of these ${page.count(all, "image")} are` : `${n.toLocaleString("en")} of these ${page.count(all, "image")} ${n === 1 ? "is" : "are"}`;
+  if (!n || !confirm(`${some} here already, by folder, name and size. OK sends ${n === all ? "none" : "only the others"}; Cancel sends ${all === 1 ? "it again" : "all"}.`)) return files;
   const places = new Set(known);
   return files.filter((_, i) => !places.has(i));
 };
@@ -160,13 +162,20 @@ document.addEventListener("change", (event) => {
   const form = page.byId("fit");
   form.querySelector("[type=submit]").textContent = `Learn from ${page.count(Number(form.dataset.images) + anyway().length, "image")}`;
 });
+/* Which rate of false alarms is in force now, which will be, and which if one goes back. */
+const alsoRate = (known, chosen) => {
+  const { version, next, rate, from, learntFor } = known.dataset;
+  const ends = from === "learnt" ? "" : "; the one that was set ends with that";
+  const back = rate === learntFor ? `Back at version ${version}, it would be ${learntFor} again` : `Back at version ${version}, it would be ${learntFor}, the rate that it was learnt for, not ${rate}`;
+  return `Version ${next} of ${known.value} will be learnt from these images alone, and used at once instead of version ${version}.\n\nFalse alarms of good images: ${rate} now, ${page.RATES_FROM[from]}. With version ${next} it is what you chose, ${chosen.dataset.rate}${ends}. ${back}.\n\nGo on?`;
+};
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;
   event.preventDefault();
   const form = new FormData(event.target);
   const rate = form.get("false_alarms");
   const known = [...document.querySelectorAll("#names option")].find((option) => option.value === form.get("name").trim());
-  if (known && !confirm(`Version ${known.dataset.next} of ${known.value} will be learnt from these images alone, and used at once instead of the one before. Go on?`)) return;
+  if (known && !confirm(alsoRate(known, page.byId("fit-rate").selectedOptions[0]))) return;
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, anyway: anyway(), ...LOOKS[form.get("look")],

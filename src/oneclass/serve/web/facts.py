@@ -124,6 +124,22 @@ def last_scored(service: Service, name: str) -> float | None:
     return rows[0]["at"] if rows else None
 
 
+def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
+    """By the names of models, which version is in use, by which rate of false alarms, and which it
+    goes by if it is gone back to once another one has been learnt anew.
+    """
+    found = {}
+    for used in service.versions.serving():
+        rate, rate_from = service.versions.rate_for(used)
+        found[used.name] = {
+            "version": used.number,
+            "rate": rate,
+            "rate_from": rate_from,
+            "learnt_for": used.card["false_alarms"],
+        }
+    return found
+
+
 def free_name(names: list[str]) -> str:
     """A name that no model has yet."""
     candidates = ["parts", *(f"parts {i}" for i in range(2, len(names) + 3))]

@@ -15,6 +15,7 @@ from typing import Any
 
 from oneclass.images.sounding import BAD, files_sounding_bad
 from oneclass.system.files import translated_errors
+from oneclass.system.names import natural_key
 
 SUFFIX = ".jsonl"
 
@@ -87,7 +88,8 @@ def noted(file: Path, there: Container[str]) -> Arrivals:
             others[line["file"]] = PurePosixPath(line["name"].replace("\\", "/"))
     left = [name for name in expected if _taken(missing, name)]
     odd = set(files_sounding_bad(others.values()))
-    return Arrivals(left, folders, [stored for stored, name in others.items() if name in odd])
+    by_name = sorted(others, key=lambda stored: natural_key(others[stored]))
+    return Arrivals(left, folders, [stored for stored in by_name if others[stored] in odd])
 
 
 def sounding_bad(name: str) -> str | None:

@@ -27,6 +27,7 @@ from oneclass.images.folders import expand
 from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
 from oneclass.serve.work.jobs import kinds, reports, sets
+from oneclass.system.names import natural_key
 
 NICE = 5
 """Scoring goes first."""
@@ -54,8 +55,10 @@ def run(request: dict[str, Any]) -> Result:
 def _check(request: dict[str, Any]) -> Result:
     folder = Path(request["folder"])
     found = check(folder, progress=_show).to_json()
-    odd = [str(file) for file in _called_odd(folder, request["odd"])]
-    return {**found, "unusual": _unusual(folder), "odd": odd}
+    names = sets.sent_as(folder)
+    odd = _called_odd(folder, request["odd"])
+    odd.sort(key=lambda file: natural_key(names.get(file.name, file.name)))
+    return {**found, "unusual": _unusual(folder), "odd": list(map(str, odd))}
 
 
 def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
@@ -105,11 +108,12 @@ def _fit(request: dict[str, Any]) -> Result:
     doubtful = {*suspect.files, *(name for some in suspect.folders.values() for name in some)}
     doubtful -= {Path(error.path).name for error in detector.errors}
     doubted = [names.get(file.name, file.name) for file in files if file.name in doubtful]
+    doubted.sort(key=natural_key)
     return {
         "images": detector.card["fit"]["n_images"],
         "errors": _errors(detector.errors),
         "kinds": kinds.measured(files),
-        "left_out": [names.get(file.name, file.name) for file in left_out],
+        "left_out": sorted((names.get(f.name, f.name) for f in left_out), key=natural_key),
         "n_suspect": len(doubted),
         "suspect": doubted[:NAMED],
     }

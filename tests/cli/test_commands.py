@@ -342,7 +342,7 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path,
     assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
     assert record["unscored"] == 3000 - record["scored"]
     assert abs(record["scored"] - len(printed)) <= 1
-    assert f"interrupted: {3000 - record['scored']} of 3000 images were not scored." in stderr
+    assert f"interrupted: {3000 - record['scored']} of the 3000 images were not scored." in stderr
     assert "something has changed" not in stderr
 
 

@@ -66,6 +66,10 @@ def test_the_sentence_counts() -> None:
     assert str(told_learnt(9, 9)).startswith("all 9 images are ones that the model learnt from")
     assert "1 of these 9 images is one that the model learnt" in str(told_learnt(1, 9))
     assert "its verdict proves nothing, neither that it is good" in str(told_learnt(1, 1))
+    would = "its score is lower than it would be if the image were new, and its verdict"
+    assert would in str(told_learnt(1, 9))
+    would = "their scores are lower than they would be if the images were new, and their verdicts"
+    assert would in str(told_learnt(2, 9))
 
 
 def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:

@@ -192,12 +192,16 @@ def told_learnt(n_learnt: int, n: int) -> str | None:
     if n_learnt == n:
         which = "this image is one" if n == 1 else f"all {n:,} images are ones"
     they, scores, verdicts = (
-        ("it is", "its score is", "its verdict proves")
+        ("it is", "its score is lower than it would be if the image were new", "its verdict proves")
         if n_learnt == 1
-        else ("they are", "their scores are", "their verdicts prove")
+        else (
+            "they are",
+            "their scores are lower than they would be if the images were new",
+            "their verdicts prove",
+        )
     )
     return (
-        f"{which} that the model learnt from as normal: {scores} lower than those of new ones, and "
+        f"{which} that the model learnt from as normal: {scores}, and "
         f"{verdicts} nothing, neither that {they} good nor that the model finds what is odd. "
         "Score others."
     )

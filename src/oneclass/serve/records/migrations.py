@@ -296,8 +296,15 @@ CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE 
 """
 
 # Whether the version that another one grew from had learnt it; NULL where that was not asked.
+# And whether one that was learnt anew has learnt what was judged before.
 TWELFTH = """
-ALTER TABLE compared ADD COLUMN before_taught INTEGER
+ALTER TABLE compared ADD COLUMN before_taught INTEGER;
+CREATE TABLE taught (
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    image TEXT NOT NULL,
+    yes INTEGER NOT NULL,
+    PRIMARY KEY (version_id, image)
+) WITHOUT ROWID
 """
 
 MIGRATIONS = (

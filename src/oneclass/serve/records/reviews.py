@@ -34,12 +34,13 @@ GROWN = (
 )
 """A version, and those that it grew from, also deleted ones."""
 TAUGHT = (
-    "taught (image, yes, newest) AS (SELECT image, yes, max(version_id) FROM ("
+    "known (image, yes, newest) AS (SELECT image, yes, max(version_id) FROM ("
     "SELECT p.image, p.version_id, p.learnt AS yes FROM prediction p WHERE p.review = :verdict "
     "AND p.version_id IN (SELECT id FROM grown) AND p.learnt IS NOT NULL UNION ALL "
     "SELECT p.image, c.version_id, CASE WHEN c.learnt THEN 1 ELSE c.taught END "
     "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
-    "WHERE c.version_id IN (SELECT id FROM grown) AND (c.learnt OR c.taught IS NOT NULL)"
+    "WHERE c.version_id IN (SELECT id FROM grown) AND (c.learnt OR c.taught IS NOT NULL) UNION ALL "
+    "SELECT image, version_id, yes FROM taught WHERE version_id IN (SELECT id FROM grown)"
     ") GROUP BY image)"
 )
 """Whether a version has learnt a picture: as the newest says that was asked, of it and those that
@@ -114,21 +115,41 @@ class Reviews:
             (name,),
         )
 
-    def judged(self, version_id: int, verdict: str) -> list[Row]:
+    def judged(self, version_id: int, verdict: str, *, taught: bool) -> list[Row]:
         """Predictions of a version's model that a verdict stands of, images still kept.
 
-        `taught` is whether the version has learnt from the picture; None where nobody has noted
-        that, as of one that was learnt anew since.
+        Args:
+            version_id: of the version.
+            verdict: of a person.
+            taught: whether the version has learnt from the pictures.
+
+        Returns:
+            Those too of which nobody has noted that, as of a file that was uploaded; `taught` is
+            None in them.
         """
         return self._database.rows(
             f"{GROWN.format('SELECT :id')}, {TAUGHT} "
             "SELECT p.id, p.image, p.path, p.version_id, p.score, p.p_value, p.is_anomaly, "
             "t.yes AS taught FROM prediction p JOIN image i ON i.sha256 = p.image "
-            "LEFT JOIN taught t ON t.image = p.image WHERE p.review = :verdict "
+            "LEFT JOIN known t ON t.image = p.image WHERE p.review = :verdict "
+            "AND t.yes IS NOT :unlike "
             "AND p.version_id IN (SELECT id FROM kept_version WHERE name = "
             "(SELECT name FROM version WHERE id = :id)) ORDER BY p.id",
-            {"id": version_id, "verdict": verdict},
+            {"id": version_id, "verdict": verdict, "unlike": not taught},
         )
+
+    def note_taught(self, version_id: int, known: Iterable[tuple[str, bool]]) -> None:
+        """Record whether a version that was learnt anew has learnt from pictures.
+
+        Args:
+            version_id: of the version.
+            known: (digest of the picture, whether it has).
+        """
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO taught (version_id, image, yes) VALUES (?, ?, ?)",
+                ((version_id, *one) for one in known),
+            )
 
     def called_odd(self) -> dict[str, int | None]:
         """Digests of pictures of which somebody said that they are really odd, by any model; and of

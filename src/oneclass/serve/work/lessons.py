@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.updating import far_odder
 from oneclass.errors import ImageError
@@ -39,6 +40,22 @@ class Lesson:
     far: bool
 
 
+def knows(model: FittedModel, file: Path) -> bool:
+    """Whether a model has learnt from a picture, by its pixels; not where nobody can say.
+
+    Args:
+        model: files of before do not tell.
+        file: that may have gone a moment ago.
+    """
+    if model.learnt is None:
+        return False
+    try:
+        pixels = read(file, at_least=model.representation.preprocessing.at_least)
+    except ImageError:
+        return False
+    return model.knows(content_digest(pixels))
+
+
 class Taught:
     """Says which pictures of reviews a version has learnt from.
 
@@ -65,7 +82,7 @@ class Taught:
         """
         return [
             row
-            for row in self._reviews.judged(version.id, verdict)
+            for row in self._reviews.judged(version.id, verdict, taught=taught)
             if taught
             == (self._knows(version, row["image"]) if row["taught"] is None else row["taught"])
         ]
@@ -75,13 +92,7 @@ class Taught:
         key = (version.digest, image)
         if key not in self._asked:
             model = self._library.detector(version).model
-            at_least = model.representation.preprocessing.at_least
-            self._asked[key] = False  # also where the file of a model of before cannot say
-            if model.learnt is None:
-                return False
-            with suppress(ImageError):  # gone since a moment ago
-                pixels = read(self._keeping.place(image), at_least=at_least)
-                self._asked[key] = model.knows(content_digest(pixels))
+            self._asked[key] = knows(model, self._keeping.place(image))
         return self._asked[key]
 
     def anomalies(self, version: Version) -> dict[str, list[Row]]:

@@ -27,6 +27,7 @@ from oneclass.images.folders import expand
 from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
 from oneclass.serve.work.jobs import kinds, reports, sets
+from oneclass.serve.work.lessons import knows
 from oneclass.system.names import natural_key
 
 NICE = 5
@@ -114,6 +115,10 @@ def _fit(request: dict[str, Any]) -> Result:
         "errors": _errors(detector.errors),
         "kinds": kinds.measured(files),
         "left_out": sorted((names.get(f.name, f.name) for f in left_out), key=natural_key),
+        "taught": [
+            (image, knows(detector.model, Path(kept)))
+            for image, kept in request["reviewed"].items()
+        ],
         "n_suspect": len(doubted),
         "suspect": doubted[:NAMED],
     }

@@ -154,7 +154,7 @@ class JobRunner:
             return
         result = said["result"]
         if job["kind"] == "fit":
-            result["number"] = self._learnt(job, out, result.pop("kinds")).number
+            result["number"] = self._learnt(job, out, result).number
         elif job["kind"] == "update":
             result["number"] = self._updated(job, out, result, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
@@ -164,6 +164,10 @@ class JobRunner:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
         if job["kind"] in ("check", "fit"):
             request["odd"] = self._reviews.called_odd()
+            reviewed = self._reviews.reviewed(job["name"])
+            request["reviewed"] = {
+                row["image"]: str(self._keeping.place(row["image"])) for row in reviewed
+            }
         elif job["kind"] == "report":
             version = self._version(job)
             request |= self._reports.request(job["id"], version)
@@ -230,8 +234,10 @@ class JobRunner:
         job = self.jobs.one(number)
         return job is not None and job["state"] == CANCELLED
 
-    def _learnt(self, job: dict[str, Any], out: Path, kinds: dict[str, Any]) -> Version:
+    def _learnt(self, job: dict[str, Any], out: Path, result: dict[str, Any]) -> Version:
+        kinds = result.pop("kinds")
         version = self._library.take_in(out, job["name"], origin="fit", kinds=kinds)
+        self._reviews.note_taught(version.id, result.pop("taught"))
         if version.number == 1 or job["request"].get("take", True):
             self._versions.take(version, who="learning")
         return version

@@ -554,7 +554,7 @@ def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path
     done = oneclass("update", model, "new", "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert "6 images added (6 known already)" in done.stderr
-    assert "note: 6 of the 6 images added were anomalies to the model before" in done.stderr
+    assert "note: all 6 images added were anomalies to the model before" in done.stderr
     assert done.stderr.count("new/lying/003.png") == 1
 
 

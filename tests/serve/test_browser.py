@@ -907,7 +907,7 @@ def test_a_name_that_speaks_of_defects_is_taken_out_alone_or_with_all_others(
 
 
 def test_what_is_really_odd_is_learnt_if_it_is_ticked(
-    person: Callable[..., Person], pictures: Path
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:
     one = person(1280)
     learn(one, pictures)
@@ -927,10 +927,16 @@ def test_what_is_really_odd_is_learnt_if_it_is_ticked(
     assert again in one.page.locator(".compare").inner_text()
     # The same from a folder.
     one.go("/learn")
-    one.give(sorted((pictures / "good").iterdir()))
-    one.page.locator("#fit button", has_text="Learn from 38 images").wait_for()
-    one.press("[name=anyway]", "Space")
+    scratch = Path(shutil.copy(next((pictures / "new").iterdir()), tmp_path / "scratch.png"))
+    one.give([*sorted((pictures / "good").iterdir()), scratch])
     one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
+    one.press("[name=anyway]", "Space")
+    one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    # What is ticked stays so where another one is taken out.
+    one.page.locator("#checked summary", has_text="names that speak of defects").click()
+    one.page.locator("[data-take-out]").first.click()
+    one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
+    assert one.page.locator("[name=anyway]").first.is_checked()
     one.page.fill("#fit-name", "others")
     one.press("#fit button[type=submit]")
     left_out = "It was learnt without 1 image that somebody called really odd"

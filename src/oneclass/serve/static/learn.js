@@ -113,6 +113,7 @@ document.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     opened = [...document.querySelectorAll("#checked details[open] > summary")].map((one) => one.textContent);
+    ticked = anyway();
     set = button.closest("[data-set]").dataset.set;
     for (const file of button.dataset.takeAll ? JSON.parse(button.dataset.takeAll) : [button.dataset.takeOut])
       await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
@@ -120,13 +121,15 @@ document.addEventListener("click", async (event) => {
   } catch (problem) { button.disabled = false; page.say(problem.message); }
 });
 
-/* What was open when an image was taken out is open again, so that the next one can be. */
-let opened = [];
+/* What was open when an image was taken out is open again, so that the next one can be, and what was ticked is. */
+let opened = [], ticked = [];
 document.body.addEventListener("htmx:afterSwap", () => {
   if (!document.querySelector("#checked [data-set]")) return;
   const again = [...document.querySelectorAll("#checked details > summary")].filter((one) => opened.includes(one.textContent));
   for (const summary of again) summary.parentElement.open = true;
   if (again.length) again[0].focus();
+  for (const box of document.querySelectorAll("#checked [name=anyway]")) if (ticked.includes(box.value)) box.click();
+  ticked = [];
   opened = [];
 });
 

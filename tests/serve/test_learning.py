@@ -136,7 +136,7 @@ def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
     assert 'value="solar cells"' in text
     assert 'value="patches" checked' in text
     assert 'value="" checked' not in text
-    assert '<option value="0.1" selected>' in text
+    assert '<option value="0.1" data-rate="10\u00a0%" selected>' in text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,8 @@ def test_as_many_images_are_asked_for_as_the_command_asks_for(
     with place.service.database.write() as connection:
         connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
     text = place.page(f"/parts/check/{job['id']}")
-    [(disabled, told)] = re.findall(r'<option value="0.01"( disabled)?>(.*?)</option>', text)
+    found = re.findall(r'<option value="0.01" data-rate="[^"]*"( disabled)?>(.*?)</option>', text)
+    [(disabled, told)] = found
     assert (bool(disabled), told) == (n < 99, said)
     if n < 99:
         with pytest.raises(InputError, match=r"at least 99 images \(110 for the best look at"):

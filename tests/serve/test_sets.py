@@ -320,12 +320,12 @@ def test_what_a_set_has_already_is_known_by_name_and_size(place: Place, images: 
 def test_names_that_speak_of_defects_are_told_as_they_were_given_and_all_of_them(
     place: Place, tmp_path: Path
 ) -> None:
-    write_images(tmp_path / "good", stripes(40, seed=5))
+    write_images(tmp_path / "good", stripes(46, seed=5))
     number = place.client.post("/api/v1/sets").json()["id"]
     names = [
         *(f"line 3/bad {i:02}.png" if i < 12 else f"line 3/cell {i}.png" for i in range(30)),
         *(f"crack rig/bad {i:02}.png" for i in range(4)),
-        *(f"ok/crack {i}.png" for i in range(6)),  # most of a folder are called so
+        *(f"ok/crack {i}.png" for i in range(12)),  # most of a folder are called so
     ]
     names[0] = "line 3/a bad <1>.png"
     for name, file in zip(names, sorted((tmp_path / "good").iterdir()), strict=True):

@@ -317,6 +317,12 @@ def test_the_same_picture_counts_once_for_each_version(
     told = monitor(place)
     assert sum(count["images"] for count in told["counts"]) == 3
     assert (told["last"], told["again"]) == (1, 3)
+    # The page says by which they are counted, whichever is in use.
+    assert (told["version"], told["versions"]) == (2, [1, 2])
+    place.client.post(f"{MODEL}/take", json={"version": 1})
+    told = monitor(place)
+    assert (told["version"], told["versions"]) == (1, [1, 2])
+    assert sum(count["images"] for count in told["counts"]) == 3
 
 
 def test_an_hour_in_which_all_came_again_is_no_count(place: Place, images: Path) -> None:

@@ -84,6 +84,10 @@ class MonitorOut(BaseModel):
         description="Images that the version which scored them had learnt from: their verdicts "
         "prove nothing, so they are in no other number."
     )
+    versions: list[int] = Field(
+        description="The versions whose verdicts are counted: each by the rate that it went by "
+        "then, whichever is in use now."
+    )
     observed: ObservedOut
     drift: str | None
     last: int = Field(description="Images behind the histogram and the rates.")
@@ -118,6 +122,7 @@ def get_monitor(
         counts=made,
         again=past.again,
         learnt=past.learnt,
+        versions=past.versions,
         observed=observed(made),
         drift=detector.drift(recent),
         last=len(scores),

@@ -55,8 +55,9 @@ def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]])
 
 @router.get("/")
 def home(request: Request, service: TheService) -> Response:
-    """Scoring, or learning where there is no model yet."""
-    tab = "score" if service.versions.serving() else "learn"
+    """Scoring; learning where there is no model yet; or where a deleted one can be got back."""
+    none = "models" if service.deleting.deletions.all() else "learn"
+    tab = "score" if service.versions.serving() else none
     return RedirectResponse(f"{service.settings.prefix}/{tab}", 303)
 
 

@@ -473,6 +473,30 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     assert one.problems == []
 
 
+def test_the_same_pictures_dropped_again_make_no_second_set(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    told = one.page.locator("#same-set").inner_text()
+    assert told.startswith("These 40 images are the set that was sent on ")
+    assert "already, byte for byte. No second copy was kept: you go on with that set." in told
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 1
+    # Other pictures are another set, and nothing is said.
+    one.give(sorted((pictures / "new").iterdir()))
+    one.see("#fit")
+    assert one.page.locator("#same-set").count() == 0
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 2
+    assert one.problems == []
+
+
 def test_a_model_is_deleted_once_it_was_asked_for_and_got_back(
     person: Callable[..., Person], pictures: Path
 ) -> None:

@@ -41,23 +41,29 @@ def expect(file: Path, names: list[str]) -> None:
     _append(file, {"expected": names})
 
 
-def arrived(file: Path, stored: str, name: str) -> None:
+def arrived(file: Path, stored: str, name: str, sha256: str = "") -> None:
     """Note that an image has arrived.
 
     Args:
         file: of the notes.
         stored: what its file is called here; empty where it was no image, and is not kept.
         name: that it was sent under, with its folders.
+        sha256: of the file's bytes, in hex, where it is kept.
 
     Raises:
         StorageError: the disk is full.
     """
-    _append(file, {"file": stored, "name": name})
+    _append(file, {"file": stored, "name": name, "sha256": sha256})
 
 
 def names(file: Path) -> dict[str, str]:
     """By what their files are called here, the names that images were sent under."""
     return {line["file"]: line["name"] for line in _lines(file) if line.get("file")}
+
+
+def digests(file: Path) -> dict[str, str]:
+    """By what their files are called here, the SHA-256 of images; of those that it was noted of."""
+    return {line["file"]: line["sha256"] for line in _lines(file) if line.get("sha256")}
 
 
 def noted(file: Path) -> Arrivals:

@@ -334,7 +334,9 @@ class WatchOut(BaseModel):
     failures: int
     last: float | None
     problem: str | None
-    unusable: list[FailureOut]
+    unusable: list[FailureOut] = Field(
+        description="The last of those that could not be used, the newest first."
+    )
     deliveries: dict[str, Any]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,10 @@ def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/run.json").read_text())["learnt"] == 30
     lines = (tmp_path / "run/predictions.jsonl").read_text().splitlines()
     assert sum(json.loads(line).get("learnt", False) for line in lines) == 30
+    with (tmp_path / "run/predictions.csv").open(encoding="utf-8", newline="") as file:
+        told_of = {row["path"]: row["learnt"] for row in csv.DictReader(file)}
+    assert [told_of[path] for path in ("good/000.png", "new/000.png")] == ["true", ""]
+    assert list(told_of.values()).count("true") == 30
     printed = oneclass("score", "m.oneclass", "good", "--json", cwd=tmp_path)
     assert all(json.loads(line)["learnt"] for line in printed.stdout.splitlines())
     assert "learnt from" not in oneclass("score", "m.oneclass", "new", cwd=tmp_path).stderr

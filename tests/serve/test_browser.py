@@ -154,7 +154,7 @@ def score(person: Person, pictures: Path) -> None:
     with person.page.expect_download() as table:
         person.press("#save")
     header, *lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
-    assert header == "path,score,p_value,is_anomaly"
+    assert header == "path,score,p_value,is_anomaly,learnt"
     names = [line.partition(",")[0] for line in lines]
     assert names == sorted(
         file.name for kind in ("new", "odd") for file in (pictures / kind).iterdir()

@@ -282,6 +282,7 @@ def test_five_million_predictions_stay_quick_to_browse(
         Filter(name="parts", only_odd=True),
         Filter(name="parts", noticed=True),
         Filter(name="parts", noticed=True, review="none", limit=1),
+        Filter(name="parts", noticed=True, review="none", limit=1, pictures=True),
         Filter(source="watch:1", before=1000),
         Filter(review="real"),
         Filter(name="parts", after=n - 5),

@@ -48,6 +48,13 @@ NEWER = (
     "AND (? IS NULL OR n.source = ?)"
 )
 """A newer prediction of a model on the same picture, of which a person said the same."""
+NEWER_WAITING = (
+    "SELECT 1 FROM prediction n INDEXED BY prediction_same "
+    "WHERE substr(n.image, 1, 8) = substr(p.image, 1, 8) AND +n.image = p.image "
+    "AND n.version_id IN (SELECT id FROM kept_version WHERE name = ?) AND n.id > p.id "
+    "AND n.review IS NULL AND (? IS NULL OR n.source = ?)"
+)
+"""The same of which nobody has said anything: whoever skips that one skips the picture."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Filter:
         limit: how many at most.
         at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
             each counted once and none that it learnt from, that rate calls anomalies.
-        pictures: with a name and a verdict of a person, the newest alone of those on one picture.
+        pictures: with a name and a review, the newest alone of those on one picture.
     """
 
     name: str | None = None
@@ -260,7 +267,8 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
     if chosen.pictures:
         noticed = " AND (n.is_anomaly = 1 OR n.is_unclear = 1)" if chosen.noticed else ""
         values = (chosen.name, chosen.source, chosen.source)
-        found.append((f"NOT EXISTS ({NEWER}{noticed})", values))
+        newer = NEWER_WAITING if chosen.review == "none" else NEWER
+        found.append((f"NOT EXISTS ({newer}{noticed})", values))
     if chosen.before is not None:
         found.append(("p.id < ?", (chosen.before,)))
     if chosen.after is not None:

@@ -216,7 +216,9 @@ def queue(
         return {"facts": None, "waiting": 0, "skipped": False}
     waiting = service.predictions.waiting().get(chosen.name, 0)
     if at is None:
-        wanted = Filter(chosen.name, noticed=True, review="none", before=before, limit=1)
+        wanted = Filter(
+            chosen.name, noticed=True, review="none", before=before, limit=1, pictures=True
+        )
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),

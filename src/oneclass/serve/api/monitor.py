@@ -78,7 +78,7 @@ class MonitorOut(BaseModel):
     counts: list[CountOut]
     again: int = Field(
         description="Images that came again: the same bytes, by the same version. They count once "
-        "in all other numbers, when they came first."
+        "in all other numbers, by the rate of false alarms in force when they came last."
     )
     learnt: int = Field(
         description="Images that the version which scored them had learnt from: their verdicts "

@@ -95,7 +95,7 @@ def last(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) scores and (n,) p-values of the last pictures of a version, the newest first.
 
-    Each counts once, when it came first, and none that the version learnt from.
+    Each counts once, by the rate in force when it came last, and none that the version learnt from.
     """
     rows = database.rows(
         f"SELECT score, p_value FROM prediction WHERE version_id = ? AND {COUNTED} "

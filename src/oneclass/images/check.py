@@ -59,7 +59,7 @@ class CheckReport:
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
         suspect: folders whose names speak of defects -> number of images.
-        suspect_files: files of other folders whose names do, where at most half of a folder's are
+        suspect_files: files of other folders whose names do, unless most of a folder's are
             called so.
     """
 

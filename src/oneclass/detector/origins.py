@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.images.sounding import files_sounding_bad, sounding_bad
+from oneclass.images.sounding import files_sounding_bad, folders_sounding_bad
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import distances, folded
@@ -106,7 +106,7 @@ def by_name(
         given: `files`, and others of the same folders beside which they are seen.
     """
     counts = Counter(sorted(file.parent for file in files))
-    bad = sounding_bad(list(counts))
+    bad = folders_sounding_bad(list(counts))
     odd: dict[Path, list[str]] = {}
     asked = [file for file in files if file.parent not in bad]
     for file in files_sounding_bad(asked, given):

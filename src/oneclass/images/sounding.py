@@ -16,7 +16,7 @@ FEWEST = 10
 """Files of a folder that show how parts are called there."""
 
 
-def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
+def folders_sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     """Those whose names speak of defects, masks or the like.
 
     Args:

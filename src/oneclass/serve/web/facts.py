@@ -82,7 +82,7 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     return next((one for one in service.waiting_sets() if one.id == key), None)
 
 
-def sounding_bad(service: Service, check: dict[str, Any]) -> dict[str, list[str]]:
+def from_defect_folders(service: Service, check: dict[str, Any]) -> dict[str, list[str]]:
     """By the names of folders that speak of defects, the images from them that a set still has."""
     with suppress(InputError):  # the set was used up, or removed
         return service.sets.arrivals(Path(check["request"]["folder"]).name).folders

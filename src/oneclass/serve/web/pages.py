@@ -85,7 +85,7 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         name=before["name"] if before else facts.free_name(names),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
-        folders=facts.sounding_bad(service, job),
+        folders=facts.from_defect_folders(service, job),
         large=LARGE,
     )
 

@@ -76,16 +76,17 @@ def noted(file: Path) -> Arrivals:
             missing = Counter(expected)
             continue
         missing[line["name"]] -= 1
-        if folder := sounding_bad(line["name"]):
+        if folder := defect_folder_of(line["name"]):
             folders.setdefault(folder, []).append(line["file"])
     left = [name for name in expected if _taken(missing, name)]
     return Arrivals(left, folders)
 
 
-def sounding_bad(name: str) -> str | None:
+def defect_folder_of(name: str) -> str | None:
     """The folder of an image whose name speaks of defects, or None; learn.js asks by the same rule.
 
-    The folder that was chosen tells nothing where there are others in it.
+    The folder that was chosen tells nothing where there are others in it. Images arrive one at a
+    time, so what all their folders share, as `folders_sounding_bad` leaves out, is not known yet.
     """
     folders = PurePosixPath(name.replace("\\", "/")).parts[:-1]
     told = folders[1:] if len(folders) > 1 else folders

@@ -645,6 +645,8 @@ def test_a_picture_that_was_skipped_does_not_come_again_as_its_copy(
 
     assert [shown(), shown(f"&before={newest}")] == [newest, between]
     assert shown(f"&before={between}") is None
+    # What waits is counted in pictures, as they are shown.
+    assert place.service.predictions.waiting() == {"stripes": 2}
     assert "The rest was skipped" in place.page(f"/parts/review?model=stripes&before={between}")
     # Said of one of them, it is said of all; taken back, the picture waits again, once.
     say(place, copy, "real")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,6 +58,13 @@ REPLACED = (
     "AND c.version_id = {0}.version_id AND c.id > {0}.id AND c.again = 0"
 )
 """Another verdict of the same version on the same picture, by a later rate, which counts."""
+WAITING_PICTURES = (
+    "SELECT count(DISTINCT p.image) FROM prediction p INDEXED BY prediction_waiting "
+    "WHERE p.version_id IN (SELECT id FROM kept_version WHERE name = ?) "
+    f"AND {NOTICED} AND p.review IS NULL "
+    f"AND NOT (p.again = 1 AND EXISTS ({REPLACED.format('p')}))"
+)
+"""How many pictures wait of a model, by more than one version of it: each row is looked at."""
 NEWER_WAITING = (
     "SELECT 1 FROM prediction n INDEXED BY prediction_same "
     "WHERE substr(n.image, 1, 8) = substr(p.image, 1, 8) AND +n.image = p.image "
@@ -248,15 +256,22 @@ class Predictions:
     def waiting(self) -> dict[str, int]:
         """How many pictures called anomalies or unclear nobody has looked at, by their model.
 
-        Each counts once for each version that called it so.
+        Each counts once, however many verdicts on it wait.
         """
         rows = self._database.rows(
             "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
             "JOIN kept_version v ON v.id = p.version_id "
-            f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
+            f"WHERE {NOTICED} AND p.review IS NULL GROUP BY p.version_id"
         )
-        copies = {row["name"]: row["n"] for row in self._database.rows(WAITING_COPIES)}
-        return {row["name"]: row["n"] - copies.get(row["name"], 0) for row in rows}
+        versions = Counter(row["name"] for row in rows)
+        found = Counter[str]()
+        for row in rows:
+            found[row["name"]] += row["n"]
+        for row in self._database.rows(WAITING_COPIES):
+            found[row["name"]] -= row["n"]
+        for name in (name for name, n in versions.items() if n > 1):
+            found[name] = self._database.value(WAITING_PICTURES, (name,))
+        return {name: n for name, n in found.items() if n > 0}
 
 
 def _counts(made: Made, connection: sqlite3.Connection) -> bool:

@@ -295,7 +295,12 @@ DROP INDEX prediction_counted;
 CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE review IS NOT NULL
 """
 
+# The page Watch asks every two seconds which files of a folder could not be used.
+TWELFTH = """
+CREATE INDEX failure_by_source ON failure (source, id)
+"""
+
 MIGRATIONS = (
     *(FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH),
-    ELEVENTH,
+    *(ELEVENTH, TWELFTH),
 )

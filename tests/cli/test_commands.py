@@ -67,7 +67,7 @@ def test_score_writes_the_four_files(place: Path, tmp_path: Path) -> None:
         "errors.csv", "predictions.csv", "predictions.jsonl", "run.json",
     ]  # fmt: skip
     rows = rows_of(run / "predictions.csv")
-    assert list(rows[0]) == ["path", "score", "p_value", "is_anomaly"]
+    assert list(rows[0]) == ["path", "score", "p_value", "is_anomaly", "learnt"]
     assert len(rows) == 12
     scores = {row["path"]: float(row["score"]) for row in rows}
     odd = [s for path, s in scores.items() if "lying" in path]
@@ -351,7 +351,7 @@ def test_interrupted_scoring_takes_no_larger_nor_whole_run_away(
     place: Path, tmp_path: Path, record: str
 ) -> None:
     (tmp_path / "run").mkdir()
-    header = "path,score,p_value,is_anomaly\n"
+    header = "path,score,p_value,is_anomaly,learnt\n"
     before = {"run.json": record, "predictions.csv": f"{header}all of them"}
     for name, text in before.items():
         (tmp_path / "run" / name).write_text(text)

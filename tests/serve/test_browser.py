@@ -154,7 +154,7 @@ def score(person: Person, pictures: Path) -> None:
     with person.page.expect_download() as table:
         person.press("#save")
     header, *lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
-    assert header == "path,score,p_value,is_anomaly"
+    assert header == "path,score,p_value,is_anomaly,learnt"
     names = [line.partition(",")[0] for line in lines]
     assert names == sorted(
         file.name for kind in ("new", "odd") for file in (pictures / kind).iterdir()
@@ -470,6 +470,30 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     one.page.once("dialog", lambda asked: asked.accept())
     one.press("#waiting [data-drop-set]")
     one.page.locator("#waiting").wait_for(state="detached")
+    assert one.problems == []
+
+
+def test_the_same_pictures_dropped_again_make_no_second_set(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    told = one.page.locator("#same-set").inner_text()
+    assert told.startswith("These 40 images are the set that was sent on ")
+    assert "already, byte for byte. No second copy was kept: you go on with that set." in told
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 1
+    # Other pictures are another set, and nothing is said.
+    one.give(sorted((pictures / "new").iterdir()))
+    one.see("#fit")
+    assert one.page.locator("#same-set").count() == 0
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 2
     assert one.problems == []
 
 
@@ -1063,7 +1087,8 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     score(one, pictures)
     one.go("/monitor")
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
-    assert "by whichever" not in (one.page.locator("#monitor-figures").text_content() or "")
+    figures = one.page.locator("#monitor-figures")
+    assert re.search(r"9images scored\d+called odd", figures.text_content() or "")
     one.go("/learn")
     one.give(sorted((pictures / "good").iterdir()))
     one.see("#fit")
@@ -1075,11 +1100,20 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see(".card.done .button.main")
     one.go("/monitor")
     one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
-    figures = one.page.locator("#monitor-figures").text_content() or ""
-    assert "9images scored, by whichever version was in use then" in figures
+    assert "9images scored, by version 1" in (figures.text_content() or "")
     about = one.page.locator("#histogram-about").text_content() or ""
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
     assert "it has scored nothing here yet. What lies right" in about
+    one.go("/score")
+    one.give(sorted((pictures / "odd").iterdir()))
+    one.page.locator("#save").filter(has_text="Save 5 verdicts").wait_for()
+    one.go("/models/stripes")
+    one.press("button[data-take='1']")
+    one.see("button[data-take='2']")
+    one.go("/monitor")
+    one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
+    told = "14images scored, by whichever version was in use then (1 or 2)"
+    assert told in (figures.text_content() or "")
     assert one.problems == []
 
 

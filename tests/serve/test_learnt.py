@@ -56,6 +56,10 @@ def test_a_picture_that_was_learnt_says_so_wherever_its_verdict_is(
     assert SAID not in place.page(f"/p/{new['id']}")
     table = csv.DictReader(place.client.get(f"{MODEL}/results.csv").text.splitlines())
     assert [row["learnt"] for row in table] == ["false", "true"]
+    asked = {"predictions": [new["id"], one["id"]]}
+    some = place.client.post("/api/v1/predictions.csv", json=asked).text
+    # As the command line writes it: nothing is said of others, since models of before do not know.
+    assert [row["learnt"] for row in csv.DictReader(some.splitlines())] == ["", "true"]
     lines = place.client.post(
         f"{MODEL}/score",
         content=taught[1].read_bytes(),

@@ -18,6 +18,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, load
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
+from oneclass.serve.records.predictions import Filter, _conditions
 from serving import RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
@@ -638,3 +639,48 @@ def test_judgements_of_before_are_given_to_what_came_later(
     say(place, 1, None)
     assert verdicts(place, 1, later) == [None, None]
     assert observed(place) == (0, 0)
+
+
+def test_a_picture_that_was_skipped_does_not_come_again_as_its_copy(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    one, other, third = sorted((images / "odd").iterdir())[:3]
+    oldest, copy = scored(place, one), scored(place, one)
+    between = scored(place, other)
+    content = another(model_file, tmp_path, 0.2)
+    place.client.put(f"{MODEL}/file", content=content, headers=RAW)
+    place.client.post(f"{MODEL}/take", json={"version": 2})
+    newest = scored(place, one)  # by another version
+
+    def shown(more: str = "") -> int | None:
+        found = re.search(r'data-id="(\d+)"', place.page(f"/parts/review?model=stripes{more}"))
+        return None if found is None else int(found[1])
+
+    assert [shown(), shown(f"&before={newest}")] == [newest, between]
+    assert shown(f"&before={between}") is None
+    # What waits is counted in pictures, as they are shown.
+    assert place.service.predictions.waiting() == {"stripes": 2}
+    assert "The rest was skipped" in place.page(f"/parts/review?model=stripes&before={between}")
+    # Said of one of them, it is said of all; taken back, the picture waits again, once.
+    say(place, copy, "real")
+    assert [shown(), shown(f"&before={between}")] == [between, None]
+    say(place, copy, None)
+    assert [shown(), shown(f"&before={newest}")] == [newest, between]
+    # One that is not called odd any more does not hide an older one that is.
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET is_anomaly = 0 WHERE id = ?", (newest,))
+    assert [shown(), shown(f"&before={between}")] == [between, copy]
+    assert shown(f"&before={copy}") is None
+    assert oldest < copy
+    assert scored(place, third) == shown()
+
+
+def test_pictures_that_wait_are_found_by_their_index(place: Place) -> None:
+    """A copy is looked for among those of its picture alone, and from its own place on."""
+    wanted = Filter("stripes", noticed=True, review="none", limit=1, pictures=True)
+    where, values = _conditions(wanted)
+    plan = place.service.database.rows(
+        f"EXPLAIN QUERY PLAN SELECT p.id FROM prediction p WHERE {where} ORDER BY p.id DESC", values
+    )
+    told = " ".join(row["detail"] for row in plan)
+    assert "USING INDEX prediction_same (<expr>=? AND version_id=? AND rowid>?)" in told

@@ -378,3 +378,46 @@ def test_what_a_set_calls_its_files_speaks_of_nothing(
     job = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     place.job(job["id"])
     assert "of defects" not in place.page(f"/parts/check/{job['id']}")
+
+
+def test_the_same_pictures_sent_again_are_known_by_their_bytes(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(20, seed=5))
+    write_images(tmp_path / "other", stripes(20, seed=6))
+
+    def all_sent(key: str) -> Any:
+        asked: dict[str, Any] = {"names": []}
+        return place.client.put(f"/api/v1/sets/{key}/expected", json=asked).json()["same"]
+
+    first = filled_set(place, tmp_path / "good")
+    assert all_sent(first) is None
+    for file in (tmp_path / "good").iterdir():
+        file.rename(file.with_name(f"called {file.name}"))
+    again, other = (filled_set(place, tmp_path / name) for name in ("good", "other"))
+    told = all_sent(again)
+    assert (told["id"], told["images"], told["learning"]) == (first, 20, None)
+    assert time.time() - 60 < told["at"] <= time.time()
+    # Of two that are sent at once the first one stays, so that not both are given up.
+    assert all_sent(first) is None
+    assert all_sent(other) is None
+    # As a server of before noted it, without a digest.
+    notes = place.service.sets.folder(first).with_suffix(".jsonl")
+    notes.write_text(re.sub(', "sha256": "[^"]*"', "", notes.read_text()), encoding="utf-8")
+    assert all_sent(again)["id"] == first
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "parts", "set": first}).json()
+    if place.client.get(f"/api/v1/jobs/{job['id']}").json()["state"] in ("queued", "running"):
+        assert all_sent(again)["learning"] == "parts"
+    assert place.job(job["id"])["state"] == "done"
+    assert all_sent(again) is None  # that one is used up
+
+
+def test_pictures_of_a_set_count_as_often_as_it_has_them(place: Place, images: Path) -> None:
+    a, b = (file.read_bytes() for file in sorted((images / "normal").iterdir())[:2])
+    keys = [place.client.post("/api/v1/sets").json()["id"] for _ in range(2)]
+    for key, contents in zip(keys, ((a, a, b), (a, b, b)), strict=True):
+        for i, content in enumerate(contents):
+            assert sent(place, key, content, f"{i}.png") == 200
+    asked: dict[str, Any] = {"names": []}
+    assert place.client.put(f"/api/v1/sets/{keys[1]}/expected", json=asked).json()["same"] is None

@@ -138,7 +138,7 @@ def _say_worth(detector: Detector, predictions: Sequence[Prediction], *, finishe
     """Say where the verdicts are worth less than they seem."""
     from oneclass.detector.predictions import told_learnt
 
-    if told := told_learnt(sum(p.learnt for p in predictions), len(predictions)):
+    if told := told_learnt([p.path for p in predictions if p.learnt], len(predictions)):
         say(f"note: {told}")
     if finished and (drift := detector.drift(predictions)):
         say(drift)

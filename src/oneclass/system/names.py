@@ -16,6 +16,8 @@ SEARCHED = 10_000
 """Names of a folder among which one like a missing one is looked for."""
 ALIKE = 0.75
 """So like, as difflib counts, that a slip of the finger may have made the one of the other."""
+SHOWN = 3
+"""Names of many that a sentence has, unless there is room for more."""
 _NUMBER = re.compile(r"(\d+)")
 _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
@@ -23,6 +25,13 @@ _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 def plain(text: str) -> str:
     """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def some_names(names: Sequence[str], most: int = SHOWN) -> str:
+    """The first names, as a terminal may show them, and how many more there are."""
+    more = len(names) - most
+    shown = ", ".join(map(plain, names[:most]))
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import say, some_names
+from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
 from oneclass.system.host.signals import shielded
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, plain, plural, some_names
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector

@@ -24,6 +24,7 @@ from oneclass.serve.api.schemas import (
     SetExpecting,
     SetKept,
     SetOut,
+    SetSame,
     SetsOut,
     UpdateIn,
     responses,
@@ -64,7 +65,8 @@ def list_sets(service: TheService, holder: Teacher) -> SetsOut:
 def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetExpecting:
     """Say which images are about to be sent into a set, so that whoever goes on with it is told
     what did not arrive; an empty list, when all were sent. With `bytes` the answer says which are
-    in it already; nothing is noted then if there are any, for they need not be sent.
+    in it already; nothing is noted then if there are any, for they need not be sent. Once all were
+    sent it says whether another set holds the very same pictures.
     """
     if asked.bytes is not None and len(asked.bytes) != len(asked.names):
         raise InputError(
@@ -73,7 +75,8 @@ def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) ->
     files = list(zip(asked.names, asked.bytes or (), strict=False))
     if not (known := service.sets.known(key, files)):
         service.sets.expect(key, asked.names)
-    return SetExpecting(id=key, images=service.sets.count(key), known=known)
+    same = None if asked.names else _same(service, key)
+    return SetExpecting(id=key, images=service.sets.count(key), known=known, same=same)
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
@@ -273,6 +276,16 @@ def waiting_sets(service: Service) -> list[SetKept]:
         SetKept(**vars(one), **vars(service.sets.arrivals(one.id)))
         for one in service.waiting_sets()
     ]
+
+
+def _same(service: Service, key: str) -> SetSame | None:
+    """The set that holds the same pictures as another one, by their bytes, which may be learnt."""
+    fits = (job for job in service.jobs.unfinished() if job["kind"] == "fit")
+    learning = {Path(job["request"]["folder"]).name: job["name"] for job in fits}
+    same = service.sets.same_as(key, service.sets.waiting(set()))
+    if same is None:
+        return None
+    return SetSame(id=same.id, images=same.images, at=same.at, learning=learning.get(same.id))
 
 
 def _folder_of(service: Service, key: str) -> Path:

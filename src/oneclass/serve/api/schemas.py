@@ -189,9 +189,22 @@ class ExpectedIn(Strict):
     )
 
 
+class SetSame(SetOut):
+    """Another set of the very same pictures, whatever they are called there."""
+
+    at: float = Field(description="When its last image came, in seconds since 1970.")
+    learning: str | None = Field(
+        description="The name of the model that is learnt from it; null where it waits."
+    )
+
+
 class SetExpecting(SetOut):
     """A set into which images are about to be sent."""
 
+    same: SetSame | None = Field(
+        description="With [], as all were sent: the set that holds the very same pictures already, "
+        "if any. Learn from one of the two, and remove the other."
+    )
     known: list[int] = Field(
         description="The places, from 0, of those names that are in it already with as many bytes."
     )
@@ -336,7 +349,9 @@ class WatchOut(BaseModel):
     failures: int
     last: float | None
     problem: str | None
-    unusable: list[FailureOut]
+    unusable: list[FailureOut] = Field(
+        description="The last of those that could not be used, the newest first."
+    )
     deliveries: dict[str, Any]
 
 

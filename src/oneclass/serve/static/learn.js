@@ -48,8 +48,13 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     const whole = !files.length || await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
-    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
+    const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
+    if (same && !same.learning) {
+      await page.ask("DELETE", `/api/v1/sets/${set}`);
+      set = same.id;
+    }
     await look();
+    if (same) tellSame(same);
   } catch (problem) { page.say(problem.message); }
 });
 
@@ -73,6 +78,19 @@ const gone = (problem) => {
   [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
   line.append(`${page.sentence(problem.message)} `, link, ".");
   page.byId("checked").replaceChildren(line);
+};
+
+/* The very same pictures are here already: of a set that waits no second copy is kept. */
+const tellSame = (same) => {
+  const line = document.createElement("p");
+  [line.className, line.id] = ["banner calm", "same-set"];
+  line.setAttribute("role", "status");
+  const at = new Date(1000 * same.at).toLocaleString("en-GB", { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+  const which = `${same.images === 1 ? "This image is" : `These ${page.count(same.images, "image")} are`} the set that was sent on ${at} already, byte for byte`;
+  line.textContent = same.learning
+    ? `${which}, and ${same.learning} is being learnt from it. Learn from them again only if you want another model, or another version of it; else start over with others.`
+    : `${which}. No second copy was kept: you go on with that set. Learn from it below, take images out, or drop others to add them.`;
+  page.byId("checked").prepend(line);
 };
 
 /* See what is in the set, and offer to learn from it. */

@@ -14,7 +14,7 @@ from oneclass.serve.api.monitor import line
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
-from oneclass.serve.records.versions import Version
+from oneclass.serve.records.versions import RateFrom, Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.web.words import reviewed
@@ -239,7 +239,9 @@ def queue(
         return {"facts": None, "waiting": 0, "skipped": False}
     waiting = service.predictions.waiting().get(chosen.name, 0)
     if at is None:
-        wanted = Filter(chosen.name, noticed=True, review="none", before=before, limit=1)
+        wanted = Filter(
+            chosen.name, noticed=True, review="none", before=before, limit=1, pictures=True
+        )
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),
@@ -279,16 +281,19 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
         "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,
         "candidate": candidate,
-        "comparison": candidate and comparison(service, candidate),
+        "comparison": candidate
+        and comparison(service, candidate, service.versions.rate_for(candidate)),
         "job": next(iter(running(service, "update", chosen.name)), None),
     }
 
 
-def comparison(service: Service, version: Version) -> dict[str, Any] | None:
+def comparison(
+    service: Service, version: Version, rated: tuple[float, RateFrom]
+) -> dict[str, Any] | None:
     """An update beside the version that it grew from, on all that was reviewed before, both at the
-    rate of false alarms that the update goes by once it is in use.
+    rate of false alarms that the update goes by once it is in use: `rated`, as `rate_for` tells it.
     """
-    rate, rate_from = service.versions.rate_for(version)
+    rate, rate_from = rated
     # A picture counts once, by what stands of it: before, each prediction on it was compared.
     each = sorted(
         service.reviews.compared(version.id, rate), key=lambda row: row["review"] is not None

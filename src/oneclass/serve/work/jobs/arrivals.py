@@ -45,23 +45,29 @@ def expect(file: Path, names: list[str]) -> None:
     _append(file, {"expected": names})
 
 
-def arrived(file: Path, stored: str, name: str) -> None:
+def arrived(file: Path, stored: str, name: str, sha256: str = "") -> None:
     """Note that an image has arrived.
 
     Args:
         file: of the notes.
         stored: what its file is called here; empty where it was no image, and is not kept.
         name: that it was sent under, with its folders.
+        sha256: of the file's bytes, in hex, where it is kept.
 
     Raises:
         StorageError: the disk is full.
     """
-    _append(file, {"file": stored, "name": name})
+    _append(file, {"file": stored, "name": name, "sha256": sha256})
 
 
 def names(file: Path) -> dict[str, str]:
     """By what their files are called here, the names that images were sent under."""
     return {line["file"]: line["name"] for line in _lines(file) if line.get("file")}
+
+
+def digests(file: Path) -> dict[str, str]:
+    """By what their files are called here, the SHA-256 of images; of those that it was noted of."""
+    return {line["file"]: line["sha256"] for line in _lines(file) if line.get("sha256")}
 
 
 def noted(file: Path, there: Container[str]) -> Arrivals:
@@ -82,7 +88,7 @@ def noted(file: Path, there: Container[str]) -> Arrivals:
         missing[line["name"]] -= 1
         if line["file"] not in there:
             continue
-        if folder := sounding_bad(line["name"]):
+        if folder := defect_folder_of(line["name"]):
             folders.setdefault(folder, []).append(line["file"])
         else:
             others[line["file"]] = PurePosixPath(line["name"].replace("\\", "/"))
@@ -92,10 +98,11 @@ def noted(file: Path, there: Container[str]) -> Arrivals:
     return Arrivals(left, folders, [stored for stored in by_name if others[stored] in odd])
 
 
-def sounding_bad(name: str) -> str | None:
+def defect_folder_of(name: str) -> str | None:
     """The folder of an image whose name speaks of defects, or None; learn.js asks by the same rule.
 
-    The folder that was chosen tells nothing where there are others in it.
+    The folder that was chosen tells nothing where there are others in it. Images arrive one at a
+    time, so what all their folders share, as `folders_sounding_bad` leaves out, is not known yet.
     """
     folders = PurePosixPath(name.replace("\\", "/")).parts[:-1]
     told = folders[1:] if len(folders) > 1 else folders

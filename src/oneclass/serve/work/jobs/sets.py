@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import shutil
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -101,8 +104,9 @@ class Sets:
         suffix = PurePosixPath(stem).suffix or ".png"
         stored = f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
         with translated_errors(folder):
+            sha256 = _sha256(file)
             file.replace(folder / stored)
-        arrivals.arrived(_notes(folder), stored, name)
+        arrivals.arrived(_notes(folder), stored, name, sha256)
         return n + 1
 
     def expect(self, number: str, names: list[str]) -> None:
@@ -132,6 +136,26 @@ class Sets:
             InputError: there is none of this id.
         """
         return arrived(self.folder(number))
+
+    def same_as(self, number: str, others: Iterable[Waiting]) -> Waiting | None:
+        """Which of other sets holds the very same pictures, whatever they are called there.
+
+        Only one whose last image came earlier: of two that are sent at once the first one stays.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        folder = self.folder(number)
+        n, at = self.count(number), folder.stat().st_mtime
+        held: Counter[str] | None = None
+        for other in others:
+            if other.images != n or (other.at, other.id) >= (at, number):
+                continue
+            held = held or _pictures(folder)
+            with suppress(FileNotFoundError, InputError):  # removed since a moment ago
+                if _pictures(self.folder(other.id)) == held:
+                    return other
+        return None
 
     def take_out(self, number: str, name: str) -> int:
         """Remove one file of a set; how many it then has.
@@ -213,6 +237,17 @@ def sent_as(folder: Path) -> dict[str, str]:
     names = arrivals.names(_notes(folder))
     told = told_apart([name.replace("\\", "/") for name in names.values()])
     return dict(zip(names, told, strict=True))
+
+
+def _pictures(folder: Path) -> Counter[str]:
+    """How often a set holds which picture, by SHA-256; sets of before have none noted."""
+    noted = arrivals.digests(_notes(folder))
+    return Counter(noted.get(file.name) or _sha256(file) for file in folder.iterdir())
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def remove(folder: Path) -> None:

@@ -342,7 +342,7 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path,
     assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
     assert record["unscored"] == 3000 - record["scored"]
     assert abs(record["scored"] - len(printed)) <= 1
-    assert f"interrupted: {3000 - record['scored']} of 3000 images were not scored." in stderr
+    assert f"interrupted: {3000 - record['scored']} of the 3000 images were not scored." in stderr
     assert "something has changed" not in stderr
 
 
@@ -554,7 +554,7 @@ def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path
     done = oneclass("update", model, "new", "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert "6 images added (6 known already)" in done.stderr
-    assert "note: 6 of the 6 images added were anomalies to the model before" in done.stderr
+    assert "note: all 6 images added were anomalies to the model before" in done.stderr
     assert done.stderr.count("new/lying/003.png") == 1
 
 

@@ -52,7 +52,7 @@ def test_drift_asks_the_new_images_alone() -> None:
 def test_a_model_of_before_knows_nothing_of_it(tmp_path: Path) -> None:
     model = replace(Detector(size=(64, 64)).fit(LEARNT).model, learnt=None)
     assert "learnt" not in model.arrays()
-    assert not model._knows(bytes(32))
+    assert not model.knows(bytes(32))
 
 
 def test_fingerprints_are_found_again_and_in_order() -> None:
@@ -71,6 +71,10 @@ def test_the_sentence_counts() -> None:
     one = str(told_learnt(names[:1], 9))
     assert one.startswith("1 of these 9 images is one that the model learnt from as normal (good/")
     assert "its verdict proves nothing, neither that it is good" in str(told_learnt(names[:1], 1))
+    would = "its score is lower than it would be if the image were new, and its verdict"
+    assert would in one
+    would = "their scores are lower than they would be if the images were new, and their verdicts"
+    assert would in str(told_learnt(names[:2], 9))
 
 
 def test_the_sentence_names_the_first_and_how_many_more() -> None:

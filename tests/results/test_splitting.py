@@ -74,7 +74,7 @@ def test_nothing_is_said_where_nothing_is_given_twice() -> None:
     ("normal", "odd", "told"),
     [
         (slice(0, 12), None, "all 12 images to learn .* not learnt: 0 are left.* no --test-normal"),
-        (slice(0, 11), None, "11 of 12 images to learn from are .*: 1 is left"),
+        (slice(0, 11), None, "11 of the 12 images to learn from are .*: 1 is left"),
         (None, slice(0, 12), "all 12 images to learn .*Give normal images that are not among"),
         (None, slice(0, 4), r"hold some back: 8 \(without 4 that are also odd\), and 10 are"),
         (slice(0, 2), slice(0, 2), "all 2 normal images to test on are also given as odd"),

@@ -193,15 +193,19 @@ def told_learnt(learnt: Sequence[str], n: int) -> str | None:
     if n_learnt == n:
         which = "this image is one" if n == 1 else f"all {n:,} images are ones"
     they, scores, verdicts = (
-        ("it is", "its score is", "its verdict proves")
+        ("it is", "its score is lower than it would be if the image were new", "its verdict proves")
         if n_learnt == 1
-        else ("they are", "their scores are", "their verdicts prove")
+        else (
+            "they are",
+            "their scores are lower than they would be if the images were new",
+            "their verdicts prove",
+        )
     )
     named = f" ({some_names(learnt)})" if n_learnt < n else ""
     return (
-        f"{which} that the model learnt from as normal{named}: {scores} lower than "
-        f"those of new ones, and {verdicts} nothing, neither that {they} good nor that the model "
-        "finds what is odd. Score others."
+        f"{which} that the model learnt from as normal{named}: {scores}, and "
+        f"{verdicts} nothing, neither that {they} good nor that the model finds what is odd. "
+        "Score others."
     )
 
 

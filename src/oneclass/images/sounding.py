@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
+Named = TypeVar("Named", bound=PurePath)
 BAD = re.compile(
     r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
     r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
@@ -28,8 +30,8 @@ def folders_sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
 
 
 def files_sounding_bad(
-    files: Iterable[Path], given: Iterable[Path] | None = None
-) -> tuple[Path, ...]:
+    files: Iterable[Named], given: Iterable[Named] | None = None
+) -> tuple[Named, ...]:
     """Those whose names speak of defects, unless most of their folder are called so.
 
     What most of a folder are called is the name of the part, or of the place: crack_test_rig_001.
@@ -45,7 +47,7 @@ def files_sounding_bad(
     """
     asked = list(files)
     paths = asked if given is None else list(given)
-    n, n_odd = Counter[Path](), Counter[Path]()
+    n, n_odd = Counter[PurePath](), Counter[PurePath]()
     for file in paths:
         n[file.parent] += 1
         n_odd[file.parent] += bool(BAD.search(file.stem))

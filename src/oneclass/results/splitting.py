@@ -14,7 +14,7 @@ from oneclass.images.alike import alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
 from oneclass.rows.near_copies import MANY
 from oneclass.system.host.workers import ordered_map, worker_count
-from oneclass.system.names import count, plural, some_names
+from oneclass.system.names import count, plural, some_names, some_of
 
 HELD_BACK = 0.2
 FEWEST = 10
@@ -181,7 +181,7 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
     """
     if n_left >= FEWEST_LEARNT:
         return
-    which = f"all {n:,} images" if not n_left else f"{n - n_left:,} of {n:,} images"
+    which = some_of(n - n_left, n, "image")
     advice = (
         "Give normal images that are not among the odd ones."
         if drawn
@@ -189,7 +189,8 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
         "back then."
     )
     raise InputError(
-        f"{which} to learn from are also given to test on, and what is tested on is not learnt: "
+        f"{which} to learn from {plural(n - n_left, 'is', 'are')} also given to test on, and what "
+        "is tested on is not learnt: "
         f"{n_left} {plural(n_left, 'is', 'are')} left, and {FEWEST_LEARNT} at least are needed. "
         f"{advice}"
     )

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from math import ceil, floor, log10
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _PERCENT = re.compile(r"(?<=\d) %")
 SEARCHED = 10_000
@@ -44,6 +44,14 @@ def plural(n: int, one: str, many: str | None = None) -> str:
     return one if n == 1 else many or one + "s"
 
 
+def some_of(n: int, total: int, one: str, many: str | None = None) -> str:
+    """`3 of the 8 images`, `all 8 images`, `the image`: n of some, at least one."""
+    if n == total == 1:
+        return f"the {one}"
+    words = count(total, one, many)
+    return f"all {words}" if n == total else f"{n} of the {words}"
+
+
 def percent(share: float) -> str:
     """`5 %`, `0.571 %`: a rate as all sentences have it."""
     return f"{round(100 * share, 9) + 0.0:.3g} %"  # 1e-18, or -0, is how a computer says nothing
@@ -60,7 +68,7 @@ def unbroken(sentence: str) -> str:
     return _PERCENT.sub("\N{NO-BREAK SPACE}%", sentence)
 
 
-def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
+def natural_key(name: str | PurePath) -> tuple[tuple[str | int, ...], str]:
     """Sort key under which ``img2`` comes before ``img10``; ties by the exact name."""
     text = str(name)
     parts = _NUMBER.split(text.casefold())

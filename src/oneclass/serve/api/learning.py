@@ -118,20 +118,24 @@ def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
 
 @router.post("/jobs/fit", responses=responses(409))
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
-    """Learn a model, or a new version of one, from a set; the set is used up."""
+    """Learn a model, or a new version of one, from a set; the set is used up. Images that somebody
+    called really odd, by any model, are left out unless `anyway` names them.
+    """
     with service.updating:
         folder = _folder_of(service, asked.set)
         check_name(asked.name, service.names())
         service.sets.check_some(asked.set)
         settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
-        return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
+        request = {"folder": str(folder), "settings": settings, "anyway": asked.anyway}
+        return _queued(service, "fit", asked.name, request)
 
 
 @router.post("/models/{name}/update", responses=responses(404, 409))
 def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn reviewed false alarms into a new version, compared with the one in use on all reviews.
 
-    The new version does not serve until it is taken. What waits or runs already is not asked for
+    What it had learnt and somebody calls really odd is left out, but for `anyway`. The new version
+    does not serve until it is taken. What waits or runs already is not asked for
     twice: the answer is that job. One of other false alarms is refused until that has ended.
     """
     with service.updating:
@@ -150,10 +154,19 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
     if asked.predictions is not None:
         chosen = set(asked.predictions)
         lessons = [lesson for lesson in lessons if lesson.ids & chosen]
-    if not lessons:
-        raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
+    odd = service.taught.anomalies(version)
+    anyway = frozenset(
+        image for image, rows in odd.items() if {row["id"] for row in rows} & set(asked.anyway)
+    )
+    if not lessons and (asked.predictions is not None or odd.keys() == anyway):
+        raise ProblemError(
+            409,
+            "nothing_to_learn",
+            "there is no false alarm that is not learnt, nor anything really odd that is.",
+        )
     images = {lesson.image for lesson in lessons}
-    if same := service.has_learnt(version, images, alone=asked.predictions is not None):
+    alone = asked.predictions is not None
+    if same := service.has_learnt(version, images, alone=alone, anyway=anyway):
         raise ProblemError(
             409,
             "nothing_to_learn",
@@ -162,7 +175,8 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         )
     if not asked.yes:
         _ask([lesson for lesson in lessons if lesson.far])
-    return _queued_once(service, version, {"version_id": version.id, "learn": sorted(images)})
+    request = {"version_id": version.id, "learn": sorted(images), "anyway": sorted(anyway)}
+    return _queued_once(service, version, request)
 
 
 def _queued_once(service: Service, version: Version, request: dict[str, Any]) -> JobOut:

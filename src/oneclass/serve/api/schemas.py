@@ -220,6 +220,9 @@ class SetKept(SetOut):
     folders: dict[str, list[str]] = Field(
         description="Names of folders that speak of defects, and the files that came from them."
     )
+    files: list[str] = Field(
+        description="Files of other folders whose own names do, where at most half are called so."
+    )
 
 
 class SetsOut(BaseModel):
@@ -240,6 +243,12 @@ class FitIn(Strict):
     tiles: int | None = Field(
         default=None, ge=64, le=4096, multiple_of=32, description="Pixels on a side; None for none."
     )
+    anyway: list[Annotated[str, Field(max_length=200)]] = Field(
+        default=[],
+        max_length=10_000,
+        description="Files of the set, as a check names them, that somebody called really odd: "
+        "they are learnt all the same. Others of them are left out.",
+    )
 
 
 class UpdateIn(Strict):
@@ -249,6 +258,12 @@ class UpdateIn(Strict):
         default=None, max_length=10_000, description="None for all that are not learnt yet."
     )
     yes: bool = Field(default=False, description="Learn what looks like no normal image, unasked.")
+    anyway: list[int] = Field(
+        default=[],
+        max_length=10_000,
+        description="Predictions that somebody called really odd, on images that the version has "
+        "learnt from: the new one learns them all the same. Others of them are left out.",
+    )
 
 
 class CheckIn(Strict):

@@ -46,7 +46,7 @@ if (monitor) {
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
       figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${facts.versions.length > 1 ? ", a picture once for each version" : ""})${still}` : "of good images were called odd: nothing is reviewed yet"),
-      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
+      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
     const drift = page.byId("drift");
@@ -134,7 +134,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
+    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -150,7 +150,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the last ${page.count(facts.last, "image")} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

@@ -82,10 +82,11 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         "part_check.html",
         job=job,
         names=following,
+        in_use=facts.rates_in_use(service),
         name=before["name"] if before else facts.free_name(names),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
-        folders=facts.from_defect_folders(service, job),
+        **facts.arrived(job),
         large=LARGE,
     )
 

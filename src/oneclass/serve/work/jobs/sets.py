@@ -10,14 +10,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from oneclass.errors import ImageError, InputError
 from oneclass.serve.work.jobs import arrivals
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
-from oneclass.system.names import count
+from oneclass.system.names import count, told_apart
 
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a set that nobody learnt from is removed."""
@@ -130,16 +130,12 @@ class Sets:
         return [i for i, one in enumerate(files) if one in has]
 
     def arrivals(self, number: str) -> arrivals.Arrivals:
-        """What of a set did not arrive, and what came from folders that speak of defects.
+        """What of a set did not arrive, and what has names that speak of defects.
 
         Raises:
             InputError: there is none of this id.
         """
-        folder = self.folder(number)
-        known = arrivals.noted(_notes(folder))
-        there = {file.name for file in folder.iterdir()}
-        left = {name: [f for f in files if f in there] for name, files in known.folders.items()}
-        return replace(known, folders={name: files for name, files in left.items() if files})
+        return arrived(self.folder(number))
 
     def same_as(self, number: str, others: Iterable[Waiting]) -> Waiting | None:
         """Which of other sets holds the very same pictures, whatever they are called there.
@@ -227,6 +223,20 @@ class Sets:
                 continue
             if time.time() - place.stat().st_mtime > FORGOTTEN:
                 remove(place)
+
+
+def arrived(folder: Path) -> arrivals.Arrivals:
+    """What of a set did not arrive, and what of its files has names that speak of defects."""
+    return arrivals.noted(_notes(folder), {file.name for file in folder.iterdir()})
+
+
+def sent_as(folder: Path) -> dict[str, str]:
+    """By what its files are called, the names that a set's images were sent under: each the last
+    part of it, with folders where others have the same.
+    """
+    names = arrivals.names(_notes(folder))
+    told = told_apart([name.replace("\\", "/") for name in names.values()])
+    return dict(zip(names, told, strict=True))
 
 
 def _pictures(folder: Path) -> Counter[str]:

@@ -167,7 +167,7 @@ def _pictures(rows: NDArray[np.floating[Any]], lowest: float, many: float) -> ND
 
 
 def _without_shared(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-    """(n, d) at unit length, or zero, less their mean and the directions in which they vary most."""
+    """(n, d) less mean and the directions in which they vary most, at unit length, or zero."""
     centred = rows - rows.mean(axis=0)
     shared = np.linalg.eigh(centred.T @ centred)[1][:, -SHARED:]
     left = centred - (centred @ shared) @ shared.T

@@ -141,9 +141,8 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
     if len(groups) > SHOWN_GROUPS:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
-        "'oneclass check --all' names groups, too, and all of them, by small pictures instead of "
-        "what the network sees: more or fewer. After a fit in Python, Detector.near_copies has all "
-        "of these."
+        "'oneclass check --all' names such groups before a fit; it compares small pictures, so "
+        "they may differ from these. After a fit in Python, Detector.near_copies has all of these."
     )
 
 

@@ -136,6 +136,18 @@ def test_a_cell_survives_json(cell: tuple[Cell, Path], tmp_path: Path) -> None:
     assert kept.get(digest) is None
 
 
+def test_tables_are_not_written_among_pictures(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    before = sorted((folder / "train/good").iterdir())
+    done = run(folder, "-o", folder / "train/good")
+    assert isinstance(done.exception, InputError)
+    assert f"{before[0].name} lies there, and tables would be among" in str(done.exception)
+    assert sorted((folder / "train/good").iterdir()) == before
+    (tmp_path / "kept/cells").mkdir(parents=True)
+    shutil.copy(before[0], tmp_path / "kept/mine.png")
+    KeptCells(tmp_path / "kept")  # an evaluation that is there goes on
+
+
 def test_digests_know_settings_names_and_content(tmp_path: Path) -> None:
     folder = make_category(tmp_path / "parts")
     category = read_category("parts", folder)

@@ -119,6 +119,21 @@ def test_a_few_images_and_images_all_alike_are_left_as_they_are() -> None:
     assert groups_of(alike).max() >= 1, "a fit needs two"
 
 
+@pytest.mark.parametrize("size", [40, 512, 700, 1024, 70_001])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_columns_are_summed_by_their_signs_at_unit_length(size: int, dtype: type) -> None:
+    rows = np.random.default_rng(size).standard_normal((3, size)).astype(dtype)
+    wide = rows.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1)[:, None]
+    signs = near._signs(size)
+    assert set(signs) == ({1} if size <= near.WIDTH else {-1, 1})
+    expected = np.zeros((3, min(size, near.WIDTH)))
+    for column in range(size):
+        expected[:, column % near.WIDTH] += signs[column] * wide[:, column]
+    found = near.folded(ArrayRows(rows), np.arange(3))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_positions_and_wide_rows_are_folded_and_distances_stay() -> None:
     rows = pictures(50, 5, d=4000)
     folded = near.folded(ArrayRows(rows), np.arange(0, 50, 2))

@@ -33,6 +33,7 @@ from oneclass.conformal.calibration import (
     threshold_rank,
 )
 from oneclass.conformal.level import with_level
+from oneclass.conformal.offsets import least_margins, with_one_offset
 from oneclass.conformal.union import Union
 from oneclass.conformal.whitening import learn_whitening, root, seen
 from oneclass.errors import InputError
@@ -195,15 +196,15 @@ def fit_union(
     stretch = None if whitening is None else root(whitening)
     if whitening is not None or (start is not None and start.shape[1] != rows.n_columns):
         start = None  # of a fit that saw rows otherwise
-    fits = []
+    fits, least = list[Halfspaces](), list[NDArray[np.float32]]()
     learning = PATCHES if len(rows.shape) == 3 else WHOLES
     for number, (name, some) in enumerate(zip(names, samples, strict=True), 1):
         stage(part_of(learning, number, len(names)))
         share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
         k = min(max(1, round(n_halfspaces * share)), some.n_rows)
-        fits.append(
-            fit_halfspaces(_stretched(some, whitening, stretch), k, nu=nu, seed=seed, start=start)
-        )
+        given = _stretched(some, whitening, stretch)
+        fits.append(fit_halfspaces(given, k, nu=nu, seed=seed, start=start))
+        least.append(least_margins(given, fits[-1]))
     _refuse_origin(fits)
     coef = np.concatenate([fit.coef for fit in fits])
     offset = np.concatenate([fit.offset for fit in fits])
@@ -215,7 +216,7 @@ def fit_union(
         coef = coef @ stretch  # w . T x is T w . x
     union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
-        union = _with_one_offset(union, samples, nu)
+        union = with_one_offset(union, samples, least, nu)
     scored, judged = scored or rows, folds
     if whitening is not None:
         spared = TO_SPARE if names == [TO_LEARN] else names[0]
@@ -271,18 +272,6 @@ def some_patches(
         picked = np.random.default_rng(seed).choice(len(picked), most, replace=False)
         picked.sort()
     return as_source(rows).take(picked // n_patches, picked % n_patches)
-
-
-def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union:
-    """The offset that at most a share nu of the rows lies below, in the arithmetic that scores."""
-
-    def margins(_: int, block: NDArray[np.floating[Any]]) -> Floats:
-        return -union.row_scores(block)
-
-    best = np.concatenate([part for some in samples for part in map_blocks(margins, some)])
-    place = min(int(nu * len(best)), len(best) - 1)
-    offset = float(np.partition(best, place)[place])
-    return replace(union, offset=np.full(len(union.coef), offset))
 
 
 def _held_out(

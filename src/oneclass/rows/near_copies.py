@@ -107,23 +107,26 @@ def _folded(block: NDArray[np.floating[Any]]) -> Floats:
     for start in range(0, size, step):
         some = np.ascontiguousarray(block[:, start : start + step])
         wide = widened(some, room[: some.size].reshape(some.shape))
-        squares += np.einsum("ij,ij->i", wide, wide)
-        if size > WIDTH:
-            wide *= _signs(size)[start : start + step].astype(np.float32)
+        squares += np.vecdot(wide, wide)
+        signs = _signs(size)[start : start + step].astype(np.float32, copy=False)
         whole = wide.shape[1] // width * width
-        sums += wide[:, :whole].reshape(n, -1, width).sum(axis=1)
-        sums[:, : wide.shape[1] - whole] += wide[:, whole:]
+        turned = signs[:whole].reshape(-1, width)
+        sums += np.einsum("nkw,kw->nw", wide[:, :whole].reshape(n, -1, width), turned)
+        sums[:, : wide.shape[1] - whole] += wide[:, whole:] * signs[whole:]
     lengths = np.maximum(np.sqrt(squares), np.finfo(np.float32).tiny)
     sums /= lengths.astype(np.float32)[:, None]
     return sums
 
 
 @lru_cache(maxsize=1)
-def _signs(n: int) -> NDArray[np.int8]:
+def _signs(n: int) -> NDArray[np.int8] | Floats:
+    """(n,) -1 and 1 by which columns are folded; many of them in a byte each."""
+    if n <= WIDTH:
+        return np.ones(n, np.float32)
     random, signs = np.random.default_rng(0), np.empty(n, np.int8)
     for at in range(0, n, STRETCH):  # whole numbers are drawn in 8 bytes each
         signs[at : at + STRETCH] = random.choice(np.array([-1, 1], np.int8), min(STRETCH, n - at))
-    return signs
+    return signs.astype(np.float32) if n <= STRETCH else signs
 
 
 def group(

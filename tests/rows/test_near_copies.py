@@ -79,7 +79,7 @@ def test_altered_copies_of_a_few_do_not_make_the_others_copies(seed: int) -> Non
 def test_a_smooth_kind_beside_a_rough_one_is_many_pictures(seed: int) -> None:
     random = np.random.default_rng(seed)
     smooth = unit(unit(random.normal(0, 1, (1, 300))) + 0.2 * unit(random.normal(0, 1, (100, 300))))
-    rows = np.concatenate([smooth, pictures(100, seed, 300)])
+    rows = np.concatenate([smooth, pictures(100, 100 + seed, 300)])
     assert len(np.unique(groups_of(rows))) == 200
 
 
@@ -88,7 +88,7 @@ def test_a_smooth_kind_beside_a_rough_one_is_many_pictures(seed: int) -> None:
 def test_pictures_that_are_alike_but_for_a_few_are_no_copies(n: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     alike = unit(np.ones((n, 300)) + 0.02 * random.normal(0, 1, (n, 300)))
-    rows = np.concatenate([alike, pictures(n // 9, seed, 300)])
+    rows = np.concatenate([alike, pictures(n // 9, 100 + seed, 300)])
     assert len(np.unique(groups_of(rows))) == len(rows)
 
 
@@ -229,3 +229,28 @@ def test_halves_are_folded_as_the_numbers_that_they_are(shape: tuple[int, ...]) 
     narrow = near.folded(ArrayRows(rows), np.arange(0, 30, 2))
     wide = near.folded(ArrayRows(rows.astype(np.float32)), np.arange(0, 30, 2))
     np.testing.assert_allclose(narrow, wide, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shared", [4, 8])
+def test_exposures_under_other_light_are_found(shared: int, seed: int) -> None:
+    """Light moves pictures further than parts differ, but all of them in the same directions."""
+    random = np.random.default_rng(seed)
+    true = random.permutation(np.repeat(np.arange(60), 3))
+    light = np.linalg.qr(random.normal(0, 1, (200, shared)))[0].T
+    parts = pictures(60, seed, 200)[true] + random.normal(0, 0.015, (180, 200))
+    rows = unit(parts + random.uniform(-0.7, 0.7, (180, shared)) @ light)
+    assert len(np.unique(near._pictures(rows, near.LOWEST, near.MANY))) > 100, "one look is enough"
+    found = groups_of(rows)
+    same = np.triu(found[:, None] == found, 1)
+    really = true[:, None] == true
+    assert (same & really).sum() >= 0.9 * np.triu(really, 1).sum()
+    assert (same & really).sum() >= 0.9 * same.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_light_joins_no_different_pictures(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    light = np.linalg.qr(random.normal(0, 1, (200, 4)))[0].T
+    rows = unit(pictures(200, seed, 200) + random.uniform(-0.7, 0.7, (200, 4)) @ light)
+    assert len(np.unique(groups_of(rows))) == 200

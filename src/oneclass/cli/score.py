@@ -26,7 +26,7 @@ from oneclass.cli.talk.writing import say_rests_on_one
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
-from oneclass.system.names import count
+from oneclass.system.names import count, plural, some_of
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def score(
     _say_worth(detector, predictions, finished=finished)
     if not finished:
         left = unscored(sources, predictions, errors)
-        say(f"interrupted: {left} of {count(len(sources), 'image')} were not scored.")
+        which = some_of(left, len(sources), "image")
+        say(f"interrupted: {which} {plural(left, 'was', 'were')} not scored.")
         return signals.exit_code()
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
@@ -137,7 +138,7 @@ def _say_worth(detector: Detector, predictions: Sequence[Prediction], *, finishe
     """Say where the verdicts are worth less than they seem."""
     from oneclass.detector.predictions import told_learnt
 
-    if told := told_learnt(sum(p.learnt for p in predictions), len(predictions)):
+    if told := told_learnt([p.path for p in predictions if p.learnt], len(predictions)):
         say(f"note: {told}")
     if finished and (drift := detector.drift(predictions)):
         say(drift)

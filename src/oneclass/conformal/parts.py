@@ -46,7 +46,7 @@ PATCHES, WHOLES = "learning from patches", "learning from whole images"
 MEASURING = "measuring how odd normal images are"
 """What a fit does, in words."""
 MOST_PATCHES = 50_000
-NEAR, OF_WHOLE = 0.07, 0.5
+OF_WHOLE = 0.5
 SPARED, ONE_SPARED_OF = 50, 10
 """Pictures of a split that judge levels and calibrate nothing: so many, or one held back in ten."""
 TO_CALIBRATE, TO_SPARE, TO_LEARN = 0, 1, -1
@@ -302,22 +302,27 @@ def _judged(judge: Union, _: int, block: NDArray[np.floating[Any]]) -> Floats:
     return np.array([(own.mean(), own[0]) for own in worst])
 
 
-def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
+def weight_of_whole(whole: FittedUnion, patches: FittedUnion, near: float) -> float:
     """How much the score of an image as a whole counts beside that of its patches.
 
     Each is put on the scale of its held-out normal images, by their standard deviation. Normal
     images that are far from one another as wholes say little as wholes, so they count less:
-    by `OF_WHOLE` min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out
-    image and the nearest half-space. benchmarks/choose_patches.py has the table.
+    by `OF_WHOLE` min(1, (near / m)^2), where m is the median of 1 - cosine between a held-out
+    image and the nearest half-space.
+
+    Args:
+        whole: fitted to rows of whole images.
+        patches: fitted to patches of the same images.
+        near: up to such an m all of the whole image counts.
     """
     known = np.isfinite(whole.held_out) & np.isfinite(patches.held_out)
-    apart, near = whole.held_out[known], patches.held_out[known]
+    apart, beside = whole.held_out[known], patches.held_out[known]
     spread = float(apart.std())
     if spread == 0:
         return 0.0
     median = float(np.median(apart)) + 1 - float(whole.union.offset[0])
-    counts = OF_WHOLE * min(1.0, (NEAR / max(median, 1e-9)) ** 2)
-    return counts * float(near.std()) / spread
+    counts = OF_WHOLE * min(1.0, (near / max(median, 1e-9)) ** 2)
+    return counts * float(beside.std()) / spread
 
 
 def _refuse_origin(fits: list[Halfspaces]) -> None:

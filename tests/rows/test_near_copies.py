@@ -269,3 +269,29 @@ def test_light_joins_no_different_pictures(seed: int) -> None:
     light = np.linalg.qr(random.normal(0, 1, (200, 4)))[0].T
     rows = unit(pictures(200, seed, 200) + random.uniform(-0.7, 0.7, (200, 4)) @ light)
     assert len(np.unique(groups_of(rows))) == 200
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shifted_copies_are_found_by_whole_images_beside_positions(seed: int) -> None:
+    """A shift moves what is at each position, and hardly how a picture varies as a whole."""
+    random = np.random.default_rng(seed)
+    true = random.permutation(np.repeat(np.arange(34), 6))
+    whole = unit(pictures(34, seed)[true] + random.normal(0, 0.02, (204, 60)))
+    positions = unit(pictures(34, 50 + seed, 400)[true] + random.normal(0, 0.05, (204, 400)))
+    every = np.arange(204)
+    assert len(np.unique(groups_of(positions))) > 150
+    both = near.near_copies(ArrayRows(positions), every, ArrayRows(whole))
+    assert same_parts(both, true)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_whole_images_count_a_third_however_near_to_each_other_they_are(scale: float) -> None:
+    random = np.random.default_rng(0)
+    outlines = random.normal(0, 1, (300, 40)).astype(np.float32)
+    whole = (5 + scale * random.normal(0, 1, (300, 20))).astype(np.float32)
+    both = near._side_by_side(outlines, whole).astype(np.float64)
+    spread = [np.var(part, axis=0).sum() for part in (both[:, :40], both[:, 40:])]
+    assert spread == pytest.approx([2 / 3, 1 / 3], rel=0.02)
+    far = cdist(both, both)
+    assert np.corrcoef(far[:, 0], cdist(whole, whole[:1])[:, 0])[0, 1] > 0.1
+    assert not near._side_by_side(outlines, np.ones((300, 5), np.float32))[:, 40:].any()

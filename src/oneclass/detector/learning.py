@@ -89,7 +89,7 @@ def learn(
     """
     stage("looking for near-copies")
     views = training.views(representation.layout)
-    pictures = near_copies(views.outlines, training.copies())
+    pictures = near_copies(views.outlines, training.copies(), views.as_a_whole)
     n_whole = int(pictures[: views.scored.n_rows].max()) + 1
     plan = _plan(pictures, n_whole, asked)
     patches = representation.n_worst > 0

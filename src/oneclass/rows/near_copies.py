@@ -47,6 +47,8 @@ MOST = 0.2
 """The share of the images that may be copies of one picture; more are a kind of pictures."""
 FEWEST = 20
 """With fewer images there is nothing to tell near from far by."""
+WHOLE = 1 / 3
+"""How much of the squared distances are those of whole images, where patches are beside them."""
 WIDTH, SLICE = 512, 2048
 STRETCH = 1 << 21
 """Signs that are drawn at a time. A picture of 20 megapixels in tiles has 47 million columns."""
@@ -56,13 +58,16 @@ IN_CACHE = 1 << 16
 Floats = NDArray[np.float32]
 
 
-def near_copies(rows: RowSource, copies: NDArray[np.int64]) -> NDArray[np.int64]:
+def near_copies(
+    rows: RowSource, copies: NDArray[np.int64], whole: RowSource | None = None
+) -> NDArray[np.int64]:
     """One number for each picture: near-copies and copies of one picture share it.
 
     Args:
         rows: (n, d), or (n, p, d), the p positions of each image.
         copies: (n,) images of the same content share a number, 0, 1, ... in the order of the
             images.
+        whole: (n, w) rows of whole images, which move less where a picture is shifted.
 
     Returns:
         (n,) numbers 0, 1, ... in the order of the images; at least two if `copies` has two.
@@ -70,8 +75,25 @@ def near_copies(rows: RowSource, copies: NDArray[np.int64]) -> NDArray[np.int64]
     first = np.unique(copies, return_index=True)[1]
     if len(first) < FEWEST:
         return copies
-    groups = group(folded(rows, first))
+    outlines = folded(rows, first)
+    if whole is not None:
+        outlines = _side_by_side(outlines, folded(whole, first))
+    groups = group(outlines)
     return copies if groups.max() == 0 else groups[copies]
+
+
+def _side_by_side(outlines: Floats, whole: Floats) -> Floats:
+    """Both on one scale, of which `WHOLE` of the squared distances are those of whole images."""
+    both = np.empty((len(outlines), outlines.shape[1] + whole.shape[1]), np.float32)
+    for part, given, share in (
+        (both[:, : outlines.shape[1]], outlines, 1 - WHOLE),
+        (both[:, outlines.shape[1] :], whole, WHOLE),
+    ):
+        mean = given.mean(axis=0, dtype=np.float64)
+        squares = np.einsum("ij,ij->i", given, given, dtype=np.float64, casting="same_kind")
+        spread = float(squares.mean() - mean @ mean)
+        np.multiply(given, (share / spread) ** 0.5 if spread > 0 else 0.0, out=part)
+    return both
 
 
 def folded(rows: RowSource, chosen: NDArray[np.int64]) -> Floats:
@@ -138,7 +160,7 @@ def group(
     which the rows differ most.
 
     Args:
-        rows: (n, d) of about unit length.
+        rows: (n, d).
         lowest: the length below which a branch joins copies where there is no valley.
         many: the share of hardly altered copies from which `BELOW` counts; above 1 for never.
 
@@ -249,5 +271,5 @@ def _border(length: Floats, lowest: float) -> float:
 
 def _widest(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """(d,) the direction in which rows differ most."""
-    centred = rows - rows.mean(axis=0)
-    return np.asarray(np.linalg.eigh(centred.T @ centred)[1][:, -1])
+    mean = rows.mean(axis=0)
+    return np.asarray(np.linalg.eigh(rows.T @ rows - len(rows) * np.outer(mean, mean))[1][:, -1])

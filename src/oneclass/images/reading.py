@@ -85,6 +85,7 @@ def read(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
+    content: bytes | None = None,
 ) -> Pixels:
     """Decode one image file at the depth that the file has.
 
@@ -94,6 +95,7 @@ def read(
         max_pixels: refuse a larger picture from its header, before anything is decoded.
         at_least: (height, width) that suffice: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size
             where that leaves so much of both, which is several times as fast. None for all of it.
+        content: all of the file's bytes, where they are at hand; then no file is opened.
 
     Returns:
         An array of shape (H, W) for grey or (H, W, 3) for RGB, C-contiguous and writable, dtype
@@ -102,7 +104,7 @@ def read(
     Raises:
         ImageError: with one of ``REASONS``; ``detail`` says what was wrong and what to do.
     """
-    with _opened(path) as file:
+    with _opened(path, content) as file:
         source = _inspect(file)
         _check_size(source.header, _n_bytes(file), max_pixels)
         decoded = _decoded(source, at_least)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +92,47 @@ def test_who_is_asked_does_not_wait_for_the_learning(place: Path) -> None:
         detector.update(place / "more", stage=stages.append, before=refuse)
     assert stages == ["opening the rows that were learnt", "reading images"]
     assert detector.model is before
+
+
+def at_once(*commands: tuple[str, ...], cwd: Path) -> list[tuple[int, str]]:
+    begun = [
+        subprocess.Popen(
+            [sys.executable, "-m", "oneclass", *words], cwd=cwd, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        for words in commands
+    ]  # fmt: skip
+    said = [process.communicate()[1] for process in begun]
+    return [(process.returncode, text) for process, text in zip(begun, said, strict=True)]
+
+
+def test_two_updates_at_once_lose_nothing(place: Path, tmp_path: Path) -> None:
+    for name in ("m.oneclass", "m.oneclass.rows"):
+        shutil.copy(place / name, tmp_path / name)
+    before = (tmp_path / "m.oneclass").read_bytes()
+    for k in "ab":
+        write_images(tmp_path / k, stripes(4, seed=ord(k)))
+    words = [("update", "m.oneclass", k, "--yes") for k in "ab"]
+    ended = at_once(*words, cwd=tmp_path)
+    if [code for code, _ in ended] == [0, 0]:
+        assert load(tmp_path / "m.oneclass").card["fit"]["n_images"] == 48
+        pytest.skip("one had ended before the other one began")
+    assert sorted(code for code, _ in ended) == [0, 4], ended
+    late = next(text for code, text in ended if code)
+    assert "Run the same command again" in late
+    assert (tmp_path / "m.oneclass.previous").read_bytes() == before
+    learnt = load(tmp_path / "m.oneclass").card["fit"]["n_images"]
+    assert learnt == 44
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_two_fits_at_once_over_a_model_lose_nothing(place: Path, tmp_path: Path) -> None:
+    shutil.copy(place / "m.oneclass", tmp_path / "m.oneclass")
+    before = (tmp_path / "m.oneclass").read_bytes()
+    for k in "ab":
+        write_images(tmp_path / k, stripes(12, seed=ord(k)))
+    ended = at_once(*[("fit", k, "-o", "m.oneclass", *SMALL) for k in "ab"], cwd=tmp_path)
+    if [code for code, _ in ended] == [0, 0]:
+        pytest.skip("one had ended before the other one began")
+    assert sorted(code for code, _ in ended) == [0, 4], ended
+    assert (tmp_path / "m.oneclass.previous").read_bytes() == before

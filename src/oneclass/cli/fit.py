@@ -61,11 +61,13 @@ def fit(
     from oneclass.detector.estimator import Detector
     from oneclass.detector.files.information import not_tried
     from oneclass.detector.files.modelfile import check_model_place
+    from oneclass.detector.files.replacing import stamp, unchanged
     from oneclass.detector.files.training_rows import rows_file
     from oneclass.detector.settings import VIEWS
     from oneclass.images.sources import gather
 
     check_model_place(place(out))
+    stays = unchanged(place(out), stamp(place(out)))
     _refuse_models(normal, out)
     detector = Detector(n_halfspaces=halfspaces, **settings)
     cache = settings["cache"]
@@ -75,7 +77,7 @@ def fit(
         seconds = show.seconds()
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
-    save(detector, place(out), rows=rows, no_backup=no_backup)
+    save(detector, place(out), rows=rows, no_backup=no_backup, stays=stays)
     say_passed_over(sources)
     say_errors(detector.errors)
     say_cache(detector.cache_use)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,7 @@ def update(
     """
     from oneclass.detector.files.loading import load
     from oneclass.detector.files.modelfile import check_model_place
+    from oneclass.detector.files.replacing import is_one_file, stamp, unchanged
     from oneclass.images.sources import gather, refuse_absent
 
     if not normal and not forget:
@@ -84,6 +86,8 @@ def update(
     file = place(out or model)
     detector = load(model, backbone=backbone, **machine)
     check_model_place(file)
+    own = is_one_file(file, place(model))  # of which the detector knows what it read
+    stays = nullcontext() if own else unchanged(file, stamp(file))
     with if_stopped(lambda: unlearnt(file, machine["cache"])), progress("update") as show:
 
         def before(did: Update) -> None:
@@ -101,7 +105,7 @@ def update(
     known = f" ({did.known} known already)" if did.known else ""
     changed = bool(did.added or did.forgotten)
     if changed:
-        save(detector, file, rows=True, no_backup=no_backup)
+        save(detector, file, rows=True, no_backup=no_backup, stays=stays)
     say_folders(detector.folders)
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     _say_called(did)

@@ -91,7 +91,7 @@ class Detector(Facts):
     def holding(cls, model: FittedModel, file: Path, digest: str, **given: Any) -> Self:
         """A detector with the model of a file and these settings; `oneclass.load` makes it."""
         detector = cls(**given)
-        detector._state = State(model, file=file, digest=digest)
+        detector._state = State(model, file=file, digest=digest, read=digest)
         return detector
 
     def set_params(self, **given: Any) -> Self:
@@ -320,6 +320,8 @@ class Detector(Facts):
 
         Raises:
             InputError: not fitted yet, or the place cannot be written to.
+            ModelFileError: the detector was loaded from this file, or saved to it, and what is
+                there by now is another model, or is being written.
             StorageError: the disk is full.
         """
         self._state = self._require_fit().saved(place(file), rows=rows, backup=backup)

@@ -112,6 +112,7 @@ def update(
         near_copies=alike,
         unlearnt=tuple(errors),
         n_read=len(new) + known,
+        read=state.read,
     )
     return after, did, store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,10 +66,18 @@ def written_whole(file: Path) -> Iterator[None]:
         raise
 
 
-def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
+def save(
+    detector: Detector,
+    file: Path,
+    *,
+    rows: bool,
+    no_backup: bool,
+    stays: AbstractContextManager[None],
+) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted.
 
-    It is written whole where a signal comes meanwhile.
+    It is written whole where a signal comes meanwhile; in `stays`, that refuses where another
+    process wrote there since the command began.
     """
     from oneclass.detector.files.training_rows import kept_with_rows, rows_file
     from oneclass.system.files import previous
@@ -77,7 +85,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
     stored = rows_file(file)
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
-        with written_whole(file):
+        with written_whole(file), stays:
             detector.save(file, rows=rows, backup=False)
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
@@ -85,7 +93,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
     gone = False
     with suppress(OSError):  # a name may be too long
         gone = previous(file).exists()
-    with written_whole(file), kept_with_rows(file, rows=rows) as kept:
+    with written_whole(file), stays, kept_with_rows(file, rows=rows) as kept:
         detector.save(file, rows=rows, backup=False)
     if kept:
         places = ", its rows as ".join(map(str, kept))

@@ -310,8 +310,8 @@ class Detector(Facts):
         Args:
             file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
-                name: `update` needs them, scoring does not. Those of patches take up to 2 MB
-                each, and up to about 4 GB.
+                name: `update` needs them, scoring does not. Those of patches take 0.3 to
+                2 MB each, with `tiles` about 5 MB a megapixel.
             backup: False to keep nothing; then rows of the model before stay where they are unless
                 `rows` writes over them. Of what goes to an address nothing is kept.
 

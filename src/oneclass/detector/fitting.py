@@ -19,7 +19,12 @@ from oneclass.detector.collecting import (
 )
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.replacing import changed, is_one_file, stamp, unchanged
-from oneclass.detector.files.training_rows import TrainingRows, kept_with_rows, rows_file
+from oneclass.detector.files.training_rows import (
+    TrainingRows,
+    kept_bytes,
+    kept_with_rows,
+    rows_file,
+)
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
@@ -76,7 +81,9 @@ class State:
             return self
         assert self.file is not None, "loaded detectors know their file"
         try:
-            return replace(self, training=TrainingRows.beside(self.file, self.model.card))
+            card, made = self.model.card, self.model.representation
+            n_bytes = kept_bytes(made, card["fit"]["n_images"])
+            return replace(self, training=TrainingRows.beside(self.file, card, n_bytes))
         except ModelFileError:
             if stamp(self.file) not in (None, self.read):
                 raise changed(self.file) from None

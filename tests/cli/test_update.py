@@ -136,3 +136,40 @@ def test_two_fits_at_once_over_a_model_lose_nothing(place: Path, tmp_path: Path)
         pytest.skip("one had ended before the other one began")
     assert sorted(code for code, _ in ended) == [0, 4], ended
     assert (tmp_path / "m.oneclass.previous").read_bytes() == before
+
+
+def test_an_image_cannot_be_learnt_and_forgotten(place: Path) -> None:
+    before = (place / "m.oneclass").read_bytes()
+    words = ("update", "m.oneclass", "more/fine", "--forget", place / "more/fine/001.png", "--yes")
+    done = oneclass(*words, cwd=place)
+    assert done.returncode == 2
+    assert "1 image is to be learnt and to be forgotten: more/fine/001.png. Give" in done.stderr
+    assert (place / "m.oneclass").read_bytes() == before
+
+
+def test_what_was_kept_of_a_model_is_not_written_over(place: Path, tmp_path: Path) -> None:
+    for name in ("m.oneclass", "m.oneclass.rows"):
+        stem = name.replace("m.oneclass", "m.oneclass.previous")
+        shutil.copy(place / name, tmp_path / stem)
+    words = ("update", "m.oneclass.previous", place / "more/fine", "--yes")
+    done = oneclass(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "m.oneclass.previous is what was kept of m.oneclass when" in done.stderr
+    assert "else update m.oneclass." in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.oneclass.previous",
+        "m.oneclass.previous.rows",
+    ]
+    assert oneclass(*words, "-o", "n.oneclass", cwd=tmp_path).returncode == 0
+
+
+def test_copies_that_were_learnt_before_are_counted(place: Path, tmp_path: Path) -> None:
+    images = stripes(20, seed=1)
+    for k in range(3):
+        write_images(tmp_path / "good" / str(k), images + np.uint8(k))
+    write_images(tmp_path / "new", images + np.uint8(3))
+    done = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = oneclass("update", "m.oneclass", "new", "--yes", cwd=tmp_path)
+    assert "  new/000.png, and 3 learnt before, whose names are not kept\n" in done.stderr
+    assert "(learnt before)" not in done.stderr

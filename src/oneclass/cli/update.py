@@ -25,6 +25,7 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import check_order, machine_options, names_a_file
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
+from oneclass.system.files import kept_of
 from oneclass.system.names import count, plain, plural
 from oneclass.system.places import place
 
@@ -84,6 +85,7 @@ def update(
         refuse_absent(sources)
         _refuse_empty(words, sources)
     file = place(out or model)
+    _refuse_kept(file)
     detector = load(model, backbone=backbone, **machine)
     check_model_place(file)
     own = is_one_file(file, place(model))  # of which the detector knows what it read
@@ -114,6 +116,21 @@ def update(
     else:
         say(f"nothing has changed; {file} was not written.")
     return UNREADABLE if did.errors else 0
+
+
+def _refuse_kept(file: Path) -> None:
+    """Refuse to write over what was kept of a model: it is there to go back to.
+
+    Raises:
+        InputError: the file is such a one.
+    """
+    kept = kept_of(file)
+    if kept is not None:
+        raise InputError(
+            f"{file} is what was kept of {kept} when that was written anew, and is not written "
+            f"over. To go back to it, rename it to {kept.name}, and its rows to {kept.name}.rows; "
+            f"to go on from it beside {kept.name}, give -o FILE; else update {kept}."
+        )
 
 
 def _say_some(lines: Sequence[str]) -> None:

@@ -172,7 +172,8 @@ class Detector(Facts):
             UserWarning: as `fit` does.
 
         Raises:
-            InputError: not fitted yet; fewer than two images would be left.
+            InputError: not fitted yet; fewer than two images would be left; a file is to be learnt
+                and to be forgotten.
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
                 damaged, or another model's.
         """

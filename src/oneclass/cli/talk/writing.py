@@ -145,7 +145,7 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         return
     say(f"nearly the same picture, {count(len(groups), 'group')}:")
     for group in groups[:SHOWN_GROUPS]:
-        say(f"  {some_names(group, SHOWN_NAMES)}")
+        say(f"  {_named(group)}")
     if len(groups) > SHOWN_GROUPS:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
@@ -153,6 +153,16 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         "what the network sees: more or fewer. After a fit in Python, Detector.near_copies has all "
         "of these."
     )
+
+
+def _named(group: tuple[str, ...]) -> str:
+    """The first names of a group, and how many of it are known by their pixels alone."""
+    from oneclass.detector.origins import LEARNT_BEFORE
+
+    names = [name for name in group if name != LEARNT_BEFORE]
+    before = len(group) - len(names)
+    known = f", and {before} learnt before, whose names are not kept" if before else ""
+    return some_names(names, SHOWN_NAMES) + known
 
 
 def say_folders(folders: tuple[Folder, ...]) -> None:

@@ -31,6 +31,9 @@ from oneclass.rows.store import RowStore
 from oneclass.system.places import place
 from oneclass.system.stages import Stages
 
+LABELS = (
+    "labels (y) are not looked at: all images are learnt as normal. Give the normal ones alone."
+)
 R = TypeVar("R")
 
 
@@ -117,6 +120,7 @@ class Detector(Facts):
     def fit(
         self,
         images: Images | Sources,
+        y: object = None,
         *,
         progress: Progress | None = None,
         stage: Stage | None = None,
@@ -127,6 +131,7 @@ class Detector(Facts):
             images: a folder, file, glob, list.txt or address (s3://bucket/folder/), or several of
                 them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float; or what `gather`
                 made of these. Unreadable ones end in `errors`.
+            y: not looked at; scikit-learn's pipelines hand one over.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
@@ -134,13 +139,15 @@ class Detector(Facts):
         Warns:
             UserWarning: the images are too few for the usual rate of false alarms, and none was
                 asked for; some cannot be used (`errors`); or some come from folders, or have
-                names, that had better be looked at (`folders`).
+                names, that had better be looked at (`folders`); or there is a `y`.
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
+        if y is not None:
+            _warn(LABELS)
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
         _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return self

@@ -167,7 +167,8 @@ def _say_left_out(
     detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
 ) -> None:
     say_passed_over(sources)
-    say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
+    listed_in = str(place(out) / "errors.csv") if out is not None else None
+    say_errors(errors, listed_in=listed_in, of_model=True)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)
 

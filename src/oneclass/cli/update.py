@@ -96,7 +96,7 @@ def update(
             with show.aside():
                 for sources in (more, fewer):
                     say_passed_over(sources)
-                say_errors(did.errors)
+                say_errors(did.errors, of_model=True)
                 if did.odd and not yes:
                     _ask(did, file)
 

@@ -51,6 +51,8 @@ REASONS = (
 )
 """The closed set of ``ImageError.reason``."""
 
+TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(128, 256)})
+"""Bytes of texts in any encoding that lists have."""
 CANON_RAW = b"CR"
 _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
     (png.MAGIC, png.inspect),
@@ -185,12 +187,18 @@ def _inspect(file: BinaryIO) -> Source:
                 "unsupported", f"this is {kind.name}, which cannot be read; {kind.advice}"
             )
         raise RefusedError("not_an_image", f"this is {kind.name} and no image; {kind.advice}")
+    a_list = "; if it is a list of images, let its name end in .txt" if _is_text(start) else ""
     *names, last = special.readable()
     raise RefusedError(
         "not_an_image",
         f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        f"{', '.join(names)} and {last} can be read: convert it to one of these, or leave it out",
+        f"{', '.join(names)} and {last} can be read: convert it to one of these, or leave it out"
+        f"{a_list}",
     )
+
+
+def _is_text(start: bytes) -> bool:
+    return not start.translate(None, TEXT)
 
 
 def _turned(source: Source) -> Header:

@@ -112,7 +112,7 @@ def test_a_fit_over_another_model_says_that_it_is_still_there(
         (
             "oneclass.datasets.demonstration.write_digits",
             ("demo", "digits-demo"),
-            "what is finished lies in digits-demo. The same command begins anew.",
+            "nothing was written yet. The same command begins anew.",
         ),
         (
             "oneclass.evaluation.running.measure",

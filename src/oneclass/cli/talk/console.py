@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
+OF_MODEL = ("bit_depth", "row_zero", "row_not_finite")
+"""Reasons of images that can be read, and that a model cannot judge."""
 SHOWN_ERRORS = 3
 
 
@@ -107,7 +109,7 @@ def _where_all(
     known = REASONS if of_model else (*REASONS, "bit_depth")
     if all(error.reason in known for error in errors):
         return "'oneclass check --all' names them all"
-    if of_model:
+    if of_model and all(error.reason in (*REASONS, *OF_MODEL) for error in errors):
         return "'oneclass score MODEL IMAGES -o RUN' names them all in RUN/errors.csv"
     if any(error.reason in REASONS for error in errors):
         return "'oneclass check --all' names those that cannot be read"

@@ -1,6 +1,6 @@
 """How well near-copies are told from pictures: pairs of images of one picture.
 
-    python benchmarks/near_copies_pairs.py FOLDER...
+    python benchmarks/near_copies_pairs.py [--rows image] FOLDER...
 
 One line a set: how many images and pictures there are, and for each way how many pictures `fit`
 finds, which share of the pairs that it joins show one picture, and which share of such pairs it
@@ -12,10 +12,11 @@ joins. The sets of each folder are: the folder as it is; 34 pictures with five a
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ SETTINGS: dict[str, dict[str, float]] = {
     "deep .6": {"DEEP": 0.6},
     "a fifth around": {"AROUND": 0.2},
     "never below .75": {"MANY": 2.0},
+    "one look": {"HARDLY": 0.0},
 }
 
 
@@ -80,7 +82,7 @@ def sets(folders: list[Path]) -> Iterator[tuple[str, list[Pixels], Ints]]:
     yield "60 of each folder", kinds, np.arange(len(kinds))
 
 
-def outlines(images: list[Pixels]) -> NDArray[np.float32]:
+def outlines(images: list[Pixels], **looked_at: Any) -> NDArray[np.float32]:
     """What a fit looks at, in the order of the images' digests."""
     seen = []
 
@@ -90,7 +92,7 @@ def outlines(images: list[Pixels]) -> NDArray[np.float32]:
 
     before, learning.near_copies = learning.near_copies, look
     try:
-        Detector().fit(images)
+        Detector(**looked_at).fit(images)
     finally:
         learning.near_copies = before
     return seen[0]
@@ -106,11 +108,16 @@ def compared(found: Ints, true: Ints) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--rows", help="as for oneclass fit; the default is its own")
+    given = parser.parse_args()
+    looked_at = {"rows": given.rows} if given.rows else {}
     print(f"| set | images, pictures | {' | '.join(SETTINGS)} |\n|---|---|{'---|' * len(SETTINGS)}")
-    for name, images, of in sets([Path(one) for one in sys.argv[1:]]):
+    for name, images, of in sets(given.folders):
         digests = [content_digest(image) for image in images]
         first = np.unique(digests, return_index=True)[1]
-        true, rows = of[first], outlines(images)
+        true, rows = of[first], outlines(images, **looked_at)
         cells = []
         for setting in SETTINGS.values():
             before = {key: getattr(rule, key) for key in setting}

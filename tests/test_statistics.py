@@ -10,7 +10,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_curve
 
 from oneclass import InputError
-from oneclass.statistics import auroc, auroc_interval, exact_interval, roc_curve, wilson_interval
+from oneclass.statistics import (
+    auroc,
+    auroc_error,
+    auroc_interval,
+    exact_interval,
+    roc_curve,
+    wilson_interval,
+)
 
 SCORES = st.lists(st.integers(0, 5), min_size=1, max_size=20)
 
@@ -77,3 +84,17 @@ def test_exact_interval_is_scipys(hits: int, n: int) -> None:
 def test_exact_interval_of_nothing_is_refused(hits: int, n: int) -> None:
     with pytest.raises(InputError, match=f"{hits} hits of {n} trials"):
         exact_interval(hits, n)
+
+
+@pytest.mark.parametrize(("n_normal", "n_anomalous"), [(12, 12), (40, 150), (300, 20)])
+@pytest.mark.parametrize("scale", [1.0, 3.0, 10.0])
+def test_the_error_of_an_auroc_is_how_far_draws_scatter(
+    scale: float, n_normal: int, n_anomalous: int
+) -> None:
+    random = np.random.default_rng(0)
+    areas = [
+        auroc(random.exponential(size=n_normal), random.exponential(scale, size=n_anomalous))
+        for _ in range(2000)
+    ]
+    told = auroc_error(scale / (1 + scale), n_normal, n_anomalous)
+    assert told == pytest.approx(np.std(areas), rel=0.1)

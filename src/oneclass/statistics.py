@@ -51,6 +51,20 @@ def auroc_interval(normal: Floats, anomalous: Floats, *, seed: int = 0) -> tuple
     return float(low), float(high)
 
 
+def auroc_error(area: float, n_normal: int, n_anomalous: int) -> float:
+    """The standard error of an AUROC (Hanley and McNeil, 1982, with exponential scores).
+
+    Args:
+        area: 0 to 1.
+        n_normal, n_anomalous: scores behind it, at least 1 each.
+    """
+    both_odd, both_normal = area / (2 - area), 2 * area * area / (1 + area)
+    variance = area * (1 - area)
+    variance += (n_anomalous - 1) * (both_odd - area * area)
+    variance += (n_normal - 1) * (both_normal - area * area)
+    return float(np.sqrt(max(variance, 0.0) / (n_normal * n_anomalous)))
+
+
 def roc_curve(normal: Floats, anomalous: Floats) -> tuple[Floats, Floats]:
     """The shares of normal images and of anomalies at or above each threshold, from none to all.
 

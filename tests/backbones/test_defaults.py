@@ -230,6 +230,10 @@ def test_fits_without_a_layer(kind: str, rows: str, tmp_path: Path) -> None:
     loaded = load(tmp_path / "m.oneclass")
     new = stripes(5, seed=2, side=SIZE)
     np.testing.assert_array_equal(loaded.score(new).scores, detector.score(new).scores)
+    if rows == "both":
+        whole = detector.card["representation"]["whole"]["kind"]
+        varied = "pretrained_layers" if kind == "transformer" else "means_and_deviations"
+        assert whole == varied, "a class token is no map"
     if rows != "image":
         size = 224 if kind == "convolutional" else SIZE
         assert detector.card["representation"]["preprocessing"]["size"] == [size, size]

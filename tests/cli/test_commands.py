@@ -67,7 +67,7 @@ def test_score_writes_the_four_files(place: Path, tmp_path: Path) -> None:
         "errors.csv", "predictions.csv", "predictions.jsonl", "run.json",
     ]  # fmt: skip
     rows = rows_of(run / "predictions.csv")
-    assert list(rows[0]) == ["path", "score", "p_value", "is_anomaly"]
+    assert list(rows[0]) == ["path", "score", "p_value", "is_anomaly", "learnt"]
     assert len(rows) == 12
     scores = {row["path"]: float(row["score"]) for row in rows}
     odd = [s for path, s in scores.items() if "lying" in path]
@@ -342,7 +342,7 @@ def test_interrupted_scoring_keeps_what_is_finished(place: Path, tmp_path: Path,
     assert record["scored"] == len(rows_of(tmp_path / "run/predictions.csv"))
     assert record["unscored"] == 3000 - record["scored"]
     assert abs(record["scored"] - len(printed)) <= 1
-    assert f"interrupted: {3000 - record['scored']} of 3000 images were not scored." in stderr
+    assert f"interrupted: {3000 - record['scored']} of the 3000 images were not scored." in stderr
     assert "something has changed" not in stderr
 
 
@@ -351,7 +351,7 @@ def test_interrupted_scoring_takes_no_larger_nor_whole_run_away(
     place: Path, tmp_path: Path, record: str
 ) -> None:
     (tmp_path / "run").mkdir()
-    header = "path,score,p_value,is_anomaly\n"
+    header = "path,score,p_value,is_anomaly,learnt\n"
     before = {"run.json": record, "predictions.csv": f"{header}all of them"}
     for name, text in before.items():
         (tmp_path / "run" / name).write_text(text)
@@ -554,7 +554,7 @@ def test_an_update_asks_before_it_learns_what_is_far_odder(place: Path, tmp_path
     done = oneclass("update", model, "new", "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert "6 images added (6 known already)" in done.stderr
-    assert "note: 6 of the 6 images added were anomalies to the model before" in done.stderr
+    assert "note: all 6 images added were anomalies to the model before" in done.stderr
     assert done.stderr.count("new/lying/003.png") == 1
 
 

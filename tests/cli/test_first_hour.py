@@ -13,6 +13,7 @@ from PIL import Image
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.detector.files.information import not_tried
 from oneclass.detector.origins import LEARNT_BEFORE, near_copies
 from oneclass.detector.views import choose_representation, why
 from oneclass.images import Header
@@ -166,6 +167,17 @@ def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     assert "--tiles" not in said[640] + said[1279]
     assert said[1280].endswith("640 looks at all their pixels and takes about 8 times as long.")
     assert said[3648].endswith("takes about 65 times as long.")
+
+
+def test_compare_is_not_named_beside_tiles_which_it_has_none_of() -> None:
+    made = {"kind": "patches", "tiles": [640, 640]}
+    said = not_tried({"representation": made}, ["good"])
+    assert said is not None
+    assert "compare" not in said
+    assert "whole images alone (--rows image)" in said
+    assert "oneclass compare good" in str(
+        not_tried({"representation": {"kind": "patches"}}, ["good"])
+    )
 
 
 @pytest.mark.parametrize("rows", [None, "patches"])

@@ -214,7 +214,7 @@ def test_nothing_is_printed_before_a_cache_is_refused(place: Path) -> None:
 def test_a_table_of_nothing_has_its_header(place: Path) -> None:
     (place / "junk.png").write_text("x")
     done = oneclass("score", "m.oneclass", "junk.png", cwd=place)
-    assert (done.returncode, done.stdout) == (3, "path,score,p_value,is_anomaly\n")
+    assert (done.returncode, done.stdout) == (3, "path,score,p_value,is_anomaly,learnt\n")
 
 
 def test_all_that_check_is_said_to_name_it_names(place: Path) -> None:

@@ -74,6 +74,19 @@ def test_a_folder_without_an_image_stops_an_update(place: Path, words: tuple[str
     assert "no images in empty" in done.stderr
 
 
+def test_new_files_whose_names_speak_of_defects_are_named_after_an_update(
+    place: Path, tmp_path: Path
+) -> None:
+    for file in ("m.oneclass", "m.oneclass.rows"):
+        shutil.copy(place / file, tmp_path)
+    paths = write_images(tmp_path / "new", stripes(4, seed=77))
+    for path in paths[:3]:
+        path.rename(path.with_name(f"bad_{path.name}"))
+    done = oneclass("update", "m.oneclass", "new", "--yes", cwd=tmp_path)
+    told = "note: 3 images whose names speak of defects were learnt as normal: new/bad_000.png, "
+    assert f"{told}new/bad_001.png, new/bad_002.png." in done.stderr
+
+
 def test_who_is_asked_does_not_wait_for_the_learning(place: Path) -> None:
     """What the model finds odd is known when the images are read: nothing is learnt before."""
     stages: list[str] = []

@@ -57,6 +57,18 @@ def test_the_level_is_that_which_a_quarter_of_positions_exceed(seed: int, positi
     np.testing.assert_allclose(found, union.row_scores(rows) - level, atol=2e-6)
 
 
+@pytest.mark.parametrize(("n_halfspaces", "positions"), [(9, 40), (200, 700)])
+def test_worst_scores_and_the_level_are_told_apart(n_halfspaces: int, positions: int) -> None:
+    """Where bounds leave most positions out, and where they are too few for bounds."""
+    coef, rows = pictures(1, 1, n_halfspaces)[0], pictures(1, 2, positions)[0]
+    plain = replace(some_union(3), coef=coef, offset=np.full(n_halfspaces, 0.9))
+    judge = replace(plain, level=0.3 * coef.mean(axis=0))
+    worst, level = judge.worst_and_level(rows)
+    np.testing.assert_allclose(worst, plain.worst(rows), atol=1e-6)
+    np.testing.assert_allclose(worst - level, judge.worst(rows), atol=1e-6)
+    assert level != 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_vary_less_with_the_level_and_stay_where_they_were(seed: int) -> None:
     images, union = pictures(200, seed), some_union(seed)

@@ -206,9 +206,11 @@ def test_a_joined_score_is_the_sum_of_its_parts() -> None:
         Joined(whole, patches, float("nan"))
 
 
-@pytest.mark.parametrize(("spread", "share"), [(0.05, 0.5), (5.0, 0.0)])
+@pytest.mark.parametrize(
+    ("spread", "near", "share"), [(0.05, 0.07, 0.5), (5.0, 0.07, 0.0), (0.05, 1e-5, 0.0)]
+)
 def test_whole_images_count_half_as_much_as_patches_and_less_where_they_are_far_apart(
-    spread: float, share: float
+    spread: float, near: float, share: float
 ) -> None:
     rng = np.random.default_rng(0)
     rows = 1 + spread * rng.standard_normal((100, 20)).astype(np.float32)
@@ -216,7 +218,7 @@ def test_whole_images_count_half_as_much_as_patches_and_less_where_they_are_far_
     folds = np.arange(100) % PARTS
     whole, patches = fit(rows, folds), fit(unit_rows(600, 1).reshape(100, 6, 20), folds, n_worst=2)
 
-    weight = weight_of_whole(whole, patches)
+    weight = weight_of_whole(whole, patches, near)
 
     counts = weight * whole.held_out.std() / patches.held_out.std()
     assert counts == pytest.approx(share, abs=0.02)

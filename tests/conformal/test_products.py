@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from oneclass.conformal.products import BLOCK, Largest, _by_turns
+from oneclass.conformal.products import ASKED, BLOCK, Largest, _by_turns
 from oneclass.conformal.union import Joined, Union
 from oneclass.conformal.whitening import learn_whitening, root
 from oneclass.rows import ArrayRows
@@ -88,6 +88,19 @@ def test_half_spaces_of_any_length_and_repeated_ones_are_all_asked(
     np.testing.assert_allclose(judge.nearly_worst(rows), judge.worst(rows), rtol=1e-6, atol=1e-5)
 
 
+@pytest.mark.parametrize("k", [24, 200, 510])
+def test_those_that_bounds_ask_first_stand_for_all_as_well_as_the_plainly_chosen(k: int) -> None:
+    _, coef = picture(k, 1, k, "float32")
+    cosines = coef.astype(np.float64) @ coef.T.astype(np.float64)
+    nearest = np.full(k, cosines.min())
+    for _ in range(k // ASKED[0]):
+        gains = np.maximum(cosines, nearest).sum(axis=1)
+        nearest = np.maximum(nearest, cosines[gains.argmax()])
+    columns, _ = Largest(coef, np.zeros(k))._spread
+    found = (columns[: k // ASKED[0]].astype(np.float64) @ coef.T).max(axis=0)
+    assert found.sum() == pytest.approx(nearest.sum(), rel=1e-3)
+
+
 @pytest.mark.parametrize("n_different", [1, 2, 40, 700])
 def test_equal_positions_have_the_bits_of_all(n_different: int) -> None:
     rows, coef = picture(1, n_different, 200, "float16")
@@ -150,7 +163,7 @@ def test_the_first_bounds_are_below_what_they_bound(seed: int, length: float, ap
     coef = np.concatenate([coef, -coef[:40]])
     offset = np.random.default_rng(seed).normal(0.8, 0.1, 200) if apart else np.full(200, 0.8)
     largest = Largest(coef, offset, whitening)
-    bounds, _, slack = largest._first_bounds(rows)
+    bounds, *_, slack = largest._first_bounds(rows)
     white = rows.astype(np.float64) @ root(whitening).astype(np.float64)
     seen = rows / np.linalg.norm(white, axis=1, keepdims=True)
     exact = seen @ coef.T.astype(np.float64) - (offset if apart else 0)

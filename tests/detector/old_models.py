@@ -1,8 +1,8 @@
 """Models of older versions, kept in tests/data/models with what these versions said of pictures.
 
 `python tests/detector/old_models.py FOLDER` writes both with the oneclass that it finds: those here
-were written before modules moved into rooms. It is run again only when the format of the file
-changes, and then beside the old ones.
+were written before modules moved into rooms, "both" before whole images beside patches had standard
+deviations. It is run again only when the format of the file changes, and then beside the old ones.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MODELS: dict[str, tuple[int, dict[str, Any]]] = {
     "joined": (24, {"layer": "block_2@4+block_4@2", **SMALL, "nu": 0.3, "false_alarms": 0.2}),
     "mapless": (12, {"layer": "pool", "size": (64, 64), "n_halfspaces": 1}),
     "patches": (12, {"rows": "patches", "layer": "block_2", **SMALL}),
+    "both": (12, {"rows": "both", "layer": "block_2", **SMALL}),
     "float16": (24, {"layer": "block_3@2", **SMALL, "row_dtype": "float16"}),
 }
 """By name: how many normal pictures, and the settings."""

@@ -11,9 +11,9 @@ from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
-from oneclass.detector.views import choose_view, patch_size
+from oneclass.detector.views import DEFAULT_LAYER, choose_view, patch_size
 from oneclass.images import Header
-from oneclass.representations import WholeAndPatches
+from oneclass.representations import MeansAndDeviations, PretrainedLayers, WholeAndPatches
 from oneclass.statistics import auroc
 
 SMALL = {"rows": "both", "size": (64, 64), "layer": "block_2+block_4", "n_halfspaces": 20}
@@ -192,6 +192,16 @@ def test_the_rate_can_be_set_after_the_fit(detector: Detector, tmp_path: Path) -
         load(tmp_path / "m", false_alarms=0.01)
     with pytest.raises(InputError, match="false_alarms is 2"):
         load(tmp_path / "m", false_alarms=2)
+
+
+def test_whole_images_beside_patches_are_seen_by_how_they_vary(detector: Detector) -> None:
+    made = detector.model.representation
+    assert isinstance(made, WholeAndPatches)
+    assert isinstance(made.whole, MeansAndDeviations)
+    assert str(made.whole.layers) == DEFAULT_LAYER
+    assert made.whole.n_columns == 24 * 49 + 192 * 4 + 24 + 192
+    alone = Detector(rows="image", size=(64, 64)).fit(stripes(20, seed=1, side=48))
+    assert type(alone.model.representation) is PretrainedLayers
 
 
 def test_other_networks_have_no_default_for_whole_images(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_details_say_nothing_twice_and_nothing_that_is_empty(tmp_path: Path)
     assert "    size: 96 x 64 pixels (width x height)\n" in told
     whole = told.split("whole images, else as above:\n")[1].split("arrays:")[0]
     assert " ".join(whole.split()) == (
-        "kind: pretrained_layers layers: block_2@7, block_14@2 preprocessing: "
+        "kind: means_and_deviations layers: block_2@7, block_14@2 preprocessing: "
         "size: 224 x 224 pixels"
     )
     assert card == model_card(file)  # as programs read it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_drift_asks_the_new_images_alone() -> None:
 def test_a_model_of_before_knows_nothing_of_it(tmp_path: Path) -> None:
     model = replace(Detector(size=(64, 64)).fit(LEARNT).model, learnt=None)
     assert "learnt" not in model.arrays()
-    assert not model._knows(bytes(32))
+    assert not model.knows(bytes(32))
 
 
 def test_fingerprints_are_found_again_and_in_order() -> None:
@@ -62,10 +63,25 @@ def test_fingerprints_are_found_again_and_in_order() -> None:
 
 
 def test_the_sentence_counts() -> None:
-    assert told_learnt(0, 9) is None
-    assert str(told_learnt(9, 9)).startswith("all 9 images are ones that the model learnt from")
-    assert "1 of these 9 images is one that the model learnt" in str(told_learnt(1, 9))
-    assert "its verdict proves nothing, neither that it is good" in str(told_learnt(1, 1))
+    assert told_learnt([], 9) is None
+    names = [f"good/{i}.png" for i in range(9)]
+    # Where it is all of them, no name is needed to find them.
+    all_nine = "all 9 images are ones that the model learnt from as normal: their"
+    assert str(told_learnt(names, 9)).startswith(all_nine)
+    one = str(told_learnt(names[:1], 9))
+    assert one.startswith("1 of these 9 images is one that the model learnt from as normal (good/")
+    assert "its verdict proves nothing, neither that it is good" in str(told_learnt(names[:1], 1))
+    would = "its score is lower than it would be if the image were new, and its verdict"
+    assert would in one
+    would = "their scores are lower than they would be if the images were new, and their verdicts"
+    assert would in str(told_learnt(names[:2], 9))
+
+
+def test_the_sentence_names_the_first_and_how_many_more() -> None:
+    names = [f"good/{i}.png" for i in range(5)]
+    assert "as normal (good/0.png, good/1.png): their" in str(told_learnt(names[:2], 9))
+    assert "(good/0.png, good/1.png, good/2.png and 2 more): their" in str(told_learnt(names, 9))
+    assert "(a\\x1b[2Jb.png): its" in str(told_learnt(["a\x1b[2Jb.png"], 9))
 
 
 def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:
@@ -75,10 +91,15 @@ def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:
     assert oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path).returncode == 0
     done = oneclass("score", "m.oneclass", "good", "new", "-o", "run", cwd=tmp_path)
     told = "30 of these 55 images are ones that the model learnt from as normal"
-    assert f"note: {told}: their scores are lower" in done.stderr
+    first = " (good/000.png, good/001.png, good/002.png and 27 more)"
+    assert f"note: {told}{first}: their scores are lower" in done.stderr
     assert json.loads((tmp_path / "run/run.json").read_text())["learnt"] == 30
     lines = (tmp_path / "run/predictions.jsonl").read_text().splitlines()
     assert sum(json.loads(line).get("learnt", False) for line in lines) == 30
+    with (tmp_path / "run/predictions.csv").open(encoding="utf-8", newline="") as file:
+        told_of = {row["path"]: row["learnt"] for row in csv.DictReader(file)}
+    assert [told_of[path] for path in ("good/000.png", "new/000.png")] == ["true", ""]
+    assert list(told_of.values()).count("true") == 30
     printed = oneclass("score", "m.oneclass", "good", "--json", cwd=tmp_path)
     assert all(json.loads(line)["learnt"] for line in printed.stdout.splitlines())
     assert "learnt from" not in oneclass("score", "m.oneclass", "new", cwd=tmp_path).stderr

@@ -29,7 +29,7 @@ WHOLE = 14  # of these images all patches fit
 
 @pytest.fixture(autouse=True)
 def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "WHOLE_BYTES", WHOLE * (PATCHES * DEPTH + 1944) * 2)
+    monkeypatch.setattr(samples, "WHOLE_BYTES", WHOLE * (PATCHES * DEPTH + 2160) * 2)
     monkeypatch.setattr(samples, "FEWEST_WHOLE", 5)
     monkeypatch.setattr(samples, "SAMPLE_BYTES", 40 * 32 * DEPTH * 2)
 

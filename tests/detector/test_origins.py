@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.detector.origins import unlike_the_rest
-from oneclass.images.sounding import BAD
+from oneclass.images.sounding import BAD, files_sounding_bad
 from oneclass.rows import ArrayRows
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
@@ -89,3 +90,37 @@ def test_what_cannot_be_read_is_warned_of_where_it_is_learnt(tmp_path: Path) -> 
     assert caught[-1].filename == __file__
     with pytest.warns(UserWarning, match="1 of 2 images could not be used and was not learnt"):
         detector.update([paths[0], paths[3]], forget=stripes(1, seed=9))
+
+
+@pytest.mark.parametrize(
+    ("n", "n_odd", "told"),
+    [(4, 3, 3), (4, 4, 4), (1, 1, 1), (9, 9, 9), (10, 5, 5), (10, 6, 0), (40, 40, 0)],
+)
+def test_names_are_told_unless_most_of_enough_files_are_called_so(
+    n: int, n_odd: int, told: int
+) -> None:
+    files = [Path("new", f"{'bad_' if i < n_odd else ''}{i}.png") for i in range(n)]
+    assert files_sounding_bad(files) == tuple(files[:told])
+
+
+def test_an_update_sees_new_names_beside_all_that_was_given(tmp_path: Path) -> None:
+    """Three new files that are called bad are told, also where all that is new is called so."""
+    paths = write_images(tmp_path / "parts", stripes(30, seed=1))
+    detector = Detector(**SMALL).fit(tmp_path / "parts")
+
+    def add(n: int, seed: int, name: str) -> list[str]:
+        new = write_images(tmp_path / "arriving", stripes(n, seed=seed))
+        for path in new:
+            path.rename(tmp_path / "parts" / f"{name}_{path.name}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            detector.update(tmp_path / "parts")
+        return [name for folder in detector.folders for name in folder.odd_names]
+
+    assert add(12, 2, "bad") == [f"bad_{i:03}.png" for i in range(12)]
+    assert add(3, 3, "fine") == []
+    assert len(paths) == 30
+    # Where most that was given is called so, that is what parts are called there.
+    for path in (tmp_path / "parts").iterdir():
+        path.rename(path.with_name(f"crack_test_rig_{path.name}"))
+    assert add(12, 4, "crack_test_rig") == []

@@ -487,7 +487,7 @@ class TestLabels:
         assert "labels of no scored image: 4: new/nix.png, new/niy.png, new/niz.png ..." in (
             done.stderr
         )
-        assert "3 of 4 images have no label" in done.stderr
+        assert "3 of the 4 images have no label" in done.stderr
         page = (run / "report.html").read_text()
         assert "3 of 4" in page
         assert "new/nix.png" in page

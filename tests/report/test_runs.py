@@ -13,7 +13,7 @@ import pytest
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, load
-from oneclass.results.runs import COLUMNS, read_run
+from oneclass.results.runs import COLUMNS, LEARNT, read_run
 from oneclass.system.names import told_apart
 from pages import Page, page_of, record, scored
 
@@ -44,7 +44,7 @@ class TestThreeVerdicts:
         assert done.returncode == 0, done.stderr
         assert "unclear" not in done.stderr
         lines = (tmp_path / "run/predictions.csv").read_text().splitlines()
-        assert lines[0] == ",".join(COLUMNS)
+        assert lines[0] == ",".join((*COLUMNS, LEARNT))
         first = json.loads((tmp_path / "run/predictions.jsonl").read_text().splitlines()[0])
         assert tuple(first) == COLUMNS
         record = json.loads((tmp_path / "run/run.json").read_text())

@@ -141,8 +141,10 @@ def test_no_line_of_progress_comes_into_the_table(
 
 
 def one_way(rows: str, spread: float, false: float, found: float | None) -> comparing.Compared:
+    """Of what is found half is its AUROC above a coin's."""
     n_odd = 0 if found is None else 50
-    return comparing.Compared(rows, spread, false, 0.05, 40, n_odd, found, None, 1, 1, 1, rows)
+    area = None if found is None else (1 + found) / 2
+    return comparing.Compared(rows, spread, false, 0.05, 40, n_odd, found, area, 1, 1, 1, rows)
 
 
 @pytest.mark.parametrize(
@@ -181,12 +183,46 @@ def test_one_way_and_its_command_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _say_what_it_means([one_way(*figures) for figures in found], ["good"], drawn=True)
-    told = capsys.readouterr().err.splitlines()[-1]
+    lines = capsys.readouterr().err.splitlines()
+    told = [line for line in lines if "do not show for certain" not in line][-1]
     if best is None:
         assert told == "No way kept the promise, so none is named the best."
     else:
         assert told.startswith(f"{best} has ")
         assert told.endswith(f"oneclass fit good -o FILE.oneclass --rows {best}")
+
+
+@pytest.mark.parametrize(
+    ("areas", "n", "near"),
+    [
+        ((0.764, 0.854, 0.5), 12, "image"),
+        ((0.764, 0.99, 0.7), 400, None),
+        ((0.985, 0.99, 0.7), 400, "image"),
+        ((0.9, 0.9, 0.9), 50, "image and both"),
+    ],
+)
+def test_a_better_way_is_no_certain_one_where_few_pictures_show_it(
+    areas: tuple[float, ...], n: int, near: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The AUROC decides, not what is found at unequal false alarms."""
+    ways = [
+        comparing.Compared(rows, spread, 0.0, 0.05, n, n, 1 - area, area, 1, 1, 1, rows)
+        for rows, spread, area in zip(
+            ("image", "patches", "both"), (1.5, 1.4, 1.6), areas, strict=True
+        )
+    ]
+    _say_what_it_means(ways, ["good"], drawn=False)
+    said = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("patches has the highest AUROC") for line in said)
+    doubt = [line for line in said if "do not show for certain" in line]
+    assert doubt == (
+        [
+            f"{n} odd images and {n} normal ones do not show for certain that it is better than "
+            f"{near}: give more of them."
+        ]
+        if near
+        else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_nothing_is_said_where_nothing_is_given_twice() -> None:
     ("normal", "odd", "told"),
     [
         (slice(0, 12), None, "all 12 images to learn .* not learnt: 0 are left.* no --test-normal"),
-        (slice(0, 11), None, "11 of 12 images to learn from are .*: 1 is left"),
+        (slice(0, 11), None, "11 of the 12 images to learn from are .*: 1 is left"),
         (None, slice(0, 12), "all 12 images to learn .*Give normal images that are not among"),
         (None, slice(0, 4), r"hold some back: 8 \(without 4 that are also odd\), and 10 are"),
         (slice(0, 2), slice(0, 2), "all 2 normal images to test on are also given as odd"),
@@ -134,3 +134,33 @@ def test_what_cannot_be_read_is_left_for_who_learns_or_scores_to_tell(tmp_path: 
     (tmp_path / "bad.png").write_bytes(b"no image")
     found = parted(tmp_path)
     assert len(found.learn) + len(found.normal) == 13
+
+
+def noisy(images: Pixels, seed: int) -> Pixels:
+    noise = np.random.default_rng(seed).normal(0, 5, images.shape)
+    return np.asarray(np.clip(images + noise, 0, 255), np.uint8)
+
+
+def test_pictures_to_test_on_that_are_near_copies_of_learnt_ones_are_told(tmp_path: Path) -> None:
+    good, new = pictures(40, seed=1), pictures(10, seed=2)
+    write_images(tmp_path / "good", good)
+    write_images(tmp_path / "test", np.concatenate([new, noisy(good[:5], seed=3)]))
+    found = parted(tmp_path / "good", tmp_path / "test")
+    # They are learnt and tested on all the same: nobody but who gave them knows which to take out.
+    assert (len(found.learn), len(found.normal)) == (40, 15)
+    [told] = found.notes
+    assert told.startswith("5 of 15 normal images to test on are nearly the same as ones that are")
+    names = ", ".join(str(tmp_path / f"test/{i:03}.png") for i in (10, 11, 12))
+    assert f"({names} and 2 more)" in told
+    write_images(tmp_path / "one", np.concatenate([new, noisy(good[:1], seed=3)]))
+    [told] = parted(tmp_path / "good", tmp_path / "one").notes
+    assert told.startswith("1 of 11 normal images to test on is nearly the same as one that is")
+
+
+def test_near_copies_among_those_tested_on_alone_are_none_of_what_is_learnt() -> None:
+    good, new = pictures(40, seed=1), pictures(10, seed=2)
+    assert parted(good, [*new, *noisy(new, seed=3)]).notes == ()
+    # Of one that is also given as odd nothing is said, for it is not tested on as normal.
+    near = noisy(good[:1], seed=3)
+    [told] = parted(good, [*new, *near], list(near)).notes
+    assert "counts as odd alone" in told

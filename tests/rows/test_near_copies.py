@@ -79,7 +79,7 @@ def test_altered_copies_of_a_few_do_not_make_the_others_copies(seed: int) -> Non
 def test_a_smooth_kind_beside_a_rough_one_is_many_pictures(seed: int) -> None:
     random = np.random.default_rng(seed)
     smooth = unit(unit(random.normal(0, 1, (1, 300))) + 0.2 * unit(random.normal(0, 1, (100, 300))))
-    rows = np.concatenate([smooth, pictures(100, seed, 300)])
+    rows = np.concatenate([smooth, pictures(100, 100 + seed, 300)])
     assert len(np.unique(groups_of(rows))) == 200
 
 
@@ -88,7 +88,7 @@ def test_a_smooth_kind_beside_a_rough_one_is_many_pictures(seed: int) -> None:
 def test_pictures_that_are_alike_but_for_a_few_are_no_copies(n: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     alike = unit(np.ones((n, 300)) + 0.02 * random.normal(0, 1, (n, 300)))
-    rows = np.concatenate([alike, pictures(n // 9, seed, 300)])
+    rows = np.concatenate([alike, pictures(n // 9, 100 + seed, 300)])
     assert len(np.unique(groups_of(rows))) == len(rows)
 
 
@@ -117,6 +117,21 @@ def test_a_few_images_and_images_all_alike_are_left_as_they_are() -> None:
     alike = unit(np.ones((30, 60)) + 1e-9 * pictures(30, 0))
     assert len(groups_of(alike)) == 30
     assert groups_of(alike).max() >= 1, "a fit needs two"
+
+
+@pytest.mark.parametrize("size", [40, 512, 700, 1024, 70_001])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_columns_are_summed_by_their_signs_at_unit_length(size: int, dtype: type) -> None:
+    rows = np.random.default_rng(size).standard_normal((3, size)).astype(dtype)
+    wide = rows.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1)[:, None]
+    signs = near._signs(size)
+    assert set(signs) == ({1} if size <= near.WIDTH else {-1, 1})
+    expected = np.zeros((3, min(size, near.WIDTH)))
+    for column in range(size):
+        expected[:, column % near.WIDTH] += signs[column] * wide[:, column]
+    found = near.folded(ArrayRows(rows), np.arange(3))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_positions_and_wide_rows_are_folded_and_distances_stay() -> None:
@@ -229,3 +244,28 @@ def test_halves_are_folded_as_the_numbers_that_they_are(shape: tuple[int, ...]) 
     narrow = near.folded(ArrayRows(rows), np.arange(0, 30, 2))
     wide = near.folded(ArrayRows(rows.astype(np.float32)), np.arange(0, 30, 2))
     np.testing.assert_allclose(narrow, wide, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shared", [4, 8])
+def test_exposures_under_other_light_are_found(shared: int, seed: int) -> None:
+    """Light moves pictures further than parts differ, but all of them in the same directions."""
+    random = np.random.default_rng(seed)
+    true = random.permutation(np.repeat(np.arange(60), 3))
+    light = np.linalg.qr(random.normal(0, 1, (200, shared)))[0].T
+    parts = pictures(60, seed, 200)[true] + random.normal(0, 0.015, (180, 200))
+    rows = unit(parts + random.uniform(-0.7, 0.7, (180, shared)) @ light)
+    assert len(np.unique(near._pictures(rows, near.LOWEST, near.MANY))) > 100, "one look is enough"
+    found = groups_of(rows)
+    same = np.triu(found[:, None] == found, 1)
+    really = true[:, None] == true
+    assert (same & really).sum() >= 0.9 * np.triu(really, 1).sum()
+    assert (same & really).sum() >= 0.9 * same.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_light_joins_no_different_pictures(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    light = np.linalg.qr(random.normal(0, 1, (200, 4)))[0].T
+    rows = unit(pictures(200, seed, 200) + random.uniform(-0.7, 0.7, (200, 4)) @ light)
+    assert len(np.unique(groups_of(rows))) == 200

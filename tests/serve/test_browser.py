@@ -154,7 +154,7 @@ def score(person: Person, pictures: Path) -> None:
     with person.page.expect_download() as table:
         person.press("#save")
     header, *lines = Path(table.value.path()).read_text(encoding="utf-8").splitlines()
-    assert header == "path,score,p_value,is_anomaly"
+    assert header == "path,score,p_value,is_anomaly,learnt"
     names = [line.partition(",")[0] for line in lines]
     assert names == sorted(
         file.name for kind in ("new", "odd") for file in (pictures / kind).iterdir()
@@ -473,6 +473,30 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     assert one.problems == []
 
 
+def test_the_same_pictures_dropped_again_make_no_second_set(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    told = one.page.locator("#same-set").inner_text()
+    assert told.startswith("These 40 images are the set that was sent on ")
+    assert "already, byte for byte. No second copy was kept: you go on with that set." in told
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 1
+    # Other pictures are another set, and nothing is said.
+    one.give(sorted((pictures / "new").iterdir()))
+    one.see("#fit")
+    assert one.page.locator("#same-set").count() == 0
+    one.go("/learn")
+    assert one.page.locator("#waiting li[data-set]").count() == 2
+    assert one.problems == []
+
+
 def test_a_model_is_deleted_once_it_was_asked_for_and_got_back(
     person: Callable[..., Person], pictures: Path
 ) -> None:
@@ -667,7 +691,7 @@ def test_who_leaves_or_stops_while_images_are_sent_is_told(
     assert asked == ["beforeunload"]
     assert "/score" in one.page.url
     one.press("#upload-stop")
-    told = "Stopped: of 4 of the 4 images there is no verdict."
+    told = "Stopped: all 4 images have no verdict."
     one.page.locator("#summary", has_text=told).wait_for()
     one.go("/monitor")  # nothing is on its way any more
     assert asked == ["beforeunload"]
@@ -812,6 +836,18 @@ def test_a_name_that_is_there_already_is_asked_about(
     one.page.on("dialog", answer)
     one.press("#fit button[type=submit]")
     one.page.wait_for_timeout(500)
+    assert asked[0].endswith(
+        "instead of version 1.\n\nFalse alarms of good images: 5\u00a0% now, the rate that it was "
+        "learnt for. With version 2 it is what you chose, 5\u00a0%. Back at version 1, it would be "
+        "5\u00a0% again.\n\nGo on?"
+    )
+    # A rate that was set ends.
+    one.page.evaluate("page.ask('PUT', '/api/v1/models/stripes/rate', { false_alarms: 0.3 })")
+    one.go("/learn")
+    one.page.locator("[data-go-on]").click()
+    one.see("#fit")
+    one.page.fill("#fit-name", "stripes")
+    one.page.select_option("#fit-rate", "0.1")
     assert one.page.locator("#fit").is_visible()  # nothing has begun
     one.press("#fit button[type=submit]")
     one.page.locator(".working").wait_for()
@@ -823,6 +859,113 @@ def test_a_name_that_is_there_already_is_asked_about(
     assert one.page.locator("#say").text_content() == ""
     told = "Version 2 of stripes will be learnt from these images alone, and used at once"
     assert [message.startswith(told) for message in asked] == [True, True]
+    assert (
+        "False alarms of good images: 30\u00a0% now, the rate that was set. With version 2 it is "
+        "what you chose, 10\u00a0%; the one that was set ends with that. Back at version 1, it "
+        "would be 5\u00a0%, the rate that it was learnt for, not 30\u00a0%."
+    ) in asked[1]
+    one.go("/models/stripes")
+    one.press("[data-take]")
+    one.page.locator("#say", has_text="is in use now, at 5\u00a0%, the rate that it was").wait_for()
+    assert one.problems == []
+
+
+def test_one_alone_is_not_one_of_the_one(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    words = [
+        one.page.evaluate("([n, all]) => page.someOf(n, all, 'image')", numbers)
+        for numbers in ([1, 1], [1, 8], [8, 8])
+    ]
+    assert words == ["the image", "1 of the 8 images", "all 8 images"]
+    one.go("/score")
+    one.give([next((pictures / "new").iterdir())])
+    one.page.locator("#tiles .tile").wait_for()
+    one.page.evaluate("page.ask('POST', '/api/v1/predictions/1/review', { verdict: 'real' })")
+    one.go("/monitor")
+    one.page.locator("#would", has_text="The only image that version 1 scored would ").wait_for()
+    one.page.locator("#histogram-about", has_text="and the only image that it scored").wait_for()
+    missed = one.page.locator("#monitor-figures li", has_text="marked as bad: missed")
+    assert missed.inner_text() == "1\nnot called odd, but marked as bad: missed"
+    # A set of one image, and the same again.
+    one.go("/learn")
+    asked: list[str] = []
+
+    def send_again(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    one.page.on("dialog", send_again)
+    for n in (1, 2):
+        one.give([next((pictures / "good").iterdir())])
+        one.page.locator("#checked .figures b", has_text=f"{n}").first.wait_for()
+    assert asked == [
+        "This image is here already, by folder, name and size. OK sends none; Cancel sends it "
+        "again."
+    ]
+    assert one.problems == []
+
+
+def test_a_name_that_speaks_of_defects_is_taken_out_alone_or_with_all_others(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    for i, file in enumerate(sorted((pictures / "good").iterdir())[:4]):
+        shutil.copy(file, tmp_path / f"bad {i}.png")
+    one = person(390)
+    one.go("/learn")
+    one.give([*sorted(tmp_path.glob("bad*")), *sorted((pictures / "good").iterdir())[4:]])
+    one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    one.page.locator("#checked summary", has_text="names that speak of defects").click()
+    names = one.page.locator("#checked details[open] b")
+    assert names.all_inner_texts() == [f"bad {i}.png" for i in range(4)]
+    one.press("#checked details[open] [data-take-out]")
+    one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
+    assert names.all_inner_texts() == [f"bad {i}.png" for i in range(1, 4)]
+    assert one.page.locator("[data-take-all]").inner_text() == "Take all 3 out"
+    one.press("#checked details[open] [data-take-all]")
+    one.page.locator("#fit button", has_text="Learn from 36 images").wait_for()
+    assert "of defects" not in one.page.locator("#checked").inner_text()
+    assert one.problems == []
+
+
+def test_what_is_really_odd_is_learnt_if_it_is_ticked(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    bad = sorted((pictures / "good").iterdir())[:2]
+    one.go("/score")
+    one.give(bad)
+    one.page.locator("#tiles .tile").nth(1).wait_for()
+    for number in (1, 2):
+        address = f"/api/v1/predictions/{number}/review"
+        one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'real' }})")
+    one.go("/review")
+    one.press("[data-anyway]", "Space")
+    one.press("#learn-more")
+    told = "It was learnt without 1 picture that you called really odd"
+    one.page.locator(".compare", has_text=told).wait_for(timeout=FIRST_VERDICT)
+    again = "It has learnt 1 picture as good that you called really odd"
+    assert again in one.page.locator(".compare").inner_text()
+    # The same from a folder.
+    one.go("/learn")
+    scratch = Path(shutil.copy(next((pictures / "new").iterdir()), tmp_path / "scratch.png"))
+    one.give([*sorted((pictures / "good").iterdir()), scratch])
+    one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
+    one.press("[name=anyway]", "Space")
+    one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    # What is ticked stays so where another one is taken out.
+    one.page.locator("#checked summary", has_text="names that speak of defects").click()
+    one.page.locator("[data-take-out]").first.click()
+    one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
+    assert one.page.locator("[name=anyway]").first.is_checked()
+    one.page.fill("#fit-name", "others")
+    one.press("#fit button[type=submit]")
+    left_out = "It was learnt without 1 image that somebody called really odd"
+    one.page.locator(".card.done", has_text=left_out).wait_for(timeout=FIRST_VERDICT)
+    assert "Learnt from 39 good images" in one.page.locator(".card.done").inner_text()
     assert one.problems == []
 
 
@@ -927,7 +1070,7 @@ def test_a_model_that_is_gone_is_told_once_for_all_images(
     delete = urllib.request.Request(one.server.at("/api/v1/models/stripes"), method="DELETE")
     urllib.request.urlopen(delete, timeout=10).close()
     one.give(sorted((pictures / "good").iterdir()))
-    said = one.page.locator("#summary", has_text="Of 40 of the 40 images there is no verdict.")
+    said = one.page.locator("#summary", has_text="All 40 images have no verdict.")
     said.wait_for()
     text = said.inner_text()
     assert text.startswith("The model stripes was deleted today")
@@ -944,7 +1087,8 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     score(one, pictures)
     one.go("/monitor")
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
-    assert "by whichever" not in (one.page.locator("#monitor-figures").text_content() or "")
+    figures = one.page.locator("#monitor-figures")
+    assert re.search(r"9images scored\d+called odd", figures.text_content() or "")
     one.go("/learn")
     one.give(sorted((pictures / "good").iterdir()))
     one.see("#fit")
@@ -956,11 +1100,20 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see(".card.done .button.main")
     one.go("/monitor")
     one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
-    figures = one.page.locator("#monitor-figures").text_content() or ""
-    assert "9images scored, by whichever version was in use then" in figures
+    assert "9images scored, by version 1" in (figures.text_content() or "")
     about = one.page.locator("#histogram-about").text_content() or ""
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
     assert "it has scored nothing here yet. What lies right" in about
+    one.go("/score")
+    one.give(sorted((pictures / "odd").iterdir()))
+    one.page.locator("#save").filter(has_text="Save 5 verdicts").wait_for()
+    one.go("/models/stripes")
+    one.press("button[data-take='1']")
+    one.see("button[data-take='2']")
+    one.go("/monitor")
+    one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
+    told = "14images scored, by whichever version was in use then (1 or 2)"
+    assert told in (figures.text_content() or "")
     assert one.problems == []
 
 

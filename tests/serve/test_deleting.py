@@ -57,6 +57,13 @@ def test_a_deleted_model_is_got_back_as_it_was(place: Place, images: Path) -> No
     assert place.service.predictions.waiting() == {}
     for page in ("/learn", "/score", "/review", "/monitor", "/watch", "/models", "/"):
         assert place.client.get(page).status_code in (200, 303)
+        assert "no model yet" not in place.page(page)
+    for page in ("/score", "/review", "/monitor", "/watch"):
+        told = re.sub("<[^>]*>", "", place.page(page))
+        assert "There is no model any more: stripes was deleted today" in told
+        assert "The page Models gets it back until" in told
+    assert "get back below what was deleted" in place.page("/models")
+    assert place.client.get("/").headers["location"] == "/models"
     # What it said is still there, and drawn.
     assert place.client.get(f"/api/v1/predictions/{number}").json() == score
     assert place.client.get(f"/api/v1/predictions/{number}/heat.png").status_code == 200
@@ -72,6 +79,18 @@ def test_a_deleted_model_is_got_back_as_it_was(place: Place, images: Path) -> No
     [row] = place.service.database.rows("SELECT * FROM deletion")
     assert (row["who"], row["back_who"], row["gone"]) == ("this machine", "this machine", None)
     assert place.service.library.can_learn(place.service.versions.of("stripes")[0])
+
+
+def test_where_all_models_were_deleted_each_is_named(place: Place, model_file: Path) -> None:
+    for name in ("b", "c", "d"):
+        content = model_file.read_bytes()
+        place.client.put(f"/api/v1/models/{name}/file", content=content, headers=RAW)
+    for name in ("b", "stripes", "c", "d"):
+        assert "no model any more" not in place.page("/score")
+        place.client.delete(f"/api/v1/models/{name}")
+    told = " ".join(re.sub("<[^>]*>", "", place.page("/score")).split())
+    assert "any more: d, c, stripes and 1 more were deleted, the last one today" in told
+    assert "The page Models gets them back, and says until when." in told
 
 
 def test_a_model_that_is_needed_is_not_deleted_and_says_what_for(

@@ -254,6 +254,16 @@ def test_who_may_not_learn_is_told_who_can_where_there_is_no_model(
     assert who not in text
 
 
+def test_who_may_not_learn_is_told_who_can_get_a_deleted_model_back(
+    start: Callable[..., Place],
+) -> None:
+    place = start(**OUTSIDE)
+    place.service.deleting.delete("stripes", who="test")
+    token = place.service.tokens.make("reader", ["read"])
+    text = place.client.get(AT + "/score", headers={"Authorization": f"Bearer {token}"}).text
+    assert "Somebody whose token has the scope “learn” can get it back on the page" in text
+
+
 def test_tokens_end(start: Callable[..., Place]) -> None:
     place = start(**OUTSIDE)
     tokens = place.service.tokens

@@ -136,7 +136,7 @@ def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
     assert 'value="solar cells"' in text
     assert 'value="patches" checked' in text
     assert 'value="" checked' not in text
-    assert '<option value="0.1" selected>' in text
+    assert '<option value="0.1" data-rate="10\u00a0%" selected>' in text
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,8 @@ def test_as_many_images_are_asked_for_as_the_command_asks_for(
     with place.service.database.write() as connection:
         connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
     text = place.page(f"/parts/check/{job['id']}")
-    [(disabled, told)] = re.findall(r'<option value="0.01"( disabled)?>(.*?)</option>', text)
+    found = re.findall(r'<option value="0.01" data-rate="[^"]*"( disabled)?>(.*?)</option>', text)
+    [(disabled, told)] = found
     assert (bool(disabled), told) == (n < 99, said)
     if n < 99:
         with pytest.raises(InputError, match=r"at least 99 images \(110 for the best look at"):
@@ -380,9 +381,9 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
         assert answer.json()["version"] == version
         assert in_use() == version
     # Taken back: what version 2 had learnt can be learnt again.
-    assert len(place.service.reviews.not_learnt("stripes")) == 3
+    assert len(place.service.lessons("stripes")) == 3
     place.client.post("/api/v1/models/stripes/take", json={"version": 2})
-    assert place.service.reviews.not_learnt("stripes") == []
+    assert place.service.lessons("stripes") == []
     answer = place.client.post("/api/v1/models/stripes/update", json={})
     assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
     taken = [row["number"] for row in place.service.versions.taken("stripes")]

@@ -317,6 +317,12 @@ def test_the_same_picture_counts_once_for_each_version(
     told = monitor(place)
     assert sum(count["images"] for count in told["counts"]) == 3
     assert (told["last"], told["again"]) == (1, 3)
+    # The page says by which they are counted, whichever is in use.
+    assert (told["version"], told["versions"]) == (2, [1, 2])
+    place.client.post(f"{MODEL}/take", json={"version": 1})
+    told = monitor(place)
+    assert (told["version"], told["versions"]) == (1, [1, 2])
+    assert sum(count["images"] for count in told["counts"]) == 3
 
 
 def test_an_hour_in_which_all_came_again_is_no_count(place: Place, images: Path) -> None:
@@ -348,3 +354,84 @@ def test_pictures_whose_digests_begin_alike_are_told_apart(place: Place, images:
         place.service.predictions.add(Made(**facts), connection)
     rows = place.service.database.rows("SELECT again FROM prediction ORDER BY id")
     assert [row["again"] for row in rows] == [0, 0, 0, 1]
+
+
+def rate_that_calls(place: Place, file: Path) -> tuple[float, float]:
+    """Two rates of false alarms: one that does not call a picture odd, and one that does."""
+    p_value: float = place.score(file).json()["predictions"][0]["p_value"]
+    with place.service.database.write() as connection:
+        for table in ("prediction", "hour"):
+            connection.execute(f"DELETE FROM {table}")
+    return p_value * 0.99, p_value
+
+
+def set_rate(place: Place, rate: float) -> None:
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": rate}).is_success
+
+
+def in_review(place: Place) -> list[int]:
+    """The pictures that wait in Review, each skipped to see the next; as many as it says."""
+    found: list[int] = []
+    while True:
+        before = f"&before={found[-1]}" if found else ""
+        page = place.page(f"/parts/review?model=stripes{before}")
+        shown = re.search(r'data-id="(\d+)"', page)
+        if shown is None:
+            assert place.service.predictions.waiting().get("stripes", 0) == len(found)
+            return found
+        found.append(int(shown[1]))
+
+
+def test_review_and_monitor_go_by_the_rate_in_force_when_a_picture_came_last(
+    place: Place, images: Path
+) -> None:
+    file = sorted((images / "normal").iterdir())[0]
+    low, high = rate_that_calls(place, file)
+
+    def counted() -> tuple[int, int, float]:
+        told = monitor(place)
+        [count] = told["counts"]
+        assert (count["images"], told["last"]) == (1, 1)
+        return count["anomalies"], told["again"], count["promised"]
+
+    set_rate(place, low)
+    first = place.score(file).json()["predictions"][0]["id"]
+    assert (in_review(place), counted()) == ([], (0, 0, pytest.approx(low)))
+    set_rate(place, high)  # another rate alone changes neither
+    assert (in_review(place), counted()) == ([], (0, 0, pytest.approx(low)))
+    second = place.score(file).json()["predictions"][0]["id"]
+    assert (in_review(place), counted()) == ([second], (1, 1, pytest.approx(high)))
+    set_rate(place, low)
+    third = place.score(file).json()["predictions"][0]["id"]
+    assert (in_review(place), counted()) == ([], (0, 2, pytest.approx(low)))
+    place.score(file)  # at the same rate it is one that came again
+    assert (in_review(place), counted()) == ([], (0, 3, pytest.approx(low)))
+    set_rate(place, high)
+    last = place.score(file).json()["predictions"][0]["id"]
+    assert (in_review(place), counted()) == ([last], (1, 4, pytest.approx(high)))
+    # What is said of any of them counts by the verdict that counts.
+    said = {"verdict": "false_alarm"}
+    place.client.post(f"/api/v1/predictions/{third}/review", json=said)
+    assert (in_review(place), monitor(place)["counts"][0]["false_alarms"]) == ([], 1)
+    assert monitor(place)["observed"]["called"] == 1
+    set_rate(place, low)
+    place.score(file)
+    [count] = monitor(place)["counts"]
+    assert (count["anomalies"], count["false_alarms"], count["reviews"]) == (0, 0, 1)
+    assert monitor(place)["observed"]["called"] == 0
+    assert first < second
+
+
+def test_a_verdict_that_was_let_go_hides_no_later_one(place: Place, images: Path) -> None:
+    file = sorted((images / "normal").iterdir())[0]
+    low, high = rate_that_calls(place, file)
+    set_rate(place, high)
+    first, again = (place.score(file).json()["predictions"][0]["id"] for _ in range(2))
+    with place.service.database.write() as connection:
+        connection.execute("DELETE FROM prediction WHERE id = ?", (first,))
+    assert in_review(place) == [again]
+    set_rate(place, low)
+    place.score(file)
+    assert in_review(place) == []
+    assert monitor(place)["counts"][0]["anomalies"] == 1  # that of the one that was let go
+    assert low < high

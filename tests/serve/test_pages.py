@@ -6,6 +6,7 @@ import csv
 import html
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -252,3 +253,27 @@ def test_verdicts_read_no_card_of_a_version_that_made_none(place: Place, images:
         )
     text = place.page("/score?model=stripes")
     assert len(re.findall(r'data-id="\d+"', text)) == len(numbers)
+
+
+def test_the_rate_that_was_set_is_asked_for_once_for_all_versions(
+    place: Place, model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = "/api/v1/models/stripes"
+    for rate in (0.1, 0.2, 0.3):
+        content = another(model_file, tmp_path, rate)
+        place.client.put(f"{model}/file", content=content, headers=RAW)
+    asked: list[str] = []
+    row = place.service.database.row
+
+    def noted(query: str, *values: Any) -> Any:
+        asked.append(query)
+        return row(query, *values)
+
+    monkeypatch.setattr(place.service.database, "row", noted)
+    for told in ("15", "20"):  # a rate that is set is asked for anew
+        asked.clear()
+        rate = {"false_alarms": float(told) / 100}
+        assert place.client.put(f"{model}/rate", json=rate).is_success
+        text = html.unescape(place.page("/models/stripes"))
+        assert text.count(f"Verdicts go by</dt><dd>{told}\u00a0% false alarms") == 4
+        assert sum("history" in query for query in asked) == 1

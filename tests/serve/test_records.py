@@ -19,7 +19,7 @@ from oneclass.errors import InputError, MissingDependencyError, StorageError
 from oneclass.serve.records import export, retention, summaries
 from oneclass.serve.records.database import FILE, Database, only_server
 from oneclass.serve.records.migrations import MIGRATIONS
-from oneclass.serve.records.predictions import FIRST_OF, Filter, Made, Predictions
+from oneclass.serve.records.predictions import LAST_OF, Filter, Made, Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Versions
 from serving import Place
@@ -282,6 +282,7 @@ def test_five_million_predictions_stay_quick_to_browse(
         Filter(name="parts", only_odd=True),
         Filter(name="parts", noticed=True),
         Filter(name="parts", noticed=True, review="none", limit=1),
+        Filter(name="parts", noticed=True, review="none", limit=1, pictures=True),
         Filter(source="watch:1", before=1000),
         Filter(review="real"),
         Filter(name="parts", after=n - 5),
@@ -299,7 +300,7 @@ def test_five_million_predictions_stay_quick_to_browse(
     with quick(0.01):
         same = "printf('%08x%056x', ?1 * 2654435761 % 4294967296, ?1)"
         [image] = database.rows(f"SELECT {same}", (n // 2,))[0]
-        found = database.row(FIRST_OF, (1, image, image))
+        found = database.row(LAST_OF, (1, image, image))
         assert found is not None
         assert found["id"] == n // 2
 

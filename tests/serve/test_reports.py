@@ -70,6 +70,9 @@ def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
     text = page_of(place, written(place)).text
     page = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
     assert "oneclass report on stripes, version 1<" in page
+    [number] = re.findall(r'<tr [^>]*data-name="(\d+) ', page)
+    assert "The number before a name is that of the verdict" in page
+    assert place.client.get(f"/p/{number}").status_code == 200
     assert "broken.png" in page
     assert "not an image" in page
     for word in ("not_an_image", "b&#x27;", "b&#39;", "b'", "tmp"):

@@ -18,6 +18,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, load
 from oneclass.serve.records import migrations
 from oneclass.serve.records.database import FILE, Database
+from oneclass.serve.records.predictions import Filter, _conditions
 from serving import RAW, Place, another, filled_set, until
 
 MODEL = "/api/v1/models/stripes"
@@ -85,8 +86,8 @@ def test_a_picture_that_was_sent_twice_is_learnt_and_counted_once(
     assert (job["result"]["number"], job["result"]["added"]) == (3, 2)
     text = learnt.page(LESSONS)
     assert "Version 3 has learnt 2 of your false alarms. It is not in use yet." in text
-    assert ">2 false alarms that it has just learnt<" in text
-    assert ">2 false alarms that it has just learnt<" in learnt.page("/models/stripes")
+    assert "2 pictures left out: version 3 has just learnt them." in text
+    assert "2 pictures left out: version 3 has just learnt them." in learnt.page("/models/stripes")
 
 
 def test_what_somebody_else_said_meanwhile_is_not_overwritten(place: Place, images: Path) -> None:
@@ -127,7 +128,7 @@ def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) ->
     assert verdicts(learnt, number) == ["false_alarm"]
     assert "can be learnt" not in learnt.page(LESSONS)
     learnt.client.post(f"{MODEL}/take", json={"version": 2})
-    assert learnt.service.reviews.not_learnt("stripes") == []
+    assert learnt.service.lessons("stripes") == []
 
 
 def test_a_new_picture_has_not_been_reviewed_before(place: Place, images: Path) -> None:
@@ -342,7 +343,7 @@ def called_odd(place: Place, version: int, files: list[Path]) -> int:
     return sum(prediction.is_anomaly for prediction in load(file, threads=1).score(files))
 
 
-def test_what_versions_before_had_learnt_is_told_apart_and_before_is_by_the_one_before(
+def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_before(
     learnt: Place, images: Path, tmp_path: Path
 ) -> None:
     real = sorted((images / "odd").iterdir())[:2]
@@ -366,19 +367,24 @@ def test_what_versions_before_had_learnt_is_told_apart_and_before_is_by_the_one_
     text = learnt.page(LESSONS)
     assert table(text) == {
         "2 really odd": both(real),
-        "1 false alarm that it has not learnt": both(second[:1]),
-        "3 false alarms that versions before it had learnt": both(first),
-        "2 false alarms that it has just learnt": both(second[1:]),
+        "1 false alarm": both(second[:1]),
     }
+    earlier = '<p class="muted">3 pictures left out: version 2 learnt them, and what a model says'
+    assert earlier in text
+    just = "2 pictures left out: version 3 has just learnt them."
+    assert just in text
+    still = called_odd(learnt, 3, second[1:])
+    assert (f"{just} It calls {still} of them odd all the same." in text) == bool(still)
     assert "called odd by version 2, before<" in text
     assert "called odd by version 3, the new one<" in text
     versions = learnt.page("/models/stripes")
-    assert "3 false alarms that versions before it had learnt" in versions
+    assert "3 pictures left out: version 2 learnt them" in versions
     assert "called odd by version 1, before<" in versions
     # Both by the rate in force.
     assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
     text = learnt.page(LESSONS)
-    assert table(text)["3 false alarms that versions before it had learnt"] == (3, 3)
+    assert table(text)["2 really odd"] == (2, 2)
+    assert f"{just} It calls 2 of them odd all the same." in text
     assert "Both at 99\u00a0% false alarms, the rate that was set." in text
 
 
@@ -440,6 +446,14 @@ def test_a_version_that_is_learnt_anew_goes_by_the_rate_that_was_asked_for(
     set_to(learnt, 0.3)
     write_images(tmp_path / "good", stripes(30, seed=5))
     asked = {"name": "stripes", "set": filled_set(learnt, tmp_path / "good"), "false_alarms": 0.1}
+    assert taken(learnt, 2) == (0.3, "set")
+    check = learnt.client.post("/api/v1/jobs/check", json={"set": asked["set"]}).json()["id"]
+    assert learnt.job(check)["state"] == "done"
+    text = learnt.page(f"/parts/check/{check}")
+    told = 'data-version="2" data-rate="30\u00a0%" data-from="set" data-learnt-for="5\u00a0%"'
+    assert f'<option value="stripes" data-next="3" {told}>' in text
+    assert '<option value="0.1" data-rate="10\u00a0%">' in text
+    assert '<option value="" data-rate="5\u00a0%">1 in 20<' in text
     assert learnt.job(learnt.client.post("/api/v1/jobs/fit", json=asked).json()["id"])["result"]
     assert learnt.service.versions.named("stripes").false_alarms == 0.1
     assert taken(learnt, 2) == (0.05, "learnt")
@@ -602,7 +616,7 @@ def test_what_was_reviewed_is_counted_in_pictures(place: Place, images: Path) ->
     asked = {"yes": True, "predictions": numbers[1:2]}
     job = place.job(place.client.post(f"{MODEL}/update", json=asked).json()["id"])
     assert job["result"]["added"] == 1
-    assert ">1 false alarm that it has just learnt<" in place.page(LESSONS)
+    assert "1 picture left out: version 2 has just learnt it." in place.page(LESSONS)
 
 
 def test_judgements_of_before_are_given_to_what_came_later(
@@ -625,3 +639,48 @@ def test_judgements_of_before_are_given_to_what_came_later(
     say(place, 1, None)
     assert verdicts(place, 1, later) == [None, None]
     assert observed(place) == (0, 0)
+
+
+def test_a_picture_that_was_skipped_does_not_come_again_as_its_copy(
+    place: Place, images: Path, model_file: Path, tmp_path: Path
+) -> None:
+    one, other, third = sorted((images / "odd").iterdir())[:3]
+    oldest, copy = scored(place, one), scored(place, one)
+    between = scored(place, other)
+    content = another(model_file, tmp_path, 0.2)
+    place.client.put(f"{MODEL}/file", content=content, headers=RAW)
+    place.client.post(f"{MODEL}/take", json={"version": 2})
+    newest = scored(place, one)  # by another version
+
+    def shown(more: str = "") -> int | None:
+        found = re.search(r'data-id="(\d+)"', place.page(f"/parts/review?model=stripes{more}"))
+        return None if found is None else int(found[1])
+
+    assert [shown(), shown(f"&before={newest}")] == [newest, between]
+    assert shown(f"&before={between}") is None
+    # What waits is counted in pictures, as they are shown.
+    assert place.service.predictions.waiting() == {"stripes": 2}
+    assert "The rest was skipped" in place.page(f"/parts/review?model=stripes&before={between}")
+    # Said of one of them, it is said of all; taken back, the picture waits again, once.
+    say(place, copy, "real")
+    assert [shown(), shown(f"&before={between}")] == [between, None]
+    say(place, copy, None)
+    assert [shown(), shown(f"&before={newest}")] == [newest, between]
+    # One that is not called odd any more does not hide an older one that is.
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET is_anomaly = 0 WHERE id = ?", (newest,))
+    assert [shown(), shown(f"&before={between}")] == [between, copy]
+    assert shown(f"&before={copy}") is None
+    assert oldest < copy
+    assert scored(place, third) == shown()
+
+
+def test_pictures_that_wait_are_found_by_their_index(place: Place) -> None:
+    """A copy is looked for among those of its picture alone, and from its own place on."""
+    wanted = Filter("stripes", noticed=True, review="none", limit=1, pictures=True)
+    where, values = _conditions(wanted)
+    plan = place.service.database.rows(
+        f"EXPLAIN QUERY PLAN SELECT p.id FROM prediction p WHERE {where} ORDER BY p.id DESC", values
+    )
+    told = " ".join(row["detail"] for row in plan)
+    assert "USING INDEX prediction_same (<expr>=? AND version_id=? AND rowid>?)" in told

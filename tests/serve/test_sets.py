@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import shutil
@@ -314,3 +315,109 @@ def test_what_a_set_has_already_is_known_by_name_and_size(place: Place, images: 
     [a, _] = sorted(place.service.sets.folder(key).iterdir())
     place.client.delete(f"/api/v1/sets/{key}/images/{a.name}")
     assert expected(names=["good/a.png", "good/b.png"], bytes=[n, n]).json()["known"] == [1]
+
+
+def test_names_that_speak_of_defects_are_told_as_they_were_given_and_all_of_them(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(46, seed=5))
+    number = place.client.post("/api/v1/sets").json()["id"]
+    names = [
+        *(f"line 3/bad {i:02}.png" if i < 12 else f"line 3/cell {i}.png" for i in range(30)),
+        *(f"crack rig/bad {i:02}.png" for i in range(4)),
+        *(f"ok/crack {i}.png" for i in range(12)),  # most of a folder are called so
+    ]
+    names[0] = "line 3/a bad <1>.png"
+    for name, file in zip(names, sorted((tmp_path / "good").iterdir()), strict=True):
+        assert sent(place, number, file.read_bytes(), f"all/{name}") == 200
+    [one] = listed(place)
+    assert len(one["files"]) == 12
+    assert [len(files) for files in one["folders"].values()] == [4]
+
+    def checked() -> str:
+        job = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+        assert place.job(job["id"])["state"] == "done"
+        return place.page(f"/parts/check/{job['id']}")
+
+    text = checked()
+    assert str(tmp_path) not in text
+    assert "sets/" not in re.sub(r'src="[^"]*"', "", text)
+    told = (
+        "12 images have names that speak of defects: <b>a bad &lt;1&gt;.png</b>, "
+        "<b>line 3/bad 01.png</b>, "
+    )
+    assert told in text
+    assert "</b> and 2 more. All of the set is learnt as good: take out what is not." in text
+    fold = text.split("Which have names that speak of defects")[1].split("</details>")[0]
+    assert fold.count("data-take-out=") == 12
+    everything = html.unescape(re.findall('data-take-all="(.*?)"', fold)[0])
+    assert json.loads(everything) == one["files"]
+    assert "Take all 12 out" in fold
+    for file in one["files"][2:]:
+        assert place.client.delete(f"/api/v1/sets/{number}/images/{file}").is_success
+    assert "2 images have names that speak of defects" in checked()
+    asked = {"name": "parts", "set": number}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert job["result"]["n_suspect"] == len(job["result"]["suspect"]) == 6
+    text = place.page(f"/parts/job/{job['id']}")
+    assert (
+        "6 images with names that speak of defects were learnt as good: <b>a bad &lt;1&gt;" in text
+    )
+
+
+def test_what_a_set_calls_its_files_speaks_of_nothing(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda n: "0bad12" if n == 3 else "0" * 2 * n)
+    write_images(tmp_path / "good", stripes(1, seed=5))
+    [file] = (tmp_path / "good").iterdir()
+    number = place.client.post("/api/v1/sets").json()["id"]
+    assert sent(place, number, file.read_bytes(), "cell.png") == 200
+    monkeypatch.setattr("secrets.token_hex", lambda n: "123456"[: 2 * n])
+    assert sent(place, number, file.read_bytes(), "cell2.png") == 200
+    job = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    place.job(job["id"])
+    assert "of defects" not in place.page(f"/parts/check/{job['id']}")
+
+
+def test_the_same_pictures_sent_again_are_known_by_their_bytes(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place = start(model=False)
+    write_images(tmp_path / "good", stripes(20, seed=5))
+    write_images(tmp_path / "other", stripes(20, seed=6))
+
+    def all_sent(key: str) -> Any:
+        asked: dict[str, Any] = {"names": []}
+        return place.client.put(f"/api/v1/sets/{key}/expected", json=asked).json()["same"]
+
+    first = filled_set(place, tmp_path / "good")
+    assert all_sent(first) is None
+    for file in (tmp_path / "good").iterdir():
+        file.rename(file.with_name(f"called {file.name}"))
+    again, other = (filled_set(place, tmp_path / name) for name in ("good", "other"))
+    told = all_sent(again)
+    assert (told["id"], told["images"], told["learning"]) == (first, 20, None)
+    assert time.time() - 60 < told["at"] <= time.time()
+    # Of two that are sent at once the first one stays, so that not both are given up.
+    assert all_sent(first) is None
+    assert all_sent(other) is None
+    # As a server of before noted it, without a digest.
+    notes = place.service.sets.folder(first).with_suffix(".jsonl")
+    notes.write_text(re.sub(', "sha256": "[^"]*"', "", notes.read_text()), encoding="utf-8")
+    assert all_sent(again)["id"] == first
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "parts", "set": first}).json()
+    if place.client.get(f"/api/v1/jobs/{job['id']}").json()["state"] in ("queued", "running"):
+        assert all_sent(again)["learning"] == "parts"
+    assert place.job(job["id"])["state"] == "done"
+    assert all_sent(again) is None  # that one is used up
+
+
+def test_pictures_of_a_set_count_as_often_as_it_has_them(place: Place, images: Path) -> None:
+    a, b = (file.read_bytes() for file in sorted((images / "normal").iterdir())[:2])
+    keys = [place.client.post("/api/v1/sets").json()["id"] for _ in range(2)]
+    for key, contents in zip(keys, ((a, a, b), (a, b, b)), strict=True):
+        for i, content in enumerate(contents):
+            assert sent(place, key, content, f"{i}.png") == 200
+    asked: dict[str, Any] = {"names": []}
+    assert place.client.put(f"/api/v1/sets/{keys[1]}/expected", json=asked).json()["same"] is None

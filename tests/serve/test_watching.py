@@ -161,17 +161,32 @@ def test_a_folder_that_is_gone_is_told_in_words_and_watched_again_once_it_is_bac
     assert found(place)["problem"] is None
 
 
-def test_what_could_not_be_used_before_a_restart_is_said_to_be_named_no_longer(
-    start: Callable[..., Place],
+def test_what_could_not_be_used_is_named_after_a_restart_until_its_time_is_over(
+    start: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = start()
     watch(place)
     (place.roots / "text.png").write_text("no picture", encoding="utf-8")
     until(lambda: found(place)["unusable"] != [])
-    told = "Which could not be used was before the server started, and is not kept"
-    assert told not in place.page("/parts/watches")
-    place.service.watcher.unusable.clear()  # as it is once the server has started again
-    assert told in place.page("/parts/watches")
+    before = found(place)["unusable"]
+    place.client.__exit__(None, None, None)
+    place = start(keep_seconds=1000.0)
+    assert found(place)["unusable"] == before
+    text = place.page("/parts/watches")
+    assert ">Which could not be used</summary>" in text
+    assert "<b>text.png</b>" in text
+    for name in ("more.png", "and more.png"):
+        (place.roots / name).write_text("no picture", encoding="utf-8")
+    until(lambda: found(place)["failures"] == 3)
+    names = [Path(one["path"]).name for one in found(place)["unusable"]]
+    assert (sorted(names[:2]), names[2]) == (["and more.png", "more.png"], "text.png")
+    monkeypatch.setattr(records, "NAMED", 2)
+    assert "Which could not be used: the last 2 of 3</summary>" in place.page("/parts/watches")
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE failure SET at = at - 2000")
+    place.service.tidy()
+    assert found(place)["unusable"] == []
+    assert "Which could not be used is not kept any longer" in place.page("/parts/watches")
 
 
 def test_a_paused_watch_goes_on_with_what_came_meanwhile(place: Place, images: Path) -> None:

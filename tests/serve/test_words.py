@@ -79,7 +79,7 @@ def test_a_name_that_is_used_already_makes_a_version_that_is_told(
     check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     assert place.job(check["id"])["state"] == "done"
     part = place.page(f"/parts/check/{check['id']}")
-    assert '<option value="stripes" data-next="2">' in part
+    assert '<option value="stripes" data-next="2" ' in part
     assert "You will find the model again under this name: letters without" in part
     jobs = place.service.jobs
     request = {"folder": str(tmp_path), "settings": {}}

@@ -73,6 +73,16 @@ def test_clustering_a_sample_when_the_rows_exceed_the_budget(monkeypatch):
         fit_halfspaces(rows, 300)
 
 
+@pytest.mark.parametrize("most_rounds", [1, 2, 50])
+def test_rounds_end_with_the_nearest_centre_of_each_row(monkeypatch, most_rounds):
+    monkeypatch.setattr(_clusters, "_ROUNDS", most_rounds)
+    rows, _ = bundles(n_rows=300)
+    unit = rows / np.linalg.norm(rows, axis=1)[:, None]
+    centres, labels = _clusters._refine(unit, unit[:9])
+    np.testing.assert_array_equal(labels, (unit @ centres.T).argmax(axis=1))
+    assert not np.array_equal(centres, unit[:9])
+
+
 def test_repeated_rows_give_fewer_halfspaces_than_asked_for():
     rows = np.repeat(np.eye(3), 5, axis=0)
     union = fit_halfspaces(rows, 6, nu=0.5)

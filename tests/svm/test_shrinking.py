@@ -61,6 +61,27 @@ def test_the_rows_near_the_threshold_give_the_minimum_over_all(seed, shape, kind
         assert loose <= 1e-6 * abs(square) + 1e-8 * np.abs(gram).max()
 
 
+@given(seeds, st.sampled_from(["plain", "clusters", "tied"]), st.sampled_from([1, 4]))
+@settings(max_examples=40, deadline=None)
+def test_steps_to_a_nu_far_away_stay_within_the_hull_and_make_w_shorter(seed, kind, largest):
+    rows = drawn(seed, 200, 20, kind)
+    gram = rows @ rows.T
+    bounds = np.random.default_rng(seed).integers(1, largest + 1, len(rows)).astype(float)
+    products = RowProducts(rows)
+    near = Shrinking(products, ridge_for(products, exact=True), bounds)
+    mass = 0.1 * bounds.sum()
+    scores, weights = near._nearer(gram @ bounds, bounds, mass, 1e-8)
+    assert weights.sum() == pytest.approx(mass)
+    assert weights.min() >= 0
+    assert (weights <= bounds + 1e-12).all()
+    np.testing.assert_allclose(scores, gram @ weights, rtol=1e-9, atol=1e-9 * np.abs(gram).max())
+    begun = 0.01 * bounds @ gram @ bounds
+    face = near.minimise(gram @ bounds, bounds, mass, 10, 1e-8)
+    least = face.weights @ gram @ face.weights
+    # Most of the way to the minimum: ranks there are those that count.
+    assert weights @ scores - least <= 0.3 * (begun - least) + 1e-9 * begun
+
+
 def test_rows_on_the_wrong_side_join_in_however_few_are_taken_at_first(monkeypatch):
     monkeypatch.setattr(shrinking, "_NEAREST", 1)
     monkeypatch.setattr(shrinking, "_FEW", 1.0)

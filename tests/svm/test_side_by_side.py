@@ -111,6 +111,40 @@ def test_other_problems_in_the_batch_change_no_more_than_rounding() -> None:
         np.testing.assert_allclose(one.point.coef, alone.point.coef, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["away", "unit", "relu", "flat", "scaled"])
+@pytest.mark.parametrize("nu", [0.03, 0.3, 0.8])
+def test_problems_begin_with_weights_that_make_w_shorter(kind: str, nu: float) -> None:
+    random = np.random.default_rng(3)
+    rows, present = together._padded([rows_of(kind, n, 30, random) for n in (50, 41, 36)])
+    products = rows @ rows.transpose(0, 2, 1)
+    masses = nu * present.sum(axis=1)
+    weights, scores = together._stepped(products, present, masses)
+    assert weights.min() >= 0
+    assert weights.max() <= 1 + 1e-12
+    assert not weights[~present].any()
+    np.testing.assert_allclose(weights.sum(axis=1), masses)
+    np.testing.assert_allclose(scores, (weights[:, None] @ products)[:, 0], rtol=1e-9)
+    equal = present * nu
+    means = np.einsum("bi,bij,bj->b", equal, products, equal)
+    assert ((weights * scores).sum(axis=1) < (1 - 1e-6) * means).all()
+
+
+def test_problems_that_are_settled_and_not_left_behind_at_once_stay_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(4)
+    batch = [rows_of("unit", n, 40, random) for n in (60, 55, 50, 48)]
+    rows, present = together._padded(batch)
+    products, masses = rows @ rows.transpose(0, 2, 1), 0.2 * present.sum(axis=1)
+    found = []
+    for part in (0.0, 0.3, 1.0):
+        monkeypatch.setattr(together, "_PART", part)
+        found.append(together._weights(products, present, masses))
+    for weights, settled in found[1:]:
+        np.testing.assert_array_equal(settled, found[0][1])
+        np.testing.assert_allclose(weights, found[0][0], atol=1e-9)
+
+
 def test_nearly_equal_sizes_share_a_batch() -> None:
     sizes = [50, 3, 48, 100, 2, 95]
     batches = list(together._batches([np.ones((n, 120), np.float32) for n in sizes]))

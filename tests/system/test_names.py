@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 
 from oneclass.system import names
-from oneclass.system.names import count, near_path, percent, percent_up, plural, unbroken
+from oneclass.system.names import count, near_path, percent, percent_up, plural, some_of, unbroken
 
 
 @pytest.mark.parametrize(("n", "told"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
 def test_only_one_is_singular(n: int, told: str) -> None:
     assert count(n, "image") == told
     assert plural(n, "image") == told.split()[1]
+
+
+@pytest.mark.parametrize(
+    ("n", "total", "told"),
+    [(1, 1, "the image"), (1, 8, "1 of the 8 images"), (8, 8, "all 8 images"), (0, 1, "0 of the")],
+)
+def test_nobody_hears_of_one_of_the_one_image(n: int, total: int, told: str) -> None:
+    assert some_of(n, total, "image").startswith(told)
 
 
 def test_words_with_plurals_of_their_own() -> None:

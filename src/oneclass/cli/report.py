@@ -12,7 +12,7 @@ from oneclass.cli.talk.console import if_stopped, progress, say
 from oneclass.cli.talk.parameters import Here, check_order, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, plain, plural, some_of
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def report(
         say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
     if made.truth is not None and made.n_scored > len(made.truth):
         n = made.n_scored - len(made.truth)
-        say(f"note: {n} of {made.n_scored} images {plural(n, 'has', 'have')} no label.")
+        say(f"note: {some_of(n, made.n_scored, 'image')} {plural(n, 'has', 'have')} no label.")
     if made.truth is not None and made.truth.answers:
         say(f"read in the table: {plain(told_answers(made.truth))}.")
     if made.truth is not None and made.truth.kinds:

@@ -26,7 +26,7 @@ from oneclass.cli.talk.writing import say_rests_on_one
 from oneclass.errors import ImageError, InputError, StorageError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
-from oneclass.system.names import count
+from oneclass.system.names import count, plural, some_of
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def score(
     _say_worth(detector, predictions, finished=stopped is None)
     if stopped is not None:
         left = unscored(sources, predictions, errors)
-        said = f"{left} of {count(len(sources), 'image')} were not scored."
+        which = some_of(left, len(sources), "image")
+        said = f"{which} {plural(left, 'was', 'were')} not scored."
         if isinstance(stopped, StorageError):
             say(f"{said} What was scored is kept." if left else "All was scored.")
             raise stopped
@@ -141,7 +142,7 @@ def _say_worth(detector: Detector, predictions: Sequence[Prediction], *, finishe
     """Say where the verdicts are worth less than they seem."""
     from oneclass.detector.predictions import told_learnt
 
-    if told := told_learnt(sum(p.learnt for p in predictions), len(predictions)):
+    if told := told_learnt([p.path for p in predictions if p.learnt], len(predictions)):
         say(f"note: {told}")
     if finished and (drift := detector.drift(predictions)):
         say(drift)

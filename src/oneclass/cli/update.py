@@ -26,7 +26,7 @@ from oneclass.cli.talk.parameters import check_order, machine_options, names_a_f
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.files import kept_of
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, plain, plural, some_of
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _say_called(did: Update) -> None:
     if not did.called:
         return
     say(
-        f"note: {len(did.called)} of the {count(did.added, 'image')} added "
+        f"note: {some_of(len(did.called), did.added, 'image')} added "
         f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
         f"{plural(len(did.called), 'is', 'are')} normal to it now.{_common(did)} "
         "Any that has a defect: take it out with --forget."
@@ -192,7 +192,7 @@ def _ask(did: Update, file: Path) -> None:
     odd = {prediction.path for prediction in did.odd}
     if rest := [plain(p.path) for p in did.called if p.path not in odd]:
         say(
-            f"The model calls {len(did.called)} of the {count(did.added, 'image')} anomalies: "
+            f"The model calls {some_of(len(did.called), did.added, 'image')} anomalies: "
             f"these, and {len(rest)} more, less odd:"
         )
         _say_some(rest)

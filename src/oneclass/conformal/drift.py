@@ -55,33 +55,30 @@ def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -
         share, expected = (at + 1) / len(rest), float(rest[at])
         return (
             "drift: even the images that passed look odder as a whole than normal ones. "
-            f"{_told(share, expected, limit, len(rest), ('odd', 'oddest', 'normal images'))} "
+            f"{_told(share, expected, len(rest), 'odd', 'normal images')} "
             "Something has changed for all of them (camera, lighting, file format, product), or "
             "many have small defects. Look at some: if they are good, the promised rate of false "
             "alarms no longer holds, so learn again with such images among the normal ones."
         )
     at = int(ahead.argmin())
     share, expected = 1 - at / len(rest), 1 - float(rest[at])
-    told = _told(share, expected, limit, len(rest), ("normal", "most normal", "such images"))
+    told = _told(share, expected, len(rest), "normal", "new ones")
     return (
         "drift: the images that passed look more normal as a whole than normal images that the "
-        f"model has not seen. {told} Are they "
-        "the ones that it learnt from? Then their verdicts say nothing of new images: score others."
+        f"model has not seen. {told} Are they the ones that it learnt from, or other pictures of "
+        "the same parts? Then their verdicts say nothing of new parts: score others."
     )
 
 
-def _told(share: float, expected: float, limit: float, n: int, words: tuple[str, str, str]) -> str:
-    """The distance in images: how many are as odd as how many should be, and what chance does.
+def _told(share: float, expected: float, n: int, what: str, others: str) -> str:
+    """The distance in images: how many are as odd, or normal, as how many of others usually are.
 
     Args:
-        share, expected: of the images, and of normal ones; `limit` is of their difference.
+        share, expected: of the images, and of the others.
         n: how many images passed; of more than 100 it is told how many of 100 they are.
-        words: for what is counted.
+        what, others: for what is counted.
     """
-    what, most, others = words
-    which, of = (f"these {n}", n) if n < 100 else ("100 of them", 100)
+    of = min(n, 100)
+    which = f"these {n}" if n < 100 else "100 of them"
     usual = max(1.0, of * expected)
-    return (
-        f"Of {which}, {of * share:.0f} are as {what} as the {most} {usual:.0f} of {of} {others} "
-        f"(by chance up to {min(of, usual + of * limit):.0f} may be)."
-    )
+    return f"{of * share:.0f} of {which} are as {what} as {usual:.0f} of {of} {others} usually are."

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.products import level_in
 from oneclass.conformal.union import Union
 
 SLOPE, MOST = 0.4, 0.5
@@ -39,12 +38,11 @@ def with_level(union: Union, judge: Union, images: Iterable[NDArray[np.floating[
         were; unchanged where the images are fewer than `FEWEST`, or have all one level.
     """
     direction = judge.coef.mean(axis=0, dtype=np.float64).astype(np.float32)
-    found = [
-        (judge.image_score(image), -level_in(judge.seen(image) @ direction)) for image in images
-    ]
+    judge = replace(judge, level=direction)
+    found = [judge.worst_and_level(image) for image in images]
     if len(found) < FEWEST:
         return union
-    scores, levels = np.array(found).T
+    scores, levels = np.array([(worst.mean(), level) for worst, level in found]).T
     if not levels.std() > np.finfo(np.float32).eps * np.abs(levels).max():
         return union
     share = min(MOST, SLOPE * float(scores.std() / levels.std()))

@@ -33,6 +33,7 @@ from oneclass.conformal.calibration import (
     threshold_rank,
 )
 from oneclass.conformal.level import with_level
+from oneclass.conformal.offsets import least_margins, with_one_offset
 from oneclass.conformal.union import Union
 from oneclass.conformal.whitening import learn_whitening, root, seen
 from oneclass.errors import InputError
@@ -45,7 +46,7 @@ PATCHES, WHOLES = "learning from patches", "learning from whole images"
 MEASURING = "measuring how odd normal images are"
 """What a fit does, in words."""
 MOST_PATCHES = 50_000
-NEAR, OF_WHOLE = 0.07, 0.5
+OF_WHOLE = 0.5
 SPARED, ONE_SPARED_OF = 50, 10
 """Pictures of a split that judge levels and calibrate nothing: so many, or one held back in ten."""
 TO_CALIBRATE, TO_SPARE, TO_LEARN = 0, 1, -1
@@ -195,15 +196,15 @@ def fit_union(
     stretch = None if whitening is None else root(whitening)
     if whitening is not None or (start is not None and start.shape[1] != rows.n_columns):
         start = None  # of a fit that saw rows otherwise
-    fits = []
+    fits, least = list[Halfspaces](), list[NDArray[np.float32]]()
     learning = PATCHES if len(rows.shape) == 3 else WHOLES
     for number, (name, some) in enumerate(zip(names, samples, strict=True), 1):
         stage(part_of(learning, number, len(names)))
         share = np.count_nonzero(folds == name) / np.count_nonzero(np.isin(folds, names))
         k = min(max(1, round(n_halfspaces * share)), some.n_rows)
-        fits.append(
-            fit_halfspaces(_stretched(some, whitening, stretch), k, nu=nu, seed=seed, start=start)
-        )
+        given = _stretched(some, whitening, stretch)
+        fits.append(fit_halfspaces(given, k, nu=nu, seed=seed, start=start))
+        least.append(least_margins(given, fits[-1]))
     _refuse_origin(fits)
     coef = np.concatenate([fit.coef for fit in fits])
     offset = np.concatenate([fit.offset for fit in fits])
@@ -215,7 +216,7 @@ def fit_union(
         coef = coef @ stretch  # w . T x is T w . x
     union = Union(coef.astype(np.float32), offset, n_worst, n_worst > 0, whitening)
     if one_scale and len(coef) > 1:
-        union = _with_one_offset(union, samples, nu)
+        union = with_one_offset(union, samples, least, nu)
     scored, judged = scored or rows, folds
     if whitening is not None:
         spared = TO_SPARE if names == [TO_LEARN] else names[0]
@@ -273,18 +274,6 @@ def some_patches(
     return as_source(rows).take(picked // n_patches, picked % n_patches)
 
 
-def _with_one_offset(union: Union, samples: list[RowSource], nu: float) -> Union:
-    """The offset that at most a share nu of the rows lies below, in the arithmetic that scores."""
-
-    def margins(_: int, block: NDArray[np.floating[Any]]) -> Floats:
-        return -union.row_scores(block)
-
-    best = np.concatenate([part for some in samples for part in map_blocks(margins, some)])
-    place = min(int(nu * len(best)), len(best) - 1)
-    offset = float(np.partition(best, place)[place])
-    return replace(union, offset=np.full(len(union.coef), offset))
-
-
 def _held_out(
     union: Union,
     part: NDArray[np.int64],
@@ -313,22 +302,27 @@ def _judged(judge: Union, _: int, block: NDArray[np.floating[Any]]) -> Floats:
     return np.array([(own.mean(), own[0]) for own in worst])
 
 
-def weight_of_whole(whole: FittedUnion, patches: FittedUnion) -> float:
+def weight_of_whole(whole: FittedUnion, patches: FittedUnion, near: float) -> float:
     """How much the score of an image as a whole counts beside that of its patches.
 
     Each is put on the scale of its held-out normal images, by their standard deviation. Normal
     images that are far from one another as wholes say little as wholes, so they count less:
-    by `OF_WHOLE` min(1, (`NEAR` / m)^2), where m is the median of 1 - cosine between a held-out
-    image and the nearest half-space. benchmarks/choose_patches.py has the table.
+    by `OF_WHOLE` min(1, (near / m)^2), where m is the median of 1 - cosine between a held-out
+    image and the nearest half-space.
+
+    Args:
+        whole: fitted to rows of whole images.
+        patches: fitted to patches of the same images.
+        near: up to such an m all of the whole image counts.
     """
     known = np.isfinite(whole.held_out) & np.isfinite(patches.held_out)
-    apart, near = whole.held_out[known], patches.held_out[known]
+    apart, beside = whole.held_out[known], patches.held_out[known]
     spread = float(apart.std())
     if spread == 0:
         return 0.0
     median = float(np.median(apart)) + 1 - float(whole.union.offset[0])
-    counts = OF_WHOLE * min(1.0, (NEAR / max(median, 1e-9)) ** 2)
-    return counts * float(near.std()) / spread
+    counts = OF_WHOLE * min(1.0, (near / max(median, 1e-9)) ** 2)
+    return counts * float(beside.std()) / spread
 
 
 def _refuse_origin(fits: list[Halfspaces]) -> None:

@@ -72,10 +72,20 @@ class Largest:
 
     def nearly_smallest(self, rows: Rows, n: int) -> Narrow:
         """(n,) what `smallest` gives but for rounding, for less work."""
+        best, along = self._nearly(rows, n)
+        return _less_level(best, along)
+
+    def smallest_and_level(self, rows: Rows, n: int) -> tuple[Narrow, float]:
+        """(n,) what `nearly_smallest` would give if it took no level off, and the level."""
+        best, along = self._nearly(rows, n)
+        assert along is not None, "there is a level"
+        return best, level_in(along)
+
+    def _nearly(self, rows: Rows, n: int) -> tuple[Narrow, Narrow | None]:
+        """(n,) the smallest with the level on, ascending, and what `_all` has for the level."""
         found = self._few(rows, n)
-        if found is None:
-            return np.sort(self.of_image(rows))[:n]
-        return np.sort(_less_level(self._moved(found[1]), found[2]))[:n]
+        best, along = self._all(rows) if found is None else (self._moved(found[1]), found[2])
+        return np.sort(best)[:n], along
 
     def _all(self, rows: Rows) -> tuple[Narrow, Narrow | None]:
         """(n,) the largest of each row, and (n,) the products that the level is taken from."""
@@ -104,13 +114,13 @@ class Largest:
         if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
             return None
         steps = [len(self._offset) // part for part in ASKED]
-        bounds, along, slack = self._first_bounds(rows)
+        bounds, scales, along, slack = self._first_bounds(rows)
         first = np.argpartition(bounds, 2 * n)[: 2 * n]
-        limit = _smallest(self._bounds(self._seen(rows, first), 0, steps[-1]), n) + slack
+        limit = _smallest(self._bounds(_seen(rows, scales, first), 0, steps[-1]), n) + slack
         left = np.flatnonzero(bounds <= limit)
         if not 2 * len(left) < len(rows):
             return None
-        given = self._seen(rows, left)
+        given = _seen(rows, scales, left)
         bounds = self._bounds(given, 0, steps[1])
         for start, stop in pairwise(steps[1:]):
             kept = np.flatnonzero(bounds <= limit)
@@ -158,10 +168,6 @@ class Largest:
             return self._whitening
         return np.concatenate([self._whitening, self._level[None]])
 
-    def _seen(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
-        """(m, c) what half-spaces see of the chosen rows; not to the bits that it has elsewhere."""
-        return self._see(rows[chosen].astype(np.float32))[0]
-
     @cached_property
     def _spread(self) -> tuple[Narrow, Narrow]:
         """(k, c) and (k, 1) in an order in which the first ones stand best for all the others.
@@ -176,12 +182,16 @@ class Largest:
         directions = self._columns / np.where(lengths > 0, lengths, 1)
         cosines = directions.T @ directions
         nearest, order = np.full(len(cosines), cosines.min()), list[int]()
-        room = np.empty_like(cosines)
+        gains = cosines.sum(axis=1)
         for _ in range(len(cosines) // ASKED[0]):
-            gains = np.maximum(cosines, nearest, out=room).sum(axis=1)
-            gains[order] = -np.inf
             order.append(int(gains.argmax()))
-            np.maximum(nearest, cosines[order[-1]], out=nearest)
+            # Sums change where the new one is nearer than those before: of fewer and fewer.
+            nearer = np.flatnonzero(cosines[order[-1]] > nearest)
+            some, new = cosines[nearer], cosines[order[-1], nearer]
+            gains += np.maximum(some, new[:, None]).sum(axis=0)
+            gains -= np.maximum(some, nearest[nearer, None]).sum(axis=0)
+            gains[order[-1]] = -np.inf
+            nearest[nearer] = new
         nearest[order] = np.inf
         while 2 * len(order) < len(cosines):
             order.append(int(nearest.argmin()))
@@ -190,35 +200,42 @@ class Largest:
         order += np.setdiff1d(np.arange(len(cosines)), order).tolist()
         return np.ascontiguousarray(self._columns.T[order]), self._offset[order, None]
 
-    def _first_bounds(self, rows: Rows) -> tuple[Narrow, Narrow | None, float]:
-        """(n,) bounds by the first half-spaces, what `_all` has for the level, and a slack.
+    def _first_bounds(self, rows: Rows) -> tuple[Narrow, Narrow | None, Narrow | None, float]:
+        """(n,) bounds by the first half-spaces, scales, what `_all` has for the level, and a slack.
 
-        The bounds are those before `_moved`; the slack is by how much a limit is to be raised.
+        The bounds are those before `_moved`; by the scales rows get their length, where there is a
+        whitening; the slack is by how much a limit is to be raised.
         """
-        bounds, along, longest = np.empty(len(rows), np.float32), self._along(rows), 0.0
-        k = len(self._offset) // ASKED[0]
+        size, k = len(rows), len(self._offset) // ASKED[0]
+        bounds, squares = np.empty(size, np.float32), np.empty(size, np.float32)
+        away, along = np.zeros(size, np.float32), self._along(rows)
         coef, offset = (values[:k] for values in self._spread)
-        products = np.empty((k, min(BLOCK, len(rows))), np.float32)
+        products = np.empty((k, min(BLOCK, size)), np.float32)
         for start, block in _blocks(rows):
-            squares, scales, there = self._lengths(block)
-            if scales is not None:
-                squares *= scales * scales
-            longest = max(longest, float(squares.max()))
+            here = slice(start, start + len(block))
+            squares[here] = np.einsum("nd,nd->n", block, block)
+            if self._whitening is not None:
+                asked = self._asked @ block.T
+                whitened = asked[: len(self._whitening)]
+                np.einsum("rn,rn->n", whitened, whitened, out=away[here])
+                if along is not None:
+                    along[here] = asked[-1]
             found = np.matmul(coef, block.T, out=products[:, : len(block)])
-            bounds[start : start + BLOCK] = self._best(found, offset, scales)
-            if along is not None:
-                along[start : start + BLOCK] = there
-        return bounds, along, self._slack(longest**0.5)
-
-    def _best(self, found: Narrow, offset: Narrow, scales: Narrow | None) -> Narrow:
-        """(b,) the largest of (k, b) products with rows whose lengths are still to be scaled."""
+            if self._apart:
+                if self._whitening is not None:
+                    found *= over(np.float32(1), squares[here] - away[here])
+                found -= offset
+            found.max(axis=0, out=bounds[here])
+        # All rows' at a time: numpy takes longer to be called for a block of them than to compute.
+        if self._whitening is None:
+            return bounds, None, along, self._slack(float(squares.max()) ** 0.5)
+        scales = over(np.float32(1), squares - away)
         if not self._apart:  # no scale is negative
-            best: Narrow = found.max(axis=0)
-            return best if scales is None else best * scales
-        if scales is not None:
-            found *= scales
-        found -= offset
-        return np.asarray(found.max(axis=0))
+            bounds *= scales
+        if along is not None:
+            along *= scales
+        squares *= scales * scales
+        return bounds, scales, along, self._slack(float(squares.max()) ** 0.5)
 
     def _bounds(self, given: Narrow, start: int, stop: int) -> Narrow:
         """(n,) the largest with some half-spaces, before `_moved`.
@@ -274,6 +291,12 @@ def _blocks(rows: Rows) -> Iterator[tuple[int, Narrow]]:
     for start in range(0, len(rows), BLOCK):
         block = np.ascontiguousarray(rows[start : start + BLOCK])
         yield start, widened(block, room[: len(block)])
+
+
+def _seen(rows: Rows, scales: Narrow | None, chosen: NDArray[np.intp]) -> Narrow:
+    """(m, d) the chosen rows as half-spaces see them; not to the bits that they have elsewhere."""
+    wide = rows[chosen].astype(np.float32)
+    return wide if scales is None else wide * scales[chosen, None]
 
 
 def level_rank(n: int) -> int:

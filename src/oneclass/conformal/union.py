@@ -149,6 +149,12 @@ class Union:
         found = self._largest.nearly_smallest(rows, max(1, self.n_worst))
         return np.asarray(-found.astype(np.float64))
 
+    def worst_and_level(self, rows: NDArray[np.floating[Any]]) -> tuple[Floats, float]:
+        """The largest scores of an image's (p, d) positions, `n_worst` of them or one, the largest
+        first, with its level on, and the level."""
+        found, level = self._largest.smallest_and_level(rows, max(1, self.n_worst))
+        return np.asarray(-found.astype(np.float64)), -level
+
     def only(self, halfspaces: NDArray[np.bool_]) -> Union:
         """With some of the half-spaces alone."""
         return replace(self, coef=self.coef[halfspaces], offset=self.offset[halfspaces])

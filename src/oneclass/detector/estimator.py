@@ -224,7 +224,7 @@ class Detector(Facts):
             predictions,
             (*sources.errors, *(r for r in results if isinstance(r, ImageError))),
             self.drift(predictions),
-            told_learnt(sum(p.learnt for p in predictions), len(predictions)),
+            told_learnt([p.path for p in predictions if p.learnt], len(predictions)),
         )
 
     def drift(self, predictions: Sequence[Prediction]) -> str | None:

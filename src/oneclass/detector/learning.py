@@ -221,7 +221,7 @@ def _fit_both(
         stage=stage,
     )
     patches = _fit_one(views, folds, pictures, asked, stage, representation.patches, whitened)
-    weight = weight_of_whole(whole, patches.fits[0])
+    weight = weight_of_whole(whole, patches.fits[0], representation.whole.near)
     assert isinstance(patches.union, Union), "patches have one"
     joined = Joined(whole.union, patches.union, weight)
     held_out = patches.held_out + weight * whole.held_out

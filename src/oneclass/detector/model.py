@@ -224,20 +224,24 @@ class FittedModel:
         prediction = self._prediction(name, row, digest, seen.score)
         return explain_row(prediction, row, seen, self.union, self.heat, self.maps)
 
-    def _prediction(
-        self, name: str, row: NDArray[np.floating[Any]], digest: bytes, score: float
-    ) -> Prediction:
-        p = self.calibration.p_value(score, row)
-        unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
-        return Prediction(name, score, p, p <= self.false_alarms, unclear, self._knows(digest))
+    def knows(self, digest: bytes) -> bool:
+        """Whether an image of this content is one that it learnt from; not where nobody can say.
 
-    def _knows(self, digest: bytes) -> bool:
-        """Whether an image of this content is one that it learnt from."""
+        Args:
+            digest: `content_digest` of the image's pixels.
+        """
         if self.learnt is None or not digest:
             return False
         wanted = fingerprints([digest])[0]
         at = int(np.searchsorted(self.learnt, wanted))
         return at < len(self.learnt) and bool(self.learnt[at] == wanted)
+
+    def _prediction(
+        self, name: str, row: NDArray[np.floating[Any]], digest: bytes, score: float
+    ) -> Prediction:
+        p = self.calibration.p_value(score, row)
+        unclear = self.unclear is not None and self.false_alarms < p <= self.unclear
+        return Prediction(name, score, p, p <= self.false_alarms, unclear, self.knows(digest))
 
     def _finest(self) -> tuple[int, int]:
         """(height, width) of the maps that `heat` holds; (0, 0) where it holds none."""

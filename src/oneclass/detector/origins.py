@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.images.sounding import files_sounding_bad, sounding_bad
+from oneclass.images.sounding import files_sounding_bad, folders_sounding_bad
 from oneclass.images.sources import Sources
 from oneclass.rows import RowSource
 from oneclass.rows.near_copies import distances, folded
@@ -35,8 +35,8 @@ class Folder:
         n_images: learnt from it.
         sounds_bad: whether its name speaks of defects, masks or the like.
         unlike: whether its images look unlike those of the other folders.
-        odd_names: names of its images that speak of defects, where the folder's does not and at
-            most half of them are called so.
+        odd_names: names of its images that speak of defects, where the folder's does not and most
+            of its images are not called so, or they are too few to tell.
     """
 
     path: Path
@@ -95,17 +95,21 @@ def _known_first(name: str) -> tuple[Any, ...]:
     return name == LEARNT_BEFORE, natural_key(name)
 
 
-def by_name(files: Sequence[Path], unlike: Collection[Path] = ()) -> tuple[Folder, ...]:
+def by_name(
+    files: Sequence[Path], unlike: Collection[Path] = (), given: Sequence[Path] | None = None
+) -> tuple[Folder, ...]:
     """Folders with how many images each has, and what their names say; most images first.
 
     Args:
         files: the images.
         unlike: those of them whose images look unlike the others'.
+        given: `files`, and others of the same folders beside which they are seen.
     """
     counts = Counter(sorted(file.parent for file in files))
-    bad = sounding_bad(list(counts))
+    bad = folders_sounding_bad(list(counts))
     odd: dict[Path, list[str]] = {}
-    for file in files_sounding_bad(file for file in files if file.parent not in bad):
+    asked = [file for file in files if file.parent not in bad]
+    for file in files_sounding_bad(asked, given):
         odd.setdefault(file.parent, []).append(file.name)
     found = [
         Folder(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 from oneclass.system.paths import Made
 
 if TYPE_CHECKING:
@@ -179,25 +179,31 @@ class Predictions(Sequence[Prediction]):
         return np.array([p.score for p in self.predictions], dtype=np.float64)
 
 
-def told_learnt(n_learnt: int, n: int) -> str | None:
+def told_learnt(learnt: Sequence[str], n: int) -> str | None:
     """A sentence where images were scored that the model learnt from; None where there are none.
 
     Args:
-        n_learnt: of the images, those that it learnt from.
-        n: all of them.
+        learnt: names of those of the images that it learnt from; the first are told.
+        n: how many images there are in all.
     """
+    n_learnt = len(learnt)
     if not n_learnt:
         return None
     which = f"{n_learnt:,} of these {n:,} images {plural(n_learnt, 'is one', 'are ones')}"
     if n_learnt == n:
         which = "this image is one" if n == 1 else f"all {n:,} images are ones"
     they, scores, verdicts = (
-        ("it is", "its score is", "its verdict proves")
+        ("it is", "its score is lower than it would be if the image were new", "its verdict proves")
         if n_learnt == 1
-        else ("they are", "their scores are", "their verdicts prove")
+        else (
+            "they are",
+            "their scores are lower than they would be if the images were new",
+            "their verdicts prove",
+        )
     )
+    named = f" ({some_names(learnt)})" if n_learnt < n else ""
     return (
-        f"{which} that the model learnt from as normal: {scores} lower than those of new ones, and "
+        f"{which} that the model learnt from as normal{named}: {scores}, and "
         f"{verdicts} nothing, neither that {they} good nor that the model finds what is odd. "
         "Score others."
     )

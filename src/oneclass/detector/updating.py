@@ -146,9 +146,13 @@ def _near_copies(
 
 
 def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
-    """Where the images that are new came from; nothing of arrays."""
-    files = any(isinstance(item, Path) for item in more.items)
-    return by_name([Path(p.path) for p in new]) if files and new else ()
+    """Where the images that are new came from; nothing of arrays.
+
+    What most of a folder are called is seen among all that was given of it, known or new.
+    """
+    files = zip(more.items, more.names, strict=True)
+    given = [Path(name) for item, name in files if isinstance(item, Path)]
+    return by_name([Path(p.path) for p in new], given=given) if given and new else ()
 
 
 def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:

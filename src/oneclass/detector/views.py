@@ -18,6 +18,7 @@ from oneclass.representations import (
     GREYSCALE,
     ROW_DTYPES,
     Greyscale,
+    MeansAndDeviations,
     PatchLayers,
     PretrainedLayers,
     Representation,
@@ -26,7 +27,7 @@ from oneclass.representations import (
 )
 from oneclass.rows.layers import Layers
 
-Kind = TypeVar("Kind", PretrainedLayers, PatchLayers)
+Kind = TypeVar("Kind", PretrainedLayers, MeansAndDeviations, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
@@ -169,8 +170,9 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
         return patches
-    whole = replace(made_by, grid=None).whole(default.whole, None, dtype, evened=True)
-    return WholeAndPatches(whole, patches)
+    return WholeAndPatches(
+        replace(made_by, grid=None).beside_patches(default.whole, dtype), patches
+    )
 
 
 def _default_layers(network: Backbone) -> DefaultLayers:
@@ -241,10 +243,15 @@ class _Network:
     runtime: Runtime
     grid: int | None
 
-    def whole(
-        self, layer: str, size: tuple[int, int] | None, dtype: str, *, evened: bool = False
-    ) -> PretrainedLayers:
-        return self._cut(PretrainedLayers, layer, size, dtype, evened)
+    def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
+        return self._cut(PretrainedLayers, layer, size, dtype, evened=False)
+
+    def beside_patches(self, layer: str, dtype: str) -> PretrainedLayers:
+        """Whole images, with how they vary where all layers have a map, as a grid says."""
+        layers = Layers.parse(layer, self.backbone.has_layer)
+        if all(one.grid is not None for one in layers):
+            return self._cut(MeansAndDeviations, layer, None, dtype, evened=True)
+        return self._cut(PretrainedLayers, layer, None, dtype, evened=True)
 
     def patches(
         self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str

@@ -36,7 +36,7 @@ from oneclass.system.arrays import Array
 from oneclass.system.files import translated_errors
 from oneclass.system.host import memory
 from oneclass.system.host.portable import as_typed
-from oneclass.system.names import count
+from oneclass.system.names import some_names, some_of
 
 
 class Progressing(Protocol):
@@ -215,16 +215,19 @@ def _told(category: Category, settings: Settings, detector: Detector, scored: li
 
 def _among_learnt(scored: list[Scored]) -> list[str]:
     """A sentence where test pictures are ones that were learnt, by their pixels."""
-    n = sum(one.prediction.learnt for one in scored)
+    learnt = [one.prediction.path for one in scored if one.prediction.learnt]
+    n = len(learnt)
     if not n:
         return []
-    are, scores, prove = (
-        ("is", "its score is", "proves") if n == 1 else ("are", "their scores are", "prove")
+    are, scores, they, prove = (
+        ("is", "its score is", "it", "proves")
+        if n == 1
+        else ("are", "their scores are", "they", "prove")
     )
     return [
-        f"{n:,} of the {count(len(scored), 'test picture')} {are} among those learnt from: "
-        f"{scores} lower than those of new ones and {prove} nothing, so these are no figures of "
-        "new pictures. Test on others."
+        f"{some_of(n, len(scored), 'test picture')} {are} among those learnt from "
+        f"({some_names(learnt)}): {scores} lower than {they} would be if {they} were new, and "
+        f"{prove} nothing, so these are no figures of new pictures. Test on others."
     ]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from oneclass.export.graph import Graph
-from oneclass.representations import PatchLayers, Representation
+from oneclass.representations import MeansAndDeviations, PatchLayers, Representation
+from oneclass.representations.deviations import OF_MEANS
 from oneclass.representations.layers import NetworkLayers
 from oneclass.representations.maps import averages, interpolation
 
@@ -54,13 +55,14 @@ def positions(g: Graph, maps: str) -> str:
     return g.op("Transpose", g.reshape(maps, 0, 0, -1), perm=[0, 2, 1])
 
 
-def units(g: Graph, parts: Sequence[str], *, zero_stays: bool) -> str:
+def units(g: Graph, parts: Sequence[str], *, zero_stays: bool, share: float = 1.0) -> str:
     """Rows of unit length to which all parts contribute alike.
 
     Args:
         g: the graph to write to.
         parts: (..., d_i) float32 each.
         zero_stays: whether a part that is all zero stays so; else it becomes NaN.
+        share: their squared length, where that is not one.
 
     Returns:
         (..., sum of d_i) float32.
@@ -71,9 +73,17 @@ def units(g: Graph, parts: Sequence[str], *, zero_stays: bool) -> str:
         norm = g.op("Sqrt", g.sum(g.op("Mul", wide, wide), -1, keep=True))
         if zero_stays:
             norm = g.op("Max", norm, np.array(TINY))
-        weight = g.op("Reciprocal", g.op("Mul", norm, np.array(math.sqrt(len(parts)))))
+        weight = g.op("Reciprocal", g.op("Mul", norm, np.array(math.sqrt(len(parts) / share))))
         scaled.append(g.op("Mul", part, g.cast(weight, np.float32)))
     return g.op("Concat", *scaled, axis=-1) if len(scaled) > 1 else scaled[0]
+
+
+def deviations(g: Graph, maps: str, positions: int) -> str:
+    """Each channel's standard deviation over so many positions: (n, c, h, w) to (n, c) float32."""
+    wide, share = g.cast(g.reshape(maps, 0, 0, -1), np.float64), np.array(1 / positions)
+    apart = g.op("Sub", wide, g.op("Mul", g.sum(wide, -1, keep=True), share))
+    squares = g.sum(g.op("Mul", apart, apart), -1)
+    return g.cast(g.op("Sqrt", g.op("Mul", squares, share)), np.float32)
 
 
 def write_rows(g: Graph, representation: Representation, entries: Sequence[str]) -> str:
@@ -90,24 +100,34 @@ def write_rows(g: Graph, representation: Representation, entries: Sequence[str])
     if not isinstance(representation, NetworkLayers):
         made = flatten(g, entries[0])
     else:
-        patches = isinstance(representation, PatchLayers)
-        parts = []
-        for maps, shape, layer in zip(
-            entries, _shapes(representation), representation.layers, strict=True
-        ):
-            sides = shape[1:]
-            if layer.grid is not None:
-                maps = pool(g, maps, (sides[0], sides[1]), layer.grid)
-                sides = (layer.grid, layer.grid)
-            if isinstance(representation, PatchLayers):
-                near = neighbourhoods(g, maps)
-                maps = refine(g, near, (sides[0], sides[1]), representation.grid)
-                maps = cover_edge(g, maps, representation.edge)
-            parts.append(positions(g, maps) if patches else flatten(g, maps))
-        made = units(g, parts, zero_stays=patches)
+        made = _joined(g, representation, entries)
     if representation.row_dtype == "float16":
         made = g.cast(g.cast(made, np.float16), np.float32)
     return made
+
+
+def _joined(g: Graph, representation: NetworkLayers, entries: Sequence[str]) -> str:
+    """The layers behind their grids, flat or position by position, of unit length."""
+    patches = isinstance(representation, PatchLayers)
+    parts, varied = [], []
+    for maps, shape, layer in zip(
+        entries, _shapes(representation), representation.layers, strict=True
+    ):
+        sides = shape[1:]
+        if isinstance(representation, MeansAndDeviations):
+            varied.append(deviations(g, maps, math.prod(sides)))
+        if layer.grid is not None:
+            maps = pool(g, maps, (sides[0], sides[1]), layer.grid)
+            sides = (layer.grid, layer.grid)
+        if isinstance(representation, PatchLayers):
+            near = neighbourhoods(g, maps)
+            maps = refine(g, near, (sides[0], sides[1]), representation.grid)
+            maps = cover_edge(g, maps, representation.edge)
+        parts.append(positions(g, maps) if patches else flatten(g, maps))
+    if not varied:
+        return units(g, parts, zero_stays=patches)
+    means = units(g, parts, zero_stays=True, share=OF_MEANS)
+    return g.op("Concat", means, units(g, varied, zero_stays=True, share=1 - OF_MEANS), axis=-1)
 
 
 def _shapes(representation: NetworkLayers) -> list[tuple[int, ...]]:

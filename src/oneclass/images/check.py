@@ -18,7 +18,7 @@ from oneclass.images import folders, reading, special
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.formats.source import Header
 from oneclass.images.scale import PixelRange, choose_common_scale, faint
-from oneclass.images.sounding import files_sounding_bad, sounding_bad
+from oneclass.images.sounding import files_sounding_bad, folders_sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
@@ -59,7 +59,7 @@ class CheckReport:
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
         suspect: folders whose names speak of defects -> number of images.
-        suspect_files: files of other folders whose names do, where at most half of a folder's are
+        suspect_files: files of other folders whose names do, unless most of a folder's are
             called so.
     """
 
@@ -379,7 +379,7 @@ def _far_and_faint(facts: list[_Facts]) -> tuple[tuple[Path, ...], tuple[Path, .
 def _suspect(facts: list[_Facts]) -> dict[Path, int]:
     """Folders whose names speak of defects, with how many images each has."""
     folders = _tally(fact.path.parent for fact in facts)
-    bad = sounding_bad(folders)
+    bad = folders_sounding_bad(folders)
     return {folder: n for folder, n in folders.items() if folder in bad}
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
+Named = TypeVar("Named", bound=PurePath)
 BAD = re.compile(
     r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
     r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
 )
 """Names of folders, and of files, that do not sound like good parts."""
+FEWEST = 10
+"""Files of a folder that show how parts are called there."""
 
 
-def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
+def folders_sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     """Those whose names speak of defects, masks or the like.
 
     Args:
@@ -25,21 +29,30 @@ def sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     return frozenset(f for f in folders if any(BAD.search(part) for part in f.parts[common:]))
 
 
-def files_sounding_bad(files: Iterable[Path]) -> tuple[Path, ...]:
-    """Those whose names speak of defects, where at most half of their folder's are called so.
+def files_sounding_bad(
+    files: Iterable[Named], given: Iterable[Named] | None = None
+) -> tuple[Named, ...]:
+    """Those whose names speak of defects, unless most of their folder are called so.
 
     What most of a folder are called is the name of the part, or of the place: crack_test_rig_001.
+    Fewer than `FEWEST` files show no such habit: three of four that are called bad_01 are told.
 
     Args:
-        files: all that are taken of their folders.
+        files: that are asked about.
+        given: all that are taken of their folders, among which most may be called so, such as those
+            that were learnt before; None where that is `files`.
 
     Returns:
         Them in their order.
     """
-    paths = list(files)
-    odd = [file for file in paths if BAD.search(file.stem)]
-    n, n_odd = (Counter(file.parent for file in some) for some in (paths, odd))
-    return tuple(file for file in odd if 2 * n_odd[file.parent] <= n[file.parent])
+    asked = list(files)
+    paths = asked if given is None else list(given)
+    n, n_odd = Counter[PurePath](), Counter[PurePath]()
+    for file in paths:
+        n[file.parent] += 1
+        n_odd[file.parent] += bool(BAD.search(file.stem))
+    habit = {folder for folder in n if n[folder] >= FEWEST and 2 * n_odd[folder] > n[folder]}
+    return tuple(file for file in asked if file.parent not in habit and BAD.search(file.stem))
 
 
 def _common(folders: Collection[Path]) -> int:

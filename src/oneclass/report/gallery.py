@@ -31,6 +31,7 @@ class Gallery:
         truth: what is known of the images.
         card: of the model: which normal images p-values compare with.
         said: what people called some of the images, by their paths.
+        naming: a sentence on how the images are named, where their files are not called so.
     """
 
     predictions: Sequence[Prediction]
@@ -39,6 +40,7 @@ class Gallery:
     truth: Truth
     card: Mapping[str, Any]
     said: Mapping[str, str]
+    naming: str
 
     def section(self) -> str:
         """The section with the tiles, what sorts and filters them, and the table."""
@@ -53,6 +55,7 @@ class Gallery:
         return Template(asset("images.html")).substitute(
             which=self._which(n),
             compared=compared_with(self.card, n),
+            naming=text(self.naming),
             key=asset("heat_key.html") if heat else "",
             without_heat="This model's layers have no map, so there are no heatmaps."
             if shown and not heat

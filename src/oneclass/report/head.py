@@ -120,8 +120,8 @@ class Head:
     def warnings(self) -> list[str]:
         """What a reader must know before all else."""
         found = [str(note) for note in self.run.record.get("notes", ())]
-        n_learnt = sum(p.learnt for p in self.run.predictions)
-        if told := told_learnt(n_learnt, len(self.run.predictions)):
+        learnt = [p.path for p in self.run.predictions if p.learnt]
+        if told := told_learnt(learnt, len(self.run.predictions)):
             found.append(f"{told[0].upper()}{told[1:]}")
         if self.run.record.get("drift"):
             found.append(str(self.run.record["drift"]))

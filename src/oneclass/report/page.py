@@ -168,8 +168,9 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles, said)
+    naming = str(run.record.get("naming", ""))
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth, card, said).section(),
+        Gallery(run.predictions, tiles, groups, agreement.truth, card, said, naming).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),

@@ -2,6 +2,7 @@
 
 from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, MapShape, Representation
 from oneclass.representations.both import BOTH, WholeAndPatches
+from oneclass.representations.deviations import MeansAndDeviations
 from oneclass.representations.greyscale import GREYSCALE, Greyscale
 from oneclass.representations.layers import PretrainedLayers, SeparateLayers
 from oneclass.representations.patches import PATCHES, PatchLayers
@@ -16,6 +17,7 @@ __all__ = [
     "ROW_DTYPES",
     "Greyscale",
     "MapShape",
+    "MeansAndDeviations",
     "PatchLayers",
     "PretrainedLayers",
     "Representation",

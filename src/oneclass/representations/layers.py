@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -115,11 +115,13 @@ class NetworkLayers(Representation):
 
     def _values(self, batch: Batch) -> list[Planes]:
         """n prepared images to each layer's values behind its grid."""
+        return self._pooled(self._session(np.asarray(batch)))
+
+    def _pooled(self, maps: Sequence[Planes]) -> list[Planes]:
+        """Each layer's values as the network gave them to those behind its grid."""
         return [
             values if cells is None else pool(values, cells)
-            for (_, cells), values in zip(
-                self.layers, self._session(np.asarray(batch)), strict=True
-            )
+            for (_, cells), values in zip(self.layers, maps, strict=True)
         ]
 
     def _shapes_behind_grids(self) -> list[tuple[int, ...]]:
@@ -166,10 +168,16 @@ class PretrainedLayers(NetworkLayers):
 
     One layer is the paper's first framework (section 4.1). Several are joined end to end, each
     weighing the same, and the whole has unit length again.
+
+    Attributes:
+        near: beside patches, normal images that are further than this from one another as wholes,
+            by 1 - cosine, count less (`weight_of_whole`); benchmarks/choose_patches.py has the
+            table.
     """
 
     kind = "pretrained_layers"
     unit_length = True
+    near = 0.07
 
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, d) rows of unit length; zero where a layer is all zero."""

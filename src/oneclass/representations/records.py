@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Preprocessing, Runtime
 from oneclass.representations.base import ROW_DTYPES, Representation
 from oneclass.representations.both import BOTH, WholeAndPatches
+from oneclass.representations.deviations import MeansAndDeviations
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import EDGE, PatchLayers
@@ -47,8 +49,11 @@ def from_record(
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
         assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"
         return WholeAndPatches(whole, patches)
-    of_patches = partial(PatchLayers, edge=_edge(record))
-    kind = of_patches if record["kind"] == PatchLayers.kind else PretrainedLayers
+    kind: Callable[..., PretrainedLayers | PatchLayers] = PretrainedLayers
+    if record["kind"] == PatchLayers.kind:
+        kind = partial(PatchLayers, edge=_edge(record))
+    elif record["kind"] == MeansAndDeviations.kind:
+        kind = MeansAndDeviations
     tile = tuple(int(side) for side in record.get("tiles", preprocessing.size))
     found = kind(
         backbone,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from oneclass.detector.predictions import Predictions
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
-from oneclass.statistics import auroc, wilson_interval
+from oneclass.statistics import auroc, auroc_error, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,16 @@ class Compared:
     def above(self) -> bool:
         """Whether there were more false alarms than promised, by chance or not."""
         return self.n_normal > 0 and self.false_alarms > self.promised
+
+    def surely_ahead(self, other: Compared) -> bool:
+        """Whether its AUROC is above the other's by two standard errors of each, taken together.
+
+        As if of other images: of the same ones less would do, so chance is not taken for more.
+        """
+        if self.auroc is None or other.auroc is None:
+            return False
+        errors = (auroc_error(a, self.n_normal, self.n_odd) for a in (self.auroc, other.auroc))
+        return self.auroc - other.auroc > 2 * math.hypot(*errors)
 
     @property
     def too_many(self) -> bool:

@@ -26,6 +26,8 @@ from oneclass.system.texts import why
 COLUMNS = ("path", "score", "p_value", "is_anomaly")
 VERDICT = "verdict"
 """One column more where an unclear rate was asked for: anomaly, unclear or fine."""
+LEARNT = "learnt"
+"""The last column: true where the model learnt from the picture; models of before do not know."""
 PAGE = "report.html"
 """Where 'oneclass report' writes its page, unless told otherwise."""
 OLDER_PAGE = '<p class="banner" id="older" hidden>'
@@ -235,7 +237,7 @@ def json_line(prediction: Prediction, *, verdict: bool = False) -> str:
     if verdict:
         told[VERDICT] = prediction.verdict
     if prediction.learnt:  # models of before do not know, so nothing is said of others
-        told["learnt"] = True
+        told[LEARNT] = True
     return json.dumps(told)
 
 
@@ -243,12 +245,13 @@ def csv_line(prediction: Prediction, *, verdict: bool = False) -> str:
     """One prediction as one line of CSV, below `header`; numbers with all digits."""
     odd = str(prediction.is_anomaly).lower()
     cells = [safe_cell(prediction.path), repr(prediction.score), repr(prediction.p_value), odd]
-    return _csv([*cells, prediction.verdict] if verdict else cells)
+    learnt = "true" if prediction.learnt else ""
+    return _csv([*cells, *([prediction.verdict] if verdict else []), learnt])
 
 
 def header(*, verdict: bool = False) -> str:
     """The first line of predictions.csv."""
-    return ",".join([*COLUMNS, VERDICT] if verdict else COLUMNS)
+    return ",".join([*COLUMNS, *([VERDICT] if verdict else []), LEARNT])
 
 
 def _prediction(verdict: str = "", **given: Any) -> Prediction:

@@ -14,7 +14,7 @@ from oneclass.images.alike import alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
 from oneclass.rows.near_copies import MANY
 from oneclass.system.host.workers import ordered_map, worker_count
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names, some_of
 
 HELD_BACK = 0.2
 FEWEST = 10
@@ -108,6 +108,15 @@ def split(
         left = sorted(set(left) - set(held))
         return Split(_only(images, left), _only(images, held), odd, tuple(notes))
     good_alone = _only(normal, kept) if n_both else normal
+    near = _near_learnt([learnt[i] for i in left], [good[i] for i in kept])
+    if near:
+        n, named = len(near), some_names([good_alone.names[i] for i in near])
+        notes.append(
+            f"{n} of {count(len(kept), 'normal image')} to test on {plural(n, 'is', 'are')} nearly "
+            f"the same as {plural(n, 'one that is learnt', 'ones that are learnt')}, told by small "
+            f"pictures ({named}). If the same parts are on them, they show what was learnt, not "
+            "what new pictures will, and false alarms will be more than these: test on others."
+        )
     return Split(_only(images, left), good_alone, odd, tuple(notes))
 
 
@@ -147,6 +156,23 @@ def _only(sources: Sources, indices: list[int]) -> Sources:
     return Sources([items[i] for i in indices], [names[i] for i in indices])
 
 
+def _near_learnt(learnt: list[_Seen | None], tested: list[_Seen | None]) -> list[int]:
+    """The indices of those tested on that are near-copies of some that are learnt.
+
+    As strict as `check`, since it is said of pictures that somebody has chosen: what is joined only
+    where many have copies may differ.
+    """
+    # Pictures of one single colour look the same small, and may differ.
+    known = [one for one in (*learnt, *tested) if one and one.small.any()]
+    taught = {one.digest for one in learnt if one}
+    near: set[bytes] = set()
+    for group in alike([one.small for one in known], [one.digest for one in known]):
+        digests = {known[i].digest for i in group}
+        if digests & taught:
+            near |= digests - taught
+    return [i for i, one in enumerate(tested) if one and one.digest in near]
+
+
 def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
     """Refuse to learn from what little is not tested on.
 
@@ -155,7 +181,7 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
     """
     if n_left >= FEWEST_LEARNT:
         return
-    which = f"all {n:,} images" if not n_left else f"{n - n_left:,} of {n:,} images"
+    which = some_of(n - n_left, n, "image")
     advice = (
         "Give normal images that are not among the odd ones."
         if drawn
@@ -163,7 +189,8 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
         "back then."
     )
     raise InputError(
-        f"{which} to learn from are also given to test on, and what is tested on is not learnt: "
+        f"{which} to learn from {plural(n - n_left, 'is', 'are')} also given to test on, and what "
+        "is tested on is not learnt: "
         f"{n_left} {plural(n_left, 'is', 'are')} left, and {FEWEST_LEARNT} at least are needed. "
         f"{advice}"
     )

@@ -145,10 +145,13 @@ def join(parts: Sequence[Planes]) -> Planes:
     return rows
 
 
-def unit(values: Planes, n_layers: int) -> Planes:
-    """(..., d) scaled along the last axis to length 1 / sqrt(n_layers); zero where all is zero."""
+def unit(values: Planes, n_layers: int, share: float = 1.0) -> Planes:
+    """(..., d) scaled along the last axis to length sqrt(share / n_layers).
+
+    Zero where all is zero.
+    """
     norms = np.sqrt(np.einsum("...d,...d->...", values, values, dtype=np.float64))
     weights = np.zeros_like(norms)
-    np.divide(1, norms * math.sqrt(n_layers), out=weights, where=norms > 0)
+    np.divide(1, norms * math.sqrt(n_layers / share), out=weights, where=norms > 0)
     scaled: Planes = values * weights.astype(np.float32)[..., None]
     return scaled

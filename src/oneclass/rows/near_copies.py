@@ -7,6 +7,11 @@ tree, shows how far apart pictures lie: each branch beside the distance at which
 have a tenth of all others around them, for a smooth kind of picture lies closer than a rough one.
 Branches that join copies are shorter than those that join pictures, and where there are both, few
 branches are in between: there is a valley between two hills, and the border runs through it.
+
+What all pictures share, such as how the light falls, moves exposures of one part as far apart as
+parts are. So where hardly any copies are found, there is a second look, without the directions in
+which rows vary most: different pictures are about equally far from one another then, and copies
+stand out.
 Held-out images that have a copy in the fit look more normal than new ones do, and a promise must
 not rest on them.
 """
@@ -35,6 +40,9 @@ ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
 """Where so many images have copies, but the border is so low that these are hardly altered, the
 others have copies as well, and no valley says which: then what is below this counts as a copy.
 benchmarks/near_copies.py measures what comes of all these."""
+SHARED, HARDLY = 10, 0.05
+"""Directions of most variance that the second look leaves out, and up to which share of copies in
+the first look there is one. Copies of a few pictures lie in few directions themselves."""
 MOST = 0.2
 """The share of the images that may be copies of one picture; more are a kind of pictures."""
 FEWEST = 20
@@ -99,23 +107,26 @@ def _folded(block: NDArray[np.floating[Any]]) -> Floats:
     for start in range(0, size, step):
         some = np.ascontiguousarray(block[:, start : start + step])
         wide = widened(some, room[: some.size].reshape(some.shape))
-        squares += np.einsum("ij,ij->i", wide, wide)
-        if size > WIDTH:
-            wide *= _signs(size)[start : start + step].astype(np.float32)
+        squares += np.vecdot(wide, wide)
+        signs = _signs(size)[start : start + step].astype(np.float32, copy=False)
         whole = wide.shape[1] // width * width
-        sums += wide[:, :whole].reshape(n, -1, width).sum(axis=1)
-        sums[:, : wide.shape[1] - whole] += wide[:, whole:]
+        turned = signs[:whole].reshape(-1, width)
+        sums += np.einsum("nkw,kw->nw", wide[:, :whole].reshape(n, -1, width), turned)
+        sums[:, : wide.shape[1] - whole] += wide[:, whole:] * signs[whole:]
     lengths = np.maximum(np.sqrt(squares), np.finfo(np.float32).tiny)
     sums /= lengths.astype(np.float32)[:, None]
     return sums
 
 
 @lru_cache(maxsize=1)
-def _signs(n: int) -> NDArray[np.int8]:
+def _signs(n: int) -> NDArray[np.int8] | Floats:
+    """(n,) -1 and 1 by which columns are folded; many of them in a byte each."""
+    if n <= WIDTH:
+        return np.ones(n, np.float32)
     random, signs = np.random.default_rng(0), np.empty(n, np.int8)
     for at in range(0, n, STRETCH):  # whole numbers are drawn in 8 bytes each
         signs[at : at + STRETCH] = random.choice(np.array([-1, 1], np.int8), min(STRETCH, n - at))
-    return signs
+    return signs.astype(np.float32) if n <= STRETCH else signs
 
 
 def group(
@@ -139,14 +150,32 @@ def group(
         order = np.argsort(rows @ _widest(rows), kind="stable")
     label = np.arange(len(rows))
     for some in np.array_split(order, -(-len(rows) // SLICE)):
-        within = np.arange(len(some))
-        for i, j in zip(*_joined(rows[some], lowest, many), strict=True):
-            within[within == within[j]] = within[i]
-        size = np.bincount(within, minlength=len(some))[within]
-        picture = size <= max(MOST * len(some), FEWEST // 2)
-        label[some[picture]] = some[within[picture]]
+        found = _pictures(rows[some], lowest, many)
+        if len(np.unique(found)) > (1 - HARDLY) * len(some):
+            again = _pictures(_without_shared(rows[some]), lowest, many)
+            found = min(found, again, key=lambda one: len(np.unique(one)))
+        label[some] = some[found]
     _, place, number = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(place))[number].astype(np.int64)
+
+
+def _pictures(rows: NDArray[np.floating[Any]], lowest: float, many: float) -> NDArray[np.int64]:
+    """(n,) one row of each picture."""
+    alone = np.arange(len(rows))
+    within = alone.copy()
+    for i, j in zip(*_joined(rows, lowest, many), strict=True):
+        within[within == within[j]] = within[i]
+    size = np.bincount(within, minlength=len(rows))[within]
+    return np.where(size <= max(MOST * len(rows), FEWEST // 2), within, alone)
+
+
+def _without_shared(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """(n, d) less mean and the directions in which they vary most, at unit length, or zero."""
+    centred = rows - rows.mean(axis=0)
+    shared = np.linalg.eigh(centred.T @ centred)[1][:, -SHARED:]
+    left = centred - (centred @ shared) @ shared.T
+    lengths = np.linalg.norm(left, axis=1, keepdims=True)
+    return np.asarray(np.divide(left, lengths, out=left, where=lengths > 0))
 
 
 def distances(rows: NDArray[np.floating[Any]]) -> Floats:

@@ -1,7 +1,7 @@
 """Groups of rows that point the same way: spherical k-means, seeded like k-means++, in two passes.
 
-The centres are found on a random sample that fits a fixed budget (for fewer rows: on all of them);
-one more pass gives every row the centre with the largest cosine.
+The centres are found on a random sample that fits a fixed budget; one more pass gives every row the
+centre with the largest cosine. Where all rows fit, they have it already.
 """
 
 from __future__ import annotations
@@ -48,10 +48,13 @@ def cluster_rows(rows: RowBlocks, n_clusters: int, seed: int) -> tuple[Labels, i
         return np.arange(rows.n_rows), 0
     rng = np.random.default_rng(seed)
     sample = _sample(rows, n_clusters, rng)
-    centres = _refine(sample, _first_centres(sample, n_clusters, rng))
-    # A row's own length does not change which cosine is largest.
-    labels = np.concatenate(list(map_blocks(lambda _, block: _nearest(block, centres)[0], rows)))
-    return np.unique(labels, return_inverse=True)[1], 2
+    centres, labels = _refine(sample, _first_centres(sample, n_clusters, rng))
+    n_passes = 1
+    if len(sample) < rows.n_rows:
+        # A row's own length does not change which cosine is largest.
+        found = map_blocks(lambda _, block: _nearest(block, centres)[0], rows)
+        labels, n_passes = np.concatenate(list(found)), 2
+    return np.unique(labels, return_inverse=True)[1], n_passes
 
 
 def _sample(rows: RowBlocks, n_clusters: int, rng: np.random.Generator) -> Floats:
@@ -101,10 +104,11 @@ def _first_centres(sample: Floats, n_clusters: int, rng: np.random.Generator) ->
         drawn = np.minimum(drawn, len(sample) - 1)
         keep, left = rng.random(n_drawn), distance[drawn]
         before, kept = left.copy(), []
+        among = _apart(sample[drawn] @ sample[drawn].T, alike)
         for i, row in enumerate(drawn):
             if keep[i] * before[i] < left[i]:
                 kept.append(int(row))
-                np.minimum(left, _distances(sample[drawn], sample[[row]], alike), out=left)
+                np.minimum(left, among[i], out=left)
         distance = np.minimum(distance, _distances(sample, sample[kept], alike))
         distance[kept] = 0.0
         picked += kept
@@ -113,7 +117,11 @@ def _first_centres(sample: Floats, n_clusters: int, rng: np.random.Generator) ->
 
 def _distances(rows: Floats, centres: Floats, alike: float) -> Array:
     """(n,) float64: 1 - cosine to the nearest centre, 0 for what is alike but for rounding."""
-    distance = 1.0 - _nearest(rows, centres)[1]
+    return _apart(_nearest(rows, centres)[1], alike)
+
+
+def _apart(cosines: Floats, alike: float) -> Array:
+    distance = 1.0 - cosines.astype(np.float64)
     distance[distance <= alike] = 0.0
     return distance
 
@@ -130,8 +138,12 @@ def _nearest(rows: Floats, centres: Floats) -> tuple[Labels, Array]:
     return labels, products
 
 
-def _refine(sample: Floats, centres: Floats) -> Floats:
-    """Lloyd's rounds on unit rows; a centre that loses all its rows stays where it is."""
+def _refine(sample: Floats, centres: Floats) -> tuple[Floats, Labels]:
+    """Lloyd's rounds on unit rows; a centre that loses all its rows stays where it is.
+
+    Returns:
+        The centres, and (n,) the nearest of each row.
+    """
     labels: Labels | None = None
     sums = np.zeros(centres.shape)
     spread = np.inf
@@ -140,7 +152,7 @@ def _refine(sample: Floats, centres: Floats) -> Floats:
         last, spread = spread, float(np.sum(1.0 - products))
         moved = np.arange(len(sample)) if labels is None else np.flatnonzero(nearest != labels)
         if not len(moved) or last - spread <= _ENOUGH * spread:
-            break
+            return centres, nearest
         if labels is not None:
             _add(sums, sample, moved, labels[moved], -1.0)
         _add(sums, sample, moved, nearest[moved], 1.0)
@@ -150,7 +162,7 @@ def _refine(sample: Floats, centres: Floats) -> Floats:
         present &= lengths > 0
         centres = centres.copy()
         centres[present] = sums[present] / lengths[present, None]
-    return centres
+    return centres, _nearest(sample, centres)[0]
 
 
 def _add(sums: Array, sample: Floats, moved: Labels, labels: Labels, sign: float) -> None:

@@ -9,13 +9,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from math import ceil, floor, log10
-from pathlib import Path
+from pathlib import Path, PurePath
 
 _PERCENT = re.compile(r"(?<=\d) %")
 SEARCHED = 10_000
 """Names of a folder among which one like a missing one is looked for."""
 ALIKE = 0.75
 """So like, as difflib counts, that a slip of the finger may have made the one of the other."""
+SHOWN = 3
+"""Names of many that a sentence has, unless there is room for more."""
 _NUMBER = re.compile(r"(\d+)")
 _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 
@@ -23,6 +25,13 @@ _SEPARATOR = re.compile(f"[/{re.escape(os.sep)}]")
 def plain(text: str) -> str:
     """A name as a terminal may show it: line ends, escapes and stray bytes are spelt out."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def some_names(names: Sequence[str], most: int = SHOWN) -> str:
+    """The first names, as a terminal may show them, and how many more there are."""
+    more = len(names) - most
+    shown = ", ".join(map(plain, names[:most]))
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def count(n: int, one: str, many: str | None = None) -> str:
@@ -33,6 +42,14 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def plural(n: int, one: str, many: str | None = None) -> str:
     """The word that goes with a number: `images`, `image`."""
     return one if n == 1 else many or one + "s"
+
+
+def some_of(n: int, total: int, one: str, many: str | None = None) -> str:
+    """`3 of the 8 images`, `all 8 images`, `the image`: n of some, at least one."""
+    if n == total == 1:
+        return f"the {one}"
+    words = count(total, one, many)
+    return f"all {words}" if n == total else f"{n} of the {words}"
 
 
 def percent(share: float) -> str:
@@ -51,7 +68,7 @@ def unbroken(sentence: str) -> str:
     return _PERCENT.sub("\N{NO-BREAK SPACE}%", sentence)
 
 
-def natural_key(name: str | Path) -> tuple[tuple[str | int, ...], str]:
+def natural_key(name: str | PurePath) -> tuple[tuple[str | int, ...], str]:
     """Sort key under which ``img2`` comes before ``img10``; ties by the exact name."""
     text = str(name)
     parts = _NUMBER.split(text.casefold())

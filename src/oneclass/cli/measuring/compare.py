@@ -189,8 +189,8 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
     if not kept:
         say("No way kept the promise, so none is named the best.")
         return
-    best = min(kept, key=lambda one: (-(one.found or 0), one.spread, one.seconds))
-    by = "has found the most" if best.n_odd else "has the smallest spread"
+    best, *others = sorted(kept, key=lambda one: (-(one.auroc or 0), one.spread, one.seconds))
+    by = "has the highest AUROC" if best.n_odd else "has the smallest spread"
     above = [one.rows for one in kept if one.above]
     if len(above) == len(kept):
         names = ", ".join(above)
@@ -208,6 +208,11 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
         f"{best.rows} {by} {among} (of equal ones, the next figure decides: spread, then time). To "
         f"learn so: oneclass {words}"
     )
+    if best.n_odd and (near := [one.rows for one in others if not best.surely_ahead(one)]):
+        say(
+            f"{count(best.n_odd, 'odd image')} and {count(best.n_normal, 'normal one')} do not "
+            f"show for certain that it is better than {' and '.join(near)}: give more of them."
+        )
 
 
 def _columns(one: Compared, heads: Sequence[str]) -> Iterator[str]:

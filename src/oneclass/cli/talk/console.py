@@ -19,7 +19,7 @@ from oneclass.errors import ImageError, OneclassError, StorageError
 from oneclass.system.files import FULL
 from oneclass.system.host import signals
 from oneclass.system.host.portable import is_broken_pipe, use_unicode
-from oneclass.system.names import count, plain
+from oneclass.system.names import count, plain, some_names
 
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
@@ -132,13 +132,6 @@ def say_passed_over(sources: Sources) -> None:
         say(f"no image in {some_names(sources.empty)}.")
     if again := list(dict.fromkeys(map(str, sources.repeated))):
         say(f"given more than once, and counted once: {some_names(again)}.")
-
-
-def some_names(names: Sequence[str], most: int = SHOWN_ERRORS) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - most
-    shown = ", ".join(map(plain, names[:most]))
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def say_cache(use: CacheUse | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from oneclass.cli.talk.console import is_terminal, print_data, progress, say
 from oneclass.errors import ImageError, StorageError
 from oneclass.system.host import signals
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_of
 from oneclass.system.places import place
 
 Stopped = KeyboardInterrupt | StorageError | None
@@ -59,7 +59,8 @@ def score_into(
         parts = PredictionParts(place(out), detector, sources)
         if parts.n_finished:
             known = plural(parts.n_finished, "was", "were")
-            say(f"{parts.n_finished} of {count(len(sources), 'image')} {known} scored before.")
+            which = some_of(parts.n_finished, len(sources), "image")
+            say(f"{which} {known} scored before.")
     elif out is not None:
         make_folder(place(out))
     verdict = detector.model.unclear is not None
@@ -170,7 +171,8 @@ def _score_all(
                 if to_line is not None and not print_data(to_line(result)):
                     to_line = None
                 if to_line is None and not keep:
-                    say(f"nobody reads on: {index + 1} of {len(sources)} images were looked at.")
+                    which = some_of(index + 1, len(sources), "image")
+                    say(f"nobody reads on: {which} {plural(index + 1, 'was', 'were')} looked at.")
                     break
     except (KeyboardInterrupt, StorageError) as stopped:
         if isinstance(stopped, StorageError) and not predictions:

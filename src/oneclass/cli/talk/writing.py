@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oneclass.cli.talk.console import say, some_names
+from oneclass.cli.talk.console import say
 from oneclass.cli.talk.showing import duration
 from oneclass.system.host.signals import shielded
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, plain, plural, some_names
 
 if TYPE_CHECKING:
     from oneclass.detector.estimator import Detector
@@ -149,9 +149,8 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
     if len(groups) > SHOWN_GROUPS:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
-        "'oneclass check --all' names groups, too, and all of them, by small pictures instead of "
-        "what the network sees: more or fewer. After a fit in Python, Detector.near_copies has all "
-        "of these."
+        "'oneclass check --all' names such groups before a fit; it compares small pictures, so "
+        "they may differ from these. After a fit in Python, Detector.near_copies has all of these."
     )
 
 

@@ -191,6 +191,8 @@ def not_tried(card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",)) -> s
         return None
     chosen = VIEWS.get(kind, IMAGE)
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
+    if card["representation"].get("tiles"):  # which compare has none of
+        return f"Not tried: {' and '.join(rest)}, and no tiles: a fit each."
     command = as_typed(["oneclass", "compare", *few_typed(images)])
     return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 

@@ -197,5 +197,5 @@ def _answer(
             if isinstance(one, ImageError)
         ],
         "drift": drift,
-        "learnt": told_learnt(sum(bool(one.made.learnt) for one in scored), len(scored)),
+        "learnt": told_learnt([one.made.path for one in scored if one.made.learnt], len(scored)),
     }

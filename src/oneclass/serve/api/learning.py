@@ -24,6 +24,7 @@ from oneclass.serve.api.schemas import (
     SetExpecting,
     SetKept,
     SetOut,
+    SetSame,
     SetsOut,
     UpdateIn,
     responses,
@@ -64,7 +65,8 @@ def list_sets(service: TheService, holder: Teacher) -> SetsOut:
 def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) -> SetExpecting:
     """Say which images are about to be sent into a set, so that whoever goes on with it is told
     what did not arrive; an empty list, when all were sent. With `bytes` the answer says which are
-    in it already; nothing is noted then if there are any, for they need not be sent.
+    in it already; nothing is noted then if there are any, for they need not be sent. Once all were
+    sent it says whether another set holds the very same pictures.
     """
     if asked.bytes is not None and len(asked.bytes) != len(asked.names):
         raise InputError(
@@ -73,7 +75,8 @@ def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) ->
     files = list(zip(asked.names, asked.bytes or (), strict=False))
     if not (known := service.sets.known(key, files)):
         service.sets.expect(key, asked.names)
-    return SetExpecting(id=key, images=service.sets.count(key), known=known)
+    same = None if asked.names else _same(service, key)
+    return SetExpecting(id=key, images=service.sets.count(key), known=known, same=same)
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
@@ -115,20 +118,24 @@ def start_check(asked: CheckIn, service: TheService, holder: Teacher) -> JobOut:
 
 @router.post("/jobs/fit", responses=responses(409))
 def start_fit(asked: FitIn, service: TheService, holder: Teacher) -> JobOut:
-    """Learn a model, or a new version of one, from a set; the set is used up."""
+    """Learn a model, or a new version of one, from a set; the set is used up. Images that somebody
+    called really odd, by any model, are left out unless `anyway` names them.
+    """
     with service.updating:
         folder = _folder_of(service, asked.set)
         check_name(asked.name, service.names())
         service.sets.check_some(asked.set)
         settings = asked.model_dump(include={"false_alarms", "rows", "tiles"})
-        return _queued(service, "fit", asked.name, {"folder": str(folder), "settings": settings})
+        request = {"folder": str(folder), "settings": settings, "anyway": asked.anyway}
+        return _queued(service, "fit", asked.name, request)
 
 
 @router.post("/models/{name}/update", responses=responses(404, 409))
 def start_update(name: str, asked: UpdateIn, service: TheService, holder: Teacher) -> JobOut:
     """Learn reviewed false alarms into a new version, compared with the one in use on all reviews.
 
-    The new version does not serve until it is taken. What waits or runs already is not asked for
+    What it had learnt and somebody calls really odd is left out, but for `anyway`. The new version
+    does not serve until it is taken. What waits or runs already is not asked for
     twice: the answer is that job. One of other false alarms is refused until that has ended.
     """
     with service.updating:
@@ -147,10 +154,19 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
     if asked.predictions is not None:
         chosen = set(asked.predictions)
         lessons = [lesson for lesson in lessons if lesson.ids & chosen]
-    if not lessons:
-        raise ProblemError(409, "nothing_to_learn", "there is no false alarm that is not learnt.")
+    odd = service.taught.anomalies(version)
+    anyway = frozenset(
+        image for image, rows in odd.items() if {row["id"] for row in rows} & set(asked.anyway)
+    )
+    if not lessons and (asked.predictions is not None or odd.keys() == anyway):
+        raise ProblemError(
+            409,
+            "nothing_to_learn",
+            "there is no false alarm that is not learnt, nor anything really odd that is.",
+        )
     images = {lesson.image for lesson in lessons}
-    if same := service.has_learnt(version, images, alone=asked.predictions is not None):
+    alone = asked.predictions is not None
+    if same := service.has_learnt(version, images, alone=alone, anyway=anyway):
         raise ProblemError(
             409,
             "nothing_to_learn",
@@ -159,7 +175,8 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         )
     if not asked.yes:
         _ask([lesson for lesson in lessons if lesson.far])
-    return _queued_once(service, version, {"version_id": version.id, "learn": sorted(images)})
+    request = {"version_id": version.id, "learn": sorted(images), "anyway": sorted(anyway)}
+    return _queued_once(service, version, request)
 
 
 def _queued_once(service: Service, version: Version, request: dict[str, Any]) -> JobOut:
@@ -259,6 +276,16 @@ def waiting_sets(service: Service) -> list[SetKept]:
         SetKept(**vars(one), **vars(service.sets.arrivals(one.id)))
         for one in service.waiting_sets()
     ]
+
+
+def _same(service: Service, key: str) -> SetSame | None:
+    """The set that holds the same pictures as another one, by their bytes, which may be learnt."""
+    fits = (job for job in service.jobs.unfinished() if job["kind"] == "fit")
+    learning = {Path(job["request"]["folder"]).name: job["name"] for job in fits}
+    same = service.sets.same_as(key, service.sets.waiting(set()))
+    if same is None:
+        return None
+    return SetSame(id=same.id, images=same.images, at=same.at, learning=learning.get(same.id))
 
 
 def _folder_of(service: Service, key: str) -> Path:

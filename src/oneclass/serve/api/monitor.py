@@ -78,11 +78,15 @@ class MonitorOut(BaseModel):
     counts: list[CountOut]
     again: int = Field(
         description="Images that came again: the same bytes, by the same version. They count once "
-        "in all other numbers, when they came first."
+        "in all other numbers, by the rate of false alarms in force when they came last."
     )
     learnt: int = Field(
         description="Images that the version which scored them had learnt from: their verdicts "
         "prove nothing, so they are in no other number."
+    )
+    versions: list[int] = Field(
+        description="The versions whose verdicts are counted: each by the rate that it went by "
+        "then, whichever is in use now."
     )
     observed: ObservedOut
     drift: str | None
@@ -118,6 +122,7 @@ def get_monitor(
         counts=made,
         again=past.again,
         learnt=past.learnt,
+        versions=past.versions,
         observed=observed(made),
         drift=detector.drift(recent),
         last=len(scores),

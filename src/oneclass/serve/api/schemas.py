@@ -189,9 +189,22 @@ class ExpectedIn(Strict):
     )
 
 
+class SetSame(SetOut):
+    """Another set of the very same pictures, whatever they are called there."""
+
+    at: float = Field(description="When its last image came, in seconds since 1970.")
+    learning: str | None = Field(
+        description="The name of the model that is learnt from it; null where it waits."
+    )
+
+
 class SetExpecting(SetOut):
     """A set into which images are about to be sent."""
 
+    same: SetSame | None = Field(
+        description="With [], as all were sent: the set that holds the very same pictures already, "
+        "if any. Learn from one of the two, and remove the other."
+    )
     known: list[int] = Field(
         description="The places, from 0, of those names that are in it already with as many bytes."
     )
@@ -206,6 +219,9 @@ class SetKept(SetOut):
     missing: list[str] = Field(description="Names of images that were expected and did not arrive.")
     folders: dict[str, list[str]] = Field(
         description="Names of folders that speak of defects, and the files that came from them."
+    )
+    files: list[str] = Field(
+        description="Files of other folders whose own names do, where at most half are called so."
     )
 
 
@@ -227,6 +243,12 @@ class FitIn(Strict):
     tiles: int | None = Field(
         default=None, ge=64, le=4096, multiple_of=32, description="Pixels on a side; None for none."
     )
+    anyway: list[Annotated[str, Field(max_length=200)]] = Field(
+        default=[],
+        max_length=10_000,
+        description="Files of the set, as a check names them, that somebody called really odd: "
+        "they are learnt all the same. Others of them are left out.",
+    )
 
 
 class UpdateIn(Strict):
@@ -236,6 +258,12 @@ class UpdateIn(Strict):
         default=None, max_length=10_000, description="None for all that are not learnt yet."
     )
     yes: bool = Field(default=False, description="Learn what looks like no normal image, unasked.")
+    anyway: list[int] = Field(
+        default=[],
+        max_length=10_000,
+        description="Predictions that somebody called really odd, on images that the version has "
+        "learnt from: the new one learns them all the same. Others of them are left out.",
+    )
 
 
 class CheckIn(Strict):
@@ -321,7 +349,9 @@ class WatchOut(BaseModel):
     failures: int
     last: float | None
     problem: str | None
-    unusable: list[FailureOut]
+    unusable: list[FailureOut] = Field(
+        description="The last of those that could not be used, the newest first."
+    )
     deliveries: dict[str, Any]
 
 

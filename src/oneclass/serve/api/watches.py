@@ -120,9 +120,6 @@ def watch_out(service: Service, row: Row) -> WatchOut:
         failures=row["failures"],
         last=row["last"],
         problem=service.watcher.problems.get(row["id"]),
-        unusable=[
-            FailureOut(path=str(error.path), reason=error.reason, detail=error.detail)
-            for error in service.watcher.unusable.get(row["id"], ())
-        ],
+        unusable=[FailureOut(**dict(one)) for one in service.watches.unusable(row["id"])],
         deliveries=dict(deliveries),
     )

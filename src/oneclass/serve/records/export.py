@@ -102,15 +102,16 @@ def as_predictions(database: Database, numbers: Sequence[int]) -> bytes:
     for first in range(0, len(numbers), AT_A_TIME):
         some = numbers[first : first + AT_A_TIME]
         rows = database.rows(
-            "SELECT p.id, p.path, p.score, p.p_value, p.is_anomaly, p.is_unclear, "
+            "SELECT p.id, p.path, p.score, p.p_value, p.is_anomaly, p.is_unclear, p.learnt, "
             "json_extract(v.card, '$.unclear') IS NOT NULL AS three "
             "FROM prediction p JOIN version v ON v.id = p.version_id "
             f"WHERE p.id IN ({', '.join('?' * len(some))})",
             some,
         )
         three = three or any(row["three"] for row in rows)
-        for number, path, score, p_value, odd, unclear, _ in rows:
-            found[number] = Prediction(path, score, p_value, bool(odd), bool(unclear))
+        for number, path, score, p_value, odd, unclear, learnt, _ in rows:
+            told = (bool(odd), bool(unclear), bool(learnt))
+            found[number] = Prediction(path, score, p_value, *told)
     lines = [header(verdict=three), *(csv_line(found[i], verdict=three) for i in numbers)]
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 

@@ -295,7 +295,24 @@ DROP INDEX prediction_counted;
 CREATE INDEX prediction_counted ON prediction (version_id, review, image) WHERE review IS NOT NULL
 """
 
+# The page Watch asks every two seconds which files of a folder could not be used.
+TWELFTH = """
+CREATE INDEX failure_by_source ON failure (source, id)
+"""
+
+# Whether the version that another one grew from had learnt it; NULL where that was not asked.
+# And whether one that was learnt anew has learnt what was judged before.
+THIRTEENTH = """
+ALTER TABLE compared ADD COLUMN before_taught INTEGER;
+CREATE TABLE taught (
+    version_id INTEGER NOT NULL REFERENCES version(id),
+    image TEXT NOT NULL,
+    yes INTEGER NOT NULL,
+    PRIMARY KEY (version_id, image)
+) WITHOUT ROWID
+"""
+
 MIGRATIONS = (
     *(FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH),
-    ELEVENTH,
+    *(ELEVENTH, TWELFTH, THIRTEENTH),
 )

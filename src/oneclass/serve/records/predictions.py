@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,16 +17,18 @@ MOST = 200
 """Rows that one page of a list has at most."""
 RECENT = 20_000
 """Images of a version behind what is said of its last ones."""
-FIRST_OF = (
+ALL_OF = (
     "SELECT * FROM prediction INDEXED BY prediction_same WHERE version_id = ? "
-    "AND substr(image, 1, 8) = substr(?, 1, 8) AND +image = ? ORDER BY id LIMIT 1"
+    "AND substr(image, 1, 8) = substr(?, 1, 8) AND +image = ?"
 )
-"""The first prediction of a version on a picture's bytes: the one that counts.
+"""The predictions of a version on a picture's bytes.
 
 The + keeps SQLite from putting the value into substr, which is no expression of the index then.
 """
+LAST_OF = f"{ALL_OF} ORDER BY id DESC LIMIT 1"
 COUNTED = "again = 0 AND learnt IS NOT 1"
-"""What the numbers on a version are of: a picture when it came first, and none that it learnt."""
+"""What the numbers on a version are of: a picture once, by the rate of false alarms that was in
+force when it came last, and none that it learnt."""
 NOTICED = "(p.is_anomaly = 1 OR p.is_unclear = 1)"
 """What people are to look at; written like this, SQLite finds the index of the same words."""
 
@@ -36,11 +39,12 @@ WAITING_COPIES = (
     f"WHERE {NOTICED} AND p.review IS NULL AND p.again = 1 AND EXISTS ("
     "SELECT 1 FROM prediction o INDEXED BY prediction_same "
     "WHERE substr(o.image, 1, 8) = substr(p.image, 1, 8) AND +o.image = p.image "
-    "AND o.version_id = p.version_id AND o.id < p.id "
-    "AND (o.is_anomaly = 1 OR o.is_unclear = 1) AND o.review IS NULL) GROUP BY v.name"
+    "AND o.version_id = p.version_id AND (o.id > p.id AND o.again = 0 OR o.id < p.id "
+    "AND (o.is_anomaly = 1 OR o.is_unclear = 1) AND o.review IS NULL)) GROUP BY v.name"
 )
-"""How many that wait are the same picture as an earlier one that waits: those that came again are
-few, while an index that tells all pictures apart would be as large as the rest."""
+"""How many that wait are the same picture as an earlier one that waits, or have another verdict by
+a later rate: those that came again are few, while an index that tells all pictures apart would be
+as large as the rest."""
 NEWER = (
     "SELECT 1 FROM prediction n INDEXED BY prediction_said WHERE n.image = p.image "
     "AND n.review IS NOT NULL AND n.review = p.review AND n.id > p.id "
@@ -48,6 +52,27 @@ NEWER = (
     "AND (? IS NULL OR n.source = ?)"
 )
 """A newer prediction of a model on the same picture, of which a person said the same."""
+REPLACED = (
+    "SELECT 1 FROM prediction c INDEXED BY prediction_same "
+    "WHERE substr(c.image, 1, 8) = substr({0}.image, 1, 8) AND +c.image = {0}.image "
+    "AND c.version_id = {0}.version_id AND c.id > {0}.id AND c.again = 0"
+)
+"""Another verdict of the same version on the same picture, by a later rate, which counts."""
+WAITING_PICTURES = (
+    "SELECT count(DISTINCT p.image) FROM prediction p INDEXED BY prediction_waiting "
+    "WHERE p.version_id IN (SELECT id FROM kept_version WHERE name = ?) "
+    f"AND {NOTICED} AND p.review IS NULL "
+    f"AND NOT (p.again = 1 AND EXISTS ({REPLACED.format('p')}))"
+)
+"""How many pictures wait of a model, by more than one version of it: each row is looked at."""
+NEWER_WAITING = (
+    "SELECT 1 FROM prediction n INDEXED BY prediction_same "
+    "WHERE substr(n.image, 1, 8) = substr(p.image, 1, 8) AND +n.image = p.image "
+    "AND n.version_id IN (SELECT id FROM kept_version WHERE name = ?) AND n.id > p.id "
+    "AND n.review IS NULL AND (? IS NULL OR n.source = ?) "
+    f"AND NOT EXISTS ({REPLACED.format('n')})"
+)
+"""The same of which nobody has said anything: whoever skips that one skips the picture."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +128,8 @@ class Filter:
         limit: how many at most.
         at_rate: of a version's id and a rate of false alarms: which of its last `RECENT` images,
             each counted once and none that it learnt from, that rate calls anomalies.
-        pictures: with a name and a verdict of a person, the newest alone of those on one picture.
+        pictures: with a name and a review, the newest alone of those on one picture; of those
+            without a review, none that another verdict has replaced since the rate was changed.
     """
 
     name: str | None = None
@@ -142,10 +168,10 @@ class Predictions:
         """Add one inside a transaction; its id.
 
         Where the same version has scored the same bytes before, the hour counts it as one that came
-        again, and in no other way; where the version learnt from it, as such a one alone.
+        again, and in no other way; where the version learnt from it, as such a one alone. If the
+        rate of false alarms was changed since, the new verdict counts instead of the one before.
         """
-        first = connection.execute(FIRST_OF, (made.version_id, made.image, made.image)).fetchone()
-        again = first is not None
+        again = not _counts(made, connection)
         cursor = connection.execute(
             "INSERT INTO prediction (at, version_id, source, path, image, score, p_value, "
             "is_anomaly, is_unclear, false_alarms, seconds, again, learnt) "
@@ -230,15 +256,60 @@ class Predictions:
     def waiting(self) -> dict[str, int]:
         """How many pictures called anomalies or unclear nobody has looked at, by their model.
 
-        Each counts once for each version that called it so.
+        Each counts once, however many verdicts on it wait.
         """
         rows = self._database.rows(
             "SELECT v.name, count(*) AS n FROM prediction p INDEXED BY prediction_waiting "
             "JOIN kept_version v ON v.id = p.version_id "
-            f"WHERE {NOTICED} AND p.review IS NULL GROUP BY v.name"
+            f"WHERE {NOTICED} AND p.review IS NULL GROUP BY p.version_id"
         )
-        copies = {row["name"]: row["n"] for row in self._database.rows(WAITING_COPIES)}
-        return {row["name"]: row["n"] - copies.get(row["name"], 0) for row in rows}
+        versions = Counter(row["name"] for row in rows)
+        found = Counter[str]()
+        for row in rows:
+            found[row["name"]] += row["n"]
+        for row in self._database.rows(WAITING_COPIES):
+            found[row["name"]] -= row["n"]
+        for name in (name for name, n in versions.items() if n > 1):
+            found[name] = self._database.value(WAITING_PICTURES, (name,))
+        return {name: n for name, n in found.items() if n > 0}
+
+
+def _counts(made: Made, connection: sqlite3.Connection) -> bool:
+    """Whether a prediction counts: its picture comes for the first time, or first at another rate.
+
+    Then the one that counted before is one that came again, in its hour, too.
+    """
+    same = (made.version_id, made.image, made.image)
+    last = connection.execute(LAST_OF, same).fetchone()
+    if last is None:
+        return True
+    if last["false_alarms"] == made.false_alarms:
+        return False
+    row = connection.execute(f"{ALL_OF} AND again = 0 ORDER BY id LIMIT 1", same).fetchone()
+    if row is not None:
+        connection.execute("UPDATE prediction SET again = 1 WHERE id = ?", (row["id"],))
+        counted = int(not row["learnt"])
+        odd = counted * row["is_anomaly"]
+        connection.execute(
+            "UPDATE hour SET images = images - :counted, again = again + 1, "
+            "learnt = learnt - :learnt, anomalies = anomalies - :odd, "
+            "unclear = unclear - :unclear, promised = promised - :promised, "
+            "seconds = seconds - :seconds, false_alarms = false_alarms - :false_alarms, "
+            "real = real - :real WHERE version_id = :version_id AND hour = :hour",
+            {
+                "counted": counted,
+                "learnt": 1 - counted,
+                "odd": odd,
+                "unclear": counted * row["is_unclear"],
+                "promised": counted * row["false_alarms"],
+                "seconds": counted * row["seconds"],
+                "false_alarms": odd * (row["review"] == "false_alarm"),
+                "real": odd * (row["review"] == "real"),
+                "version_id": row["version_id"],
+                "hour": int(row["at"] // 3600),
+            },
+        )
+    return True
 
 
 def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
@@ -260,7 +331,10 @@ def _conditions(chosen: Filter) -> tuple[str, Sequence[object]]:
     if chosen.pictures:
         noticed = " AND (n.is_anomaly = 1 OR n.is_unclear = 1)" if chosen.noticed else ""
         values = (chosen.name, chosen.source, chosen.source)
-        found.append((f"NOT EXISTS ({NEWER}{noticed})", values))
+        newer = NEWER_WAITING if chosen.review == "none" else NEWER
+        found.append((f"NOT EXISTS ({newer}{noticed})", values))
+        if chosen.review == "none":
+            found.append((f"NOT EXISTS ({REPLACED.format('p')})", ()))
     if chosen.before is not None:
         found.append(("p.id < ?", (chosen.before,)))
     if chosen.after is not None:

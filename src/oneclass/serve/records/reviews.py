@@ -28,6 +28,23 @@ STANDING = (
     "AND p.review IS NOT NULL AND p.id != :id ORDER BY p.id DESC LIMIT 1"
 )
 """What stands of a picture: the same of all of its predictions, but where it was taken back."""
+GROWN = (
+    "WITH RECURSIVE grown (id) AS ({} UNION SELECT v.parent_id FROM version v "
+    "JOIN grown g ON v.id = g.id WHERE v.parent_id IS NOT NULL)"
+)
+"""A version, and those that it grew from, also deleted ones."""
+TAUGHT = (
+    "known (image, yes, newest) AS (SELECT image, yes, max(version_id) FROM ("
+    "SELECT p.image, p.version_id, p.learnt AS yes FROM prediction p WHERE p.review = :verdict "
+    "AND p.version_id IN (SELECT id FROM grown) AND p.learnt IS NOT NULL UNION ALL "
+    "SELECT p.image, c.version_id, CASE WHEN c.learnt THEN 1 ELSE c.taught END "
+    "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
+    "WHERE c.version_id IN (SELECT id FROM grown) AND (c.learnt OR c.taught IS NOT NULL) UNION ALL "
+    "SELECT image, version_id, yes FROM taught WHERE version_id IN (SELECT id FROM grown)"
+    ") GROUP BY image)"
+)
+"""Whether a version has learnt a picture: as the newest says that was asked, of it and those that
+it grew from. Of a picture that was judged, an update says anew whether it has learnt it."""
 
 
 class Reviews:
@@ -91,30 +108,59 @@ class Reviews:
     def reviewed(self, name: str) -> list[Row]:
         """Predictions of a model that somebody called real or a false alarm, images still kept."""
         return self._database.rows(
-            "SELECT p.id, p.image, p.path, p.review, p.version_id, p.p_value "
+            "SELECT p.id, p.image, p.path, p.review, p.version_id, p.p_value, p.learnt "
             "FROM prediction p JOIN image i ON i.sha256 = p.image "
             "WHERE p.review IN ('real', 'false_alarm') "
             "AND p.version_id IN (SELECT id FROM kept_version WHERE name = ?) ORDER BY p.id",
             (name,),
         )
 
-    def not_learnt(self, name: str) -> list[Row]:
-        """False alarms that neither the version in use nor any that it grew from has learnt."""
+    def judged(self, version_id: int, verdict: str, *, taught: bool) -> list[Row]:
+        """Predictions of a version's model that a verdict stands of, images still kept.
+
+        Args:
+            version_id: of the version.
+            verdict: of a person.
+            taught: whether the version has learnt from the pictures.
+
+        Returns:
+            Those too of which nobody has noted that, as of a file that was uploaded; `taught` is
+            None in them.
+        """
         return self._database.rows(
-            "WITH RECURSIVE grown (id) AS ("
-            "SELECT id FROM (SELECT k.id FROM taken t JOIN kept_version k ON k.id = t.version_id "
-            "WHERE t.name = :name ORDER BY t.id DESC LIMIT 1) UNION "
-            "SELECT v.parent_id FROM version v JOIN grown g ON v.id = g.id "
-            "WHERE v.parent_id IS NOT NULL) "
-            "SELECT p.id, p.image, p.path, p.version_id, p.score, p.p_value, p.is_anomaly "
-            "FROM prediction p JOIN image i ON i.sha256 = p.image "
-            "WHERE p.review = 'false_alarm' "
-            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) "
-            "AND p.image NOT IN (SELECT l.image FROM compared c "
-            "JOIN prediction l ON l.id = c.prediction_id WHERE c.learnt = 1 "
-            "AND c.version_id IN (SELECT id FROM grown)) ORDER BY p.id",
-            {"name": name},
+            f"{GROWN.format('SELECT :id')}, {TAUGHT} "
+            "SELECT p.id, p.image, p.path, p.version_id, p.score, p.p_value, p.is_anomaly, "
+            "t.yes AS taught FROM prediction p JOIN image i ON i.sha256 = p.image "
+            "LEFT JOIN known t ON t.image = p.image WHERE p.review = :verdict "
+            "AND t.yes IS NOT :unlike "
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = "
+            "(SELECT name FROM version WHERE id = :id)) ORDER BY p.id",
+            {"id": version_id, "verdict": verdict, "unlike": not taught},
         )
+
+    def note_taught(self, version_id: int, known: Iterable[tuple[str, bool]]) -> None:
+        """Record whether a version that was learnt anew has learnt from pictures.
+
+        Args:
+            version_id: of the version.
+            known: (digest of the picture, whether it has).
+        """
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO taught (version_id, image, yes) VALUES (?, ?, ?)",
+                ((version_id, *one) for one in known),
+            )
+
+    def called_odd(self) -> dict[str, int | None]:
+        """Digests of pictures of which somebody said that they are really odd, by any model; and of
+        how many bytes each is, None where that is not known any more.
+        """
+        rows = self._database.rows(
+            "SELECT DISTINCT p.image, i.bytes FROM prediction p "
+            "LEFT JOIN image i ON i.sha256 = p.image WHERE p.review = 'real' "
+            "AND p.version_id IN (SELECT id FROM kept_version)"
+        )
+        return {row["image"]: row["bytes"] for row in rows}
 
     def same_before(self, prediction_id: int) -> Row | None:
         """The last other prediction of a model on the same bytes that somebody reviewed."""
@@ -138,21 +184,22 @@ class Reviews:
     def compare(
         self,
         version_id: int,
-        results: Iterable[tuple[int, float, float, bool, float | None, bool | None]],
+        results: Iterable[tuple[int, float, float, bool, float | None, bool | None, bool | None]],
     ) -> None:
         """Record what a version says of reviewed predictions.
 
         Args:
             version_id: of the version.
-            results: (id, score, p-value, learnt, p-value by the version that it grew from, taught),
-                where `learnt` is whether this update added it, and `taught` whether the version
-                has learnt it at any time; None where its file cannot say.
+            results: (id, score, p-value, learnt, p-value by the version that it grew from, taught,
+                taught before), where `learnt` is whether this update was to add it, and `taught`
+                whether the version has learnt it at any time; `taught before`, whether the one that
+                it grew from has. None where a file cannot say.
         """
         with self._database.write() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO compared "
-                "(version_id, prediction_id, score, p_value, learnt, before, taught) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "(version_id, prediction_id, score, p_value, learnt, before, taught, before_taught)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 ((version_id, *result) for result in results),
             )
 
@@ -160,18 +207,19 @@ class Reviews:
         """What a version says of reviewed predictions, and the one that it grew from.
 
         `odd` and `before_odd` are both by one rate of false alarms; the latter is None where the
-        other version was not asked. `learnt` by this version, `earlier` by others that it grew
-        from; `taught` is whether it has learnt it at any time, None if unknown.
+        other version was not asked. `learnt` is whether this version was to add it; `taught` and
+        `before_taught`, whether this version and the other one have learnt from it at any time,
+        None if unknown.
         """
+        parent = "SELECT parent_id FROM version WHERE id = :id AND parent_id IS NOT NULL"
         return self._database.rows(
-            "WITH RECURSIVE before_it (id) AS (SELECT parent_id FROM version WHERE id = :id UNION "
-            "SELECT v.parent_id FROM version v JOIN before_it b ON v.id = b.id "
-            "WHERE v.parent_id IS NOT NULL) "
-            "SELECT p.id, p.image, p.path, p.review, c.learnt, c.taught, "
-            "c.p_value <= :rate AS odd, "
-            "c.before <= :rate AS before_odd, p.image IN (SELECT l.image FROM compared e "
-            "JOIN prediction l ON l.id = e.prediction_id WHERE e.learnt = 1 "
-            "AND e.version_id IN (SELECT id FROM before_it)) AS earlier "
+            f"{GROWN.format(parent)} "
+            "SELECT p.id, p.image, p.path, p.review, c.learnt, "
+            "CASE WHEN c.learnt THEN 1 ELSE c.taught END AS taught, c.p_value <= :rate AS odd, "
+            "c.before <= :rate AS before_odd, coalesce(c.before_taught, p.image IN ("
+            "SELECT l.image FROM compared e JOIN prediction l ON l.id = e.prediction_id "
+            "WHERE e.learnt = 1 AND e.version_id IN (SELECT id FROM grown)) "
+            "OR (c.taught AND NOT c.learnt)) AS before_taught "
             "FROM compared c JOIN prediction p ON p.id = c.prediction_id "
             "WHERE c.version_id = :id ORDER BY p.id",
             {"id": version_id, "rate": rate},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from oneclass.serve.records.predictions import COUNTED
 HOUR, DAY = 3600, 86_400
 BY_THE_HOUR = 8
 """Days up to which counts are by the hour, beyond by the day."""
-LEFT_OUT = ("again", "learnt")
+SUMMED = ("again", "learnt")
+LEFT_OUT = (*SUMMED, "versions")
+"""What is told of all hours together, not of each."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class OverTime:
             from it.
         again: predictions of pictures that came again, which are in no count.
         learnt: pictures that the version which scored them had learnt from, which are in none.
+        versions: the numbers of the versions whose verdicts are counted.
     """
 
     step: int
     counts: list[dict[str, Any]]
     again: int
     learnt: int
+    versions: list[int]
 
 
 def over_time(database: Database, name: str, days: int) -> OverTime:
@@ -46,7 +51,8 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
         "sum(h.false_alarms) AS false_alarms, sum(h.real) AS real, "
         "sum(h.promised) / sum(h.images) AS promised, "
         "sum(h.seconds) / sum(h.images) AS seconds, "
-        "max(h.slowest) AS slowest, sum(h.again) AS again, sum(h.learnt) AS learnt "
+        "max(h.slowest) AS slowest, sum(h.again) AS again, sum(h.learnt) AS learnt, "
+        "json_group_array(DISTINCT v.number) FILTER (WHERE h.images) AS versions "
         "FROM hour h JOIN kept_version v ON v.id = h.version_id "
         "WHERE v.name = :name AND h.hour >= :first GROUP BY 1 ORDER BY 1",
         {"step": step, "name": name, "first": first},
@@ -60,8 +66,9 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
         reviews = row["false_alarms"] + row["real"] + n
         count = {key: row[key] for key in row.keys() if key not in LEFT_OUT}  # noqa: SIM118
         counts.append({**count, "missed": missed, "reviews": reviews})
-    again, learnt = (sum(row[key] for row in rows) for key in LEFT_OUT)
-    return OverTime(step, counts, again, learnt)
+    again, learnt = (sum(row[key] for row in rows) for key in SUMMED)
+    versions = {number for row in rows for number in json.loads(row["versions"])}
+    return OverTime(step, counts, again, learnt, sorted(versions))
 
 
 def _other_reviews(
@@ -88,7 +95,7 @@ def last(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) scores and (n,) p-values of the last pictures of a version, the newest first.
 
-    Each counts once, when it came first, and none that the version learnt from.
+    Each counts once, by the rate in force when it came last, and none that the version learnt from.
     """
     rows = database.rows(
         f"SELECT score, p_value FROM prediction WHERE version_id = ? AND {COUNTED} "

@@ -207,14 +207,12 @@ class Versions:
         A rate that somebody set is the model's and stays in force, as near as the version's
         calibration supports it; else each version goes by the one that it was learnt for.
         """
-        serving, wanted = self.named(version.name), self._last_set(version.name)
-        if serving and wanted and _nearest(serving, wanted) == serving.false_alarms:
-            rate = _nearest(version, wanted)
-            return rate, "set" if rate == wanted else "nearest"
-        learnt_for = float(version.card["false_alarms"])
-        goes_on = serving is None or serving.id == version.id
-        rate = version.false_alarms if goes_on else learnt_for
-        return rate, "learnt" if rate == learnt_for else "set"
+        return self.rates_for(version.name, [version])[version.id]
+
+    def rates_for(self, name: str, versions: list[Version]) -> dict[int, tuple[float, RateFrom]]:
+        """The same for each of some versions of a model, by their ids, asked for at once."""
+        serving, wanted = self.named(name), self._last_set(name)
+        return {version.id: _rate(version, serving, wanted) for version in versions}
 
     def _last_set(self, name: str) -> float | None:
         """The rate that somebody set last; None where none was since a version was learnt anew,
@@ -288,6 +286,25 @@ class Versions:
             if version.serves and rate != version.false_alarms:
                 connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
         self._known.clear()
+
+
+def _rate(
+    version: Version, serving: Version | None, wanted: float | None
+) -> tuple[float, RateFrom]:
+    """As `Versions.rate_for` tells it.
+
+    Args:
+        version: that comes into use.
+        serving: the one in use now, if one is.
+        wanted: the rate that somebody set last, if anybody did.
+    """
+    if serving and wanted and _nearest(serving, wanted) == serving.false_alarms:
+        rate = _nearest(version, wanted)
+        return rate, "set" if rate == wanted else "nearest"
+    learnt_for = float(version.card["false_alarms"])
+    goes_on = serving is None or serving.id == version.id
+    rate = version.false_alarms if goes_on else learnt_for
+    return rate, "learnt" if rate == learnt_for else "set"
 
 
 def _nearest(version: Version, rate: float) -> float:

@@ -11,6 +11,8 @@ from oneclass.serve.records.database import Database, Row
 
 ON, PAUSED, ENDED = "on", "paused", "ended"
 """One that has ended is kept for its table and the files that it has seen; it may begin again."""
+NAMED = 20
+"""The files of a watch that could not be used, the newest of them, are told with the reason."""
 TRIES = 12
 FIRST_WAIT = 2.0
 """Seconds before a failed delivery is tried again; doubled each time, two hours at the end."""
@@ -124,6 +126,13 @@ class Watches:
                 None if verdict is None else time.time(),
                 number,
             ),
+        )
+
+    def unusable(self, number: int) -> list[Row]:
+        """(path, reason, detail) of the last files that could not be scored, the newest first."""
+        return self._database.rows(
+            "SELECT path, reason, detail FROM failure WHERE source = ? ORDER BY id DESC LIMIT ?",
+            (f"watch:{number}", NAMED),
         )
 
     def tell(self, number: int, body: str, connection: sqlite3.Connection) -> None:

@@ -107,6 +107,12 @@ const page = {
 
   count: (n, one, many = one + "s") => `${n.toLocaleString("en")} ${n === 1 ? one : many}`,
 
+  /* `3 of the 8 images`, `all 8 images`, `the image`: n of some, at least one; names.py says the same. */
+  someOf(n, all, one) {
+    if (n === 1 && all === 1) return `the ${one}`;
+    return n === all ? `all ${page.count(all, one)}` : `${n.toLocaleString("en")} of the ${page.count(all, one)}`;
+  },
+
   span(seconds) {
     if (seconds < 90) return page.count(Math.max(1, Math.round(seconds)), "second");
     return seconds < 5400 ? page.count(Math.round(seconds / 60), "minute") : page.count(Math.round(seconds / 3600), "hour");

@@ -25,7 +25,9 @@ const onlyGood = (files) => {
 /* Those that the set does not have. That is by folder, name and size, which raw pictures may share: a person says so. */
 const unknown = async (files) => {
   const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named), bytes: files.map((file) => file.size) });
-  if (!known.length || !confirm(`${known.length === files.length ? "All" : known.length.toLocaleString("en")} of these ${page.count(files.length, "image")} are here already, by folder, name and size. OK sends only the others; Cancel sends all.`)) return files;
+  const [n, all] = [known.length, files.length];
+  const some = all === 1 ? "This image is" : n === all ? `All of these ${page.count(all, "image")} are` : `${n.toLocaleString("en")} of these ${page.count(all, "image")} ${n === 1 ? "is" : "are"}`;
+  if (!n || !confirm(`${some} here already, by folder, name and size. OK sends ${n === all ? "none" : "only the others"}; Cancel sends ${all === 1 ? "it again" : "all"}.`)) return files;
   const places = new Set(known);
   return files.filter((_, i) => !places.has(i));
 };
@@ -46,8 +48,13 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     const whole = !files.length || await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
-    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
+    const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
+    if (same && !same.learning) {
+      await page.ask("DELETE", `/api/v1/sets/${set}`);
+      set = same.id;
+    }
     await look();
+    if (same) tellSame(same);
   } catch (problem) { page.say(problem.message); }
 });
 
@@ -71,6 +78,19 @@ const gone = (problem) => {
   [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
   line.append(`${page.sentence(problem.message)} `, link, ".");
   page.byId("checked").replaceChildren(line);
+};
+
+/* The very same pictures are here already: of a set that waits no second copy is kept. */
+const tellSame = (same) => {
+  const line = document.createElement("p");
+  [line.className, line.id] = ["banner calm", "same-set"];
+  line.setAttribute("role", "status");
+  const at = new Date(1000 * same.at).toLocaleString("en-GB", { day: "numeric", month: "long", hour: "2-digit", minute: "2-digit" });
+  const which = `${same.images === 1 ? "This image is" : `These ${page.count(same.images, "image")} are`} the set that was sent on ${at} already, byte for byte`;
+  line.textContent = same.learning
+    ? `${which}, and ${same.learning} is being learnt from it. Learn from them again only if you want another model, or another version of it; else start over with others.`
+    : `${which}. No second copy was kept: you go on with that set. Learn from it below, take images out, or drop others to add them.`;
+  page.byId("checked").prepend(line);
 };
 
 /* See what is in the set, and offer to learn from it. */
@@ -106,24 +126,28 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-take-out]");
+  const button = event.target.closest("[data-take-out], [data-take-all]");
   if (!button) return;
   button.disabled = true;
   try {
     opened = [...document.querySelectorAll("#checked details[open] > summary")].map((one) => one.textContent);
+    ticked = anyway();
     set = button.closest("[data-set]").dataset.set;
-    await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(button.dataset.takeOut)}`);
+    for (const file of button.dataset.takeAll ? JSON.parse(button.dataset.takeAll) : [button.dataset.takeOut])
+      await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
     await look();
   } catch (problem) { button.disabled = false; page.say(problem.message); }
 });
 
-/* What was open when an image was taken out is open again, so that the next one can be. */
-let opened = [];
+/* What was open when an image was taken out is open again, so that the next one can be, and what was ticked is. */
+let opened = [], ticked = [];
 document.body.addEventListener("htmx:afterSwap", () => {
   if (!document.querySelector("#checked [data-set]")) return;
   const again = [...document.querySelectorAll("#checked details > summary")].filter((one) => opened.includes(one.textContent));
   for (const summary of again) summary.parentElement.open = true;
   if (again.length) again[0].focus();
+  for (const box of document.querySelectorAll("#checked [name=anyway]")) if (ticked.includes(box.value)) box.click();
+  ticked = [];
   opened = [];
 });
 
@@ -152,16 +176,30 @@ document.addEventListener("input", (event) => {
   if (help.textContent !== said) help.textContent = said;
   help.className = known ? "banner calm" : "muted small";
 });
+/* What was called really odd is learnt only if it is ticked. */
+const anyway = () => [...document.querySelectorAll("#checked [name=anyway]:checked")].map((one) => one.value);
+document.addEventListener("change", (event) => {
+  if (event.target.name !== "anyway") return;
+  const form = page.byId("fit");
+  form.querySelector("[type=submit]").textContent = `Learn from ${page.count(Number(form.dataset.images) + anyway().length, "image")}`;
+});
+/* Which rate of false alarms is in force now, which will be, and which if one goes back. */
+const alsoRate = (known, chosen) => {
+  const { version, next, rate, from, learntFor } = known.dataset;
+  const ends = from === "learnt" ? "" : "; the one that was set ends with that";
+  const back = rate === learntFor ? `Back at version ${version}, it would be ${learntFor} again` : `Back at version ${version}, it would be ${learntFor}, the rate that it was learnt for, not ${rate}`;
+  return `Version ${next} of ${known.value} will be learnt from these images alone, and used at once instead of version ${version}.\n\nFalse alarms of good images: ${rate} now, ${page.RATES_FROM[from]}. With version ${next} it is what you chose, ${chosen.dataset.rate}${ends}. ${back}.\n\nGo on?`;
+};
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;
   event.preventDefault();
   const form = new FormData(event.target);
   const rate = form.get("false_alarms");
   const known = [...document.querySelectorAll("#names option")].find((option) => option.value === form.get("name").trim());
-  if (known && !confirm(`Version ${known.dataset.next} of ${known.value} will be learnt from these images alone, and used at once instead of the one before. Go on?`)) return;
+  if (known && !confirm(alsoRate(known, page.byId("fit-rate").selectedOptions[0]))) return;
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
-      name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, ...LOOKS[form.get("look")],
+      name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, anyway: anyway(), ...LOOKS[form.get("look")],
     }).catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
     if (!job) return;
     set = null;

@@ -36,14 +36,17 @@ if (monitor) {
     const changed = Math.abs(promised / facts.false_alarms - 1) > 1e-6;
     const share = (n, of) => (of ? percent(n / of) : "–");
     const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
+    // Of all that is counted, whichever version is in use now.
+    const counted = facts.versions;
+    const by = counted.length > 1 ? `, by whichever version was in use then (${counted.slice(0, -1).join(", ")} or ${counted.at(-1)})` : counted.length && counted[0] !== facts.version ? `, by version ${counted[0]}` : "";
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${facts.version > 1 ? ", by whichever version was in use then" : ""}${facts.again ? `. ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time` : ""}${facts.learnt ? `. ${facts.learnt.toLocaleString("en")} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from ${facts.learnt === 1 ? "is" : "are"} left out here: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing` : ""}`),
+      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${by}${facts.again ? `. ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time` : ""}${facts.learnt ? `. ${facts.learnt.toLocaleString("en")} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from ${facts.learnt === 1 ? "is" : "are"} left out here: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing` : ""}`),
       figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${facts.version > 1 ? ", a picture once for each version" : ""})${still}` : "of good images were called odd: nothing is reviewed yet"),
-      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad since: missed", true)] : []),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${facts.versions.length > 1 ? ", a picture once for each version" : ""})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad: missed", true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
     const drift = page.byId("drift");
@@ -131,7 +134,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
+    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -147,7 +150,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the last ${page.count(facts.last, "image")} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

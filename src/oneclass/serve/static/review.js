@@ -110,9 +110,10 @@ if (queue) {
   lessons.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-learn]");
     if (!button) return;
+    const anyway = [...lessons.querySelectorAll("[data-anyway]:checked")].map((one) => Number(one.dataset.anyway));
     const some = button.dataset.learn ? { predictions: button.dataset.learn.split(" ").map(Number) } : {};
     await page.busy(button, "Beginning to learn \u2026", async () => {
-      await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, yes: "yes" in button.dataset });
+      await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, anyway, yes: "yes" in button.dataset });
       lessons.focus({ preventScroll: true });  /* the button goes */
       reviewed();
       return true;

@@ -72,13 +72,16 @@ if (tiles) {
     page.onFiles(async (files) => {
       const first = mine.length;
       mine.length += files.length;
-      let why = "Stopped: of";
+      let why = "";
       let whole = false;
       try {
         whole = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
-      } catch (problem) { why = `${page.sentence(problem.message)} Of`; }
+      } catch (problem) { why = page.sentence(problem.message); }
       const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
-      if (!whole && missing) page.byId("summary").textContent += ` ${why} ${missing.toLocaleString("en")} of the ${page.count(files.length, "image")} there is no verdict.`;
+      if (!whole && missing) {
+        const without = `${page.someOf(missing, files.length, "image")} ${missing === 1 ? "has" : "have"} no verdict.`;
+        page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}` : ` Stopped: ${without}`;
+      }
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

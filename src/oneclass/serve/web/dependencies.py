@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 
+from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
@@ -43,11 +44,13 @@ class Choice:
         versions: that serve, one of each model.
         chosen: the one of the model that was asked for, else of one that a person would want;
             None if there is none.
+        deleted: where there is no model, what was deleted and can be got back, the newest first.
         waiting_of: how many verdicts of each model wait to be reviewed, where a page shows it.
     """
 
     versions: list[Version]
     chosen: Version | None
+    deleted: list[Row]
     waiting_of: dict[str, int] | None = None
 
 
@@ -62,7 +65,8 @@ def _choice(service: TheService, model: str | None = None) -> Choice:
     by_name = {version.name: version for version in versions}
     if model and model not in by_name:
         raise no_version(service, model)
-    return Choice(versions, by_name.get(model or service.versions.last_used() or ""))
+    deleted = [] if versions else service.deleting.deletions.all()
+    return Choice(versions, by_name.get(model or service.versions.last_used() or ""), deleted)
 
 
 def _to_review(service: TheService, model: str | None = None) -> Choice:
@@ -72,7 +76,7 @@ def _to_review(service: TheService, model: str | None = None) -> Choice:
     if chosen is not None and chosen.name not in (model, *waiting):
         with_some = [version for version in found.versions if version.name in waiting]
         chosen = max(with_some, key=lambda version: waiting[version.name], default=chosen)
-    return Choice(found.versions, chosen, waiting)
+    return replace(found, chosen=chosen, waiting_of=waiting)
 
 
 Chosen = Annotated[Choice, Depends(_choice)]

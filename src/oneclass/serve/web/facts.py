@@ -14,11 +14,12 @@ from oneclass.serve.api.monitor import line
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
-from oneclass.serve.records.versions import Version
+from oneclass.serve.records.versions import RateFrom, Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
 from oneclass.serve.web.words import reviewed
 from oneclass.serve.work import drawing
+from oneclass.serve.work.jobs import sets
 from oneclass.serve.work.jobs.kinds import unlike
 from oneclass.serve.work.jobs.sets import Waiting
 from oneclass.serve.work.lessons import grown
@@ -82,11 +83,17 @@ def left(service: Service, job: dict[str, Any]) -> Waiting | None:
     return next((one for one in service.waiting_sets() if one.id == key), None)
 
 
-def sounding_bad(service: Service, check: dict[str, Any]) -> dict[str, list[str]]:
-    """By the names of folders that speak of defects, the images from them that a set still has."""
-    with suppress(InputError):  # the set was used up, or removed
-        return service.sets.arrivals(Path(check["request"]["folder"]).name).folders
-    return {}
+def arrived(check: dict[str, Any]) -> dict[str, Any]:
+    """What names say of the images that a check looked at, of those that the set still has.
+
+    Returns:
+        `folders` and `files` of `Arrivals`, and `given`: the names that files were sent under.
+    """
+    with suppress(FileNotFoundError):  # the set was used up, or removed
+        folder = Path(check["request"]["folder"])
+        known = sets.arrived(folder)
+        return {"folders": known.folders, "files": known.files, "given": sets.sent_as(folder)}
+    return {"folders": {}, "files": [], "given": {}}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
@@ -115,6 +122,22 @@ def last_scored(service: Service, name: str) -> float | None:
     """When a model scored its last image, in seconds since 1970; None before the first."""
     rows = service.predictions.listed(Filter(name, limit=1))
     return rows[0]["at"] if rows else None
+
+
+def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
+    """By the names of models, which version is in use, by which rate of false alarms, and which it
+    goes by if it is gone back to once another one has been learnt anew.
+    """
+    found = {}
+    for used in service.versions.serving():
+        rate, rate_from = service.versions.rate_for(used)
+        found[used.name] = {
+            "version": used.number,
+            "rate": rate,
+            "rate_from": rate_from,
+            "learnt_for": used.card["false_alarms"],
+        }
+    return found
 
 
 def free_name(names: list[str]) -> str:
@@ -216,7 +239,9 @@ def queue(
         return {"facts": None, "waiting": 0, "skipped": False}
     waiting = service.predictions.waiting().get(chosen.name, 0)
     if at is None:
-        wanted = Filter(chosen.name, noticed=True, review="none", before=before, limit=1)
+        wanted = Filter(
+            chosen.name, noticed=True, review="none", before=before, limit=1, pictures=True
+        )
         at = next((row["id"] for row in service.predictions.listed(wanted)), None)
     return {
         "facts": None if at is None else prediction(service, at),
@@ -237,7 +262,7 @@ def _said_before(service: Service, number: int) -> dict[str, Any] | None:
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
-        return {"counts": {}, "lessons": []}
+        return {"counts": {}, "lessons": [], "odd": []}
     wanted = service.lessons(chosen.name)
     newest = grown(service.versions, chosen)
     since = service.versions.decided(chosen.name)
@@ -247,6 +272,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
+        "odd": [said[0] for said in service.taught.anomalies(chosen).values()],
         "unsure": service.predictions.listed(
             Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
         ),
@@ -255,16 +281,19 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
         "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,
         "candidate": candidate,
-        "comparison": candidate and comparison(service, candidate),
+        "comparison": candidate
+        and comparison(service, candidate, service.versions.rate_for(candidate)),
         "job": next(iter(running(service, "update", chosen.name)), None),
     }
 
 
-def comparison(service: Service, version: Version) -> dict[str, Any] | None:
+def comparison(
+    service: Service, version: Version, rated: tuple[float, RateFrom]
+) -> dict[str, Any] | None:
     """An update beside the version that it grew from, on all that was reviewed before, both at the
-    rate of false alarms that the update goes by once it is in use.
+    rate of false alarms that the update goes by once it is in use: `rated`, as `rate_for` tells it.
     """
-    rate, rate_from = service.versions.rate_for(version)
+    rate, rate_from = rated
     # A picture counts once, by what stands of it: before, each prediction on it was compared.
     each = sorted(
         service.reviews.compared(version.id, rate), key=lambda row: row["review"] is not None
@@ -274,20 +303,11 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
     if not rows or parent is None:
         return None
     known = [row for row in rows if row["before_odd"] is not None]
-    # Of what both versions have learnt, neither one's verdict proves anything.
-    taught = [
-        row
-        for row in known
-        if row["taught"]
-        and not row["learnt"]
-        and not (row["earlier"] and row["review"] == "false_alarm")
-    ]
-    left_out = {row["id"] for row in taught}
-    real = [row for row in known if row["review"] == "real" and row["id"] not in left_out]
-    false = [row for row in known if row["review"] == "false_alarm" and row["id"] not in left_out]
-    learnt = [row for row in false if row["learnt"]]
-    earlier = [row for row in false if row["earlier"] and not row["learnt"]]
-    new = [row for row in false if not row["earlier"] and not row["learnt"]]
+    # What a version says of a picture that it has learnt from proves nothing of that version.
+    taught = [row for row in known if row["before_taught"]]
+    learnt = [row for row in known if row["taught"] and not row["before_taught"]]
+    new = [row for row in known if not (row["taught"] or row["before_taught"])]
+    real = [row for row in new if row["review"] == "real"]
     return {
         "before": parent.number,
         "after": version.number,
@@ -295,15 +315,17 @@ def comparison(service: Service, version: Version) -> dict[str, Any] | None:
         "rate_from": rate_from,
         "at": version.at,
         "real": _beside(real),
+        "new": _beside([row for row in new if row["review"] == "false_alarm"]),
         "learnt": _beside(learnt),
-        "earlier": _beside(earlier),
-        "new": _beside(new),
-        "learnt_pictures": version.n_learnt,
         "unknown": len(rows) - len(known),
         "taught": len(taught),
-        "lost": [
-            row for row in known if row["review"] == "real" and row["before_odd"] and not row["odd"]
+        "forgotten": [
+            row
+            for row in rows
+            if row["review"] == "real" and row["before_taught"] and row["taught"] == 0
         ],
+        "anyway": [row for row in rows if row["review"] == "real" and row["taught"]],
+        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
     }
 
 

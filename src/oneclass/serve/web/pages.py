@@ -55,8 +55,9 @@ def add(app: FastAPI, tell: Callable[[Request, Exception], Awaitable[Response]])
 
 @router.get("/")
 def home(request: Request, service: TheService) -> Response:
-    """Scoring, or learning where there is no model yet."""
-    tab = "score" if service.versions.serving() else "learn"
+    """Scoring; learning where there is no model yet; or where a deleted one can be got back."""
+    none = "models" if service.deleting.deletions.all() else "learn"
+    tab = "score" if service.versions.serving() else none
     return RedirectResponse(f"{service.settings.prefix}/{tab}", 303)
 
 
@@ -81,10 +82,11 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         "part_check.html",
         job=job,
         names=following,
+        in_use=facts.rates_in_use(service),
         name=before["name"] if before else facts.free_name(names),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
-        folders=facts.sounding_bad(service, job),
+        **facts.arrived(job),
         large=LARGE,
     )
 
@@ -198,10 +200,9 @@ def models(request: Request, service: TheService, about: Chosen) -> Response:
 @router.get("/models/{name}")
 def model(name: str, request: Request, service: TheService) -> Response:
     """One model with its versions."""
-    versions = [
-        replace(version, false_alarms=service.versions.rate_for(version)[0])
-        for version in versions_of(service, name)
-    ]
+    there = versions_of(service, name)
+    rates = service.versions.rates_for(name, there)
+    versions = [replace(version, false_alarms=rates[version.id][0]) for version in there]
     taken = service.versions.taken(name)
     return page(
         request,
@@ -212,7 +213,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         serving=next((version for version in versions if version.serves), None),
         taken=taken,
         before={row["number"] for row in taken},
-        comparisons={v.id: facts.comparison(service, v) for v in versions},
+        comparisons={v.id: facts.comparison(service, v, rates[v.id]) for v in versions},
         learners=facts.learners(service, versions),
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),

@@ -19,7 +19,7 @@ from oneclass.serve.records.predictions import RECENT
 from oneclass.serve.web import words
 from oneclass.serve.web.asking import service_of
 from oneclass.serve.web.dependencies import Choice
-from oneclass.system.names import count, plural, unbroken
+from oneclass.system.names import count, plural, some_names, unbroken
 
 STATIC = Path(__file__).parents[1] / "static"
 TABS = (
@@ -66,6 +66,7 @@ def environment() -> Environment:
     made.filters |= {
         "count": count,
         "plural": plural,
+        "some": some_names,
         "unbroken": unbroken,
     }  # Jinja's own count is also length
     made.globals |= {

@@ -25,7 +25,7 @@ from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
 from oneclass.serve.work.jobs.sets import Sets, Waiting
 from oneclass.serve.work.keeping import Keeping
-from oneclass.serve.work.lessons import Lesson, grown, learnt_by, lessons
+from oneclass.serve.work.lessons import Lesson, Taught, grown, learnt_by, lessons
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
@@ -59,6 +59,7 @@ class Service:
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
+        self.taught = Taught(self.reviews, self.library, self.keeping)
         self.deleting = Deleting(
             Deletions(self.database), self.versions, self.library, self.watches, self.jobs
         )
@@ -129,17 +130,32 @@ class Service:
         return sorted({*self.versions.names(), *fits})
 
     def lessons(self, name: str) -> list[Lesson]:
-        """What of a model's reviews can be learnt."""
-        return lessons(self.reviews, self.versions, self.library, name)
+        """What of a model's reviews can be learnt by the version in use."""
+        version = self.versions.named(name)
+        if version is None:
+            return []
+        return lessons(self.taught, self.versions, self.library, version)
 
     def has_learnt(
-        self, version: Version, images: set[str], *, alone: bool = False
+        self,
+        version: Version,
+        images: set[str],
+        *,
+        alone: bool = False,
+        anyway: frozenset[str] = frozenset(),
     ) -> Version | None:
-        """The version that grew from this one last, if it has learnt these images, or only them."""
+        """The version that grew from this one last, if it has learnt these images, or only them.
+
+        Args:
+            version: that it grew from.
+            images: their digests.
+            alone: whether it must have learnt no others.
+            anyway: of what is called really odd it has learnt these, and no others.
+        """
         newest = grown(self.versions, version)
-        if newest is not None and learnt_by(self.reviews, newest, images, alone=alone):
-            return newest
-        return None
+        if newest is None or not learnt_by(self.reviews, newest, images, alone=alone):
+            return None
+        return newest if self.taught.anomalies(newest).keys() == anyway else None
 
     def waiting_sets(self) -> list[Waiting]:
         """Sets that were sent and not learnt from, such as those of a job that was cancelled."""

@@ -32,8 +32,6 @@ AT_A_TIME = 64
 COUNTED = 10_000
 """Images of a folder that are counted before it is watched: a person need not know more exactly."""
 GONE = "{}: this folder is not there any more. Watching goes on by itself once it is back."
-NAMED = 20
-"""The files of a watch that could not be used, the newest of them, are told with the reason."""
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
 """Reasons that a file which is still being written may give."""
 
@@ -72,7 +70,6 @@ class Watcher:
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
         self.problems: dict[int, str] = {}
-        self.unusable: dict[int, tuple[ImageError, ...]] = {}
         self._rounds = Rounds("watching", EVERY, self._look_around)
 
     def start(self) -> None:
@@ -152,10 +149,7 @@ class Watcher:
         except BusyError:
             return  # they are still there a second later
         for path, state, one in asked:
-            answer = one.answer.result()
-            if isinstance(answer, ImageError):
-                others = self.unusable.get(watch["id"], ())
-                self.unusable[watch["id"]] = (answer, *others)[:NAMED]
+            one.answer.result()
             seen[path] = (state.bytes, state.changed)
 
     def _kept(self, path: str) -> Kept:

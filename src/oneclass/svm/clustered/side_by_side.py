@@ -30,7 +30,9 @@ Sides = NDArray[np.int8]
 MOST_ROWS = 224  # of a problem: a larger one computes for longer than it is called
 _BATCH_BYTES = 4 << 20  # of padded rows, and of their products
 _ROUNDS, _PATIENCE = 30, 3
+_PART = 0.3  # of the problems that go on: if so many are settled, the others leave them behind
 _RIDGE = 1e-10  # of the squared lengths: rows that repeat are solvable
+_STEPS, _FIRM = 8, 0.1  # to begin with; weights that they leave so near to a bound are at it
 _EDGE = 1e-9  # a weight so near to its bound is at it
 _SLACK = 1000  # roundings of a score
 _ZERO, _FREE, _FULL = 0, 1, 2
@@ -205,7 +207,7 @@ def _weights(products: Array, present: Mask, masses: Array) -> tuple[Array, Mask
         if done.all():
             break
         left = left.changed(goal, scores)
-        if done.any():
+        if done.sum() >= _PART * len(done):
             left = left.of(~done)
     return found, settled
 
@@ -217,16 +219,14 @@ def _first(values: Array, among: Mask, number: Array) -> Mask:
 
 
 def _begun(products: Array, present: Mask, masses: Array) -> _Open:
-    """With the rows free that are around the threshold of the scores of the mean."""
+    """With each row where a few steps from the mean leave its weight."""
     counts = present.sum(axis=1)
     squares = np.einsum("bii->bi", products)
     mean = squares.sum(axis=1) / counts
     mean[mean == 0] = 1.0
-    n_free = np.maximum(np.minimum(masses, counts - masses) // 1, 2)  # a guess, to begin with
-    scores = products.sum(axis=1)
-    first = np.maximum(masses // 1 - n_free // 2, 0)
-    full = _first(scores, present, first)
-    sides = np.where(full, _FULL, np.where(_first(scores, present, first + n_free), _FREE, _ZERO))
+    weights, scores = _stepped(products, present, masses)
+    bound = np.where(weights < _FIRM, _ZERO, _FREE)
+    sides = np.where(weights > 1 - _FIRM, _FULL, bound)
     eps = float(np.finfo(np.float64).eps)
     return _Open(
         np.arange(len(counts)),
@@ -240,3 +240,26 @@ def _begun(products: Array, present: Mask, masses: Array) -> _Open:
         np.full(len(counts), present.shape[1] + 1),
         np.zeros(len(counts), np.intp),
     )
+
+
+def _stepped(products: Array, present: Mask, masses: Array) -> tuple[Array, Array]:
+    """(b, l) weights nearer to the best ones than equal ones are, and their scores.
+
+    Each step goes towards the rows that score lowest, as far as w gets shorter (Frank, Wolfe, Naval
+    Research Logistics Quarterly 3, 1956). There two rows are often tied: they share what is left.
+    """
+    counts, each = present.sum(axis=1), np.arange(len(present))
+    weights = present * (masses / counts)[:, None]
+    scores = (weights[:, None] @ products)[:, 0]
+    whole = np.minimum(masses // 1, counts - 1).astype(np.intp)
+    for _ in range(_STEPS):
+        there = np.where(present, scores, np.inf)
+        last = np.sort(there, axis=1)[each, whole, None]
+        below, tied = there < last, there == last
+        share = (masses - below.sum(axis=1)) / tied.sum(axis=1)
+        step = below + share[:, None] * tied - weights
+        change = (step[:, None] @ products)[:, 0]
+        fall, bend = -(step * scores).sum(axis=1), (step * change).sum(axis=1)
+        far = np.divide(fall, bend, out=np.ones_like(fall), where=bend > fall).clip(0)[:, None]
+        weights, scores = weights + far * step, scores + far * change
+    return weights, scores

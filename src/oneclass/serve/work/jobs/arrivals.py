@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from oneclass.images.sounding import BAD
+from oneclass.images.sounding import BAD, files_sounding_bad
 from oneclass.system.files import translated_errors
+from oneclass.system.names import natural_key
 
 SUFFIX = ".jsonl"
 
@@ -26,10 +27,13 @@ class Arrivals:
     Attributes:
         missing: names of images that were to be sent and did not arrive, in their order.
         folders: by the names of folders that speak of defects, the files that came from them.
+        files: those of other folders whose own names do, where at most half of a folder's are
+            called so.
     """
 
     missing: list[str]
     folders: dict[str, list[str]]
+    files: list[str]
 
 
 def expect(file: Path, names: list[str]) -> None:
@@ -41,18 +45,19 @@ def expect(file: Path, names: list[str]) -> None:
     _append(file, {"expected": names})
 
 
-def arrived(file: Path, stored: str, name: str) -> None:
+def arrived(file: Path, stored: str, name: str, sha256: str = "") -> None:
     """Note that an image has arrived.
 
     Args:
         file: of the notes.
         stored: what its file is called here; empty where it was no image, and is not kept.
         name: that it was sent under, with its folders.
+        sha256: of the file's bytes, in hex, where it is kept.
 
     Raises:
         StorageError: the disk is full.
     """
-    _append(file, {"file": stored, "name": name})
+    _append(file, {"file": stored, "name": name, "sha256": sha256})
 
 
 def names(file: Path) -> dict[str, str]:
@@ -60,26 +65,44 @@ def names(file: Path) -> dict[str, str]:
     return {line["file"]: line["name"] for line in _lines(file) if line.get("file")}
 
 
-def noted(file: Path) -> Arrivals:
-    """What is known of a set; nothing of one that came before this was noted."""
+def digests(file: Path) -> dict[str, str]:
+    """By what their files are called here, the SHA-256 of images; of those that it was noted of."""
+    return {line["file"]: line["sha256"] for line in _lines(file) if line.get("sha256")}
+
+
+def noted(file: Path, there: Container[str]) -> Arrivals:
+    """What is known of a set; nothing of one that came before this was noted.
+
+    Args:
+        file: of the notes.
+        there: what the files are called that the set still has.
+    """
     expected, missing = list[str](), Counter[str]()
     folders: dict[str, list[str]] = {}
+    others: dict[str, PurePosixPath] = {}
     for line in _lines(file):
         if "expected" in line:
             expected = line["expected"]
             missing = Counter(expected)
             continue
         missing[line["name"]] -= 1
-        if folder := sounding_bad(line["name"]):
+        if line["file"] not in there:
+            continue
+        if folder := defect_folder_of(line["name"]):
             folders.setdefault(folder, []).append(line["file"])
+        else:
+            others[line["file"]] = PurePosixPath(line["name"].replace("\\", "/"))
     left = [name for name in expected if _taken(missing, name)]
-    return Arrivals(left, folders)
+    odd = set(files_sounding_bad(others.values()))
+    by_name = sorted(others, key=lambda stored: natural_key(others[stored]))
+    return Arrivals(left, folders, [stored for stored in by_name if others[stored] in odd])
 
 
-def sounding_bad(name: str) -> str | None:
+def defect_folder_of(name: str) -> str | None:
     """The folder of an image whose name speaks of defects, or None; learn.js asks by the same rule.
 
-    The folder that was chosen tells nothing where there are others in it.
+    The folder that was chosen tells nothing where there are others in it. Images arrive one at a
+    time, so what all their folders share, as `folders_sounding_bad` leaves out, is not known yet.
     """
     folders = PurePosixPath(name.replace("\\", "/")).parts[:-1]
     told = folders[1:] if len(folders) > 1 else folders

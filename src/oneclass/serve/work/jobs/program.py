@@ -8,28 +8,35 @@ there is none, and at the end {"result"} or {"error"}.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from oneclass.detector.estimator import Detector
 from oneclass.detector.files.loading import load
-from oneclass.errors import ImageError, OneclassError
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.images.check import check
+from oneclass.images.folders import expand
 from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
-from oneclass.serve.work.jobs import kinds, reports
+from oneclass.serve.work.jobs import kinds, reports, sets
+from oneclass.serve.work.lessons import knows
+from oneclass.system.names import natural_key
 
 NICE = 5
 """Scoring goes first."""
 WRITING = "writing the model"
 KEPT = 50
 """Rarer sizes or formats that are named, and images of each."""
+NAMED = 1000
+"""Images that were learnt and have names that speak of defects, that are named."""
 Result = dict[str, Any]
 
 
@@ -47,8 +54,30 @@ def run(request: dict[str, Any]) -> Result:
 
 
 def _check(request: dict[str, Any]) -> Result:
-    found = check(request["folder"], progress=_show).to_json()
-    return {**found, "unusual": _unusual(Path(request["folder"]))}
+    folder = Path(request["folder"])
+    found = check(folder, progress=_show).to_json()
+    names = sets.sent_as(folder)
+    odd = _called_odd(folder, request["odd"])
+    odd.sort(key=lambda file: natural_key(names.get(file.name, file.name)))
+    return {**found, "unusual": _unusual(folder), "odd": list(map(str, odd))}
+
+
+def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
+    """Files of a folder of which somebody said that they are really odd.
+
+    Args:
+        folder: of a set.
+        odd: the digests of such pictures, and how many bytes each has, where that is known.
+    """
+    sizes = set(odd.values())
+
+    def is_odd(file: Path) -> bool:
+        if not odd or not (None in sizes or file.stat().st_size in sizes):
+            return False
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() in odd
+
+    return [file for file in sorted(folder.iterdir()) if is_odd(file)]
 
 
 def _unusual(folder: Path) -> dict[str, list[str]]:
@@ -68,14 +97,30 @@ def _unusual(folder: Path) -> dict[str, list[str]]:
 
 
 def _fit(request: dict[str, Any]) -> Result:
+    folder, anyway = Path(request["folder"]), set(request.get("anyway", ()))
+    odd = _called_odd(folder, request["odd"])
+    left_out = [file for file in odd if file.name not in anyway]
+    files = [file for file in expand(folder).paths if file not in set(left_out)]
     detector = Detector(threads=request["threads"], **request["settings"])
-    detector.fit(request["folder"], progress=_show, stage=_stage)
+    detector.fit(files, progress=_show, stage=_stage)
     _stage(WRITING)
     detector.save(request["out"], rows=True)
+    names, suspect = sets.sent_as(folder), sets.arrived(folder)
+    doubtful = {*suspect.files, *(name for some in suspect.folders.values() for name in some)}
+    doubtful -= {Path(error.path).name for error in detector.errors}
+    doubted = [names.get(file.name, file.name) for file in files if file.name in doubtful]
+    doubted.sort(key=natural_key)
     return {
         "images": detector.card["fit"]["n_images"],
         "errors": _errors(detector.errors),
-        "kinds": kinds.measured(sorted(Path(request["folder"]).iterdir())),
+        "kinds": kinds.measured(files),
+        "left_out": sorted((names.get(f.name, f.name) for f in left_out), key=natural_key),
+        "taught": [
+            (image, knows(detector.model, Path(kept)))
+            for image, kept in request["reviewed"].items()
+        ],
+        "n_suspect": len(doubted),
+        "suspect": doubted[:NAMED],
     }
 
 
@@ -88,14 +133,20 @@ def _update(request: dict[str, Any]) -> Result:
         _show(n_before + done, total)
 
     before = _judged(detector, request["before"], 0, total)
-    update = detector.update(request["images"], progress=show, stage=_stage)
+    odd = {Path(file): name for file, name in request["forget"].items()}
+    update = detector.update(request["images"], forget=list(odd), progress=show, stage=_stage)
+    kept = {Path(error.path) for error in update.errors}
+    left_out = [name for file, name in odd.items() if file not in kept]
+    if not request["images"] and not left_out:
+        raise InputError("nothing that it learnt is called really odd any more.")
     _stage(WRITING)
     detector.save(request["out"], rows=True)
     return {
         "added": update.added,
         "known": update.known,
-        "errors": _errors(update.errors),
-        "before": [(i, p) for i, _, p, _ in before],
+        "left_out": left_out,
+        "errors": _errors(error for error in update.errors if Path(error.path) not in odd),
+        "before": [(i, p, taught) for i, _, p, taught in before],
         "compared": _judged(detector, request["reviewed"], n_before + n_learning, total),
     }
 
@@ -118,7 +169,7 @@ def _report(request: dict[str, Any]) -> Result:
     return reports.write(request, _show)
 
 
-def _errors(errors: tuple[ImageError, ...]) -> list[dict[str, str]]:
+def _errors(errors: Iterable[ImageError]) -> list[dict[str, str]]:
     return [
         {"path": error.path.name, "reason": error.reason, "detail": error.detail}
         for error in errors

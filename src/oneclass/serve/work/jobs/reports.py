@@ -31,6 +31,10 @@ LAST = 5000
 """Predictions in a report: as many as its table has."""
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a report is removed; another one is made in a minute."""
+NAMING = (
+    "The number before a name is that of the verdict, since several images may have one name: on "
+    "the server that gave it, the address of its page ends in /p/ and the number."
+)
 
 
 class Reports:
@@ -119,7 +123,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
         record = record_of(detector, predictions, errors, started=started, finished=True)
         took = rows[0]["at"] - rows[-1]["at"]
         told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
-        write_run(folder, predictions, errors, {**told, "notes": request["notes"]})
+        told |= {"notes": request["notes"], "naming": NAMING}
+        write_run(folder, predictions, errors, told)
         made = write_report(
             detector,
             model,

@@ -154,7 +154,7 @@ class JobRunner:
             return
         result = said["result"]
         if job["kind"] == "fit":
-            result["number"] = self._learnt(job, out, result.pop("kinds")).number
+            result["number"] = self._learnt(job, out, result).number
         elif job["kind"] == "update":
             result["number"] = self._updated(job, out, result, request["learn"]).number
         if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
@@ -162,7 +162,13 @@ class JobRunner:
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
-        if job["kind"] == "report":
+        if job["kind"] in ("check", "fit"):
+            request["odd"] = self._reviews.called_odd()
+            reviewed = self._reviews.reviewed(job["name"])
+            request["reviewed"] = {
+                row["image"]: str(self._keeping.place(row["image"])) for row in reviewed
+            }
+        elif job["kind"] == "report":
             version = self._version(job)
             request |= self._reports.request(job["id"], version)
             request["model"] = str(self._library.file(version))
@@ -172,6 +178,11 @@ class JobRunner:
             request["model"] = str(self._library.file(parent))
             reviewed = self._reviews.reviewed(job["name"])
             request["learn"] = _still_false(request["learn"], reviewed)
+            request["forget"] = {
+                str(place(row["image"])): row["path"]
+                for row in reviewed
+                if row["review"] == "real" and row["image"] not in request.get("anyway", ())
+            }
             request["images"] = [str(place(image)) for image in request["learn"]]
             pictures = {row["image"]: row["id"] for row in reviewed}
             request["reviewed"] = [(i, str(place(image))) for image, i in pictures.items()]
@@ -223,8 +234,10 @@ class JobRunner:
         job = self.jobs.one(number)
         return job is not None and job["state"] == CANCELLED
 
-    def _learnt(self, job: dict[str, Any], out: Path, kinds: dict[str, Any]) -> Version:
+    def _learnt(self, job: dict[str, Any], out: Path, result: dict[str, Any]) -> Version:
+        kinds = result.pop("kinds")
         version = self._library.take_in(out, job["name"], origin="fit", kinds=kinds)
+        self._reviews.note_taught(version.id, result.pop("taught"))
         if version.number == 1 or job["request"].get("take", True):
             self._versions.take(version, who="learning")
         return version
@@ -248,19 +261,14 @@ class JobRunner:
         reviewed = self._reviews.reviewed(job["name"])
         images = {row["id"]: row["image"] for row in reviewed}
         said = _said_by(parent, reviewed)
-        again = dict(result.pop("before"))
+        said |= {images.get(i, ""): (p, taught) for i, p, taught in result.pop("before")}
         self._reviews.compare(
             version.id,
             [
-                (
-                    i,
-                    score,
-                    p,
-                    images.get(i) in learnt,
-                    again.get(i, said.get(images.get(i, ""))),
-                    taught,
-                )
+                (i, score, p, image in learnt, before, taught, before_taught)
                 for i, score, p, taught in result.pop("compared")
+                for image in [images.get(i, "")]
+                for before, before_taught in [said.get(image, (None, None))]
             ],
         )
         return version
@@ -271,9 +279,13 @@ class JobRunner:
         return version
 
 
-def _said_by(version: Version, reviewed: list[Row]) -> dict[str, float]:
-    """The p-values that a version itself gave to images, by their digests."""
-    return {row["image"]: row["p_value"] for row in reviewed if row["version_id"] == version.id}
+def _said_by(version: Version, reviewed: list[Row]) -> dict[str, tuple[float, bool | None]]:
+    """By digests of images, what p-values a version gave itself, and whether it had learnt them."""
+    return {
+        row["image"]: (row["p_value"], row["learnt"])
+        for row in reviewed
+        if row["version_id"] == version.id
+    }
 
 
 def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
@@ -282,6 +294,8 @@ def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
     Raises:
         InputError: none is: people said something else while the job waited.
     """
+    if not images:  # something is to be left out alone
+        return []
     false = {row["image"] for row in reviewed if row["review"] == "false_alarm"}
     left = [image for image in images if image in false]
     if not left:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import shutil
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from oneclass.errors import ImageError, InputError
 from oneclass.serve.work.jobs import arrivals
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
-from oneclass.system.names import count
+from oneclass.system.names import count, told_apart
 
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a set that nobody learnt from is removed."""
@@ -101,8 +104,9 @@ class Sets:
         suffix = PurePosixPath(stem).suffix or ".png"
         stored = f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
         with translated_errors(folder):
+            sha256 = _sha256(file)
             file.replace(folder / stored)
-        arrivals.arrived(_notes(folder), stored, name)
+        arrivals.arrived(_notes(folder), stored, name, sha256)
         return n + 1
 
     def expect(self, number: str, names: list[str]) -> None:
@@ -126,16 +130,32 @@ class Sets:
         return [i for i, one in enumerate(files) if one in has]
 
     def arrivals(self, number: str) -> arrivals.Arrivals:
-        """What of a set did not arrive, and what came from folders that speak of defects.
+        """What of a set did not arrive, and what has names that speak of defects.
+
+        Raises:
+            InputError: there is none of this id.
+        """
+        return arrived(self.folder(number))
+
+    def same_as(self, number: str, others: Iterable[Waiting]) -> Waiting | None:
+        """Which of other sets holds the very same pictures, whatever they are called there.
+
+        Only one whose last image came earlier: of two that are sent at once the first one stays.
 
         Raises:
             InputError: there is none of this id.
         """
         folder = self.folder(number)
-        known = arrivals.noted(_notes(folder))
-        there = {file.name for file in folder.iterdir()}
-        left = {name: [f for f in files if f in there] for name, files in known.folders.items()}
-        return replace(known, folders={name: files for name, files in left.items() if files})
+        n, at = self.count(number), folder.stat().st_mtime
+        held: Counter[str] | None = None
+        for other in others:
+            if other.images != n or (other.at, other.id) >= (at, number):
+                continue
+            held = held or _pictures(folder)
+            with suppress(FileNotFoundError, InputError):  # removed since a moment ago
+                if _pictures(self.folder(other.id)) == held:
+                    return other
+        return None
 
     def take_out(self, number: str, name: str) -> int:
         """Remove one file of a set; how many it then has.
@@ -203,6 +223,31 @@ class Sets:
                 continue
             if time.time() - place.stat().st_mtime > FORGOTTEN:
                 remove(place)
+
+
+def arrived(folder: Path) -> arrivals.Arrivals:
+    """What of a set did not arrive, and what of its files has names that speak of defects."""
+    return arrivals.noted(_notes(folder), {file.name for file in folder.iterdir()})
+
+
+def sent_as(folder: Path) -> dict[str, str]:
+    """By what its files are called, the names that a set's images were sent under: each the last
+    part of it, with folders where others have the same.
+    """
+    names = arrivals.names(_notes(folder))
+    told = told_apart([name.replace("\\", "/") for name in names.values()])
+    return dict(zip(names, told, strict=True))
+
+
+def _pictures(folder: Path) -> Counter[str]:
+    """How often a set holds which picture, by SHA-256; sets of before have none noted."""
+    noted = arrivals.digests(_notes(folder))
+    return Counter(noted.get(file.name) or _sha256(file) for file in folder.iterdir())
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def remove(folder: Path) -> None:

@@ -1,0 +1,143 @@
+"""What somebody called really odd is not learnt as good, unless somebody says so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import stripes, write_images
+from serving import Place, filled_set
+
+MODEL = "/api/v1/models/stripes"
+LESSONS = "/parts/lessons?model=stripes"
+
+
+def said(place: Place, file: Path, verdict: str) -> int:
+    """Score an image and say what it is; the prediction's id."""
+    number: int = place.score(file).json()["predictions"][0]["id"]
+    asked = {"verdict": verdict}
+    assert place.client.post(f"/api/v1/predictions/{number}/review", json=asked).is_success
+    return number
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> list[Path]:
+    """Two of the pictures that the model learnt from as good ones."""
+    write_images(tmp_path / "bad", stripes(40, seed=1)[:2])
+    return sorted((tmp_path / "bad").iterdir())
+
+
+def update(place: Place, **asked: Any) -> dict[str, Any]:
+    answer = place.client.post(f"{MODEL}/update", json={"yes": True, **asked})
+    assert answer.is_success, answer.text
+    job = place.job(answer.json()["id"])
+    assert (job["state"], job["error"]) == ("done", None)
+    result: dict[str, Any] = job["result"]
+    return result
+
+
+def learnt(place: Place, version: int, file: Path) -> bool:
+    assert place.client.post(f"{MODEL}/take", json={"version": version}).is_success
+    known: bool = place.score(file).json()["predictions"][0]["learnt"]
+    return known
+
+
+def images_of(place: Place, version: int) -> int:
+    n: int = place.service.versions.named("stripes", version).card["fit"]["n_images"]
+    return n
+
+
+def test_a_new_version_forgets_what_is_really_odd_and_says_so(
+    place: Place, images: Path, bad: list[Path]
+) -> None:
+    said(place, next((images / "odd").iterdir()), "false_alarm")
+    numbers = [said(place, file, "real") for file in bad]
+    text = place.page(LESSONS)
+    assert "Version 1 has learnt 2 pictures as good that you called really odd." in text
+    for number, file in zip(numbers, bad, strict=True):
+        assert f'<a href="/p/{number}">{file.name}</a>' in text
+        assert f'data-anyway="{number}"' in text
+    result = update(place)
+    assert result["left_out"] == [file.name for file in bad]
+    assert (result["added"], result["errors"]) == (1, [])
+    assert images_of(place, 2) == images_of(place, 1) + 1 - 2
+    for text in (place.page(LESSONS), place.page("/models/stripes")):
+        assert "It was learnt without 2 pictures that you called really odd" in text
+        assert "2 pictures left out: version 1 learnt them," in text
+    assert not any(learnt(place, 2, file) for file in bad)
+    assert "as good that you called really odd" not in place.page(LESSONS)
+    # Gone back to the one before, the one after has done all that there is to do.
+    assert learnt(place, 1, bad[0])
+    text = place.page(LESSONS)
+    assert "Version 2 has learnt your false alarms. It is not in use" in text
+    assert place.client.post(f"{MODEL}/update", json={"yes": True}).status_code == 409
+
+
+def test_what_is_really_odd_is_learnt_where_somebody_asks_for_it(
+    place: Place, images: Path, bad: list[Path]
+) -> None:
+    said(place, next((images / "odd").iterdir()), "false_alarm")
+    numbers = [said(place, file, "real") for file in bad]
+    result = update(place, anyway=numbers[:1])
+    assert result["left_out"] == [bad[1].name]
+    assert [learnt(place, 2, file) for file in bad] == [True, False]
+    place.client.post(f"{MODEL}/take", json={"version": 1})
+    text = place.page("/models/stripes")
+    told = f'It has learnt 1 picture as good that you called really odd: <a href="/p/{numbers[0]}"'
+    assert told in text
+    assert "It was learnt without 1 picture that you called really odd" in text
+    # The same is not learnt twice; without it is another version.
+    asked = {"yes": True, "anyway": numbers[:1]}
+    assert place.client.post(f"{MODEL}/update", json=asked).status_code == 409
+    assert update(place)["number"] == 3
+
+
+def test_what_is_really_odd_alone_makes_a_version_without_it(place: Place, bad: list[Path]) -> None:
+    assert place.client.post(f"{MODEL}/update", json={}).json()["error"] == "nothing_to_learn"
+    number = said(place, bad[0], "real")
+    text = place.page(LESSONS)
+    assert "Learn anew without it</button>" in text
+    asked = {"anyway": [number]}
+    assert place.client.post(f"{MODEL}/update", json=asked).json()["error"] == "nothing_to_learn"
+    result = update(place)
+    assert (result["added"], result["left_out"]) == (0, [bad[0].name])
+    text = place.page(LESSONS)
+    assert "Version 2 has learnt nothing more. It is not in use yet." in text
+    assert "Version 2 has learnt nothing that you called really odd." in text
+    assert "there is nothing to compare them by" in text
+    assert "has forgotten what is really odd" in place.page("/models/stripes")
+    assert not learnt(place, 2, bad[0])
+    assert "What you call a false alarm can be learnt" in place.page(LESSONS)
+
+
+@pytest.mark.parametrize("anyway", [False, True])
+def test_a_set_is_learnt_without_what_is_really_odd(
+    place: Place, images: Path, tmp_path: Path, anyway: bool
+) -> None:
+    odd = sorted((images / "odd").iterdir())[:2]
+    for file in odd:
+        said(place, file, "real")
+    write_images(tmp_path / "good", stripes(30, seed=5))
+    for file, name in zip(odd, ("of monday.png", "of tuesday.png"), strict=True):
+        shutil.copy(file, tmp_path / "good" / name)
+    number = filled_set(place, tmp_path / "good")
+    check = place.job(place.client.post("/api/v1/jobs/check", json={"set": number}).json()["id"])
+    text = place.page(f"/parts/check/{check['id']}")
+    told = "2 images are ones that somebody called really odd: <b>of monday.png</b>, <b>of tuesday"
+    assert told in text
+    assert "Learn from 30 images</button>" in text
+    files = re.findall(r'name="anyway" value="(.*?)" form="fit"', text)
+    assert [name[14:] for name in files] == ["of_monday.png", "of_tuesday.png"]
+    asked = {"name": "anew", "set": number, "anyway": files[:1] if anyway else []}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert job["result"]["images"] == 30 + anyway
+    left_out = ["of monday.png", "of tuesday.png"][anyway:]
+    assert job["result"]["left_out"] == left_out
+    text = place.page(f"/parts/job/{job['id']}")
+    some = "1 image" if anyway else "2 images"
+    named = ", ".join(f"<b>{name}</b>" for name in left_out)
+    assert f"It was learnt without {some} that somebody called really odd: {named}." in text

@@ -216,7 +216,7 @@ def test_a_full_disk_under_the_heatmaps_keeps_the_scores(
     lines = (tmp_path / "run/predictions.csv").read_text().splitlines()
     assert len(lines) == 3, said
     assert f"among 2 images; the list is {tmp_path / 'run/predictions.csv'}" in said
-    assert "28 of 30 images were not scored. What was scored is kept.\n" in said
+    assert "28 of the 30 images were not scored. What was scored is kept.\n" in said
     assert "error: cannot write" in said.splitlines()[-1]
     assert "interrupted" not in said
     assert "index.csv lists them" not in said  # there was no room for it

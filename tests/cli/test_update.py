@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
-from oneclass import load
+from oneclass import Detector, load
+from oneclass.cli import cli
+from oneclass.cli.talk import console
 from oneclass.detector.updating import Update
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
@@ -107,48 +109,57 @@ def test_who_is_asked_does_not_wait_for_the_learning(place: Path) -> None:
     assert detector.model is before
 
 
-def at_once(*commands: tuple[str, ...], cwd: Path) -> list[tuple[int, str]]:
-    begun = [
-        subprocess.Popen(
-            [sys.executable, "-m", "oneclass", *words], cwd=cwd, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )
-        for words in commands
-    ]  # fmt: skip
-    said = [process.communicate()[1] for process in begun]
-    return [(process.returncode, text) for process, text in zip(begun, said, strict=True)]
-
-
-def test_two_updates_at_once_lose_nothing(place: Path, tmp_path: Path) -> None:
-    for name in ("m.oneclass", "m.oneclass.rows"):
-        shutil.copy(place / name, tmp_path / name)
-    before = (tmp_path / "m.oneclass").read_bytes()
+@pytest.mark.parametrize(
+    ("method", "mine", "other"),
+    [
+        ("update", ("update", "m.oneclass", "a", "--yes"), ("update", "m.oneclass", "b", "--yes")),
+        ("fit", ("fit", "a", "-o", "m.oneclass", *SMALL), ("update", "m.oneclass", "b", "--yes")),
+        ("update", ("update", "k.oneclass", "a", "--yes", "-o", "m.oneclass"),
+         ("update", "m.oneclass", "b", "--yes")),
+        ("update", ("update", "m.oneclass", "a", "--yes", "--no-backup"),
+         ("fit", "b", "-o", "m.oneclass", *SMALL)),
+        ("fit", ("fit", "a", "-o", "new.oneclass", *SMALL),
+         ("fit", "b", "-o", "new.oneclass", *SMALL)),
+    ],
+    ids=["two updates", "a fit", "into another", "over a fit", "a new one"],
+)  # fmt: skip
+def test_of_two_commands_at_once_the_second_to_write_is_refused(
+    place: Path,
+    tmp_path: Path,
+    method: str,
+    mine: tuple[str, ...],
+    other: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    for name in ("m.oneclass", "k.oneclass"):
+        shutil.copy(place / "m.oneclass", tmp_path / name)
+        shutil.copy(place / "m.oneclass.rows", tmp_path / f"{name}.rows")
     for k in "ab":
-        write_images(tmp_path / k, stripes(4, seed=ord(k)))
-    words = [("update", "m.oneclass", k, "--yes") for k in "ab"]
-    ended = at_once(*words, cwd=tmp_path)
-    if [code for code, _ in ended] == [0, 0]:
-        assert load(tmp_path / "m.oneclass").card["fit"]["n_images"] == 48
-        pytest.skip("one had ended before the other one began")
-    assert sorted(code for code, _ in ended) == [0, 4], ended
-    late = next(text for code, text in ended if code)
-    assert "Run the same command again" in late
-    assert (tmp_path / "m.oneclass.previous").read_bytes() == before
-    learnt = load(tmp_path / "m.oneclass").card["fit"]["n_images"]
-    assert learnt == 44
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+        write_images(tmp_path / k, stripes(24, seed=ord(k)))
+    real = getattr(Detector, method)
+    found: dict[str, bytes] = {}
+
+    def slow(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named)
+        meanwhile = oneclass(*other, cwd=tmp_path)
+        assert meanwhile.returncode == 0, meanwhile.stderr
+        found.update(content(tmp_path))
+        return done
+
+    monkeypatch.setattr(Detector, method, slow)
+    monkeypatch.setattr(sys, "argv", ["oneclass", *mine])
+    monkeypatch.chdir(tmp_path)
+    before = content(tmp_path)
+    assert console.run(cli) == 4
+    assert "Run the same command again" in capsys.readouterr().err
+    assert content(tmp_path) == found
+    if "new.oneclass" not in found:
+        assert found["m.oneclass.previous"] == before["m.oneclass"]
 
 
-def test_two_fits_at_once_over_a_model_lose_nothing(place: Path, tmp_path: Path) -> None:
-    shutil.copy(place / "m.oneclass", tmp_path / "m.oneclass")
-    before = (tmp_path / "m.oneclass").read_bytes()
-    for k in "ab":
-        write_images(tmp_path / k, stripes(12, seed=ord(k)))
-    ended = at_once(*[("fit", k, "-o", "m.oneclass", *SMALL) for k in "ab"], cwd=tmp_path)
-    if [code for code, _ in ended] == [0, 0]:
-        pytest.skip("one had ended before the other one began")
-    assert sorted(code for code, _ in ended) == [0, 4], ended
-    assert (tmp_path / "m.oneclass.previous").read_bytes() == before
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def test_an_image_cannot_be_learnt_and_forgotten(place: Path) -> None:

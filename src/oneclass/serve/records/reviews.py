@@ -138,6 +138,18 @@ class Reviews:
             {"id": version_id, "verdict": verdict, "unlike": not taught},
         )
 
+    def said_by(self, version_id: int) -> dict[str, tuple[float, float]]:
+        """By digests of pictures, the score and the p-value that a version gave them; of those that
+        somebody reviewed, and that it judged itself or was compared on.
+        """
+        rows = self._database.rows(
+            "SELECT image, score, p_value FROM prediction WHERE version_id = :id "
+            "AND review IS NOT NULL UNION SELECT p.image, c.score, c.p_value FROM compared c "
+            "JOIN prediction p ON p.id = c.prediction_id WHERE c.version_id = :id",
+            {"id": version_id},
+        )
+        return {row["image"]: (row["score"], row["p_value"]) for row in rows}
+
     def note_taught(self, version_id: int, known: Iterable[tuple[str, bool]]) -> None:
         """Record whether a version that was learnt anew has learnt from pictures.
 

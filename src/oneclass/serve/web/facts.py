@@ -207,7 +207,7 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
         except InputError:  # this model's layers have no map
             pass
     said = service.reviews.of(number)
-    own = row["review"] and not said[0]["said_of"]
+    own = row["review"] and said[0]["said_of"] in (None, number)
     return {
         "one": record(row),
         "kept": file.exists() and there,

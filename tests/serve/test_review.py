@@ -124,7 +124,7 @@ def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) ->
     again = sorted((tmp_path / "false").iterdir())[0]
     number = scored(learnt, again)
     review = learnt.page(f"/parts/review?model=stripes&at={number}")
-    before = r'You reviewed the same picture before: <a href="/p/\d+">(false alarm|good)</a>'
+    before = r'The same picture was reviewed before: <a href="/p/\d+">(false alarm|good)</a>'
     assert re.search(before, review)
     assert verdicts(learnt, number) == ["false_alarm"]
     assert "can be learnt" not in learnt.page(LESSONS)
@@ -402,7 +402,7 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
 
     text = learnt.page(LESSONS)
     assert table(text) == {
-        "2 really odd": both(real),
+        "2 really odd, or missed": both(real),
         "1 false alarm": both(second[:1]),
     }
     earlier = '<p class="muted">3 pictures left out: version 2 learnt them, and what a model says'
@@ -419,7 +419,7 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
     # Both by the rate in force.
     assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
     text = learnt.page(LESSONS)
-    assert table(text)["2 really odd"] == (2, 2)
+    assert table(text)["2 really odd, or missed"] == (2, 2)
     assert f"{just} It calls 2 of them odd all the same." in text
     assert "Both at 99\u00a0% false alarms, the rate that was set." in text
 
@@ -438,7 +438,7 @@ def test_a_rate_that_was_set_is_the_models_and_goes_on_with_another_version(
     learnt: Place,
 ) -> None:
     text = learnt.page(LESSONS)
-    assert "Both at 5\u00a0% false alarms, the rate that it was learnt for." in text
+    assert "Both at 5\u00a0% false alarms, the rate that version 2 was learnt for." in text
     set_to(learnt, 0.3)
     assert "Both at 30\u00a0% false alarms, the rate that was set." in learnt.page(LESSONS)
     assert "in use, it would be 30\u00a0%" in learnt.page("/models/stripes")
@@ -503,8 +503,11 @@ def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
     with learnt.service.database.write() as connection:
         connection.execute("UPDATE compared SET before = NULL WHERE prediction_id = ?", (unknown,))
     text = learnt.page(LESSONS)
-    assert next(iter(table(text))) == "1 really odd"
-    assert "1 more that you reviewed is not in the table: what version 1 says of it was not" in text
+    assert next(iter(table(text))) == "1 really odd, or missed"
+    assert (
+        "1 more picture that was reviewed is not in the table: what version 1 says of it was not"
+        in text
+    )
     # A database of before knows it of what that version itself had said.
     with learnt.service.database.write() as connection:
         connection.execute("UPDATE prediction SET version_id = 2 WHERE id = ?", (unknown,))
@@ -593,7 +596,7 @@ def test_what_was_said_of_a_picture_goes_for_what_other_versions_say_of_it_later
     assert told["called"] == before["called"] + (again[2] in odd)
     assert told["images"] == before["images"] + 1 + (again[1] not in odd)
     page = learnt.page(f"/p/{again[2]}")
-    assert "You reviewed the same picture before" in page
+    assert "The same picture was reviewed before" in page
     assert f'said of the <a href="/p/{first}">same picture</a>' in page
     # It stands until it is taken back.
     say(learnt, first, None)

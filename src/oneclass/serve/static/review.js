@@ -83,6 +83,7 @@ if (queue) {
         const said = what === "skip" ? null : what;
         if (said && !await say(id, said, seen)) return;
         history.push({ id, before, said, seen });
+        page.byId("say").replaceChildren();  /* it was about the one before */
         if (!said) before = id;
         await onwards();
       }

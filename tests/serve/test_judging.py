@@ -107,3 +107,7 @@ def test_the_page_says_what_far_odder_is(anew: tuple[Place, list[Path], list[int
     part = place.page(LESSONS)
     assert "far odder than any good image so far" in part
     assert "odder than all 40 good images that version 2 was tried on" in part
+    [limit] = re.findall(r"Here that is a score above ([\d.]+)\.<", part)
+    scores = re.findall(r"Score ([\d.]+) by version 2<", part)
+    assert len(scores) == 3
+    assert all(float(score) > float(limit) for score in scores)

@@ -66,3 +66,19 @@ def test_a_batch_of_anomalies_asks_what_has_changed() -> None:
 def test_too_few_images_say_nothing(n: int) -> None:
     assert drift(np.full(n, 0.9), RATE, N) is None
     assert drift(np.full(n, 0.001), RATE, N) is None
+
+
+def test_a_high_rate_is_no_drift() -> None:
+    p = (np.arange(200) + 0.5) / 200
+    assert drift(p, 0.5, N) is None
+    assert drift(p, 0.7, N) is None
+    assert "are called anomalies" in (drift(p**3, 0.5, N) or "")
+
+
+def test_each_image_counts_as_it_was_judged() -> None:
+    p = (np.arange(200) + 0.5) / 200
+    assert drift(p, np.repeat([0.05, 0.5], 100), N) is None
+    odd = np.r_[np.full(150, 0.01), np.full(50, 0.9)]
+    message = drift(odd, np.repeat([0.05, 0.005], [120, 80]), N)
+    assert message is not None
+    assert message.startswith("120 of 200 images are called anomalies")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load
+from oneclass.conformal.calibration import Calibration
 from oneclass.detector import updating
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.replacing import stamp, unchanged
 from oneclass.detector.files.training_rows import rows_file
+from oneclass.detector.predictions import Prediction
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
 
@@ -221,3 +225,17 @@ def test_the_rows_name_what_made_them(tmp_path: Path) -> None:
     for read in (load, modelfile.read):
         with pytest.raises(ModelFileError, match=r"the rows of a model's images.* beside it: .*m$"):
             read(rows_file(tmp_path / "m"))
+
+
+@pytest.mark.parametrize(("rate", "limit"), [(0.05, 1.42), (0.5, 1.42), (0.02, 1.48)])
+def test_one_odd_image_among_the_normal_ones_does_not_let_all_pass(
+    rate: float, limit: float
+) -> None:
+    """Were it the measure, only what is beyond 2.3 would be asked about."""
+    scores = np.append(np.arange(100) / 100, 1.4)  # in the middle .5
+    model: Any = SimpleNamespace(calibration=Calibration(scores), false_alarms=rate)
+    assert updating.far_from(model) == pytest.approx(limit)
+    new = [Prediction(str(score), score, 0.01, is_anomaly=True) for score in (1.39, 1.6, 2.2)]
+    assert [p.score for p in updating.far_odder(new, model)] == [2.2, 1.6]
+    tame: Any = SimpleNamespace(calibration=Calibration(scores[:100]), false_alarms=0.05)
+    assert updating.far_from(tame) == pytest.approx(2 * 0.95 - 0.495)

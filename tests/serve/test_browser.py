@@ -199,6 +199,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.keyboard.press("z")
     one.page.locator("#say p").filter(has_text="Taken back").wait_for()
     one.page.keyboard.press("f")
+    one.page.locator("#say p").wait_for(state="detached", timeout=3000)
     one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
     assert one.page.locator("#lessons .figures a").all_inner_texts() == [
         "1\nreally odd, or missed",

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import stripes, write_images
 from oneclass.conformal.drift import drift
 from oneclass.serve.api.monitor import rates
 from oneclass.serve.records import migrations
@@ -51,6 +52,7 @@ def test_the_share_of_good_images_called_odd_is_of_the_same_images(
         "images": len(fine) - 1 + 1,
         "called": 1,
         "undecided": len(odd) - 2,
+        "unsure": 1,
         "reviews": len(said),
         "promised": pytest.approx(0.05),
     }
@@ -261,6 +263,23 @@ def test_no_rate_is_offered_at_which_none_is_unclear(three: Place) -> None:
     version = replace(version, card={**version.card, "unclear": 0.2})
     offered = [one.false_alarms for one in rates(np.arange(40.0), np.empty(0), version)]
     assert offered == [0.03, 0.05, 0.1, 0.15]
+
+
+def test_a_rate_that_is_set_is_no_drift(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(30, seed=2))
+    for file in sorted((tmp_path / "good").iterdir()):
+        place.score(file)
+    assert monitor(place)["drift"] is None
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.9}).is_success
+    told = monitor(place)
+    [called] = [one["called"] for one in told["rates"] if one["false_alarms"] == 0.9]
+    assert called > 15
+    assert told["drift"] is None  # as their verdicts stand
+    for file in sorted((tmp_path / "good").iterdir()):
+        place.score(file)
+    told = monitor(place)
+    assert told["counts"][0]["anomalies"] > 15
+    assert told["drift"] is None  # no more than was asked for
 
 
 def test_what_to_do_about_drift_ends_its_sentences() -> None:

@@ -170,6 +170,11 @@ def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     assert "can't be learnt into it" in listed  # where it is uploaded
     assert "It can't learn your false alarms: it was uploaded" in place.page("/models/sent")
     assert "It can't learn your false alarms" not in place.page("/models/stripes")
+    # Before the first false alarm, too.
+    text = place.page("/parts/lessons?model=sent")
+    assert "Version 1 can't learn false alarms: it was uploaded" in text
+    assert "can be learnt" not in text
+    assert "can be learnt" in place.page("/parts/lessons?model=stripes")
 
 
 def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
@@ -181,14 +186,14 @@ def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
     assert place.client.post(f"/api/v1/predictions/{first}/review", json=said).is_success
     text = place.page("/score?model=stripes")
     assert text.count("reviewed: really odd") == 2
-    assert "You reviewed the same picture before" in place.page(f"/p/{second}")
-    assert "You reviewed the same picture before" not in place.page(f"/p/{first}")
+    assert "The same picture was reviewed before" in place.page(f"/p/{second}")
+    assert "The same picture was reviewed before" not in place.page(f"/p/{first}")
     assert "Nothing waits to be reviewed" in place.page("/review")
-    # Taken back there, it is told still.
-    assert place.client.post(f"/api/v1/predictions/{second}/review", json={"verdict": None})
+    with place.service.database.write() as connection:  # records of before may be so
+        connection.execute("UPDATE prediction SET review = NULL WHERE id = ?", (second,))
     text = place.page("/score?model=stripes")
     assert text.count("Same picture, reviewed before: really odd") == 1
-    assert place.page("/review").count("You reviewed the same picture before") == 1
+    assert place.page("/review").count("The same picture was reviewed before") == 1
 
 
 @pytest.mark.parametrize("path", ["/score", "/monitor", "/models/stripes"])

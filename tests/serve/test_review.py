@@ -105,7 +105,7 @@ def test_what_somebody_else_said_meanwhile_is_not_overwritten(place: Place, imag
 
     assert 'data-review=""' in place.page("/review")
     assert (answer("real", None), said()) == (200, "real")
-    assert (answer("real", None), said()) == (200, "real")  # they are of one mind
+    assert (answer("real", None), said()) == (200, "real")  # no new word of the same person
     refused = place.client.post(address, json={"verdict": "false_alarm", "seen": None})
     assert (refused.status_code, said()) == (409, "real")
     message = refused.json()["message"]
@@ -113,7 +113,8 @@ def test_what_somebody_else_said_meanwhile_is_not_overwritten(place: Place, imag
     assert 'data-review="real"' in place.page(f"/p/{number}")
     assert (answer("false_alarm", "real"), said()) == (200, "false_alarm")  # seen, and not shared
     assert (answer(None, "real"), said()) == (409, "false_alarm")
-    assert (answer(None, "false_alarm"), said()) == (200, None)
+    assert (answer(None, "false_alarm"), said()) == (200, "real")
+    assert (answer(None, "real"), said()) == (200, None)
     assert (answer("unsure", "false_alarm"), said()) == (409, None)
     say(place, number, "unsure")  # a program that does not say what it saw
     assert said() == "unsure"
@@ -123,7 +124,7 @@ def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) ->
     again = sorted((tmp_path / "false").iterdir())[0]
     number = scored(learnt, again)
     review = learnt.page(f"/parts/review?model=stripes&at={number}")
-    before = r'You reviewed the same picture before: <a href="/p/\d+">(false alarm|good)</a>'
+    before = r'The same picture was reviewed before: <a href="/p/\d+">(false alarm|good)</a>'
     assert re.search(before, review)
     assert verdicts(learnt, number) == ["false_alarm"]
     assert "can be learnt" not in learnt.page(LESSONS)
@@ -229,18 +230,53 @@ def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
     assert observed(place) == (1, 1)  # the same picture counts once
     text = place.page(f"/p/{first}")
     assert f'said of the <a href="/p/{second}">same picture</a>' in text
-    # Taken back: what was said of the first one holds again.
+    # Taken back: what was said of the first one holds again, for both.
     say(place, second, None)
-    assert verdicts(place, first, second) == ["false_alarm", None]
+    assert verdicts(place, first, second) == ["false_alarm", "false_alarm"]
     assert observed(place) == (2, 0)
-    # The newest holds whichever of them it is said of, and is not taken back by the other one.
-    say(place, second, "false_alarm")
+    text = place.page(f"/p/{first}")
+    assert "said of the" not in text
+    assert "<dd>false alarm, " in text
+    text = place.page(f"/p/{second}")
+    assert f'said of the <a href="/p/{first}">same picture</a>' in text
+    assert "taken back" not in text
+    # The newest holds, and is taken back, whichever of them it is said of.
     say(place, first, "unsure")
     assert verdicts(place, first, second) == ["unsure", "unsure"]
-    say(place, second, None)
-    assert verdicts(place, first, second) == ["unsure", None]
     assert [one.id for one in place.service.lessons("stripes")] == [apart]
     assert observed(place) == (1, 0)
+    say(place, second, None)
+    assert verdicts(place, first, second) == ["false_alarm", "false_alarm"]
+    say(place, second, None)
+    assert verdicts(place, first, second) == [None, None]
+    assert "<dd>taken back, " in place.page(f"/p/{second}")
+    say(place, second, None)  # nothing is left
+    assert verdicts(place, first, second) == [None, None]
+
+
+def test_each_word_that_is_taken_back_leads_to_the_one_before(place: Place, images: Path) -> None:
+    number = scored(place, next((images / "odd").iterdir()))
+    words = ["real", "false_alarm", "unsure"]
+    for word in words:
+        say(place, number, word)
+    for word in (*words[1::-1], None):
+        say(place, number, None)
+        assert verdicts(place, number) == [word]
+        assert ("Take it back" in place.page(f"/p/{number}")) == (word is not None)
+
+
+def test_a_word_outlives_the_verdict_that_it_was_said_of(place: Place, images: Path) -> None:
+    file = next((images / "odd").iterdir())
+    first = scored(place, file)
+    second = scored(place, file)
+    say(place, second, "real")
+    say(place, first, "false_alarm")
+    say(place, second, "unsure")
+    with place.service.database.write() as connection:
+        connection.execute("DELETE FROM prediction WHERE id = ?", (first,))
+    for word in ("false_alarm", "real", None):
+        say(place, second, None)
+        assert verdicts(place, second) == [word]
 
 
 def test_a_judgement_is_of_one_model(three: Place, images: Path) -> None:
@@ -366,7 +402,7 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
 
     text = learnt.page(LESSONS)
     assert table(text) == {
-        "2 really odd": both(real),
+        "2 really odd, or missed": both(real),
         "1 false alarm": both(second[:1]),
     }
     earlier = '<p class="muted">3 pictures left out: version 2 learnt them, and what a model says'
@@ -383,7 +419,7 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
     # Both by the rate in force.
     assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
     text = learnt.page(LESSONS)
-    assert table(text)["2 really odd"] == (2, 2)
+    assert table(text)["2 really odd, or missed"] == (2, 2)
     assert f"{just} It calls 2 of them odd all the same." in text
     assert "Both at 99\u00a0% false alarms, the rate that was set." in text
 
@@ -402,7 +438,7 @@ def test_a_rate_that_was_set_is_the_models_and_goes_on_with_another_version(
     learnt: Place,
 ) -> None:
     text = learnt.page(LESSONS)
-    assert "Both at 5\u00a0% false alarms, the rate that it was learnt for." in text
+    assert "Both at 5\u00a0% false alarms, the rate that version 2 was learnt for." in text
     set_to(learnt, 0.3)
     assert "Both at 30\u00a0% false alarms, the rate that was set." in learnt.page(LESSONS)
     assert "in use, it would be 30\u00a0%" in learnt.page("/models/stripes")
@@ -467,8 +503,11 @@ def test_what_the_version_before_says_is_not_made_up_where_it_was_not_asked(
     with learnt.service.database.write() as connection:
         connection.execute("UPDATE compared SET before = NULL WHERE prediction_id = ?", (unknown,))
     text = learnt.page(LESSONS)
-    assert next(iter(table(text))) == "1 really odd"
-    assert "1 more that you reviewed is not in the table: what version 1 says of it was not" in text
+    assert next(iter(table(text))) == "1 really odd, or missed"
+    assert (
+        "1 more picture that was reviewed is not in the table: what version 1 says of it was not"
+        in text
+    )
     # A database of before knows it of what that version itself had said.
     with learnt.service.database.write() as connection:
         connection.execute("UPDATE prediction SET version_id = 2 WHERE id = ?", (unknown,))
@@ -557,9 +596,9 @@ def test_what_was_said_of_a_picture_goes_for_what_other_versions_say_of_it_later
     assert told["called"] == before["called"] + (again[2] in odd)
     assert told["images"] == before["images"] + 1 + (again[1] not in odd)
     page = learnt.page(f"/p/{again[2]}")
-    assert "You reviewed the same picture before" in page
+    assert "The same picture was reviewed before" in page
     assert f'said of the <a href="/p/{first}">same picture</a>' in page
-    # It stands until it is taken back where it was said.
+    # It stands until it is taken back.
     say(learnt, first, None)
     assert verdicts(learnt, first, again[2]) == [None, None]
     assert scored(learnt, good) not in [one.id for one in learnt.service.lessons("stripes")]
@@ -591,7 +630,7 @@ def test_once_one_judgement_is_taken_back_the_one_before_goes_for_all_again(
     third = scored(place, file)
     assert verdicts(place, first, second, third) == ["real"] * 3
     say(place, second, None)
-    assert verdicts(place, first, second, third) == ["false_alarm", None, "false_alarm"]
+    assert verdicts(place, first, second, third) == ["false_alarm"] * 3
     assert verdicts(place, scored(place, file)) == ["false_alarm"]
 
 

@@ -15,34 +15,40 @@ CLEAR = 0.15
 """A smaller distance is not worth a word, however sure."""
 
 
-def drift(p_values: NDArray[np.float64], false_alarms: float, n_held_out: int) -> str | None:
+def drift(
+    p_values: NDArray[np.float64], false_alarms: float | NDArray[np.float64], n_held_out: int
+) -> str | None:
     """A warning where a batch's p-values are far from uniform though few are extreme.
 
     Anomalies have low p-values whatever the camera does, so only the images that were not called
     anomalies are asked: theirs should be spread evenly between the rate of false alarms and 1.
+    Where rates differ, images that the highest of them would call so are not asked.
 
     Args:
         p_values: (m,) of all images of the batch.
-        false_alarms: the model's rate.
+        false_alarms: the model's rate, or (m,) the one by which each image was judged.
         n_held_out: the normal images behind the p-values.
 
     Returns:
         A sentence, or None where there is nothing to say or fewer than `FEWEST` images to ask.
     """
-    rest = p_values[p_values > false_alarms]
-    n_called = len(p_values) - len(rest)
-    if len(p_values) >= FEWEST and n_called > len(p_values) / 2:
+    n_called = int((p_values <= false_alarms).sum())
+    # Beyond those that the rate calls so anyway: a high one does many good ones.
+    expected = float(np.sum(np.broadcast_to(false_alarms, p_values.shape)))
+    if len(p_values) >= FEWEST and n_called - expected > (len(p_values) - expected) / 2:
         return (
             f"{n_called} of {len(p_values)} images are called anomalies. If most of them should be "
             "normal, something has changed for all: camera, lighting, file format? Learn again "
             "from images of the new kind."
         )
+    highest = float(np.max(false_alarms, initial=0.0))
+    rest = p_values[p_values > highest]
     if len(rest) < FEWEST:
         return None
     # In place, since a batch may have millions: where an even spread would have 1/m, 2/m, ..., 1.
     rest.sort()
-    rest -= false_alarms
-    rest /= 1 - false_alarms
+    rest -= highest
+    rest /= 1 - highest
     ahead = np.linspace(1 / len(rest), 1, len(rest))
     ahead -= rest
     low = float(ahead.max())  # more low p-values than an even spread has

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oneclass.cluster.crew import crew_of
 from oneclass.cluster.traffic import Traffic
+from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, threshold_rank
 from oneclass.conformal.union import Union
 from oneclass.detector.collecting import some
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
@@ -156,7 +157,7 @@ def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
 
 
 def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:
-    """Images beyond the oddest held-out normal one by as much as that lies beyond the middle one.
+    """Images that a model finds far odder than any normal one.
 
     Args:
         new: what the model says of them.
@@ -165,9 +166,21 @@ def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction
     Returns:
         The oddest first.
     """
-    normal = model.calibration.normal_scores
-    limit = 2 * normal[-1] - np.median(normal)
+    limit = far_from(model)
     return tuple(sorted((p for p in new if p.score > limit), key=lambda p: -p.score))
+
+
+def far_from(model: FittedModel) -> float:
+    """The score above which an image is far odder than any normal one.
+
+    That is odder than all held-out normal images, and more than twice as far from the middle one as
+    the threshold is. The oddest of them alone would be no measure: one that should not be among
+    them would let everything pass. A threshold at a high rate of false alarms is none, either, so
+    it is that of `DEFAULT_FALSE_ALARMS` at most.
+    """
+    normal, rate = model.calibration.normal_scores, min(model.false_alarms, DEFAULT_FALSE_ALARMS)
+    threshold = normal[-max(1, threshold_rank(len(normal), rate))]
+    return float(max(normal[-1], 2 * threshold - np.median(normal)))
 
 
 def with_more(

@@ -174,7 +174,7 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
             'it, review more first, or name others in "predictions".',
         )
     if not asked.yes:
-        _ask([lesson for lesson in lessons if lesson.far])
+        _ask(version, service.judging.judge(version, lessons))
     request = {"version_id": version.id, "learn": sorted(images), "anyway": sorted(anyway)}
     return _queued_once(service, version, request)
 
@@ -199,25 +199,42 @@ def _queued_once(service: Service, version: Version, request: dict[str, Any]) ->
     return _queued(service, "update", version.name, request)
 
 
-def _ask(far: list[Lesson]) -> None:
+def _ask(version: Version, lessons: list[Lesson]) -> None:
     """Ask whether images that look like no normal one are to be learnt as normal.
 
+    Args:
+        version: that is to learn them.
+        lessons: as it judges them.
+
     Raises:
-        ProblemError: there are some.
+        ProblemError: some are far odder than any normal one, or could not be judged.
     """
-    if not far:
+    doubtful = [one for one in lessons if one.doubtful]
+    if not doubtful:
         return
-    named = ", ".join(
-        f"{one.path} (prediction {one.id}, {digits(one.score)})" for one in far[:SHOWN]
-    )
+    by, told = f"version {version.number}", []
+    if far := [f"{_named(one)}, {digits(one.said[0])})" for one in doubtful if one.said]:
+        told.append(
+            f"{count(len(far), 'image')} to learn {plural(len(far), 'is', 'are')} far odder than "
+            f"any normal one so far, by {by} (score): {_some(far)}."
+        )
+    if unknown := [f"{_named(one)})" for one in doubtful if not one.said]:
+        told.append(f"{count(len(unknown), 'image')} cannot be judged by {by}: {_some(unknown)}.")
     raise ProblemError(
         409,
         "far_odder",
-        f"{count(len(far), 'image')} to learn {plural(len(far), 'is', 'are')} far odder than any "
-        f"normal one so far (score): {named}{' ...' if len(far) > SHOWN else ''}. Look at "
-        f'{plural(len(far), "it", "them")}. If all are normal, ask again with "yes": true; if '
-        'not, review anew what is not, or name the others in "predictions".',
+        f"{' '.join(told)} Look at {plural(len(doubtful), 'it', 'them')}. If all are normal, ask "
+        'again with "yes": true; if not, review anew what is not, or name the others in '
+        '"predictions".',
     )
+
+
+def _named(lesson: Lesson) -> str:
+    return f"{lesson.path} (prediction {lesson.id}"
+
+
+def _some(told: list[str]) -> str:
+    return f"{', '.join(told[:SHOWN])}{' ...' if len(told) > SHOWN else ''}"
 
 
 @router.post("/models/{name}/report", responses=responses(404, 409))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from oneclass.conformal.calibration import threshold_rank
-from oneclass.detector.predictions import Prediction
+from oneclass.conformal.drift import drift
 from oneclass.serve.api.schemas import responses
 from oneclass.serve.records import summaries
 from oneclass.serve.records.predictions import RECENT
@@ -36,6 +36,7 @@ class CountOut(BaseModel):
     unclear: int
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
+    unsure: int = Field(description="Anomalies that somebody was unsure of.")
     missed: int = Field(description="Others, not called anomalies, that somebody called real.")
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float = Field(description="The rate that its verdicts went by, on average.")
@@ -53,6 +54,7 @@ class ObservedOut(BaseModel):
     images: int = Field(description="Good ones.")
     called: int = Field(description="Those of them that were called anomalies: false alarms.")
     undecided: int = Field(description="Anomalies not reviewed, or unsure: in neither number.")
+    unsure: int = Field(description="Those of the undecided that somebody was unsure of.")
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float | None = Field(
         description="The rate that the verdicts went by, on average; null before the first."
@@ -89,7 +91,10 @@ class MonitorOut(BaseModel):
         "then, whichever is in use now."
     )
     observed: ObservedOut
-    drift: str | None
+    drift: str | None = Field(
+        description="A warning where the last images look odd as a whole: by the verdicts as they "
+        "were given, whatever the rate is now."
+    )
     last: int = Field(description="Images behind the histogram and the rates.")
     edges: list[float]
     normal: list[int] = Field(description="Held-out normal images between the edges.")
@@ -105,11 +110,7 @@ def get_monitor(
     version = version_of(service, name)
     detector = service.library.detector(version)
     past = summaries.over_time(service.database, name, days)
-    scores, p_values = summaries.last(service.database, version.id, RECENT)
-    recent = [
-        Prediction("", float(score), float(p), bool(p <= version.false_alarms))
-        for score, p in zip(scores[:FOR_DRIFT], p_values[:FOR_DRIFT], strict=True)
-    ]
+    scores, p_values, given = summaries.last(service.database, version.id, RECENT)
     normal_scores = detector.normal_scores
     edges, normal, scored = histograms(normal_scores, scores)
     made = [CountOut(**count) for count in past.counts]
@@ -124,7 +125,7 @@ def get_monitor(
         learnt=past.learnt,
         versions=past.versions,
         observed=observed(made),
-        drift=detector.drift(recent),
+        drift=drift(p_values[:FOR_DRIFT], given[:FOR_DRIFT], len(normal_scores)),
         last=len(scores),
         edges=edges,
         normal=normal,
@@ -143,6 +144,7 @@ def observed(counts: list[CountOut]) -> ObservedOut:
         images=images - bad - undecided,
         called=called,
         undecided=undecided,
+        unsure=sum(count.unsure for count in counts),
         reviews=sum(count.reviews for count in counts),
         promised=sum(count.promised * count.images for count in counts) / images
         if images

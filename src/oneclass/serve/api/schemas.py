@@ -95,7 +95,7 @@ class ReviewIn(Strict):
     """What a person says of a prediction."""
 
     verdict: Literal["real", "false_alarm", "unsure"] | None = Field(
-        description="None takes a verdict back."
+        description="None takes the last verdict back: the one before it holds again, if any."
     )
     seen: Literal["real", "false_alarm", "unsure"] | None = Field(
         default=None,

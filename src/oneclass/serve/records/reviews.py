@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
@@ -28,6 +30,13 @@ STANDING = (
     "AND p.review IS NOT NULL AND p.id != :id ORDER BY p.id DESC LIMIT 1"
 )
 """What stands of a picture: the same of all of its predictions, but where it was taken back."""
+WORDS = (
+    "SELECT verdict, at, who, coalesce(said_of, prediction_id) AS origin FROM review r "
+    "WHERE prediction_id IN (SELECT value FROM json_each(?)) AND (said_of IS NULL "
+    "OR NOT EXISTS (SELECT 1 FROM prediction p WHERE p.id = r.said_of)) "
+    "GROUP BY verdict, at, who, origin ORDER BY min(r.id)"
+)
+"""What was said of the predictions on a picture, in its order; also of such as are gone."""
 GROWN = (
     "WITH RECURSIVE grown (id) AS ({} UNION SELECT v.parent_id FROM version v "
     "JOIN grown g ON v.id = g.id WHERE v.parent_id IS NOT NULL)"
@@ -60,10 +69,11 @@ class Reviews:
     def add(
         self, prediction_id: int, verdict: str | None, *, who: str, seen: str | None = ANYTHING
     ) -> bool:
-        """Record what a person says of a prediction; None takes a verdict back.
+        """Record what a person says of a prediction; None takes back the last word.
 
         It is said of the picture: it goes for all predictions of the same model on the same bytes,
-        by whatever version, until it is taken back; `carry` gives it to those that come later.
+        by whatever version; `carry` gives it to those that come later. Taken back, the word before
+        it holds again, of whichever of these predictions it was said.
 
         Args:
             prediction_id: that it is said of.
@@ -83,18 +93,20 @@ class Reviews:
             row = _row(connection, prediction_id)
             if seen != ANYTHING and row["review"] not in (seen, verdict):
                 return False
+            if row["review"] is None and verdict is None:
+                return True
             others = connection.execute(SAME, dict(row)).fetchall()
-            _note(connection, row, verdict, who)
-            bare = []
+            holds = _Word(verdict, time.time(), who, prediction_id)
+            _say(connection, prediction_id, holds)
+            if verdict is None:
+                holds = _last(connection, [row, *others]) or holds
+                if holds.verdict is not None:
+                    _say(connection, prediction_id, holds, said_of=holds.of)
+            _let(connection, row, holds.verdict)
             for other in others:
-                theirs = verdict
-                if verdict is None:
-                    theirs = _without(connection, other, prediction_id)
-                if theirs != other["review"]:
-                    _note(connection, other, theirs, who, said_of=prediction_id)
-                    bare += [other["id"]] if theirs is None else []
-            for number in bare:  # what was said of another one before holds again
-                carry(number, connection)
+                if holds.verdict != other["review"]:
+                    _say(connection, other["id"], holds, said_of=holds.of)
+                    _let(connection, other, holds.verdict)
         return True
 
     def of(self, prediction_id: int) -> list[Row]:
@@ -137,6 +149,18 @@ class Reviews:
             "(SELECT name FROM version WHERE id = :id)) ORDER BY p.id",
             {"id": version_id, "verdict": verdict, "unlike": not taught},
         )
+
+    def said_by(self, version_id: int) -> dict[str, tuple[float, float]]:
+        """By digests of pictures, the score and the p-value that a version gave them; of those that
+        somebody reviewed, and that it judged itself or was compared on.
+        """
+        rows = self._database.rows(
+            "SELECT image, score, p_value FROM prediction WHERE version_id = :id "
+            "AND review IS NOT NULL UNION SELECT p.image, c.score, c.p_value FROM compared c "
+            "JOIN prediction p ON p.id = c.prediction_id WHERE c.version_id = :id",
+            {"id": version_id},
+        )
+        return {row["image"]: (row["score"], row["p_value"]) for row in rows}
 
     def note_taught(self, version_id: int, known: Iterable[tuple[str, bool]]) -> None:
         """Record whether a version that was learnt anew has learnt from pictures.
@@ -241,12 +265,13 @@ def carry(prediction_id: int, connection: sqlite3.Connection) -> None:
         "SELECT at, who, said_of FROM review WHERE prediction_id = ? ORDER BY id DESC LIMIT 1",
         (found["id"],),
     ).fetchone()
-    origin = said["said_of"] or found["id"]
-    _note(connection, row, found["review"], said["who"], said_of=origin, at=said["at"])
+    word = _Word(found["review"], said["at"], said["who"], said["said_of"] or found["id"])
+    _say(connection, prediction_id, word, said_of=word.of)
+    _let(connection, row, word.verdict)
 
 
 def _row(connection: sqlite3.Connection, prediction_id: int) -> Row:
-    """A prediction as `_note` needs it, with the name of its model."""
+    """A prediction as `_let` needs it, with the name of its model."""
     row: Row = connection.execute(
         f"SELECT {ROW} FROM prediction p JOIN version v ON v.id = p.version_id WHERE p.id = ?",
         (prediction_id,),
@@ -254,28 +279,49 @@ def _row(connection: sqlite3.Connection, prediction_id: int) -> Row:
     return row
 
 
-def _note(
-    connection: sqlite3.Connection,
-    row: Row,
-    verdict: str | None,
-    who: str,
-    said_of: int | None = None,
-    at: float | None = None,
+@dataclass(frozen=True)
+class _Word:
+    """What somebody said, or took back.
+
+    Attributes:
+        verdict: None where it was taken back.
+        at: when, in seconds since 1970.
+        who: said so.
+        of: the prediction that it was said of.
+    """
+
+    verdict: str | None
+    at: float
+    who: str
+    of: int
+
+
+def _say(
+    connection: sqlite3.Connection, prediction_id: int, word: _Word, said_of: int | None = None
 ) -> None:
-    """Record a verdict on a prediction, and count it in its hour if the hour counts its picture.
+    """Note a word at a prediction, inside a transaction.
+
+    Args:
+        connection: of the transaction.
+        prediction_id: where it is noted.
+        word: what was said.
+        said_of: where it is no new word, but goes for this prediction, too, or again: the
+            prediction that it was said of.
+    """
+    connection.execute(
+        "INSERT INTO review (prediction_id, verdict, at, who, said_of) VALUES (?, ?, ?, ?, ?)",
+        (prediction_id, word.verdict, word.at, word.who, said_of),
+    )
+
+
+def _let(connection: sqlite3.Connection, row: Row, verdict: str | None) -> None:
+    """Let a verdict go for a prediction, and count it in its hour if that counts its picture.
 
     Args:
         connection: of a transaction.
         row: the prediction as it is, of the columns `ROW`.
         verdict: that goes for it from now on.
-        who: said so.
-        said_of: the prediction of the same picture that it was said of; None for this one.
-        at: when, in seconds since 1970; None for now.
     """
-    connection.execute(
-        "INSERT INTO review (prediction_id, verdict, at, who, said_of) VALUES (?, ?, ?, ?, ?)",
-        (row["id"], verdict, time.time() if at is None else at, who, said_of),
-    )
     connection.execute("UPDATE prediction SET review = ? WHERE id = ?", (verdict, row["id"]))
     for said, change in ((row["review"], -1), (verdict, 1)):
         if said in COUNTED and row["is_anomaly"] and not (row["again"] or row["learnt"]):
@@ -286,15 +332,18 @@ def _note(
             )
 
 
-def _without(connection: sqlite3.Connection, row: Row, said_of: int) -> str | None:
-    """What stands of a prediction once what was said of another one of its picture does not."""
-    said = connection.execute(
-        "SELECT r.verdict, r.said_of, EXISTS (SELECT 1 FROM prediction p WHERE p.id = r.said_of "
-        "AND p.review IS NULL) AS taken_back FROM review r WHERE r.prediction_id = ? "
-        "ORDER BY r.id DESC",
-        (row["id"],),
-    ).fetchall()
-    if not said or said[0]["said_of"] != said_of:
-        return None if row["review"] is None else str(row["review"])
-    left = (one["verdict"] for one in said if one["said_of"] != said_of and not one["taken_back"])
-    return next(left, None)
+def _last(connection: sqlite3.Connection, same: list[Row]) -> _Word | None:
+    """The last word on a picture that was not taken back; None where none is left.
+
+    Args:
+        connection: of a transaction.
+        same: all predictions on it.
+    """
+    words: list[_Word] = []
+    numbers = json.dumps([row["id"] for row in same])
+    for word in (_Word(*row) for row in connection.execute(WORDS, (numbers,))):
+        if word.verdict is None:
+            words = words[:-1]
+        elif not words or (words[-1].verdict, words[-1].who) != (word.verdict, word.who):
+            words.append(word)  # who says the same again says nothing new
+    return words[-1] if words else None

@@ -62,10 +62,10 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
     for row in rows:
         if not row["images"]:
             continue
-        missed, n = others.get(row["at"], (0, 0))
+        missed, unsure, n = others.get(row["at"], (0, 0, 0))
         reviews = row["false_alarms"] + row["real"] + n
         count = {key: row[key] for key in row.keys() if key not in LEFT_OUT}  # noqa: SIM118
-        counts.append({**count, "missed": missed, "reviews": reviews})
+        counts.append({**count, "missed": missed, "unsure": unsure, "reviews": reviews})
     again, learnt = (sum(row[key] for row in rows) for key in SUMMED)
     versions = {number for row in rows for number in json.loads(row["versions"])}
     return OverTime(step, counts, again, learnt, sorted(versions))
@@ -73,37 +73,37 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
 
 def _other_reviews(
     database: Database, name: str, step: int, first: int
-) -> dict[int, tuple[int, int]]:
+) -> dict[int, tuple[int, int, int]]:
     """Reviews that the hours do not count, by when their images came.
 
-    How many that were not called odd somebody called really odd since; and those with all that are
-    unsure, or say of one that was not called odd that it is good.
+    How many that were not called odd somebody called really odd since; of how many that were
+    somebody was unsure; and all that are unsure, or say of one that was not called odd whatever.
     """
     rows = database.rows(
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
-        "sum(p.review = 'real') AS missed, count(*) AS n "
+        "sum(p.review = 'real') AS missed, sum(p.is_anomaly) AS unsure, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
         f"AND (p.is_anomaly = 0 OR p.review = 'unsure') AND {COUNTED} AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
-    return {row["at"]: (row["missed"], row["n"]) for row in rows}
+    return {row["at"]: (row["missed"], row["unsure"], row["n"]) for row in rows}
 
 
 def last(
     database: Database, version_id: int, most: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n,) scores and (n,) p-values of the last pictures of a version, the newest first.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) scores, p-values and rates of false alarms of a version's last pictures, newest first.
 
     Each counts once, by the rate in force when it came last, and none that the version learnt from.
     """
     rows = database.rows(
-        f"SELECT score, p_value FROM prediction WHERE version_id = ? AND {COUNTED} "
+        f"SELECT score, p_value, false_alarms FROM prediction WHERE version_id = ? AND {COUNTED} "
         "ORDER BY id DESC LIMIT ?",
         (version_id, most),
     )
-    pairs = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    each = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 3)
+    return each[:, 0], each[:, 1], each[:, 2]
 
 
 def latest(database: Database, version_id: int, most: int) -> list[Row]:

@@ -29,13 +29,14 @@ if (monitor) {
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
     const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
-    const { images: good, called, undecided, reviews } = facts.observed;
+    const { images: good, called, undecided, unsure, reviews } = facts.observed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
     const promised = facts.observed.promised ?? facts.false_alarms;
     const changed = Math.abs(promised / facts.false_alarms - 1) > 1e-6;
     const share = (n, of) => (of ? percent(n / of) : "–");
-    const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} not judged yet: ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
+    const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
+    const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     // Of all that is counted, whichever version is in use now.
     const counted = facts.versions;
     const by = counted.length > 1 ? `, by whichever version was in use then (${counted.slice(0, -1).join(", ")} or ${counted.at(-1)})` : counted.length && counted[0] !== facts.version ? `, by version ${counted[0]}` : "";

@@ -75,7 +75,7 @@ if (queue) {
         const last = history.pop();
         if (last === undefined) return;
         before = last.before;
-        if (last.said && !await say(last.id, last.seen, last.said)) return;
+        if (last.said && last.said !== last.seen && !await say(last.id, null, last.said)) return;
         await show(`&at=${last.id}`);
         page.say("Taken back.");
       } else {
@@ -83,6 +83,7 @@ if (queue) {
         const said = what === "skip" ? null : what;
         if (said && !await say(id, said, seen)) return;
         history.push({ id, before, said, seen });
+        page.byId("say").replaceChildren();  /* it was about the one before */
         if (!said) before = id;
         await onwards();
       }

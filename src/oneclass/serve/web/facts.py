@@ -26,6 +26,8 @@ from oneclass.serve.work.lessons import grown
 from oneclass.serve.work.service import Service
 
 TILES = 48
+PATIENCE = 1.0
+"""Seconds for which a page waits until false alarms are judged; it asks again for the others."""
 UNSURE = 12
 """Unsure ones, the newest first, that the page Review shows again."""
 
@@ -205,7 +207,7 @@ def prediction(service: Service, number: int) -> dict[str, Any]:
         except InputError:  # this model's layers have no map
             pass
     said = service.reviews.of(number)
-    own = row["review"] and not said[0]["said_of"]
+    own = row["review"] and said[0]["said_of"] in (None, number)
     return {
         "one": record(row),
         "kept": file.exists() and there,
@@ -263,11 +265,14 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
         return {"counts": {}, "lessons": [], "odd": []}
-    wanted = service.lessons(chosen.name)
+    wanted, able = service.lessons(chosen.name), service.library.can_learn(chosen)
     newest = grown(service.versions, chosen)
+    same = service.has_learnt(chosen, {one.image for one in wanted}) is not None
+    if able and not same:
+        wanted = service.judging.judge(chosen, wanted, PATIENCE)
     since = service.versions.decided(chosen.name)
     candidate = newest if newest is not None and newest.at >= since else None
-    others = {one.image for one in wanted if not one.far}
+    others = {one.image for one in wanted if not one.doubtful}
     return {
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
@@ -276,9 +281,11 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "unsure": service.predictions.listed(
             Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
         ),
-        "able": service.library.can_learn(chosen),
+        "able": able,
         "newest": newest,
-        "same": service.has_learnt(chosen, {one.image for one in wanted}) is not None,
+        "same": same,
+        "unjudged": sum(not one.judged for one in wanted),
+        "far_from": service.judging.far_from(chosen) if any(one.far for one in wanted) else None,
         "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,
         "candidate": candidate,
         "comparison": candidate

@@ -33,11 +33,12 @@ ORIGINS = {
     "upload": "taken in as a file",
 }
 RATES_FROM = {
-    "learnt": "the rate that it was learnt for",
+    "learnt": "the rate that {} was learnt for",
     "set": "the rate that was set",
-    "nearest": "the nearest that it supports to the rate that was set",
+    "nearest": "the nearest that {} supports to the rate that was set",
 }
-"""Where the rate of false alarms of a version comes from; app.js says the same."""
+"""Where the rate of false alarms of a version, which is named in it, comes from; app.js says the
+same of "it"."""
 WHO = {"this machine": "somebody at this computer", "learning": "itself, once it had learnt"}
 STAGES = {
     "learning from patches": "learning how small spots look",

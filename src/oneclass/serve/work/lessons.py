@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import threading
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from oneclass.detector.estimator import Detector
 from oneclass.detector.model import FittedModel
-from oneclass.detector.predictions import Prediction
-from oneclass.detector.updating import far_odder
+from oneclass.detector.updating import far_from
 from oneclass.errors import ImageError
 from oneclass.images.reading import read
-from oneclass.images.sources import content_digest
+from oneclass.images.sources import Sources, content_digest
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.work.keeping import Keeping
 from oneclass.serve.work.library import Library
+
+AT_ONCE = 8
+"""Pictures that are scored before the clock is looked at."""
+Said = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,25 @@ class Lesson:
         ids: of all that were called false alarms.
         image: SHA-256 of the file's bytes, in hex.
         path: the image as it was named.
-        score: by the version that called it odd.
-        far: whether that version finds it far odder than any normal image, as `oneclass update`
-            asks about: a defect that is learnt as normal is never found again.
+        judged: whether the version that is to learn it was asked.
+        said: the score and the p-value by that version; None where it was not asked, or the picture
+            cannot be read.
+        far: whether it finds it far odder than any normal image, as `oneclass update` asks about:
+            a defect that is learnt as normal is never found again.
     """
 
     id: int
     ids: frozenset[int]
     image: str
     path: str
-    score: float
-    far: bool
+    judged: bool = False
+    said: Said | None = None
+    far: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person is to look at it before it is learnt; also what nobody could judge."""
+        return self.far or self.said is None
 
 
 def knows(model: FittedModel, file: Path) -> bool:
@@ -107,33 +122,89 @@ class Taught:
         return found
 
 
-def lessons(taught: Taught, versions: Versions, library: Library, version: Version) -> list[Lesson]:
+def lessons(taught: Taught, version: Version) -> list[Lesson]:
     """False alarms of a model that a version of it has not learnt, in the order in which they came.
 
+    Returns:
+        None of them judged yet.
+
     Raises:
-        ModelFileError: the file of a version that judged one of them is damaged.
+        ModelFileError: the file of the version is damaged.
     """
-    rows = taught.judged(version, "false_alarm", taught=False)
-    far: set[int] = set()
-    for version_id in {row["version_id"] for row in rows}:
-        judge = versions.by_id(version_id)
-        assert judge is not None, "versions are never removed"
-        said = [
-            Prediction(str(row["id"]), row["score"], row["p_value"], bool(row["is_anomaly"]))
-            for row in rows
-            if row["version_id"] == version_id
-        ]
-        odd = far_odder(said, library.detector(judge).model)
-        far |= {int(prediction.path) for prediction in odd}
     of_image: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in taught.judged(version, "false_alarm", taught=False):
         of_image.setdefault(row["image"], []).append(row)
     found = []
     for image, same in of_image.items():
-        one = next((row for row in same if row["id"] in far), same[0])
-        ids = frozenset(row["id"] for row in same)
-        found.append(Lesson(one["id"], ids, image, one["path"], one["score"], one["id"] in far))
+        own = (row for row in same if row["version_id"] == version.id)
+        one = next(own, same[0])
+        found.append(Lesson(one["id"], frozenset(row["id"] for row in same), image, one["path"]))
     return found
+
+
+class Judging:
+    """Says what a version finds of the false alarms that it may learn, whichever version called
+    them odd: what one learnt from some pictures calls odd may be ordinary to another, and the
+    other way round.
+
+    Args:
+        reviews: with what versions said before.
+        library: the models, that are asked where this one said nothing.
+        keeping: the pictures.
+    """
+
+    def __init__(self, reviews: Reviews, library: Library, keeping: Keeping) -> None:
+        self._reviews, self._library, self._keeping = reviews, library, keeping
+        self._asked: dict[tuple[str, str], Said | None] = {}
+        self._lock = threading.Lock()
+
+    def far_from(self, version: Version) -> float:
+        """The score above which a version finds images far odder than any normal one.
+
+        Raises:
+            ModelFileError: the file of the version is damaged.
+        """
+        return far_from(self._library.detector(version).model)
+
+    def judge(
+        self, version: Version, wanted: list[Lesson], seconds: float = math.inf
+    ) -> list[Lesson]:
+        """The same lessons, judged by a version.
+
+        Args:
+            version: that is to learn them.
+            wanted: the lessons.
+            seconds: after which no more pictures are scored: those left are not `judged`.
+
+        Raises:
+            ModelFileError: the file of the version is damaged.
+        """
+        if not wanted:
+            return []
+        detector, until = self._library.detector(version), time.monotonic() + seconds
+        known = self._reviews.said_by(version.id)
+        new = [one.image for one in wanted if one.image not in known]
+        new = [image for image in new if (version.digest, image) not in self._asked]
+        for i in range(0, len(new), AT_ONCE):
+            self._score(version, detector, new[i : i + AT_ONCE])
+            if time.monotonic() >= until:
+                break
+        limit, found = far_from(detector.model), []
+        for one in wanted:
+            key = (version.digest, one.image)
+            said = known.get(one.image) or self._asked.get(key)
+            judged = one.image in known or key in self._asked
+            found.append(replace(one, judged=judged, said=said, far=bool(said and said[0] > limit)))
+        return found
+
+    def _score(self, version: Version, detector: Detector, images: list[str]) -> None:
+        with self._lock:  # who asks for the same meanwhile finds it
+            left = [image for image in images if (version.digest, image) not in self._asked]
+            files = [self._keeping.place(image) for image in left]
+            for image, result in zip(left, detector.score_each(Sources(files, left)), strict=True):
+                self._asked[version.digest, image] = (
+                    None if isinstance(result, ImageError) else (result.score, result.p_value)
+                )
 
 
 def grown(versions: Versions, version: Version) -> Version | None:

@@ -25,7 +25,7 @@ from oneclass.serve.work.jobs.reports import Reports
 from oneclass.serve.work.jobs.runner import JobRunner
 from oneclass.serve.work.jobs.sets import Sets, Waiting
 from oneclass.serve.work.keeping import Keeping
-from oneclass.serve.work.lessons import Lesson, Taught, grown, learnt_by, lessons
+from oneclass.serve.work.lessons import Judging, Lesson, Taught, grown, learnt_by, lessons
 from oneclass.serve.work.library import Library
 from oneclass.serve.work.metrics import Metrics
 from oneclass.serve.work.rounds import Rounds
@@ -60,6 +60,7 @@ class Service:
         self.keeping = Keeping(data / "images", self.limits)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.taught = Taught(self.reviews, self.library, self.keeping)
+        self.judging = Judging(self.reviews, self.library, self.keeping)
         self.deleting = Deleting(
             Deletions(self.database), self.versions, self.library, self.watches, self.jobs
         )
@@ -130,11 +131,9 @@ class Service:
         return sorted({*self.versions.names(), *fits})
 
     def lessons(self, name: str) -> list[Lesson]:
-        """What of a model's reviews can be learnt by the version in use."""
+        """What of a model's reviews can be learnt by the version in use, which `judging` asks."""
         version = self.versions.named(name)
-        if version is None:
-            return []
-        return lessons(self.taught, self.versions, self.library, version)
+        return [] if version is None else lessons(self.taught, version)
 
     def has_learnt(
         self,

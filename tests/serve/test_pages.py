@@ -277,3 +277,21 @@ def test_the_rate_that_was_set_is_asked_for_once_for_all_versions(
         text = html.unescape(place.page("/models/stripes"))
         assert text.count(f"Verdicts go by</dt><dd>{told}\u00a0% false alarms") == 4
         assert sum("history" in query for query in asked) == 1
+
+
+def test_what_is_said_of_colours_agrees_with_what_is_said_of_boxes(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [number, *_] = score_all(place, images / "odd")
+    boxed = place.page(f"/p/{number}")
+    assert "<rect" in boxed
+    assert "There is no box to show" not in boxed
+    monkeypatch.setattr("oneclass.serve.work.drawing.BOX_FROM", 1e9)
+    plain = place.page(f"/p/{number}")
+    assert "There is no box to show" in plain
+    # A box begins at twice of where colour does; neither says more than that.
+    for text in (boxed, plain, place.page("/score")):
+        assert "the odder the place; good images may show some pale colour, too" in text
+        assert "usually are there" not in text
+        assert "the picture as a whole is." not in text
+    assert plain.count("the oddest place of 19 in 20 good images") == 2

@@ -108,6 +108,24 @@ def test_images_of_a_rarer_size_or_format_are_named_and_can_be_taken_out(
     assert looked()[:2] == (3, {})
 
 
+def test_images_of_a_rarer_colour_are_named_where_that_is_advised_of(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    grey = stripes(1, seed=6)[0]
+    write_images(tmp_path / "more", np.stack([grey, grey, 255 - grey], axis=-1)[None])
+    shutil.move(next((tmp_path / "more").iterdir()), tmp_path / "good/hue.png")
+    key = filled_set(place, tmp_path / "good")
+    job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    found = place.job(job["id"])["result"]
+    assert [words.sent_as(path) for path in found["unusual"]["in colour"]] == ["hue.png"]
+    part = place.page(f"/parts/check/{job['id']}")
+    assert "Grey and colour images are mixed" in part
+    [fold] = re.findall("Which are of a rarer size, format, depth or colour(.*?)</details>", part)
+    assert re.findall("<b>(.*?)</b>", fold) == ["hue.png"]
+    assert fold.count("data-take-out=") == 1
+
+
 @pytest.mark.parametrize("name", ["%2e%2e%2fmodels", "%2Fetc%2Fpasswd", "x.png", "%00"])
 def test_only_what_is_in_a_set_is_taken_out(place: Place, images: Path, name: str) -> None:
     key = filled_set(place, images / "normal")

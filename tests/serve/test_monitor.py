@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import stripes
+from oneclass import Detector
 from oneclass.conformal.drift import drift
 from oneclass.serve.api.monitor import rates
 from oneclass.serve.records import migrations
@@ -435,3 +437,25 @@ def test_a_verdict_that_was_let_go_hides_no_later_one(place: Place, images: Path
     assert in_review(place) == []
     assert monitor(place)["counts"][0]["anomalies"] == 1  # that of the one that was let go
     assert low < high
+
+
+def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
+    place: Place, tmp_path: Path
+) -> None:
+    text = html.unescape(place.page("/monitor"))
+    assert "No rate below 2.44\u00a0% can be had: version 1 held back 40 good images" in text
+    assert "2\u00a0% needs 49: " in text
+    assert "The rate that was set" not in text
+    few = Detector(backbone="greyscale", threads=1, false_alarms=0.2).fit(list(stripes(20, seed=1)))
+    few.save(tmp_path / "few.oneclass")
+    content = (tmp_path / "few.oneclass").read_bytes()
+    assert place.client.put(f"{MODEL}/file", content=content, headers=RAW).is_success
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.03}).is_success
+    waits = html.unescape(place.page("/models/stripes"))
+    assert "it would be 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that" in waits
+    assert place.client.post(f"{MODEL}/take", json={"version": 2}).is_success
+    for page in ("/monitor", "/parts/rate"):
+        text = html.unescape(place.page(page))
+        assert "The rate that was set is 3\u00a0%; version 2 goes by 4.76\u00a0%, the nearest" in text
+    card = html.unescape(place.page("/models/stripes"))
+    assert "now it is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set" in card

@@ -10,7 +10,7 @@ from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
-from oneclass.serve.api.monitor import line
+from oneclass.serve.api.monitor import ROUND, line
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
@@ -138,6 +138,31 @@ def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
             "learnt_for": used.card["false_alarms"],
         }
     return found
+
+
+def rate_limits(service: Service, chosen: Version | None) -> dict[str, Any]:
+    """How low a version's rate of false alarms can go, and what was set where it can't be had.
+
+    Returns:
+        `wanted`: the rate that was set, if this version goes by the nearest to it; `held_out`: its
+        good images to measure by; `lower`: the next rate that more of them would allow, if any.
+    """
+    if chosen is None:
+        return {"wanted": None, "held_out": 0, "lower": None}
+    rated = {chosen.id: service.versions.rate_for(chosen)}
+    return {
+        "wanted": wanted(service, chosen.name, rated),
+        "held_out": chosen.card["calibration"]["n_held_out"],
+        "lower": next((rate for rate in ROUND if rate < chosen.lowest_rate), None),
+    }
+
+
+def wanted(
+    service: Service, name: str, rated: Mapping[int, tuple[float, RateFrom]]
+) -> float | None:
+    """The rate that was set for a model, where one of its versions has only the nearest to it."""
+    nearest = any(rate_from == "nearest" for _, rate_from in rated.values())
+    return service.versions.last_set(name) if nearest else None
 
 
 def free_name(names: list[str]) -> str:

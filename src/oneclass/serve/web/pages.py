@@ -183,9 +183,16 @@ def watches_part(request: Request, service: TheService) -> Response:
 
 
 @router.get("/monitor")
-def monitor(request: Request, about: Chosen) -> Response:
+def monitor(request: Request, service: TheService, about: Chosen) -> Response:
     """How it goes over time."""
-    return page(request, "monitor.html", about, reports=facts.can_report())
+    limits = facts.rate_limits(service, about.chosen)
+    return page(request, "monitor.html", about, reports=facts.can_report(), **limits)
+
+
+@router.get("/parts/rate")
+def rate_part(request: Request, service: TheService, about: Chosen) -> Response:
+    """How low the rate of false alarms can go: another version may have come into use."""
+    return page(request, "part_rate.html", about, **facts.rate_limits(service, about.chosen))
 
 
 @router.get("/models")
@@ -210,6 +217,8 @@ def model(name: str, request: Request, service: TheService) -> Response:
         tab="models",
         name=name,
         versions=versions,
+        nearest={v.id for v in versions if rates[v.id][1] == "nearest"},
+        wanted=facts.wanted(service, name, rates),
         serving=next((version for version in versions if version.serves), None),
         taken=taken,
         before={row["number"] for row in taken},

@@ -254,7 +254,8 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.press("#new-watch button[type=submit]")
     one.see("#watches .card")
     told = (
-        "1 image is in this folder already: it is scored first, then each that arrives. Watch it?"
+        "1 image is in this folder that was not scored by such a watch yet: it is scored first, "
+        "then each that arrives. Watch it?"
     )
     assert asked == [told, told]
     one.page.remove_listener("dialog", answer)

@@ -58,6 +58,7 @@ def environment() -> Environment:
             "span",
             "size",
             "short",
+            "within",
             "sent_as",
             "for_people",
             "advice",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ def written(service: Service, name: str) -> dict[str, Any] | None:
         and service.reports.file(row["id"]).exists()
     )
     return next(done, None)
+
+
+def changes(taken: Sequence[Row]) -> list[Row]:
+    """Of what was said of which version is in use, as `Versions.taken` tells it, what changed that
+    or its rate: that one was kept, or taken once more in another window, changed nothing.
+    """
+    told = ("number", "false_alarms")
+    return [
+        row
+        for row, before in zip_longest(taken, taken[1:])
+        if before is None or any(row[key] != before[key] for key in told)
+    ]
 
 
 def can_report() -> bool:

@@ -220,7 +220,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         nearest={v.id for v in versions if rates[v.id][1] == "nearest"},
         wanted=facts.wanted(service, name, rates),
         serving=next((version for version in versions if version.serves), None),
-        taken=taken,
+        changes=facts.changes(taken),
         before={row["number"] for row in taken},
         comparisons={v.id: facts.comparison(service, v, rates[v.id]) for v in versions},
         learners=facts.learners(service, versions),

@@ -80,7 +80,7 @@ def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
     assert "not an image" in page
     for word in ("not_an_image", "b&#x27;", "b&#39;", "b'", "tmp"):
         assert word not in re.sub(r'"data:[^"]*"', "", page), word
-    assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d UTC<", page)
+    assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d( to \d\d:\d\d)? UTC<", page)
     assert "and <code>verdicts</code>" in page
 
 

@@ -458,7 +458,7 @@ def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     assert str(place.service.settings.data) not in answer.json()["message"]
     gone = place.client.get("/api/v1/models/other")
     assert gone.status_code == 404
-    assert "those that there are: the page /models." in gone.json()["message"]
+    assert "the page /models lists those that there are." in gone.json()["message"]
     assert place.client.get("/models").status_code == 200
 
 

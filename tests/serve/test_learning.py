@@ -51,10 +51,13 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     found = place.job(check["id"])
     assert (found["state"], found["result"]["images"]) == ("done", 24)
+    assert "Nothing is amiss" in place.page(f"/parts/check/{check['id']}")
     asked = {"name": "new", "set": number, "false_alarms": 0.1}
     assert 'id="learnt"' not in place.page("/learn")
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert (job["state"], job["error"]) == ("done", None)
+    # What stood there of the one that was learnt before goes.
+    assert 'data-replaces="learnt"' in place.page(f"/parts/job/{job['id']}")
     assert "It has learnt <b>new</b>, " in place.page("/learn")  # for who comes back
     [model] = place.client.get("/api/v1/models").json()["models"]
     assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
@@ -132,6 +135,31 @@ def test_only_what_is_in_a_set_is_taken_out(place: Place, images: Path, name: st
     answer = place.client.delete(f"/api/v1/sets/{key}/images/{name}")
     assert answer.status_code in (404, 405, 422)
     assert place.service.sets.count(key) == 8
+
+
+def test_a_name_may_have_blanks_around_it_and_that_of_a_deleted_model_says_so(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=5))
+    key = filled_set(place, tmp_path / "good")
+
+    def part() -> str:
+        job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+        assert place.job(job["id"])["state"] == "done"
+        return html.unescape(place.page(f"/parts/check/{job['id']}"))
+
+    for text in (part(), place.page("/models")):
+        [pattern] = re.findall(r'pattern="([^"]*)"', text)
+        assert re.fullmatch(pattern, " few ")
+        assert not re.fullmatch(pattern, "few-")
+    assert "data-deleted=\"{}\"" in part()
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": key}).json()
+    assert place.client.delete(f"/api/v1/jobs/{job['id']}").is_success
+    until(lambda: place.service.runner._running is None)
+    assert place.client.delete("/api/v1/models/stripes").is_success
+    assert 'data-deleted="{"stripes": 2}"' in part()
+    assert "A model stripes was deleted, and can be got back on the page Models: this" in part()
+    assert "this makes version 2 of it." in part()
 
 
 def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(

@@ -57,7 +57,7 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     back = three.page("/models/three")  # for who went away and comes back
     assert link in back
     assert re.search('id="written">The last report .* on 14 images that version 1 scored:', back)
-    assert '<p id="written" hx-swap-oob="delete"></p>' in shown  # there is a newer one then
+    assert 'data-replaces="written"' in shown  # there is a newer one then
     [file] = three.service.reports.file(job["id"]).parent.iterdir()
     assert file == three.service.reports.file(job["id"])
     file.unlink()

@@ -100,13 +100,13 @@ def arrived(check: dict[str, Any]) -> dict[str, Any]:
     """What names say of the images that a check looked at, of those that the set still has.
 
     Returns:
-        `folders` and `files` of `Arrivals`, and `given`: the names that files were sent under.
+        what `Arrivals` has, and `given`: the names that files were sent under.
     """
     with suppress(FileNotFoundError):  # the set was used up, or removed
         folder = Path(check["request"]["folder"])
         known = sets.arrived(folder)
-        return {"folders": known.folders, "files": known.files, "given": sets.sent_as(folder)}
-    return {"folders": {}, "files": [], "given": {}}
+        return {**vars(known), "given": sets.sent_as(folder)}
+    return {"missing": [], "folders": {}, "files": [], "given": {}}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
@@ -176,6 +176,13 @@ def wanted(
     """The rate that was set for a model, where one of its versions has only the nearest to it."""
     nearest = any(rate_from == "nearest" for _, rate_from in rated.values())
     return service.versions.last_set(name) if nearest else None
+
+
+def deleted_names(service: Service) -> dict[str, int]:
+    """Models that are deleted and can be got back, and which version is learnt next under a name."""
+    there = set(service.versions.names())
+    names = {row["name"] for row in service.deleting.deletions.all()} - there
+    return {name: service.versions.next_number(name) for name in sorted(names)}
 
 
 def free_name(names: list[str]) -> str:

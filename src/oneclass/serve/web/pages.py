@@ -75,15 +75,16 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
     following = {name: service.versions.next_number(name) for name in names}
-    before = facts.asked_before(service, job)
+    before, deleted = facts.asked_before(service, job), facts.deleted_names(service)
     asked = before["request"]["settings"] if before else {}
     return page(
         request,
         "part_check.html",
         job=job,
         names=following,
+        deleted=deleted,
         in_use=facts.rates_in_use(service),
-        name=before["name"] if before else facts.free_name(names),
+        name=before["name"] if before else facts.free_name([*names, *deleted]),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
         **facts.arrived(job),

@@ -152,7 +152,7 @@ def test_a_name_may_have_blanks_around_it_and_that_of_a_deleted_model_says_so(
         [pattern] = re.findall(r'pattern="([^"]*)"', text)
         assert re.fullmatch(pattern, " few ")
         assert not re.fullmatch(pattern, "few-")
-    assert "data-deleted=\"{}\"" in part()
+    assert 'data-deleted="{}"' in part()
     job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": key}).json()
     assert place.client.delete(f"/api/v1/jobs/{job['id']}").is_success
     until(lambda: place.service.runner._running is None)

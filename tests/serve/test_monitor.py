@@ -456,9 +456,13 @@ def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
     assert place.client.post(f"{MODEL}/take", json={"version": 2}).is_success
     for page in ("/monitor", "/parts/rate"):
         text = html.unescape(place.page(page))
-        assert "The rate that was set is 3\u00a0%; version 2 goes by 4.76\u00a0%, the nearest" in text
+        assert (
+            "The rate that was set is 3\u00a0%; version 2 goes by 4.76\u00a0%, the nearest" in text
+        )
     card = html.unescape(place.page("/models/stripes"))
-    assert "now it is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set" in card
+    assert (
+        "now it is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set" in card
+    )
 
 
 def test_which_was_in_use_when_has_a_row_where_something_changed(

@@ -154,8 +154,8 @@ def add_token(
         say(f"{data.absolute()} was made.")
     if scopes and "read" not in scopes:
         say(
-            "for programs alone: without --scope read it opens no page. For a person, remove it and "
-            "make one that has read beside the others."
+            "for programs alone: without --scope read it opens no page. For a person, remove it "
+            "and make one that has read beside the others."
         )
     say(f"this token opens the server that keeps everything in {data.absolute()}:")
     print_data(made)

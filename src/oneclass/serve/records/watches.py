@@ -123,7 +123,8 @@ class Watches:
         )
         connection.execute(
             "UPDATE watch SET images = images + ?, anomalies = anomalies + ?, "
-            "unclear = unclear + ?, failures = max(0, failures + ?), last = coalesce(?, last) WHERE id = ?",
+            "unclear = unclear + ?, failures = max(0, failures + ?), "
+            "last = coalesce(?, last) WHERE id = ?",
             (
                 verdict is not None,
                 verdict == ANOMALY,
@@ -138,8 +139,10 @@ class Watches:
         self, number: int, path: str, verdict: str | None, connection: sqlite3.Connection
     ) -> int:
         """Forget what was wrong with the file that had this path before; how often it was told."""
-        newest = "" if verdict else (
-            " AND id < (SELECT max(id) FROM failure WHERE source = :source AND path = :path)"
+        newest = (
+            ""
+            if verdict
+            else (" AND id < (SELECT max(id) FROM failure WHERE source = :source AND path = :path)")
         )
         return connection.execute(
             f"DELETE FROM failure WHERE source = :source AND path = :path{newest}",

@@ -179,7 +179,7 @@ def wanted(
 
 
 def deleted_names(service: Service) -> dict[str, int]:
-    """Models that are deleted and can be got back, and which version is learnt next under a name."""
+    """Models that are deleted and can be got back, and which version would be learnt next."""
     there = set(service.versions.names())
     names = {row["name"] for row in service.deleting.deletions.all()} - there
     return {name: service.versions.next_number(name) for name in sorted(names)}

@@ -139,9 +139,9 @@ class Watcher:
         for path, state in whole:
             outcome = outcome_of(partial(self._kept, path))
             error = outcome.exception()
-            if isinstance(error, ImageError) and error.reason in HALF:
-                if max(quiet[path], _age(path)) < GROWING:
-                    continue
+            half = isinstance(error, ImageError) and error.reason in HALF
+            if half and max(quiet[path], _age(path)) < GROWING:
+                continue
             also = self._also(watch, path, state)
             one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
             asked.append((path, state, one))
@@ -204,7 +204,7 @@ def _age(path: str) -> float:
     it was seen.
     """
     try:
-        facts = os.stat(path)
+        facts = Path(path).stat()
     except OSError:
         return 0.0
     return time.time() - max(facts.st_mtime, facts.st_ctime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from importlib import import_module, resources
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from oneclass import InputError, OneclassError
+from oneclass.cli import cli
 from oneclass.cli.demo import run_command, run_demo, run_textures
+from oneclass.cli.talk import console
 from oneclass.datasets.demonstration import write_digits
 from oneclass.datasets.mnist import mnist_5k
 from oneclass.datasets.textures import (
@@ -182,3 +185,20 @@ def test_the_demo_finds_scratches_and_stains(
         assert str(tmp_path / "demo" / name) in said.split("\nLook at ")[1]
     assert (tmp_path / "demo/heatmaps/index.csv").exists()
     assert (tmp_path / "demo/run/report.html").exists()
+
+
+def test_a_demo_that_is_stopped_says_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def stop(folder: Path, *, seed: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("oneclass.cli.demo"), "run_demo", stop)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["oneclass", "demo", "dm"])
+    for there in (False, True):
+        assert console.run(cli) == 130
+        said = capsys.readouterr().err
+        assert ("nothing was written yet" in said) != there
+        assert ("what is finished lies in dm." in said) == there
+        (tmp_path / "dm").mkdir(exist_ok=True)

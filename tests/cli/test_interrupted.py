@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,8 @@ from conftest import stripes, write_images
 from oneclass.cli import cli
 from oneclass.cli.talk import console
 from oneclass.detector.estimator import Detector
+from oneclass.errors import StorageError
+from oneclass.results import heatmaps
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(folder / "part/test/good", stripes(4, seed=2))
     write_images(folder / "part/test/bad", stripes(4, seed=3, upright=False))
     done = oneclass("fit", "good", "-o", "m.oneclass", "--backbone", "greyscale", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    small = ("--layer", "block_2", "--size", "32")
+    done = oneclass("fit", "good", "-o", "maps.oneclass", *small, cwd=folder)
     assert done.returncode == 0, done.stderr
     done = oneclass("score", "m.oneclass", "good", "-o", "run", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -105,7 +112,7 @@ def test_a_fit_over_another_model_says_that_it_is_still_there(
         (
             "oneclass.datasets.demonstration.write_digits",
             ("demo", "digits-demo"),
-            "what is finished lies in digits-demo. The same command begins anew.",
+            "nothing was written yet. The same command begins anew.",
         ),
         (
             "oneclass.evaluation.running.measure",
@@ -176,3 +183,43 @@ def test_a_cache_keeps_what_a_fit_that_was_ended_has_computed(tmp_path: Path) ->
     assert again.returncode == 0, again.stderr
     assert not re.search(r"cache: 0 of 600 rows found", again.stderr)
     assert re.search(r"cache: \d+ of 600 rows found", again.stderr), again.stderr
+
+
+@pytest.fixture
+def small_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A disk that is full once so many files were written to `heat`; their names."""
+    written: list[str] = []
+    real = heatmaps.whole_file
+
+    def write(path: Path, **how: bool) -> Any:
+        if len(written) == 5:
+            raise StorageError(f"cannot write {path}: No space left on device.")
+        written.append(path.name)
+        return real(path, **how)
+
+    monkeypatch.setattr(heatmaps, "whole_file", write)
+    return written
+
+
+def test_a_full_disk_under_the_heatmaps_keeps_the_scores(
+    place: Path,
+    tmp_path: Path,
+    small_disk: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.chdir(place)
+    words = ["score", "maps.oneclass", "good", "-o", str(tmp_path / "run"), "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["oneclass", *words, "--heatmaps", str(tmp_path / "heat")])
+    assert console.run(cli) == 5
+    said = capsys.readouterr().err
+    lines = (tmp_path / "run/predictions.csv").read_text().splitlines()
+    assert len(lines) == 3, said
+    assert f"among 2 images; the list is {tmp_path / 'run/predictions.csv'}" in said
+    assert "28 of the 30 images were not scored. What was scored is kept.\n" in said
+    assert "error: cannot write" in said.splitlines()[-1]
+    assert "interrupted" not in said
+    assert "index.csv lists them" not in said  # there was no room for it
+    left = sorted(path.suffix for path in (tmp_path / "heat").iterdir())
+    assert left == [".npy", ".npy", ".png", ".png"]
+    assert json.loads((tmp_path / "run/run.json").read_text())["complete"] is False

@@ -37,7 +37,7 @@ class TestLines:
             time.sleep(0.5)
         lines = capsys.readouterr().err.splitlines()
         assert lines
-        assert all(line.startswith("fit: learning for 0 s, ") for line in lines)
+        assert all(line.startswith("fit: learning (0 s in all)") for line in lines)
 
     def test_silences_grow(self, capsys: pytest.CaptureFixture) -> None:
         with progress("fit"):
@@ -63,7 +63,7 @@ class TestLines:
             time.sleep(0.3)
         told = capsys.readouterr().err
         assert "7 of 7" not in told
-        assert f"report: {showing.FINISHING} for 0 s, " in told
+        assert f"report: {showing.FINISHING} (0 s in all)" in told
 
     def test_it_ends_with_an_error_too(self, capsys: pytest.CaptureFixture) -> None:
         with pytest.raises(ZeroDivisionError), progress("fit"):
@@ -195,7 +195,7 @@ def test_of_steps_that_are_counted_the_time_left_is_told(
         show.stage("learning, part 2 of 9")
         time.sleep(0.6)
     told = capsys.readouterr().err
-    assert re.search(r"fit: learning, part 2 of 9 for 0 s, about [34] s left, [01] s so far", told)
+    assert re.search(r"fit: learning, part 2 of 9, about [34] s left \([01] s in all\)", told)
 
 
 def test_a_fit_of_both_names_both() -> None:

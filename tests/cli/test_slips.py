@@ -8,6 +8,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -225,6 +226,49 @@ def test_all_that_check_is_said_to_name_it_names(place: Path) -> None:
     assert "6 more (6 x not_an_image); 'oneclass check --all' names them all" in done.stderr
     named = oneclass("check", "bad", "--json", cwd=place).stdout
     assert all(f"{i}.png" in named for i in range(9))
+
+
+def test_what_a_model_alone_refuses_is_named_by_scoring(place: Path) -> None:
+    deep = stripes(5, seed=2).astype(np.uint16) * 200
+    write_images(place / "deep", deep)
+    done = oneclass("score", "m.oneclass", "deep", cwd=place)
+    assert "... and 2 more (2 x bit_depth); 'oneclass score MODEL IMAGES -o RUN'" in done.stderr
+    assert "check --all" not in done.stderr
+    oneclass("score", "m.oneclass", "deep", "-o", "RUN", cwd=place)
+    named = (place / "RUN/errors.csv").read_text()
+    assert all(f"deep/00{i}.png" in named for i in range(5))
+
+
+def test_a_large_share_is_told_as_it_was_read(place: Path) -> None:
+    for rate, told in (("0.5", True), ("50%", False), ("0.1", False)):
+        words = ("score", "m.oneclass", "good", "--false-alarms", rate)
+        done = oneclass(*words, cwd=place)
+        note = "note: --false-alarms 0.5 is 50 %; for 0.5 %, write 0.5%.\n"
+        assert done.stderr.count(note) == told, done.stderr
+
+
+def test_a_name_with_blanks_that_came_apart_is_put_in_quotes(place: Path) -> None:
+    write_images(place / "Gut Teile A", stripes(3, seed=2))
+    told = said(place, "fit", "Gut", "Teile", "A", "-o", "x.oneclass")
+    assert "Gut: there is no such file or folder; check the path (there is 'Gut Teile A': " in told
+    told = said(place, "score", "m.oneclass", "Gut", "Teile", "A")
+    assert "(there is 'Gut Teile A': put it in quotes)" in told
+
+
+def test_a_list_of_another_ending_is_told_what_it_is_to_be(place: Path) -> None:
+    (place / "list.lst").write_text("good/000.png\nGüte/001.png\n")
+    done = oneclass("score", "m.oneclass", "list.lst", cwd=place)
+    assert done.returncode == 3
+    assert "if it is a list of images, let its name end in .txt" in done.stderr
+
+
+def test_an_empty_path_in_a_table_has_a_name(place: Path) -> None:
+    assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
+    (place / "truth.csv").write_text("path,label\ngood/000.png,no\n,bad\ngone.png,bad\n")
+    words = ("report", "m.oneclass", "run", "--without-pictures", "-o", "t.html")
+    told = oneclass(*words, "--labels", "truth.csv", cwd=place).stderr
+    assert "labels of no scored image: 2: an empty path, gone.png." in told
+    assert "read in the table: no as normal." in told
 
 
 def test_compare_says_which_input_leads_nowhere(place: Path) -> None:
@@ -501,7 +545,7 @@ def test_words_taken_for_defects_are_told(place: Path) -> None:
 def test_too_few_images_for_the_usual_rate_are_told(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(7, seed=1))
     told = oneclass("fit", "good", "-o", "m", *SMALL, cwd=tmp_path).stderr
-    note = "note: so few images support no lower rate of false alarms than 12.5 %; 5 %, the"
+    note = "note: so few images support no lower rate of false alarms than one in 8 (12.5 %); 5"
     assert told.count(note) == 1
     assert "UserWarning" not in told  # that is for those who call fit in Python
 

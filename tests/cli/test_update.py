@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
-from oneclass import load
+from oneclass import Detector, load
+from oneclass.cli import cli
+from oneclass.cli.talk import console
 from oneclass.detector.updating import Update
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
@@ -103,3 +107,93 @@ def test_who_is_asked_does_not_wait_for_the_learning(place: Path) -> None:
         detector.update(place / "more", stage=stages.append, before=refuse)
     assert stages == ["opening the rows that were learnt", "reading images"]
     assert detector.model is before
+
+
+@pytest.mark.parametrize(
+    ("method", "mine", "other"),
+    [
+        ("update", ("update", "m.oneclass", "a", "--yes"), ("update", "m.oneclass", "b", "--yes")),
+        ("fit", ("fit", "a", "-o", "m.oneclass", *SMALL), ("update", "m.oneclass", "b", "--yes")),
+        ("update", ("update", "k.oneclass", "a", "--yes", "-o", "m.oneclass"),
+         ("update", "m.oneclass", "b", "--yes")),
+        ("update", ("update", "m.oneclass", "a", "--yes", "--no-backup"),
+         ("fit", "b", "-o", "m.oneclass", *SMALL)),
+        ("fit", ("fit", "a", "-o", "new.oneclass", *SMALL),
+         ("fit", "b", "-o", "new.oneclass", *SMALL)),
+    ],
+    ids=["two updates", "a fit", "into another", "over a fit", "a new one"],
+)  # fmt: skip
+def test_of_two_commands_at_once_the_second_to_write_is_refused(
+    place: Path,
+    tmp_path: Path,
+    method: str,
+    mine: tuple[str, ...],
+    other: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    for name in ("m.oneclass", "k.oneclass"):
+        shutil.copy(place / "m.oneclass", tmp_path / name)
+        shutil.copy(place / "m.oneclass.rows", tmp_path / f"{name}.rows")
+    for k in "ab":
+        write_images(tmp_path / k, stripes(24, seed=ord(k)))
+    real = getattr(Detector, method)
+    found: dict[str, bytes] = {}
+
+    def slow(*given: Any, **named: Any) -> Any:
+        done = real(*given, **named)
+        meanwhile = oneclass(*other, cwd=tmp_path)
+        assert meanwhile.returncode == 0, meanwhile.stderr
+        found.update(content(tmp_path))
+        return done
+
+    monkeypatch.setattr(Detector, method, slow)
+    monkeypatch.setattr(sys, "argv", ["oneclass", *mine])
+    monkeypatch.chdir(tmp_path)
+    before = content(tmp_path)
+    assert console.run(cli) == 4
+    assert "Run the same command again" in capsys.readouterr().err
+    assert content(tmp_path) == found
+    if "new.oneclass" not in found:
+        assert found["m.oneclass.previous"] == before["m.oneclass"]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_an_image_cannot_be_learnt_and_forgotten(place: Path) -> None:
+    before = (place / "m.oneclass").read_bytes()
+    words = ("update", "m.oneclass", "more/fine", "--forget", place / "more/fine/001.png", "--yes")
+    done = oneclass(*words, cwd=place)
+    assert done.returncode == 2
+    assert "1 image is to be learnt and to be forgotten: more/fine/001.png. Give" in done.stderr
+    assert (place / "m.oneclass").read_bytes() == before
+
+
+def test_what_was_kept_of_a_model_is_not_written_over(place: Path, tmp_path: Path) -> None:
+    for name in ("m.oneclass", "m.oneclass.rows"):
+        stem = name.replace("m.oneclass", "m.oneclass.previous")
+        shutil.copy(place / name, tmp_path / stem)
+    words = ("update", "m.oneclass.previous", place / "more/fine", "--yes")
+    done = oneclass(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "m.oneclass.previous is what was kept of m.oneclass when" in done.stderr
+    assert "else update m.oneclass." in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.oneclass.previous",
+        "m.oneclass.previous.rows",
+    ]
+    assert oneclass(*words, "-o", "n.oneclass", cwd=tmp_path).returncode == 0
+
+
+def test_copies_that_were_learnt_before_are_counted(place: Path, tmp_path: Path) -> None:
+    images = stripes(20, seed=1)
+    for k in range(3):
+        write_images(tmp_path / "good" / str(k), images + np.uint8(k))
+    write_images(tmp_path / "new", images + np.uint8(3))
+    done = oneclass("fit", "good", "-o", "m.oneclass", *SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = oneclass("update", "m.oneclass", "new", "--yes", cwd=tmp_path)
+    assert "  new/000.png, and 3 learnt before, whose names are not kept\n" in done.stderr
+    assert "(learnt before)" not in done.stderr

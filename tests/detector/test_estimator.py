@@ -412,13 +412,35 @@ def test_real_digits(normal: tuple[int, ...], n_train: int, least: float) -> Non
     assert np.mean([p.is_anomaly for p in inside]) < 0.1
 
 
+def test_notes_tell_what_the_command_line_does() -> None:
+    images = np.repeat(stripes(30, seed=1), 3, axis=0)
+    notes = Detector(size=(32, 32), layer="block_2").fit(images).notes
+    assert any("90 images show about 30 different pictures" in note for note in notes), notes
+    assert any("of 100 normal images anomalies" in note for note in notes)
+    assert Detector(size=(32, 32), layer="block_2").fit(stripes(120, seed=1)).notes == ()
+
+
+def test_habits_of_pipelines_are_met() -> None:
+    images = stripes(24, seed=1)
+    detector = Detector(size=(32, 32), layer="block_2").fit(images, None)
+    with pytest.warns(UserWarning, match=r"labels \(y\) are not looked at") as caught:
+        other = Detector(size=(32, 32), layer="block_2").fit(images, np.ones(24))
+    assert caught[0].filename == __file__
+    assert other.score(images).scores.tolist() == detector.score(images).scores.tolist()
+
+
+def test_a_setting_that_is_none_is_told_which_was_meant() -> None:
+    with pytest.raises(TypeError, match=r"Detector\(nue=\.\.\.\): nue is no.*Did you mean nu\?"):
+        Detector(nue=1)
+
+
 def test_too_few_images_for_the_usual_rate_are_a_warning() -> None:
-    few = r"no lower rate of false alarms than 9\.1 %; 5 %, the usual one, takes 19 different "
+    few = r"no lower rate of false alarms than one in 11 \(9\.09 %\); 5 %, the usual one, takes 19 "
     with pytest.warns(UserWarning, match=few) as caught:
         detector = Detector(size=(32, 32), layer="block_2").fit(stripes(10, seed=1))
     assert [one.filename for one in caught] == [__file__]
     assert str(caught[0].message) in detector.card["fit"]["warnings"]
-    with pytest.warns(UserWarning, match=r"than 6\.67 %"):
+    with pytest.warns(UserWarning, match=r"than one in 15 \(6\.67 %\)"):
         detector.update(stripes(4, seed=2))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

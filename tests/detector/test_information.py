@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 
@@ -129,12 +130,24 @@ def test_a_model_saved_without_rows_says_how_to_get_them(tmp_path: Path) -> None
         detector.save(tmp_path / "n.oneclass", rows=True)
 
 
+def in_megabytes(told: str) -> float:
+    number, unit = told.split()
+    return float(number) * {"kB": 1e-3, "MB": 1.0, "GB": 1e3}[unit]
+
+
 def test_fit_says_that_it_kept_no_rows_of_patches(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(8, seed=1))
     words = ("fit", "good", "-o", "m.oneclass", "--rows", "patches", "--size", "64")
     done = oneclass(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "'oneclass update' cannot teach this model more images" in done.stderr
+    told = re.search(r"the first ones, (.*) of these 8\.", done.stderr)
+    assert told is not None, done.stderr
+    update = oneclass("update", "m.oneclass", "good", cwd=tmp_path)
+    assert update.returncode == 4
+    each = re.search(r"\(here they take (.*) MB\)", update.stderr)
+    assert each is not None, update.stderr
+    assert float(each[1]) == pytest.approx(in_megabytes(told[1]), abs=0.1)
     kept = oneclass(*words, "--keep-rows", cwd=tmp_path)
     assert "cannot teach" not in kept.stderr
     size = (tmp_path / "m.oneclass.rows").stat().st_size

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from conftest import stripes
 from oneclass import Detector, InputError, load
-from oneclass.detector.files.training_rows import RowCollector, TrainingRows, rows_file
+from oneclass.detector.files.training_rows import (
+    RowCollector,
+    TrainingRows,
+    kept_bytes,
+    rows_file,
+)
 from oneclass.rows import samples, scratch
 from oneclass.rows.samples import Layout
 from oneclass.statistics import auroc
@@ -164,3 +169,12 @@ def test_memory_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -
         tracemalloc.stop()
         assert training.rows.n_rows == 13
     assert peaks[1] < 1.1 * peaks[0] < 40 << 20
+
+
+@pytest.mark.parametrize("n", [24, 120])
+@pytest.mark.parametrize("rows", ["image", "patches", "both"])
+def test_what_the_rows_will_take_is_known_without_them(rows: str, n: int, tmp_path: Path) -> None:
+    detector = Detector(**{**SMALL, "rows": rows}).fit(stripes(n, seed=1, side=48))
+    detector.save(tmp_path / "m", rows=True)
+    told = kept_bytes(detector.model.representation, n)
+    assert told <= rows_file(tmp_path / "m").stat().st_size <= told + 32 * n + 6000

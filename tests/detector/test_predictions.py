@@ -43,7 +43,7 @@ def test_scores_without_those_of_some_images_do_not_pass_for_those_of_all() -> N
 
 
 def test_learnt_images_and_drift_are_told_at_the_end_of_a_loop_too() -> None:
-    found = Predictions(GOOD, BROKEN, drift="drift: odder.", learnt=told_learnt(2, 3))
+    found = Predictions(GOOD, BROKEN, drift="drift: odder.", learnt=told_learnt(["0.png", "1.png"], 3))
     with pytest.warns(UserWarning) as caught:  # noqa: PT030 -- there are three
         assert [p.path for p in found] == ["0.png", "1.png", "2.png"]
     missing, learnt, drift = (str(one.message) for one in caught)

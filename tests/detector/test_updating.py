@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, InputError, ModelFileError, load
 from oneclass.detector import updating
 from oneclass.detector.files import modelfile
+from oneclass.detector.files.replacing import stamp, unchanged
 from oneclass.detector.files.training_rows import rows_file
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
@@ -123,8 +125,67 @@ def test_what_is_saved_over_another_model_keeps_it_with_its_rows(tmp_path: Path)
         ModelFileError, match=r"m\.previous, the model that was there before, still"
     ):
         load(file).update(stripes(3, seed=8))
-    first.save(file, backup=False)
+    third = Detector(**SMALL).fit(stripes(20, seed=8))
+    third.save(file, backup=False)
     assert load(before).digest == digest
+
+
+def test_of_two_that_change_one_model_the_second_is_refused_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    file, images = tmp_path / "m", stripes(40, seed=6)
+    fitted = Detector(**SMALL).fit(images[:20])
+    digest = fitted.save(file, rows=True)
+    one, two, three = load(file), load(file), load(file)
+    one.update(images[20:30])
+    two.update(images[30:])
+    written = one.save(file, rows=True)
+    for late in (two, fitted):
+        with pytest.raises(ModelFileError, match=r"m: it was changed while this ran.* Nothing was"):
+            late.save(file, rows=True)
+    with pytest.raises(ModelFileError, match="was changed while this ran"):
+        three.update(images[30:])
+    assert (load(file).digest, load(tmp_path / "m.previous").digest) == (written, digest)
+    assert load(file).update(images).added == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m",
+        "m.previous",
+        "m.previous.rows",
+        "m.rows",
+    ]
+    two.save(tmp_path / "n", rows=True)
+    one.update(images[30:])
+    one.save(file, rows=True)  # what it wrote itself is still there
+    file.unlink()
+    one.save(file)  # nothing can be lost
+
+
+@pytest.mark.linux
+def test_a_model_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "m"
+    fitted = Detector(**SMALL).fit(stripes(20, seed=6))
+    fitted.save(file)
+    with unchanged(file, stamp(file)):
+        with pytest.raises(ModelFileError, match="is being written by another process"):
+            fitted.save(file)
+        Detector(**SMALL).fit(stripes(20, seed=7)).save(tmp_path / "new")
+        (tmp_path / "new").replace(file)
+    with pytest.raises(ModelFileError, match="was changed"):
+        fitted.save(file)
+
+
+def test_where_nothing_can_be_locked_models_are_still_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    fitted = Detector(**SMALL).fit(stripes(20, seed=6))
+    fitted.save(tmp_path / "m")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    fitted.save(tmp_path / "m")
 
 
 def test_a_loaded_model_saved_over_its_own_file_keeps_its_rows(tmp_path: Path) -> None:

@@ -357,6 +357,56 @@ class TestLabels:
         with pytest.raises(InputError, match=message):
             labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
 
+    @pytest.mark.parametrize(
+        "word",
+        ["okay", "Good Part", "no defect", "no_defect", "No-Defects", "defect free", "defect-free",
+         "clean", "in Ordnung", "Gut", "Gutteil", "i.O.", "I.O", "conforme", "Bon", "bueno",
+         "sin defectos", "sans défaut", "not defective"],
+    )  # fmt: skip
+    def test_words_for_normal(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / "labels.csv").write_text(f"path,label\ngood/a.png,{word}\n")
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [False]
+
+    @pytest.mark.parametrize(
+        ("word", "meant"),
+        [("gd", "good"), ("godo", "good"), ("goood", "good"), ("okya", "okay"), ("oky", "okay"),
+         ("clen", "clean"), ("no defcet", "no defect"), ("nomal", "normal")],
+    )  # fmt: skip
+    def test_words_near_those_are_asked_about(self, tmp_path: Path, word: str, meant: str) -> None:
+        (tmp_path / "labels.csv").write_text(f"path,label\ngood/a.png,{word}\n")
+        with pytest.raises(InputError, match=f"line 2: '{word}' is no label. Did you mean {meant}"):
+            labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    @pytest.mark.parametrize(
+        "word",
+        ["cut", "line", "hole", "crack", "bent", "fold", "poke", "glue strip", "contamination",
+         "damaged", "missing cable", "gray stroke", "oil", "bent wire", "cr", "color", "print",
+         "thread side", "broken large", "defecto", "fehler", "clear tape", "faulty imprint"],
+    )  # fmt: skip
+    def test_names_of_defects_stay_names(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / "labels.csv").write_text(f"path,label\ngood/a.png,{word}\n")
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.kinds.values()) == [word]
+
+    @pytest.mark.parametrize("word", ["not ok", "No Good", "nicht in Ordnung", "non conforme"])
+    def test_what_denies_a_word_for_normal_is_an_anomaly(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / "labels.csv").write_text(f"path,label\ngood/a.png,{word}\n")
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert (list(truth.values()), truth.kinds) == ([True], {})
+
+    @pytest.mark.parametrize(
+        ("column", "told"),
+        [("label", "true as anomaly, no as normal"), ("class", "true as anomaly, no as normal"),
+         ("truth", "true as anomaly, no as normal"), ("anomaly", ""), ("is_anomaly", "")],
+    )  # fmt: skip
+    def test_how_answers_were_read_is_known(self, tmp_path: Path, column: str, told: str) -> None:
+        text = f"path,{column}\ngood/a.png,True\nbad/b.png,No\n"
+        (tmp_path / "labels.csv").write_text(text)
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [True, False]
+        assert labels.told_answers(truth) == told
+
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
     @pytest.mark.parametrize("text", [
         "Path;Label\ngood/a.png;OK\nbad/b.png;ng\n",

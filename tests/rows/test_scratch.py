@@ -109,7 +109,10 @@ def test_a_disk_without_room_is_found_out_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scratch, "IN_MEMORY_BYTES", 0)
-    with pytest.raises(StorageError, match=r"GiB, .* are free\. .*TMPDIR.*--layer block_8@4"):
+    with pytest.raises(
+        StorageError,
+        match=r"GiB, .* are free\. .*TMPDIR.*fewer images.*--size.*without tiles.*block_8@4",
+    ):
         ScratchRows(10**9, (10**6,), np.dtype(np.float32))
 
 

@@ -47,9 +47,15 @@ def demo(what: tuple[str, ...], seed: int) -> int:
             f"{folder}: there is no such folder.{meant} Any other name makes one."
         )
     run = run_textures if kind == "textures" else run_demo
-    with if_stopped(lambda: f"what is finished lies in {folder}. The same command begins anew."):
+    with if_stopped(lambda: _left(folder)):
         run(folder, seed=seed)
     return 0
+
+
+def _left(folder: Path) -> str:
+    """What a demo that a signal ended leaves."""
+    there = f"what is finished lies in {folder}" if folder.exists() else "nothing was written yet"
+    return f"{there}. The same command begins anew."
 
 
 def run_demo(folder: Path, *, seed: int) -> None:

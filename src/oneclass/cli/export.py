@@ -185,7 +185,7 @@ def _openvino(
         show.stage("calibrating the network")
         moved, unreadable = quantise(converted, record, detector, sources, progress=show)
     errors = [*sources.errors, *unreadable]
-    say_errors(errors)
+    say_errors(errors, of_model=True)
     say(str(moved))
     allowed = _allowed(limit)
     if moved.nine_in_ten > allowed:

@@ -42,7 +42,7 @@ from oneclass.system.places import place
     "--keep-rows/--drop-rows",
     default=None,
     help="Write FILE.rows, which 'oneclass update' needs; scoring does not.  [default: keep; of "
-    "patches, which take 0.3 to 2 MB an image, drop]",
+    "patches, which take 0.3 to 2 MB an image, with --tiles about 5 MB a megapixel, drop]",
 )
 @no_backup
 def fit(
@@ -61,11 +61,13 @@ def fit(
     from oneclass.detector.estimator import Detector
     from oneclass.detector.files.information import not_tried
     from oneclass.detector.files.modelfile import check_model_place
-    from oneclass.detector.files.training_rows import rows_file
+    from oneclass.detector.files.replacing import stamp, unchanged
+    from oneclass.detector.files.training_rows import kept_bytes, rows_file
     from oneclass.detector.settings import VIEWS
     from oneclass.images.sources import gather
 
     check_model_place(place(out))
+    stays = unchanged(place(out), stamp(place(out)))
     _refuse_models(normal, out)
     detector = Detector(n_halfspaces=halfspaces, **settings)
     cache = settings["cache"]
@@ -75,7 +77,7 @@ def fit(
         seconds = show.seconds()
     patches = detector.card["representation"]["kind"] in VIEWS
     rows = not patches if keep_rows is None else keep_rows
-    save(detector, place(out), rows=rows, no_backup=no_backup)
+    save(detector, place(out), rows=rows, no_backup=no_backup, stays=stays)
     say_passed_over(sources)
     say_errors(detector.errors)
     say_cache(detector.cache_use)
@@ -89,9 +91,12 @@ def fit(
         size = amount(kept.stat().st_size, "B")
         say(f"{kept}: {size} that 'oneclass update' needs, and scoring does not.")
     elif keep_rows is None:
+        n = detector.card["fit"]["n_images"]
+        n_bytes = kept_bytes(detector.model.representation, n)
         say(
             "'oneclass update' cannot teach this model more images: that takes the rows of the "
-            "first ones, 0.3 to 2 MB an image. To keep them, fit with --keep-rows."
+            f"first ones, {amount(n_bytes, 'B')} of these {n:,}. To keep them, fit with "
+            "--keep-rows."
         )
     return UNREADABLE if detector.errors else 0
 

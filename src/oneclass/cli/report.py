@@ -62,7 +62,7 @@ def report(
     """
     from oneclass.detector.files.loading import load
     from oneclass.report import write_report
-    from oneclass.report.labels import told_kinds, told_unmatched
+    from oneclass.report.labels import told_answers, told_kinds, told_unmatched
     from oneclass.results.runs import PAGE
     from oneclass.system.files import check_replaces, check_writable
 
@@ -97,6 +97,8 @@ def report(
     if made.truth is not None and made.n_scored > len(made.truth):
         n = made.n_scored - len(made.truth)
         say(f"note: {some_of(n, made.n_scored, 'image')} {plural(n, 'has', 'have')} no label.")
+    if made.truth is not None and made.truth.answers:
+        say(f"read in the table: {plain(told_answers(made.truth))}.")
     if made.truth is not None and made.truth.kinds:
         say(f"taken for names of defects: {plain(told_kinds(made.truth))}.")
     if made.truth is not None:

@@ -23,7 +23,7 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import Share, check_order, machine_options
 from oneclass.cli.talk.scoring import score_into, unscored
 from oneclass.cli.talk.writing import say_rests_on_one
-from oneclass.errors import ImageError, InputError
+from oneclass.errors import ImageError, InputError, StorageError
 from oneclass.system.host import signals
 from oneclass.system.host.portable import process_age
 from oneclass.system.names import count, plural, some_of
@@ -107,7 +107,7 @@ def score(
     sources = _sources(inputs)
     if out is not None:
         check_apart(place(out), inputs)
-    predictions, errors, finished, written = score_into(
+    predictions, errors, stopped, written = score_into(
         out,
         heatmaps,
         detector,
@@ -123,11 +123,15 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, written, parquet=parquet)
-    _say_worth(detector, predictions, finished=finished)
-    if not finished:
+    _say_worth(detector, predictions, finished=stopped is None)
+    if stopped is not None:
         left = unscored(sources, predictions, errors)
         which = some_of(left, len(sources), "image")
-        say(f"interrupted: {which} {plural(left, 'was', 'were')} not scored.")
+        said = f"{which} {plural(left, 'was', 'were')} not scored."
+        if isinstance(stopped, StorageError):
+            say(f"{said} What was scored is kept." if left else "All was scored.")
+            raise stopped
+        say(f"interrupted: {said}")
         return signals.exit_code()
     if fail_on_anomaly and n_anomalies:
         return ANOMALY
@@ -164,7 +168,8 @@ def _say_left_out(
     detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
 ) -> None:
     say_passed_over(sources)
-    say_errors(errors, listed_in=str(place(out) / "errors.csv") if out is not None else None)
+    listed_in = str(place(out) / "errors.csv") if out is not None else None
+    say_errors(errors, listed_in=listed_in, of_model=True)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)
 
@@ -208,7 +213,8 @@ def _say_found(
     if detector.model.unclear is not None:
         found += f" and {sum(p.is_unclear for p in predictions)} unclear"
     if heatmaps is not None:
-        say(f"Heatmaps are in {heatmaps}; {place(heatmaps) / 'index.csv'} lists them.")
+        if (index := place(heatmaps) / "index.csv").exists():
+            say(f"Heatmaps are in {heatmaps}; {index} lists them.")
         if (regions := place(heatmaps) / "regions.jsonl").exists():
             limit = digits(detector.pixel_threshold)
             say(

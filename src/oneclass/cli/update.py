@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from oneclass.cli.talk.console import (
 from oneclass.cli.talk.parameters import check_order, machine_options, names_a_file
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
+from oneclass.system.files import kept_of
 from oneclass.system.names import count, plain, plural, some_of
 from oneclass.system.places import place
 
@@ -72,6 +74,7 @@ def update(
     """
     from oneclass.detector.files.loading import load
     from oneclass.detector.files.modelfile import check_model_place
+    from oneclass.detector.files.replacing import is_one_file, stamp, unchanged
     from oneclass.images.sources import gather, refuse_absent
 
     if not normal and not forget:
@@ -82,15 +85,18 @@ def update(
         refuse_absent(sources)
         _refuse_empty(words, sources)
     file = place(out or model)
+    _refuse_kept(file)
     detector = load(model, backbone=backbone, **machine)
     check_model_place(file)
+    own = is_one_file(file, place(model))  # of which the detector knows what it read
+    stays = nullcontext() if own else unchanged(file, stamp(file))
     with if_stopped(lambda: unlearnt(file, machine["cache"])), progress("update") as show:
 
         def before(did: Update) -> None:
             with show.aside():
                 for sources in (more, fewer):
                     say_passed_over(sources)
-                say_errors(did.errors)
+                say_errors(did.errors, of_model=True)
                 if did.odd and not yes:
                     _ask(did, file)
 
@@ -101,7 +107,7 @@ def update(
     known = f" ({did.known} known already)" if did.known else ""
     changed = bool(did.added or did.forgotten)
     if changed:
-        save(detector, file, rows=True, no_backup=no_backup)
+        save(detector, file, rows=True, no_backup=no_backup, stays=stays)
     say_folders(detector.folders)
     say(f"{count(did.added, 'image')} added{known}, {did.forgotten} forgotten.")
     _say_called(did)
@@ -110,6 +116,21 @@ def update(
     else:
         say(f"nothing has changed; {file} was not written.")
     return UNREADABLE if did.errors else 0
+
+
+def _refuse_kept(file: Path) -> None:
+    """Refuse to write over what was kept of a model: it is there to go back to.
+
+    Raises:
+        InputError: the file is such a one.
+    """
+    kept = kept_of(file)
+    if kept is not None:
+        raise InputError(
+            f"{file} is what was kept of {kept} when that was written anew, and is not written "
+            f"over. To go back to it, rename it to {kept.name}, and its rows to {kept.name}.rows; "
+            f"to go on from it beside {kept.name}, give -o FILE; else update {kept}."
+        )
 
 
 def _say_some(lines: Sequence[str]) -> None:

@@ -90,7 +90,7 @@ def verify(
         found = list(compare(other, detector, sources, tolerance=tolerance, progress=show))
     errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
     differences = [item for item in found if not isinstance(item, ImageError)]
-    say_errors(errors)
+    say_errors(errors, of_model=True)
     if not differences:
         raise InputError(f"no image of {', '.join(inputs)} could be judged. Give some that can.")
     if table is not None:

@@ -31,6 +31,9 @@ from oneclass.rows.store import RowStore
 from oneclass.system.places import place
 from oneclass.system.stages import Stages
 
+LABELS = (
+    "labels (y) are not looked at: all images are learnt as normal. Give the normal ones alone."
+)
 R = TypeVar("R")
 
 
@@ -91,7 +94,7 @@ class Detector(Facts):
     def holding(cls, model: FittedModel, file: Path, digest: str, **given: Any) -> Self:
         """A detector with the model of a file and these settings; `oneclass.load` makes it."""
         detector = cls(**given)
-        detector._state = State(model, file=file, digest=digest)
+        detector._state = State(model, file=file, digest=digest, read=digest)
         return detector
 
     def set_params(self, **given: Any) -> Self:
@@ -117,6 +120,7 @@ class Detector(Facts):
     def fit(
         self,
         images: Images | Sources,
+        y: object = None,
         *,
         progress: Progress | None = None,
         stage: Stage | None = None,
@@ -127,6 +131,7 @@ class Detector(Facts):
             images: a folder, file, glob, list.txt or address (s3://bucket/folder/), or several of
                 them; or arrays of (H, W) or (H, W, 3), in uint8, uint16 or float; or what `gather`
                 made of these. Unreadable ones end in `errors`.
+            y: not looked at; scikit-learn's pipelines hand one over.
             progress: called with (images done, images in all).
             stage: called with a few words where something begins that is not counted: what is left
                 to do when all images are read may take longer than that.
@@ -134,13 +139,15 @@ class Detector(Facts):
         Warns:
             UserWarning: the images are too few for the usual rate of false alarms, and none was
                 asked for; some cannot be used (`errors`); or some come from folders, or have
-                names, that had better be looked at (`folders`).
+                names, that had better be looked at (`folders`); or there is a `y`.
 
         Raises:
             InputError: fewer than two images can be read, or nothing tells them apart; a setting
                 that these images or this backbone do not allow.
             StorageError: the rows do not fit into memory.
         """
+        if y is not None:
+            _warn(LABELS)
         self._state, self._store = fit(self.settings, images, progress, stage, self.traffic)
         _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
         return self
@@ -172,7 +179,8 @@ class Detector(Facts):
             UserWarning: as `fit` does.
 
         Raises:
-            InputError: not fitted yet; fewer than two images would be left.
+            InputError: not fitted yet; fewer than two images would be left; a file is to be learnt
+                and to be forgotten.
             ModelFileError: the detector was loaded, and the rows beside its file are missing,
                 damaged, or another model's.
         """
@@ -310,8 +318,8 @@ class Detector(Facts):
         Args:
             file: by custom it ends in .oneclass; it may be an address such as s3://bucket/a.
             rows: whether to write the normal images' rows, too, to `file` with .rows behind its
-                name: `update` needs them, scoring does not. Those of patches take up to 2 MB
-                each, and up to about 4 GB.
+                name: `update` needs them, scoring does not. Those of patches take 0.3 to
+                2 MB each, with `tiles` about 5 MB a megapixel.
             backup: False to keep nothing; then rows of the model before stay where they are unless
                 `rows` writes over them. Of what goes to an address nothing is kept.
 
@@ -320,6 +328,8 @@ class Detector(Facts):
 
         Raises:
             InputError: not fitted yet, or the place cannot be written to.
+            ModelFileError: the detector was loaded from this file, or saved to it, and what is
+                there by now is another model, or is being written.
             StorageError: the disk is full.
         """
         self._state = self._require_fit().saved(place(file), rows=rows, backup=backup)

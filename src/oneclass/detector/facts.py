@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import FP32, Backbone
+from oneclass.conformal.guarantee import spread
 from oneclass.detector import settings
 from oneclass.detector.fitting import State
 from oneclass.detector.model import FittedModel
@@ -58,14 +59,16 @@ def by_name(init: Callable[P, None]) -> Callable[P, None]:
     """Of an `__init__` that takes names alone: says where what was given without one belongs."""
 
     @wraps(init)
-    def checked(*given: P.args, **settings: P.kwargs) -> None:
+    def checked(*given: P.args, **named: P.kwargs) -> None:
         if len(given) > 1:
             raise TypeError(
                 f"Detector({given[1]!r}): settings are given by name, such as Detector(nu=0.1). "
                 f"To learn from images: Detector().fit({given[1]!r}); to open a model file: "
                 "oneclass.load(file)."
             )
-        init(*given, **settings)
+        if strange := sorted(named.keys() - settings.BY_NAME):
+            raise TypeError(f"Detector({strange[0]}=...): {settings.unknown(strange[0])}")
+        init(*given, **named)
 
     return checked
 
@@ -143,6 +146,16 @@ class Facts(metaclass=Hinting):
         known any more.
         """
         return self._state.near_copies if self._state else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `oneclass fit` says of the model beside its promise, a sentence each.
+
+        Such as that many images show the same few pictures, or how far this very model's rate of
+        false alarms may lie from the promised one, where its images are few.
+        """
+        card = self.model.card
+        return tuple(filter(None, (*card["fit"]["warnings"], spread(card))))
 
     @property
     def why(self) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,13 +18,19 @@ from oneclass.detector.collecting import (
     some,
 )
 from oneclass.detector.files import modelfile
-from oneclass.detector.files.training_rows import TrainingRows, kept_with_rows, rows_file
+from oneclass.detector.files.replacing import changed, is_one_file, stamp, unchanged
+from oneclass.detector.files.training_rows import (
+    TrainingRows,
+    kept_bytes,
+    kept_with_rows,
+    rows_file,
+)
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_representation, why
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, ModelFileError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather, refuse_absent
 from oneclass.representations import Representation
@@ -45,6 +50,7 @@ class State:
         training: what it learnt from; None where that lies beside its file.
         file: that holds it, if any does.
         digest: of the file's content; None while no file holds this model.
+        read: digest of the file's content as it was read or written last.
         errors, ignored, folders, near_copies: of the images that it learnt from.
         unlearnt: those of the errors that are of images to learn, and not to forget.
         n_read: how many images the last fit or update could use.
@@ -62,17 +68,26 @@ class State:
     why: str | None = None
     unlearnt: tuple[ImageError, ...] = ()
     n_read: int = 0
+    read: str | None = None
 
     def with_rows(self) -> State:
         """With the rows that the model learnt from, read from beside its file if need be.
 
         Raises:
-            ModelFileError: they are not there, damaged, or another model's.
+            ModelFileError: they are not there, damaged, or another model's; or the model's file
+                is another one by now.
         """
         if self.training is not None:
             return self
         assert self.file is not None, "loaded detectors know their file"
-        return replace(self, training=TrainingRows.beside(self.file, self.model.card))
+        try:
+            card, made = self.model.card, self.model.representation
+            n_bytes = kept_bytes(made, card["fit"]["n_images"])
+            return replace(self, training=TrainingRows.beside(self.file, card, n_bytes))
+        except ModelFileError:
+            if stamp(self.file) not in (None, self.read):
+                raise changed(self.file) from None
+            raise
 
     def left_out(self) -> Iterator[str]:
         """A sentence where images to learn could not be used."""
@@ -102,16 +117,14 @@ class State:
         check_replaces(file, "model", modelfile.MAGIC)
         state = self.with_rows() if rows else self
         # What was loaded and not updated since has its rows beside its file, and they stay good.
-        own = self.training is None and _is_one_file(file, self.file)
-        with kept_with_rows(file, rows=rows or own) if backup else nullcontext():
+        own = self.training is None and is_one_file(file, self.file)
+        keeping = kept_with_rows(file, rows=rows or own) if backup else nullcontext()
+        stays = unchanged(file, self.read) if is_one_file(file, self.file) else nullcontext()
+        with stays, keeping:
             digest = modelfile.write(file, self.model.card, self.model.arrays())
             if rows and state.training is not None:
                 state.training.write(rows_file(file), self.model.card)
-        return replace(state, file=file, digest=digest)
-
-
-def _is_one_file(file: Path, other: Path | None) -> bool:
-    return other is not None and os.path.realpath(str(file)) == os.path.realpath(str(other))
+        return replace(state, file=file, digest=digest, read=digest)
 
 
 def fit(

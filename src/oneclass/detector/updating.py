@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from oneclass.cluster.crew import crew_of
 from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.union import Union
+from oneclass.detector.collecting import some
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
@@ -25,6 +27,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
+from oneclass.system.names import count, plural
 from oneclass.system.stages import silent
 
 NOT_LEARNT = "not_learnt"
@@ -77,6 +80,7 @@ def update(
     assert training is not None, "an update needs the rows"
     begin = stage or silent
     more, fewer = gather(images), gather(forget)
+    _refuse_both(more, fewer)
     begin("reading images")
     training, forgotten, unknown = without_some(
         training, fewer, model.representation, workers=asked.workers
@@ -112,8 +116,25 @@ def update(
         near_copies=alike,
         unlearnt=tuple(errors),
         n_read=len(new) + known,
+        read=state.read,
     )
     return after, did, store
+
+
+def _refuse_both(more: Sources, fewer: Sources) -> None:
+    """Refuse files that are to be learnt and to be forgotten.
+
+    Raises:
+        InputError: there are some.
+    """
+    gone = {os.path.realpath(item) for item in fewer.items if isinstance(item, Path)}
+    files = (item for item in (more.items if gone else ()) if isinstance(item, Path))
+    both = [str(file) for file in files if os.path.realpath(file) in gone]
+    if both:
+        raise InputError(
+            f"{count(len(both), 'image')} {plural(len(both), 'is', 'are')} to be learnt and to be "
+            f"forgotten: {some(both)}. Give each in one of the two places."
+        )
 
 
 def _near_copies(

@@ -13,7 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import IO
 
@@ -29,7 +29,7 @@ from oneclass.images.inside import (
     not_drawn,
     remote_names,
 )
-from oneclass.system.names import as_spelt_here, natural_key, near_path, spellings
+from oneclass.system.names import as_spelt_here, natural_key, near_path, plain, spellings
 from oneclass.system.paths import Paths
 from oneclass.system.places import FILES_ALONE, Remote, is_address, place
 from oneclass.system.texts import why
@@ -40,6 +40,8 @@ SUFFIXES = frozenset(
 )
 """Suffixes (lower case) that a walk through a folder takes for images."""
 
+WORDS = 4
+"""So many before a word, and behind it, may be parts of one name."""
 _MAGIC = re.compile(r"[*?\[]")
 ALLOWED = "check the path and its permissions"
 SEPARATORS = os.sep + (os.altsep or "")
@@ -77,7 +79,7 @@ def expand(inputs: str | Path | Iterable[str | Path], *, stdin: IO[bytes] | None
 
     Raises nothing: an input that leads nowhere is in ``Listing.errors``.
     """
-    walk = _Walk()
+    walk = _Walk([*inputs] if isinstance(inputs, (list, tuple)) else ())
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
         if given == "-":
             source = stdin or (None if sys.stdin is None else sys.stdin.buffer)
@@ -104,7 +106,13 @@ def first_picture(folder: Path) -> str | None:
 class _Walk:
     """The files found so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Sequence[str | Path] = ()) -> None:
+        """Begin.
+
+        Args:
+            words: of the command line, to see where a name with blanks came apart.
+        """
+        self._words = words
         self.ignored: Counter[str] = Counter()
         self.errors: list[ImageError] = []
         self.absent: list[ImageError] = []
@@ -189,7 +197,7 @@ class _Walk:
                 self._glob(str(given), entry)
             else:
                 advice = lists.advice(str(given) if entry is None else entry)
-                near = near_path(path) if entry is None else ""
+                near = (self._apart(given) or near_path(path)) if entry is None else ""
                 advice += f" (there is {near})" if near else ""
                 listed = "standard input" if source == "-" else f"the list {source}"
                 by = f" ({listed} names it)" if source else ""
@@ -214,6 +222,18 @@ class _Walk:
             else:
                 given = entry if is_address(entry) else base / entry
                 self.take(given, literal=literal, entry=entry, source=source)
+
+    def _apart(self, given: str | Path) -> str:
+        """A name with blanks of which this is a part, where it is there; else nothing."""
+        if given not in self._words:
+            return ""
+        at = self._words.index(given)
+        for start, end in combinations(range(max(0, at - WORDS), at + WORDS + 2), 2):
+            words = self._words[start:end]
+            name = " ".join(map(str, words))
+            if start <= at < end and len(words) > 1 and os.path.lexists(name):
+                return f"{plain(name)!r}: put it in quotes"
+        return ""
 
     def refuse(self, given: str | Path, reason: str, detail: str) -> None:
         self.errors.append(ImageError(given, reason, detail))

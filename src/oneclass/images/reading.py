@@ -51,6 +51,8 @@ REASONS = (
 )
 """The closed set of ``ImageError.reason``."""
 
+TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(128, 256)})
+"""Bytes of texts in any encoding that lists have."""
 CANON_RAW = b"CR"
 _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
     (png.MAGIC, png.inspect),
@@ -85,6 +87,7 @@ def read(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     at_least: tuple[int, int] | None = None,
+    content: bytes | None = None,
 ) -> Pixels:
     """Decode one image file at the depth that the file has.
 
@@ -94,6 +97,7 @@ def read(
         max_pixels: refuse a larger picture from its header, before anything is decoded.
         at_least: (height, width) that suffice: a JPEG is decoded at 1/8, 1/4 or 1/2 of its size
             where that leaves so much of both, which is several times as fast. None for all of it.
+        content: all of the file's bytes, where they are at hand; then no file is opened.
 
     Returns:
         An array of shape (H, W) for grey or (H, W, 3) for RGB, C-contiguous and writable, dtype
@@ -102,7 +106,7 @@ def read(
     Raises:
         ImageError: with one of ``REASONS``; ``detail`` says what was wrong and what to do.
     """
-    with _opened(path) as file:
+    with _opened(path, content) as file:
         source = _inspect(file)
         _check_size(source.header, _n_bytes(file), max_pixels)
         decoded = _decoded(source, at_least)
@@ -183,12 +187,18 @@ def _inspect(file: BinaryIO) -> Source:
                 "unsupported", f"this is {kind.name}, which cannot be read; {kind.advice}"
             )
         raise RefusedError("not_an_image", f"this is {kind.name} and no image; {kind.advice}")
+    a_list = "; if it is a list of images, let its name end in .txt" if _is_text(start) else ""
     *names, last = special.readable()
     raise RefusedError(
         "not_an_image",
         f"its content is no image of a known kind (it begins with {start[:8]!r}); "
-        f"{', '.join(names)} and {last} can be read: convert it to one of these, or leave it out",
+        f"{', '.join(names)} and {last} can be read: convert it to one of these, or leave it out"
+        f"{a_list}",
     )
+
+
+def _is_text(start: bytes) -> bool:
+    return not start.translate(None, TEXT)
 
 
 def _turned(source: Source) -> Header:

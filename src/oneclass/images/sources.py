@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.errors import ImageError, InputError
-from oneclass.images import folders, reading
+from oneclass.images import folders, pictures, reading
 from oneclass.images.formats.source import MAX_BYTES, MORE_MEMORY, Header
+from oneclass.images.pictures import Content, is_picture
 from oneclass.images.scale import DEPTHS
 from oneclass.system.host.memory import ROOM
 from oneclass.system.paths import Texts
@@ -29,6 +30,8 @@ BYTES_A_BYTE = 4
 FETCHING = 4
 """Images that a worker has on their way: stores answer in about the time that an image takes."""
 LONGEST_PATH = 4096
+ONE_OF = {"PIL.Image", "ndarray", "str", "bytes", "PosixPath", "WindowsPath", "DirEntry"}
+"""What is taken each for itself, and not one beside the other."""
 WITHOUT_MASK = "a numpy array without a mask"
 NO_MEMORY = f"there was not enough memory for it; {MORE_MEMORY}"
 RANGES = {"uint8": " (0 to 255)", "uint16": " (0 to 65535)"}
@@ -37,10 +40,10 @@ Images = str | Path | NDArray[Any] | Iterable[str | Path] | Iterable[NDArray[Any
 
 @dataclass(frozen=True)
 class Sources:
-    """Images in a fixed order: files, or arrays in memory.
+    """Images in a fixed order: files, or arrays and pictures in memory.
 
     Attributes:
-        items: paths or pixel arrays.
+        items: paths, pixel arrays, or the bytes of files.
         names: what to call each one in results and messages.
         errors: inputs that could not be turned into items.
         ignored: how many files in folders were passed over, by their suffix.
@@ -50,7 +53,7 @@ class Sources:
         empty: folders and patterns that were given themselves, and hold no image.
     """
 
-    items: Sequence[Path | NDArray[Any]]
+    items: Sequence[Path | NDArray[Any] | Content]
     names: Sequence[str]
     errors: tuple[ImageError, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
@@ -88,6 +91,8 @@ class Sources:
         item = self.items[index]
         if isinstance(item, Path):
             return reading.read(item, at_least=at_least)
+        if isinstance(item, Content):
+            return reading.read(self.names[index], at_least=at_least, content=item.of)
         return _checked_array(item, self.names[index])
 
     @contextmanager
@@ -114,6 +119,8 @@ class Sources:
         """
         item = self.items[index]
         try:
+            if isinstance(item, Content):
+                return hashlib.sha256(item.of).digest()
             if not isinstance(item, Path):
                 return content_digest(_checked_array(item, self.names[index]))
             if isinstance(item, Remote):
@@ -134,6 +141,8 @@ class Sources:
         item = self.items[index]
         if isinstance(item, Path):
             return reading.probe(item)
+        if isinstance(item, Content):
+            return reading.probe(self.names[index], item.of)
         array = _checked_array(item, self.names[index])
         height, width, *colour = array.shape
         depth = next(d for d in DEPTHS if array.dtype == d)
@@ -163,7 +172,11 @@ def gather(given: Images | Sources) -> Sources:
             f"an array of shape {held.shape} is one colour image, or {len(held)} grey ones of "
             "width 3. Give a list of images to say which."
         )
-    items = [_plain(item) for item in held]
+    kinds: set[str] = set()
+    items = []
+    for number, item in enumerate(held):  # one after the other: a generator's need not all be there
+        kinds.add(_kind(item))
+        items.append(_plain(item, number))
     paths = [item for item in items if isinstance(item, (str, Path))]
     if "" in paths:
         raise InputError("an empty path: expected a file, a folder, a glob, a list.txt, or -.")
@@ -172,12 +185,31 @@ def gather(given: Images | Sources) -> Sources:
         names = Texts(listing.paths)
         more = (listing.errors, listing.ignored, listing.absent, listing.repeated, listing.empty)
         return Sources(listing.paths, names, *more)
-    arrays = [item for item in items if isinstance(item, np.ndarray)]
-    if len(arrays) == len(items):
-        return Sources(arrays, [f"array[{i}]" for i in range(len(arrays))])
-    kinds = ", ".join(sorted({type(item).__name__ for item in items}))
-    raise InputError(
-        f"images of type {kinds}: expected paths, numpy arrays, or pictures of PIL's. "
+    if all(isinstance(item, (np.ndarray, Content, ImageError)) for item in items):
+        there = [i for i, item in enumerate(items) if not isinstance(item, ImageError)]
+        errors = tuple(item for item in items if isinstance(item, ImageError))
+        return Sources([items[i] for i in there], [_name(i) for i in there], errors)
+    raise _of_no_kind(kinds)
+
+
+def _name(number: int) -> str:
+    """What an array or a picture is called."""
+    return f"array[{number}]"
+
+
+def _kind(item: Any) -> str:
+    """What an item is, for a list of which not all are of one kind."""
+    return "PIL.Image" if is_picture(item) else type(item).__name__
+
+
+def _of_no_kind(kinds: set[str]) -> InputError:
+    """Items that are not all paths, nor all arrays and pictures."""
+    told = f"images of type {', '.join(sorted(kinds))}: expected "
+    if kinds <= ONE_OF:
+        one = "one kind in a list, paths alone, or numpy arrays and pictures of PIL's alone."
+        return InputError(f"{told}{one}")
+    return InputError(
+        f"{told}paths, numpy arrays, or pictures of PIL's. "
         "numpy.asarray(image) makes an array of a tensor."
     )
 
@@ -205,7 +237,7 @@ def _one_dimension(given: Any) -> Any:
     Raises:
         InputError: a kind whose items are something else than images.
     """
-    if isinstance(given, (str, bytes, os.PathLike)) or _of_pil(given):
+    if isinstance(given, (str, bytes, os.PathLike)) or is_picture(given):
         return [given]
     wrong = {
         WITHOUT_MASK: isinstance(given, np.ma.MaskedArray),
@@ -222,12 +254,15 @@ def _one_dimension(given: Any) -> Any:
     return given
 
 
-def _plain(item: Any) -> Any:
-    """A path as str or Path, whatever kind of path it is, and a picture of PIL's as an array."""
+def _plain(item: Any, number: int) -> Any:
+    """A path as str or Path, whatever kind it is; what a picture of PIL's holds, or why not."""
     if isinstance(item, (str, Path)):
         return item
-    if _of_pil(item):
-        return _as_array(item)
+    if is_picture(item):
+        try:
+            return pictures.taken(item, _name(number))
+        except ImageError as error:
+            return error
     if isinstance(item, np.ma.MaskedArray):
         raise InputError(f"images of type {type(item).__name__}: expected {WITHOUT_MASK}.")
     if isinstance(item, bytes) and (b"\0" in item or len(item) > LONGEST_PATH):
@@ -236,18 +271,6 @@ def _plain(item: Any) -> Any:
             "path, or PIL.Image.open(io.BytesIO(content))."
         )
     return os.fsdecode(item) if isinstance(item, (bytes, os.PathLike)) else item
-
-
-def _of_pil(item: Any) -> bool:
-    """Whether it is a picture of PIL's, which need not be imported to see that."""
-    return hasattr(item, "getbands") and hasattr(item, "convert")
-
-
-def _as_array(item: Any) -> NDArray[Any]:
-    """A picture of PIL's as an array, grey or RGB, transparency left out."""
-    deep = item.mode in ("I", "F") or item.mode.startswith("I;16")
-    grey = item.mode in ("1", "L", "LA")
-    return np.asarray(item if deep else item.convert("L" if grey else "RGB"))
 
 
 def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:
@@ -307,7 +330,10 @@ def _on_shape(shape: tuple[int, ...]) -> str:
     if len(shape) == 4:
         return "give the images in it one by one, as list(images)"
     if len(shape) == 3 and shape[2] == 4:
-        return "leave its transparency out, as with image[..., :3]"
+        return (
+            "give PIL.Image.fromarray(image), whose transparency is composited on white as a "
+            "file's is, or leave it out, image[..., :3]"
+        )
     if len(shape) == 3 and shape[2] in (1, 2):
         return "give its first channel, image[..., 0]"
     if len(shape) == 3 and shape[0] in (1, 3, 4):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,17 +18,25 @@ from oneclass.system.texts import read_table, same_name, why
 
 NORMAL, ANOMALY = "normal", "anomaly"
 FALSE_ALARM, MISSED = "false-alarm", "missed"
-NORMAL_WORDS = frozenset(
-    {"normal", "good", "ok", "fine", "pass", "passed", "accept", "accepted", "i.o.", "io"}
-    | {"gut", "bon", "bonne", "bueno", "buena", "buono", "buona"}
-    | {"0", "false", "no", "negative"}
+NO, YES = frozenset({"0", "false", "no", "negative"}), frozenset({"1", "true", "yes", "positive"})
+"""Answers to the question whether it is an anomaly."""
+NORMAL_WORDS = NO | frozenset(
+    {"normal", "good", "ok", "okay", "fine", "pass", "passed", "accept", "accepted", "clean"}
+    | {"good part", "good parts", "no defect", "no defects", "defect free", "without defect"}
+    | {"no anomaly", "no anomalies", "not defective", "non defective", "not anomalous"}
+    | {"i.o.", "i.o", "io", "in ordnung", "gut", "gutteil", "gutteile", "fehlerfrei"}
+    | {"bon", "bonne", "conforme", "sans défaut", "sans défauts"}
+    | {"bueno", "buena", "sin defecto", "sin defectos"}
+    | {"buono", "buona", "senza difetto", "senza difetti"}
 )
-ANOMALY_WORDS = frozenset(
-    {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "defect", "defective", "ng", "nok"}
-    | {"fail", "failed", "reject", "rejected", "n.i.o.", "nio"}
-    | {"schlecht", "mauvais", "mauvaise", "malo", "mala", "cattivo", "cattiva"}
-    | {"difettoso", "difettosa", "defectuoso", "defectuosa", "defekt"}
-    | {"1", "true", "yes", "positive"}
+ANOMALY_WORDS = YES | frozenset(
+    {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "bad part", "bad parts", "not good"}
+    | {"defect", "defects", "defective", "ng", "nok", "not ok", "no good", "not normal", "unclean"}
+    | {"fail", "failed", "reject", "rejected", "not accepted", "not clean"}
+    | {"n.i.o.", "n.i.o", "nio", "nicht in ordnung", "nicht gut", "schlecht", "schlechtteil"}
+    | {"schlechtteile", "defekt", "mauvais", "mauvaise", "non conforme", "no conforme"}
+    | {"malo", "mala", "defectuoso", "defectuosa", "no bueno", "non buono"}
+    | {"cattivo", "cattiva", "difettoso", "difettosa"}
 )
 """Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
 NO_WORDS = frozenset(
@@ -37,12 +46,18 @@ NO_WORDS = frozenset(
 """What stands in tables where nobody knows, or where something else is told."""
 NEAR = 0.8
 """So like a word for normal, as difflib counts, that it may be one that was mistyped."""
+SHORT = {"gd": "good"}
+"""What may be short for a word for normal."""
+ONE_SLIP = 4
+"""Letters from which on a word with one letter more or less, or two turned round, is near."""
 LETTERS = 2
 """So many at least has the name of a defect."""
 SHOWN, SHOWN_KINDS, SAID = 3, 10, 100
 """Names, kinds and letters that a message repeats."""
 HERE = Path()
 EXPECTED = "Expected a CSV file with the columns path and label."
+ASKING = ("anomaly", "is_anomaly")
+"""Columns whose names say what true means there."""
 COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
 
 
@@ -51,6 +66,7 @@ class Truth(dict[str, bool]):
 
     Attributes:
         kinds: the kind of each anomaly that has one, such as scratch.
+        answers: words such as true of a column that does not say what is true, as they were read.
         unmatched: what the table names besides: no image that was scored.
     """
 
@@ -58,6 +74,7 @@ class Truth(dict[str, bool]):
         super().__init__(known or {})
         self.kinds: dict[str, str] = {}
         self.unmatched: tuple[str, ...] = ()
+        self.answers: Mapping[str, str] = {}
 
     def word(self, path: str) -> str:
         """What is known of an image: normal, the kind of anomaly, anomaly, or nothing."""
@@ -161,7 +178,8 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     exact, alike = _scored(predictions, base)
     truth, unmatched = Truth(), []
     said: dict[str, tuple[int, str]] = {}
-    for number, path, word in _rows(file):
+    answers: dict[str, str] = {}
+    for number, path, word in _rows(file, answers):
         # As strings, since a path may be given in any way that the system takes.
         beside = os.path.join(file.parent, path)  # noqa: PTH118
         places = [*_places(path, base), _real(beside)]
@@ -185,7 +203,7 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
             f"as they were scored ({predictions[0].path}), or relative to {file.parent}; the table "
             f"names {unmatched[0] if unmatched else 'nothing'}."
         )
-    truth.unmatched = tuple(dict.fromkeys(unmatched))
+    truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
     return truth
 
 
@@ -211,8 +229,13 @@ def _table(file: Path, base: Path) -> Path:
 
 def told_unmatched(truth: Truth) -> str:
     """How many rows of the table name no scored image, and the first of them."""
-    names = ", ".join(truth.unmatched[:SHOWN])
+    names = ", ".join(name or "an empty path" for name in truth.unmatched[:SHOWN])
     return f"{len(truth.unmatched):,}: {names}{' ...' if len(truth.unmatched) > SHOWN else ''}"
+
+
+def told_answers(truth: Truth) -> str:
+    """How words such as true were read: `true as anomaly, false as normal`."""
+    return ", ".join(f"{word} as {meant}" for word, meant in truth.answers.items())
 
 
 def told_kinds(truth: Truth) -> str:
@@ -222,8 +245,13 @@ def told_kinds(truth: Truth) -> str:
     return names + (f" and {len(kinds) - SHOWN_KINDS} more" if len(kinds) > SHOWN_KINDS else "")
 
 
-def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, path, and `NORMAL`, `ANOMALY` or the kind of anomaly, of each row."""
+def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+    """Line number, path, and `NORMAL`, `ANOMALY` or the kind of anomaly, of each row.
+
+    Args:
+        file: the table.
+        answers: where words such as true are noted, unless the column says what they answer.
+    """
     try:
         columns, rows = read_table(file)
     except (OSError, ValueError) as error:
@@ -240,10 +268,14 @@ def _rows(file: Path) -> Iterator[tuple[int, str, str]]:
             "Give a table with the truth in a column called label."
         )
     for number, row in rows:
+        word = normalize("NFC", row[found[0]].strip().lower())
         try:
-            yield number, row["path"], _meant(normalize("NFC", row[found[0]].strip().lower()))
+            meant = _meant(word)
         except ValueError as problem:
             raise InputError(f"labels {file}, line {number}: {problem}") from problem
+        if word in YES | NO and found[0] not in ASKING:
+            answers[word] = meant
+        yield number, row["path"], meant
 
 
 def _meant(word: str) -> str:
@@ -252,20 +284,45 @@ def _meant(word: str) -> str:
     Raises:
         ValueError: it names none.
     """
-    if word in NORMAL_WORDS:
+    plain = " ".join(re.split(r"[\s_-]+", word)).strip()
+    if word in NORMAL_WORDS or plain in NORMAL_WORDS:
         return NORMAL
-    if word in ANOMALY_WORDS:
+    if word in ANOMALY_WORDS or plain in ANOMALY_WORDS:
         return ANOMALY
-    near = difflib.get_close_matches(word, sorted(NORMAL_WORDS), n=1, cutoff=NEAR)
+    near = _near(plain)
     # A letter alone may stand for anything, and G and B for the opposite.
     if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = f" Did you mean {near}?" if near else ""
         raise ValueError(
             f"{word!r} is no label.{hint} Expected one of {', '.join(sorted(NORMAL_WORDS))} for "
             f"normal images, and of {', '.join(sorted(ANOMALY_WORDS))} for anomalies, or the name "
             "of a defect, such as scratch. Leave out the lines of images that nobody judged."
         )
     return word
+
+
+def _near(word: str) -> str:
+    """The word for normal that may have been meant by one that is none; nothing without one."""
+    if word in SHORT:
+        return SHORT[word]
+    # Of as many words: defectos are none that someone forgot to call sin defectos.
+    known = sorted(one for one in NORMAL_WORDS if one.count(" ") == word.count(" "))
+    near = difflib.get_close_matches(word, known, n=1, cutoff=NEAR)
+    return next(iter(near), "") or next((one for one in known if _one_slip(word, one)), "")
+
+
+def _one_slip(word: str, known: str) -> bool:
+    """Whether one letter too many or too few, or two turned round, made the one of the other.
+
+    Not another letter: a line is not fine, nor a cut gut.
+    """
+    longer, shorter = sorted((word, known), key=len, reverse=True)
+    if len(known) < ONE_SLIP:
+        return False
+    if len(longer) == len(shorter) + 1:
+        return any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
+    turned = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
+    return known in turned
 
 
 def _scored(

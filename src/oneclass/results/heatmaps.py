@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from oneclass.detector.estimator import Detector
 from oneclass.detector.heat import Explanation
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, OneclassError
 from oneclass.images.inside import HEATMAP_MARK, is_ours
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.folders import INDEX, REGIONS, check_heatmap_folder
@@ -76,7 +77,7 @@ class HeatmapFolder:
         """Write one image's two files; the first takes what is older out of the folder.
 
         Only what the older index names goes, and of that only what was drawn here. Where no image
-        can be drawn, all of it stays.
+        can be drawn, all of it stays. What is stopped between the two files leaves neither.
 
         Raises:
             InputError: the folder cannot be written to.
@@ -85,9 +86,17 @@ class HeatmapFolder:
         if not self._rows:
             self._end_older()
         name = f"{len(self._rows) + 1:06}_{_safe(drawn.prediction.path)}"
-        for ending, content in drawn.files.items():
-            with whole_file(self.folder / f"{name}.{ending}", flush=False) as file:
-                file.write(content)
+        begun: list[Path] = []
+        try:
+            for ending, content in drawn.files.items():
+                begun.append(self.folder / f"{name}.{ending}")
+                with whole_file(begun[-1], flush=False) as file:
+                    file.write(content)
+        except BaseException:
+            for path in begun:
+                with suppress(OSError, OneclassError):
+                    path.unlink(missing_ok=True)
+            raise
         numbers = (repr(drawn.prediction.score), repr(drawn.offset), str(drawn.n_worst))
         self._rows.append((drawn.prediction.path, *numbers, f"{name}.png", f"{name}.npy"))
         if drawn.regions is not None:

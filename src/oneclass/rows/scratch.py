@@ -107,6 +107,7 @@ class ScratchRows:
     def _no_room(self, why: str) -> StorageError:
         return StorageError(
             f"the rows of the images do not fit into {tempfile.gettempdir()}: {why}. Name a folder "
-            "on a larger disk in the environment variable TMPDIR, use a coarser pooling grid (such "
-            "as --layer block_8@4, in Python layer='block_8@4'), or give fewer images."
+            "on a larger disk in the environment variable TMPDIR, give fewer images, or see them "
+            "smaller (--size, in Python size=); without tiles, a coarser pooling grid does, too "
+            "(such as --layer block_8@4)."
         )

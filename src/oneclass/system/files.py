@@ -199,6 +199,12 @@ def _final_place(path: Path) -> Path:
     return final
 
 
+def kept_of(file: Path) -> Path | None:
+    """The file of which this one is the last version, by its name; None of any other file."""
+    stem = file.name.removesuffix(".previous")
+    return file.with_name(stem) if stem not in ("", file.name) else None
+
+
 def previous(file: Path, ending: str = "") -> Path:
     """Where the last version of a file lies: `m.oneclass.previous`; its rows with their `ending`.
 

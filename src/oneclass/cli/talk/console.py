@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
+OF_MODEL = ("bit_depth", "row_zero", "row_not_finite")
+"""Reasons of images that can be read, and that a model cannot judge."""
 SHOWN_ERRORS = 3
 
 
@@ -55,7 +58,11 @@ def is_terminal(stream: IO[str] | None) -> bool:
 
 
 def say_errors(
-    errors: Sequence[ImageError], *, listed_in: str | None = None, checkable: bool = True
+    errors: Sequence[ImageError],
+    *,
+    listed_in: str | None = None,
+    checkable: bool = True,
+    of_model: bool = False,
 ) -> None:
     """Tell what leads nowhere, how many images could not be used, and why the first could not.
 
@@ -63,18 +70,19 @@ def say_errors(
         errors: one an image.
         listed_in: the file that names them all.
         checkable: whether `oneclass check` looks at the same files; it reads no table of labels.
+        of_model: whether a depth is wrong for a model, of which `oneclass check` knows nothing.
     """
     nowhere = [error for error in errors if error.reason == "missing"]
     images = [error for error in errors if error.reason != "missing"]
+    where = partial(_where_all, listed_in=listed_in, checkable=checkable, of_model=of_model)
     if nowhere:
-        _say_some("no such file or folder:", nowhere, listed_in, checkable)
+        _say_some("no such file or folder:", nowhere, where)
     if images:
-        heading = f"{count(len(images), 'image')} could not be used:"
-        _say_some(heading, images, listed_in, checkable)
+        _say_some(f"{count(len(images), 'image')} could not be used:", images, where)
 
 
 def _say_some(
-    heading: str, errors: Sequence[ImageError], listed_in: str | None, checkable: bool
+    heading: str, errors: Sequence[ImageError], where_all: Callable[[Sequence[ImageError]], str]
 ) -> None:
     say(heading)
     for error in errors[:SHOWN_ERRORS]:
@@ -84,18 +92,25 @@ def _say_some(
         kinds = ", ".join(
             f"{n} x {reason}" for reason, n in Counter(e.reason for e in rest).items()
         )
-        where = _where_all(rest, listed_in) if listed_in or checkable else ""
+        where = where_all(rest)
         say(f"  ... and {len(rest)} more ({kinds}){'; ' * bool(where)}{where}")
 
 
-def _where_all(errors: Sequence[ImageError], listed_in: str | None) -> str:
+def _where_all(
+    errors: Sequence[ImageError], *, listed_in: str | None, checkable: bool, of_model: bool
+) -> str:
     """Where all of these are named; nothing where no command names them."""
     from oneclass.images import REASONS
 
     if listed_in:
         return f"see {listed_in}"
-    if all(error.reason in (*REASONS, "bit_depth") for error in errors):
+    if not checkable:
+        return ""
+    known = REASONS if of_model else (*REASONS, "bit_depth")
+    if all(error.reason in known for error in errors):
         return "'oneclass check --all' names them all"
+    if of_model and all(error.reason in (*REASONS, *OF_MODEL) for error in errors):
+        return "'oneclass score MODEL IMAGES -o RUN' names them all in RUN/errors.csv"
     if any(error.reason in REASONS for error in errors):
         return "'oneclass check --all' names those that cannot be read"
     return ""

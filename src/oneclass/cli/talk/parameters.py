@@ -10,11 +10,15 @@ from typing import Any
 
 import click
 
+from oneclass.cli.talk.console import say
 from oneclass.detector import settings
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed, few_typed
-from oneclass.system.names import did_you_mean
+from oneclass.system.names import did_you_mean, percent
 from oneclass.system.places import Remote, is_address, place
+
+LARGE = 0.2
+"""A share of normal images from which on percents may have been meant."""
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -77,6 +81,9 @@ class Share(click.ParamType[float]):
         except ValueError:
             share = -1.0
         if 0 < share < 1:
+            if share >= LARGE and not text.endswith("%"):
+                read = f"{param.opts[-1]} {text}" if param is not None else text
+                say(f"note: {read} is {percent(share)}; for {text} %, write {text}%.")
             return share
         if re.fullmatch(r"\d*,\d+ ?%?", text):
             hint = f" Write {text.replace(',', '.')}, with a point."

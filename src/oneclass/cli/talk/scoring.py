@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oneclass.cli.talk.console import is_terminal, print_data, progress, say
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, StorageError
 from oneclass.system.host import signals
 from oneclass.system.names import count, plural, some_of
 from oneclass.system.places import place
 
+Stopped = KeyboardInterrupt | StorageError | None
+"""What ended a run early, if anything did."""
 BROKEN_OFF = "-interrupted"
 """Of a folder's name, for what was scored of a run that must not replace a larger one."""
 
@@ -35,8 +37,10 @@ def score_into(
     parquet: bool,
     as_json: bool,
     started: datetime,
-) -> tuple[Scored, list[ImageError], bool, str | None]:
-    """Score all, and leave in the two folders what is asked for, also where a signal ends it early.
+) -> tuple[Scored, list[ImageError], Stopped, str | None]:
+    """Score all, and leave in the two folders what is asked for.
+
+    So it does where a signal, or a full disk under the heatmaps, ends it early.
 
     Returns:
         As `_score_all` does, and the folder that the run is in.
@@ -67,30 +71,43 @@ def score_into(
         to_line = partial(runs.csv_line, verdict=verdict)
     header = runs.header(verdict=verdict) if out is None and not as_json else None
     results = partial(_results, detector, sources, heat, parts)
-    predictions, errors, finished = _score_all(
+    predictions, errors, stopped = _score_all(
         results, sources, to_line, header, keep=out is not None or heat is not None
     )
     with signals.shielded():
         if heat is not None:
-            heat.finish()
-            if heat.n_replaced:
-                n = count(heat.n_replaced, "earlier heatmap")
-                say(f"{n} in {heatmaps} {plural(heat.n_replaced, 'was', 'were')} replaced.")
+            stopped = _end_heatmaps(heat, stopped)
         if out is not None:
             left = unscored(sources, predictions, errors)
+            whole = stopped is None
             record = runs.record_of(
-                detector, predictions, errors, started=started, finished=finished, unscored=left
+                detector, predictions, errors, started=started, finished=whole, unscored=left
             )
             if parts is None:
                 out = _write_run(out, predictions, errors, record)
             else:
                 parts.finish()
                 runs.write_record(place(out), errors, record)
-    return predictions, errors, finished, out
+    return predictions, errors, stopped, out
+
+
+def _end_heatmaps(heat: HeatmapFolder, stopped: Stopped) -> Stopped:
+    """Write the index, and say what became of older heatmaps; what stopped the run, if anything.
+
+    A disk that is full there does not keep the scores from being written elsewhere.
+    """
+    try:
+        heat.finish()
+    except StorageError as full:
+        stopped = stopped or full
+    if heat.n_replaced:
+        n = count(heat.n_replaced, "earlier heatmap")
+        say(f"{n} in {heat.folder} {plural(heat.n_replaced, 'was', 'were')} replaced.")
+    return stopped
 
 
 def unscored(sources: Sources, predictions: Scored, errors: list[ImageError]) -> int:
-    """How many images a signal left; what leads nowhere is among the errors, and is no image."""
+    """How many images were left; what leads nowhere is among the errors, and is no image."""
     return len(sources) - len(predictions) - (len(errors) - len(sources.errors))
 
 
@@ -131,8 +148,8 @@ def _score_all(
     header: str | None,
     *,
     keep: bool,
-) -> tuple[Scored, list[ImageError], bool]:
-    """The predictions, the errors, and whether a signal left the end unscored.
+) -> tuple[Scored, list[ImageError], Stopped]:
+    """The predictions, the errors, and what left the end unscored.
 
     Prints the header, once it is sure that there is something to score with, and each prediction
     as `to_line` makes it, while somebody reads; with nobody reading and nothing to `keep`, it ends.
@@ -157,9 +174,11 @@ def _score_all(
                     which = some_of(index + 1, len(sources), "image")
                     say(f"nobody reads on: {which} {plural(index + 1, 'was', 'were')} looked at.")
                     break
-    except KeyboardInterrupt:
-        return predictions, errors, False
-    return predictions, errors, True
+    except (KeyboardInterrupt, StorageError) as stopped:
+        if isinstance(stopped, StorageError) and not predictions:
+            raise
+        return predictions, errors, stopped
+    return predictions, errors, None
 
 
 def _heatmap_folder(detector: Detector, folder: Path) -> HeatmapFolder:

@@ -157,8 +157,9 @@ class Lines(Shown):
         """What would be printed after so many seconds."""
         if self.doing is not None:
             own = time.monotonic() - self.since
+            since = f", {duration(own)}" if own >= 1 else ""
             left = self._steps.left()
-            return f"{self.what}: {self.doing} for {duration(own)}{left}, {duration(age)} so far"
+            return f"{self.what}: {self.doing}{since}{left} ({duration(age)} in all)"
         counted = amount(self.done, self.unit)
         if self.total:
             counted += f" of {amount(self.total, self.unit)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,10 +66,18 @@ def written_whole(file: Path) -> Iterator[None]:
         raise
 
 
-def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None:
+def save(
+    detector: Detector,
+    file: Path,
+    *,
+    rows: bool,
+    no_backup: bool,
+    stays: AbstractContextManager[None],
+) -> None:
     """Write a model file; what was there before is kept beside it, unless that is not wanted.
 
-    It is written whole where a signal comes meanwhile.
+    It is written whole where a signal comes meanwhile; in `stays`, that refuses where another
+    process wrote there since the command began.
     """
     from oneclass.detector.files.training_rows import kept_with_rows, rows_file
     from oneclass.system.files import previous
@@ -77,7 +85,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
 
     stored = rows_file(file)
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
-        with written_whole(file):
+        with written_whole(file), stays:
             detector.save(file, rows=rows, backup=False)
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
@@ -85,7 +93,7 @@ def save(detector: Detector, file: Path, *, rows: bool, no_backup: bool) -> None
     gone = False
     with suppress(OSError):  # a name may be too long
         gone = previous(file).exists()
-    with written_whole(file), kept_with_rows(file, rows=rows) as kept:
+    with written_whole(file), stays, kept_with_rows(file, rows=rows) as kept:
         detector.save(file, rows=rows, backup=False)
     if kept:
         places = ", its rows as ".join(map(str, kept))
@@ -137,13 +145,23 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         return
     say(f"nearly the same picture, {count(len(groups), 'group')}:")
     for group in groups[:SHOWN_GROUPS]:
-        say(f"  {some_names(group, SHOWN_NAMES)}")
+        say(f"  {_named(group)}")
     if len(groups) > SHOWN_GROUPS:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
         "'oneclass check --all' names such groups before a fit; it compares small pictures, so "
         "they may differ from these. After a fit in Python, Detector.near_copies has all of these."
     )
+
+
+def _named(group: tuple[str, ...]) -> str:
+    """The first names of a group, and how many of it are known by their pixels alone."""
+    from oneclass.detector.origins import LEARNT_BEFORE
+
+    names = [name for name in group if name != LEARNT_BEFORE]
+    before = len(group) - len(names)
+    known = f", and {before} learnt before, whose names are not kept" if before else ""
+    return some_names(names, SHOWN_NAMES) + known
 
 
 def say_folders(folders: tuple[Folder, ...]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from oneclass.detector.files import modelfile
 from oneclass.errors import ModelFileError
+from oneclass.representations import Representation
 from oneclass.rows import RowSource
 from oneclass.rows.samples import Layout, Views
 from oneclass.rows.scratch import ScratchRows
@@ -87,8 +88,13 @@ class TrainingRows:
         modelfile.write(file, {**origin, "images_sha256": self.sha256}, arrays)
 
     @classmethod
-    def beside(cls, model: Path, card: dict[str, Any]) -> Self:
+    def beside(cls, model: Path, card: dict[str, Any], n_bytes: int) -> Self:
         """Read the rows that lie beside a model with this card.
+
+        Args:
+            model: its file.
+            card: of the model.
+            n_bytes: that they take, or would take, for the advice.
 
         Raises:
             ModelFileError: there are none, or they are damaged or another model's.
@@ -104,9 +110,9 @@ class TrainingRows:
                 )
             raise ModelFileError(
                 f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
-                "score, but not be updated. It was saved without them, as 'fit' does with patches, "
-                "which take 0.3 to 2 MB an image, or it was moved without them. Put the file "
-                "there, or fit again with all images and --keep-rows (in Python, "
+                "score, but not be updated. It was saved without them, as 'fit' does with patches "
+                f"(here they take {n_bytes / 1e6:,.1f} MB), or it was moved without them. Put the "
+                "file there, or fit again with all images and --keep-rows (in Python, "
                 f"save(file, rows=True)).{back}"
             )
         return cls.read(file, card)
@@ -131,6 +137,22 @@ class TrainingRows:
             )
         words = sources["digests"].take(range(sources["digests"].n_rows))
         return cls(sources["rows"], [word.tobytes() for word in words], sources.get("thin"))
+
+
+def kept_bytes(representation: Representation, n: int) -> int:
+    """Bytes of the rows that a fit to n images keeps for updates, but for some hundred a file."""
+    layout, itemsize = representation.layout, np.dtype(representation.row_dtype).itemsize
+    columns = representation.n_columns if layout is None else layout.n_columns
+    used = n if layout is None else layout.most_whole(n, itemsize)
+    if layout is None or used == n:
+        return n * columns * itemsize
+    numbers = min(n, int(used * RESERVE)) * columns
+    return (numbers + n * layout.thin_width(_quota(layout, n, itemsize))) * itemsize
+
+
+def _quota(layout: Layout, n: int, itemsize: int) -> int:
+    """Patches in a thin row: twice what is used, so that some images can be forgotten."""
+    return min(layout.positions, 2 * layout.quota(n, itemsize))
 
 
 class RowCollector:
@@ -164,7 +186,7 @@ class RowCollector:
         used = most if layout is None else layout.most_whole(most, dtype.itemsize)
         if layout is not None and (used < most or quota is not None):
             self._most_whole = min(most, int(used * RESERVE))
-            twice = min(layout.positions, 2 * layout.quota(most, dtype.itemsize))
+            twice = _quota(layout, most, dtype.itemsize)
             self._quota = twice if quota is None else min(twice, quota)
             self._thin = ScratchRows(most, (layout.thin_width(self._quota),), dtype)
         self._whole = ScratchRows(self._most_whole, shape, dtype)

@@ -24,6 +24,8 @@ from typing import IO, Any
 MOST_TYPED = 3
 LOCKED_BYTE = 1 << 40
 """Windows locks ranges of bytes, also against reading: this one lies behind any file's end."""
+TAKEN = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What systems say of a lock that another process has."""
 PATIENCE, PAUSE = 2.0, 0.02
 """Seconds in which scanners and indexers let go of a file on Windows, and between two tries."""
 LONGEST = 259
@@ -41,7 +43,10 @@ def _on(system: str) -> bool:
 
 
 def lock(file: IO[bytes]) -> bool:
-    """Take an open file for this process alone until it is closed; False where another has it."""
+    """Take an open file for this process alone until it is closed; False where another has it.
+
+    On a file system without locks it is taken by everybody.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -56,8 +61,8 @@ def lock(file: IO[bytes]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in TAKEN
     return True
 
 

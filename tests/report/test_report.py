@@ -582,3 +582,24 @@ class TestCommand:
         assert done.returncode == 2
         assert "nowhere: there is no such folder. Expected a folder that" in done.stderr
         assert "Errno" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cores", "told", "machine"),
+    [
+        (30.0, 1, "scored 2026-11-27 23:58 UTC", "1 core, in 30.0 s"),
+        (61.0, 2, "scored 2026-11-27 23:58 to 23:59 UTC", "2 cores, in 61.0 s"),
+        (300.0, 2, "scored 2026-11-27 23:58 to 2026-11-28 00:03 UTC", "2 cores, in 300.0 s"),
+    ],
+)
+def test_the_page_says_from_when_to_when_images_were_scored_and_on_how_many_cores(
+    model: Path, tmp_path: Path, seconds: float, cores: int, told: str, machine: str
+) -> None:
+    run = scored(model, tmp_path, stripes(3, seed=2))
+    said = json.loads((run / "run.json").read_text())
+    said |= {"started": "2026-11-27T23:58:10+00:00", "seconds": seconds}
+    said["environment"] |= {"cores": cores}
+    (run / "run.json").write_text(json.dumps(said))
+    texts = page_of(model, run).texts
+    assert told in texts
+    assert any(text.endswith(f", {machine}") for text in texts)

@@ -255,7 +255,8 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.press("#new-watch button[type=submit]")
     one.see("#watches .card")
     told = (
-        "1 image is in this folder already: it is scored first, then each that arrives. Watch it?"
+        "1 image is in this folder that was not scored by such a watch yet: it is scored first, "
+        "then each that arrives. Watch it?"
     )
     assert asked == [told, told]
     one.page.remove_listener("dialog", answer)
@@ -764,6 +765,56 @@ def test_what_a_set_has_is_not_sent_again_and_who_comes_second_is_told(
     one.page.evaluate("page.ask('PUT', '/api/v1/models/first/rate', { false_alarms: 0.3 })")
     other.locator("#promise", has_text="Of 100 good images, about 30 are").wait_for()
     other.close()
+
+
+def test_a_folder_given_again_after_an_interruption_is_gone_on_with(
+    person: Callable[..., Person], tmp_path: Path
+) -> None:
+    one = person(1440)
+    write_images(tmp_path / "fine", stripes(24, seed=1, side=64))
+    asked: list[str] = []
+    held: list[Any] = []
+
+    def answer(dialog: Dialog) -> None:
+        if dialog.type == "confirm":
+            asked.append(dialog.message)
+        dialog.accept()
+
+    def some(route: Any) -> None:
+        if len(held) < 18:
+            held.append(None)
+            route.continue_()
+
+    one.page.on("dialog", answer)
+    one.page.route("**/sets/*/images", some)
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "fine")
+    one.page.locator("#upload-text", has_text="18 of 24 images sent").wait_for()
+    one.go("/learn")
+    one.page.unroute("**/sets/*/images")
+    one.page.locator("#waiting [data-go-on]").click()
+    one.page.locator("#checked .banner", has_text="6 images are still missing").wait_for()
+    one.go("/learn")
+    one.page.locator("#folder").set_input_files(tmp_path / "fine")
+    one.page.locator("#checked .figures", has_text="24images can be used").wait_for()
+    assert asked == [
+        "18 of the 24 images were sent before the page was left, and are here. OK goes on with "
+        "them: only the 6 that are missing are sent. Cancel sends all anew, as a set of its own."
+    ]
+    assert one.page.locator("#checked .banner", has_text="missing").count() == 0
+    one.page.locator("#fit-name").fill("few ")
+    one.press("#fit [type=submit]")
+    one.see("#learning .done")
+    one.go("/learn")
+    one.see("#learnt")  # few; and another one after it
+    one.page.locator("#folder").set_input_files(tmp_path / "fine")
+    one.page.locator("#fit-name").wait_for()
+    one.page.locator("#fit-name").fill("more")
+    one.press("#fit [type=submit]")
+    one.page.locator("#learning .done", has_text="It knows more now").wait_for()
+    assert one.page.locator("#learnt").count() == 0
+    one.page.remove_listener("dialog", answer)
+    assert one.problems == []
 
 
 def test_who_left_while_good_images_were_sent_is_told_what_is_missing(

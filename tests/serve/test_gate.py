@@ -235,6 +235,22 @@ def test_what_a_token_is_not_for_is_said_and_not_offered(
     assert re.findall(offered, text) != []
 
 
+def test_who_may_not_look_is_told_so_and_not_led_in_a_circle(start: Callable[..., Place]) -> None:
+    place = start(**OUTSIDE)
+    form = {
+        "csrf": csrf_of(place, f"{AT}/login"),
+        "token": place.service.tokens.make("ann", ["review"]),
+        "next": "/review",
+    }
+    assert place.client.post(f"{AT}/login", data=form).status_code == 303
+    answer = place.client.get(f"{AT}/review", headers={"Accept": "text/html"})
+    assert answer.status_code == 403
+    assert "Ask for one that has the scope “read”." in answer.text
+    assert "To the start" not in answer.text
+    assert 'aria-label="Pages"' not in answer.text
+    assert "Enter another token" in answer.text
+
+
 @pytest.mark.parametrize("address", ["/score", "/watch", "/review", "/monitor"])
 def test_who_may_not_learn_is_told_who_can_where_there_is_no_model(
     start: Callable[..., Place], address: str

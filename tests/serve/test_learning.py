@@ -51,10 +51,13 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
     found = place.job(check["id"])
     assert (found["state"], found["result"]["images"]) == ("done", 24)
+    assert "Nothing is amiss" in place.page(f"/parts/check/{check['id']}")
     asked = {"name": "new", "set": number, "false_alarms": 0.1}
     assert 'id="learnt"' not in place.page("/learn")
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     assert (job["state"], job["error"]) == ("done", None)
+    # What stood there of the one that was learnt before goes.
+    assert 'data-replaces="learnt"' in place.page(f"/parts/job/{job['id']}")
     assert "It has learnt <b>new</b>, " in place.page("/learn")  # for who comes back
     [model] = place.client.get("/api/v1/models").json()["models"]
     assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
@@ -108,12 +111,55 @@ def test_images_of_a_rarer_size_or_format_are_named_and_can_be_taken_out(
     assert looked()[:2] == (3, {})
 
 
+def test_images_of_a_rarer_colour_are_named_where_that_is_advised_of(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    grey = stripes(1, seed=6)[0]
+    write_images(tmp_path / "more", np.stack([grey, grey, 255 - grey], axis=-1)[None])
+    shutil.move(next((tmp_path / "more").iterdir()), tmp_path / "good/hue.png")
+    key = filled_set(place, tmp_path / "good")
+    job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    found = place.job(job["id"])["result"]
+    assert [words.sent_as(path) for path in found["unusual"]["in colour"]] == ["hue.png"]
+    part = place.page(f"/parts/check/{job['id']}")
+    assert "Grey and colour images are mixed" in part
+    [fold] = re.findall("Which are of a rarer size, format, depth or colour(.*?)</details>", part)
+    assert re.findall("<b>(.*?)</b>", fold) == ["hue.png"]
+    assert fold.count("data-take-out=") == 1
+
+
 @pytest.mark.parametrize("name", ["%2e%2e%2fmodels", "%2Fetc%2Fpasswd", "x.png", "%00"])
 def test_only_what_is_in_a_set_is_taken_out(place: Place, images: Path, name: str) -> None:
     key = filled_set(place, images / "normal")
     answer = place.client.delete(f"/api/v1/sets/{key}/images/{name}")
     assert answer.status_code in (404, 405, 422)
     assert place.service.sets.count(key) == 8
+
+
+def test_a_name_may_have_blanks_around_it_and_that_of_a_deleted_model_says_so(
+    place: Place, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(12, seed=5))
+    key = filled_set(place, tmp_path / "good")
+
+    def part() -> str:
+        job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+        assert place.job(job["id"])["state"] == "done"
+        return html.unescape(place.page(f"/parts/check/{job['id']}"))
+
+    for text in (part(), place.page("/models")):
+        [pattern] = re.findall(r'pattern="([^"]*)"', text)
+        assert re.fullmatch(pattern, " few ")
+        assert not re.fullmatch(pattern, "few-")
+    assert 'data-deleted="{}"' in part()
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": key}).json()
+    assert place.client.delete(f"/api/v1/jobs/{job['id']}").is_success
+    until(lambda: place.service.runner._running is None)
+    assert place.client.delete("/api/v1/models/stripes").is_success
+    assert 'data-deleted="{"stripes": 2}"' in part()
+    assert "A model stripes was deleted, and can be got back on the page Models: this" in part()
+    assert "this makes version 2 of it." in part()
 
 
 def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
@@ -440,7 +486,7 @@ def test_what_is_no_model_is_refused(place: Place, content: bytes) -> None:
     assert str(place.service.settings.data) not in answer.json()["message"]
     gone = place.client.get("/api/v1/models/other")
     assert gone.status_code == 404
-    assert "those that there are: the page /models." in gone.json()["message"]
+    assert "the page /models lists those that there are." in gone.json()["message"]
     assert place.client.get("/models").status_code == 200
 
 

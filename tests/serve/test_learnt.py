@@ -51,11 +51,13 @@ def test_a_picture_that_was_learnt_says_so_wherever_its_verdict_is(
     assert one["warning"].startswith("this image is one that the model learnt from as normal")
     assert place.client.get(f"/api/v1/predictions/{one['id']}").json()["learnt"] is True
     assert place.page("/score?model=stripes").count(SAID) == 1
+    # Said once, it is true before the first image is sent, and after.
+    assert "a button that is here once you have sent an image" in place.page("/score")
     assert SAID in place.page(f"/p/{one['id']}")
     assert SAID in place.page(f"/parts/review?model=stripes&at={one['id']}")
     assert SAID not in place.page(f"/p/{new['id']}")
     table = csv.DictReader(place.client.get(f"{MODEL}/results.csv").text.splitlines())
-    assert [row["learnt"] for row in table] == ["false", "true"]
+    assert [row["learnt"] for row in table] == ["", "true"]
     asked = {"predictions": [new["id"], one["id"]]}
     some = place.client.post("/api/v1/predictions.csv", json=asked).text
     # As the command line writes it: nothing is said of others, since models of before do not know.

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_images
+from oneclass import Detector
 from oneclass.conformal.drift import drift
 from oneclass.serve.api.monitor import rates
 from oneclass.serve.records import migrations
@@ -197,7 +198,7 @@ def test_another_rate_stands_in_the_history(place: Place) -> None:
     assert [row["who"] for row in rows] == ["this machine", "this machine", "test"]
     table = html.unescape(place.page("/models/stripes")).partition("Which was in use when")[2]
     told = re.findall(r"<td>([^<]*)</td>", table)
-    assert [told[2], told[10], told[3], told[11]] == [
+    assert [told[2], told[6], told[3], told[7]] == [
         "15\u00a0% (3 in 20)",
         "5\u00a0% (1 in 20)",
         "somebody at this computer",
@@ -454,3 +455,42 @@ def test_a_verdict_that_was_let_go_hides_no_later_one(place: Place, images: Path
     assert in_review(place) == []
     assert monitor(place)["counts"][0]["anomalies"] == 1  # that of the one that was let go
     assert low < high
+
+
+def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
+    place: Place, tmp_path: Path
+) -> None:
+    text = html.unescape(place.page("/monitor"))
+    assert "No rate below 2.44\u00a0% can be had: version 1 held back 40 good images" in text
+    assert "2\u00a0% needs 49: " in text
+    assert "The rate that was set" not in text
+    few = Detector(backbone="greyscale", threads=1, false_alarms=0.2).fit(list(stripes(20, seed=1)))
+    few.save(tmp_path / "few.oneclass")
+    content = (tmp_path / "few.oneclass").read_bytes()
+    assert place.client.put(f"{MODEL}/file", content=content, headers=RAW).is_success
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.03}).is_success
+    waits = html.unescape(place.page("/models/stripes"))
+    assert "it would be 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that" in waits
+    assert place.client.post(f"{MODEL}/take", json={"version": 2}).is_success
+    for page in ("/monitor", "/parts/rate"):
+        text = html.unescape(place.page(page))
+        assert (
+            "The rate that was set is 3\u00a0%; version 2 goes by 4.76\u00a0%, the nearest" in text
+        )
+    card = html.unescape(place.page("/models/stripes"))
+    assert (
+        "now it is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set" in card
+    )
+
+
+def test_which_was_in_use_when_has_a_row_where_something_changed(
+    place: Place, model_file: Path, tmp_path: Path
+) -> None:
+    content = another(model_file, tmp_path, 0.1)
+    assert place.client.put(f"{MODEL}/file", content=content, headers=RAW).is_success
+    for number in (1, 2, 2):  # kept; used; used once more in another window
+        assert place.client.post(f"{MODEL}/take", json={"version": number}).is_success
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.2}).is_success
+    table = html.unescape(place.page("/models/stripes")).partition("Which was in use when")[2]
+    rows = re.findall(r"</td><td>(\d)</td><td>(\d+)\u00a0%", table)
+    assert rows == [("2", "20"), ("2", "10"), ("1", "5")]

@@ -282,3 +282,44 @@ def test_the_rate_that_was_set_is_asked_for_once_for_all_versions(
         text = html.unescape(place.page("/models/stripes"))
         assert text.count(f"Verdicts go by</dt><dd>{told}\u00a0% false alarms") == 4
         assert sum("history" in query for query in asked) == 1
+
+
+def test_the_p_value_counts_the_picture_among_those_that_it_was_compared_with(
+    place: Place, images: Path
+) -> None:
+    numbers = score_all(place, images)
+    n = place.service.versions.named("stripes").card["calibration"]["n_held_out"]
+    for number in numbers:
+        text = " ".join(html.unescape(place.page(f"/p/{number}")).split())
+        p_value = place.client.get(f"/api/v1/predictions/{number}").json()["p_value"]
+        k = round(p_value * (n + 1))
+        told = f"of these and the picture itself, {k} of {n + 1} {'is' if k == 1 else 'are'} as odd"
+        assert told in text
+        assert ("Odder than all 40 good images" in text) == (k == 1)
+        assert f"<dd>{n} good images <span" in text
+    with place.service.database.write() as connection:
+        connection.execute(
+            "UPDATE version SET card = json_set(card, '$.fit.n_images', 45) WHERE number = 1"
+        )
+    place.service.versions._known.clear()
+    text = html.unescape(place.page(f"/p/{numbers[0]}"))
+    assert "40 good images of the 45" in text
+    assert "the others were needed to learn, or look nearly the same as one of these" in text
+
+
+def test_what_is_said_of_colours_agrees_with_what_is_said_of_boxes(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [number, *_] = score_all(place, images / "odd")
+    boxed = place.page(f"/p/{number}")
+    assert "<rect" in boxed
+    assert "There is no box to show" not in boxed
+    monkeypatch.setattr("oneclass.serve.work.drawing.BOX_FROM", 1e9)
+    plain = place.page(f"/p/{number}")
+    assert "There is no box to show" in plain
+    # A box begins at twice of where colour does; neither says more than that.
+    for text in (boxed, plain, place.page("/score")):
+        assert "the odder the place; good images may show some pale colour, too" in text
+        assert "usually are there" not in text
+        assert "the picture as a whole is." not in text
+    assert plain.count("the oddest place of 19 in 20 good images") == 2

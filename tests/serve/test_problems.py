@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
@@ -23,7 +25,7 @@ PAGE = {"Accept": "text/html,*/*"}
         (b"[]", JSON, 'the body is no JSON object: send one such as {"name": "value"}.'),
         (b"", JSON, 'the body is no JSON object: send one such as {"name": "value"}.'),
         (b"{}", JSON, "false_alarms is missing: send it in the body."),
-        (b'{"false_alarms": "x"}', JSON, "false_alarms is 'x': expected a valid number, unable"),
+        (b'{"false_alarms": "x"}', JSON, "false_alarms is 'x': expected a number."),
         (b'{"false_alarms": 2}', JSON, "false_alarms is 2: expected less than 1."),
         (b'{"false_alarms": "' + b"9" * 9999 + b'x"}', JSON, "false_alarms is '9999"),
     ],
@@ -40,7 +42,25 @@ def test_a_wrong_body_is_told_in_words_of_ours(
 def test_a_wrong_part_of_an_address_is_named_with_its_value(place: Place) -> None:
     answer = place.client.get("/api/v1/models/stripes/monitor?days=x")
     assert answer.status_code == 422
-    assert answer.json()["message"].startswith("days is 'x': expected a valid")
+    assert answer.json()["message"].startswith("days is 'x': expected a whole number.")
+
+
+@pytest.mark.parametrize("name", ["abc", "<b>"])
+def test_what_is_not_there_is_said_in_a_sentence_that_leads_to_what_is(
+    place: Place, name: str
+) -> None:
+    address = f"/models/{quote(name, safe='')}"
+    answer = place.client.get(address, headers=PAGE)
+    assert f"There is no model named {name!r}; the page " in unescape(answer.text)
+    assert 'the page <a href="/models">/models</a> lists those that there are.' in answer.text
+    assert "<b>" not in answer.text
+
+
+def test_a_page_of_what_is_no_number_says_so_in_words(place: Place) -> None:
+    text = unescape(place.client.get("/p/abc", headers=PAGE).text)
+    assert "The number in the address is 'abc': expected a whole number." in text
+    gone = place.client.get("/p/999", headers=PAGE).text
+    assert 'There is no prediction 999; the page <a href="/score">/score</a>, or' in gone
 
 
 @pytest.mark.parametrize("address", ["/learn", "/static/app.js", "/api/v1/openapi.json"])

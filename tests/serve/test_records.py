@@ -251,6 +251,12 @@ def test_tokens_are_made_on_the_command_line(tmp_path: Path) -> None:
     made = oneclass("serve", "token", "add", "line 3", "--scope", "score", *data)
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("oneclass_")
+    assert "without --scope read it opens no page" in made.stderr
+    reader = oneclass("serve", "token", "add", "ann", "--scope", "read", *data)
+    assert "opens no page" not in reader.stderr
+    assert oneclass("serve", "token", "remove", "ann", *data).returncode == 0
+    told = oneclass("serve", "token", "add", "--help").stdout
+    assert "since every page needs read" in " ".join(told.split())
     listed = oneclass("serve", "token", "list", *data)
     assert listed.stdout == "line 3: score; last used never\n"
     assert oneclass("serve", "token", "remove", "line 3", *data).returncode == 0

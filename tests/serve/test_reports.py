@@ -54,7 +54,10 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     assert "odd is called <em>anomaly</em>" in three.page("/score?model=three")
     link = f'href="/api/v1/jobs/{job["id"]}/report.html"'
     assert link in shown
-    assert link in three.page("/models/three")  # for who went away and comes back
+    back = three.page("/models/three")  # for who went away and comes back
+    assert link in back
+    assert re.search('id="written">The last report .* on 14 images that version 1 scored:', back)
+    assert 'data-replaces="written"' in shown  # there is a newer one then
     [file] = three.service.reports.file(job["id"]).parent.iterdir()
     assert file == three.service.reports.file(job["id"])
     file.unlink()
@@ -77,7 +80,7 @@ def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
     assert "not an image" in page
     for word in ("not_an_image", "b&#x27;", "b&#39;", "b'", "tmp"):
         assert word not in re.sub(r'"data:[^"]*"', "", page), word
-    assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d UTC<", page)
+    assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d( to \d\d:\d\d)? UTC<", page)
     assert "and <code>verdicts</code>" in page
 
 

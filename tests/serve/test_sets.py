@@ -265,6 +265,36 @@ def test_a_check_names_folders_that_speak_of_defects_as_long_as_their_images_are
     assert "scratches" not in place.page("/learn")
 
 
+def test_a_check_says_what_is_missing_and_not_that_nothing_is_amiss(
+    place: Place, images: Path
+) -> None:
+    files = sorted(images.glob("normal/*.png"))
+    number = place.client.post("/api/v1/sets").json()["id"]
+    names = [f"good/{file.name}" for file in files]
+    asked = {"names": names}
+    assert place.client.put(f"/api/v1/sets/{number}/expected", json=asked).is_success
+
+    def send(name: str, file: Path) -> None:
+        headers = {**RAW, "X-File-Name": name}
+        content = file.read_bytes()
+        place.client.post(f"/api/v1/sets/{number}/images", content=content, headers=headers)
+
+    def told() -> str:
+        check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+        assert place.job(check["id"])["state"] == "done"
+        return place.page(f"/parts/check/{check['id']}")
+
+    send(names[0], files[0])
+    assert "At least two images that can be read are needed" in told()
+    assert "Nothing is amiss" not in told()
+    send(names[1], files[1])
+    assert "6 images are still missing, since the page was left" in told()
+    assert f"{', '.join(names[2:7])} and 1 more. Choose the same" in told()
+    assert "Nothing is amiss" not in told()
+    assert place.client.put(f"/api/v1/sets/{number}/expected", json={"names": []}).is_success
+    assert "still missing" not in told()
+
+
 def test_whoever_has_a_set_that_another_page_learns_from_is_told_where_that_is(
     start: Callable[..., Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

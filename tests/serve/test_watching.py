@@ -94,6 +94,10 @@ def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
     assert place.client.get("/api/v1/watches").json()["watches"] == []
     number = watch(place)["id"]
     until(lambda: found(place)["images"] == 2)
+    # Where a picture came from says which folder, and where in it.
+    [deep] = [row for row in results(place, number) if row["path"].endswith("a.png")]
+    text = html.unescape(place.page(f"/p/{deep['id']}"))
+    assert f"a watched folder, as <bdi>{place.roots / 'deep' / 'a.png'}</bdi>" in text
     # Watched again it goes on where it ended.
     place.client.delete(f"/api/v1/watches/{number}")
     shutil.copy(files[2], place.roots / "c.png")
@@ -139,8 +143,35 @@ def test_a_cut_file_is_told_of_in_the_end_and_its_mending_scored(
     [named] = found(place)["unusable"]
     assert (Path(named["path"]).name, named["reason"]) == ("cut.png", "truncated")
     assert named["detail"] in html.unescape(place.page("/parts/watches"))
+    (place.roots / "cut.png").write_text("no picture", encoding="utf-8")
+    until(lambda: found(place)["unusable"] not in ([], [named]))
+    assert found(place)["failures"] == len(found(place)["unusable"]) == 1
     (place.roots / "cut.png").write_bytes(content)
     until(lambda: found(place)["images"] == 1)
+    # There is nothing in the folder now that could not be used, nor for a report to tell of.
+    assert (found(place)["failures"], found(place)["unusable"]) == (0, [])
+    version = place.service.versions.named("stripes")
+    assert version is not None
+    assert place.service.reports.request(1, version)["failures"] == []
+
+
+def test_an_unusable_file_that_lay_there_before_is_named_as_soon_as_it_counts(
+    start: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "GROWING", 6.0)
+    place = start()
+    (place.roots / "hold").mkdir()
+    (place.roots / "hold/bad.png").write_text("no picture", encoding="utf-8")
+    time.sleep(6.1)
+    (place.roots / "new.png").write_text("no picture", encoding="utf-8")
+    began = time.monotonic()
+    watch(place)
+    until(lambda: found(place)["failures"] == 1)
+    assert time.monotonic() - began < 5  # not GROWING anew
+    [named] = found(place)["unusable"]
+    assert Path(named["path"]).name == "bad.png"
+    # Said by where it lies in the folder: others may have its name elsewhere.
+    assert "<b>hold/bad.png</b>" in place.page("/parts/watches")
 
 
 def test_a_folder_that_is_gone_is_told_in_words_and_watched_again_once_it_is_back(

@@ -126,7 +126,8 @@ def token() -> None:
     "scopes",
     multiple=True,
     type=OneOf(["read", "score", "review", "learn"]),
-    help="What it may do, several times if need be.  [default: all]",
+    help="What it may do, several times if need be; people need read beside the others, since "
+    "every page does.  [default: all]",
 )
 @click.option("--expires", type=DURATION, help="When it ends.  [default: never]")
 @click.pass_context
@@ -134,6 +135,9 @@ def add_token(
     context: click.Context, name: str, data: Path, scopes: tuple[str, ...], expires: float | None
 ) -> int:
     """Make a token for NAME, and print it: this once, since only its digest is kept.
+
+    A program that only sends images needs --scope score alone; a person who reviews needs
+    --scope read --scope review, since every page needs read.
 
     Before the first start it makes the folder of --data, if that is given.
     """
@@ -148,6 +152,11 @@ def add_token(
     made = Tokens(Database(data)).make(name, scopes or SCOPES, expires)
     if new:
         say(f"{data.absolute()} was made.")
+    if scopes and "read" not in scopes:
+        say(
+            "for programs alone: without --scope read it opens no page. For a person, remove it "
+            "and make one that has read beside the others."
+        )
     say(f"this token opens the server that keeps everything in {data.absolute()}:")
     print_data(made)
     return 0

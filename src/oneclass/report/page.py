@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from oneclass.report.markup import asset, command, definitions, figure, section,
 from oneclass.report.tiles import Tile, make_tiles, most_telling
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import whole_file
-from oneclass.system.names import percent, plain, plural
+from oneclass.system.names import count, percent, plain, plural
 
 EXACT = "An image is called an anomaly if its score lies beyond the threshold, {}."
 APPROXIMATE = (
@@ -178,7 +179,7 @@ def _page(
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
-    when = text(_moment(str(run.record.get("started", ""))))
+    when = text(_moment(str(run.record.get("started", "")), run.record.get("seconds", 0.0)))
     called = f" on {text(plain(name))}" if name else ""
     return whole_page(
         title or head.headline(),
@@ -194,10 +195,22 @@ def _page(
     )
 
 
-def _moment(started: str) -> str:
-    """When scoring began, as in `scored 2026-11-27 03:27 UTC`; empty where nobody knows."""
+def _moment(started: str, seconds: float) -> str:
+    """When it was scored, as in `scored 2026-11-27 03:27 to 03:31 UTC`; empty where nobody knows.
+
+    Args:
+        started: when the first image was, as ISO 8601 has it.
+        seconds: from then to the last one.
+    """
+    if not started:
+        return ""
     zone = " UTC" if started.endswith(("+00:00", "Z")) else ""
-    return f"scored {started[:16].replace('T', ' ')}{zone}" if started else ""
+    first = started[:16].replace("T", " ")
+    end = datetime.fromisoformat(started) + timedelta(seconds=seconds)
+    last = end.strftime("%Y-%m-%d %H:%M")
+    if last == first:
+        return f"scored {first}{zone}"
+    return f"scored {first} to {last.removeprefix(f'{first[:10]} ')}{zone}"
 
 
 def _as_scored(detector: Detector, run: Run) -> FittedModel:
@@ -247,9 +260,9 @@ def _errors(run: Run) -> str:
 
 def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
     environment = run.record.get("environment", {})
-    machine = (
-        f"{environment.get('cpu', 'unknown processor')}, {environment.get('cores', '?')} cores"
-    )
+    cores = environment.get("cores")
+    told = "? cores" if cores is None else count(cores, "core")
+    machine = f"{environment.get('cpu', 'unknown processor')}, {told}"
     lines = [
         *modelcard.lines(card, model, digest),
         ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),

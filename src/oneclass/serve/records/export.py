@@ -126,8 +126,8 @@ def csv_lines(rows: Iterator[Row]) -> Iterator[bytes]:
 
 def _cells(row: Row) -> list[str]:
     path, score, p_value, odd, number, at, *more, unclear, learnt = row
-    known = None if learnt is None else "true" if learnt else "false"
-    rest = [*more, verdict(odd, unclear), known]
+    # As in predictions.csv, where an older model file does not know: true, or nothing.
+    rest = [*more, verdict(odd, unclear), "true" if learnt else None]
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     numbers = [repr(score), repr(p_value), "true" if odd else "false", str(number), when]
     return [path, *numbers, *("" if cell is None else str(cell) for cell in rest)]

@@ -211,10 +211,10 @@ class Versions:
 
     def rates_for(self, name: str, versions: list[Version]) -> dict[int, tuple[float, RateFrom]]:
         """The same for each of some versions of a model, by their ids, asked for at once."""
-        serving, wanted = self.named(name), self._last_set(name)
+        serving, wanted = self.named(name), self.last_set(name)
         return {version.id: _rate(version, serving, wanted) for version in versions}
 
-    def _last_set(self, name: str) -> float | None:
+    def last_set(self, name: str) -> float | None:
         """The rate that somebody set last; None where none was since a version was learnt anew,
         which is asked for a rate of its own.
         """

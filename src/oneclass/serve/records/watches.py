@@ -105,28 +105,49 @@ class Watches:
     ) -> None:
         """Count a file, (path, bytes, nanoseconds), and remember it, inside a transaction.
 
+        That a file could not be used is forgotten once there is another one in its place.
+
         Args:
             number: of the watch.
             file: what was seen.
             verdict: anomaly, unclear or fine; None if it could not be scored.
             connection: of the transaction.
         """
+        before = connection.execute(
+            "SELECT 1 FROM seen WHERE watch_id = ? AND path = ?", (number, file[0])
+        ).fetchone()
+        replaced = self._replaced(number, file[0], verdict, connection) if before else 0
         connection.execute(
             "INSERT OR REPLACE INTO seen SELECT id, ?, ?, ? FROM watch WHERE id = ?",
             (*file, number),
         )
         connection.execute(
             "UPDATE watch SET images = images + ?, anomalies = anomalies + ?, "
-            "unclear = unclear + ?, failures = failures + ?, last = coalesce(?, last) WHERE id = ?",
+            "unclear = unclear + ?, failures = max(0, failures + ?), "
+            "last = coalesce(?, last) WHERE id = ?",
             (
                 verdict is not None,
                 verdict == ANOMALY,
                 verdict == UNCLEAR,
-                verdict is None,
+                (verdict is None) - replaced,
                 None if verdict is None else time.time(),
                 number,
             ),
         )
+
+    def _replaced(
+        self, number: int, path: str, verdict: str | None, connection: sqlite3.Connection
+    ) -> int:
+        """Forget what was wrong with the file that had this path before; how often it was told."""
+        newest = (
+            ""
+            if verdict
+            else (" AND id < (SELECT max(id) FROM failure WHERE source = :source AND path = :path)")
+        )
+        return connection.execute(
+            f"DELETE FROM failure WHERE source = :source AND path = :path{newest}",
+            {"source": f"watch:{number}", "path": path},
+        ).rowcount
 
     def unusable(self, number: int) -> list[Row]:
         """(path, reason, detail) of the last files that could not be scored, the newest first."""

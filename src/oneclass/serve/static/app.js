@@ -272,6 +272,7 @@ document.body.addEventListener("htmx:afterRequest", (event) => {
 });
 document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {
+  for (const newer of document.querySelectorAll("[data-replaces]")) page.byId(newer.dataset.replaces)?.remove();
   const target = document.querySelector("[data-focus]");
   if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }
 });

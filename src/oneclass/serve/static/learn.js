@@ -33,6 +33,7 @@ const unknown = async (files) => {
 };
 
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
+  if (!set) await goOn(chosen);
   const rest = chosen.filter((file) => missing.has(named(file)));
   missing = new Set();
   const asked = rest.length ? rest : chosen;
@@ -66,6 +67,16 @@ const ready = async () => {
   const odd = Object.values(known.folders).flat();
   if (!odd.length || alsoOdd(odd.length, Object.keys(known.folders))) return;
   for (const file of odd) await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
+};
+
+/* Who left while these were sent, and gives them again, need not send all of them again. */
+const goOn = async (chosen) => {
+  const names = new Set(chosen.map(named));
+  const { sets } = await page.ask("GET", "/api/v1/sets");
+  const left = sets.find((one) => one.images && one.missing.length && one.images + one.missing.length <= chosen.length && one.missing.every((name) => names.has(name)));
+  if (!left || !confirm(`${page.sentence(page.someOf(left.images, left.images + left.missing.length, "image"))} ${left.images === 1 ? "was" : "were"} sent before the page was left, and ${left.images === 1 ? "is" : "are"} here. OK goes on with ${left.images === 1 ? "it" : "them"}: only ${left.missing.length === 1 ? "the one that is missing is" : `the ${left.missing.length.toLocaleString("en")} that are missing are`} sent. Cancel sends all anew, as a set of its own.`)) return;
+  set = left.id;
+  await ready();
 };
 
 /* Somebody has learnt, or learns, from the same set on another page: nothing is left to begin here. */
@@ -172,9 +183,10 @@ document.addEventListener("input", (event) => {
   const name = event.target.value.trim();
   const options = [...document.querySelectorAll("#names option")];
   const known = options.find((option) => option.value.toLowerCase() === name.toLowerCase());
-  const [help, said] = [page.byId("name-help"), known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _."];
+  const gone = JSON.parse(page.byId("fit").dataset.deleted);
+  const [help, said] = [page.byId("name-help"), !known && Object.hasOwn(gone, name) ? `A model ${name} was deleted, and can be got back on the page Models: this makes version ${gone[name]} of it.` : known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _."];
   if (help.textContent !== said) help.textContent = said;
-  help.className = known ? "banner calm" : "muted small";
+  help.className = known || Object.hasOwn(gone, name) ? "banner calm" : "muted small";
 });
 /* What was called really odd is learnt only if it is ticked. */
 const anyway = () => [...document.querySelectorAll("#checked [name=anyway]:checked")].map((one) => one.value);

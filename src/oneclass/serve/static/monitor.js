@@ -165,10 +165,11 @@ if (monitor) {
       await page.ask("PUT", `/api/v1/models/${name}/rate`, { false_alarms: chosen().false_alarms });
       page.say("From now on verdicts go by this.");
       await load();
+      htmx.trigger(document.body, "model-changed");
     }));
   const redraw = page.calmly(200, () => { if (facts) { drawTime(); drawScores(); } });
   window.addEventListener("resize", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load), model: page.calmly(300, load) }, load);
+  page.on({ prediction: page.calmly(3000, load), review: page.calmly(1000, load), model: page.calmly(300, () => { load(); htmx.trigger(document.body, "model-changed"); }) }, () => { load(); htmx.trigger(document.body, "model-changed"); });
   load();
 }

@@ -12,7 +12,7 @@ if (newWatch) {
     const form = new FormData(newWatch);
     try {
       const { images, whole } = await page.ask("POST", "/api/v1/watches/look", { folder: form.get("folder"), model: form.get("model") });
-      if (images && !confirm(`${whole ? "" : "More than "}${page.count(images, "image is", "images are")} in this folder already: ${images === 1 ? "it is" : "they are"} scored first, then each that arrives. Watch it?`)) return;
+      if (images && !confirm(`${whole ? "" : "More than "}${page.count(images, "image is", "images are")} in this folder that ${images === 1 ? "was" : "were"} not scored by such a watch yet: ${images === 1 ? "it is" : "they are"} scored first, then each that arrives. Watch it?`)) return;
       const made = await page.ask("POST", "/api/v1/watches", {
         folder: form.get("folder"), model: form.get("model"), webhook: form.get("webhook") || null, only_anomalies: form.get("only_anomalies") === "on",
       });

@@ -21,6 +21,8 @@ send it as `Authorization: Bearer TOKEN`."""
 JSON = "application/json"
 PLACES = {"query": "address, behind a ?", "header": "headers"}
 """Where a part of a request stands, in words."""
+KINDS = {"int_parsing": "expected a whole number", "float_parsing": "expected a number"}
+"""What is expected of a value that is no number, by pydantic's word for that."""
 SHOWN = 60
 """Characters of a value that an error repeats."""
 
@@ -72,5 +74,7 @@ def _problem(request: Request, one: Mapping[str, Any]) -> str:
         return f"{name} is missing: send it in the {PLACES.get(where, where)}"
     if one["type"] == "extra_forbidden":
         return f"{name} is not known here: leave it out"
-    wrong = str(one["msg"]).replace("Input should be ", "expected ")
+    wrong = KINDS.get(one["type"], str(one["msg"]).replace("Input should be ", "expected "))
+    if where == "path":
+        name = f"the {name} in the address"
     return f"{name} is {ascii(one['input'])[:SHOWN]}: {wrong[:1].lower()}{wrong[1:]}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
-from oneclass.serve.api.monitor import line
+from oneclass.serve.api.monitor import ROUND, line
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
@@ -68,6 +69,18 @@ def written(service: Service, name: str) -> dict[str, Any] | None:
     return next(done, None)
 
 
+def changes(taken: Sequence[Row]) -> list[Row]:
+    """Of what was said of which version is in use, as `Versions.taken` tells it, what changed that
+    or its rate: that one was kept, or taken once more in another window, changed nothing.
+    """
+    told = ("number", "false_alarms")
+    return [
+        row
+        for row, before in zip_longest(taken, taken[1:])
+        if before is None or any(row[key] != before[key] for key in told)
+    ]
+
+
 def can_report() -> bool:
     """Whether what draws a report's plots is installed; it comes with an extra of its own."""
     return find_spec("matplotlib") is not None
@@ -89,13 +102,13 @@ def arrived(check: dict[str, Any]) -> dict[str, Any]:
     """What names say of the images that a check looked at, of those that the set still has.
 
     Returns:
-        `folders` and `files` of `Arrivals`, and `given`: the names that files were sent under.
+        what `Arrivals` has, and `given`: the names that files were sent under.
     """
     with suppress(FileNotFoundError):  # the set was used up, or removed
         folder = Path(check["request"]["folder"])
         known = sets.arrived(folder)
-        return {"folders": known.folders, "files": known.files, "given": sets.sent_as(folder)}
-    return {"folders": {}, "files": [], "given": {}}
+        return {**vars(known), "given": sets.sent_as(folder)}
+    return {"missing": [], "folders": {}, "files": [], "given": {}}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:
@@ -140,6 +153,38 @@ def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
             "learnt_for": used.card["false_alarms"],
         }
     return found
+
+
+def rate_limits(service: Service, chosen: Version | None) -> dict[str, Any]:
+    """How low a version's rate of false alarms can go, and what was set where it can't be had.
+
+    Returns:
+        `wanted`: the rate that was set, if this version goes by the nearest to it; `held_out`: its
+        good images to measure by; `lower`: the next rate that more of them would allow, if any.
+    """
+    if chosen is None:
+        return {"wanted": None, "held_out": 0, "lower": None}
+    rated = {chosen.id: service.versions.rate_for(chosen)}
+    return {
+        "wanted": wanted(service, chosen.name, rated),
+        "held_out": chosen.card["calibration"]["n_held_out"],
+        "lower": next((rate for rate in ROUND if rate < chosen.lowest_rate), None),
+    }
+
+
+def wanted(
+    service: Service, name: str, rated: Mapping[int, tuple[float, RateFrom]]
+) -> float | None:
+    """The rate that was set for a model, where one of its versions has only the nearest to it."""
+    nearest = any(rate_from == "nearest" for _, rate_from in rated.values())
+    return service.versions.last_set(name) if nearest else None
+
+
+def deleted_names(service: Service) -> dict[str, int]:
+    """Models that are deleted and can be got back, and which version would be learnt next."""
+    there = set(service.versions.names())
+    names = {row["name"] for row in service.deleting.deletions.all()} - there
+    return {name: service.versions.next_number(name) for name in sorted(names)}
 
 
 def free_name(names: list[str]) -> str:

@@ -75,15 +75,16 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
     following = {name: service.versions.next_number(name) for name in names}
-    before = facts.asked_before(service, job)
+    before, deleted = facts.asked_before(service, job), facts.deleted_names(service)
     asked = before["request"]["settings"] if before else {}
     return page(
         request,
         "part_check.html",
         job=job,
         names=following,
+        deleted=deleted,
         in_use=facts.rates_in_use(service),
-        name=before["name"] if before else facts.free_name(names),
+        name=before["name"] if before else facts.free_name([*names, *deleted]),
         look=facts.look_of(asked),
         rate=asked.get("false_alarms"),
         **facts.arrived(job),
@@ -183,9 +184,16 @@ def watches_part(request: Request, service: TheService) -> Response:
 
 
 @router.get("/monitor")
-def monitor(request: Request, about: Chosen) -> Response:
+def monitor(request: Request, service: TheService, about: Chosen) -> Response:
     """How it goes over time."""
-    return page(request, "monitor.html", about, reports=facts.can_report())
+    limits = facts.rate_limits(service, about.chosen)
+    return page(request, "monitor.html", about, reports=facts.can_report(), **limits)
+
+
+@router.get("/parts/rate")
+def rate_part(request: Request, service: TheService, about: Chosen) -> Response:
+    """How low the rate of false alarms can go: another version may have come into use."""
+    return page(request, "part_rate.html", about, **facts.rate_limits(service, about.chosen))
 
 
 @router.get("/models")
@@ -210,8 +218,10 @@ def model(name: str, request: Request, service: TheService) -> Response:
         tab="models",
         name=name,
         versions=versions,
+        nearest={v.id for v in versions if rates[v.id][1] == "nearest"},
+        wanted=facts.wanted(service, name, rates),
         serving=next((version for version in versions if version.serves), None),
-        taken=taken,
+        changes=facts.changes(taken),
         before={row["number"] for row in taken},
         comparisons={v.id: facts.comparison(service, v, rates[v.id]) for v in versions},
         learners=facts.learners(service, versions),

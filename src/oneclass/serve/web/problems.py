@@ -96,7 +96,7 @@ def from_browser(headers: Headers) -> bool:
 def not_found(what: str) -> ProblemError:
     """There is no such thing, such as `job 7`."""
     known = LISTS.get(what.split()[0])
-    where = f"; those that there are: {known}" if known else ""
+    where = f"; {known} lists those that there are" if known else ""
     return ProblemError(404, WORDS[404], f"there is no {what}{where}.")
 
 

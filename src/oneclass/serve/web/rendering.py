@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from oneclass import __version__
 from oneclass.conformal.calibration import fewest_images
@@ -38,6 +40,13 @@ def _formats() -> str:
     return f"{', '.join(names)} or {last}"
 
 
+def linked(message: str, prefix: str) -> Markup:
+    """A message in which a page that it names, such as `the page /models`, is a link there."""
+    pages = "|".join(key for key, _ in TABS)
+    address = rf'the page <a href="{escape(prefix)}/\1">/\1</a>'
+    return Markup(re.sub(rf"the page /({pages})\b(?!/)", address, str(escape(message)), flags=re.I))
+
+
 def environment() -> Environment:
     """The templates; whatever comes from outside is escaped, and a missing name is an error."""
     made = Environment(
@@ -58,6 +67,7 @@ def environment() -> Environment:
             "span",
             "size",
             "short",
+            "within",
             "sent_as",
             "for_people",
             "advice",
@@ -80,7 +90,7 @@ def environment() -> Environment:
     }
     made.globals |= {"recent": RECENT, "found_words": words.FOUND, "job_titles": words.JOB_TITLES}
     made.globals["learnt_from_it"] = words.LEARNT
-    made.filters["whom"] = words.whom
+    made.filters |= {"whom": words.whom, "linked": linked}
     made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
     made.globals["sounds_bad"] = BAD.pattern.removeprefix("(?i)")  # browsers know no flags within
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images
@@ -213,3 +214,11 @@ def sent_as(path: str) -> str:
 def short(path: str) -> str:
     """The last part of a path."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+
+
+def within(path: str, folder: str) -> str:
+    """A path as seen from a folder, with slashes; the last part of one that is not in it."""
+    try:
+        return PurePath(path).relative_to(folder).as_posix()
+    except ValueError:
+        return short(path)

@@ -139,7 +139,8 @@ class Watcher:
         for path, state in whole:
             outcome = outcome_of(partial(self._kept, path))
             error = outcome.exception()
-            if isinstance(error, ImageError) and error.reason in HALF and quiet[path] < GROWING:
+            half = isinstance(error, ImageError) and error.reason in HALF
+            if half and max(quiet[path], _age(path)) < GROWING:
                 continue
             also = self._also(watch, path, state)
             one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
@@ -194,6 +195,19 @@ def files_in(folder: Path) -> Iterator[tuple[str, State]]:
                 except FileNotFoundError:
                     continue
                 yield entry.path, State(facts.st_size, facts.st_mtime_ns)
+
+
+def _age(path: str) -> float:
+    """Seconds since a file was written, moved or copied to where it is, by its disk's own clock.
+
+    One that lay there before it was watched, or before a restart, has been quiet for longer than
+    it was seen.
+    """
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return 0.0
+    return time.time() - max(facts.st_mtime, facts.st_ctime)
 
 
 def message(watch: Row, scored: Scored) -> str:

@@ -59,7 +59,7 @@ def _check(request: dict[str, Any]) -> Result:
     names = sets.sent_as(folder)
     odd = _called_odd(folder, request["odd"])
     odd.sort(key=lambda file: natural_key(names.get(file.name, file.name)))
-    return {**found, "unusual": _unusual(folder), "odd": list(map(str, odd))}
+    return {**found, "unusual": _unusual(folder) | _rarer(found), "odd": list(map(str, odd))}
 
 
 def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
@@ -94,6 +94,15 @@ def _unusual(folder: Path) -> dict[str, list[str]]:
         rarer = sorted((kind for kind in by if kind != usual), key=lambda kind: len(by[kind]))
         found |= {kind: by[kind][:KEPT] for kind in rarer[:KEPT]}
     return found
+
+
+def _rarer(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Images of another depth or colour than most, as a check told it, in the pages' words."""
+    kinds = sorted(found["rarer"], key=lambda kind: len(found["rarer"][kind]))
+    return {
+        {"RGB": "in colour", "grey": "in grey"}.get(kind, kind): found["rarer"][kind][:KEPT]
+        for kind in kinds
+    }
 
 
 def _fit(request: dict[str, Any]) -> Result:

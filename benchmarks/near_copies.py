@@ -68,7 +68,7 @@ def main() -> None:
             new = [images[i] for i in order[N_PICTURES:]]
             copies = [copy for image in normal for copy in altered(image, random)]
             found["alone"].append(alarms(normal, new))
-            learning.near_copies = lambda rows, contents: contents
+            learning.near_copies = lambda rows, contents, whole=None: contents
             found["apart"].append(alarms(copies, new))
             learning.near_copies = together
             found["once"].append(alarms(copies, new))

@@ -164,8 +164,9 @@ def _said(pictures: Ints) -> list[str]:
         return []
     return [
         f"{len(pictures)} images show about {count(n_pictures, 'different picture')}: the others "
-        "are copies or near-copies (compressed, brightened or shifted anew, or the same part once "
-        "more). Copies stay together when images are held out, and count once in what is promised."
+        "are copies or near-copies (compressed, brightened or shifted anew, the same part once "
+        "more), or too alike to be told from such. They stay together when images are held out, "
+        "and count once in what is promised."
     ]
 
 

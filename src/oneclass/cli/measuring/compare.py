@@ -97,7 +97,7 @@ def compare(
     table = layout(COLUMNS, room())
     if at_once and not as_json:
         print_data(table.head())
-    chosen = views or ("image", "patches", "both")
+    chosen = tuple(dict.fromkeys(views)) or ("image", "patches", "both")
     images = gather(list(normal))
     try:
         with if_stopped(lambda: _told_short(found, chosen)), progress("compare") as show:
@@ -204,14 +204,21 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
     else:
         among = "of those that kept the promise"
     words = as_typed(["fit", *few_typed(normal), "-o", "FILE.oneclass", "--rows", best.rows])
+    then = "spread, then time" if best.n_odd else "time"
     say(
-        f"{best.rows} {by} {among} (of equal ones, the next figure decides: spread, then time). To "
+        f"{best.rows} {by} {among} (of equal ones, the next figure decides: {then}). To "
         f"learn so: oneclass {words}"
     )
     if best.n_odd and (near := [one.rows for one in others if not best.surely_ahead(one)]):
         say(
             f"{count(best.n_odd, 'odd image')} and {count(best.n_normal, 'normal one')} do not "
             f"show for certain that it is better than {' and '.join(near)}: give more of them."
+        )
+    elif others and not best.n_odd:
+        say(
+            f"No odd image was given, and {count(best.n_normal, 'normal one')} cannot show which "
+            "way finds more: see whether another --seed says the same, and give --test-odd a few "
+            "bad parts if you have any."
         )
 
 

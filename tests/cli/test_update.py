@@ -58,6 +58,12 @@ def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None
     less = [f"more/bad_parts/00{n}.png" for n in range(2, 4)]
     words = ("update", "m.oneclass", *less, "more/fine", "-o", "n.oneclass")
     done = oneclass(*words, cwd=place)
+    assert done.returncode == 2
+    asked = "2 images to learn are called anomalies, and names speak of defects (score):\n"
+    assert asked in done.stderr
+    assert all(done.stderr.count(name) == 1 for name in less)
+    assert not (place / "n.oneclass").exists()
+    done = oneclass(*words, "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert (
         "note: 2 of the 6 images added were anomalies to the model before, and are normal to it "

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from oneclass.conformal import offsets
 from oneclass.conformal.offsets import least_margins, with_one_offset
@@ -71,3 +72,17 @@ def test_rows_that_lie_well_inside_are_not_asked_about(monkeypatch):
     monkeypatch.setattr(offsets, "_best", counted)
     with_one_offset(union, [ArrayRows(rows) for rows in samples], least, 0.05)
     assert sum(asked) < sum(map(len, samples)) / 2
+
+
+@pytest.mark.parametrize("n", [3, 30, 37, 120, 300])
+def test_the_bits_do_not_depend_on_the_threads_of_products(n):
+    random = np.random.default_rng(n)
+    coef = random.normal(size=(510, 152)).astype(np.float32)
+    coef /= np.linalg.norm(coef, axis=1)[:, None]
+    union = Union(coef, np.zeros(510), 1, True, None)
+    rows = ArrayRows(random.random((n, 152), np.float32))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(offsets._best(union, [rows]))
+    np.testing.assert_array_equal(*found)

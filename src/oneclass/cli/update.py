@@ -97,7 +97,7 @@ def update(
                 for sources in (more, fewer):
                     say_passed_over(sources)
                 say_errors(did.errors, of_model=True)
-                if did.odd and not yes:
+                if (did.odd or did.suspect) and not yes:
                     _ask(did, file)
 
         did = detector.update(more, forget=fewer, progress=show, stage=show.stage, before=before)
@@ -177,19 +177,23 @@ def _refuse_empty(words: Sequence[str], sources: Sources) -> None:
 
 
 def _ask(did: Update, file: Path) -> None:
-    """Ask whether images that look like no normal one are to be learnt as normal.
+    """Ask whether images that look like no normal one, or are called so, are to be learnt.
 
     Raises:
         InputError: they are not, or there is nobody to ask.
     """
     from oneclass.detector.predictions import digits
 
-    say(
-        f"{count(len(did.odd), 'image')} to learn {plural(len(did.odd), 'is', 'are')} far odder "
-        "than any normal one so far (score):"
+    named = did.odd or did.suspect
+    are = plural(len(named), "is", "are")
+    why = (
+        f"{are} far odder than any normal one so far"
+        if did.odd
+        else f"{are} called anomalies, and names speak of defects"
     )
-    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in did.odd])
-    odd = {prediction.path for prediction in did.odd}
+    say(f"{count(len(named), 'image')} to learn {why} (score):")
+    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in named])
+    odd = {prediction.path for prediction in named}
     if rest := [plain(p.path) for p in did.called if p.path not in odd]:
         say(
             f"The model calls {some_of(len(did.called), did.added, 'image')} anomalies: "

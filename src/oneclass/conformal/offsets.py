@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from oneclass.conformal.union import Union
 from oneclass.rows import RowSource, map_blocks
 from oneclass.svm import Halfspaces
+from oneclass.system.host.blas import one_blas_thread
 
 FIRST = 2
 """So many times as many rows as are to lie below are asked first."""
@@ -81,5 +82,6 @@ def _best(union: Union, samples: Sequence[RowSource]) -> Floats:
     def margins(_: int, block: NDArray[np.floating[Any]]) -> Floats:
         return -union.row_scores(block)
 
-    found = [part for some in samples for part in map_blocks(margins, some)]
+    with one_blas_thread():  # as images are scored: with more threads a product has other bits
+        found = [part for some in samples for part in map_blocks(margins, some)]
     return np.concatenate([np.zeros(0), *found])

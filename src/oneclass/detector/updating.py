@@ -57,6 +57,18 @@ class Update:
     called: tuple[Prediction, ...] = ()
     folders: tuple[Folder, ...] = ()
 
+    @property
+    def suspect(self) -> tuple[Prediction, ...]:
+        """Of those called anomalies, the ones whose name, or folder's name, speaks of defects."""
+        bad = {folder.path for folder in self.folders if folder.sounds_bad}
+        names = {name for folder in self.folders for name in folder.odd_names}
+        files = [Path(prediction.path) for prediction in self.called]
+        return tuple(
+            prediction
+            for prediction, file in zip(self.called, files, strict=True)
+            if file.parent in bad or file.name in names
+        )
+
 
 def update(
     asked: Settings,

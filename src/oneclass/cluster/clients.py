@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
@@ -128,6 +129,9 @@ def _opened(distributed: Any, cluster: Any) -> Iterator[Any]:
     address = _in_file(file) if file else text
     if "://" not in address and not re.fullmatch(r"[^/\s:]+:\d+", address):
         raise InputError(f"cluster is {text!r}: {EXPECTED}.")
+    # One that found nobody is collected when Python likes, and closes itself then, for which it
+    # takes a lock that a new one holds while it starts: that would wait for ever.
+    gc.collect()
     try:
         client = distributed.Client(
             None if file else address, scheduler_file=file, timeout=CONNECT_SECONDS

@@ -35,7 +35,8 @@ if (monitor) {
     const promised = facts.observed.promised ?? facts.false_alarms;
     const changed = Math.abs(promised / facts.false_alarms - 1) > 1e-6;
     const share = (n, of) => (of ? percent(n / of) : "–");
-    const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
+    const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
+    const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review${once}`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
     const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
     // Of all that is counted, whichever version is in use now.
     const counted = facts.versions;
@@ -46,8 +47,8 @@ if (monitor) {
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${facts.versions.length > 1 ? ", a picture once for each version" : ""})${still}` : "of good images were called odd: nothing is reviewed yet"),
-      ...(missed ? [figure(missed.toLocaleString("en"), "not called odd, but marked as bad: missed", true)] : []),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      ...(missed ? [figure(missed.toLocaleString("en"), `not called odd, but marked as bad: missed${once}`, true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
     const drift = page.byId("drift");

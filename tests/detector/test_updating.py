@@ -189,7 +189,9 @@ def test_where_nothing_can_be_locked_models_are_still_replaced(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    before = (tmp_path / "m").stat().st_ino
     fitted.save(tmp_path / "m")
+    assert (tmp_path / "m").stat().st_ino != before
 
 
 def test_a_loaded_model_saved_over_its_own_file_keeps_its_rows(tmp_path: Path) -> None:

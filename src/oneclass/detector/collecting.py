@@ -133,6 +133,7 @@ def _faint_note(names: list[str], scale: PixelScale) -> str:
 
 
 def some(names: list[str]) -> str:
+    """The first names of many."""
     return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 

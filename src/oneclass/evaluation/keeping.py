@@ -13,7 +13,7 @@ from oneclass.errors import InputError
 from oneclass.evaluation.cells import Cell
 from oneclass.evaluation.layout import Category
 from oneclass.evaluation.measuring import words
-from oneclass.images.folders import first_picture
+from oneclass.results.folders import refuse_pictures
 from oneclass.system.files import make_folder, whole_file
 from oneclass.system.texts import why
 
@@ -65,11 +65,8 @@ class KeptCells:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
-        if not self._folder.exists() and (name := first_picture(folder)) is not None:
-            raise InputError(
-                f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give "
-                f"a folder of their own, as {folder / 'evaluation'}."
-            )
+        if not self._folder.exists():
+            refuse_pictures(folder, "evaluation")
         make_folder(self._folder)
 
     def get(self, digest: str) -> Cell | None:

@@ -40,10 +40,24 @@ def check_run_folder(folder: Path) -> None:
             f"cannot write {record}: what is there already is no record of 'oneclass score -o', "
             f"and would be lost. {ELSEWHERE}, or remove that file first."
         )
-    if not record.exists() and (name := first_picture(folder)) is not None:
+    if not record.exists():
+        refuse_pictures(folder, "run")
+
+
+def refuse_pictures(folder: Path, own: str) -> None:
+    """Refuse a folder for tables in which pictures lie.
+
+    Args:
+        folder: of the option -o.
+        own: what a folder in it may be called.
+
+    Raises:
+        InputError: pictures lie there.
+    """
+    if (name := first_picture(folder)) is not None:
         raise InputError(
             f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give a "
-            f"folder of their own, as {folder / 'run'}."
+            f"folder of their own, as {folder / own}."
         )
 
 

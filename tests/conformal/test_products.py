@@ -1,4 +1,4 @@
-"""The worst positions are found for a part of the work, and have the bits of the whole of it."""
+"""The worst positions are found for a part of the work, and have the values of the whole of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from oneclass.conformal.products import ASKED, BLOCK, Largest, _by_turns
+from oneclass.conformal.products import ASKED, BLOCK, Largest
 from oneclass.conformal.union import Joined, Union
 from oneclass.conformal.whitening import learn_whitening, root
 from oneclass.rows import ArrayRows
@@ -125,25 +125,41 @@ def test_rows_of_any_length_have_the_bits_of_all(length: float) -> None:
     )
 
 
-def test_most_of_the_products_are_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_positions_are_asked_of_all_half_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
-    whole = Largest._largest
+    exactly = Largest._exactly
 
-    def counted(self: Largest, block: Rows, *rest: Any) -> None:
-        done.append(len(block))
-        whole(self, block, *rest)
+    def counted(self: Largest, rows: Rows, chosen: NDArray[np.intp]) -> NDArray[np.float32]:
+        done.append(len(chosen))
+        return exactly(self, rows, chosen)
 
-    monkeypatch.setattr(Largest, "_largest", counted)
     rows, coef = picture(4, 6400, 512, "float16", spread=0.05)
     odd = np.random.default_rng(0).choice(6400, 80, replace=False)
     rows[odd] = picture(5, 80, 1, "float16", spread=0.5)[0]
     judge = union(coef, 64)
+    monkeypatch.setattr(Largest, "_exactly", counted)
+    monkeypatch.setattr(Largest, "_largest", None)
     found = judge.worst(rows)
-    spared = sum(done)
-    done.clear()
+    monkeypatch.undo()
     np.testing.assert_array_equal(found, expected(judge, rows))
-    assert sum(done) == 6400
-    assert spared < 6400 / 3
+    assert 64 <= sum(done) < 70
+
+
+@pytest.mark.parametrize("seen", ["", "whitened", "with a level"])
+def test_the_worst_are_those_of_float64_rounded(seen: str) -> None:
+    rows, coef = picture(8, 1300, 200, "float16")
+    wide, exact = rows.astype(np.float64), coef.astype(np.float64)
+    judge, scale, level = union(coef, 13), 1.0, 0.0
+    if seen:
+        whitening = learn_whitening(ArrayRows(rows))
+        assert whitening is not None
+        judge = replace(judge, whitening=whitening)
+        scale = 1 / np.sqrt((wide**2).sum(axis=1) - ((wide @ whitening.T) ** 2).sum(axis=1))
+    if seen == "with a level":
+        judge = replace(judge, level=coef[0])
+        level = -float(np.sort(scale * (wide @ exact[0]))[len(rows) // 4 - 1])
+    scores = np.sort(0.8 - scale * (wide @ exact.T).max(axis=1))[::-1][:13]
+    np.testing.assert_allclose(judge.worst(rows), scores - level, rtol=0, atol=1.5e-7)
 
 
 def test_the_largest_is_that_of_exact_arithmetic_up_to_rounding() -> None:
@@ -169,16 +185,6 @@ def test_the_first_bounds_are_below_what_they_bound(seed: int, length: float, ap
     exact = seen @ coef.T.astype(np.float64) - (offset if apart else 0)
     assert (bounds <= exact.max(axis=1) + slack / 4).all()
     assert 0 < slack < 0.01
-
-
-@given(st.lists(st.integers(0, 9), max_size=40))
-def test_turns_have_each_index_once_and_each_place_once_at_a_time(places: list[int]) -> None:
-    turns = _by_turns(np.array(places, np.int64))
-    assert sorted(i for turn in turns for i in turn.tolist()) == list(range(len(places)))
-    for turn in turns:
-        taken = [places[i] for i in turn]
-        assert len(set(taken)) == len(taken)
-    assert len(turns) == max([places.count(place) for place in places], default=0)
 
 
 def test_a_joined_image_has_the_same_score_with_and_without_its_map() -> None:

@@ -2,9 +2,10 @@
 
 An image's score needs its worst positions alone. Which they are is found by bounds: the largest
 product with some half-spaces is at most that with all, so a position that one in 12 of them puts
-well inside needs no others; of the rest one in 6 is asked, then half. What is left is computed as
-if all were: in blocks of the same shape, in the same place of a block. BLAS then does the same with
-it, to the same bits.
+well inside needs no others; of the rest one in 6 is asked, then half. The few that are left are
+computed in float64 and rounded to float32. In a map, where all positions are computed in float32,
+the same few are: so the worst positions have the same values in both, and BLAS, which adds up in
+another order for another number of rows, changes none of them.
 """
 
 from __future__ import annotations
@@ -58,17 +59,20 @@ class Largest:
         """(n,) of (n, d) rows, which are finite, with no level."""
         return self._all(rows)[0]
 
-    def of_image(self, rows: Rows) -> Narrow:
-        """(n,) of an image's (n, d) positions, less the level."""
-        best, along = self._all(rows)
+    def of_image(self, rows: Rows, n: int) -> Narrow:
+        """(m,) of an image's (m, d) positions, less the level; the n smallest are `smallest`."""
+        best, along, longest = self._all(rows)
+        if self._bounds_pay(rows, n):
+            few = np.flatnonzero(best <= _smallest(best, n) + self._slack(longest))
+            best[few] = self._exactly(rows, few)
         return _less_level(best, along)
 
     def smallest(self, rows: Rows, n: int) -> Narrow:
-        """(n,) the smallest of `of_image`, ascending: the same bits for a part of the work."""
+        """(n,) the smallest of `of_image`, ascending, for a part of the work."""
         found = self._few(rows, n)
         if found is None:
-            return np.sort(self.of_image(rows))[:n]
-        return np.sort(_less_level(self._as_in_all(rows, found[0]), found[2]))[:n]
+            return np.sort(self.of_image(rows, n))[:n]
+        return np.sort(_less_level(self._exactly(rows, found[0]), found[2]))[:n]
 
     def nearly_smallest(self, rows: Rows, n: int) -> Narrow:
         """(n,) what `smallest` gives but for rounding, for less work."""
@@ -84,12 +88,17 @@ class Largest:
     def _nearly(self, rows: Rows, n: int) -> tuple[Narrow, Narrow | None]:
         """(n,) the smallest with the level on, ascending, and what `_all` has for the level."""
         found = self._few(rows, n)
-        best, along = self._all(rows) if found is None else (self._moved(found[1]), found[2])
+        if found is None:
+            best, along, _ = self._all(rows)
+        else:
+            best, along = self._moved(found[1]), found[2]
         return np.sort(best)[:n], along
 
-    def _all(self, rows: Rows) -> tuple[Narrow, Narrow | None]:
-        """(n,) the largest of each row, and (n,) the products that the level is taken from."""
-        best, along = np.empty(len(rows), np.float32), self._along(rows)
+    def _all(self, rows: Rows) -> tuple[Narrow, Narrow | None, float]:
+        """(n,) the largest of each row, (n,) the products that the level is taken from, and the
+        length of the longest row, as half-spaces see it.
+        """
+        best, along, longest = np.empty(len(rows), np.float32), self._along(rows), 0.0
         products = self._room(len(rows), len(self._offset))
         room = self._room(len(rows), len(self._columns))
         for start, block in _blocks(rows):
@@ -97,7 +106,8 @@ class Largest:
             self._largest(given, products, best[start : start + BLOCK])
             if along is not None:
                 along[start : start + BLOCK] = there
-        return self._moved(best), along
+            longest = max(longest, float(np.einsum("nd,nd->n", given, given).max()))
+        return self._moved(best), along, longest**0.5
 
     def _along(self, rows: Rows) -> Narrow | None:
         """Room for the products of rows with the level's direction, where there is one."""
@@ -109,9 +119,7 @@ class Largest:
         The last bits of these are those of no other product. Beside them all rows' products that
         the level is taken from. None where bounds do not pay.
         """
-        if self._before(rows):  # its slack is another
-            return None
-        if len(self._offset) < FEWEST or len(rows) < max(RARE * n, 2 * BLOCK):
+        if not self._bounds_pay(rows, n):
             return None
         steps = [len(self._offset) // part for part in ASKED]
         bounds, scales, along, slack = self._first_bounds(rows)
@@ -129,19 +137,25 @@ class Largest:
         kept = np.flatnonzero(bounds <= _smallest(bounds, n) + slack)
         return left[kept], bounds[kept], along
 
+    def _bounds_pay(self, rows: Rows, n: int) -> bool:
+        """Whether so few of the rows are wanted, of so many half-spaces."""
+        if self._before(rows):  # its slack is another
+            return False
+        return len(self._offset) >= FEWEST and len(rows) >= max(RARE * n, 2 * BLOCK)
+
     def _room(self, n_rows: int, width: int) -> Narrow:
         return np.empty((min(BLOCK, n_rows), width), np.float32)
 
-    def _see(self, block: Narrow, out: Narrow | None = None) -> tuple[Narrow, Narrow | None]:
+    def _see(self, block: Narrow, room: Narrow) -> tuple[Narrow, Narrow | None]:
         """(b, c) what half-spaces see of (b, d) rows, and what `_lengths` has for the level."""
         if self._whitening is None:
             return block, None
-        room = None if out is None else out[: len(block)]
+        out = room[: len(block)]
         if self._before(block):
-            return seen(block, self._whitening, len(self._columns), room), None
+            return seen(block, self._whitening, len(self._columns), out), None
         _, scales, along = self._lengths(block)
         assert scales is not None, "there is a whitening"
-        return np.multiply(block, scales[:, None], out=room), along
+        return np.multiply(block, scales[:, None], out=out), along
 
     def _before(self, rows: Rows) -> bool:
         """Whether this is of a model of before, which sees rows twice."""
@@ -263,15 +277,24 @@ class Largest:
             size *= 1 + longest**2 * (1 + float(np.linalg.norm(self._whitening)))
         return 2 * float(np.finfo(np.float32).eps) * (size + float(np.abs(self._offset).max()))
 
-    def _as_in_all(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
-        """(m,) what `of` finds for the chosen rows: each is put where it lies in its block."""
-        best, found = np.empty(len(chosen), np.float32), np.empty(BLOCK, np.float32)
-        products = self._room(BLOCK, len(self._offset))
-        wide = rows[chosen].astype(np.float32)
-        for some, block, places in _placed(wide, chosen, len(rows)):
-            self._largest(self._see(block)[0], products, found[: len(block)])
-            best[some] = found[places]
+    def _exactly(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
+        """(m,) the largest of the chosen rows, computed in float64 and rounded."""
+        best = np.empty(len(chosen), np.float32)
+        for start in range(0, len(chosen), BLOCK):
+            some = rows[chosen[start : start + BLOCK]].astype(np.float64)
+            products = some @ self._wide
+            if self._whitening is not None:
+                away = some @ self._whitening.T.astype(np.float64)
+                squares = np.einsum("nd,nd->n", some, some) - np.einsum("nr,nr->n", away, away)
+                products *= over(np.float32(1), squares)[:, None]
+            if self._apart:
+                products -= self._offset
+            best[start : start + BLOCK] = products.max(axis=1)
         return self._moved(best)
+
+    @cached_property
+    def _wide(self) -> NDArray[np.float64]:
+        return self._columns.astype(np.float64)
 
     def _largest(self, given: Narrow, products: Narrow, out: Narrow) -> None:
         found = np.matmul(given, self._columns, out=products[: len(given)])
@@ -319,33 +342,3 @@ def _less_level(best: Narrow, along: Narrow | None) -> Narrow:
 def _smallest(values: Narrow, n: int) -> float:
     """The n-th smallest."""
     return float(np.partition(values, n - 1)[n - 1])
-
-
-def _placed(
-    values: Narrow, chosen: NDArray[np.intp], n_rows: int
-) -> Iterator[tuple[NDArray[np.intp], Narrow, NDArray[np.intp]]]:
-    """Blocks in which chosen rows lie in the places that they have among all rows.
-
-    Args:
-        values: (m, d) the chosen rows.
-        chosen: (m,) which they are, ascending or not.
-        n_rows: of all.
-
-    Yields:
-        Which of the m rows, the block with zeros in the other places, and their places in it. The
-        block has the shape of that in which they lie; it is only there until the next.
-    """
-    whole = n_rows // BLOCK * BLOCK
-    for within, size in ((chosen < whole, BLOCK), (chosen >= whole, n_rows - whole)):
-        ids = np.flatnonzero(within)
-        room, places = np.zeros((size, values.shape[1]), np.float32), chosen[ids] % BLOCK
-        for some in _by_turns(places):
-            room[places[some]] = values[ids[some]]
-            yield ids[some], room, places[some]
-
-
-def _by_turns(places: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """Indices into places, dealt into as few groups as can be in which each place comes once."""
-    order = np.argsort(places, kind="stable")
-    turns = np.arange(len(order)) - np.searchsorted(places[order], places[order])
-    return [order[turns == turn] for turn in range(turns.max(initial=-1) + 1)]

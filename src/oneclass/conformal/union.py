@@ -130,12 +130,12 @@ class Union:
         """(p,) float64 anomaly scores of an image's (p, d) positions."""
         if not self.narrow:
             return self.row_scores(rows)
-        return np.asarray(-self._largest.of_image(rows).astype(np.float64))
+        return np.asarray(-self._largest.of_image(rows, max(1, self.n_worst)).astype(np.float64))
 
     def worst(self, rows: NDArray[np.floating[Any]]) -> Floats:
         """The largest anomaly scores of (p, d) rows, `n_worst` of them or one, the largest first.
 
-        Those of `positions`, bit by bit, for a part of the work where there are many rows.
+        Those of `positions`, for a part of the work where there are many rows.
         """
         n = max(1, self.n_worst)
         if not self.narrow:

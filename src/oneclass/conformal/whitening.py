@@ -108,8 +108,8 @@ def _seen_twice(rows: Narrow, whitening: Narrow, out: Narrow | None) -> Narrow:
     return both
 
 
-def over(length: np.float32, squares: Narrow) -> Narrow:
+def over(length: np.float32, squares: Rows) -> Rows:
     """(n,) by what to multiply rows to give them a length; 0 where they have none."""
-    scales = np.zeros(len(squares), np.float32)
+    scales = np.zeros_like(squares)
     np.divide(length, np.sqrt(squares.clip(0)), out=scales, where=squares > 0)
     return scales

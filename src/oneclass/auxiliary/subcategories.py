@@ -22,7 +22,7 @@ from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
 from oneclass.system.host.workers import worker_count
-from oneclass.system.names import as_spelt_here, count, natural_key, plural
+from oneclass.system.names import as_spelt_here, count, natural_key, plural, some_names
 from oneclass.system.texts import read_table, why
 
 PATH_COLUMN = "path"
@@ -182,10 +182,10 @@ def keep_large(names: Sequence[str], *, at_least: int) -> tuple[NDArray[np.bool_
     kept = np.array([counts[name] >= at_least for name in names])
     if not small:
         return kept, None
-    shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
     return kept, (
         f"{len(small)} of {len(counts)} sub-categories {plural(len(small), 'has', 'have')} fewer "
-        f"than {at_least} images and {plural(len(small), 'is', 'are')} left out: {shown}."
+        f"than {at_least} images and {plural(len(small), 'is', 'are')} left out: "
+        f"{some_names(small)}."
     )
 
 

@@ -14,7 +14,6 @@ from oneclass.cluster.crew import crew_of
 from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, threshold_rank
 from oneclass.conformal.union import Union
-from oneclass.detector.collecting import some
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
@@ -28,7 +27,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 from oneclass.system.stages import silent
 
 NOT_LEARNT = "not_learnt"
@@ -146,7 +145,7 @@ def _refuse_both(more: Sources, fewer: Sources) -> None:
     if both:
         raise InputError(
             f"{count(len(both), 'image')} {plural(len(both), 'is', 'are')} to be learnt and to be "
-            f"forgotten: {some(both)}. Give each in one of the two places."
+            f"forgotten: {some_names(both)}. Give each in one of the two places."
         )
 
 

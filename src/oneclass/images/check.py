@@ -22,7 +22,7 @@ from oneclass.images.sounding import files_sounding_bad, folders_sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
 from oneclass.system.host.workers import ordered_map, worker_count
-from oneclass.system.names import count, plain, plural
+from oneclass.system.names import count, plain, plural, some_names
 from oneclass.system.places import held
 
 FEW = 19
@@ -108,7 +108,7 @@ class CheckReport:
             (
                 self.suspect,
                 f"{count(sum(self.suspect.values()), 'image')} in folders whose names speak of "
-                f"defects ({', '.join(plain(str(folder)) for folder in list(self.suspect)[:SHOWN])}"
+                f"defects ({some_names(list(map(str, self.suspect)), SHOWN)}"
                 "): a model that learns them calls such images normal. If they are not, give the "
                 "folder of the good ones alone.",
             ),
@@ -116,8 +116,7 @@ class CheckReport:
                 self.suspect_files,
                 f"{count(len(self.suspect_files), 'image')} whose "
                 f"{plural(len(self.suspect_files), 'name speaks', 'names speak')} of defects "
-                f"({', '.join(plain(str(file)) for file in self.suspect_files[:SHOWN])}"
-                f"{', ...' * (len(self.suspect_files) > SHOWN)}"
+                f"({some_names(list(map(str, self.suspect_files)), SHOWN)}"
                 "): a model that learns them calls such images normal. If they are not, leave them "
                 "out.",
             ),

@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.system.names import as_spelt_here, near_path
+from oneclass.system.names import as_spelt_here, near_path, some_names
 from oneclass.system.texts import read_table, same_name, why
 
 NORMAL, ANOMALY = "normal", "anomaly"
@@ -52,8 +52,8 @@ ONE_SLIP = 4
 """Letters from which on a word with one letter more or less, or two turned round, is near."""
 LETTERS = 2
 """So many at least has the name of a defect."""
-SHOWN, SHOWN_KINDS, SAID = 3, 10, 100
-"""Names, kinds and letters that a message repeats."""
+SHOWN_KINDS, SAID = 10, 100
+"""Kinds and letters that a message repeats."""
 HERE = Path()
 EXPECTED = "Expected a CSV file with the columns path and label."
 ASKING = ("anomaly", "is_anomaly")
@@ -119,10 +119,10 @@ def from_folders(
         members = _within(given, predictions, base) or _called(given, predictions)
         if not members:
             folders = dict.fromkeys(os.path.dirname(p.path) or "." for p in predictions)  # noqa: PTH120
-            shown = ", ".join(list(folders)[:SHOWN]) + (" ..." if len(folders) > SHOWN else "")
             raise InputError(
                 f"--normal {given}: none of the {len(predictions)} scored images lies there; they "
-                f"lie in {shown}. Give a folder that was scored and holds normal images alone."
+                f"lie in {some_names(list(folders))}. Give a folder that was scored and "
+                "holds normal images alone."
             )
         truth.update(dict.fromkeys(members, False))
     return truth
@@ -229,8 +229,8 @@ def _table(file: Path, base: Path) -> Path:
 
 def told_unmatched(truth: Truth) -> str:
     """How many rows of the table name no scored image, and the first of them."""
-    names = ", ".join(name or "an empty path" for name in truth.unmatched[:SHOWN])
-    return f"{len(truth.unmatched):,}: {names}{' ...' if len(truth.unmatched) > SHOWN else ''}"
+    names = some_names([name or "an empty path" for name in truth.unmatched])
+    return f"{len(truth.unmatched):,}: {names}"
 
 
 def told_answers(truth: Truth) -> str:
@@ -241,8 +241,7 @@ def told_answers(truth: Truth) -> str:
 def told_kinds(truth: Truth) -> str:
     """The words of the table that were taken for names of defects, with how many images of each."""
     kinds = Counter(truth.kinds.values()).most_common()
-    names = ", ".join(f"{kind} ({n:,})" for kind, n in kinds[:SHOWN_KINDS])
-    return names + (f" and {len(kinds) - SHOWN_KINDS} more" if len(kinds) > SHOWN_KINDS else "")
+    return some_names([f"{kind} ({n:,})" for kind, n in kinds], SHOWN_KINDS)
 
 
 def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]:

@@ -54,8 +54,15 @@ def test_what_is_ahead_is_told_before_it_begins(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(20, seed=1))
     words = ("compare", "good", "--rows", "image", "--rows", "patches")
     said = oneclass(*words, cwd=tmp_path).stderr
-    ahead = "2 ways of looking at 20 images, one after the other: image, patches.\n"
-    assert said.startswith(ahead)
+    ahead = (
+        "2 ways of looking, one after the other: image, patches. 16 images to learn from, 4 to "
+        "test on"
+    )
+    assert said.startswith(f"{ahead}.\n")
+    (tmp_path / "good/broken.png").write_bytes(b"no image")
+    said = oneclass(*words, cwd=tmp_path).stderr
+    assert said.startswith(f"{ahead}; 1 cannot be read.\n")
+    assert said.count("broken.png") == 1
     assert "ways of looking" not in oneclass(*words[:4], cwd=tmp_path).stderr
 
 

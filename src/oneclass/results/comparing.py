@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,7 @@ def compare(
     threads: int | None = None,
     progress: Progress | None = None,
     stage: Stage | None = None,
+    before: Callable[[Split], object] | None = None,
 ) -> Iterator[Compared]:
     """Fit the same normal images once for each way of looking, and tell how each does.
 
@@ -115,6 +116,8 @@ def compare(
         threads: for reading images and for the network.
         progress: called with (images done, images in all) in each fit.
         stage: called with a few words where something begins that is not counted.
+        before: called with what is learnt and tested on once all images were read, and before
+            anything is learnt.
 
     Raises:
         InputError: no image of a kind that was given, fewer than ten where some must be held back,
@@ -124,8 +127,10 @@ def compare(
     good = None if normal is None else _some(normal, "test on")
     bad = None if odd is None else _some(odd, "find")
     given = [one for one in (learn, good, bad) if one is not None]
-    missing = tuple(error for sources in given for error in sources.errors)
     parts = split(learn, good, bad, seed=seed, threads=threads, progress=progress, stage=stage)
+    missing = (*(error for sources in given for error in sources.errors), *parts.errors)
+    if before:
+        before(parts)
     return (
         _one(
             view,

@@ -21,6 +21,7 @@ from oneclass import Detector, InputError, MissingDependencyError, Prediction, l
 from oneclass.conformal.guarantee import HELD_OUT
 from oneclass.detector.predictions import digits
 from oneclass.errors import ImageError
+from oneclass.images import tables
 from oneclass.report import labels, plots
 from pages import page_of, record, recorded, scored
 
@@ -342,7 +343,10 @@ class TestLabels:
         ("text", "message"),
         [
             ("", "found no rows"),
-            ("file,label\na,ok\n", "found file, label. Expected a header with path"),
+            ("file,labels of it\na,ok\n", "Its column file names the images, and none says what"),
+            ("datei,label\na,ok\n", "Its column label says what images are, and none names them"),
+            ("datei,urteil\na,ok\n", r"found datei, urteil\. Expected a header with path \(or fi"),
+            ("good/a.png,ok\nbad/b.png,ng\n", r"first line \(good/a.png, ok\) names an image, and"),
             ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),
             ("path,label\nnowhere.png,ok\n", "names none of the 3 scored images"),
             ("path,label\nnow\0here.png,ok\n", "names none of the 3 scored images"),
@@ -356,6 +360,43 @@ class TestLabels:
         (tmp_path / "labels.csv").write_text(text)
         with pytest.raises(InputError, match=message):
             labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    @pytest.mark.parametrize(
+        "header",
+        ["file,label", "filename,class", "Image,Labels", "name;is_anomaly", "id,file_path,truth",
+         "img,image_path,ground_truth", "name,file,defect"],
+    )  # fmt: skip
+    def test_columns_by_other_names(self, tmp_path: Path, header: str) -> None:
+        mark = ";" if ";" in header else ","
+        n = header.count(mark) - 1
+        rows = [
+            ["x"] * n + [name, said] for name, said in (("good/a.png", "0"), ("bad/b.png", "1"))
+        ]
+        table = "\n".join([header, *(mark.join(row) for row in rows)])
+        (tmp_path / "labels.csv").write_text(table)
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [False, True]
+
+    def test_the_docs_name_all_columns(self) -> None:
+        page = (Path(__file__).parents[2] / "docs/report.md").read_text(encoding="utf-8")
+        told = " ".join(page.split("## Labels")[1].split("| in the table |")[0].split())
+        assert all(f"`{name}`" in told for name in (*tables.PATHS, *labels.COLUMNS))
+
+    def test_paths_as_windows_writes_them(self, tmp_path: Path) -> None:
+        rows = f"good\\a.png,ok\n{tmp_path}\\bad\\b.png,ng\n"
+        (tmp_path / "labels.csv").write_text(f"path,label\n{rows}.\\other\\c.png,ok\n")
+        found = self.predictions(tmp_path)
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert (list(truth.values()), truth.unmatched) == ([False, True, False], ())
+        literal = Prediction(str(tmp_path / "good\\a.png"), 0.0, 0.5, False)
+        truth = labels.from_csv([*found, literal], tmp_path / "labels.csv")
+        assert literal.path in truth
+        assert found[0].path not in truth
+        assert list(labels.from_folders(found, [f"{tmp_path.name}\\good"]).values()) == [
+            False,
+            True,
+            True,
+        ]
 
     @pytest.mark.parametrize(
         "word",

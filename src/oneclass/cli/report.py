@@ -12,6 +12,7 @@ from oneclass.cli.talk.console import if_stopped, progress, say
 from oneclass.cli.talk.parameters import Here, check_order, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
+from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
 from oneclass.system.names import count, plain, plural, some_of
 from oneclass.system.places import place
 
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     from oneclass.results.runs import Run
 
 PAGES = (".html", ".htm")
+WORDS = f"""Labels in the table of --labels that mean normal: {", ".join(sorted(NORMAL_WORDS))}.
+
+That mean an anomaly: {", ".join(sorted(ANOMALY_WORDS))}.
+
+Another word is taken for the name of a defect, such as scratch: an anomaly of that kind. Capitals
+make no difference, nor do hyphens and underscores for blanks."""
 
 
-@click.command(short_help="Make a page about a scoring run.")
+@click.command(short_help="Make a page about a scoring run.", epilog=WORDS)
 @click.argument("model")
 @click.argument("run_dir", type=Here())
 @click.option(
@@ -32,7 +39,12 @@ PAGES = (".html", ".htm")
     metavar="FILE.html",
     help="Page to write.  [default: RUN_DIR/report.html]",
 )
-@click.option("--labels", type=Here(), metavar="CSV", help="The truth, from a table: path, label.")
+@click.option(
+    "--labels",
+    type=Here(),
+    metavar="CSV",
+    help="The truth, from a table: path, and label (normal, anomaly, or the name of a defect).",
+)
 @click.option(
     "--normal",
     multiple=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,52 +11,19 @@ from unicodedata import normalize
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
+from oneclass.images.tables import from_windows, read_labels
+from oneclass.report.words import ANOMALY, NO, NORMAL, YES, meaning
 from oneclass.system.names import as_spelt_here, near_path, some_names
-from oneclass.system.texts import read_table, same_name, why
+from oneclass.system.texts import same_name
 
-NORMAL, ANOMALY = "normal", "anomaly"
 FALSE_ALARM, MISSED = "false-alarm", "missed"
-NO, YES = frozenset({"0", "false", "no", "negative"}), frozenset({"1", "true", "yes", "positive"})
-"""Answers to the question whether it is an anomaly."""
-NORMAL_WORDS = NO | frozenset(
-    {"normal", "good", "ok", "okay", "fine", "pass", "passed", "accept", "accepted", "clean"}
-    | {"good part", "good parts", "no defect", "no defects", "defect free", "without defect"}
-    | {"no anomaly", "no anomalies", "not defective", "non defective", "not anomalous"}
-    | {"i.o.", "i.o", "io", "in ordnung", "gut", "gutteil", "gutteile", "fehlerfrei"}
-    | {"bon", "bonne", "conforme", "sans défaut", "sans défauts"}
-    | {"bueno", "buena", "sin defecto", "sin defectos"}
-    | {"buono", "buona", "senza difetto", "senza difetti"}
-)
-ANOMALY_WORDS = YES | frozenset(
-    {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "bad part", "bad parts", "not good"}
-    | {"defect", "defects", "defective", "ng", "nok", "not ok", "no good", "not normal", "unclean"}
-    | {"fail", "failed", "reject", "rejected", "not accepted", "not clean"}
-    | {"n.i.o.", "n.i.o", "nio", "nicht in ordnung", "nicht gut", "schlecht", "schlechtteil"}
-    | {"schlechtteile", "defekt", "mauvais", "mauvaise", "non conforme", "no conforme"}
-    | {"malo", "mala", "defectuoso", "defectuosa", "no bueno", "non buono"}
-    | {"cattivo", "cattiva", "difettoso", "difettosa"}
-)
-"""Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
-NO_WORDS = frozenset(
-    {"", "maybe", "n/a", "na", "nan", "none", "null", "perhaps", "skip", "test", "todo", "train"}
-    | {"unclear", "undefined", "unknown", "unlabeled", "unlabelled", "unsure"}
-)
-"""What stands in tables where nobody knows, or where something else is told."""
-NEAR = 0.8
-"""So like a word for normal, as difflib counts, that it may be one that was mistyped."""
-SHORT = {"gd": "good"}
-"""What may be short for a word for normal."""
-ONE_SLIP = 4
-"""Letters from which on a word with one letter more or less, or two turned round, is near."""
-LETTERS = 2
-"""So many at least has the name of a defect."""
-SHOWN_KINDS, SAID = 10, 100
-"""Kinds and letters that a message repeats."""
+SHOWN_KINDS = 10
+"""Kinds that a message repeats."""
 HERE = Path()
 EXPECTED = "Expected a CSV file with the columns path and label."
-ASKING = ("anomaly", "is_anomaly")
+ASKING = ("anomaly", "is_anomaly", "defect")
 """Columns whose names say what true means there."""
-COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
+COLUMNS = ("label", "labels", "class", "anomaly", "is_anomaly", "defect", "truth", "ground_truth")
 
 
 class Truth(dict[str, bool]):
@@ -116,7 +81,7 @@ def from_folders(
     """
     truth = Truth({prediction.path: True for prediction in predictions})
     for given in normal:
-        members = _within(given, predictions, base) or _called(given, predictions)
+        members = _in(given, predictions, base) or _in(from_windows(given), predictions, base)
         if not members:
             folders = dict.fromkeys(os.path.dirname(p.path) or "." for p in predictions)  # noqa: PTH120
             raise InputError(
@@ -126,6 +91,11 @@ def from_folders(
             )
         truth.update(dict.fromkeys(members, False))
     return truth
+
+
+def _in(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
+    """The paths that lie in a folder, or, if there are none, in one of that name."""
+    return _within(given, predictions, base) or _called(given, predictions)
 
 
 def _within(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
@@ -157,9 +127,12 @@ def _called(given: str, predictions: Sequence[Prediction]) -> list[str]:
 def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -> Truth:
     """A table with the columns `path` and `label`: normal or anomaly (or 0 or 1, good or bad, ...).
 
+    `images.tables` has what else the columns may be called.
+
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
     is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
-    relative to the table's folder; letters that can be written in two ways (an umlaut as one
+    relative to the table's folder; where no image is called so, as it would be written on Windows,
+    with backslashes between folders; letters that can be written in two ways (an umlaut as one
     character or as two) are the same.
 
     Args:
@@ -180,13 +153,8 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     said: dict[str, tuple[int, str]] = {}
     answers: dict[str, str] = {}
     for number, path, word in _rows(file, answers):
-        # As strings, since a path may be given in any way that the system takes.
-        beside = os.path.join(file.parent, path)  # noqa: PTH118
-        places = [*_places(path, base), _real(beside)]
-        found = next((exact[place] for place in places if place in exact), None)
-        spelt = [same_name(place) for place in places]
-        found = found or next((alike[place] for place in spelt if place in alike), [])
-        for name in found or places[:1]:
+        found = _named(path, file.parent, base, exact, alike)
+        for name in found or _places(path, base)[:1]:
             before, first = said.setdefault(name, (number, word))
             if first != word:
                 raise InputError(
@@ -205,6 +173,31 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
         )
     truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
     return truth
+
+
+def _named(
+    path: str,
+    beside: Path,
+    base: Path,
+    exact: Mapping[str, list[str]],
+    alike: Mapping[str, list[str]],
+) -> list[str]:
+    """The scored paths that a path of a table means; none where it was not scored.
+
+    Args:
+        path: as it stands there; as a string, since it may be given in any way the system takes.
+        beside: the table's folder.
+        base: the folder in which the images were scored.
+        exact, alike: of `_scored`.
+    """
+    for way in dict.fromkeys((path, from_windows(path))):
+        places = [*_places(way, base), _real(os.path.join(beside, way))]  # noqa: PTH118
+        spelt = [same_name(place) for place in places]
+        found = [exact[place] for place in places if place in exact]
+        found += [alike[place] for place in spelt if place in alike]
+        if found:
+            return found[0]
+    return []
 
 
 def _table(file: Path, base: Path) -> Path:
@@ -251,77 +244,21 @@ def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]
         file: the table.
         answers: where words such as true are noted, unless the column says what they answer.
     """
-    try:
-        columns, rows = read_table(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"labels {file}: cannot be read ({why(error)}). {EXPECTED}") from error
-    found = [name for name in COLUMNS if name in columns]
-    if not found or "path" not in columns:
-        raise InputError(
-            f"labels {file}: found {', '.join(columns)[:SAID] or 'no rows'}. Expected a header "
-            f"with path and one of {', '.join(COLUMNS)}."
-        )
-    if found[0] == "is_anomaly" and "p_value" in columns:
+    table = read_labels(file, COLUMNS)
+    if table.column == "is_anomaly" and "p_value" in table.columns:
         raise InputError(
             f"labels {file}: are the predictions themselves, which agree with themselves always. "
             "Give a table with the truth in a column called label."
         )
-    for number, row in rows:
-        word = normalize("NFC", row[found[0]].strip().lower())
+    for number, path, label in table.rows:
+        word = normalize("NFC", label.strip().lower())
         try:
-            meant = _meant(word)
+            meant = meaning(word)
         except ValueError as problem:
             raise InputError(f"labels {file}, line {number}: {problem}") from problem
-        if word in YES | NO and found[0] not in ASKING:
+        if word in YES | NO and table.column not in ASKING:
             answers[word] = meant
-        yield number, row["path"], meant
-
-
-def _meant(word: str) -> str:
-    """`NORMAL`, `ANOMALY`, or the kind of anomaly that a word names.
-
-    Raises:
-        ValueError: it names none.
-    """
-    plain = " ".join(re.split(r"[\s_-]+", word)).strip()
-    if word in NORMAL_WORDS or plain in NORMAL_WORDS:
-        return NORMAL
-    if word in ANOMALY_WORDS or plain in ANOMALY_WORDS:
-        return ANOMALY
-    near = _near(plain)
-    # A letter alone may stand for anything, and G and B for the opposite.
-    if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
-        hint = f" Did you mean {near}?" if near else ""
-        raise ValueError(
-            f"{word!r} is no label.{hint} Expected one of {', '.join(sorted(NORMAL_WORDS))} for "
-            f"normal images, and of {', '.join(sorted(ANOMALY_WORDS))} for anomalies, or the name "
-            "of a defect, such as scratch. Leave out the lines of images that nobody judged."
-        )
-    return word
-
-
-def _near(word: str) -> str:
-    """The word for normal that may have been meant by one that is none; nothing without one."""
-    if word in SHORT:
-        return SHORT[word]
-    # Of as many words: defectos are none that someone forgot to call sin defectos.
-    known = sorted(one for one in NORMAL_WORDS if one.count(" ") == word.count(" "))
-    near = difflib.get_close_matches(word, known, n=1, cutoff=NEAR)
-    return next(iter(near), "") or next((one for one in known if _one_slip(word, one)), "")
-
-
-def _one_slip(word: str, known: str) -> bool:
-    """Whether one letter too many or too few, or two turned round, made the one of the other.
-
-    Not another letter: a line is not fine, nor a cut gut.
-    """
-    longer, shorter = sorted((word, known), key=len, reverse=True)
-    if len(known) < ONE_SLIP:
-        return False
-    if len(longer) == len(shorter) + 1:
-        return any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
-    turned = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
-    return known in turned
+        yield number, path, meant
 
 
 def _scored(

@@ -599,6 +599,25 @@ class TestCommand:
         assert "could not be shown" not in done.stderr  # the run knows where they lay
         assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
 
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--normal", "new"), "note: all images lie in new, which --normal calls normal, so"),
+            (("--labels", "a.csv"), "label are anomalies. Is every word of the table right?"),
+            (("--labels", "n.csv"), "label are normal. Is every word of the table right?"),
+        ],
+    )
+    def test_images_of_one_kind_are_told_by_what_was_given(
+        self, model: Path, tmp_path: Path, words: tuple[str, ...], told: str
+    ) -> None:
+        scored(model, tmp_path, stripes(3, seed=2))
+        for name, word in (("a.csv", "bad"), ("n.csv", "good")):
+            (tmp_path / name).write_text(f"path,label\nnew/000.png,{word}\n")
+        done = oneclass("report", model, "run", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+        assert ("table" in done.stderr) == ("--labels" in words)
+
     def test_a_run_of_the_model_s_last_version_says_which_file_that_is(
         self, model: Path, tmp_path: Path
     ) -> None:

@@ -112,7 +112,7 @@ class TestKindsInTables:
         with pytest.raises(InputError) as refused:
             self.read(tmp_path, "sin defecta")
         said = str(refused.value)
-        assert "is no label. Did you mean sin defecto or sin defectos? Expected" in said
+        assert "is no label. Did you mean sin defecto, sin defectos or no defect? Expected" in said
         assert "'oneclass report --help' lists the words" in said
         assert len(said) - len(str(tmp_path)) < 350
         told = " ".join(oneclass("report", "--help").stdout.split())

@@ -120,6 +120,21 @@ def test_too_few_to_hold_some_back() -> None:
         list(comparing.compare(stripes(9, seed=1)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "folders", "told"),
+    [("normal", ["none"], "none, and so none to test on"),
+     ("odd", ["none", "nothing"], "none, nothing, and so none to find")],
+)  # fmt: skip
+def test_empty_folders_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, folders: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in folders:
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"there is no image in {told}. Give files"):
+        comparing.compare(stripes(20, seed=1), **{kind: folders})  # type: ignore[arg-type]
+
+
 def test_no_line_of_progress_comes_into_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

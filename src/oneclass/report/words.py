@@ -58,11 +58,12 @@ def meaning(word: str) -> str:
     near = _near(plain)
     # A letter alone may stand for anything, and G and B for the opposite.
     if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        words = " or ".join(filter(None, (", ".join(near[:-1]), *near[-1:])))
+        hint = f" Did you mean {words}?" if near else ""
         raise ValueError(
-            f"{word!r} is no label.{hint} Expected a word such as good for normal images, such as "
-            "bad for anomalies, or the name of a defect, such as scratch: 'oneclass report --help' "
-            "lists the words. Leave out the lines of images that nobody judged."
+            f"{word!r} is no label.{hint} Expected a word for normal images such as good, one for "
+            "anomalies such as bad, or the name of a defect such as scratch: 'oneclass report "
+            "--help' lists the words. Leave out the lines of images that nobody judged."
         )
     return word
 

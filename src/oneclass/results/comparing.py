@@ -19,6 +19,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, auroc_error, wilson_interval
+from oneclass.system.names import some_names
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,9 @@ def _some(images: Images | Sources, purpose: str) -> Sources:
     """What was given, if it is something."""
     sources = gather(images)
     if not len(sources):
-        why = sources.errors[0] if sources.errors else f"there is no image to {purpose}"
+        empty = some_names(sources.empty)
+        held = f"there is no image in {empty}, and so none" if empty else "there is no image"
+        why = sources.errors[0] if sources.errors else f"{held} to {purpose}"
         raise InputError(f"{why}. Give files, or folders with some.")
     return sources
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,17 @@ class Update:
             for prediction, file in zip(self.called, files, strict=True)
             if file.parent in bad or file.name in names
         )
+
+    def doubtful(self) -> Iterator[str]:
+        """A sentence where images were learnt that look like no normal one."""
+        if self.odd:
+            n, named = len(self.odd), some_names([prediction.path for prediction in self.odd])
+            yield (
+                f"{count(n, 'image')} learnt as normal {plural(n, 'was', 'were')} far odder than "
+                f"any normal one before: {named}. If {plural(n, 'it is', 'they are')} not normal, "
+                f"take {plural(n, 'it', 'them')} out with update(forget=...); see .odd of what "
+                "update returns."
+            )
 
 
 def update(

@@ -343,8 +343,8 @@ class TestLabels:
         ("text", "message"),
         [
             ("", "found no rows"),
-            ("file,labels of it\na,ok\n", "Its column file names the images, and none says what"),
-            ("datei,label\na,ok\n", "Its column label says what images are, and none names them"),
+            ("file,labels of it\na,ok\n", "file names the images, but no column says what"),
+            ("datei,label\na,ok\n", "label says what the images are, but no column names"),
             ("datei,urteil\na,ok\n", r"found datei, urteil\. Expected a header with path \(or fi"),
             ("good/a.png,ok\nbad/b.png,ng\n", r"first line \(good/a.png, ok\) names an image, and"),
             ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),
@@ -381,6 +381,17 @@ class TestLabels:
         page = (Path(__file__).parents[2] / "docs/report.md").read_text(encoding="utf-8")
         told = " ".join(page.split("## Labels")[1].split("| in the table |")[0].split())
         assert all(f"`{name}`" in told for name in (*tables.PATHS, *labels.COLUMNS))
+
+    def test_a_name_alone_will_do_where_one_image_has_it(self, tmp_path: Path) -> None:
+        (tmp_path / "labels.csv").write_text("filename,class\na.png,ok\nb.png,ng\nx.png,ok\n")
+        twice = [Prediction(str(tmp_path / d / "b.png"), 0.0, 0.5, False) for d in ("x", "y")]
+        found = [self.predictions(tmp_path)[0], *twice]
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert dict(truth) == {found[0].path: False}
+        assert truth.unmatched == ("b.png", "x.png")
+        (tmp_path / "a.png").touch()  # the one that is meant, and was not scored
+        with pytest.raises(InputError, match=r"names none of the 3 .*; the table names a\.png"):
+            labels.from_csv(found, tmp_path / "labels.csv")
 
     def test_paths_as_windows_writes_them(self, tmp_path: Path) -> None:
         rows = f"good\\a.png,ok\n{tmp_path}\\bad\\b.png,ng\n"

@@ -70,13 +70,13 @@ def _amiss(columns: list[str], names: Sequence[str], path: str | None, label: st
     labels, paths = ", ".join(names[1:]), ", ".join(PATHS[1:])
     if path is not None:
         return (
-            f"found {found}. Its column {path} names the images, and none says what they are: "
-            f"call that {names[0]} (or {labels})."
+            f"found {found}: {path} names the images, but no column says what they are. Call that "
+            f"one {names[0]} (or {labels})."
         )
     if label is not None:
         return (
-            f"found {found}. Its column {label} says what images are, and none names them: call "
-            f"that path (or {paths})."
+            f"found {found}: {label} says what the images are, but no column names them. Call that "
+            f"one path (or {paths})."
         )
     return f"found {found}. Expected a header with path (or {paths}) and {names[0]} (or {labels})."
 

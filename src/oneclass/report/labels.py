@@ -132,8 +132,8 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
     is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
     relative to the table's folder; where no image is called so, as it would be written on Windows,
-    with backslashes between folders; letters that can be written in two ways (an umlaut as one
-    character or as two) are the same.
+    with backslashes between folders, or as the name that one image alone has. Letters that can be
+    written in two ways (an umlaut as one character or as two) are the same.
 
     Args:
         predictions: of the run.
@@ -148,12 +148,12 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
             or it names none of the scored images.
     """
     file = _table(file, base)
-    exact, alike = _scored(predictions, base)
+    scored = _Scored(predictions, base)
     truth, unmatched = Truth(), []
     said: dict[str, tuple[int, str]] = {}
     answers: dict[str, str] = {}
     for number, path, word in _rows(file, answers):
-        found = _named(path, file.parent, base, exact, alike)
+        found = scored.find(path, file.parent)
         for name in found or _places(path, base)[:1]:
             before, first = said.setdefault(name, (number, word))
             if first != word:
@@ -168,36 +168,11 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     if not truth:
         raise InputError(
             f"labels {file}: names none of the {len(predictions)} scored images. Paths are taken "
-            f"as they were scored ({predictions[0].path}), or relative to {file.parent}; the table "
-            f"names {unmatched[0] if unmatched else 'nothing'}."
+            f"as they were scored ({predictions[0].path}), relative to {file.parent}, or as a name "
+            f"that one image alone has; the table names {unmatched[0] if unmatched else 'nothing'}."
         )
     truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
     return truth
-
-
-def _named(
-    path: str,
-    beside: Path,
-    base: Path,
-    exact: Mapping[str, list[str]],
-    alike: Mapping[str, list[str]],
-) -> list[str]:
-    """The scored paths that a path of a table means; none where it was not scored.
-
-    Args:
-        path: as it stands there; as a string, since it may be given in any way the system takes.
-        beside: the table's folder.
-        base: the folder in which the images were scored.
-        exact, alike: of `_scored`.
-    """
-    for way in dict.fromkeys((path, from_windows(path))):
-        places = [*_places(way, base), _real(os.path.join(beside, way))]  # noqa: PTH118
-        spelt = [same_name(place) for place in places]
-        found = [exact[place] for place in places if place in exact]
-        found += [alike[place] for place in spelt if place in alike]
-        if found:
-            return found[0]
-    return []
 
 
 def _table(file: Path, base: Path) -> Path:
@@ -261,17 +236,45 @@ def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]
         yield number, path, meant
 
 
-def _scored(
-    predictions: Sequence[Prediction], base: Path
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The scored paths by where they lead, and by that in the spelling that all share."""
-    exact: dict[str, list[str]] = {}
-    alike: dict[str, list[str]] = {}
-    for prediction in predictions:
-        for real in _places(prediction.path, base):
-            exact.setdefault(real, []).append(prediction.path)
-            alike.setdefault(same_name(real), []).append(prediction.path)
-    return exact, alike
+class _Scored:
+    """The images of a run, to be found by the paths of a table.
+
+    Args:
+        predictions: of the run.
+        base: the folder in which they were scored.
+    """
+
+    def __init__(self, predictions: Sequence[Prediction], base: Path) -> None:
+        self._base = base
+        self._exact: dict[str, list[str]] = {}
+        self._alike: dict[str, list[str]] = {}
+        self._called: dict[str, list[str]] = {}
+        for prediction in predictions:
+            for real in _places(prediction.path, base):
+                self._exact.setdefault(real, []).append(prediction.path)
+                self._alike.setdefault(same_name(real), []).append(prediction.path)
+            name = os.path.basename(same_name(prediction.path))  # noqa: PTH119
+            self._called.setdefault(name, []).append(prediction.path)
+
+    def find(self, path: str, beside: Path) -> list[str]:
+        """The scored paths that a path of a table means; none where it was not scored.
+
+        Args:
+            path: as it stands there; as a string, since it may be given in any way the system
+                takes.
+            beside: the table's folder.
+        """
+        for way in dict.fromkeys((path, from_windows(path))):
+            places = [*_places(way, self._base), _real(os.path.join(beside, way))]  # noqa: PTH118
+            found = [self._exact[place] for place in places if place in self._exact]
+            spelt = [same_name(place) for place in places]
+            found += [self._alike[place] for place in spelt if place in self._alike]
+            if found:
+                return found[0]
+        # A name alone means the one image of that name, unless another file is called so.
+        called = self._called.get(same_name(path), [])
+        alone = len(called) == 1 and not any(map(os.path.lexists, places))
+        return called if alone else []
 
 
 def _places(path: str, base: Path) -> list[str]:

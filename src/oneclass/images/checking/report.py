@@ -149,9 +149,9 @@ class CheckReport:
             (
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
-                f"{count(len(self.near), 'picture')}: compressed, brightened or shifted anew, or "
-                "of the same part once more, a picture is no further evidence. They count once "
-                "where they are learnt. (This compares reduced pictures; 'oneclass fit' "
+                f"{count(len(self.near), 'picture')}: one that was compressed, brightened or "
+                "shifted anew, or shows the same part again, is no further evidence. They count "
+                "once where they are learnt. (This compares reduced pictures; 'oneclass fit' "
                 "compares what its network sees, and may find more or fewer.) Give more "
                 "different parts rather than more pictures of the same ones.",
             ),

@@ -60,7 +60,7 @@ def test_a_table_that_was_written_on_windows(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "found no rows"),
-        ("file,part\n000.png,a\n", "found file, part: file names the images, but no column"),
+        ("file,part\n000.png,a\n", r"\(file, part\), file names the images, and none says"),
         ("000.png,a\n001.png,b\n", "its first line .000.png, a. names an image, and so is no"),
         ("path,label\n000.png,a\n000.png,b\n", "more than once"),
         ("path,label\n900.png,a\n", "of its 1 line none names an image .*900.png.*Give paths"),

@@ -343,8 +343,11 @@ class TestLabels:
         ("text", "message"),
         [
             ("", "found no rows"),
-            ("file,labels of it\na,ok\n", "file names the images, but no column says what"),
-            ("datei,label\na,ok\n", "label says what the images are, but no column names"),
+            (
+                "file,labels of it\na,ok\n",
+                r"\(file, labels of it\), file names the images, and none",
+            ),
+            ("datei,label\na,ok\n", r"\(datei, label\), label says what the images are, and none"),
             ("datei,urteil\na,ok\n", r"found datei, urteil\. Expected a header with path \(or fi"),
             ("good/a.png,ok\nbad/b.png,ng\n", r"first line \(good/a.png, ok\) names an image, and"),
             ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),

@@ -61,7 +61,9 @@ def read_labels(file: Path, names: Sequence[str]) -> LabelTable:
 
 def _amiss(columns: list[str], names: Sequence[str], path: str | None, label: str | None) -> str:
     """What a header lacks, and what to do."""
-    found = ", ".join(columns)[:SAID] or "no rows"
+    if not columns:
+        return "found no rows. Expected a header, and one row an image."
+    found = ", ".join(columns)[:SAID]
     if any(os.path.splitext(cell)[1] in SUFFIXES for cell in columns):  # noqa: PTH122
         return (
             f"its first line ({found}) names an image, and so is no header. Put the line "
@@ -70,13 +72,13 @@ def _amiss(columns: list[str], names: Sequence[str], path: str | None, label: st
     labels, paths = ", ".join(names[1:]), ", ".join(PATHS[1:])
     if path is not None:
         return (
-            f"found {found}: {path} names the images, but no column says what they are. Call that "
-            f"one {names[0]} (or {labels})."
+            f"of its columns ({found}), {path} names the images, and none says what they are. Call "
+            f"that one {names[0]} (or {labels})."
         )
     if label is not None:
         return (
-            f"found {found}: {label} says what the images are, but no column names them. Call that "
-            f"one path (or {paths})."
+            f"of its columns ({found}), {label} says what the images are, and none names them. "
+            f"Call that one path (or {paths})."
         )
     return f"found {found}. Expected a header with path (or {paths}) and {names[0]} (or {labels})."
 

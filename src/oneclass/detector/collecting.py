@@ -136,8 +136,7 @@ def _far_note(names: list[str], scale: PixelScale) -> str:
     return (
         f"{count(len(names), 'image holds', 'images hold')} pixel values far from all others, "
         f"such as stand for no data: {some_names(names)}. The scale, {scale.low:g} to "
-        f"{scale.high:g}, goes without them. Look at these images, and leave them out if they are "
-        "wrong."
+        f"{scale.high:g}, goes without them. Look at what is named, and leave out what is wrong."
     )
 
 

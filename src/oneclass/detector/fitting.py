@@ -108,7 +108,7 @@ class State:
             n = sum(folder.n_images for folder in amiss) + len(named)
             yield (
                 f"{count(n, 'image')} to look at again {plural(n, 'was', 'were')} learnt "
-                f"as normal: {some_names(told)}. If they are not, give the good ones; see .folders."
+                f"as normal: {some_names(told)}. Give the normal ones alone; see .folders."
             )
 
     def saved(self, file: Path, *, rows: bool, backup: bool) -> State:

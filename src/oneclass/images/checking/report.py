@@ -99,16 +99,15 @@ class CheckReport:
                 self.suspect,
                 f"{count(sum(self.suspect.values()), 'image')} in folders whose names speak of "
                 f"defects ({some_names(list(map(str, self.suspect)), SHOWN)}"
-                "): a model that learns them calls such images normal. If they are not, give the "
-                "folder of the good ones alone.",
+                "): whatever a model learns is normal to it. If they are not, give the folder of "
+                "the good ones alone.",
             ),
             (
                 self.suspect_files,
                 f"{count(len(self.suspect_files), 'image')} whose "
                 f"{plural(len(self.suspect_files), 'name speaks', 'names speak')} of defects "
                 f"({some_names(list(map(str, self.suspect_files)), SHOWN)}"
-                "): a model that learns them calls such images normal. If they are not, leave them "
-                "out.",
+                "): whatever a model learns is normal to it. Leave out what is not normal.",
             ),
         )
 
@@ -164,7 +163,7 @@ class CheckReport:
                 self.far,
                 f"{count(len(self.far), 'image holds', 'images hold')} values far "
                 "from all others: marks of missing data, or dead pixels? The scale of a model goes "
-                "without them; leave them out if they are wrong.",
+                "without them. Leave out what is wrong.",
             ),
             (
                 self.faint,

@@ -507,4 +507,4 @@ def test_the_commands(folder: Path, tmp_path: Path) -> None:
     assert "no such folder" in run("cache", "info", tmp_path / "nowhere").stderr
     (tmp_path / "empty").mkdir()
     told = run("cache", "info", tmp_path / "empty").stderr
-    assert f"no rows are kept in {tmp_path / 'empty'}. Is it the folder that --cache" in told
+    assert f"no rows are kept in {tmp_path / 'empty'}. Is it one that 'oneclass" in told

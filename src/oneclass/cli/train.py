@@ -53,7 +53,13 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 @click.option("--batch", type=int, help="Images a step.  [default: the preset's]")
 @click.option("--learning-rate", type=float, help="The largest one.  [default: the preset's]")
 @click.option("--flip", is_flag=True, help="Train on mirror images too: for faces, not for digits.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Number that all chance is drawn from.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--precision",

@@ -48,11 +48,20 @@ def test_a_table_names_sub_categories(tmp_path: Path) -> None:
     assert [error.reason for error in found.errors] == ["unlabelled", "missing"]
 
 
+def test_a_table_that_was_written_on_windows(tmp_path: Path) -> None:
+    write_images(tmp_path / "images/a", stripes(2, seed=1))
+    (tmp_path / "t.csv").write_text("filename,class\na\\000.png,ann\na\\001.png,bob\n")
+    found = from_csv(tmp_path / "t.csv", tmp_path / "images")
+    assert [path.name for path in found.paths] == ["000.png", "001.png"]
+    assert found.errors == ()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "found no rows"),
-        ("file,label\n000.png,a\n", "found file, label"),
+        ("file,part\n000.png,a\n", r"\(file, part\), file names the images, and none says"),
+        ("000.png,a\n001.png,b\n", "its first line .000.png, a. names an image, and so is no"),
         ("path,label\n000.png,a\n000.png,b\n", "more than once"),
         ("path,label\n900.png,a\n", "of its 1 line none names an image .*900.png.*Give paths"),
     ],

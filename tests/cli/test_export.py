@@ -15,6 +15,8 @@ from commands import oneclass
 from conftest import stripes
 from graphs import session_of
 from oneclass import Detector, load
+from oneclass.cli.verify import _write
+from oneclass.export.verifying import Difference
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,12 @@ def test_verify_finds_no_difference_on_a_users_own_images(
         "anomaly_map_difference"
     )
     assert len(lines) == 7
+
+
+def test_a_table_of_differences_says_true_as_predictions_do(tmp_path: Path) -> None:
+    one = Difference("a.png", 0.5, 0.0, (True, False), near=False, anomaly_map=None)
+    _write(tmp_path / "all.csv", [one])
+    assert (tmp_path / "all.csv").read_text().splitlines()[1] == "a.png,0.5,0.0,true,false,"
 
 
 def test_verify_tells_a_changed_graph_by_its_exit_code(

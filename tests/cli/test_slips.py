@@ -539,7 +539,7 @@ def test_words_taken_for_defects_are_told(place: Path) -> None:
     words = ("report", "m.oneclass", "run", "--without-pictures", "-o", "t.html")
     told = oneclass(*words, "--labels", "truth.csv", cwd=place).stderr
     assert "taken for names of defects: prima (2)." in told
-    assert "note: all images with a label are of one kind." in told
+    assert "note: all images with a label are anomalies. Is every word of the table right?" in told
 
 
 def test_too_few_images_for_the_usual_rate_are_told(tmp_path: Path) -> None:

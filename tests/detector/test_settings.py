@@ -173,6 +173,10 @@ def test_a_backbone_that_is_not_there_is_refused_at_once(name: str | Path) -> No
     with pytest.raises(InputError, match="neither an embedded"):
         detector.backbone = name
     assert detector.backbone == settings.DEFAULT_BACKBONE
+    with pytest.raises(InputError, match=r"ONNX file\. Check the spelling or the path\."):
+        Detector(backbone=name)
+    with pytest.raises(InputError, match=r"ONNX file\. Did you mean efficientnet-lite0\?"):
+        Detector(backbone="efficentnet")
 
 
 def test_settings_may_be_changed_where_the_backbone_is_gone(tmp_path: Path) -> None:

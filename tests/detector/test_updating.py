@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,20 @@ def test_forgetting_is_fitting_without_them(tmp_path: Path) -> None:
     assert did.forgotten == 8
     assert [error.reason for error in did.errors] == ["not_learnt"]
     same(detector, Detector(**SMALL).fit(images[8:]))
+
+
+def test_images_that_look_like_no_normal_one_are_warned_of(tmp_path: Path) -> None:
+    detector = Detector(**SMALL).fit(stripes(30, seed=3))
+    odd = write_images(tmp_path / "new", stripes(4, seed=4, upright=False))
+    with pytest.warns(UserWarning, match="4 images learnt as normal were far odder") as caught:
+        did = detector.update([*odd, *write_images(tmp_path / "more", stripes(3, seed=5))])
+    assert sorted(prediction.path for prediction in did.odd) == list(map(str, odd))
+    [told] = [str(one.message) for one in caught if "far odder" in str(one.message)]
+    assert f"{did.odd[0].path}, {did.odd[1].path}, {did.odd[2].path} and 1 more. If" in told
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.update(odd)  # known by now
 
 
 def test_images_known_already_count_once() -> None:

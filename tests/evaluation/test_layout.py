@@ -67,6 +67,17 @@ def take(*names: str) -> Callable[[Path], None]:
     return harm
 
 
+def empty(*names: str, keep: str = "") -> Callable[[Path], None]:
+    def harm(folder: Path) -> None:
+        for name in names:
+            shutil.rmtree(folder / name, ignore_errors=True)
+            (folder / name).mkdir()
+            if keep:
+                (folder / name / keep).touch()
+
+    return harm
+
+
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -75,6 +86,13 @@ def take(*names: str) -> Callable[[Path], None]:
         (take("test/good"), r"test/good: no such folder, and so no normal pictures to test on"),
         (take("test/dot", "test/lying"), r"test: no folder but good/"),
         (take("test/dot"), r"ground_truth/dot: masks of a kind of defect without pictures"),
+        (
+            empty("test/scratch"),
+            r"test/scratch: it is empty. A folder in .*parts/test is a kind of",
+        ),
+        (empty("test/a", "test/b"), r"test/a: it is empty, nor is there a picture in b. A folder"),
+        (empty("test/a", keep="x.txt"), r"test/a: no picture in it, but 1 other file. A folder in"),
+        (empty("test/good"), r"test/good: it is empty. Put normal pictures to test on there"),
         (resize_a_mask, r"001_mask.png: a mask of 24 x 23 pixels .* picture of 24 x 24, .*001.png"),
         (mask_of_nothing, r"777_mask.png: a mask of no picture in .*test/dot \(1 such\)"),
         (masks_of_no_kind, r"dent: masks of a kind of defect without pictures"),

@@ -9,10 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import damage
+from oneclass import Detector, InputError
 from oneclass.images.alike import fingerprint
-from oneclass.images.check import ROWS, CheckReport, check
+from oneclass.images.check import check
+from oneclass.images.checking.report import CheckReport
+from oneclass.images.checking.shown import ROWS
+from oneclass.images.formats.arithmetic import noticing, premultiplied_on_white
+from oneclass.images.inside import HEATMAP_MARK
 
 
 @pytest.fixture
@@ -88,6 +94,97 @@ def test_json_is_complete_and_text_is_for_terminals(folder: Path) -> None:
     assert "new\\nline\\x1b[31m.png" in text
 
 
+def test_numbers_stand_in_one_column(tmp_path: Path) -> None:
+    first, *_ = damage.write_good(tmp_path, 5)
+    for i in range(3):
+        map_of = Image.open(first)
+        mark = PngInfo()
+        mark.add_text("Software", HEATMAP_MARK)
+        map_of.save(tmp_path / f"00000{i}_a.png", pnginfo=mark)
+    (tmp_path / "notes.txt\x1b[31m").touch()
+    lines = check(tmp_path).text().splitlines()
+    rows = [line for line in lines if line.startswith("  ") and line.split()[-1] in "135"]
+    assert any("heatmaps of oneclass" in row for row in rows)
+    assert any(".txt\\x1b" in row for row in rows)
+    assert len(rows) == 6
+    assert len({len(row) for row in rows}) == 1
+
+
+def opaque_but(value: int, mode: str) -> Image.Image:
+    picture = Image.new(mode, (6, 4), 90 if mode == "L" else (90, 40, 10))
+    alpha = Image.new("L", (6, 4), 255)
+    alpha.putpixel((2, 1), value)
+    picture.putalpha(alpha)
+    return picture
+
+
+def in_palette(used: int) -> Image.Image:
+    picture = Image.new("P", (6, 4), 0)
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.putpixel((2, 1), used)
+    return picture
+
+
+def keyed(colour: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", (6, 4), (90, 40, 10))
+    picture.putpixel((2, 1), colour)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "more", "told"),
+    [
+        ("a.png", opaque_but(254, "RGB"), {}, True),
+        ("a.png", opaque_but(255, "RGB"), {}, False),
+        ("a.png", opaque_but(0, "L"), {}, True),
+        ("a.tif", opaque_but(0, "RGB"), {}, True),
+        ("a.tif", opaque_but(255, "RGB"), {}, False),
+        ("a.webp", opaque_but(0, "RGB"), {"lossless": True}, True),
+        ("a.webp", opaque_but(255, "RGB"), {"lossless": True}, False),
+        ("a.gif", in_palette(1), {"transparency": 1}, True),
+        ("a.gif", in_palette(1), {}, False),
+        ("a.png", in_palette(1), {"transparency": 1}, True),
+        ("a.png", in_palette(0), {"transparency": 1}, False),
+        ("a.png", keyed((1, 2, 3)), {"transparency": (1, 2, 3)}, True),
+        ("a.png", keyed((1, 2, 3)), {"transparency": (1, 2, 4)}, False),
+        ("a.jpg", keyed((1, 2, 3)), {}, False),
+    ],
+)
+def test_transparency_is_told_where_a_pixel_has_it(
+    tmp_path: Path, name: str, picture: Image.Image, more: dict[str, object], told: bool
+) -> None:
+    picture.save(tmp_path / name, **more)
+    report = check(tmp_path)
+    assert report.images == 1
+    assert report.to_json()["transparent"] == [str(tmp_path / name)] * told
+    assert ("With transparent parts:" in report.text()) == told
+    said = "1 image has transparent parts, which are taken for white"
+    assert any(said in sentence for sentence in report.advice()) == told
+
+
+def test_colours_that_carry_their_opacity_are_noticed() -> None:
+    colour = np.full((2, 3, 3), 9, np.uint8)
+    for alpha, told in ((255, False), (200, True)):
+        with noticing() as noticed:
+            premultiplied_on_white(colour, np.full((2, 3), alpha, np.uint8))
+        assert noticed.transparent == told
+
+
+def test_one_picture_is_told_that_no_fit_takes_it(tmp_path: Path) -> None:
+    first, second = damage.write_good(tmp_path, 2)
+    (alone,) = check(first).advice()
+    assert alone.startswith("1 image is too few: 'oneclass fit' refuses fewer than 2 that differ")
+    (tmp_path / "copy.png").write_bytes(first.read_bytes())
+    assert (
+        "2 images show one picture alone: 'oneclass fit'"
+        in check([first, tmp_path / "copy.png"]).text()
+    )
+    (two,) = check([first, second]).advice()
+    assert two.startswith("2 images are few")
+    with pytest.raises(InputError, match="at least 2 normal images"):
+        Detector(backbone="greyscale").fit(first)
+
+
 def test_a_clean_folder_has_no_advice(tmp_path: Path) -> None:
     damage.write_good(tmp_path, 25)
     report = check(tmp_path)
@@ -157,7 +254,7 @@ def test_what_there_is_one_of_is_told_in_the_singular(tmp_path: Path) -> None:
     damage.write_good(tmp_path, 1)
     report = check([tmp_path])
     assert report.text().startswith("1 image, 0 unreadable")
-    assert report.advice()[0].startswith("1 image is few")
+    assert report.advice()[0].startswith("1 image is too few")
 
 
 def test_same_bytes_in_another_shape_are_no_copies(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from oneclass.images import special
-from oneclass.images.check import CheckReport, check
+from oneclass.images.check import check
+from oneclass.images.checking.report import CheckReport
 from oneclass.images.formats import heif
 from oneclass.system.host.machine import pip_install
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import oneclass
 from oneclass import InputError, Prediction, load
 from oneclass.detector.predictions import odds
 from oneclass.report import labels
@@ -13,6 +14,7 @@ from oneclass.report.agreement import Agreement
 from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.tiles import MOST_TILES, MOST_WRONG, most_telling
+from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
 from oneclass.statistics import wilson_interval
 from pages import Page, page_of, recorded
 
@@ -106,14 +108,25 @@ class TestKindsInTables:
         with pytest.raises(InputError, match=rf"line 2: '{word}' is no label. Did you mean"):
             self.read(tmp_path, word)
 
+    def test_a_refusal_is_short_and_leads_to_all_words(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError) as refused:
+            self.read(tmp_path, "sin defecta")
+        said = str(refused.value)
+        assert "is no label. Did you mean sin defecto, sin defectos or no defect? Expected" in said
+        assert "'oneclass report --help' lists the words" in said
+        assert len(said) - len(str(tmp_path)) < 350
+        told = " ".join(oneclass("report", "--help").stdout.split())
+        for some in (NORMAL_WORDS, ANOMALY_WORDS):
+            assert ", ".join(sorted(some)) in told
+
     @pytest.mark.parametrize("word", ["", "unknown", "n/a", "?", "2", "0.7", "-", "test"])
     def test_what_says_nothing_is_refused_with_what_is_accepted(
         self, tmp_path: Path, word: str
     ) -> None:
-        with pytest.raises(InputError, match=r"line 3: .* is no label. Expected one of .*scratch"):
+        with pytest.raises(InputError, match=r"line 3: .* is no label. Expected a word .*scratch"):
             self.read(tmp_path, "ok", word)
 
-    @pytest.mark.parametrize("word", sorted(labels.ANOMALY_WORDS))
+    @pytest.mark.parametrize("word", sorted(ANOMALY_WORDS))
     def test_words_for_anomalies_are_no_kinds(self, tmp_path: Path, word: str) -> None:
         truth = self.read(tmp_path, word)
         assert list(truth.values()) == [True]

@@ -21,6 +21,7 @@ from oneclass import Detector, InputError, MissingDependencyError, Prediction, l
 from oneclass.conformal.guarantee import HELD_OUT
 from oneclass.detector.predictions import digits
 from oneclass.errors import ImageError
+from oneclass.images import tables
 from oneclass.report import labels, plots
 from pages import page_of, record, recorded, scored
 
@@ -320,7 +321,7 @@ class TestLabels:
             truth = labels.from_folders(found, [given])
             assert "".join(Path(p).stem for p, odd in truth.items() if not odd) == normal
         else:
-            with pytest.raises(InputError, match=r"lie in a/good, a/bad, x/good \.\.\.\."):
+            with pytest.raises(InputError, match=r"lie in a/good, a/bad, x/good and 1 more\."):
                 labels.from_folders(found, [given])
 
     def test_a_table_as_seen_from_where_the_images_were_scored(self, tmp_path: Path) -> None:
@@ -342,7 +343,13 @@ class TestLabels:
         ("text", "message"),
         [
             ("", "found no rows"),
-            ("file,label\na,ok\n", "found file, label. Expected a header with path"),
+            (
+                "file,labels of it\na,ok\n",
+                r"\(file, labels of it\), file names the images, and none",
+            ),
+            ("datei,label\na,ok\n", r"\(datei, label\), label says what the images are, and none"),
+            ("datei,urteil\na,ok\n", r"found datei, urteil\. Expected a header with path \(or fi"),
+            ("good/a.png,ok\nbad/b.png,ng\n", r"first line \(good/a.png, ok\) names an image, and"),
             ("path,label\na,perhaps\n", "line 2: 'perhaps' is no label"),
             ("path,label\nnowhere.png,ok\n", "names none of the 3 scored images"),
             ("path,label\nnow\0here.png,ok\n", "names none of the 3 scored images"),
@@ -356,6 +363,54 @@ class TestLabels:
         (tmp_path / "labels.csv").write_text(text)
         with pytest.raises(InputError, match=message):
             labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+
+    @pytest.mark.parametrize(
+        "header",
+        ["file,label", "filename,class", "Image,Labels", "name;is_anomaly", "id,file_path,truth",
+         "img,image_path,ground_truth", "name,file,defect"],
+    )  # fmt: skip
+    def test_columns_by_other_names(self, tmp_path: Path, header: str) -> None:
+        mark = ";" if ";" in header else ","
+        n = header.count(mark) - 1
+        rows = [
+            ["x"] * n + [name, said] for name, said in (("good/a.png", "0"), ("bad/b.png", "1"))
+        ]
+        table = "\n".join([header, *(mark.join(row) for row in rows)])
+        (tmp_path / "labels.csv").write_text(table)
+        truth = labels.from_csv(self.predictions(tmp_path), tmp_path / "labels.csv")
+        assert list(truth.values()) == [False, True]
+
+    def test_the_docs_name_all_columns(self) -> None:
+        page = (Path(__file__).parents[2] / "docs/report.md").read_text(encoding="utf-8")
+        told = " ".join(page.split("## Labels")[1].split("| in the table |")[0].split())
+        assert all(f"`{name}`" in told for name in (*tables.PATHS, *labels.COLUMNS))
+
+    def test_a_name_alone_will_do_where_one_image_has_it(self, tmp_path: Path) -> None:
+        (tmp_path / "labels.csv").write_text("filename,class\na.png,ok\nb.png,ng\nx.png,ok\n")
+        twice = [Prediction(str(tmp_path / d / "b.png"), 0.0, 0.5, False) for d in ("x", "y")]
+        found = [self.predictions(tmp_path)[0], *twice]
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert dict(truth) == {found[0].path: False}
+        assert truth.unmatched == ("b.png", "x.png")
+        (tmp_path / "a.png").touch()  # the one that is meant, and was not scored
+        with pytest.raises(InputError, match=r"names none of the 3 .*; the table names a\.png"):
+            labels.from_csv(found, tmp_path / "labels.csv")
+
+    def test_paths_as_windows_writes_them(self, tmp_path: Path) -> None:
+        rows = f"good\\a.png,ok\n{tmp_path}\\bad\\b.png,ng\n"
+        (tmp_path / "labels.csv").write_text(f"path,label\n{rows}.\\other\\c.png,ok\n")
+        found = self.predictions(tmp_path)
+        truth = labels.from_csv(found, tmp_path / "labels.csv")
+        assert (list(truth.values()), truth.unmatched) == ([False, True, False], ())
+        literal = Prediction(str(tmp_path / "good\\a.png"), 0.0, 0.5, False)
+        truth = labels.from_csv([*found, literal], tmp_path / "labels.csv")
+        assert literal.path in truth
+        assert found[0].path not in truth
+        assert list(labels.from_folders(found, [f"{tmp_path.name}\\good"]).values()) == [
+            False,
+            True,
+            True,
+        ]
 
     @pytest.mark.parametrize(
         "word",
@@ -484,7 +539,7 @@ class TestLabels:
         (tmp_path / "labels.csv").write_text("path,label\n" + rows)
         done = oneclass("report", model, run, "--labels", tmp_path / "labels.csv", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "labels of no scored image: 4: new/nix.png, new/niy.png, new/niz.png ..." in (
+        assert "labels of no scored image: 4: new/nix.png, new/niy.png, new/niz.png and 1 more" in (
             done.stderr
         )
         assert "3 of the 4 images have no label" in done.stderr
@@ -557,6 +612,25 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "could not be shown" not in done.stderr  # the run knows where they lay
         assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--normal", "new"), "note: all images lie in new, which --normal calls normal, so"),
+            (("--labels", "a.csv"), "label are anomalies. Is every word of the table right?"),
+            (("--labels", "n.csv"), "label are normal. Is every word of the table right?"),
+        ],
+    )
+    def test_images_of_one_kind_are_told_by_what_was_given(
+        self, model: Path, tmp_path: Path, words: tuple[str, ...], told: str
+    ) -> None:
+        scored(model, tmp_path, stripes(3, seed=2))
+        for name, word in (("a.csv", "bad"), ("n.csv", "good")):
+            (tmp_path / name).write_text(f"path,label\nnew/000.png,{word}\n")
+        done = oneclass("report", model, "run", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
+        assert ("table" in done.stderr) == ("--labels" in words)
 
     def test_a_run_of_the_model_s_last_version_says_which_file_that_is(
         self, model: Path, tmp_path: Path

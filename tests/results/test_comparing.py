@@ -54,8 +54,15 @@ def test_what_is_ahead_is_told_before_it_begins(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(20, seed=1))
     words = ("compare", "good", "--rows", "image", "--rows", "patches")
     said = oneclass(*words, cwd=tmp_path).stderr
-    ahead = "2 ways of looking at 20 images, one after the other: image, patches.\n"
-    assert said.startswith(ahead)
+    ahead = (
+        "2 ways of looking, one after the other: image, patches. 16 images to learn from, 4 to "
+        "test on"
+    )
+    assert said.startswith(f"{ahead}.\n")
+    (tmp_path / "good/broken.png").write_bytes(b"no image")
+    said = oneclass(*words, cwd=tmp_path).stderr
+    assert said.startswith(f"{ahead}; 1 cannot be read.\n")
+    assert said.count("broken.png") == 1
     assert "ways of looking" not in oneclass(*words[:4], cwd=tmp_path).stderr
 
 
@@ -111,6 +118,21 @@ def test_more_than_promised_by_chance_is_not_passed_over(
 def test_too_few_to_hold_some_back() -> None:
     with pytest.raises(InputError, match="hold some back: 9, and 10 are needed"):
         list(comparing.compare(stripes(9, seed=1)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "folders", "told"),
+    [("normal", ["none"], "none, and so none to test on"),
+     ("odd", ["none", "nothing"], "none, nothing, and so none to find")],
+)  # fmt: skip
+def test_empty_folders_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, folders: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in folders:
+        (tmp_path / name).mkdir()
+    with pytest.raises(InputError, match=f"there is no image in {told}. Give files"):
+        comparing.compare(stripes(20, seed=1), **{kind: folders})  # type: ignore[arg-type]
 
 
 def test_no_line_of_progress_comes_into_the_table(

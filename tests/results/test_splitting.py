@@ -129,11 +129,18 @@ def test_pictures_of_one_colour_are_not_taken_for_copies() -> None:
     assert len(parted(images).normal) == 8
 
 
-def test_what_cannot_be_read_is_left_for_who_learns_or_scores_to_tell(tmp_path: Path) -> None:
-    write_images(tmp_path, pictures(12, seed=1))
-    (tmp_path / "bad.png").write_bytes(b"no image")
-    found = parted(tmp_path)
-    assert len(found.learn) + len(found.normal) == 13
+def test_what_cannot_be_read_is_neither_learnt_nor_held_back_and_told(tmp_path: Path) -> None:
+    write_images(tmp_path, pictures(20, seed=1))
+    for name in ("bad.png", "worse.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    found = parted(tmp_path, odd=tmp_path / "worse.png")
+    assert (len(found.learn), len(found.normal), len(found.odd or ())) == (16, 4, 0)
+    assert [error.path.name for error in found.errors] == ["bad.png", "worse.png", "worse.png"]
+    with pytest.raises(InputError, match="only 0 of 1 images can be used"):
+        parted(tmp_path / "bad.png")
+    few = [tmp_path / f"{i:03}.png" for i in range(9)]
+    with pytest.raises(InputError, match=r"9 \(without 1 that cannot be read\), and 10 are"):
+        parted([*few, tmp_path / "bad.png"])
 
 
 def noisy(images: Pixels, seed: int) -> Pixels:

@@ -505,3 +505,6 @@ def test_the_commands(folder: Path, tmp_path: Path) -> None:
     assert "removed 0 files of rows and" in run("cache", "prune", "--older-than", "30d").stderr
     assert "removed 1 file of rows " in run("cache", "prune", "--max-size", "0B").stderr
     assert "no such folder" in run("cache", "info", tmp_path / "nowhere").stderr
+    (tmp_path / "empty").mkdir()
+    told = run("cache", "info", tmp_path / "empty").stderr
+    assert f"no rows are kept in {tmp_path / 'empty'}. Is it one that 'oneclass" in told

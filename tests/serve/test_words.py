@@ -184,6 +184,8 @@ def test_advice_on_few_or_like_images_is_in_words_of_the_page(tmp_path: Path) ->
         advice = words.advice(found)
         assert sum("first impression" in sentence for sentence in advice) == told
         assert "threshold" not in "".join(advice)
+        assert "oneclass" not in "".join(advice)
+        assert ("1 image is too few: at least two" in "".join(advice)) == (n == 1)
     [image] = stripes(1, seed=3)
     write_images(tmp_path / "near", np.stack([image, np.minimum(image + 1, 255), image // 2]))
     found = check(tmp_path / "near").to_json()

@@ -16,16 +16,15 @@ from oneclass.detector.views import DEFAULT_LAYER
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
 from oneclass.images.sources import Progress, gather
+from oneclass.images.tables import from_windows, read_labels
 from oneclass.representations import PretrainedLayers
 from oneclass.representations.extraction import extract
 from oneclass.rows import ArrayRows
 from oneclass.rows.layers import Layers
 from oneclass.svm import cluster_rows
 from oneclass.system.host.workers import worker_count
-from oneclass.system.names import as_spelt_here, count, natural_key, plural
-from oneclass.system.texts import read_table, why
+from oneclass.system.names import as_spelt_here, count, natural_key, plural, some_names
 
-PATH_COLUMN = "path"
 NAME_COLUMNS = ("subcategory", "sub-category", "label", "class", "identity")
 HELD_OUT_FROM, HELD_OUT_SHARE = 5, 0.1
 
@@ -74,26 +73,17 @@ def from_folder(folder: Path) -> Labelled:
 def from_csv(file: Path, folder: Path) -> Labelled:
     """A table with a header: `path` (relative to FOLDER) and `subcategory` (or `label`, ...).
 
+    `images.tables` has what else the columns may be called.
+
     Raises:
         InputError: the table cannot be read, lacks a column, or names one file twice.
     """
-    try:
-        columns, rows = read_table(file)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"labels {file}: cannot be read ({why(error)}). Expected a CSV file with the columns "
-            f"{PATH_COLUMN} and {NAME_COLUMNS[0]}."
-        ) from error
-    found = [name for name in NAME_COLUMNS if name in columns]
-    if not found or PATH_COLUMN not in columns:
-        raise InputError(
-            f"labels {file}: found {', '.join(columns) or 'no rows'}. Expected a header with "
-            f"{PATH_COLUMN!r} and one of {', '.join(map(repr, NAME_COLUMNS))}, and one row an "
-            "image."
-        )
+    rows = read_labels(file, NAME_COLUMNS).rows
     pairs, errors = [], []
-    for _, row in rows:
-        path, name = as_spelt_here(folder / row[PATH_COLUMN]), row[found[0]].strip()
+    for _, given, label in rows:
+        path, name = as_spelt_here(folder / given), label.strip()
+        if not path.exists() and (other := as_spelt_here(folder / from_windows(given))).exists():
+            path = other
         if not path.is_file():
             errors.append(
                 ImageError(path, "missing", f"{file} names it, but there is no such file")
@@ -182,10 +172,10 @@ def keep_large(names: Sequence[str], *, at_least: int) -> tuple[NDArray[np.bool_
     kept = np.array([counts[name] >= at_least for name in names])
     if not small:
         return kept, None
-    shown = ", ".join(small[:3]) + (", ..." if len(small) > 3 else "")
     return kept, (
         f"{len(small)} of {len(counts)} sub-categories {plural(len(small), 'has', 'have')} fewer "
-        f"than {at_least} images and {plural(len(small), 'is', 'are')} left out: {shown}."
+        f"than {at_least} images and {plural(len(small), 'is', 'are')} left out: "
+        f"{some_names(small)}."
     )
 
 

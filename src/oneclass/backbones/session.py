@@ -133,14 +133,15 @@ class Backbone:
                 "network here, such as efficientnet-lite0."
             )
         if not file.is_file():
+            known = (*EMBEDDED_SHA256, "greyscale", *PUBLISHED)
             raise InputError(
                 f"backbone {name}: not on this machine yet. Get it with 'oneclass backbone pull "
                 f"{name}'."
                 if name in PUBLISHED
                 else f"backbone {str(name)!r}: neither an embedded backbone "
                 f"({', '.join(EMBEDDED_SHA256)}), nor 'greyscale', nor a published one "
-                f"({', '.join(PUBLISHED)}), nor an existing ONNX file. Check the spelling or the "
-                "path."
+                f"({', '.join(PUBLISHED)}), nor an existing ONNX file."
+                f"{did_you_mean(str(name), known, 0.7) or ' Check the spelling or the path.'}"
             )
         return file
 

@@ -51,7 +51,8 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
             "layers",
             multiple=True,
             metavar="NAME",
-            help="To name as a layer, and to cut behind; may be given again.",
+            help="To name as a layer: a tensor of an ONNX file, or a part of a torch module; may "
+            "be given again.",
         ),
     )
     for option in reversed(options):

@@ -62,6 +62,9 @@ def info(folder: str, as_json: bool) -> int:
         return 0
     for kind in found:
         print_data(f"{kind.rows:>9} rows {kind.bytes / 1e6:>9.1f} MB  {kind.name}")
+    if not found:
+        say(f"no rows are kept in {folder}. Is it one that 'oneclass fit --cache DIR' filled?")
+        return 0
     say(
         f"{count(sum(k.rows for k in found), 'row')} of {count(len(found), 'kind')}, "
         f"{sum(k.bytes for k in found) / 1e6:.1f} MB."

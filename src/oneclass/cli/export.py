@@ -46,7 +46,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Order of the axes of the images that it will be given.",
 )
-@click.option("--size", type=Size(), help="Of every image that it will be given.  [default: any]")
+@click.option(
+    "--size",
+    type=Size(),
+    metavar="HxW",
+    help="Of every image that it will be given.  [default: any]",
+)
 @click.option(
     "--without-resize", is_flag=True, help="It will be given images of the network's own size."
 )

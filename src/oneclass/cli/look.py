@@ -47,12 +47,17 @@ def info(model: str | None, as_json: bool) -> int:
 @click.command(short_help="Look at a folder of images before training.")
 @click.argument("inputs", nargs=-1, required=True, metavar="DIR...")
 @click.option(
-    "--all", "every", is_flag=True, help="Name every file, not the first of a kind alone."
+    "--all", "every", is_flag=True, help="Name every file, not only the first of each kind."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, which names every file.")
-@setting_option("threads")
+@setting_option("threads", sentence="Threads that read images.")
 def check(inputs: Sequence[str], every: bool, as_json: bool, threads: int | None) -> int:
-    """Look at a folder before training: unreadable files, sizes, bit depths, copies."""
+    """Look at a folder before training: what can be read, what differs, what is there twice.
+
+    Names unreadable files, sizes, formats, bit depths and colours, copies and near-copies, images
+    of one colour or with transparent parts, and files whose names speak of defects; and says what
+    to do about it. Nothing is changed.
+    """
     from oneclass.images.check import check as examine
 
     with if_stopped(lambda: CUT_SHORT), progress("check") as show:

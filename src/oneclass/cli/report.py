@@ -12,7 +12,8 @@ from oneclass.cli.talk.console import if_stopped, progress, say
 from oneclass.cli.talk.parameters import Here, check_order, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
-from oneclass.system.names import count, plain, plural, some_of
+from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
+from oneclass.system.names import count, plain, plural, some_names, some_of
 from oneclass.system.places import place
 
 if TYPE_CHECKING:
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     from oneclass.results.runs import Run
 
 PAGES = (".html", ".htm")
+WORDS = f"""Labels in the table of --labels that mean normal: {", ".join(sorted(NORMAL_WORDS))}.
+
+That mean an anomaly: {", ".join(sorted(ANOMALY_WORDS))}.
+
+Another word is taken for the name of a defect, such as scratch: an anomaly of that kind. Capitals
+make no difference, nor do hyphens and underscores for blanks."""
 
 
-@click.command(short_help="Make a page about a scoring run.")
+@click.command(short_help="Make a page about a scoring run.", epilog=WORDS)
 @click.argument("model")
 @click.argument("run_dir", type=Here())
 @click.option(
@@ -32,7 +39,12 @@ PAGES = (".html", ".htm")
     metavar="FILE.html",
     help="Page to write.  [default: RUN_DIR/report.html]",
 )
-@click.option("--labels", type=Here(), metavar="CSV", help="The truth, from a table: path, label.")
+@click.option(
+    "--labels",
+    type=Here(),
+    metavar="CSV",
+    help="The truth, from a table: path, and label (normal, anomaly, or the name of a defect).",
+)
 @click.option(
     "--normal",
     multiple=True,
@@ -103,13 +115,24 @@ def report(
         say(f"taken for names of defects: {plain(told_kinds(made.truth))}.")
     if made.truth is not None:
         odd = sum(made.truth.values())
-        normal = count(len(made.truth) - odd, "normal image")
-        say(f"compared with the truth of {normal}, {count(odd, 'anomaly', 'anomalies')}.")
+        good = count(len(made.truth) - odd, "normal image")
+        say(f"compared with the truth of {good}, {count(odd, 'anomaly', 'anomalies')}.")
         if odd in (0, len(made.truth)):
-            say("note: all images with a label are of one kind. Is every word of the table right?")
+            say(f"note: {_one_sided(odd, normal)}")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
+
+
+def _one_sided(n_odd: int, folders: Sequence[str]) -> str:
+    """That all images of known truth are normal, or all anomalies."""
+    if folders:
+        return (
+            f"all images lie in {some_names(folders)}, which --normal calls normal, so nothing "
+            "tells whether anomalies are found. Score folders of anomalies in the same run."
+        )
+    which = "anomalies" if n_odd else "normal"
+    return f"all images with a label are {which}. Is every word of the table right?"
 
 
 def _check_page(out: str | None) -> None:

@@ -55,7 +55,13 @@ DATA = click.option(
     "--keep-images", type=BYTES, default="10GB", show_default=True, help="Room for images."
 )
 @click.option("--keep", type=DURATION, help="Age at which predictions go.  [default: never]")
-@click.option("--max-pixels", type=int, default=24_000_000, show_default=True, help="Of one image.")
+@click.option(
+    "--max-pixels",
+    type=int,
+    default=24_000_000,
+    show_default=True,
+    help="Pixels that one image may have.",
+)
 @click.option("--open/--no-open", "open_page", default=None, help="Open the page in a browser.")
 @click.pass_context
 def serve(

@@ -39,7 +39,7 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
     "--network",
     default="male-5045",
     show_default=True,
-    help="Or package.module:function, called with the number of sub-categories.",
+    help="Its name, or package.module:function, called with the number of sub-categories.",
 )
 @click.option(
     "--size", type=Size(), metavar="HxW", default="100x100", show_default=True, help="Of the input."
@@ -47,13 +47,19 @@ CHANNELS = {None: None, "grey": 1, "colour": 3}
 @click.option("--grey", is_flag=True, help="Train on grey images.  [default: as they are]")
 @click.option("--colour", is_flag=True, help="Train on RGB images.  [default: as they are]")
 @click.option(
-    "--min-images", type=int, default=2, show_default=True, help="That a sub-category needs."
+    "--min-images", type=int, default=2, show_default=True, help="Images that a sub-category needs."
 )
 @click.option("--epochs", type=int, help="Passes over the images.  [default: the preset's]")
 @click.option("--batch", type=int, help="Images a step.  [default: the preset's]")
 @click.option("--learning-rate", type=float, help="The largest one.  [default: the preset's]")
 @click.option("--flip", is_flag=True, help="Train on mirror images too: for faces, not for digits.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Number that all chance is drawn from.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option(
     "--precision",

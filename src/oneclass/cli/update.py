@@ -53,7 +53,11 @@ SHOWN = 20
     help="Model file to write.  [default: MODEL itself]",
 )
 @click.option("--backbone", help="ONNX file of the model's backbone, where it is not embedded.")
-@click.option("--yes", is_flag=True, help="Learn images that look like no normal one, unasked.")
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="Do not ask about images that look like no normal one, or whose names speak of defects.",
+)
 @no_backup
 @machine_options
 def update(

@@ -146,11 +146,17 @@ def _summary(differences: Sequence[Difference], tolerance: float) -> str:
 
 
 def _write(file: Path, differences: Sequence[Difference]) -> None:
-    from oneclass.results.runs import csv_text
+    from oneclass.results.runs import csv_text, truth_cell
     from oneclass.system.files import whole_file
 
     rows = [
-        (d.path, repr(d.score), repr(d.p_value), *map(str, d.verdicts), repr(d.anomaly_map))
+        (
+            d.path,
+            repr(d.score),
+            repr(d.p_value),
+            *map(truth_cell, d.verdicts),
+            "" if d.anomaly_map is None else repr(d.anomaly_map),
+        )
         for d in differences
     ]
     with whole_file(file) as target:

@@ -29,10 +29,9 @@ from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.arrays import Rows
 from oneclass.system.host.workers import ordered_map
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 
 ALIKE = 1e-6
-SHOWN = 3
 FOREIGN = 0.1
 """Up to so large a share of images may be strangers; of more, sizes differ as they do."""
 T = TypeVar("T")
@@ -127,22 +126,17 @@ def _faint_note(names: list[str], scale: PixelScale) -> str:
     """Whom the scale hides."""
     return (
         f"{count(len(names), 'image spans', 'images span')} less than a sixteenth of the scale, "
-        f"{scale.low:g} to {scale.high:g}, which hides most of them: {some(names)}. Bring all to "
-        "one range of values, or fit a model for each kind."
+        f"{scale.low:g} to {scale.high:g}, which hides most of them: {some_names(names)}. "
+        "Bring all to one range of values, or fit a model for each kind."
     )
-
-
-def some(names: list[str]) -> str:
-    """The first names of many."""
-    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def _far_note(names: list[str], scale: PixelScale) -> str:
     """Whose values set no scale."""
     return (
         f"{count(len(names), 'image holds', 'images hold')} pixel values far from all others, "
-        f"such as stand for no data: {some(names)}. The scale, {scale.low:g} to {scale.high:g}, "
-        "goes without them. Look at these images, and leave them out if they are wrong."
+        f"such as stand for no data: {some_names(names)}. The scale, {scale.low:g} to "
+        f"{scale.high:g}, goes without them. Look at what is named, and leave out what is wrong."
     )
 
 

@@ -176,7 +176,8 @@ class Detector(Facts):
                 yet, which takes longer; what it raises ends the update, and nothing has changed.
 
         Warns:
-            UserWarning: as `fit` does.
+            UserWarning: as `fit` does; and images were learnt that the model before found far odder
+                than any normal one (`Update.odd`).
 
         Raises:
             InputError: not fitted yet; fewer than two images would be left; a file is to be learnt
@@ -191,7 +192,8 @@ class Detector(Facts):
         self._state, did, self._store = update(
             self.settings, state, images, forget, progress, stage, self.traffic, before
         )
-        _warn(too_few(self.model.card), *self._state.left_out(), *self._state.doubtful())
+        about = (*self._state.left_out(), *self._state.doubtful(), *did.doubtful())
+        _warn(too_few(self.model.card), *about)
         return did
 
     def score(self, images: Images | Sources, *, progress: Progress | None = None) -> Predictions:

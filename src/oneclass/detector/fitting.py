@@ -15,7 +15,6 @@ from oneclass.detector.collecting import (
     foreign_note,
     of_one_depth,
     read_headers,
-    some,
 )
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.replacing import changed, is_one_file, stamp, unchanged
@@ -37,7 +36,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
 from oneclass.system.files import check_replaces
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 from oneclass.system.stages import silent
 
 
@@ -95,7 +94,7 @@ class State:
             n, total = len(left), len(left) + self.n_read
             yield (
                 f"{n} of {count(total, 'image')} could not be used and {plural(n, 'was', 'were')} "
-                f"not learnt: {some([error.name for error in left])}; see .errors."
+                f"not learnt: {some_names([error.name for error in left])}; see .errors."
             )
 
     def doubtful(self) -> Iterator[str]:
@@ -104,12 +103,12 @@ class State:
         named = [str(f.path / name) for f in self.folders for name in f.odd_names]
         told = [f"{folder.path} ({folder.n_images}: {folder.amiss})" for folder in amiss]
         if named:
-            told.append(f"files whose names speak of defects ({some(named)})")
+            told.append(f"files whose names speak of defects ({some_names(named)})")
         if told:
             n = sum(folder.n_images for folder in amiss) + len(named)
             yield (
                 f"{count(n, 'image')} to look at again {plural(n, 'was', 'were')} learnt "
-                f"as normal: {some(told)}. If they are not, give the good ones; see .folders."
+                f"as normal: {some_names(told)}. Give the normal ones alone; see .folders."
             )
 
     def saved(self, file: Path, *, rows: bool, backup: bool) -> State:

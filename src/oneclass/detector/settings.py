@@ -255,7 +255,7 @@ SETTINGS = (
         "Share of normal images that may be called anomalies.",
         "0.05, or the lowest that so many images support",
     ),
-    Setting("seed", 0, at_least(0), "Of all that is random."),
+    Setting("seed", 0, at_least(0), "Number that all chance is drawn from."),
     Setting(
         "threads",
         None,
@@ -273,13 +273,14 @@ SETTINGS = (
         "precision",
         AUTO,
         one_of((AUTO, *PRECISIONS)),
-        "Of the network's arithmetic; bf16 needs OpenVINO. Models are scored as fitted.",
+        "Kind of numbers that the network computes in; bf16 needs OpenVINO. Models are scored as "
+        "fitted.",
     ),
     Setting(
         "row_dtype",
         None,
         optional(one_of(ROW_DTYPES)),
-        "Of the rows; float16 takes half the room in the cache and beside the model.",
+        "Kind of numbers in rows; float16 takes half the room in the cache and beside the model.",
         "float32; of patches float16",
     ),
     Setting(

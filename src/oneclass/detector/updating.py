@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from oneclass.cluster.crew import crew_of
 from oneclass.cluster.traffic import Traffic
 from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, threshold_rank
 from oneclass.conformal.union import Union
-from oneclass.detector.collecting import some
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
 from oneclass.detector.learning import learn
@@ -28,7 +27,7 @@ from oneclass.representations import Representation
 from oneclass.representations.extraction import Workers, extract
 from oneclass.rows.store import RowStore
 from oneclass.system.host.workers import ordered_map
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 from oneclass.system.stages import silent
 
 NOT_LEARNT = "not_learnt"
@@ -68,6 +67,17 @@ class Update:
             for prediction, file in zip(self.called, files, strict=True)
             if file.parent in bad or file.name in names
         )
+
+    def doubtful(self) -> Iterator[str]:
+        """A sentence where images were learnt that look like no normal one."""
+        if self.odd:
+            n, named = len(self.odd), some_names([prediction.path for prediction in self.odd])
+            yield (
+                f"{count(n, 'image')} learnt as normal {plural(n, 'was', 'were')} far odder than "
+                f"any normal one before: {named}. If {plural(n, 'it is', 'they are')} not normal, "
+                f"take {plural(n, 'it', 'them')} out with update(forget=...); see .odd of what "
+                "update returns."
+            )
 
 
 def update(
@@ -146,7 +156,7 @@ def _refuse_both(more: Sources, fewer: Sources) -> None:
     if both:
         raise InputError(
             f"{count(len(both), 'image')} {plural(len(both), 'is', 'are')} to be learnt and to be "
-            f"forgotten: {some(both)}. Give each in one of the two places."
+            f"forgotten: {some_names(both)}. Give each in one of the two places."
         )
 
 

@@ -26,6 +26,7 @@ from oneclass.representations import (
     WholeAndPatches,
 )
 from oneclass.rows.layers import Layers
+from oneclass.system.names import some_names
 
 Kind = TypeVar("Kind", PretrainedLayers, MeansAndDeviations, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
@@ -305,10 +306,9 @@ def _common_size(headers: list[Header]) -> tuple[int, int]:
     """(height, width), where all readable images share one."""
     sizes = {(header.height, header.width) for header in headers}
     if len(sizes) != 1:
-        some = ", ".join(f"{h}x{w}" for h, w in sorted(sizes)[:3])
-        more = ", ..." if len(sizes) > 3 else ""
+        some = some_names([f"{h}x{w}" for h, w in sorted(sizes)])
         raise InputError(
-            f"the images have {len(sizes)} different sizes (height x width: {some}{more}), and "
+            f"the images have {len(sizes)} different sizes (height x width: {some}), and "
             "greyscale compares pixel by pixel. Give the size to use, such as --size 64x64 (in "
             "Python, size=(64, 64))."
         )

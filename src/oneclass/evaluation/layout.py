@@ -22,6 +22,7 @@ from oneclass import images
 from oneclass.errors import ImageError, InputError
 from oneclass.images import folders
 from oneclass.system.arrays import Mask
+from oneclass.system.names import count, some_names
 
 GOOD, MASK_END = "good", "_mask"
 EXPECTED = (
@@ -110,8 +111,8 @@ def find(given: Sequence[str | Path]) -> dict[str, Path]:
             )
         found += [one.resolve() for one in inner]
     found = list(dict.fromkeys(found))
-    count = Counter(one.name for one in found)
-    return {one.name if count[one.name] == 1 else str(one): one for one in found}
+    times = Counter(one.name for one in found)
+    return {one.name if times[one.name] == 1 else str(one): one for one in found}
 
 
 def _is_category(folder: Path) -> bool:
@@ -139,8 +140,7 @@ def read_category(name: str, folder: Path) -> Category:
             f"{folder / 'test'}: no folder but good/, so there is nothing odd to find. {EXPECTED}."
         )
     test = [Picture(file, GOOD) for file in good]
-    for kind in kinds:
-        files = _pictures(folder / "test" / kind, "odd pictures")
+    for kind, files in _of_kinds(folder / "test", kinds).items():
         test += _with_masks(files, kind, folder / "ground_truth" / kind)
     truth = folder / "ground_truth"
     strange = sorted(one.name for one in truth.iterdir() if _is_kind(one)) if truth.is_dir() else []
@@ -157,11 +157,41 @@ def _is_kind(folder: Path) -> bool:
 
 
 def _pictures(folder: Path, what: str) -> tuple[Path, ...]:
-    found = tuple(folders.expand(folder).paths) if folder.is_dir() else ()
-    if not found:
-        missing = "no picture in it" if folder.is_dir() else "no such folder"
-        raise InputError(f"{folder}: {missing}, and so no {what}. {EXPECTED}.")
-    return found
+    """The pictures of a folder that must have some.
+
+    Raises:
+        InputError: it is not there, or has none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder, and so no {what}. {EXPECTED}.")
+    found = folders.expand(folder)
+    if not found.paths:
+        raise InputError(f"{folder}: {_held(found)}. Put {what} there.")
+    return tuple(found.paths)
+
+
+def _of_kinds(folder: Path, kinds: Sequence[str]) -> dict[str, tuple[Path, ...]]:
+    """The pictures of each kind of defect.
+
+    Raises:
+        InputError: a kind has none.
+    """
+    found = {kind: folders.expand(folder / kind) for kind in kinds}
+    empty = [kind for kind, listing in found.items() if not listing.paths]
+    if empty:
+        first, *others = empty
+        more = f", nor is there a picture in {some_names(others)}" if others else ""
+        raise InputError(
+            f"{folder / first}: {_held(found[first])}{more}. A folder in {folder} is a kind of "
+            "defect: put pictures of that kind into it, or take it away."
+        )
+    return {kind: tuple(listing.paths) for kind, listing in found.items()}
+
+
+def _held(listing: folders.Listing) -> str:
+    """What there is in a folder without a picture."""
+    others = sum(listing.ignored.values())
+    return f"no picture in it, but {count(others, 'other file')}" if others else "it is empty"
 
 
 def _with_masks(files: Sequence[Path], kind: str, place: Path) -> list[Picture]:

@@ -5,6 +5,7 @@
     tiles        images and their heat, small enough to travel inside the page
     plots        vector plots (matplotlib, extra: report)
     labels       what the truth was, where somebody knows it
+    words        of labels: which mean normal, and which an anomaly
     modelcard    what the model is made of, line by line
     markup       outside text and the package's own templates, on their way into the page
 
@@ -12,6 +13,16 @@ The page loads nothing from anywhere: a content security policy in it forbids th
 comes from outside is escaped where it enters the page.
 """
 
-from oneclass.report.page import write_report
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oneclass.system.lazy import load_on_use
+
+if TYPE_CHECKING:
+    from oneclass.report.page import write_report
 
 __all__ = ["write_report"]
+
+# Loaded on first use: a command's --help needs the words of labels, but no numpy.
+__getattr__, __dir__ = load_on_use(__name__, {"write_report": "page"}, __all__)

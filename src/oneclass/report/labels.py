@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,52 +11,19 @@ from unicodedata import normalize
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.system.names import as_spelt_here, near_path
-from oneclass.system.texts import read_table, same_name, why
+from oneclass.images.tables import from_windows, read_labels
+from oneclass.report.words import ANOMALY, NO, NORMAL, YES, meaning
+from oneclass.system.names import as_spelt_here, near_path, some_names
+from oneclass.system.texts import same_name
 
-NORMAL, ANOMALY = "normal", "anomaly"
 FALSE_ALARM, MISSED = "false-alarm", "missed"
-NO, YES = frozenset({"0", "false", "no", "negative"}), frozenset({"1", "true", "yes", "positive"})
-"""Answers to the question whether it is an anomaly."""
-NORMAL_WORDS = NO | frozenset(
-    {"normal", "good", "ok", "okay", "fine", "pass", "passed", "accept", "accepted", "clean"}
-    | {"good part", "good parts", "no defect", "no defects", "defect free", "without defect"}
-    | {"no anomaly", "no anomalies", "not defective", "non defective", "not anomalous"}
-    | {"i.o.", "i.o", "io", "in ordnung", "gut", "gutteil", "gutteile", "fehlerfrei"}
-    | {"bon", "bonne", "conforme", "sans défaut", "sans défauts"}
-    | {"bueno", "buena", "sin defecto", "sin defectos"}
-    | {"buono", "buona", "senza difetto", "senza difetti"}
-)
-ANOMALY_WORDS = YES | frozenset(
-    {"anomaly", "anomalous", "anomalies", "abnormal", "bad", "bad part", "bad parts", "not good"}
-    | {"defect", "defects", "defective", "ng", "nok", "not ok", "no good", "not normal", "unclean"}
-    | {"fail", "failed", "reject", "rejected", "not accepted", "not clean"}
-    | {"n.i.o.", "n.i.o", "nio", "nicht in ordnung", "nicht gut", "schlecht", "schlechtteil"}
-    | {"schlechtteile", "defekt", "mauvais", "mauvaise", "non conforme", "no conforme"}
-    | {"malo", "mala", "defectuoso", "defectuosa", "no bueno", "non buono"}
-    | {"cattivo", "cattiva", "difettoso", "difettosa"}
-)
-"""Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
-NO_WORDS = frozenset(
-    {"", "maybe", "n/a", "na", "nan", "none", "null", "perhaps", "skip", "test", "todo", "train"}
-    | {"unclear", "undefined", "unknown", "unlabeled", "unlabelled", "unsure"}
-)
-"""What stands in tables where nobody knows, or where something else is told."""
-NEAR = 0.8
-"""So like a word for normal, as difflib counts, that it may be one that was mistyped."""
-SHORT = {"gd": "good"}
-"""What may be short for a word for normal."""
-ONE_SLIP = 4
-"""Letters from which on a word with one letter more or less, or two turned round, is near."""
-LETTERS = 2
-"""So many at least has the name of a defect."""
-SHOWN, SHOWN_KINDS, SAID = 3, 10, 100
-"""Names, kinds and letters that a message repeats."""
+SHOWN_KINDS = 10
+"""Kinds that a message repeats."""
 HERE = Path()
 EXPECTED = "Expected a CSV file with the columns path and label."
-ASKING = ("anomaly", "is_anomaly")
+ASKING = ("anomaly", "is_anomaly", "defect")
 """Columns whose names say what true means there."""
-COLUMNS = ("label", "class", "anomaly", "is_anomaly", "truth")
+COLUMNS = ("label", "labels", "class", "anomaly", "is_anomaly", "defect", "truth", "ground_truth")
 
 
 class Truth(dict[str, bool]):
@@ -116,16 +81,21 @@ def from_folders(
     """
     truth = Truth({prediction.path: True for prediction in predictions})
     for given in normal:
-        members = _within(given, predictions, base) or _called(given, predictions)
+        members = _in(given, predictions, base) or _in(from_windows(given), predictions, base)
         if not members:
             folders = dict.fromkeys(os.path.dirname(p.path) or "." for p in predictions)  # noqa: PTH120
-            shown = ", ".join(list(folders)[:SHOWN]) + (" ..." if len(folders) > SHOWN else "")
             raise InputError(
                 f"--normal {given}: none of the {len(predictions)} scored images lies there; they "
-                f"lie in {shown}. Give a folder that was scored and holds normal images alone."
+                f"lie in {some_names(list(folders))}. Give a folder that was scored and "
+                "holds normal images alone."
             )
         truth.update(dict.fromkeys(members, False))
     return truth
+
+
+def _in(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
+    """The paths that lie in a folder, or, if there are none, in one of that name."""
+    return _within(given, predictions, base) or _called(given, predictions)
 
 
 def _within(given: str, predictions: Sequence[Prediction], base: Path) -> list[str]:
@@ -157,10 +127,13 @@ def _called(given: str, predictions: Sequence[Prediction]) -> list[str]:
 def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -> Truth:
     """A table with the columns `path` and `label`: normal or anomaly (or 0 or 1, good or bad, ...).
 
+    `images.tables` has what else the columns may be called.
+
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
     is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
-    relative to the table's folder; letters that can be written in two ways (an umlaut as one
-    character or as two) are the same.
+    relative to the table's folder; where no image is called so, as it would be written on Windows,
+    with backslashes between folders, or as the name that one image alone has. Letters that can be
+    written in two ways (an umlaut as one character or as two) are the same.
 
     Args:
         predictions: of the run.
@@ -175,18 +148,13 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
             or it names none of the scored images.
     """
     file = _table(file, base)
-    exact, alike = _scored(predictions, base)
+    scored = _Scored(predictions, base)
     truth, unmatched = Truth(), []
     said: dict[str, tuple[int, str]] = {}
     answers: dict[str, str] = {}
     for number, path, word in _rows(file, answers):
-        # As strings, since a path may be given in any way that the system takes.
-        beside = os.path.join(file.parent, path)  # noqa: PTH118
-        places = [*_places(path, base), _real(beside)]
-        found = next((exact[place] for place in places if place in exact), None)
-        spelt = [same_name(place) for place in places]
-        found = found or next((alike[place] for place in spelt if place in alike), [])
-        for name in found or places[:1]:
+        found = scored.find(path, file.parent)
+        for name in found or _places(path, base)[:1]:
             before, first = said.setdefault(name, (number, word))
             if first != word:
                 raise InputError(
@@ -200,8 +168,8 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     if not truth:
         raise InputError(
             f"labels {file}: names none of the {len(predictions)} scored images. Paths are taken "
-            f"as they were scored ({predictions[0].path}), or relative to {file.parent}; the table "
-            f"names {unmatched[0] if unmatched else 'nothing'}."
+            f"as they were scored ({predictions[0].path}), relative to {file.parent}, or as a name "
+            f"that one image alone has; the table names {unmatched[0] if unmatched else 'nothing'}."
         )
     truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
     return truth
@@ -229,8 +197,8 @@ def _table(file: Path, base: Path) -> Path:
 
 def told_unmatched(truth: Truth) -> str:
     """How many rows of the table name no scored image, and the first of them."""
-    names = ", ".join(name or "an empty path" for name in truth.unmatched[:SHOWN])
-    return f"{len(truth.unmatched):,}: {names}{' ...' if len(truth.unmatched) > SHOWN else ''}"
+    names = some_names([name or "an empty path" for name in truth.unmatched])
+    return f"{len(truth.unmatched):,}: {names}"
 
 
 def told_answers(truth: Truth) -> str:
@@ -241,8 +209,7 @@ def told_answers(truth: Truth) -> str:
 def told_kinds(truth: Truth) -> str:
     """The words of the table that were taken for names of defects, with how many images of each."""
     kinds = Counter(truth.kinds.values()).most_common()
-    names = ", ".join(f"{kind} ({n:,})" for kind, n in kinds[:SHOWN_KINDS])
-    return names + (f" and {len(kinds) - SHOWN_KINDS} more" if len(kinds) > SHOWN_KINDS else "")
+    return some_names([f"{kind} ({n:,})" for kind, n in kinds], SHOWN_KINDS)
 
 
 def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]:
@@ -252,90 +219,62 @@ def _rows(file: Path, answers: dict[str, str]) -> Iterator[tuple[int, str, str]]
         file: the table.
         answers: where words such as true are noted, unless the column says what they answer.
     """
-    try:
-        columns, rows = read_table(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"labels {file}: cannot be read ({why(error)}). {EXPECTED}") from error
-    found = [name for name in COLUMNS if name in columns]
-    if not found or "path" not in columns:
-        raise InputError(
-            f"labels {file}: found {', '.join(columns)[:SAID] or 'no rows'}. Expected a header "
-            f"with path and one of {', '.join(COLUMNS)}."
-        )
-    if found[0] == "is_anomaly" and "p_value" in columns:
+    table = read_labels(file, COLUMNS)
+    if table.column == "is_anomaly" and "p_value" in table.columns:
         raise InputError(
             f"labels {file}: are the predictions themselves, which agree with themselves always. "
             "Give a table with the truth in a column called label."
         )
-    for number, row in rows:
-        word = normalize("NFC", row[found[0]].strip().lower())
+    for number, path, label in table.rows:
+        word = normalize("NFC", label.strip().lower())
         try:
-            meant = _meant(word)
+            meant = meaning(word)
         except ValueError as problem:
             raise InputError(f"labels {file}, line {number}: {problem}") from problem
-        if word in YES | NO and found[0] not in ASKING:
+        if word in YES | NO and table.column not in ASKING:
             answers[word] = meant
-        yield number, row["path"], meant
+        yield number, path, meant
 
 
-def _meant(word: str) -> str:
-    """`NORMAL`, `ANOMALY`, or the kind of anomaly that a word names.
+class _Scored:
+    """The images of a run, to be found by the paths of a table.
 
-    Raises:
-        ValueError: it names none.
+    Args:
+        predictions: of the run.
+        base: the folder in which they were scored.
     """
-    plain = " ".join(re.split(r"[\s_-]+", word)).strip()
-    if word in NORMAL_WORDS or plain in NORMAL_WORDS:
-        return NORMAL
-    if word in ANOMALY_WORDS or plain in ANOMALY_WORDS:
-        return ANOMALY
-    near = _near(plain)
-    # A letter alone may stand for anything, and G and B for the opposite.
-    if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
-        hint = f" Did you mean {near}?" if near else ""
-        raise ValueError(
-            f"{word!r} is no label.{hint} Expected one of {', '.join(sorted(NORMAL_WORDS))} for "
-            f"normal images, and of {', '.join(sorted(ANOMALY_WORDS))} for anomalies, or the name "
-            "of a defect, such as scratch. Leave out the lines of images that nobody judged."
-        )
-    return word
 
+    def __init__(self, predictions: Sequence[Prediction], base: Path) -> None:
+        self._base = base
+        self._exact: dict[str, list[str]] = {}
+        self._alike: dict[str, list[str]] = {}
+        self._called: dict[str, list[str]] = {}
+        for prediction in predictions:
+            for real in _places(prediction.path, base):
+                self._exact.setdefault(real, []).append(prediction.path)
+                self._alike.setdefault(same_name(real), []).append(prediction.path)
+            name = os.path.basename(same_name(prediction.path))  # noqa: PTH119
+            self._called.setdefault(name, []).append(prediction.path)
 
-def _near(word: str) -> str:
-    """The word for normal that may have been meant by one that is none; nothing without one."""
-    if word in SHORT:
-        return SHORT[word]
-    # Of as many words: defectos are none that someone forgot to call sin defectos.
-    known = sorted(one for one in NORMAL_WORDS if one.count(" ") == word.count(" "))
-    near = difflib.get_close_matches(word, known, n=1, cutoff=NEAR)
-    return next(iter(near), "") or next((one for one in known if _one_slip(word, one)), "")
+    def find(self, path: str, beside: Path) -> list[str]:
+        """The scored paths that a path of a table means; none where it was not scored.
 
-
-def _one_slip(word: str, known: str) -> bool:
-    """Whether one letter too many or too few, or two turned round, made the one of the other.
-
-    Not another letter: a line is not fine, nor a cut gut.
-    """
-    longer, shorter = sorted((word, known), key=len, reverse=True)
-    if len(known) < ONE_SLIP:
-        return False
-    if len(longer) == len(shorter) + 1:
-        return any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
-    turned = (word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1))
-    return known in turned
-
-
-def _scored(
-    predictions: Sequence[Prediction], base: Path
-) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """The scored paths by where they lead, and by that in the spelling that all share."""
-    exact: dict[str, list[str]] = {}
-    alike: dict[str, list[str]] = {}
-    for prediction in predictions:
-        for real in _places(prediction.path, base):
-            exact.setdefault(real, []).append(prediction.path)
-            alike.setdefault(same_name(real), []).append(prediction.path)
-    return exact, alike
+        Args:
+            path: as it stands there; as a string, since it may be given in any way the system
+                takes.
+            beside: the table's folder.
+        """
+        for way in dict.fromkeys((path, from_windows(path))):
+            places = [*_places(way, self._base), _real(os.path.join(beside, way))]  # noqa: PTH118
+            found = [self._exact[place] for place in places if place in self._exact]
+            spelt = [same_name(place) for place in places]
+            found += [self._alike[place] for place in spelt if place in self._alike]
+            if found:
+                return found[0]
+        # A name alone means the one image of that name, unless another file is called so.
+        called = self._called.get(same_name(path), [])
+        alone = len(called) == 1 and not any(map(os.path.lexists, places))
+        return called if alone else []
 
 
 def _places(path: str, base: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, auroc_error, wilson_interval
+from oneclass.system.names import some_names
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def compare(
     threads: int | None = None,
     progress: Progress | None = None,
     stage: Stage | None = None,
+    before: Callable[[Split], object] | None = None,
 ) -> Iterator[Compared]:
     """Fit the same normal images once for each way of looking, and tell how each does.
 
@@ -115,6 +117,8 @@ def compare(
         threads: for reading images and for the network.
         progress: called with (images done, images in all) in each fit.
         stage: called with a few words where something begins that is not counted.
+        before: called with what is learnt and tested on once all images were read, and before
+            anything is learnt.
 
     Raises:
         InputError: no image of a kind that was given, fewer than ten where some must be held back,
@@ -124,8 +128,10 @@ def compare(
     good = None if normal is None else _some(normal, "test on")
     bad = None if odd is None else _some(odd, "find")
     given = [one for one in (learn, good, bad) if one is not None]
-    missing = tuple(error for sources in given for error in sources.errors)
     parts = split(learn, good, bad, seed=seed, threads=threads, progress=progress, stage=stage)
+    missing = (*(error for sources in given for error in sources.errors), *parts.errors)
+    if before:
+        before(parts)
     return (
         _one(
             view,
@@ -143,7 +149,9 @@ def _some(images: Images | Sources, purpose: str) -> Sources:
     """What was given, if it is something."""
     sources = gather(images)
     if not len(sources):
-        why = sources.errors[0] if sources.errors else f"there is no image to {purpose}"
+        empty = some_names(sources.empty)
+        held = f"there is no image in {empty}, and so none" if empty else "there is no image"
+        why = sources.errors[0] if sources.errors else f"{held} to {purpose}"
         raise InputError(f"{why}. Give files, or folders with some.")
     return sources
 

@@ -243,7 +243,7 @@ def json_line(prediction: Prediction, *, verdict: bool = False) -> str:
 
 def csv_line(prediction: Prediction, *, verdict: bool = False) -> str:
     """One prediction as one line of CSV, below `header`; numbers with all digits."""
-    odd = str(prediction.is_anomaly).lower()
+    odd = truth_cell(prediction.is_anomaly)
     cells = [safe_cell(prediction.path), repr(prediction.score), repr(prediction.p_value), odd]
     learnt = "true" if prediction.learnt else ""
     return _csv([*cells, *([prediction.verdict] if verdict else []), learnt])
@@ -261,6 +261,11 @@ def _prediction(verdict: str = "", **given: Any) -> Prediction:
 def safe_cell(path: str) -> str:
     """A path that no spreadsheet runs as a formula: ./=a.png is the same file as =a.png."""
     return f"./{path}" if path.startswith(SPREADSHEET_FORMULA) else path
+
+
+def truth_cell(holds: bool) -> str:
+    """`true` or `false`: as all tables and JSON have it."""
+    return "true" if holds else "false"
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.detector.collecting import check_enough
 from oneclass.errors import ImageError, InputError
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
@@ -30,12 +31,14 @@ class Split:
         normal: normal ones to test on.
         odd: others to test on; None where none were given.
         notes: sentences on images that were given for two purposes.
+        errors: images that could not be read, which are in none of these.
     """
 
     learn: Sources
     normal: Sources
     odd: Sources | None
     notes: tuple[str, ...]
+    errors: tuple[ImageError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,33 @@ class _Seen:
 
     digest: bytes
     small: NDArray[np.float16]
+
+
+class _Looked:
+    """What was seen of the images of one input.
+
+    Attributes:
+        seen: of each image that could be read.
+        errors: why the others could not.
+    """
+
+    def __init__(self, given: Sources) -> None:
+        self._given = given
+        self._indices: list[int] = []
+        self.seen: list[_Seen] = []
+        self.errors: list[ImageError] = []
+
+    def add(self, index: int, seen: _Seen | ImageError) -> None:
+        if isinstance(seen, ImageError):
+            self.errors.append(seen)
+        else:
+            self._indices.append(index)
+            self.seen.append(seen)
+
+    @property
+    def sources(self) -> Sources:
+        """The images that could be read."""
+        return _only(self._given, self._indices) if self.errors else self._given
 
 
 def split(
@@ -76,11 +106,23 @@ def split(
     """
     if stage:
         stage("looking for copies")
-    parts = [images, *(part for part in (normal, odd) if part is not None)]
-    seen = iter(_look_at_all(parts, threads, progress))
-    learnt = [next(seen) for _ in range(len(images))]
-    good = [next(seen) for _ in range(len(normal or ()))]
-    bad = {one.digest for one in seen if one}
+    given = [images, *(part for part in (normal, odd) if part is not None)]
+    looked = _look_at_all(given, threads, progress)
+    check_enough(len(looked[0].seen), len(images), looked[0].errors)
+    errors = tuple(error for one in looked for error in one.errors)
+    more = looked[1:]
+    good = None if normal is None else more.pop(0)
+    return replace(_parted(looked[0], good, more[0] if more else None, seed), errors=errors)
+
+
+def _parted(images: _Looked, normal: _Looked | None, odd: _Looked | None, seed: int) -> Split:
+    """What `split` does with the images that could be read.
+
+    Raises:
+        InputError: as `split` does.
+    """
+    learnt, good = images.seen, normal.seen if normal else []
+    bad = {one.digest for one in odd.seen} if odd else set()
     kept = _unlike(good, bad)
     notes = []
     if n_both := len(good) - len(kept):
@@ -94,7 +136,7 @@ def split(
             f"{count(n_both, 'normal image')} to test on {plural(n_both, 'is', 'are')} also given "
             f"as odd: {plural(n_both, 'it counts', 'they count')} as odd alone."
         )
-    left = _unlike(learnt, bad | {one.digest for one in good if one})
+    left = _unlike(learnt, bad | {one.digest for one in good})
     n_out = len(learnt) - len(left)
     if n_out:
         _refuse_few(len(left), len(learnt), drawn=normal is None)
@@ -102,12 +144,14 @@ def split(
             f"{count(n_out, 'image')} to learn from {plural(n_out, 'is', 'are')} also given to "
             f"test on: {plural(n_out, 'it was', 'they were')} left out of learning."
         )
+    bad_ones = odd.sources if odd else None
     if normal is None:
-        held = _drawn([learnt[i] for i in left], n_out, seed)
+        held = _drawn([learnt[i] for i in left], n_out, len(images.errors), seed)
         held = [left[i] for i in held]
         left = sorted(set(left) - set(held))
-        return Split(_only(images, left), _only(images, held), odd, tuple(notes))
-    good_alone = _only(normal, kept) if n_both else normal
+        parts = (_only(images.sources, left), _only(images.sources, held))
+        return Split(*parts, bad_ones, tuple(notes))
+    good_alone = _only(normal.sources, kept) if n_both else normal.sources
     near = _near_learnt([learnt[i] for i in left], [good[i] for i in kept])
     if near:
         n, named = len(near), some_names([good_alone.names[i] for i in near])
@@ -117,37 +161,41 @@ def split(
             f"pictures ({named}). If the same parts are on them, they show what was learnt, not "
             "what new pictures will, and false alarms will be more than these: test on others."
         )
-    return Split(_only(images, left), good_alone, odd, tuple(notes))
+    return Split(_only(images.sources, left), good_alone, bad_ones, tuple(notes))
 
 
 def _look_at_all(
-    parts: Iterable[Sources], threads: int | None, progress: Progress | None
-) -> list[_Seen | None]:
-    """What is kept of each image of each part; None of those that cannot be read."""
-    found: list[_Seen | None] = []
-    every = list(parts)
-    n = sum(map(len, every))
-    for sources in every:
+    parts: Sequence[Sources], threads: int | None, progress: Progress | None
+) -> list[_Looked]:
+    """What was seen of the images of each part."""
+    found = []
+    n, done = sum(map(len, parts)), 0
+    for sources in parts:
         workers = sources.threads(worker_count(threads))
-        for one in ordered_map(partial(_look, sources), range(len(sources)), workers):
-            found.append(one)
+        one = _Looked(sources)
+        for index, seen in enumerate(
+            ordered_map(partial(_look, sources), range(len(sources)), workers)
+        ):
+            one.add(index, seen)
+            done += 1
             if progress:
-                progress(len(found), n)
+                progress(done, n)
+        found.append(one)
     return found
 
 
-def _look(sources: Sources, index: int) -> _Seen | None:
+def _look(sources: Sources, index: int) -> _Seen | ImageError:
     try:
         with sources.room(index):
             pixels = sources.pixels(index)
             return _Seen(content_digest(pixels), fingerprint(pixels))
-    except ImageError:
-        return None  # told when it is learnt or scored
+    except ImageError as error:
+        return error
 
 
-def _unlike(seen: list[_Seen | None], digests: Collection[bytes]) -> list[int]:
+def _unlike(seen: list[_Seen], digests: Collection[bytes]) -> list[int]:
     """The indices of the images whose content is not among these."""
-    return [i for i, one in enumerate(seen) if one is None or one.digest not in digests]
+    return [i for i, one in enumerate(seen) if one.digest not in digests]
 
 
 def _only(sources: Sources, indices: list[int]) -> Sources:
@@ -156,21 +204,21 @@ def _only(sources: Sources, indices: list[int]) -> Sources:
     return Sources([items[i] for i in indices], [names[i] for i in indices])
 
 
-def _near_learnt(learnt: list[_Seen | None], tested: list[_Seen | None]) -> list[int]:
+def _near_learnt(learnt: list[_Seen], tested: list[_Seen]) -> list[int]:
     """The indices of those tested on that are near-copies of some that are learnt.
 
     As strict as `check`, since it is said of pictures that somebody has chosen: what is joined only
     where many have copies may differ.
     """
     # Pictures of one single colour look the same small, and may differ.
-    known = [one for one in (*learnt, *tested) if one and one.small.any()]
-    taught = {one.digest for one in learnt if one}
+    known = [one for one in (*learnt, *tested) if one.small.any()]
+    taught = {one.digest for one in learnt}
     near: set[bytes] = set()
     for group in alike([one.small for one in known], [one.digest for one in known]):
         digests = {known[i].digest for i in group}
         if digests & taught:
             near |= digests - taught
-    return [i for i, one in enumerate(tested) if one and one.digest in near]
+    return [i for i, one in enumerate(tested) if one.digest in near]
 
 
 def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
@@ -196,19 +244,25 @@ def _refuse_few(n_left: int, n: int, *, drawn: bool) -> None:
     )
 
 
-def _drawn(seen: list[_Seen | None], n_out: int, seed: int) -> list[int]:
+def _drawn(seen: list[_Seen], n_out: int, n_unread: int, seed: int) -> list[int]:
     """The indices of about a fifth of some images, those alike together.
 
     Args:
         seen: of the images.
         n_out: more of them that were left out before.
+        n_unread: more of them that could not be read.
 
     Raises:
         InputError: too few, or too few that differ.
     """
     n = len(seen)
     if n < FEWEST:
-        besides = f" (without {n_out} that {plural(n_out, 'is', 'are')} also odd)" if n_out else ""
+        left = [
+            f"{n_out} that {plural(n_out, 'is', 'are')} also odd" if n_out else "",
+            f"{n_unread} that cannot be read" if n_unread else "",
+        ]
+        told = " and ".join(filter(None, left))
+        besides = f" (without {told})" if told else ""
         raise InputError(
             f"too few normal images to hold some back: {n}{besides}, and {FEWEST} are needed. "
             "Give more, or others to test on (--test-normal)."
@@ -227,21 +281,16 @@ def _drawn(seen: list[_Seen | None], n_out: int, seed: int) -> list[int]:
     return sorted(held)
 
 
-def _together(seen: list[_Seen | None]) -> list[list[int]]:
+def _together(seen: list[_Seen]) -> list[list[int]]:
     """The indices of all images, those of about the same picture in one list."""
     same: dict[bytes, list[int]] = {}
-    alone = []
     for i, one in enumerate(seen):
-        if one is None:
-            alone.append([i])
-        else:
-            same.setdefault(one.digest, []).append(i)
+        same.setdefault(one.digest, []).append(i)
     # Pictures of one single colour look the same small, and may differ.
-    shown = [i for i, one in enumerate(seen) if one and one.small.any()]
-    known = [one for one in (seen[i] for i in shown) if one]
+    known = [one for one in seen if one.small.any()]
     near = alike([one.small for one in known], [one.digest for one in known], many=MANY)
     for group in near:
         first, *others = (known[i].digest for i in group)
         for other in others:
             same[first] += same.pop(other)
-    return sorted([*alone, *map(sorted, same.values())])
+    return sorted(map(sorted, same.values()))

@@ -28,6 +28,7 @@ from oneclass.system.names import count, percent, plain
 if TYPE_CHECKING:
     from oneclass.errors import ImageError
     from oneclass.results.comparing import Compared
+    from oneclass.results.splitting import Split
 
 COLUMNS = (
     Column("rows", 13, 7),
@@ -87,7 +88,6 @@ def compare(
     distance from the threshold (smaller is better); ms/image to score, kB of the model, fit s to
     learn.
     """
-    from oneclass.images.sources import gather
     from oneclass.results.comparing import compare as side_by_side
 
     found: list[Compared] = []
@@ -98,11 +98,15 @@ def compare(
     if at_once and not as_json:
         print_data(table.head())
     chosen = tuple(dict.fromkeys(views)) or ("image", "patches", "both")
-    images = gather(list(normal))
+
+    def before(parts: Split) -> None:
+        show.clear()
+        _say_ahead(chosen, parts)
+
     try:
         with if_stopped(lambda: _told_short(found, chosen)), progress("compare") as show:
             ways = side_by_side(
-                images,
+                list(normal),
                 views=chosen,
                 normal=list(test_normal) or None,
                 odd=list(test_odd) or None,
@@ -110,9 +114,8 @@ def compare(
                 threads=threads,
                 progress=show,
                 stage=show.stage,
+                before=before,
             )
-            show.clear()
-            _say_ahead(chosen, len(images))
             for one in ways:
                 show.clear()
                 found.append(one)
@@ -132,12 +135,14 @@ def compare(
     return UNREADABLE if errors else 0
 
 
-def _say_ahead(views: Sequence[str], n_images: int) -> None:
+def _say_ahead(views: Sequence[str], parts: Split) -> None:
     """How much there is to do, where it is more than one fit."""
     if len(views) > 1:
+        n_tested = len(parts.normal) + len(parts.odd or ())
+        unread = f"; {len(parts.errors)} cannot be read" if parts.errors else ""
         say(
-            f"{len(views)} ways of looking at {count(n_images, 'image')}, one after the other: "
-            f"{', '.join(views)}."
+            f"{len(views)} ways of looking, one after the other: {', '.join(views)}. "
+            f"{count(len(parts.learn), 'image')} to learn from, {n_tested} to test on{unread}."
         )
 
 

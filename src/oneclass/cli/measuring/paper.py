@@ -69,7 +69,11 @@ Loaders = Mapping[str, Callable[[], "DataSet"]]
     "--trials", type=int, default=3, show_default=True, help="Training sets drawn for each task."
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of chance: it chooses the images."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="The number that chance chooses the images by.",
 )
 @setting_option("threads")
 @setting_option("cache")

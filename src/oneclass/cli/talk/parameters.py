@@ -226,8 +226,15 @@ METAVARS = {
 }
 
 
-def setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The option of one setting, with the sentence and the default that are written there."""
+def setting_option(
+    name: str, *, sentence: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option of one setting, with the sentence and the default that are written there.
+
+    Args:
+        name: of the setting.
+        sentence: another one, where that says too much.
+    """
     setting = settings.BY_NAME[name]
     unset = f"  [default: {setting.unset}]" if setting.unset else ""
     more: dict[str, Any] = {"show_default": True} if setting.default is not None else {}
@@ -245,7 +252,7 @@ def setting_option(name: str) -> Callable[[Callable[..., Any]], Callable[..., An
         type=TYPES.get(name, str),
         metavar=METAVARS.get(name),
         default=setting.default,
-        help=setting.help + unset,
+        help=(sentence or setting.help) + unset,
         callback=checked,
         **more,
     )

@@ -180,14 +180,15 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
         n = sum(folder.n_images for folder in amiss)
         say(
             f"note: {count(n, 'image')} marked above {plural(n, 'was', 'were')} learnt as "
-            "normal. If they are not, give the folder of the good ones alone."
+            f"normal. If {plural(n, 'it is', 'they are')} not, give the folder of the good "
+            "ones alone."
         )
     if named := [str(folder.path / name) for folder in folders for name in folder.odd_names]:
         n = len(named)
         say(
             f"note: {count(n, 'image')} whose {plural(n, 'name speaks', 'names speak')} of defects "
             f"{plural(n, 'was', 'were')} learnt as normal: "
-            f"{some_names(named, SHOWN_NAMES)}. If they are not, leave them out."
+            f"{some_names(named, SHOWN_NAMES)}. Leave out what is not normal."
         )
 
 

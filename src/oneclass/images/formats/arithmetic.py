@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from oneclass.images.formats.source import Pixels
+
+
+class Noticed:
+    """What was noticed of the pixels decoded inside `noticing`.
+
+    Attributes:
+        transparent: whether one of them was not opaque, and so was composited.
+    """
+
+    def __init__(self) -> None:
+        self.transparent = False
+
+
+_NOTICED: ContextVar[Noticed | None] = ContextVar("noticed", default=None)
+
+
+@contextmanager
+def noticing() -> Iterator[Noticed]:
+    """Notice what is decoded in here, in this thread: the pixels themselves do not show it."""
+    noticed = Noticed()
+    token = _NOTICED.set(noticed)
+    try:
+        yield noticed
+    finally:
+        _NOTICED.reset(token)
+
+
+def notice_transparent() -> None:
+    """Say that a pixel was not opaque, to whoever wants to know."""
+    if noticed := _NOTICED.get():
+        noticed.transparent = True
 
 
 def full_range(samples: Pixels, maximum: int) -> Pixels:
@@ -23,9 +58,15 @@ def full_range(samples: Pixels, maximum: int) -> Pixels:
 
 def on_white(colour: Pixels, alpha: Pixels) -> Pixels:
     """Composite on white: ``colour`` (..., C), straight ``alpha`` (...), both of one depth."""
-    top = np.uint32(np.iinfo(colour.dtype).max)
-    if (alpha == top).all():
+    if (alpha == np.iinfo(colour.dtype).max).all():
         return colour
+    notice_transparent()
+    return composited(colour, alpha)
+
+
+def composited(colour: Pixels, alpha: Pixels) -> Pixels:
+    """The same for colours of which nobody knows yet whether a pixel has them."""
+    top = np.uint32(np.iinfo(colour.dtype).max)
     out = np.empty_like(colour)
     for rows in _bands(colour):
         a = alpha[rows].astype(np.uint32)[..., None]
@@ -37,6 +78,8 @@ def on_white(colour: Pixels, alpha: Pixels) -> Pixels:
 def premultiplied_on_white(colour: Pixels, alpha: Pixels) -> Pixels:
     """The same where the colour already carries its alpha (TIFF's associated alpha)."""
     top = int(np.iinfo(colour.dtype).max)
+    if (alpha < top).any():
+        notice_transparent()
     # A colour above its own alpha breaks the promise of the format; it can be no more than white.
     out: Pixels = np.minimum(colour, alpha[..., None])
     out += (colour.dtype.type(top) - alpha)[..., None]

@@ -11,7 +11,13 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from oneclass.images.formats import exif
-from oneclass.images.formats.arithmetic import is_grey, on_white, through_palette
+from oneclass.images.formats.arithmetic import (
+    composited,
+    is_grey,
+    notice_transparent,
+    on_white,
+    through_palette,
+)
 from oneclass.images.formats.pillow import decode
 from oneclass.images.formats.source import (
     MAX_BLOCKS,
@@ -130,10 +136,15 @@ def _palette(chunks: _Chunks) -> Pixels:
     if not chunks.plte or len(chunks.plte) % 3:
         raise damaged("its palette is missing or cut")
     palette = np.frombuffer(chunks.plte, np.uint8).reshape(-1, 3)
-    alpha = np.full(len(palette), 255, np.uint8)
-    known = np.frombuffer(chunks.trns, np.uint8)[: len(alpha)]
+    return composited(palette, _opacity(chunks, len(palette)))
+
+
+def _opacity(chunks: _Chunks, n: int) -> Pixels:
+    """Of the n colours of a palette: (n,), uint8."""
+    alpha = np.full(n, 255, np.uint8)
+    known = np.frombuffer(chunks.trns, np.uint8)[:n]
     alpha[: len(known)] = known
-    return on_white(palette, alpha)
+    return alpha
 
 
 def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
@@ -149,6 +160,8 @@ def _decode(file: BinaryIO, chunks: _Chunks) -> Pixels:
         palette = _palette(chunks)
         if pixels.max() >= len(palette):
             raise damaged(f"a pixel has colour {pixels.max()} of a palette of {len(palette)}")
+        if chunks.trns and (_opacity(chunks, len(palette))[pixels] < 255).any():
+            notice_transparent()
         return through_palette(pixels, palette)
     if pixels.dtype == bool:
         pixels = pixels * np.uint8(255)
@@ -187,6 +200,8 @@ def _key_to_white(pixels: Pixels, chunks: _Chunks) -> Pixels:
     if chunks.bits < 8:
         key = key * 255 // (2**chunks.bits - 1)
     hit = pixels == key[0] if count == 1 else (pixels == key).all(axis=-1)
+    if hit.any():
+        notice_transparent()
     pixels = pixels.copy()
     pixels[hit] = np.iinfo(pixels.dtype).max
     return pixels

@@ -39,7 +39,7 @@ from oneclass.serve.work import drawing
 from oneclass.serve.work.lessons import Lesson
 from oneclass.serve.work.library import check_name
 from oneclass.serve.work.service import Service
-from oneclass.system.names import count, plural
+from oneclass.system.names import count, plural, some_names
 
 router = APIRouter(tags=["learning"])
 RECENT_JOBS = 1000
@@ -216,10 +216,11 @@ def _ask(version: Version, lessons: list[Lesson]) -> None:
     if far := [f"{_named(one)}, {digits(one.said[0])})" for one in doubtful if one.said]:
         told.append(
             f"{count(len(far), 'image')} to learn {plural(len(far), 'is', 'are')} far odder than "
-            f"any normal one so far, by {by} (score): {_some(far)}."
+            f"any normal one so far, by {by} (score): {some_names(far, SHOWN)}."
         )
     if unknown := [f"{_named(one)})" for one in doubtful if not one.said]:
-        told.append(f"{count(len(unknown), 'image')} cannot be judged by {by}: {_some(unknown)}.")
+        n = count(len(unknown), "image")
+        told.append(f"{n} cannot be judged by {by}: {some_names(unknown, SHOWN)}.")
     raise ProblemError(
         409,
         "far_odder",
@@ -231,10 +232,6 @@ def _ask(version: Version, lessons: list[Lesson]) -> None:
 
 def _named(lesson: Lesson) -> str:
     return f"{lesson.path} (prediction {lesson.id}"
-
-
-def _some(told: list[str]) -> str:
-    return f"{', '.join(told[:SHOWN])}{' ...' if len(told) > SHOWN else ''}"
 
 
 @router.post("/models/{name}/report", responses=responses(404, 409))

@@ -10,7 +10,7 @@ from typing import Any
 
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError, MissingDependencyError
-from oneclass.results.runs import csv_line, csv_text, header
+from oneclass.results.runs import csv_line, csv_text, header, truth_cell
 from oneclass.serve.records.database import Database, Row
 from oneclass.serve.records.predictions import verdict
 from oneclass.system.files import check_replaces, whole_file
@@ -129,7 +129,7 @@ def _cells(row: Row) -> list[str]:
     # As in predictions.csv, where an older model file does not know: true, or nothing.
     rest = [*more, verdict(odd, unclear), "true" if learnt else None]
     when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    numbers = [repr(score), repr(p_value), "true" if odd else "false", str(number), when]
+    numbers = [repr(score), repr(p_value), truth_cell(odd), str(number), when]
     return [path, *numbers, *("" if cell is None else str(cell) for cell in rest)]
 
 

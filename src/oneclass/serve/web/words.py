@@ -141,6 +141,11 @@ def advice(found: Mapping[str, Any]) -> list[str]:
             )
         elif "speak of defects" in sentence or "speaks of defects" in sentence:
             continue  # the page says so by the names that they were sent under
+        elif "'oneclass fit' refuses" in sentence:
+            told.append(
+                f"{sentence.partition(':')[0]}: at least two different ones are needed, and 100 or "
+                "more are better."
+            )
         elif "no threshold can promise" not in sentence:
             told.append(sentence)
         elif found["images"] > 1:

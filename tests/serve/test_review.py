@@ -222,7 +222,7 @@ def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
     shutil.copy(file, copy)
     second, apart = scored(place, copy), scored(place, other)
     say(place, apart, "false_alarm")
-    assert [one.id for one in place.service.lessons("stripes")] == [first, apart]
+    assert [one.id for one in place.service.lessons("stripes")] == [second, apart]
     say(place, second, "real")
     assert verdicts(place, first, second, apart) == ["real", "real", "false_alarm"]
     assert [one.id for one in place.service.lessons("stripes")] == [apart]
@@ -723,3 +723,77 @@ def test_pictures_that_wait_are_found_by_their_index(place: Place) -> None:
     )
     told = " ".join(row["detail"] for row in plan)
     assert "USING INDEX prediction_same (<expr>=? AND version_id=? AND rowid>?)" in told
+
+
+def renamed(file: Path, folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copy(file, folder / name))
+
+
+def test_a_picture_is_named_as_it_came_last(learnt: Place, images: Path, tmp_path: Path) -> None:
+    real = sorted((images / "odd").iterdir())[:2]
+    judged(learnt, 1.0)
+    number = scored(learnt, renamed(real[0], tmp_path / "new", "monday.png"))
+    text = learnt.page(LESSONS)
+    assert f'would miss 2 that you called really odd: <a href="/p/{number}">monday.png</a>' in text
+    # What can be learnt, and what was learnt as good and is really odd.
+    other, *_ = sorted((tmp_path / "false").iterdir())[2:]
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
+    [file] = (tmp_path / "more").iterdir()
+    say(learnt, scored(learnt, file), "false_alarm")
+    number = scored(learnt, renamed(file, tmp_path / "new", "tuesday.png"))
+    assert [(one.id, one.path) for one in learnt.service.lessons("stripes")] == [
+        (number, "tuesday.png")
+    ]
+    number = scored(learnt, renamed(other, tmp_path / "new", "wednesday.png"))
+    say(learnt, number, "real")
+    assert f'<a href="/p/{number}">wednesday.png</a>' in learnt.page(LESSONS)
+    # And once the next version was learnt without it.
+    number = scored(learnt, renamed(other, tmp_path / "new", "thursday.png"))
+    job = learnt.job(learnt.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
+    assert job["result"]["left_out"] == ["thursday.png"]
+    number = scored(learnt, renamed(other, tmp_path / "new", "friday.png"))
+    assert f'<a href="/p/{number}">friday.png</a>' in learnt.page(LESSONS)
+
+
+def left_out(text: str) -> int:
+    return sum(map(int, re.findall(r">(\d+) pictures? left out: ", text)))
+
+
+def test_each_reviewed_picture_is_in_one_row_of_the_comparison_or_left_out_with_a_reason(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    odd = sorted((images / "odd").iterdir())
+    write_images(tmp_path / "false", stripes(4, seed=11, upright=False))
+    good = sorted((tmp_path / "false").iterdir())
+    numbers = [scored(place, file) for file in (*odd, *good)]
+    verdicts = ("real", "real", "real", "real", "unsure", "unsure")
+    for number, verdict in zip(numbers, (*verdicts, *["false_alarm"] * 4), strict=True):
+        say(place, number, verdict)
+    place.service.keeping.place(place.service.predictions.one(numbers[3])["image"]).unlink()
+    asked = {"yes": True, "predictions": numbers[-2:]}
+    assert place.job(place.client.post(f"{MODEL}/update", json=asked).json()["id"])["result"]
+
+    def told() -> tuple[list[str], str]:
+        text = html.unescape(place.page(LESSONS))
+        rows = list(table(text))
+        assert sum(int(row.split()[0]) for row in rows) + left_out(text) == len(numbers)
+        return rows, text
+
+    rows, text = told()
+    assert rows[0] == "3 really odd, or missed"
+    assert "2 pictures left out: you are unsure of them, so no verdict on them is right" in text
+    assert "1 picture left out: when version 2 was learnt, it was no longer kept, could not" in text
+    # What was said since changes the reason, and nothing falls out.
+    say(place, numbers[0], "unsure")
+    say(place, numbers[1], None)
+    say(place, numbers[4], "real")
+    rows, text = told()
+    assert rows[0] == "1 really odd, or missed"
+    assert "2 pictures left out: you are unsure of them" in text
+    assert "1 picture left out: what was said of it has been taken back since." in text
+    assert "1 picture left out: you were unsure of it when version 2 was learnt, and have" in text
+    # What came later was not reviewed then.
+    say(place, scored(place, sorted((images / "normal").iterdir())[0]), "unsure")
+    assert told()[0] == rows

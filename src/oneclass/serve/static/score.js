@@ -103,10 +103,13 @@ if (tiles) {
     nothing.textContent = nothing.dataset[only ? "only" : "all"];
     nothing.hidden = tiles.children.length > 0;
   });
-  page.byId("heat").addEventListener("click", (event) => {
-    const off = document.body.classList.toggle("no-heat");
-    event.currentTarget.setAttribute("aria-pressed", !off);
-  });
+  const showHeat = (on) => {
+    document.body.classList.toggle("no-heat", !on);
+    page.byId("heat").setAttribute("aria-pressed", on);
+    sessionStorage.setItem("where", on);  /* stays so when one comes back from a picture */
+  };
+  showHeat(sessionStorage.getItem("where") !== "false");
+  page.byId("heat").addEventListener("click", () => showHeat(document.body.classList.contains("no-heat")));
 
   /* A picture of the browser's camera, as a PNG: no compression that the model never saw. */
   const video = page.byId("camera-video");

@@ -166,13 +166,13 @@ def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     )
     assert (own["can_learn"], sent["can_learn"]) == (True, False)
     listed = place.page("/models")
-    assert listed.count("It can't learn more.") == 1
-    assert "can't be learnt into it" in listed  # where it is uploaded
-    assert "It can't learn your false alarms: it was uploaded" in place.page("/models/sent")
-    assert "It can't learn your false alarms" not in place.page("/models/stripes")
+    assert listed.count("can't learn more.") == 1
+    assert "can't learn what you call good in Review" in listed  # where it is uploaded
+    assert "Version 1 can't learn what you call good: it was uploaded" in place.page("/models/sent")
+    assert "Version 1 can't learn what you call good" not in place.page("/models/stripes")
     # Before the first false alarm, too.
     text = place.page("/parts/lessons?model=sent")
-    assert "Version 1 can't learn false alarms: it was uploaded" in text
+    assert "Version 1 can't learn what you call good: it was uploaded" in text
     assert "can be learnt" not in text
     assert "can be learnt" in place.page("/parts/lessons?model=stripes")
 

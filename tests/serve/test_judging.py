@@ -83,7 +83,7 @@ def test_what_cannot_be_judged_is_asked_about(
     assert asked_about(place) == [numbers[1]]
     part = place.page(LESSONS)
     assert "Version 1 cannot judge it" in part
-    assert "Learn 2 without this one<" in part
+    assert "Learn the other 2 alone<" in part
     assert "far odder" not in part
 
 

@@ -188,7 +188,7 @@ def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
     assert text.count("reviewed: really odd") == 2
     assert "The same picture was reviewed before" in place.page(f"/p/{second}")
     assert "The same picture was reviewed before" not in place.page(f"/p/{first}")
-    assert "Nothing waits to be reviewed" in place.page("/review")
+    assert "Nothing is left to review" in place.page("/review")
     with place.service.database.write() as connection:  # records of before may be so
         connection.execute("UPDATE prediction SET review = NULL WHERE id = ?", (second,))
     text = place.page("/score?model=stripes")
@@ -238,7 +238,7 @@ def test_the_page_takes_what_the_server_reads(place: Place) -> None:
     text = place.page("/learn")
     suffixes = re.findall(r'data-suffixes="([^"]*)"', text)[0].split()
     assert set(suffixes) == SUFFIXES
-    names = re.findall(r"(PNG, .*) or (PPM)\. They stay", text)[0]
+    names = re.findall(r"(PNG, .*) or (PPM)\. Your images stay", text)[0]
     refused = place.client.post(
         "/api/v1/models/stripes/score", content=b"no picture at all", headers=RAW
     ).text

@@ -163,7 +163,7 @@ def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) ->
     assert 'data-waiting="1"' in place.page("/parts/review?model=stripes")
     say(place, number, "real")
     part = place.page("/parts/review?model=stripes")
-    assert "Nothing waits" in part
+    assert "Nothing is left to review" in part
     assert 'data-waiting="0"' in part
 
 
@@ -445,11 +445,11 @@ def test_a_rate_that_was_set_is_the_models_and_goes_on_with_another_version(
     assert "Both at 5\u00a0% false alarms, the rate that version 2 was learnt for." in text
     set_to(learnt, 0.3)
     assert "Both at 30\u00a0% false alarms, the rate that was set." in learnt.page(LESSONS)
-    assert "in use, it would be 30\u00a0%" in learnt.page("/models/stripes")
+    assert "in use, its rate would be 30\u00a0%" in learnt.page("/models/stripes")
     assert taken(learnt, 2) == (0.3, "set")
     assert "(3 in 10)" in learnt.page("/score")
     set_to(learnt, 0.1)
-    assert "in use, it would be 10\u00a0%" in learnt.page("/models/stripes")
+    assert "in use, its rate would be 10\u00a0%" in learnt.page("/models/stripes")
     assert taken(learnt, 1) == (0.1, "set")  # not the 30 % that it had
     assert taken(learnt, 1) == (0.1, "set")
     set_to(learnt, 0.05)

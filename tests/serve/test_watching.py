@@ -114,7 +114,7 @@ def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
 
 
 def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
-    assert "none has come yet" in [watch(place), place.page("/watch")][1]
+    assert "no image has come yet" in [watch(place), place.page("/watch")][1]
     asked = {"folder": f"{place.roots}/", "model": "stripes"}
     again = place.client.post("/api/v1/watches", json=asked)
     assert again.status_code == 422

@@ -40,7 +40,7 @@ RATES_FROM = {
 }
 """Where the rate of false alarms of a version, which is named in it, comes from; app.js says the
 same of "it"."""
-WHO = {"this machine": "somebody at this computer", "learning": "itself, once it had learnt"}
+WHO = {"this machine": "somebody at this computer", "learning": "the server, once it had learnt"}
 STAGES = {
     "learning from patches": "learning how small spots look",
     "learning from whole images": "learning how whole pictures look",

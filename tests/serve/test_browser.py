@@ -1154,6 +1154,18 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
     figures = one.page.locator("#monitor-figures")
     assert re.search(r"9images scored\d+called odd", figures.text_content() or "")
+    # Once something is reviewed, what is undecided stands below the figures.
+    assert one.page.locator("#undecided").is_hidden()
+    number = one.page.evaluate(
+        "page.ask('GET', '/api/v1/predictions?model=stripes&noticed=true')"
+        ".then((said) => said.predictions[0].id)"
+    )
+    address = f"/api/v1/predictions/{number}/review"
+    one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'false_alarm' }})")
+    one.page.locator("#undecided", has_text="called odd").wait_for()
+    told = r"(\d) images called odd are undecided \(\1 waiting in Review\): were all good, \d of 9 "
+    undecided = one.page.locator("#undecided").inner_text()
+    assert re.match(f"{told}good images would have been called odd, ", undecided)
     one.go("/learn")
     one.give(sorted((pictures / "good").iterdir()))
     one.see("#fit")

@@ -37,7 +37,8 @@ if (monitor) {
     const share = (n, of) => (of ? percent(n / of) : "–");
     const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
     const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review${once}`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
-    const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, the share would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
+    const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${(good + undecided).toLocaleString("en")} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
+    [page.byId("undecided").textContent, page.byId("undecided").hidden] = [still, !still];
     // Of all that is counted, whichever version is in use now.
     const counted = facts.versions;
     const by = counted.length > 1 ? `, by whichever version was in use then (${counted.slice(0, -1).join(", ")} or ${counted.at(-1)})` : counted.length && counted[0] !== facts.version ? `, by version ${counted[0]}` : "";
@@ -47,7 +48,7 @@ if (monitor) {
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})` : "of good images were called odd: nothing is reviewed yet"),
       ...(missed ? [figure(missed.toLocaleString("en"), `not called odd, but marked as bad: missed${once}`, true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );

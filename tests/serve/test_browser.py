@@ -187,12 +187,21 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         with one.page.expect_navigation():
             one.page.keyboard.press(key)
         assert (one.page.url != here) == leads
-        one.see("[data-stage] .heat")
+        one.see("[data-stage].show-boxes.hide-heat")
+    # What is drawn stays so after a judgement, and after that is taken back.
+    for key in "gz":
+        with one.page.expect_navigation():
+            one.page.keyboard.press(key)
+        one.see("[data-stage].show-boxes.hide-heat")
+        assert one.page.locator("[data-layer=boxes][aria-pressed=true]").count() == 1
+        assert one.page.locator("[data-layer=heat][aria-pressed=false]").count() == 1
+    one.page.keyboard.press("h")
+    one.see("[data-stage] .heat")
 
     one.press("nav a[href='/review']")
     one.see(".reviewing")
     assert one.page.locator("#lessons a").count() == 0
-    for key in "frf":
+    for key in "grf":
         before = one.shown()
         one.page.keyboard.press(key)
         until(lambda before=before: one.shown() != before)
@@ -200,17 +209,20 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.locator("#say p").filter(has_text="Taken back").wait_for()
     one.page.keyboard.press("f")
     one.page.locator("#say p").wait_for(state="detached", timeout=3000)
-    one.page.locator("#lessons").filter(has_text="2 false alarms can be learnt").wait_for()
+    one.page.locator("#lessons").filter(
+        has_text="2 pictures that you called good can be learnt"
+    ).wait_for()
     assert one.page.locator("#lessons .figures a").all_inner_texts() == [
         "1\nreally odd, or missed",
-        "2\nfalse alarms",
+        "2\ngood",
     ]
     one.press("[data-yes], #learn-more")
     until(lambda: one.page.evaluate("document.activeElement.id") == "lessons")
     one.see(".compare [data-take='2']")
+    assert one.page.locator("#say p").count() == 0  # what was said of the job has gone with it
     with one.page.expect_navigation():
         one.press(".compare [data-take='2']")
-    one.page.locator("#lessons p").filter(has_text="are learnt").wait_for()
+    one.page.locator("#lessons p").filter(has_text="All that you called good is learnt").wait_for()
 
     one.press("nav a[href='/models']")
     one.press(".cards h2 a")
@@ -449,6 +461,7 @@ def test_learning_is_cancelled(person: Callable[..., Person], pictures: Path) ->
     one.press("#fit button[type=submit]")
     one.press("[data-cancel]")
     one.page.locator(".banner").filter(has_text="was cancelled").wait_for()
+    one.page.locator("#say p").wait_for(state="detached", timeout=1000)  # it was about the job
     one.press("[data-go-on]")
     one.see("#fit")
     one.press("#fit button[type=submit]")
@@ -811,7 +824,7 @@ def test_a_folder_given_again_after_an_interruption_is_gone_on_with(
     one.page.locator("#fit-name").wait_for()
     one.page.locator("#fit-name").fill("more")
     one.press("#fit [type=submit]")
-    one.page.locator("#learning .done", has_text="It knows more now").wait_for()
+    one.page.locator("#learning .done", has_text="The model more is ready").wait_for()
     assert one.page.locator("#learnt").count() == 0
     one.page.remove_listener("dialog", answer)
     assert one.problems == []
@@ -997,9 +1010,9 @@ def test_what_is_really_odd_is_learnt_if_it_is_ticked(
     one.go("/review")
     one.press("[data-anyway]", "Space")
     one.press("#learn-more")
-    told = "It was learnt without 1 picture that you called really odd"
+    told = "Version 2 was learnt without 1 picture that you called really odd"
     one.page.locator(".compare", has_text=told).wait_for(timeout=FIRST_VERDICT)
-    again = "It has learnt 1 picture as good that you called really odd"
+    again = "Version 2 has learnt 1 picture as good that you called really odd"
     assert again in one.page.locator(".compare").inner_text()
     # The same from a folder.
     one.go("/learn")
@@ -1015,7 +1028,7 @@ def test_what_is_really_odd_is_learnt_if_it_is_ticked(
     assert one.page.locator("[name=anyway]").first.is_checked()
     one.page.fill("#fit-name", "others")
     one.press("#fit button[type=submit]")
-    left_out = "It was learnt without 1 image that somebody called really odd"
+    left_out = "others was learnt without 1 image that somebody called really odd"
     one.page.locator(".card.done", has_text=left_out).wait_for(timeout=FIRST_VERDICT)
     assert "Learnt from 39 good images" in one.page.locator(".card.done").inner_text()
     assert one.problems == []
@@ -1040,7 +1053,7 @@ def test_two_people_review_the_same_picture(person: Callable[..., Person], pictu
     page.keyboard.press("f")  # seen, and not shared
     page.locator(f'.reviewing:not([data-id="{number}"])').wait_for()
     one.page.keyboard.press("z")
-    one.page.locator("#say", has_text="said “false alarm” meanwhile").wait_for()
+    one.page.locator("#say", has_text="said “good (a false alarm)” meanwhile").wait_for()
     page.close()
 
 
@@ -1141,6 +1154,18 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
     figures = one.page.locator("#monitor-figures")
     assert re.search(r"9images scored\d+called odd", figures.text_content() or "")
+    # Once something is reviewed, what is undecided stands below the figures.
+    assert one.page.locator("#undecided").is_hidden()
+    number = one.page.evaluate(
+        "page.ask('GET', '/api/v1/predictions?model=stripes&noticed=true')"
+        ".then((said) => said.predictions[0].id)"
+    )
+    address = f"/api/v1/predictions/{number}/review"
+    one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'false_alarm' }})")
+    one.page.locator("#undecided", has_text="called odd").wait_for()
+    told = r"(\d) images called odd are undecided \(\1 waiting in Review\): were all good, \d of 9 "
+    undecided = one.page.locator("#undecided").inner_text()
+    assert re.match(f"{told}good images would have been called odd, ", undecided)
     one.go("/learn")
     one.give(sorted((pictures / "good").iterdir()))
     one.see("#fit")

@@ -288,7 +288,7 @@ def test_one_version_is_deleted_and_got_back(two: Place, images: Path) -> None:
     ).json()["predictions"][0]["id"]
     folder, card = two.service.library.folder, two.client.get(MODEL).json()
     before = names_in(folder)
-    assert 'data-delete="stripes" data-version="2">Delete version 2<' in two.page("/models/stripes")
+    assert 'data-delete="stripes" data-version="2" data-lost="' in two.page("/models/stripes")
     gone = two.client.delete("/api/v1/models/stripes/versions/2").json()
     assert (gone["model"], gone["versions"], gone["numbers"]) == ("stripes", 1, [2])
     assert names_in(folder / "deleted") == {"stripes-2.oneclass"}
@@ -305,6 +305,39 @@ def test_one_version_is_deleted_and_got_back(two: Place, images: Path) -> None:
     assert two.client.get(f"/api/v1/predictions/{old}/picture.png").is_success
     assert two.client.post(f"/api/v1/deleted/{gone['id']}/restore").json() == card
     assert names_in(folder) == before
+
+
+def test_what_is_lost_with_a_version_is_said_before_it_is_deleted(two: Place, images: Path) -> None:
+    both, alone = sorted((images / "odd").iterdir())[:2]
+
+    def lost() -> str:
+        text = html.unescape(two.page("/models/stripes"))
+        [found] = re.findall(r'data-version="2" data-lost="(.*?)">Delete version 2<', text)
+        return str(found)
+
+    def said() -> tuple[dict[str, int], int]:
+        rows = two.client.get(f"{MODEL}/results.csv").text.splitlines()
+        return two.service.reviews.counts("stripes"), len(rows) - 1
+
+    assert "There is no verdict of version 2 that could go; the other versions stay." in lost()
+    for file in (both, alone):
+        made = two.client.post(
+            f"{MODEL}/score?version=2", content=file.read_bytes(), headers=RAW
+        ).json()["predictions"]
+        asked = {"verdict": "false_alarm"}
+        two.client.post(f"/api/v1/predictions/{made[0]['id']}/review", json=asked)
+    two.score(both)
+    assert said() == ({"real": 0, "false_alarm": 2, "unsure": 0}, 3)
+    assert lost().startswith(
+        "What version 2 said goes from lists, tables, Review and Monitor, and with it what you "
+        "said of pictures that no other version has judged. What you said of all others stays"
+    )
+    assert "can be got back with all of this; then its model file is removed for good." in lost()
+    gone = two.client.delete("/api/v1/models/stripes/versions/2").json()
+    assert said() == ({"real": 0, "false_alarm": 1, "unsure": 0}, 1)
+    assert "<dd>good (a false alarm), today" in two.page("/p/3")
+    two.client.post(f"/api/v1/deleted/{gone['id']}/restore")
+    assert said() == ({"real": 0, "false_alarm": 2, "unsure": 0}, 3)
 
 
 def test_the_version_in_use_is_not_deleted(two: Place) -> None:

@@ -66,7 +66,7 @@ def test_what_another_version_judged_is_judged_by_the_version_in_use(
     assert "Learn 3" not in place.page(LESSONS).replace("learn all 3", "")
     take(place, 1)
     assert asked_about(place) == []
-    assert "Learn 3 false alarms<" in place.page(LESSONS)
+    assert "Learn 3 good pictures<" in place.page(LESSONS)
 
 
 def test_what_cannot_be_judged_is_asked_about(
@@ -83,7 +83,7 @@ def test_what_cannot_be_judged_is_asked_about(
     assert asked_about(place) == [numbers[1]]
     part = place.page(LESSONS)
     assert "Version 1 cannot judge it" in part
-    assert "Learn 2 without this one<" in part
+    assert "Learn the other 2 alone<" in part
     assert "far odder" not in part
 
 

@@ -58,7 +58,7 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     assert (job["state"], job["error"]) == ("done", None)
     # What stood there of the one that was learnt before goes.
     assert 'data-replaces="learnt"' in place.page(f"/parts/job/{job['id']}")
-    assert "It has learnt <b>new</b>, " in place.page("/learn")  # for who comes back
+    assert "The model <b>new</b> was learnt today " in place.page("/learn")  # for who comes back
     [model] = place.client.get("/api/v1/models").json()["models"]
     assert (model["model"], model["version"], model["serves"]) == ("new", 1, True)
     own = Detector(false_alarms=0.1).fit(tmp_path / "good")
@@ -398,7 +398,7 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
     review_all(place, tmp_path / "false", "false_alarm")
     review_all(place, images / "odd", "real")
     lessons = place.page("/parts/lessons?model=stripes")
-    assert "Learn 3 false alarms" in lessons
+    assert "Learn 3 good pictures" in lessons
     job = place.client.post("/api/v1/models/stripes/update", json={}).json()
     assert "id" in job, job
     ended = place.job(job["id"])
@@ -415,7 +415,7 @@ def test_false_alarms_are_learnt_compared_taken_and_taken_back(
     assert sum(row["learnt"] for row in compared.values()) == 3
     lessons = place.page("/parts/lessons?model=stripes")
     assert "A new version is ready" in lessons
-    assert "Version 2 has learnt your false alarms." in lessons
+    assert "Version 2 has learnt what you called good." in lessons
     assert "can be learnt" not in lessons
 
     def in_use() -> Any:
@@ -580,14 +580,14 @@ def test_what_a_version_that_waits_has_learnt_is_not_learnt_again(
     place.job(first)
     answer = place.client.post(update, json={"yes": True})
     assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
-    assert "version 2 has learnt these false alarms already" in answer.json()["message"]
+    assert "version 2 has learnt these pictures already" in answer.json()["message"]
     # Another choice of them is another version; so is one more false alarm.
     [lesson, *_] = place.service.lessons("stripes")
     some = place.client.post(update, json={"yes": True, "predictions": [lesson.id]})
     assert place.job(some.json()["id"])["result"]["number"] == 3
     answer = place.client.post(update, json={"yes": True, "predictions": [lesson.id]})
     assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
-    assert "version 3 has learnt these false alarms already" in answer.json()["message"]
+    assert "version 3 has learnt these pictures already" in answer.json()["message"]
     write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
     review_all(place, tmp_path / "more", "false_alarm")
     assert place.client.post(update, json={"yes": True}).is_success
@@ -616,7 +616,7 @@ def test_of_updates_asked_for_at_once_one_is_queued(
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     [refused] = [answer.json() for answer in answers if answer.status_code == 409]
     assert refused["error"] == "updating"
-    assert f"job {queued['id']} learns other false alarms of stripes" in refused["message"]
+    assert f"job {queued['id']} learns other pictures for stripes" in refused["message"]
     # The same again is the job that waits; all of them are others.
     again = [place.client.post(update, json=one) for one in (*asked, {"yes": True})]
     assert sorted(answer.status_code for answer in again) == [200, 409, 409]

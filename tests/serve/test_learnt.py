@@ -141,12 +141,12 @@ def test_only_what_the_version_in_use_has_not_learnt_is_offered(
     for file in (odd[0], taught[0]):  # one that it learnt from the start can be called odd, too
         say(place, scored(place, file)["id"], "false_alarm")
     text = place.page("/parts/lessons?model=stripes")
-    assert "1 false alarm can be learnt, " in text
+    assert "1 picture that you called good can be learnt, " in text
     assert len(place.service.lessons("stripes")) == 1
     job = place.job(place.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
     assert job["result"]["added"] == 1
     text = place.page("/parts/lessons?model=stripes")
-    assert "has learnt 1 of your false alarms. It is not" in text
+    assert "has learnt 1 picture that you called good. Version 2 is not" in text
     assert "1 picture left out: version 1 learnt it," in text
     # A version that is learnt from a folder in which another one lies has learnt that one as well.
     say(place, scored(place, odd[1])["id"], "false_alarm")
@@ -156,7 +156,9 @@ def test_only_what_the_version_in_use_has_not_learnt_is_offered(
     place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     offered = {lesson.image for lesson in place.service.lessons("stripes")}
     assert offered == {sha256(file.read_bytes()).hexdigest() for file in (odd[1], taught[0])}
-    assert "2 false alarms can be learnt" in place.page("/parts/lessons?model=stripes")
+    assert "2 pictures that you called good can be learnt" in place.page(
+        "/parts/lessons?model=stripes"
+    )
 
 
 def test_of_records_and_models_of_before_nobody_knows(

@@ -57,7 +57,7 @@ def test_what_the_command_asks_about_is_asked_about(
     part = place.page("/parts/lessons?model=stripes")
     assert "far odder than any good image so far" in part
     assert [int(n) for n in re.findall(r'href="/p/(\d+)"', part)] == far
-    assert f'data-learn="{" ".join(map(str, near))}">Learn {len(near)} without these<' in part
+    assert f'data-learn="{" ".join(map(str, near))}">Learn the other {len(near)} alone<' in part
     assert f"They are good: learn all {len(near) + len(far)}<" in part
 
 

@@ -470,7 +470,9 @@ def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
     assert place.client.put(f"{MODEL}/file", content=content, headers=RAW).is_success
     assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.03}).is_success
     waits = html.unescape(place.page("/models/stripes"))
-    assert "it would be 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that" in waits
+    assert (
+        "its rate would be 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that" in waits
+    )
     assert place.client.post(f"{MODEL}/take", json={"version": 2}).is_success
     for page in ("/monitor", "/parts/rate"):
         text = html.unescape(place.page(page))
@@ -479,7 +481,8 @@ def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
         )
     card = html.unescape(place.page("/models/stripes"))
     assert (
-        "now it is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set" in card
+        "now its rate is 4.76\u00a0%, the nearest that it supports to the 3\u00a0% that was set"
+        in card
     )
 
 

@@ -166,13 +166,13 @@ def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     )
     assert (own["can_learn"], sent["can_learn"]) == (True, False)
     listed = place.page("/models")
-    assert listed.count("It can't learn more.") == 1
-    assert "can't be learnt into it" in listed  # where it is uploaded
-    assert "It can't learn your false alarms: it was uploaded" in place.page("/models/sent")
-    assert "It can't learn your false alarms" not in place.page("/models/stripes")
+    assert listed.count("can't learn more.") == 1
+    assert "can't learn what you call good in Review" in listed  # where it is uploaded
+    assert "Version 1 can't learn what you call good: it was uploaded" in place.page("/models/sent")
+    assert "Version 1 can't learn what you call good" not in place.page("/models/stripes")
     # Before the first false alarm, too.
     text = place.page("/parts/lessons?model=sent")
-    assert "Version 1 can't learn false alarms: it was uploaded" in text
+    assert "Version 1 can't learn what you call good: it was uploaded" in text
     assert "can be learnt" not in text
     assert "can be learnt" in place.page("/parts/lessons?model=stripes")
 
@@ -188,7 +188,7 @@ def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
     assert text.count("reviewed: really odd") == 2
     assert "The same picture was reviewed before" in place.page(f"/p/{second}")
     assert "The same picture was reviewed before" not in place.page(f"/p/{first}")
-    assert "Nothing waits to be reviewed" in place.page("/review")
+    assert "Nothing is left to review" in place.page("/review")
     with place.service.database.write() as connection:  # records of before may be so
         connection.execute("UPDATE prediction SET review = NULL WHERE id = ?", (second,))
     text = place.page("/score?model=stripes")
@@ -238,7 +238,7 @@ def test_the_page_takes_what_the_server_reads(place: Place) -> None:
     text = place.page("/learn")
     suffixes = re.findall(r'data-suffixes="([^"]*)"', text)[0].split()
     assert set(suffixes) == SUFFIXES
-    names = re.findall(r"(PNG, .*) or (PPM)\. They stay", text)[0]
+    names = re.findall(r"(PNG, .*) or (PPM)\. Your images stay", text)[0]
     refused = place.client.post(
         "/api/v1/models/stripes/score", content=b"no picture at all", headers=RAW
     ).text

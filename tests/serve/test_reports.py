@@ -50,7 +50,7 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     for verdict in ("anomaly", "unclear"):
         assert len(re.findall(rf'data-verdict="{verdict}"', text)) >= verdicts.count(verdict) > 0
     shown = three.page(f"/parts/job/{job['id']}")
-    assert "It calls an anomaly what is odd here, and fine what looks good." in shown
+    assert "The report calls an anomaly what is odd here, and fine what looks good." in shown
     assert "odd is called <em>anomaly</em>" in three.page("/score?model=three")
     link = f'href="/api/v1/jobs/{job["id"]}/report.html"'
     assert link in shown
@@ -119,7 +119,9 @@ def test_what_people_said_stands_beside_the_verdicts(place: Place, images: Path)
     for number, verdict in said.items():
         place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": verdict})
     text = page_of(place, written(place)).text
-    words = dict(zip(said, ("false alarm", "really odd", "unsure", "bad, and missed"), strict=True))
+    words = dict(
+        zip(said, ("good (a false alarm)", "really odd", "unsure", "bad, and missed"), strict=True)
+    )
     found = re.findall(r'<tr [^>]*data-name="(\d+) [^"]*"[^>]*data-said="([^"]*)"', text)
     assert {int(number): word for number, word in found} == words
     assert text.count('<span class="verdict said">') == 4

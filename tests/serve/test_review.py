@@ -67,8 +67,8 @@ def test_a_version_that_waits_is_told_whatever_came_since(
     content = another(model_file, tmp_path, 0.1)
     assert learnt.client.put(f"{MODEL}/file", content=content, headers=RAW).json()["version"] == 3
     text = learnt.page(LESSONS)
-    assert "Version 2 has learnt your false alarms." in text
-    assert "has learnt 3 of your false alarms. It is not in use yet." in text
+    assert "Version 2 has learnt what you called good." in text
+    assert "has learnt 3 pictures that you called good. Version 2 is not in use yet." in text
     assert "counts once" not in text
     assert "can be learnt" not in text
     assert buttons(text) == [(True, "Use version 2"), (False, "Keep version 1")]
@@ -85,7 +85,9 @@ def test_a_picture_that_was_sent_twice_is_learnt_and_counted_once(
     job = learnt.job(learnt.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
     assert (job["result"]["number"], job["result"]["added"]) == (3, 2)
     text = learnt.page(LESSONS)
-    assert "Version 3 has learnt 2 of your false alarms. It is not in use yet." in text
+    assert (
+        "Version 3 has learnt 2 pictures that you called good. Version 3 is not in use yet." in text
+    )
     assert "2 pictures left out: version 3 has just learnt them." in text
     assert "2 pictures left out: version 3 has just learnt them." in learnt.page("/models/stripes")
 
@@ -124,7 +126,9 @@ def test_the_same_picture_is_not_offered_twice(learnt: Place, tmp_path: Path) ->
     again = sorted((tmp_path / "false").iterdir())[0]
     number = scored(learnt, again)
     review = learnt.page(f"/parts/review?model=stripes&at={number}")
-    before = r'The same picture was reviewed before: <a href="/p/\d+">(false alarm|good)</a>'
+    before = (
+        r'The same picture was reviewed before: <a href="/p/\d+">(good|good \(a false alarm\))</a>'
+    )
     assert re.search(before, review)
     assert verdicts(learnt, number) == ["false_alarm"]
     assert "can be learnt" not in learnt.page(LESSONS)
@@ -142,16 +146,16 @@ def test_a_new_picture_has_not_been_reviewed_before(place: Place, images: Path) 
 def test_a_version_that_would_miss_some_is_not_the_main_choice(learnt: Place) -> None:
     judged(learnt, 1.0)
     text = learnt.page(LESSONS)
-    assert "It would miss 2 that you called really odd" in text
+    assert "Version 2 would miss 2 that you called really odd" in text
     assert buttons(text) == [(True, "Keep version 1"), (False, "Use version 2 all the same")]
     learnt.client.post(f"{MODEL}/take", json={"version": 1})
     text = learnt.page(LESSONS)
     assert buttons(text) == []
-    assert "Version 2 has learnt your false alarms. It is not in use" in text
+    assert "Version 2 has learnt what you called good. Version 2 is not in use" in text
     assert "can be learnt" not in text
     # One of them was bad: now there is something else to learn.
     say(learnt, learnt.service.lessons("stripes")[0].id, "real")
-    assert "2 false alarms can be learnt" in learnt.page(LESSONS)
+    assert "2 pictures that you called good can be learnt" in learnt.page(LESSONS)
 
 
 def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) -> None:
@@ -159,7 +163,7 @@ def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) ->
     assert 'data-waiting="1"' in place.page("/parts/review?model=stripes")
     say(place, number, "real")
     part = place.page("/parts/review?model=stripes")
-    assert "Nothing waits" in part
+    assert "Nothing is left to review" in part
     assert 'data-waiting="0"' in part
 
 
@@ -222,7 +226,7 @@ def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
     shutil.copy(file, copy)
     second, apart = scored(place, copy), scored(place, other)
     say(place, apart, "false_alarm")
-    assert [one.id for one in place.service.lessons("stripes")] == [first, apart]
+    assert [one.id for one in place.service.lessons("stripes")] == [second, apart]
     say(place, second, "real")
     assert verdicts(place, first, second, apart) == ["real", "real", "false_alarm"]
     assert [one.id for one in place.service.lessons("stripes")] == [apart]
@@ -236,7 +240,7 @@ def test_the_newest_judgement_of_a_picture_holds_wherever_it_was_seen(
     assert observed(place) == (2, 0)
     text = place.page(f"/p/{first}")
     assert "said of the" not in text
-    assert "<dd>false alarm, " in text
+    assert "<dd>good (a false alarm), " in text
     text = place.page(f"/p/{second}")
     assert f'said of the <a href="/p/{first}">same picture</a>' in text
     assert "taken back" not in text
@@ -315,7 +319,7 @@ def test_what_is_called_really_odd_while_an_update_waits_is_not_learnt(
             say(place, number, "real")
     ended = place.job(job)
     assert ended["state"] == "failed"
-    assert "none of them is called a false alarm any more" in ended["error"]
+    assert "none of them is called good any more" in ended["error"]
 
 
 def test_judgements_of_before_that_differ_are_brought_to_the_newest(
@@ -403,14 +407,14 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
     text = learnt.page(LESSONS)
     assert table(text) == {
         "2 really odd, or missed": both(real),
-        "1 false alarm": both(second[:1]),
+        "1 good": both(second[:1]),
     }
     earlier = '<p class="muted">3 pictures left out: version 2 learnt them, and what a model says'
     assert earlier in text
     just = "2 pictures left out: version 3 has just learnt them."
     assert just in text
     still = called_odd(learnt, 3, second[1:])
-    assert (f"{just} It calls {still} of them odd all the same." in text) == bool(still)
+    assert (f"{just} Version 3 calls {still} of them odd all the same." in text) == bool(still)
     assert "called odd by version 2, before<" in text
     assert "called odd by version 3, the new one<" in text
     versions = learnt.page("/models/stripes")
@@ -420,7 +424,7 @@ def test_what_either_version_has_learnt_is_left_out_and_before_is_by_the_one_bef
     assert learnt.client.put(f"{MODEL}/rate", json={"false_alarms": 0.99}).is_success
     text = learnt.page(LESSONS)
     assert table(text)["2 really odd, or missed"] == (2, 2)
-    assert f"{just} It calls 2 of them odd all the same." in text
+    assert f"{just} Version 3 calls 2 of them odd all the same." in text
     assert "Both at 99\u00a0% false alarms, the rate that was set." in text
 
 
@@ -441,11 +445,11 @@ def test_a_rate_that_was_set_is_the_models_and_goes_on_with_another_version(
     assert "Both at 5\u00a0% false alarms, the rate that version 2 was learnt for." in text
     set_to(learnt, 0.3)
     assert "Both at 30\u00a0% false alarms, the rate that was set." in learnt.page(LESSONS)
-    assert "in use, it would be 30\u00a0%" in learnt.page("/models/stripes")
+    assert "in use, its rate would be 30\u00a0%" in learnt.page("/models/stripes")
     assert taken(learnt, 2) == (0.3, "set")
     assert "(3 in 10)" in learnt.page("/score")
     set_to(learnt, 0.1)
-    assert "in use, it would be 10\u00a0%" in learnt.page("/models/stripes")
+    assert "in use, its rate would be 10\u00a0%" in learnt.page("/models/stripes")
     assert taken(learnt, 1) == (0.1, "set")  # not the 30 % that it had
     assert taken(learnt, 1) == (0.1, "set")
     set_to(learnt, 0.05)
@@ -723,3 +727,83 @@ def test_pictures_that_wait_are_found_by_their_index(place: Place) -> None:
     )
     told = " ".join(row["detail"] for row in plan)
     assert "USING INDEX prediction_same (<expr>=? AND version_id=? AND rowid>?)" in told
+
+
+def test_what_was_skipped_is_counted_in_words(place: Place, images: Path) -> None:
+    for n, told in ((1, "1 picture still waits."), (2, "2 pictures still wait.")):
+        scored(place, sorted((images / "odd").iterdir())[n])
+        assert told in place.page("/parts/review?model=stripes&before=1")
+
+
+def renamed(file: Path, folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copy(file, folder / name))
+
+
+def test_a_picture_is_named_as_it_came_last(learnt: Place, images: Path, tmp_path: Path) -> None:
+    real = sorted((images / "odd").iterdir())[:2]
+    judged(learnt, 1.0)
+    number = scored(learnt, renamed(real[0], tmp_path / "new", "monday.png"))
+    text = learnt.page(LESSONS)
+    assert f'would miss 2 that you called really odd: <a href="/p/{number}">monday.png</a>' in text
+    # What can be learnt, and what was learnt as good and is really odd.
+    other, *_ = sorted((tmp_path / "false").iterdir())[2:]
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    write_images(tmp_path / "more", stripes(1, seed=12, upright=False))
+    [file] = (tmp_path / "more").iterdir()
+    say(learnt, scored(learnt, file), "false_alarm")
+    number = scored(learnt, renamed(file, tmp_path / "new", "tuesday.png"))
+    assert [(one.id, one.path) for one in learnt.service.lessons("stripes")] == [
+        (number, "tuesday.png")
+    ]
+    number = scored(learnt, renamed(other, tmp_path / "new", "wednesday.png"))
+    say(learnt, number, "real")
+    assert f'<a href="/p/{number}">wednesday.png</a>' in learnt.page(LESSONS)
+    # And once the next version was learnt without it.
+    number = scored(learnt, renamed(other, tmp_path / "new", "thursday.png"))
+    job = learnt.job(learnt.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
+    assert job["result"]["left_out"] == ["thursday.png"]
+    number = scored(learnt, renamed(other, tmp_path / "new", "friday.png"))
+    assert f'<a href="/p/{number}">friday.png</a>' in learnt.page(LESSONS)
+
+
+def left_out(text: str) -> int:
+    return sum(map(int, re.findall(r">(\d+) pictures? left out: ", text)))
+
+
+def test_each_reviewed_picture_is_in_one_row_of_the_comparison_or_left_out_with_a_reason(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    odd = sorted((images / "odd").iterdir())
+    write_images(tmp_path / "false", stripes(4, seed=11, upright=False))
+    good = sorted((tmp_path / "false").iterdir())
+    numbers = [scored(place, file) for file in (*odd, *good)]
+    verdicts = ("real", "real", "real", "real", "unsure", "unsure")
+    for number, verdict in zip(numbers, (*verdicts, *["false_alarm"] * 4), strict=True):
+        say(place, number, verdict)
+    place.service.keeping.place(place.service.predictions.one(numbers[3])["image"]).unlink()
+    asked = {"yes": True, "predictions": numbers[-2:]}
+    assert place.job(place.client.post(f"{MODEL}/update", json=asked).json()["id"])["result"]
+
+    def told() -> tuple[list[str], str]:
+        text = html.unescape(place.page(LESSONS))
+        rows = list(table(text))
+        assert sum(int(row.split()[0]) for row in rows) + left_out(text) == len(numbers)
+        return rows, text
+
+    rows, text = told()
+    assert rows[0] == "3 really odd, or missed"
+    assert "2 pictures left out: you are unsure of them, so no verdict on them is right" in text
+    assert "1 picture left out: when version 2 was learnt, it was no longer kept, could not" in text
+    # What was said since changes the reason, and nothing falls out.
+    say(place, numbers[0], "unsure")
+    say(place, numbers[1], None)
+    say(place, numbers[4], "real")
+    rows, text = told()
+    assert rows[0] == "1 really odd, or missed"
+    assert "2 pictures left out: you are unsure of them" in text
+    assert "1 picture left out: what was said of it has been taken back since." in text
+    assert "1 picture left out: you were unsure of it when version 2 was learnt, and have" in text
+    # What came later was not reviewed then.
+    say(place, scored(place, sorted((images / "normal").iterdir())[0]), "unsure")
+    assert told()[0] == rows

@@ -274,7 +274,7 @@ def test_the_rate_moves_verdicts_and_not_numbers(place: Place, images: Path) -> 
         answer = place.client.put("/api/v1/models/stripes/rate", json={"false_alarms": wrong})
         assert answer.status_code == 422
     page = place.client.get("/models/stripes").text
-    assert "learnt for 5\xa0% false alarms; now it is 99.9\xa0%.</p>" in page
+    assert "learnt for 5\xa0% false alarms; now its rate is 99.9\xa0%.</p>" in page
 
 
 def test_pictures_and_maps_of_a_prediction(place: Place, images: Path, model_file: Path) -> None:

@@ -46,10 +46,31 @@ def test_unclear_images_wait_for_a_person(three: Place, images: Path) -> None:
         text = three.page("/parts/review?model=three")
         assert f"{left} waiting" in text
         seen.append(int(re.findall(r'data-id="(\d+)"', text)[0]))
-        assert ("Looks good <kbd>F" in text) == (seen[-1] in unclear)
+        assert "Good <kbd>G" in text
         review(three, seen[-1], "unsure")
     assert seen == noticed[::-1]
-    assert "That was the last one" in three.page("/parts/review?model=three")
+    assert "Nothing is left to review" in three.page("/parts/review?model=three")
+
+
+def test_good_is_one_word_and_a_false_alarm_what_was_called_odd(three: Place, images: Path) -> None:
+    made = scored(three, images)
+    for kind, word in (("anomaly", "good (a false alarm)"), ("unclear", "good")):
+        number = next(one["id"] for one in made if one["verdict"] == kind)
+        for page in ("/parts/review?model=three&at=", "/p/"):
+            button = "<button[^>]* data-say=.false_alarm.[^>]*>(.*?) <"
+            assert re.findall(button, three.page(f"{page}{number}")) == ["Good"]
+        review(three, number, "false_alarm")
+        assert f"<dd>{word}, today" in three.page(f"/p/{number}")
+        assert f"reviewed: {word}<" in three.page("/score?model=three")
+    assert "<b>2</b><span>good</span>" in three.page("/parts/lessons?model=three")
+    assert "Only those that you called good." in three.page("/score?model=three&review=false_alarm")
+    # One that was called good by the model, marked as missed, can be called good again.
+    fine = next(one["id"] for one in made if one["verdict"] == "fine")
+    assert 'data-say="false_alarm"' not in three.page(f"/p/{fine}")
+    review(three, fine, "real")
+    assert 'data-say="false_alarm"' in three.page(f"/p/{fine}")
+    review(three, fine, "false_alarm")
+    assert "reviewed: good<" in three.page("/parts/tiles?model=three&review=false_alarm")
 
 
 def test_a_promise_of_false_alarms_counts_no_unclear_ones(three: Place, images: Path) -> None:

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -20,8 +21,10 @@ from typing import Any
 
 import pytest
 
+from oneclass.errors import InputError
 from oneclass.serve.records import watches as records
 from oneclass.serve.work import watching, webhooks
+from oneclass.serve.work.places import folder_within
 from serving import Place, until
 
 
@@ -107,11 +110,11 @@ def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
     assert look().json() == {"images": 1, "whole": False}
     text = place.page("/watch")
     assert "those that are there already, then each as it arrives." in text
-    assert "Images that are in it already are scored first." in text
+    assert "Images that are there already are scored first." in text
 
 
 def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
-    assert "none has come yet" in [watch(place), place.page("/watch")][1]
+    assert "no image has come yet" in [watch(place), place.page("/watch")][1]
     asked = {"folder": f"{place.roots}/", "model": "stripes"}
     again = place.client.post("/api/v1/watches", json=asked)
     assert again.status_code == 422
@@ -432,4 +435,63 @@ def test_a_folder_that_is_not_there_is_told_so_where_it_might_be_watched(place: 
 def test_a_folder_that_may_not_be_read_says_which_may(place: Place, tmp_path: Path) -> None:
     asked = {"folder": str(tmp_path), "model": "stripes"}
     said = place.client.post("/api/v1/watches", json=asked).json()["message"]
-    assert said.endswith(f"(it may read: {place.roots}). Start it with --folder for another one.")
+    assert said.endswith(
+        f"(it may read: {place.roots}, and what is in it). Start it with --folder for another one."
+    )
+
+
+@pytest.mark.parametrize("name", ["line", "line/one", "./line/", "line/../line", "."])
+def test_a_folder_is_named_by_its_place_in_the_one_that_is_allowed(
+    place: Place, images: Path, name: str
+) -> None:
+    (place.roots / "line/one").mkdir(parents=True)
+    asked = {"folder": name, "model": "stripes"}
+    shutil.copy(next((images / "odd").iterdir()), place.roots / name / "1.png")
+    assert place.client.post("/api/v1/watches/look", json=asked).json()["images"] == 1
+    made = place.client.post("/api/v1/watches", json=asked).json()
+    assert made["folder"] == str((place.roots / name).resolve())
+    # The same one by its whole path.
+    asked = {"folder": made["folder"], "model": "stripes"}
+    said = place.client.post("/api/v1/watches", json=asked).json()["message"]
+    assert "is watched already" in said
+
+
+@pytest.mark.linux
+def test_no_name_of_a_folder_leads_out_of_the_allowed_one(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "else").mkdir()
+    (place.roots / "out").symlink_to(tmp_path / "else")
+    (place.roots / "round").symlink_to(place.roots / "round")
+    whole = [str(place.roots / name) for name in ("round", "out", "../else")]
+    given = ("..", "../else", "out", "no/../../else", "/x", "round", "a\0b", "a" * 4000)
+    for name in (*given, *whole):
+        for address in ("/api/v1/watches", "/api/v1/watches/look"):
+            answer = place.client.post(address, json={"folder": name, "model": "stripes"})
+            assert answer.status_code == 422, name
+    assert place.client.get("/api/v1/watches").json()["watches"] == []
+    said = place.client.post("/api/v1/models/stripes/score", json={"paths": [whole[0]]}).json()
+    assert said["error"] == "missing"
+
+
+def test_a_name_in_two_allowed_folders_is_asked_about(tmp_path: Path) -> None:
+    roots = (tmp_path / "a", tmp_path / "b")
+    for root in roots:
+        (root / "line").mkdir(parents=True)
+    (roots[1] / "only").mkdir()
+    assert folder_within("only", roots) == (roots[1] / "only").resolve()
+    assert folder_within(str(roots[0] / "line"), roots) == (roots[0] / "line").resolve()
+    with pytest.raises(InputError, match=r"'line' is in more than one .*Give its whole path"):
+        folder_within("line", roots)
+
+
+def test_a_folder_is_named_from_where_the_server_was_started_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "line").mkdir()
+    assert folder_within("line", (Path("line").resolve(),)) == (tmp_path / "line").resolve()
+
+
+def test_the_page_says_how_a_folder_is_named(place: Place) -> None:
+    text = re.sub("</?code>", "", html.unescape(place.page("/watch")))
+    told = "on the server, or a folder in it: its name there, such as line-3, is enough."
+    assert f"{place.roots} {told}" in text

@@ -53,7 +53,7 @@ def test_a_bad_one_that_was_called_good_is_marked_and_counted(place: Place, imag
     assert "It is bad: missed" in page
     assert 'data-say="false_alarm"' not in page
     assert 'data-say=""' not in page
-    assert "False alarm <kbd>F" in place.page(f"/p/{odd}")
+    assert "Good <kbd>G" in place.page(f"/p/{odd}")
 
     def counted() -> dict[str, int]:
         [count] = place.client.get("/api/v1/models/stripes/monitor").json()["counts"]

@@ -162,7 +162,7 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         raise ProblemError(
             409,
             "nothing_to_learn",
-            "there is no false alarm that is not learnt, nor anything really odd that is.",
+            "all that was called good (`false_alarm`) is learnt, and nothing really odd is.",
         )
     images = {lesson.image for lesson in lessons}
     alone = asked.predictions is not None
@@ -170,7 +170,7 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         raise ProblemError(
             409,
             "nothing_to_learn",
-            f"version {same.number} has learnt these false alarms already, and is not in use: take "
+            f"version {same.number} has learnt these pictures already, and is not in use: take "
             'it, review more first, or name others in "predictions".',
         )
     if not asked.yes:
@@ -193,7 +193,7 @@ def _queued_once(service: Service, version: Version, request: dict[str, Any]) ->
         raise ProblemError(
             409,
             "updating",
-            f"job {job['id']} learns other false alarms of {version.name}: wait until it has "
+            f"job {job['id']} learns other pictures for {version.name}: wait until that has "
             "ended, or cancel it, and ask again.",
         )
     return _queued(service, "update", version.name, request)

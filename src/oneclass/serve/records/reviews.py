@@ -205,6 +205,37 @@ class Reviews:
         )
         return dict.fromkeys(VERDICTS, 0) | {row["review"]: row["n"] for row in rows}
 
+    def newest(self, name: str, images: Iterable[str]) -> dict[str, Row]:
+        """By the digests of pictures, the last prediction of a model on each: its id and path."""
+        rows = self._database.rows(
+            "SELECT p.image, p.id, p.path FROM json_each(:images) j "
+            "CROSS JOIN prediction p INDEXED BY prediction_same "
+            "WHERE substr(p.image, 1, 8) = substr(j.value, 1, 8) AND +p.image = j.value "
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) ORDER BY p.id",
+            {"images": json.dumps(list(images)), "name": name},
+        )
+        return {row["image"]: row for row in rows}
+
+    def stood(self, name: str, at: float) -> dict[str, tuple[str, str | None]]:
+        """What stood of pictures of a model at a time, and what stands of them now.
+
+        Args:
+            name: of the model.
+            at: in seconds since 1970.
+
+        Returns:
+            By the digests of those that somebody had reviewed by then: both verdicts.
+        """
+        rows = self._database.rows(
+            "SELECT p.image, p.review, (SELECT r.verdict FROM review r "
+            "WHERE r.prediction_id = p.id AND r.at <= :at "
+            "ORDER BY r.at DESC, r.id DESC LIMIT 1) AS stood "
+            "FROM prediction p WHERE p.id IN (SELECT prediction_id FROM review WHERE at <= :at) "
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name)",
+            {"name": name, "at": at},
+        )
+        return {row["image"]: (row["stood"], row["review"]) for row in rows if row["stood"]}
+
     def compare(
         self,
         version_id: int,

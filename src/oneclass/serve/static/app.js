@@ -56,8 +56,10 @@ const page = {
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   },
 
-  say(text, stays = false) {
+  /* What is said of a job goes once that is over. */
+  say(text, stays = false, job = null) {
     const place = page.byId("say");
+    page.saidOf = job;
     const line = document.createElement("p");
     line.textContent = text;
     place.replaceChildren(line);
@@ -272,6 +274,10 @@ document.body.addEventListener("htmx:afterRequest", (event) => {
 });
 document.body.addEventListener("htmx:afterOnLoad", page.answered);
 document.body.addEventListener("htmx:afterSwap", () => {
+  if (page.saidOf && !document.querySelector(`[data-cancel="${CSS.escape(page.saidOf)}"]`)) {
+    page.saidOf = null;
+    page.byId("say").replaceChildren();
+  }
   for (const newer of document.querySelectorAll("[data-replaces]")) page.byId(newer.dataset.replaces)?.remove();
   const target = document.querySelector("[data-focus]");
   if (target) { target.removeAttribute("data-focus"); target.focus({ preventScroll: false }); }
@@ -289,7 +295,7 @@ document.addEventListener("click", async (event) => {
   const take = event.target.closest("[data-take]");
   if (cancel) await page.busy(cancel, "Cancelling \u2026", async () => {
     await page.ask("DELETE", `/api/v1/jobs/${cancel.dataset.cancel}`);
-    page.say("It ends as soon as it can.");
+    if (cancel.isConnected) page.say("The job ends as soon as it can.", false, cancel.dataset.cancel);
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
     const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });

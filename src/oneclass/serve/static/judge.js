@@ -14,7 +14,7 @@ if (judge) {
     if (!button) return;
     try {
       await page.ask("POST", `/api/v1/predictions/${judge.dataset.id}/review`, { verdict: button.dataset.say || null, seen: judge.dataset.review || null });
-      page.sayNext(button.dataset.say ? "It is noted." : "Taken back.");
+      page.sayNext(button.dataset.say ? "Noted." : "Taken back.");
     } catch (problem) {
       if (problem.status !== 409) { page.say(problem.message); return; }
       page.sayNext(problem.message);  /* somebody was quicker: their verdict is shown */
@@ -23,7 +23,7 @@ if (judge) {
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, select, textarea")) return;
-    const button = judge.querySelector(`[aria-keyshortcuts="${CSS.escape(event.key.toLowerCase())}"]`);
+    const button = judge.querySelector(`[aria-keyshortcuts~="${CSS.escape(event.key.toLowerCase())}"]`);
     if (button) button.click();
   });
 }

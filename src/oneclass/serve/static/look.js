@@ -15,7 +15,8 @@ const enlarge = (picture) => {
 document.addEventListener("load", (event) => { if (event.target.matches?.(".stage .whole")) enlarge(event.target); }, true);
 for (const picture of document.querySelectorAll(".stage .whole")) if (picture.complete && picture.naturalWidth) enlarge(picture);
 
-const layers = { heat: true, boxes: false };
+/* What is drawn stays so on the next picture, and on this one loaded anew, as long as the window is open. */
+const layers = { heat: true, boxes: false, ...JSON.parse(sessionStorage.getItem("layers") || "{}") };
 const showLayers = () => {
   const stage = document.querySelector("[data-stage]");
   if (!stage) return;
@@ -24,7 +25,12 @@ const showLayers = () => {
   for (const button of document.querySelectorAll("[data-layer]"))
     button.setAttribute("aria-pressed", layers[button.dataset.layer]);
 };
-const toggleLayer = (name) => { layers[name] = !layers[name]; showLayers(); };
+const toggleLayer = (name) => {
+  layers[name] = !layers[name];
+  sessionStorage.setItem("layers", JSON.stringify(layers));
+  showLayers();
+};
+showLayers();
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-layer]");
   if (button) toggleLayer(button.dataset.layer);

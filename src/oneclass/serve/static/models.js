@@ -39,7 +39,7 @@ if (upload) {
           show(`${chosen.files[0].name} is version ${made.version} of ${name} already, byte for byte. It was not taken in again.`);
           return;
         }
-        page.sayNext((made.serves ? `${made.model} is in use now.` : `It became version ${made.version} of ${made.model}, and is not in use yet.`) + (made.can_learn ? "" : " It can score, but not learn more."));
+        page.sayNext((made.serves ? `${made.model} is in use now.` : `The file became version ${made.version} of ${made.model}, which is not in use yet.`) + (made.can_learn ? "" : " This version can score, but not learn more."));
         location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
       } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
     });
@@ -51,9 +51,9 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   const { delete: name, version: number, restore, said } = button.dataset;
   const [asked, method, path, told] = number
-    ? [`Delete version ${number} of ${name}? It can be got back for 30 days. What it said and what you said of that stays in the records, but these pages show it no longer.`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}/versions/${number}`, `Version ${number} of ${name} is deleted. The page Models gets it back for 30 days.`]
+    ? [`Delete version ${number} of ${name}? ${button.dataset.lost}`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}/versions/${number}`, `Version ${number} of ${name} is deleted. The page Models gets it back for 30 days.`]
     : name
-      ? [`Delete ${name} with all its versions? It can be got back for 30 days.`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}`, `${name} is deleted. It can be got back on this page for 30 days.`]
+      ? [`Delete ${name} with all its versions? ${button.dataset.lost}`, "DELETE", `/api/v1/models/${encodeURIComponent(name)}`, `${name} is deleted. It can be got back on this page for 30 days.`]
       : [null, "POST", `/api/v1/deleted/${restore}/restore`, said];
   if (asked && !confirm(asked)) return;
   await page.busy(button, restore ? "Getting it back \u2026" : "Deleting \u2026", async () => {

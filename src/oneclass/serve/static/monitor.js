@@ -37,7 +37,8 @@ if (monitor) {
     const share = (n, of) => (of ? percent(n / of) : "–");
     const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
     const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review${once}`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
-    const still = undecided ? `. ${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, it would be ${called + undecided} of ${good + undecided}, ${share(called + undecided, good + undecided)}` : "";
+    const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${(good + undecided).toLocaleString("en")} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
+    [page.byId("undecided").textContent, page.byId("undecided").hidden] = [still, !still];
     // Of all that is counted, whichever version is in use now.
     const counted = facts.versions;
     const by = counted.length > 1 ? `, by whichever version was in use then (${counted.slice(0, -1).join(", ")} or ${counted.at(-1)})` : counted.length && counted[0] !== facts.version ? `, by version ${counted[0]}` : "";
@@ -47,7 +48,7 @@ if (monitor) {
       ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
       figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
       ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})${still}` : "of good images were called odd: nothing is reviewed yet"),
+      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})` : "of good images were called odd: nothing is reviewed yet"),
       ...(missed ? [figure(missed.toLocaleString("en"), `not called odd, but marked as bad: missed${once}`, true)] : []),
       figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
     );
@@ -136,7 +137,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
+    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called ? `${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}` : "none would be called odd"}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -164,7 +165,7 @@ if (monitor) {
   if (page.byId("rate-use"))
     page.byId("rate-use").addEventListener("click", (event) => page.busy(event.currentTarget, "Putting it into use \u2026", async () => {
       await page.ask("PUT", `/api/v1/models/${name}/rate`, { false_alarms: chosen().false_alarms });
-      page.say("From now on verdicts go by this.");
+      page.say(`From now on verdicts go by ${oneIn(chosen().false_alarms)}.`);
       await load();
       htmx.trigger(document.body, "model-changed");
     }));

@@ -1,4 +1,4 @@
-/* The queue, made for the keyboard: R, F, U, S, and Z to go back. */
+/* The queue, made for the keyboard: R, G (as F), U, S, and Z to go back. */
 "use strict";
 
 const queue = page.byId("queue");
@@ -96,7 +96,7 @@ if (queue) {
     }
   };
 
-  const KEYS = { r: "real", f: "false_alarm", u: "unsure", s: "skip", z: "undo" };
+  const KEYS = { r: "real", g: "false_alarm", f: "false_alarm", u: "unsure", s: "skip", z: "undo" };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input, select, textarea")) return;
     const what = KEYS[event.key.toLowerCase()];
@@ -116,6 +116,7 @@ if (queue) {
     await page.busy(button, "Beginning to learn \u2026", async () => {
       await page.ask("POST", `/api/v1/models/${model}/update`, { ...some, anyway, yes: "yes" in button.dataset });
       lessons.focus({ preventScroll: true });  /* the button goes */
+      page.byId("say").replaceChildren();  /* how far it is stands where the button was */
       reviewed();
       return true;
     });

@@ -56,7 +56,7 @@ if (tiles) {
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
     if (!n) return;
-    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` ${seen.learnt === n ? (n === 1 ? "It is one" : "All are ones") : page.count(seen.learnt, "of them is one", "of them are ones")} that the model learnt from as good: that proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
+    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` The model learnt from ${seen.learnt < n ? `${seen.learnt.toLocaleString("en")} of them` : n === 1 ? "it" : "all of them"} as good: what it says of ${seen.learnt === 1 ? "that one" : "these"} proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const mine = [];  /* the ids of what was sent from this page, in the order of the files */
   const send = async (file, name, place = mine.length) => {
@@ -103,10 +103,13 @@ if (tiles) {
     nothing.textContent = nothing.dataset[only ? "only" : "all"];
     nothing.hidden = tiles.children.length > 0;
   });
-  page.byId("heat").addEventListener("click", (event) => {
-    const off = document.body.classList.toggle("no-heat");
-    event.currentTarget.setAttribute("aria-pressed", !off);
-  });
+  const showHeat = (on) => {
+    document.body.classList.toggle("no-heat", !on);
+    page.byId("heat").setAttribute("aria-pressed", on);
+    sessionStorage.setItem("where", on);  /* stays so when one comes back from a picture */
+  };
+  showHeat(sessionStorage.getItem("where") !== "false");
+  page.byId("heat").addEventListener("click", () => showHeat(document.body.classList.contains("no-heat")));
 
   /* A picture of the browser's camera, as a PNG: no compression that the model never saw. */
   const video = page.byId("camera-video");

@@ -18,7 +18,7 @@ if (newWatch) {
       });
       page.byId("secret").hidden = !made.webhook;
       page.byId("secret-text").textContent = made.secret;
-      page.say("It is watched from now on.");
+      page.say(`${made.folder} is watched from now on.`);
       htmx.trigger(document.body, "watch-changed");
     } catch (problem) { page.say(problem.message); }
   });

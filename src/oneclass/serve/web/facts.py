@@ -13,6 +13,7 @@ from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
 from oneclass.serve.api.monitor import ROUND, line
 from oneclass.serve.api.predictions import found, record
+from oneclass.serve.records.comparisons import comparison
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter, verdict
 from oneclass.serve.records.versions import RateFrom, Version
@@ -322,7 +323,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
-        "odd": [said[0] for said in service.taught.anomalies(chosen).values()],
+        "odd": [said[-1] for said in service.taught.anomalies(chosen).values()],
         "unsure": service.predictions.listed(
             Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
         ),
@@ -334,57 +335,8 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,
         "candidate": candidate,
         "comparison": candidate
-        and comparison(service, candidate, service.versions.rate_for(candidate)),
+        and comparison(
+            service.reviews, service.versions, candidate, service.versions.rate_for(candidate)
+        ),
         "job": next(iter(running(service, "update", chosen.name)), None),
-    }
-
-
-def comparison(
-    service: Service, version: Version, rated: tuple[float, RateFrom]
-) -> dict[str, Any] | None:
-    """An update beside the version that it grew from, on all that was reviewed before, both at the
-    rate of false alarms that the update goes by once it is in use: `rated`, as `rate_for` tells it.
-    """
-    rate, rate_from = rated
-    # A picture counts once, by what stands of it: before, each prediction on it was compared.
-    each = sorted(
-        service.reviews.compared(version.id, rate), key=lambda row: row["review"] is not None
-    )
-    rows = sorted({row["image"]: row for row in each}.values(), key=lambda row: row["id"])
-    parent = service.versions.by_id(version.parent_id) if version.parent_id else None
-    if not rows or parent is None:
-        return None
-    known = [row for row in rows if row["before_odd"] is not None]
-    # What a version says of a picture that it has learnt from proves nothing of that version.
-    taught = [row for row in known if row["before_taught"]]
-    learnt = [row for row in known if row["taught"] and not row["before_taught"]]
-    new = [row for row in known if not (row["taught"] or row["before_taught"])]
-    real = [row for row in new if row["review"] == "real"]
-    return {
-        "before": parent.number,
-        "after": version.number,
-        "rate": rate,
-        "rate_from": rate_from,
-        "at": version.at,
-        "real": _beside(real),
-        "new": _beside([row for row in new if row["review"] == "false_alarm"]),
-        "learnt": _beside(learnt),
-        "unknown": len(rows) - len(known),
-        "taught": len(taught),
-        "forgotten": [
-            row
-            for row in rows
-            if row["review"] == "real" and row["before_taught"] and row["taught"] == 0
-        ],
-        "anyway": [row for row in rows if row["review"] == "real" and row["taught"]],
-        "lost": [row for row in real if row["before_odd"] and not row["odd"]],
-    }
-
-
-def _beside(rows: list[Row]) -> dict[str, int]:
-    """How many of reviewed pictures are called odd, by the version before and by the new one."""
-    return {
-        "n": len(rows),
-        "before": sum(row["before_odd"] for row in rows),
-        "after": sum(row["odd"] for row in rows),
     }

@@ -16,6 +16,7 @@ from oneclass.errors import OneclassError
 from oneclass.serve.api.learning import waiting_sets
 from oneclass.serve.api.models import deletion_out, versions_of
 from oneclass.serve.api.watches import watches_out
+from oneclass.serve.records.comparisons import comparison
 from oneclass.serve.web import facts
 from oneclass.serve.web.asking import service_of
 from oneclass.serve.web.dependencies import Chosen, Id, List, TheService, ToReview, needs
@@ -223,7 +224,9 @@ def model(name: str, request: Request, service: TheService) -> Response:
         serving=next((version for version in versions if version.serves), None),
         changes=facts.changes(taken),
         before={row["number"] for row in taken},
-        comparisons={v.id: facts.comparison(service, v, rates[v.id]) for v in versions},
+        comparisons={
+            v.id: comparison(service.reviews, service.versions, v, rates[v.id]) for v in versions
+        },
         learners=facts.learners(service, versions),
         used={v.id for v in versions if service.predictions.of_version(v.id)},
         running=facts.running(service, "report", name),

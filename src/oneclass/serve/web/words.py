@@ -15,7 +15,7 @@ from oneclass.system.names import count, plural, unbroken
 
 VERDICTS = {
     "real": "really odd",
-    "false_alarm": "false alarm",
+    "false_alarm": "good (a false alarm)",
     "unsure": "unsure",
 }
 MISSED = "bad, and missed"
@@ -30,7 +30,7 @@ _APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
 """What a set puts before the name of an image: its number, and letters of chance."""
 ORIGINS = {
     "fit": "learnt from images",
-    "update": "has learnt false alarms in addition",
+    "update": "learnt what was called good in Review",
     "upload": "taken in as a file",
 }
 RATES_FROM = {
@@ -40,7 +40,7 @@ RATES_FROM = {
 }
 """Where the rate of false alarms of a version, which is named in it, comes from; app.js says the
 same of "it"."""
-WHO = {"this machine": "somebody at this computer", "learning": "itself, once it had learnt"}
+WHO = {"this machine": "somebody at this computer", "learning": "the server, once it had learnt"}
 STAGES = {
     "learning from patches": "learning how small spots look",
     "learning from whole images": "learning how whole pictures look",
@@ -70,8 +70,10 @@ def reviewed(review: str, found: str) -> str:
         review: one of `VERDICTS`.
         found: what the model had said: anomaly, unclear or fine.
     """
-    if found == "fine" and review in ("real", "false_alarm"):
-        return MISSED if review == "real" else GOOD
+    if found == "fine" and review == "real":
+        return MISSED
+    if found != "anomaly" and review == "false_alarm":
+        return GOOD
     return VERDICTS[review]
 
 

@@ -30,10 +30,10 @@ class Lesson:
     """A picture to learn, of which somebody said that it was a false alarm.
 
     Attributes:
-        id: of a prediction on it.
+        id: of the last prediction on it.
         ids: of all that were called false alarms.
         image: SHA-256 of the file's bytes, in hex.
-        path: the image as it was named.
+        path: the image as it was named last.
         judged: whether the version that is to learn it was asked.
         said: the score and the p-value by that version; None where it was not asked, or the picture
             cannot be read.
@@ -136,9 +136,8 @@ def lessons(taught: Taught, version: Version) -> list[Lesson]:
         of_image.setdefault(row["image"], []).append(row)
     found = []
     for image, same in of_image.items():
-        own = (row for row in same if row["version_id"] == version.id)
-        one = next(own, same[0])
-        found.append(Lesson(one["id"], frozenset(row["id"] for row in same), image, one["path"]))
+        last = same[-1]  # by the name that it came under last, as in all lists
+        found.append(Lesson(last["id"], frozenset(row["id"] for row in same), image, last["path"]))
     return found
 
 

@@ -4,38 +4,53 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
 from oneclass.errors import ImageError, InputError
 from oneclass.system.host import portable
+from oneclass.system.names import plural
+
+NOWHERE = (OSError, ValueError, RuntimeError)
+"""What a path may give that leads nowhere: a name too long, a zero byte, links that go round."""
 
 
 def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     """A folder that a client names, links resolved.
 
+    Args:
+        path: a whole one, one as seen from one of `roots`, or from where the server was started.
+        roots: the folders that may be read.
+
     Raises:
-        InputError: it is no folder, or not within one of `roots`.
+        InputError: it is no folder, not within one of `roots`, or in more than one of them.
     """
-    allowed = there = False
-    try:
-        place = Path(path).resolve()
-        allowed, there = _within(place, roots), place.is_dir()
-    except (OSError, ValueError):  # a zero byte, a name too long
-        pass
-    if allowed and not there:
+    beneath: list[Path] = []
+    allowed: list[Path] = []
+    there: list[Path] = []
+    with suppress(*NOWHERE):
+        beneath = list(dict.fromkeys((root / path).resolve() for root in roots))
+        allowed = [one for one in (*beneath, Path(path).resolve()) if _within(one, roots)]
+        there = [one for one in allowed if one.is_dir()]
+    known = ", ".join(map(str, roots)) or "none"
+    if len([one for one in beneath if one in there]) > 1:
+        raise InputError(
+            f"{path[:200]!r} is in more than one of the folders that this server may read "
+            f"({known}). Give its whole path."
+        )
+    if there:
+        return there[0]
+    if allowed:
         raise InputError(
             f"{path[:200]!r} is not there, or is no folder: check the spelling, or make it first."
         )
-    if not allowed:
-        known = ", ".join(map(str, roots)) or "none"
-        raise InputError(
-            f"{path[:200]!r} is no folder that this server may read (it may read: {known}). Start "
-            "it with --folder for another one."
-        )
-    return place
+    more = f", and what is in {plural(len(roots), 'it', 'them')}" if roots else ""
+    raise InputError(
+        f"{path[:200]!r} is no folder that this server may read (it may read: {known}{more}). "
+        "Start it with --folder for another one."
+    )
 
 
 @contextmanager
@@ -52,7 +67,7 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
         if not _within(place, roots):
             raise refused
         handle = portable.open_at_once(place)
-    except ValueError:
+    except (ValueError, RuntimeError):
         raise refused from None
     except FileNotFoundError:
         raise

@@ -299,7 +299,5 @@ def _still_false(images: list[str], reviewed: list[Row]) -> list[str]:
     false = {row["image"] for row in reviewed if row["review"] == "false_alarm"}
     left = [image for image in images if image in false]
     if not left:
-        raise InputError(
-            "none of them is called a false alarm any more: there is nothing to learn."
-        )
+        raise InputError("none of them is called good any more: there is nothing to learn.")
     return left

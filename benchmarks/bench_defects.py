@@ -4,7 +4,8 @@
 
 Prints for each set: AUROC of images with its interval, false alarms and anomalies found at the
 promised rate, AU-PRO, seconds of processor time for the fit, milliseconds an image, the model's
-size. The draws differ in which share of the normal images is learnt from.
+size. The draws differ in which share of the normal images is learnt from; of each there are
+`--fits`, which differ in how the parts are dealt, and at the end their means.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from oneclass import Detector, Explanation
+from oneclass.conformal import calibration, parts
 from oneclass.statistics import auroc, auroc_interval
 from patch_measures import pixel_measures
 from patch_sets import Pictures, pictures
@@ -28,14 +31,14 @@ RESULTS = Path(__file__).parent / "results" / "defects.json"
 SHARE = 0.75
 
 
-def measure(
-    name: str, rows: str | None, seed: int, threads: int, share: float = SHARE
-) -> dict[str, Any]:
+def measure(name: str, draw: int, fit: int, asked: argparse.Namespace) -> dict[str, Any]:
     found = pictures(name)
-    some = np.random.default_rng(seed).permutation(found.train)[: round(share * len(found.train))]
+    n_learnt = round(asked.share * len(found.train))
+    some = np.random.default_rng(draw).permutation(found.train)[:n_learnt]
     files = found.files
     start = time.process_time()
-    detector = Detector(rows=rows, threads=threads).fit([files[i] for i in np.sort(some)])
+    detector = Detector(rows=asked.rows, threads=asked.threads, seed=fit)
+    detector.fit([files[i] for i in np.sort(some)])
     fitted = time.process_time() - start
     start = time.process_time()
     normal = list(detector.explain([files[i] for i in found.normal]))
@@ -51,7 +54,8 @@ def measure(
         "set": name,
         "rows": detector.card["representation"]["kind"],
         "pixels": detector.card["representation"]["preprocessing"]["size"],
-        "seed": seed,
+        "seed": draw,
+        "fit": fit,
         "learnt": len(some),
         "auroc": auroc(*scores),
         "interval": auroc_interval(*scores),
@@ -88,21 +92,39 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join([head, *lines])
 
 
+def means(results: list[dict[str, Any]]) -> str:
+    lines = ["| set | AUROC | false alarms | found | AU-PRO |", "|---" * 5 + "|"]
+    for name in dict.fromkeys(r["set"] for r in results):
+        own = [r for r in results if r["set"] == name]
+        mean = {key: np.mean([r[key] for r in own]) for key in ("auroc", "false_alarms", "found")}
+        maps = (
+            "" if own[0]["au_pro"] is None else format(np.mean([r["au_pro"] for r in own]), ".3f")
+        )
+        lines.append(
+            f"| {name} | {mean['auroc']:.4f} | {100 * mean['false_alarms']:.1f} % | "
+            f"{100 * mean['found']:.1f} % | {maps} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=SETS)
     parser.add_argument("--rows", choices=["image", "patches", "both"])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="draws")
+    parser.add_argument("--fits", type=int, default=1, help="of each draw, by other seeds")
+    parser.add_argument("--parts", type=int, default=calibration.PARTS, help="of the images")
     parser.add_argument("--share", type=float, default=SHARE, help="of normal images, learnt from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="keep the figures in results/")
     asked = parser.parse_args()
     results = []
-    for name in asked.sets:
-        for seed in range(asked.seeds):
-            results.append(measure(name, asked.rows, seed, asked.threads, asked.share))
-            print(table(results[-1:]), flush=True)
-    print(table(results))
+    with patch.object(calibration, "PARTS", asked.parts), patch.object(parts, "PARTS", asked.parts):
+        for name in asked.sets:
+            for number in range(asked.seeds * asked.fits):
+                results.append(measure(name, *divmod(number, asked.fits), asked))
+                print(table(results[-1:]), flush=True)
+    print(table(results), means(results), sep="\n\n")
     if asked.write:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 

@@ -5,7 +5,8 @@
 One line a set: how many images and pictures there are, and for each way how many pictures `fit`
 finds, which share of the pairs that it joins show one picture, and which share of such pairs it
 joins. The sets of each folder are: the folder as it is; 34 pictures with five altered copies each;
-100 of which 20 have one to four; and, of all folders, 60 pictures each in one. Files called
+100 of which 20 have one to four; 40 of which 3, or 10, were compressed once more; and, of all
+folders, 60 pictures each in one. Files called
 `exp1_num_110086.jpg`, as magnetic tiles are, show one tile where their numbers differ by less than
 100; of other folders each file is taken for a picture of its own.
 """
@@ -38,6 +39,9 @@ SETTINGS: dict[str, dict[str, float]] = {
     "a fifth around": {"AROUND": 0.2},
     "never below .75": {"MANY": 2.0},
     "one look": {"HARDLY": 0.0},
+    "no gap": {"GAP": np.inf},
+    "gap 1.6": {"GAP": 1.6},
+    "gap 2.5": {"GAP": 2.5},
 }
 
 
@@ -77,6 +81,10 @@ def sets(folders: list[Path]) -> Iterator[tuple[str, list[Pixels], Ints]]:
             [one for copies in every for one in copies],
             np.repeat(np.arange(len(some)), counts),
         )
+        for n in (3, 10):
+            again = [altered(images[i], random)[1] for i in pictures[:n]]
+            of = np.array([*range(len(pictures[:40])), *range(n)])
+            yield f"40, {n} compressed anew", [*(images[i] for i in pictures[:40]), *again], of
     yield "60 of each folder", kinds, np.arange(len(kinds))
 
 

@@ -54,6 +54,18 @@ def test_different_pictures_stay_apart(n: int, d: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("copied", [1, 3, 10])
+@pytest.mark.parametrize("altered", [0.1, 0.2])
+def test_a_few_copies_are_found(altered: float, copied: int, seed: int) -> None:
+    """Too few of them for a hill: a gap parts them."""
+    random = np.random.default_rng(seed)
+    true = random.permutation([*range(40), *range(copied)])
+    rows = pictures(40, seed)[true]
+    rows = unit(rows + altered * random.normal(0, 60**-0.5, rows.shape) * 2**-0.5)
+    assert same_parts(groups_of(rows), true)
+
+
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("altered", [0.1, 0.3, 0.45])
 def test_exposures_of_one_part_are_found(altered: float, seed: int) -> None:
     """Up to about half as far from each other as the parts are."""

@@ -36,6 +36,9 @@ DEEP, SURELY = 0.4, 2.0
 differs from it by so many times what counts differ by chance."""
 LOWEST, HIGHEST = 0.1, 0.95
 """Between these lengths a valley parts copies from pictures; shorter branches join copies."""
+GAP = 2.0
+"""Where there is no valley, since so few are no hill: so many times as long is the shortest branch
+that joins pictures as the longest that joins copies."""
 ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
 """Where so many images have copies, but the border is so low that these are hardly altered, the
 others have copies as well, and no valley says which: then what is below this counts as a copy.
@@ -252,7 +255,9 @@ def _joined(
 
 
 def _border(length: Floats, lowest: float) -> float:
-    """The length that parts copies from pictures: the middle of the last valley between hills."""
+    """The length that parts copies from pictures: the middle of the last valley between hills, or
+    where there is none of the last gap.
+    """
     at = np.linspace(np.log(0.1), np.log(1.6), 280)
     steps = (at[:, None] - np.log(np.maximum(length, 1e-3))) / BLUR
     crowd = np.exp(-0.5 * steps * steps).sum(axis=1)
@@ -262,11 +267,19 @@ def _border(length: Floats, lowest: float) -> float:
     deep = (crowd <= DEEP * hill) & (hill - crowd >= SURELY * np.sqrt(hill + crowd))
     valley = deep & (at >= np.log(lowest)) & (at <= np.log(HIGHEST))
     if not valley.any():
-        return lowest
+        return max(lowest, _last_gap(length))
     last = int(np.flatnonzero(valley)[-1])
     behind_others = np.flatnonzero(~valley[:last])
     first = int(behind_others[-1]) + 1 if len(behind_others) else 0
     return float(np.exp((at[first] + at[last]) / 2))
+
+
+def _last_gap(length: Floats) -> float:
+    """The middle of the last gap between branches that may part copies; 0 where there is none."""
+    ascending = np.sort(np.maximum(length, 1e-3)).astype(np.float64)
+    short, long = ascending[:-1], ascending[1:]
+    gaps = np.flatnonzero((long >= GAP * short) & (long <= HIGHEST))
+    return float(np.sqrt(short[gaps[-1]] * long[gaps[-1]])) if len(gaps) else 0.0
 
 
 def _widest(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

@@ -45,11 +45,13 @@ class Collected:
         training: the rows.
         indices: n of the images among the sources.
         errors: of the images that could not be used.
+        one_colour: the names of those that are one single colour.
     """
 
     training: TrainingRows
     indices: list[int]
     errors: list[ImageError]
+    one_colour: list[str]
 
 
 def read_headers(sources: Sources, *, workers: Workers) -> list[Header]:
@@ -157,7 +159,7 @@ def collect_rows(
     """
     collected: RowCollector | None = None
     seen = _Seen()
-    indices: list[int] = []
+    indices, one_colour = list[int](), list[str]()
     errors = list(sources.errors)
     results = extract(sources, representation, scale, workers=workers, store=store)
     for result in results:
@@ -170,6 +172,8 @@ def collect_rows(
             collected.add(result.digest, result.row)
             seen.add(result.row)
             indices.append(result.index)
+            if result.one_colour:
+                one_colour.append(result.name)
         if progress:
             progress(len(indices) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(indices), len(sources), errors)
@@ -180,7 +184,19 @@ def collect_rows(
             "normal cannot be learnt from one picture. Give images that differ as normal ones do."
         )
     training, order = collected.finish()
-    return Collected(training, [indices[i] for i in order], errors)
+    return Collected(training, [indices[i] for i in order], errors, one_colour)
+
+
+def one_colour_note(names: list[str]) -> tuple[str, ...]:
+    """A sentence on images of one single colour, where there are some."""
+    if not names:
+        return ()
+    return (
+        f"{count(len(names), 'image is', 'images are')} one single colour, as behind a covered "
+        f"lens or in an empty export, and will pass as normal: {some_names(names)}. "
+        f"Unless {plural(len(names), 'it is', 'they are')} good, leave "
+        f"{plural(len(names), 'it', 'them')} out.",
+    )
 
 
 class _Seen:

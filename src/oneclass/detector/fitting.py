@@ -14,6 +14,7 @@ from oneclass.detector.collecting import (
     collect_rows,
     foreign_note,
     of_one_depth,
+    one_colour_note,
     read_headers,
 )
 from oneclass.detector.files import modelfile
@@ -156,8 +157,16 @@ def fit(
         collected = collect_rows(
             sources, representation, scale, workers=workers, progress=progress, store=store
         )
-    training = collected.training
-    model, pictures = learn(training, representation, scale, asked, notes=notes, stage=begin)
+    training, one_colour = collected.training, collected.one_colour
+    model, pictures = learn(
+        training,
+        representation,
+        scale,
+        asked,
+        notes=notes + one_colour_note(one_colour),
+        one_colour=bool(one_colour),
+        stage=begin,
+    )
     begin("comparing folders")
     errors = tuple(collected.errors)
     outlines = training.views(representation.layout).outlines

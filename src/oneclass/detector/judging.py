@@ -21,6 +21,17 @@ from oneclass.rows.store import RowStore
 from oneclass.system.stages import Stages
 
 R = TypeVar("R")
+ONE_COLOUR = (
+    "every pixel has one and the same value, as behind a covered lens or in an empty export, and "
+    "the model learnt from no such image, so there is nothing to judge; look at the camera and the "
+    "file, and if such an image is good, let the model learn from it"
+)
+
+
+def _nothing_to_judge(image: Extracted, model: FittedModel) -> ImageError | None:
+    if image.one_colour and not model.knows_one_colour:
+        return ImageError(image.name, "one_colour", ONE_COLOUR)
+    return None
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,9 @@ class Judge:
     model: FittedModel
     stages: Stages
 
-    def __call__(self, image: Extracted) -> Prediction:
+    def __call__(self, image: Extracted) -> Prediction | ImageError:
+        if error := _nothing_to_judge(image, self.model):
+            return error
         with self.stages.measure("score"):
             return self.model.judge(image.name, image.row, image.digest)
 
@@ -43,7 +56,9 @@ class Explain(Generic[R]):
     stages: Stages
     finish: Callable[[int, Explanation, Any], R]
 
-    def __call__(self, image: Extracted) -> R:
+    def __call__(self, image: Extracted) -> R | ImageError:
+        if error := _nothing_to_judge(image, self.model):
+            return error
         with self.stages.measure("score"):
             explanation = self.model.explain(image.name, image.row, image.digest)
         return self.finish(image.index, explanation, image.glance)

@@ -68,6 +68,7 @@ def learn(
     *,
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
+    one_colour: bool,
     stage: Stage = silent,
 ) -> tuple[FittedModel, Ints]:
     """Fit the half-spaces, calibrate them, and write the card.
@@ -79,6 +80,7 @@ def learn(
         asked: the settings.
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
+        one_colour: whether some may be one single colour.
         stage: called with a few words where a part of it begins.
 
     Returns:
@@ -113,6 +115,7 @@ def learn(
             "seed": asked.seed,
             "n_images": len(training.digests),
             "n_pictures": int(pictures.max()) + 1,
+            "one_colour": one_colour,
             "images_sha256": training.sha256,
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
             "warnings": [

@@ -125,6 +125,11 @@ class FittedModel:
             raise ValueError(f"false_alarms of {self.false_alarms}")
 
     @property
+    def knows_one_colour(self) -> bool:
+        """Whether an image of one single colour may be normal: it learnt some, or does not say."""
+        return bool(self.card["fit"].get("one_colour", True))
+
+    @property
     def false_alarms(self) -> float:
         """The promised share of normal images that are called anomalies."""
         return float(self.card["false_alarms"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,13 +110,14 @@ def update(
     )
     store = store_for(asked, model.representation, model.scale)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
-        training, judged, known, errors = with_more(
+        training, judged, known, errors, one_colour = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )
     learnt, new = model, list(judged.values())
     called = tuple(prediction for prediction in new if prediction.is_anomaly)
     all_errors, folders = (*errors, *unknown), _folders(more, new)
-    did = Update(len(new), known, forgotten, all_errors, far_odder(new, model), called, folders)
+    odd = far_odder(new, model, [] if model.knows_one_colour else one_colour)
+    did = Update(len(new), known, forgotten, all_errors, odd, called, folders)
     if before:
         before(did)
     alike: tuple[tuple[str, ...], ...] = ()
@@ -125,7 +126,13 @@ def update(
         if isinstance(model.union, Union) and len(model.union.coef) == 1:
             start = model.union.coef
         learnt, pictures = learn(
-            training, model.representation, model.scale, asked, start=start, stage=begin
+            training,
+            model.representation,
+            model.scale,
+            asked,
+            start=start,
+            one_colour=model.knows_one_colour or bool(one_colour),
+            stage=begin,
         )
         alike = _near_copies(judged, training, pictures)
     after = State(
@@ -178,18 +185,22 @@ def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
     return by_name([Path(p.path) for p in new], given=given) if given and new else ()
 
 
-def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:
+def far_odder(
+    new: Sequence[Prediction], model: FittedModel, one_colour: Collection[str] = ()
+) -> tuple[Prediction, ...]:
     """Images that a model finds far odder than any normal one.
 
     Args:
         new: what the model says of them.
         model: before it learns them.
+        one_colour: the names of those of a single colour, of which it learnt none.
 
     Returns:
         The oddest first.
     """
     limit = far_from(model)
-    return tuple(sorted((p for p in new if p.score > limit), key=lambda p: -p.score))
+    odd = (p for p in new if p.score > limit or p.path in one_colour)
+    return tuple(sorted(odd, key=lambda p: -p.score))
 
 
 def far_from(model: FittedModel) -> float:
@@ -213,8 +224,9 @@ def with_more(
     workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError]]:
-    """Add the rows of images: the rows, the new images, how many were known, and the errors.
+) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError], list[str]]:
+    """Add the rows of images: the rows, the new images, how many were known, the errors, and the
+    names of new ones of one single colour.
 
     The new images are what the model said of them, by the digest of their content.
     """
@@ -222,7 +234,7 @@ def with_more(
     known = set(training.digests)
     collected: RowCollector | None = None
     judged: dict[bytes, Prediction] = {}
-    n_read = 0
+    n_read, one_colour = 0, list[str]()
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
         if isinstance(result, ImageError):
@@ -233,13 +245,15 @@ def with_more(
                 known.add(result.digest)
                 collected = collected or collector_of(training, model, len(sources))
                 collected.add(result.digest, result.row)
-                judged[result.digest] = model.judge(sources.names[result.index], result.row)
+                judged[result.digest] = model.judge(result.name, result.row)
+                if result.one_colour:
+                    one_colour.append(result.name)
         if progress:
             progress(done, len(sources))
     if collected:
         collected.add_all(training)
         training, _ = collected.finish()
-    return training, judged, n_read - len(judged), errors
+    return training, judged, n_read - len(judged), errors, one_colour
 
 
 def collector_of(training: TrainingRows, model: FittedModel, n_more: int) -> RowCollector:

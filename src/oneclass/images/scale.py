@@ -53,6 +53,12 @@ class PixelScale:
         return unit.astype(np.float32)
 
 
+def is_one_colour(pixels: NDArray[Any]) -> bool:
+    """Whether all pixels of (h, w) or (h, w, 3) are alike."""
+    some = (pixels[:1], pixels[::64], pixels)  # the first mostly tells, or the second
+    return all(bool((part == pixels[0, 0]).all()) for part in some)
+
+
 def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:
     """The rule for a set of normal images.
 

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from oneclass.errors import ImageError, StorageError
-from oneclass.images.scale import PixelScale
+from oneclass.images.scale import PixelScale, is_one_colour
 from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_digest
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
@@ -60,6 +60,7 @@ class Extracted:
         key: of the file or array as it was read, where a store was asked for it.
         glance: what was made of its pixels, where that was asked for.
         name: of the image, for messages and results.
+        one_colour: whether all its pixels are alike.
     """
 
     index: int
@@ -68,6 +69,7 @@ class Extracted:
     key: bytes | None = None
     glance: Any = None
     name: str = ""
+    one_colour: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class _Prepared:
     digest: bytes
     key: bytes | None
     glance: Any
+    one_colour: bool
 
 
 def open_store(cache: Path, representation: Representation, scale: PixelScale) -> RowStore:
@@ -331,11 +334,13 @@ class _Work(Generic[R]):
                     key = None  # changed while it was read: whose row this is nobody knows
         with self.stages.measure("resize"):
             self.representation.prepare(pixels, self.scale, out)
-        glance = self._glanced(pixels)
+        glance, one_colour = self._glanced(pixels), is_one_colour(pixels)
+        if one_colour:
+            key = None  # a row that is known does not say so
         if key is None and not self.digests:
-            return _Prepared(index, b"", None, glance)
+            return _Prepared(index, b"", None, glance, one_colour)
         with self.stages.measure("digest"):
-            return _Prepared(index, content_digest(pixels), key, glance)
+            return _Prepared(index, content_digest(pixels), key, glance, one_colour)
 
     def _network(self, planes: Planes) -> list[Rows | None]:
         """The row of each image; None for one that does not fit into memory even alone."""
@@ -359,7 +364,7 @@ class _Work(Generic[R]):
             return ImageError(name, "row_not_finite", NOT_FINITE)
         if self.representation.unit_length and not _any(row):
             return ImageError(name, "row_zero", NO_DIRECTION)
-        return Extracted(item.index, row, item.digest, item.key, item.glance, name)
+        return Extracted(item.index, row, item.digest, item.key, item.glance, name, item.one_colour)
 
 
 def _finite(row: Rows) -> bool:

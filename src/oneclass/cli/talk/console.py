@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from oneclass.rows.store import CacheUse
 
 BUG, USAGE, UNREADABLE, ANOMALY, DIFFERENT = 1, 2, 3, 10, 11
-OF_MODEL = ("bit_depth", "row_zero", "row_not_finite")
+OF_MODEL = ("bit_depth", "row_zero", "row_not_finite", "one_colour")
 """Reasons of images that can be read, and that a model cannot judge."""
 SHOWN_ERRORS = 3
 

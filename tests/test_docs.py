@@ -63,7 +63,8 @@ def test_every_exit_code_and_reason_is_documented() -> None:
     }
     for code in codes:
         assert re.search(rf"^\| {code}[ ,]", page, re.MULTILINE)
-    for reason in (*images.REASONS, "bit_depth", "row_zero", "row_not_finite", NOT_LEARNT):
+    of_model = ("bit_depth", "row_zero", "row_not_finite", "one_colour", NOT_LEARNT)
+    for reason in (*images.REASONS, *of_model):
         assert f"`{reason}`" in text_of("docs/images.md"), reason
 
 

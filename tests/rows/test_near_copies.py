@@ -66,6 +66,17 @@ def test_a_few_copies_are_found(altered: float, copied: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("others", [2, 3, 4])
+def test_a_few_of_another_kind_are_no_copies(others: int, seed: int) -> None:
+    """They lie near each other beside how far all others are, as copies do."""
+    random = np.random.default_rng(seed)
+    mean = np.full((40 + others, 60), 4.0)
+    mean[40:, ::2] *= -1
+    found = groups_of(unit(mean + random.normal(0, 1, mean.shape)))
+    assert found.max() == 39 + others
+
+
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("altered", [0.1, 0.3, 0.45])
 def test_exposures_of_one_part_are_found(altered: float, seed: int) -> None:
     """Up to about half as far from each other as the parts are."""

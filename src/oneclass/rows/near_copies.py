@@ -244,20 +244,22 @@ def _joined(
     a, b, length = tree(far)
     n_around = min(max(int(AROUND * len(rows)), FEWEST_AROUND), len(rows) - 1)
     around = np.partition(far, n_around, axis=1)[:, n_around]
-    length = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
+    beside = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
     # Ten of a few reach further than a tenth.
-    border = _border(length, lowest * min(1.0, AROUND * len(rows) / FEWEST_AROUND))
-    short = length < border
+    lowest *= min(1.0, AROUND * len(rows) / FEWEST_AROUND)
+    border = _border(beside, lowest)
+    short = beside < border
+    if border == lowest:
+        # Some of another kind, far from all others, are not near each other on their own scale.
+        short |= (beside < _last_gap(beside)) & (GAP * length <= np.median(length))
     n_copied = len(np.unique(np.concatenate([a[short], b[short]])))
     if border < ALTERED and n_copied >= many * len(rows):
-        short = length < BELOW
+        short = beside < BELOW
     return a[short], b[short]
 
 
 def _border(length: Floats, lowest: float) -> float:
-    """The length that parts copies from pictures: the middle of the last valley between hills, or
-    where there is none of the last gap.
-    """
+    """The length that parts copies from pictures: the middle of the last valley between hills."""
     at = np.linspace(np.log(0.1), np.log(1.6), 280)
     steps = (at[:, None] - np.log(np.maximum(length, 1e-3))) / BLUR
     crowd = np.exp(-0.5 * steps * steps).sum(axis=1)
@@ -267,7 +269,7 @@ def _border(length: Floats, lowest: float) -> float:
     deep = (crowd <= DEEP * hill) & (hill - crowd >= SURELY * np.sqrt(hill + crowd))
     valley = deep & (at >= np.log(lowest)) & (at <= np.log(HIGHEST))
     if not valley.any():
-        return max(lowest, _last_gap(length))
+        return lowest
     last = int(np.flatnonzero(valley)[-1])
     behind_others = np.flatnonzero(~valley[:last])
     first = int(behind_others[-1]) + 1 if len(behind_others) else 0

@@ -381,7 +381,7 @@ def test_a_fit_that_is_cancelled_as_it_ends_keeps_its_images_and_makes_no_model(
     assert place.job(check["id"])["result"]["images"] == 20
     assert place.job(job["id"])["state"] == "cancelled"
     assert place.client.get("/api/v1/models").json() == {"models": []}
-    assert not list(place.service.settings.data.rglob("job-*"))
+    assert not list(place.service.settings.data.rglob("*job-*"))
 
 
 def test_jobs_wait_only_so_long(start: Callable[..., Place], tmp_path: Path) -> None:

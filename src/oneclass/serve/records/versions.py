@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -95,6 +97,17 @@ class Versions:
         self._known: dict[tuple[str, int | None], Version] = {}
         """Asked for with every image; one process writes them, and then forgets these."""
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All that is written in here is there afterwards, or none of it where something is raised;
+        other threads see none of it before.
+        """
+        try:
+            with self._database.write():
+                yield
+        finally:
+            self.forget()
+
     def serving(self) -> list[Version]:
         """The version in use of each model, by name."""
         rows = self._database.rows(f"SELECT * FROM ({SELECT}) WHERE serves ORDER BY name")
@@ -123,7 +136,8 @@ class Versions:
 
     def named(self, name: str, number: int | None = None) -> Version | None:
         """A version of a model; without a number the one that serves."""
-        known = self._known.get((name, number))
+        asked = self._known  # what is forgotten while it is read is not remembered
+        known = asked.get((name, number))
         if known is not None:
             return known
         if number is None:
@@ -135,7 +149,7 @@ class Versions:
             )
         if row is None:
             return None
-        return self._known.setdefault((name, number), _version(row))
+        return asked.setdefault((name, number), _version(row))
 
     def by_id(self, number: int) -> Version | None:
         """A version by its id; also one that was deleted."""
@@ -149,7 +163,7 @@ class Versions:
 
     def forget(self) -> None:
         """Read anew what is asked for with every image: another part has changed it."""
-        self._known.clear()
+        self._known = {}
 
     def held_out(self, ids: set[int]) -> dict[int, int]:
         """How many held-out normal images are behind the p-values of versions, by their numbers."""
@@ -197,7 +211,7 @@ class Versions:
                 "n_learnt, at, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
-        self._known.clear()
+        self.forget()
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -244,7 +258,7 @@ class Versions:
             if rate is not None:
                 connection.execute(SET_RATE, (rate, version.id))
             connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
-        self._known.clear()
+        self.forget()
 
     def taken(self, name: str) -> list[Row]:
         """When which version was taken, or got another rate, and by whom; the newest first."""
@@ -285,7 +299,7 @@ class Versions:
             connection.execute(SET_RATE, (rate, version.id))
             if version.serves and rate != version.false_alarms:
                 connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
-        self._known.clear()
+        self.forget()
 
 
 def _rate(

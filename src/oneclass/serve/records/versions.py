@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
+from oneclass.system.names import percent, percent_up
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ class Version:
     def lowest_rate(self) -> float:
         """The lowest rate of false alarms that its held-out images support."""
         return float(self.card["calibration"]["lowest_false_alarms"])
+
+    @property
+    def n_pictures(self) -> int:
+        """How many different pictures its images count as: copies and near-copies count once."""
+        fit = self.card["fit"]
+        return int(fit.get("n_pictures", fit["n_images"]))
 
 
 RateFrom = Literal["learnt", "set", "nearest"]
@@ -292,8 +299,9 @@ class Versions:
         lowest = version.lowest_rate
         if not lowest <= rate < 1:
             raise InputError(
-                f"the rate of false alarms is {rate:g}: this model's held-out images support "
-                f"{lowest:.3g} to below 1. Give such a rate, or learn from more images."
+                f"the rate of false alarms is {percent(rate)}: this model's held-out images "
+                f"support {percent_up(lowest)} to below 100 %. Give such a rate, or learn from "
+                "more images."
             )
         with self._database.write() as connection:
             connection.execute(SET_RATE, (rate, version.id))

@@ -907,6 +907,15 @@ def test_a_name_that_is_there_already_is_asked_about(
         "count as different pictures; with fewer it is as near to that as they allow. Back at "
         "version 1, it would be 5\u00a0% again.\n\nGo on?"
     )
+    copies = one.page.evaluate(
+        "alsoRate({ value: 'x', dataset: { version: 1, next: 2, images: '35', pictures: '18' } }, "
+        "{ value: '', dataset: { needs: 19, rate: '5 %' } })"
+    )
+    assert (
+        "With version 2 it is what you chose, 5 %, if at least 19 of these images count as "
+        "different pictures (of the 35 that version 1 learnt from only 18 did); with fewer it is "
+        "as near to that as they allow."
+    ) in copies
     # A rate that was set ends.
     one.page.evaluate("page.ask('PUT', '/api/v1/models/stripes/rate', { false_alarms: 0.3 })")
     one.go("/learn")

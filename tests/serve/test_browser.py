@@ -903,9 +903,19 @@ def test_a_name_that_is_there_already_is_asked_about(
     one.page.wait_for_timeout(500)
     assert asked[0].endswith(
         "instead of version 1.\n\nFalse alarms of good images: 5\u00a0% now, the rate that it was "
-        "learnt for. With version 2 it is what you chose, 5\u00a0%. Back at version 1, it would be "
-        "5\u00a0% again.\n\nGo on?"
+        "learnt for. With version 2 it is what you chose, 5\u00a0%, if at least 19 of these images "
+        "count as different pictures; with fewer it is as near to that as they allow. Back at "
+        "version 1, it would be 5\u00a0% again.\n\nGo on?"
     )
+    copies = one.page.evaluate(
+        "alsoRate({ value: 'x', dataset: { version: 1, next: 2, images: '35', pictures: '18' } }, "
+        "{ value: '', dataset: { needs: 19, rate: '5 %' } })"
+    )
+    assert (
+        "With version 2 it is what you chose, 5 %, if at least 19 of these images count as "
+        "different pictures (of the 35 that version 1 learnt from only 18 did); with fewer it is "
+        "as near to that as they allow."
+    ) in copies
     # A rate that was set ends.
     one.page.evaluate("page.ask('PUT', '/api/v1/models/stripes/rate', { false_alarms: 0.3 })")
     one.go("/learn")
@@ -926,7 +936,8 @@ def test_a_name_that_is_there_already_is_asked_about(
     assert [message.startswith(told) for message in asked] == [True, True]
     assert (
         "False alarms of good images: 30\u00a0% now, the rate that was set. With version 2 it is "
-        "what you chose, 10\u00a0%; the one that was set ends with that. Back at version 1, it "
+        "what you chose, 10\u00a0%, if at least 9 of these images count as different pictures; "
+        "with fewer nothing is learnt. The one that was set ends with that. Back at version 1, it "
         "would be 5\u00a0%, the rate that it was learnt for, not 30\u00a0%."
     ) in asked[1]
     one.go("/models/stripes")

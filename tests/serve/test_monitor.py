@@ -461,8 +461,8 @@ def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
     place: Place, tmp_path: Path
 ) -> None:
     text = html.unescape(place.page("/monitor"))
-    assert "No rate below 2.44\u00a0% can be had: version 1 held back 40 good images" in text
-    assert "2\u00a0% needs 49: " in text
+    assert "No rate below 2.44\u00a0% (1 in 41) can be had: version 1 has 40 good images to" in text
+    assert "2\u00a0% takes 9 more different pictures: " in text
     assert "The rate that was set" not in text
     few = Detector(backbone="greyscale", threads=1, false_alarms=0.2).fit(list(stripes(20, seed=1)))
     few.save(tmp_path / "few.oneclass")

@@ -51,6 +51,8 @@ REASONS = (
 )
 """The closed set of ``ImageError.reason``."""
 
+A_LIST = "; if it is a list of images, let its name end in .txt"
+"""Advice on a file of text, at the end of what is said of it: a command takes lists."""
 TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(128, 256)})
 """Bytes of texts in any encoding that lists have."""
 CANON_RAW = b"CR"
@@ -187,7 +189,7 @@ def _inspect(file: BinaryIO) -> Source:
                 "unsupported", f"this is {kind.name}, which cannot be read; {kind.advice}"
             )
         raise RefusedError("not_an_image", f"this is {kind.name} and no image; {kind.advice}")
-    a_list = "; if it is a list of images, let its name end in .txt" if _is_text(start) else ""
+    a_list = A_LIST if _is_text(start) else ""
     *names, last = special.readable()
     raise RefusedError(
         "not_an_image",

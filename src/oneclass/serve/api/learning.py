@@ -277,10 +277,12 @@ def get_job(number: int, service: TheService, holder: Reader) -> JobOut:
 
 @router.delete("/jobs/{number}", responses=responses(404, 409))
 def cancel_job(number: int, service: TheService, holder: Teacher) -> JobOut:
-    """Cancel a job that waits or runs."""
+    """Cancel a job that waits or runs: nothing comes of it, and what was sent for it is kept."""
     _job(service, number)
     if not service.runner.cancel(number):
-        raise ProblemError(409, WORDS[409], f"job {number} has ended already.")
+        late = _job(service, number).state == DONE
+        stays = ": cancelling it came too late, and what it made stays" if late else ""
+        raise ProblemError(409, WORDS[409], f"job {number} has ended already{stays}.")
     return _job(service, number)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
+from oneclass.system.names import percent, percent_up
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ class Version:
         """The lowest rate of false alarms that its held-out images support."""
         return float(self.card["calibration"]["lowest_false_alarms"])
 
+    @property
+    def n_pictures(self) -> int:
+        """How many different pictures its images count as: copies and near-copies count once."""
+        fit = self.card["fit"]
+        return int(fit.get("n_pictures", fit["n_images"]))
+
 
 RateFrom = Literal["learnt", "set", "nearest"]
 """Where a rate of false alarms comes from: the version was learnt for it, somebody set it for the
@@ -95,6 +104,17 @@ class Versions:
         self._known: dict[tuple[str, int | None], Version] = {}
         """Asked for with every image; one process writes them, and then forgets these."""
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """All that is written in here is there afterwards, or none of it where something is raised;
+        other threads see none of it before.
+        """
+        try:
+            with self._database.write():
+                yield
+        finally:
+            self.forget()
+
     def serving(self) -> list[Version]:
         """The version in use of each model, by name."""
         rows = self._database.rows(f"SELECT * FROM ({SELECT}) WHERE serves ORDER BY name")
@@ -123,7 +143,8 @@ class Versions:
 
     def named(self, name: str, number: int | None = None) -> Version | None:
         """A version of a model; without a number the one that serves."""
-        known = self._known.get((name, number))
+        asked = self._known  # what is forgotten while it is read is not remembered
+        known = asked.get((name, number))
         if known is not None:
             return known
         if number is None:
@@ -135,7 +156,7 @@ class Versions:
             )
         if row is None:
             return None
-        return self._known.setdefault((name, number), _version(row))
+        return asked.setdefault((name, number), _version(row))
 
     def by_id(self, number: int) -> Version | None:
         """A version by its id; also one that was deleted."""
@@ -149,7 +170,7 @@ class Versions:
 
     def forget(self) -> None:
         """Read anew what is asked for with every image: another part has changed it."""
-        self._known.clear()
+        self._known = {}
 
     def held_out(self, ids: set[int]) -> dict[int, int]:
         """How many held-out normal images are behind the p-values of versions, by their numbers."""
@@ -197,7 +218,7 @@ class Versions:
                 "n_learnt, at, kinds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
-        self._known.clear()
+        self.forget()
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -244,7 +265,7 @@ class Versions:
             if rate is not None:
                 connection.execute(SET_RATE, (rate, version.id))
             connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
-        self._known.clear()
+        self.forget()
 
     def taken(self, name: str) -> list[Row]:
         """When which version was taken, or got another rate, and by whom; the newest first."""
@@ -278,14 +299,15 @@ class Versions:
         lowest = version.lowest_rate
         if not lowest <= rate < 1:
             raise InputError(
-                f"the rate of false alarms is {rate:g}: this model's held-out images support "
-                f"{lowest:.3g} to below 1. Give such a rate, or learn from more images."
+                f"the rate of false alarms is {percent(rate)}: this model's held-out images "
+                f"support {percent_up(lowest)} to below 100 %. Give such a rate, or learn from "
+                "more images."
             )
         with self._database.write() as connection:
             connection.execute(SET_RATE, (rate, version.id))
             if version.serves and rate != version.false_alarms:
                 connection.execute(TAKE, {"who": who, "at": time.time(), "id": version.id})
-        self._known.clear()
+        self.forget()
 
 
 def _rate(

@@ -197,10 +197,12 @@ document.addEventListener("change", (event) => {
 });
 /* Which rate of false alarms is in force now, which will be, and which if one goes back. */
 const alsoRate = (known, chosen) => {
-  const { version, next, rate, from, learntFor } = known.dataset;
-  const ends = from === "learnt" ? "" : "; the one that was set ends with that";
+  const { version, next, rate, from, learntFor, images, pictures } = known.dataset;
+  const ends = from === "learnt" ? "" : " The one that was set ends with that.";
+  const before = images === pictures ? "" : ` (of the ${images} that version ${version} learnt from only ${pictures} did)`;
+  const provided = chosen.dataset.needs ? `, if at least ${chosen.dataset.needs} of these images count as different pictures${before}; with fewer ${chosen.value ? "nothing is learnt" : "it is as near to that as they allow"}` : "";
   const back = rate === learntFor ? `Back at version ${version}, it would be ${learntFor} again` : `Back at version ${version}, it would be ${learntFor}, the rate that it was learnt for, not ${rate}`;
-  return `Version ${next} of ${known.value} will be learnt from these images alone, and used at once instead of version ${version}.\n\nFalse alarms of good images: ${rate} now, ${page.RATES_FROM[from]}. With version ${next} it is what you chose, ${chosen.dataset.rate}${ends}. ${back}.\n\nGo on?`;
+  return `Version ${next} of ${known.value} will be learnt from these images alone, and used at once instead of version ${version}.\n\nFalse alarms of good images: ${rate} now, ${page.RATES_FROM[from]}. With version ${next} it is what you chose, ${chosen.dataset.rate}${provided}.${ends} ${back}.\n\nGo on?`;
 };
 document.addEventListener("submit", async (event) => {
   if (event.target.id !== "fit") return;

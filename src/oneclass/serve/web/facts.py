@@ -142,7 +142,8 @@ def last_scored(service: Service, name: str) -> float | None:
 
 def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
     """By the names of models, which version is in use, by which rate of false alarms, and which it
-    goes by if it is gone back to once another one has been learnt anew.
+    goes by if it is gone back to once another one has been learnt anew; and how many images it
+    learnt from, and as how many pictures those count.
     """
     found = {}
     for used in service.versions.serving():
@@ -152,6 +153,8 @@ def rates_in_use(service: Service) -> dict[str, dict[str, Any]]:
             "rate": rate,
             "rate_from": rate_from,
             "learnt_for": used.card["false_alarms"],
+            "images": used.card["fit"]["n_images"],
+            "pictures": used.n_pictures,
         }
     return found
 

@@ -60,7 +60,6 @@ def environment() -> Environment:
         name: getattr(words, name)
         for name in (
             "percent",
-            "percent_up",
             "when",
             "counted",
             "doing",
@@ -83,6 +82,7 @@ def environment() -> Environment:
         "odds": odds,
         "fewest_images": fewest_images,
         "chance": words.chance,
+        "fell_short": words.fell_short,
         "lacks": words.lacks,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,

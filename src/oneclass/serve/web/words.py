@@ -97,11 +97,6 @@ def percent(share: float) -> str:
     return unbroken(names.percent(share))
 
 
-def percent_up(share: float) -> str:
-    """The same, rounded up: what is told as the lowest rate can be asked for."""
-    return unbroken(names.percent_up(share))
-
-
 def promise(version: Version) -> str:
     """What a model promises, in one sentence."""
     rate = version.false_alarms
@@ -111,6 +106,26 @@ def promise(version: Version) -> str:
     called = round(of * rate)
     about = f"{called} {plural(called, 'is', 'are')}"
     return f"Of {of:,} good images, about {about} called odd by mistake ({chance(rate)})."
+
+
+def fell_short(version: Version) -> str:
+    """Why a version that was asked for no rate of its own has not the usual one, if it has not."""
+    usual, n_images, n = DEFAULT_FALSE_ALARMS, version.card["fit"]["n_images"], version.n_pictures
+    asked = version.card.get("asked", {}).get("false_alarms", usual)
+    more = fewest_images(usual) - n
+    if asked is not None or version.card["false_alarms"] <= usual or more <= 0:
+        return ""
+    different = plural(n, "is a different picture", "are different pictures")
+    only = (
+        f", since of the {n_images} images only {n} {different} (the "
+        f"{plural(n_images - n, 'other one counts as a copy', 'others count as copies')})"
+        if n < n_images
+        else f" of {count(n_images, 'image')}"
+    )
+    return (
+        f"{percent(usual)} could not be had{only}: {count(more, 'more different picture')} "
+        f"{plural(more, 'is', 'are')} needed."
+    )
 
 
 def chance(rate: float) -> str:

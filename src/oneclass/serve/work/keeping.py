@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from oneclass.errors import ImageError, StorageError
 from oneclass.images import probe
+from oneclass.images.reading import A_LIST
 from oneclass.serve.settings import Limits
 from oneclass.system.files import translated_errors
 
@@ -140,7 +141,8 @@ class Keeping:
         try:
             header = probe(file, content)
         except ImageError as error:
-            raise ImageError(name, error.reason, error.detail) from None
+            # A list can be given to a command, and to no server.
+            raise ImageError(name, error.reason, error.detail.removesuffix(A_LIST)) from None
         if header.pixels > self._limits.pixels:
             raise ImageError(
                 name,

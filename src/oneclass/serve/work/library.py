@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,18 @@ class Library:
     def __init__(self, folder: Path, versions: Versions, threads: int | None) -> None:
         self.folder, self._versions, self._threads = folder, versions, threads
         self.deleted = folder / "deleted"
+        self.making = folder / "making"  # apart from models, which may be called "job"
         self._loaded: OrderedDict[tuple[str, float], Detector] = OrderedDict()
         self._lock = threading.Lock()
         with translated_errors(folder):
-            self.deleted.mkdir(parents=True, exist_ok=True)
+            for needed in (self.deleted, self.making):
+                needed.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove what programs that were stopped had on its way; none writes now."""
+        for file in (*self.making.iterdir(), *self.folder.glob(".oneclass-*.part")):
+            with suppress(OSError):
+                file.unlink()
 
     def file(self, version: Version) -> Path:
         """The model file of a version; among the deleted ones, where it is one of them."""
@@ -125,11 +133,19 @@ class Library:
         parent_id: int | None = None,
         n_learnt: int = 0,
         kinds: dict[str, Any] | None = None,
+        along: Callable[[Version], None] | None = None,
     ) -> Version:
         """Move a model file, and the rows beside it, to where the name's versions lie.
 
         An uploaded one that is a version of this name already is not taken twice: it is that
         version.
+
+        Args:
+            file: of the model.
+            name: of the model.
+            origin: as in `Version`, like `parent_id`, `n_learnt` and `kinds`.
+            along: writes what must be in the records together with the version, which it is called
+                with; where it raises, there is no version, and the files stay where they were.
 
         Raises:
             ModelFileError: it is no model file, or a damaged one.
@@ -138,18 +154,12 @@ class Library:
         """
         detector = self._load_new(file)
         assert detector.digest is not None, "loaded detectors have a digest"
-        with self._lock:
+        with self._lock, self._versions.whole():
             check_name(name, self._versions.names())
             same = (one for one in self._versions.of(name) if one.digest == detector.digest)
             if origin == "upload" and (known := next(same, None)):
                 return known
             number = self._versions.next_number(name)
-            place = self.folder / f"{name}-{number}.oneclass"
-            rows = file.with_name(file.name + ROWS)
-            with translated_errors(place):
-                if rows.exists():
-                    shutil.move(rows, place.with_name(place.name + ROWS))
-                shutil.move(file, place)
             added = self._versions.add(
                 name,
                 number,
@@ -160,9 +170,25 @@ class Library:
                 n_learnt=n_learnt,
                 kinds=kinds,
             )
-        version = self._versions.by_id(added)
+            if along is not None:
+                along(self._added(added))
+            self._place(file, self.folder / f"{name}-{number}.oneclass")
+        return self._added(added)
+
+    def _added(self, number: int) -> Version:
+        version = self._versions.by_id(number)
         assert version is not None, "it was added"
         return version
+
+    def _place(self, file: Path, place: Path) -> None:
+        """Move a model file and its rows; what a server that was killed left there goes."""
+        rows, place_of_rows = (one.with_name(one.name + ROWS) for one in (file, place))
+        with translated_errors(place):
+            if rows.exists():
+                shutil.move(rows, place_of_rows)
+            else:
+                place_of_rows.unlink(missing_ok=True)
+            shutil.move(file, place)
 
 
 def _refuse_a_picture(file: Path) -> None:

@@ -74,7 +74,7 @@ class Service:
             self._scored,
             self.handing.flush,
         )
-        self.runner = self._runner(data)
+        self.runner = self._runner()
         self.watcher = Watcher(
             self.watches,
             self.versions,
@@ -196,7 +196,7 @@ class Service:
             verdict=verdict,
         )
 
-    def _runner(self, data: Path) -> JobRunner:
+    def _runner(self) -> JobRunner:
         return JobRunner(
             self.jobs,
             self.library,
@@ -204,7 +204,6 @@ class Service:
             self.reviews,
             self.reports,
             self.keeping,
-            data / "models",
             self.settings.threads,
             self.limits.jobs,
             self._moved_on,

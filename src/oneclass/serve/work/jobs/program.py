@@ -198,8 +198,7 @@ def _say(fact: Result) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
-    """Read a request, do it, and say what came of it."""
+def _answer() -> None:
     # What Detector warns a program of, the pages say in words of their own.
     warnings.filterwarnings("ignore", category=UserWarning, module="__main__")
     if hasattr(os, "nice"):
@@ -210,6 +209,16 @@ def main() -> None:
         _say({"error": str(error)})
     except MemoryError:
         _say({"error": "the memory did not suffice. Learn from fewer or smaller images."})
+
+
+def main() -> None:
+    """Read a request, do it, and say what came of it; end at once when nobody listens any more."""
+    try:
+        _answer()
+    except BrokenPipeError:  # the server was killed, and begins the job again
+        # What Python would write at the end goes nowhere, instead of failing once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

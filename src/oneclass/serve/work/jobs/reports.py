@@ -74,6 +74,15 @@ class Reports:
             "failures": [tuple(row) for row in failures],
         }
 
+    def clear(self) -> None:
+        """Remove what programs that were stopped had on its way; none runs now."""
+        for place in self._folder.iterdir():
+            if place.is_dir():
+                shutil.rmtree(place, ignore_errors=True)
+            elif place.suffix == ".part":
+                with suppress(OSError):
+                    place.unlink()
+
     def tidy(self) -> None:
         """Remove pages that are older than a week."""
         for file in self._folder.iterdir():

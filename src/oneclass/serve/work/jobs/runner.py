@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oneclass.detector.files.training_rows import rows_file
 from oneclass.errors import InputError, OneclassError
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.jobs import CANCELLED, DONE, FAILED, Jobs
@@ -33,6 +32,10 @@ SAME_SIGNAL = 2.0
 """Seconds in which a signal that ended a job may have told the server to end, too."""
 
 
+class _TooLateError(Exception):
+    """A job was cancelled before what came of it was recorded: nothing of it is."""
+
+
 class JobRunner:
     """The queue of jobs and its thread; what a stop interrupts begins again at the next start.
 
@@ -43,7 +46,6 @@ class JobRunner:
         reviews: what updates learn from, and are compared on.
         reports: what those are of, and where they lie.
         keeping: the images.
-        folder: for files on their way.
         threads: of a detector; None for all cores.
         most: jobs that may wait.
         tell: called with a job's id when it moves on.
@@ -57,14 +59,13 @@ class JobRunner:
         reviews: Reviews,
         reports: Reports,
         keeping: Keeping,
-        folder: Path,
         threads: int | None,
         most: int,
         tell: Callable[[int], None],
     ) -> None:
         self.jobs, self._library, self._versions = jobs, library, versions
         self._reviews, self._reports = reviews, reports
-        self._keeping, self._folder = keeping, folder
+        self._keeping = keeping
         self._threads, self._most, self._tell = threads, most, tell
         self._changed = threading.Condition()
         self._stopping = False
@@ -73,6 +74,7 @@ class JobRunner:
 
     def start(self) -> None:
         """Begin, with what was running when the server last ended."""
+        self._clear()
         self.jobs.begin_again()
         self._thread.start()
 
@@ -95,13 +97,13 @@ class JobRunner:
         return number
 
     def cancel(self, number: int) -> bool:
-        """Stop a job that waits or runs; False if it has ended."""
-        ended = self.jobs.end(number, CANCELLED)
+        """Stop a job that waits or runs; False if it has ended: what it made stays then."""
+        cancelled = self.jobs.end(number, CANCELLED)
         running = self._running
-        if running and running[0] == number:
+        if cancelled and running and running[0] == number:
             running[1].terminate()
         self._tell(number)
-        return ended
+        return cancelled
 
     def take_no_more(self) -> None:
         """Begin no other job; the server is about to end."""
@@ -135,6 +137,9 @@ class JobRunner:
             self._tell(job["id"])
             try:
                 self._one(job)
+            except _TooLateError:
+                with suppress(OSError):
+                    self._reports.file(job["id"]).unlink()
             except OneclassError as error:
                 self.jobs.end(job["id"], FAILED, error=str(error))
             except Exception as error:
@@ -142,23 +147,38 @@ class JobRunner:
             self._tell(job["id"])
 
     def _one(self, job: dict[str, Any]) -> None:
-        out = self._folder / f"job-{job['id']}.oneclass"
+        out = self._library.making / f"job-{job['id']}.oneclass"
         request = self._request(job, out)
-        said = self._program(job["id"], request)
-        if said is None or self._cancelled(job["id"]):  # maybe as it ended; or the server stops
-            for file in (out, rows_file(out)):
-                file.unlink(missing_ok=True)
-            return
-        if "error" in said:
-            self.jobs.end(job["id"], FAILED, error=said["error"])
-            return
-        result = said["result"]
-        if job["kind"] == "fit":
-            result["number"] = self._learnt(job, out, result).number
-        elif job["kind"] == "update":
-            result["number"] = self._updated(job, out, result, request["learn"]).number
-        if self.jobs.end(job["id"], DONE, result=result) and job["kind"] == "fit":
-            sets.remove(Path(job["request"]["folder"]))
+        try:
+            said = self._program(job["id"], request)
+            if self._cancelled(job["id"]):  # maybe as it ended
+                raise _TooLateError
+            if said is None:  # the server stops
+                return
+            if "error" in said:
+                self.jobs.end(job["id"], FAILED, error=said["error"])
+            elif job["kind"] == "fit":
+                self._learnt(job, out, said["result"])
+            elif job["kind"] == "update":
+                self._updated(job, out, said["result"], request["learn"])
+            else:
+                self._done(job, said["result"])
+        finally:  # what came of it lies elsewhere now
+            self._clear()
+
+    def _clear(self) -> None:
+        """Remove what programs that were stopped had on its way; none runs now."""
+        self._library.clear()
+        self._reports.clear()
+
+    def _done(self, job: dict[str, Any], result: dict[str, Any]) -> None:
+        """Record what came of a job, in the transaction that this is called in if it is in one.
+
+        Raises:
+            _TooLateError: it was cancelled meanwhile.
+        """
+        if not self.jobs.end(job["id"], DONE, result=result):
+            raise _TooLateError
 
     def _request(self, job: dict[str, Any], out: Path) -> dict[str, Any]:
         request = {**job["request"], "kind": job["kind"], "threads": self._threads}
@@ -201,6 +221,8 @@ class JobRunner:
         apart = portable.own_group()
         with subprocess.Popen(PROGRAM, stdin=pipe, stdout=pipe, text=True, **apart) as program:
             self._running = (number, program)
+            if self._cancelled(number):  # before there was a program to stop
+                program.terminate()
             assert program.stdin is not None
             assert program.stdout is not None
             with suppress(BrokenPipeError):  # it was stopped before it had read what to do
@@ -234,13 +256,17 @@ class JobRunner:
         job = self.jobs.one(number)
         return job is not None and job["state"] == CANCELLED
 
-    def _learnt(self, job: dict[str, Any], out: Path, result: dict[str, Any]) -> Version:
-        kinds = result.pop("kinds")
-        version = self._library.take_in(out, job["name"], origin="fit", kinds=kinds)
-        self._reviews.note_taught(version.id, result.pop("taught"))
-        if version.number == 1 or job["request"].get("take", True):
-            self._versions.take(version, who="learning")
-        return version
+    def _learnt(self, job: dict[str, Any], out: Path, result: dict[str, Any]) -> None:
+        kinds, taught = result.pop("kinds"), result.pop("taught")
+
+        def along(version: Version) -> None:
+            self._reviews.note_taught(version.id, taught)
+            if version.number == 1 or job["request"].get("take", True):
+                self._versions.take(version, who="learning")
+            self._done(job, {**result, "number": version.number})
+
+        self._library.take_in(out, job["name"], origin="fit", kinds=kinds, along=along)
+        sets.remove(Path(job["request"]["folder"]))
 
     def _updated(
         self,
@@ -248,30 +274,32 @@ class JobRunner:
         out: Path,
         result: dict[str, Any],
         learnt: list[str],
-    ) -> Version:
+    ) -> None:
         parent = self._version(job)
-        version = self._library.take_in(
+        reviewed = self._reviews.reviewed(job["name"])
+        images = {row["id"]: row["image"] for row in reviewed}
+        said = _said_by(parent, reviewed)
+        said |= {images.get(i, ""): (p, taught) for i, p, taught in result.pop("before")}
+        compared = [
+            (i, score, p, image in learnt, before, taught, before_taught)
+            for i, score, p, taught in result.pop("compared")
+            for image in [images.get(i, "")]
+            for before, before_taught in [said.get(image, (None, None))]
+        ]
+
+        def along(version: Version) -> None:
+            self._reviews.compare(version.id, compared)
+            self._done(job, {**result, "number": version.number})
+
+        self._library.take_in(
             out,
             job["name"],
             origin="update",
             parent_id=parent.id,
             n_learnt=result["added"],
             kinds=parent.kinds,
+            along=along,
         )
-        reviewed = self._reviews.reviewed(job["name"])
-        images = {row["id"]: row["image"] for row in reviewed}
-        said = _said_by(parent, reviewed)
-        said |= {images.get(i, ""): (p, taught) for i, p, taught in result.pop("before")}
-        self._reviews.compare(
-            version.id,
-            [
-                (i, score, p, image in learnt, before, taught, before_taught)
-                for i, score, p, taught in result.pop("compared")
-                for image in [images.get(i, "")]
-                for before, before_taught in [said.get(image, (None, None))]
-            ],
-        )
-        return version
 
     def _version(self, job: dict[str, Any]) -> Version:
         version = self._versions.by_id(job["request"]["version_id"])

@@ -149,10 +149,10 @@ class CheckReport:
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
                 f"{count(len(self.near), 'picture')}: one that was compressed, brightened or "
-                "shifted anew, or shows the same part again, is no further evidence. They count "
-                "once where they are learnt. (This compares reduced pictures; 'oneclass fit' "
-                "compares what its network sees, and may find more or fewer.) Give more "
-                "different parts rather than more pictures of the same ones.",
+                "shifted anew, or shows the same part again, is no further evidence. (This "
+                "compares reduced pictures; 'oneclass fit' compares what its network sees, may "
+                "find more or fewer, counts those that it finds once, and says how many.) Give "
+                "more different parts rather than more pictures of the same ones.",
             ),
             (
                 self.constant,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import damage
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector
@@ -155,6 +156,23 @@ def test_sizes_of_images_of_another_depth_do_not_count(tmp_path: Path) -> None:
     done = oneclass("fit", "good", "-o", "m.oneclass", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "Why: the images have 64 pixels on their shorter side;" in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--backbone", "greyscale")])
+def test_sizes_of_images_that_cannot_be_used_do_not_count(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    pictures(tmp_path / "good", [(64, 80)] * 24)
+    bomb = damage.ihdr(60_000, 60_000, 8, 0)
+    content = damage.chunk(b"IHDR", bomb[:-4]) + damage.idat(bytes(99)) + damage.IEND
+    (tmp_path / "good/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    if not words:  # greyscale knows of that one only once it has begun
+        whole = damage.png(np.full((300, 300), 9, np.uint8))
+        (tmp_path / "good/cut.png").write_bytes(whole[: len(whole) // 2])
+    done = oneclass("fit", "good", "-o", "m.oneclass", *words, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert words or "Why: the images have 64 pixels on their shorter side;" in done.stderr
+    assert "of another size" not in done.stderr
 
 
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:

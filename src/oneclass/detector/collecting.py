@@ -52,13 +52,20 @@ class Collected:
     errors: list[ImageError]
 
 
-def read_headers(sources: Sources, *, workers: Workers) -> list[Header]:
+def read_headers(sources: Sources, *, workers: Workers) -> dict[int, Header]:
     """The headers of all images that have a readable one: sizes and bit depths, no pixels.
+
+    Returns:
+        By the images' numbers among the sources, in their order.
 
     Raises:
         InputError: fewer than two have.
     """
-    return _of_readable(Sources.header, sources, workers)
+    return dict(_of_readable(_numbered, sources, workers))
+
+
+def _numbered(sources: Sources, index: int) -> tuple[int, Header]:
+    return index, sources.header(index)
 
 
 def foreign_note(headers: list[Header]) -> tuple[str, ...]:

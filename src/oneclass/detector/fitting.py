@@ -147,16 +147,18 @@ def fit(
     refuse_absent(sources)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
-        usable = of_one_depth(headers)
-        representation = choose_representation(usable, asked)
-        scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)
-        notes += foreign_note(headers)
+        told = list(headers.values())
+        representation = choose_representation(of_one_depth(told), asked)
+        scale, notes = choose_pixel_scale(sources, told, workers=workers, cache=asked.cache)
         store = store_for(asked, representation, scale)
         begin("reading images")
         collected = collect_rows(
             sources, representation, scale, workers=workers, progress=progress, store=store
         )
     training = collected.training
+    # What breaks off has a header, too.
+    learnt = [headers[i] for i in collected.indices if i in headers]
+    notes += foreign_note(learnt)
     model, pictures = learn(training, representation, scale, asked, notes=notes, stage=begin)
     begin("comparing folders")
     errors = tuple(collected.errors)
@@ -168,7 +170,7 @@ def fit(
         ignored=sources.ignored,
         folders=origins(sources, collected.indices, outlines),
         near_copies=near_copies(lambda i: sources.names[collected.indices[i]], pictures),
-        why=why(usable, asked, representation),
+        why=why(learnt, asked, representation),
         unlearnt=errors,
         n_read=len(collected.indices),
     )

@@ -138,13 +138,13 @@ class Sources:
         """Size, bit depth and channels of item `index`, without decoding its pixels.
 
         Raises:
-            ImageError: the file cannot be read.
+            ImageError: the file cannot be read, or its header says that `pixels` will refuse it.
         """
         item = self.items[index]
         if isinstance(item, Path):
-            return reading.probe(item)
+            return reading.probe(item, max_pixels=reading.DEFAULT_MAX_PIXELS)
         if isinstance(item, Content):
-            return reading.probe(self.names[index], item.of)
+            return reading.probe(self.names[index], item.of, max_pixels=reading.DEFAULT_MAX_PIXELS)
         array = _checked_array(item, self.names[index])
         height, width, *colour = array.shape
         depth = next(d for d in DEPTHS if array.dtype == d)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -205,6 +206,36 @@ def test_a_fit_says_where_one_tile_holds_a_picture(rows: str | None) -> None:
         headers = [Header(*sides, "uint8", 3, 1, "JPEG")] * 3
         said = why(headers, asked, choose_representation(headers, asked)) or ""
         assert ("a tile of 320 pixels holds a whole picture" in said) == told
+
+
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [
+        ({"size": 1300}, 4),
+        ({"size": (1300, 1300), "rows": "image"}, 4),
+        ({"size": (640, 1280), "tiles": 320}, None),
+        ({"size": (1280, 1408), "rows": "patches"}, 4),
+        ({"size": 448}, None),
+        ({"size": (5000, 99), "backbone": "greyscale"}, None),
+        ({"size": 5000, "backbone": "greyscale"}, 16),
+        ({}, None),
+    ],
+)
+def test_a_fit_says_where_a_size_enlarges_pictures_by_far(
+    settings: dict[str, Any], times: int | None
+) -> None:
+    asked = Detector(**settings).settings
+    headers = [Header(310, 300, "uint8", 3, 1, "JPEG")] * 5 + [Header(9, 9, "uint8", 3, 1, "PNG")]
+    said = why(headers, asked, choose_representation(headers, asked)) or ""
+    assert ("note: --size" in said) == (times is not None)
+    assert times is None or f"most of these pictures about {times}-fold:" in said
+
+
+def test_a_fit_that_enlarges_pictures_says_so_while_it_does() -> None:
+    stages: list[str] = []
+    detector = Detector(backbone="greyscale", size=120).fit(stripes(9, seed=1), stage=stages.append)
+    assert stages[:2] == ["looking at the images' sizes", "reading images, enlarged about 5-fold"]
+    assert "--size 120x120 enlarges most of these pictures about 5-fold" in str(detector.why)
 
 
 def test_heatmaps_that_are_replaced_are_told(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
-from oneclass.detector.views import choose_representation, why
+from oneclass.detector.views import choose_representation, enlarged, why
 from oneclass.errors import ImageError, ModelFileError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather, refuse_absent
@@ -148,10 +148,12 @@ def fit(
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
         told = list(headers.values())
-        representation = choose_representation(of_one_depth(told), asked)
+        usable = of_one_depth(told)
+        representation = choose_representation(usable, asked)
         scale, notes = choose_pixel_scale(sources, told, workers=workers, cache=asked.cache)
         store = store_for(asked, representation, scale)
-        begin("reading images")
+        times = enlarged(usable, asked)  # said at once, for it may take long
+        begin("reading images" + (f", enlarged about {times}-fold" if times else ""))
         collected = collect_rows(
             sources, representation, scale, workers=workers, progress=progress, store=store
         )

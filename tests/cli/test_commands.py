@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -295,6 +296,45 @@ def test_heatmaps_are_not_put_among_pictures(place: Path, tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr
         (tmp_path / "inc/heatmaps/notes.txt").touch()
         (tmp_path / "inc/heatmaps/more").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fit", "inc", "-o", "new.oneclass", *SMALL),
+        ("score", "m.oneclass", "inc"),
+        ("update", "m.oneclass", "inc", "-o", "new.oneclass"),
+        ("evaluate", "category"),
+        ("paper",),
+    ],
+)
+def test_rows_are_not_put_among_pictures(
+    place: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    write_images(tmp_path / "inc", stripes(3, seed=2))
+    for name in ("m.oneclass", "m.oneclass.rows"):
+        shutil.copy(place / name, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "category").mkdir()
+    done = oneclass(*words, "--cache", "inc", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--cache is inc: 000.png lies there, and rows would be among" in done.stderr
+    assert "Give a folder of their own, as inc/cache; 'none' goes without." in done.stderr
+    (tmp_path / "category").rmdir()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_cache_that_is_among_pictures_already_is_used_as_it_is(
+    place: Path, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "inc", stripes(3, seed=2))
+    words = ("score", place / "m.oneclass", "inc", "--cache")
+    assert oneclass(*words, "inc/cache", cwd=tmp_path).returncode == 0
+    (kind,) = (tmp_path / "inc/cache").iterdir()
+    kind.rename(tmp_path / "inc" / kind.name)  # as versions before left it
+    done = oneclass(*words, "inc", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "cache: 3 of 3 rows found" in done.stderr
 
 
 def test_names_send_no_escapes_to_the_terminal(place: Path, tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import damage
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector
@@ -157,6 +159,23 @@ def test_sizes_of_images_of_another_depth_do_not_count(tmp_path: Path) -> None:
     assert "Why: the images have 64 pixels on their shorter side;" in done.stderr
 
 
+@pytest.mark.parametrize("words", [(), ("--backbone", "greyscale")])
+def test_sizes_of_images_that_cannot_be_used_do_not_count(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    pictures(tmp_path / "good", [(64, 80)] * 24)
+    bomb = damage.ihdr(60_000, 60_000, 8, 0)
+    content = damage.chunk(b"IHDR", bomb[:-4]) + damage.idat(bytes(99)) + damage.IEND
+    (tmp_path / "good/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    if not words:  # greyscale knows of that one only once it has begun
+        whole = damage.png(np.full((300, 300), 9, np.uint8))
+        (tmp_path / "good/cut.png").write_bytes(whole[: len(whole) // 2])
+    done = oneclass("fit", "good", "-o", "m.oneclass", *words, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert words or "Why: the images have 64 pixels on their shorter side;" in done.stderr
+    assert "of another size" not in done.stderr
+
+
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     asked = Detector().settings
     said = {}
@@ -187,6 +206,36 @@ def test_a_fit_says_where_one_tile_holds_a_picture(rows: str | None) -> None:
         headers = [Header(*sides, "uint8", 3, 1, "JPEG")] * 3
         said = why(headers, asked, choose_representation(headers, asked)) or ""
         assert ("a tile of 320 pixels holds a whole picture" in said) == told
+
+
+@pytest.mark.parametrize(
+    ("settings", "times"),
+    [
+        ({"size": 1300}, 4),
+        ({"size": (1300, 1300), "rows": "image"}, 4),
+        ({"size": (640, 1280), "tiles": 320}, None),
+        ({"size": (1280, 1408), "rows": "patches"}, 4),
+        ({"size": 448}, None),
+        ({"size": (5000, 99), "backbone": "greyscale"}, None),
+        ({"size": 5000, "backbone": "greyscale"}, 16),
+        ({}, None),
+    ],
+)
+def test_a_fit_says_where_a_size_enlarges_pictures_by_far(
+    settings: dict[str, Any], times: int | None
+) -> None:
+    asked = Detector(**settings).settings
+    headers = [Header(310, 300, "uint8", 3, 1, "JPEG")] * 5 + [Header(9, 9, "uint8", 3, 1, "PNG")]
+    said = why(headers, asked, choose_representation(headers, asked)) or ""
+    assert ("note: --size" in said) == (times is not None)
+    assert times is None or f"most of these pictures about {times}-fold:" in said
+
+
+def test_a_fit_that_enlarges_pictures_says_so_while_it_does() -> None:
+    stages: list[str] = []
+    detector = Detector(backbone="greyscale", size=120).fit(stripes(9, seed=1), stage=stages.append)
+    assert stages[:2] == ["looking at the images' sizes", "reading images, enlarged about 5-fold"]
+    assert "--size 120x120 enlarges most of these pictures about 5-fold" in str(detector.why)
 
 
 def test_heatmaps_that_are_replaced_are_told(tmp_path: Path) -> None:

@@ -699,3 +699,8 @@ def test_a_model_is_found_by_both_spellings_of_a_letter(place: Path) -> None:
     content = (place / "m.oneclass").read_bytes()
     (place / normalize("NFD", "größe.oneclass")).write_bytes(content)
     assert load(place / normalize("NFC", "größe.oneclass")).digest == content[-32:].hex()
+
+
+def test_help_says_that_a_stream_of_paths_is_read_to_its_end() -> None:
+    told = " ".join(CliRunner().invoke(cli, ["score", "--help"]).output.split())
+    assert "Nothing is scored before stdin ends: for images that keep coming" in told

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from categories import make_category
 from conftest import stripes, write_images
+from oneclass import InputError
+from oneclass.cli import cli
 from oneclass.cli.measuring import compare, evaluate
 from oneclass.cli.talk.tables import Column, Layout, layout
 
@@ -91,6 +95,20 @@ def test_compare_in_narrow_terminals(tmp_path: Path) -> None:
         assert ("No room in this window for: " in said) == bool(absent)
         for name in ("kB", "fit s"):
             assert (name in head) == (name not in absent)
+
+
+def test_what_is_refused_gets_no_head_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "is_terminal", lambda _: True)  # where lines come at once
+    make_category(tmp_path / "parts")
+    good = tmp_path / "parts/train/good"
+    shutil.rmtree(good)
+    good.mkdir()
+    for words in (["evaluate", tmp_path / "parts"], ["compare", good]):
+        done = CliRunner().invoke(cli, [*map(str, words)], standalone_mode=False)
+        assert isinstance(done.exception, InputError)
+        assert done.stdout == ""
 
 
 @pytest.mark.linux

@@ -133,6 +133,14 @@ def test_few_images_leave_a_models_own_rate_open(n: int, rate: float, told: str)
     assert spread(older) is None
 
 
+def test_a_rate_above_a_half_is_told_as_a_share_alone() -> None:
+    told = guarantee(Method.PARTS, 100, 0.5, unclear=0.99)["promise"]
+    assert "about one in 2 (50 %) is called an anomaly." in told
+    assert told.endswith("About 99 % are called anomalies or unclear.")
+    told = guarantee(Method.PARTS, 100, 0.6)["promise"]
+    assert told.endswith("learnt from, about 60 % are called anomalies.")
+
+
 def test_a_splits_own_rate_exceeds_its_bound_once_in_twenty() -> None:
     """By simulation: uniform scores, whose own rate is known exactly."""
     n, rate = 200, 0.05

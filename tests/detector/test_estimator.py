@@ -295,8 +295,11 @@ def test_data_that_nothing_can_be_learnt_from(
     tmp_path: Path, normal_images: NDArray[np.uint8]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"found no images.*at least 2.*\.png"):
+    with pytest.raises(InputError, match=r"found no images in .*empty\. .*at least 2.*\.png"):
         Detector(**SMALL).fit(tmp_path / "empty")
+    Image.fromarray(normal_images[0]).save(tmp_path / "one.png")
+    with pytest.raises(InputError, match=r"found 1 image, and none in .*empty\. Give"):
+        Detector(**SMALL).fit([tmp_path / "empty", tmp_path / "one.png"])
     with pytest.raises(InputError, match=r"found 1 image\."):
         Detector(**SMALL).fit(normal_images[:1])
     with pytest.raises(InputError, match="all 5 normal images look the same"):

@@ -23,6 +23,7 @@ from oneclass import Detector, Explanation, ImageError, InputError, ModelFileErr
 from oneclass.cli.score import score
 from oneclass.detector.files import modelfile
 from oneclass.detector.heat import spread
+from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import regions
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Sources, gather
@@ -250,6 +251,16 @@ def test_a_png_holds_what_it_was_given(shape: tuple[int, int], seed: int) -> Non
     with Image.open(io.BytesIO(png(pixels, ("Software", "a remark")))) as opened:
         assert (opened.mode, opened.info["Software"]) == ("RGB", "a remark")
         np.testing.assert_array_equal(opened, pixels)
+
+
+@pytest.mark.parametrize("size", [300, np.int64(300), (300,), (30, 40, 3), (0, 5), "30x40", 4.5])
+def test_a_size_that_is_none_is_told_in_a_sentence(size: object) -> None:
+    found = Explanation(Prediction("a.png", 0.1, 0.5, False), np.zeros((4, 6)), 0.0)
+    with pytest.raises(InputError, match=r"expected \(height, width\)|whole number"):
+        found.regions(0.5, size)  # type: ignore[arg-type]
+    assert found.regions(0.5, (30, 40)) == found.regions(np.float32(0.5), [30, 40]) == ()  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected a number, such as Detector"):
+        found.regions("0.5")  # type: ignore[arg-type]
 
 
 def test_colour_grows_with_heat_from_nothing_to_full() -> None:

@@ -239,9 +239,9 @@ def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     assert report.advice() == ("1 path leads nowhere: check the spelling.",)
     assert report.text().startswith("0 images, 0 unreadable\n\nLeading nowhere (1):\n")
     (tmp_path / "text.png").write_text("no image")
-    assert check([tmp_path, tmp_path / "nowhere"]).advice()[1:] == (
+    assert check([tmp_path, tmp_path / "nowhere"]).advice() == (
         "1 path leads nowhere: check the spelling.",
-        "1 of 1 files cannot be read: fix or remove it.",
+        "There is no readable image here: 1 file cannot be read; fix or remove it.",
     )
 
 

@@ -78,8 +78,17 @@ class Table:
         ([object()], "numpy.asarray"),
         (["a.png", float("nan")], "images of type float, str"),
         (np.zeros(5), "an array of shape"),
+        (np.zeros((24, 20, 3), np.uint8), "one colour image, or 24 grey ones of width 3. Give a"),
+        (np.zeros((24, 20, 4), np.uint8), r"one transparent colour image.* image\[..., :3\], in a"),
+        (np.zeros((24, 20, 1), np.uint8), r"one grey image, or 24 .* width 1. .* image\[..., 0\]"),
+        (np.zeros((24, 20, 2), np.uint8), "half-transparent image, or 24 grey ones of width 2"),
     ],
 )
 def test_one_sentence_for_everything_else(given: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         gather(given)
+
+
+def test_narrow_images_in_a_list_and_channels_that_come_first_are_what_they_say() -> None:
+    assert len(gather(list(np.zeros((6, 20, 4), np.uint8)))) == 6
+    assert len(gather(np.zeros((3, 24, 20), np.uint8))) == 3  # documented: three grey ones

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -167,6 +170,32 @@ def test_a_chance_says_what_its_percent_say() -> None:
     assert words.chance(0.195) == "about 1 in 5"
     assert words.chance(0.03) == "3 in 100"
     assert words.chance(0.02) == "1 in 50"
+
+
+CHANCES = {
+    0.4: "2 in 5",
+    0.5: "1 in 2",
+    0.52: "about 5 in 10",
+    0.75: "3 in 4",
+    0.9: "about 9 in 10",
+    0.949: "about 9 in 10",
+    0.95: "nearly all",
+    0.999: "nearly all",
+}
+
+
+def test_a_chance_above_a_half_is_not_one_in_one() -> None:
+    assert {rate: words.chance(rate) for rate in CHANCES} == CHANCES
+
+
+@pytest.mark.skipif(not which("node"), reason="Node.js runs the page's own script")
+def test_the_pages_script_says_the_same_chance() -> None:
+    script = (SOURCE / "serve/static/monitor.js").read_text(encoding="utf-8")
+    start = script.index("const chance = ")
+    own = script[start : script.index("const oneIn")]
+    asked = f"{own} console.log(JSON.stringify({list(CHANCES)}.map(chance)))"
+    done = subprocess.run(["node", "-e", asked], capture_output=True, check=True, text=True)
+    assert json.loads(done.stdout) == list(CHANCES.values())
 
 
 def test_what_jobs_call_their_stages_is_what_the_pages_know() -> None:

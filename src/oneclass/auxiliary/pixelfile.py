@@ -70,7 +70,7 @@ def write_pixels(
     """
     sources = gather(paths)
     workers = worker_count()
-    headers = read_headers(sources, workers=workers)
+    headers = list(read_headers(sources, workers=workers).values())
     scale, _ = choose_pixel_scale(sources, headers, workers=workers)
     planes = channels or (3 if any(header.channels >= 3 for header in headers) else 1)
     shape = (len(sources), planes, *size)

@@ -130,7 +130,7 @@ def from_clusters(
             f"{len(sources) // 2}, half of the {count(len(sources), 'image')} in {folder}."
         )
     workers = worker_count()
-    headers = read_headers(sources, workers=workers)
+    headers = list(read_headers(sources, workers=workers).values())
     network = Backbone.open(DEFAULT)
     layers = Layers.parse(DEFAULT_LAYER, network.has_layer)
     representation = PretrainedLayers(network, layers)

@@ -89,6 +89,8 @@ def score(
     """Score images with a MODEL file: how odd is each, and is it an anomaly?
 
     INPUT: files, folders (searched in depth), globs, a list.txt of paths, or - for paths on stdin.
+    Nothing is scored before stdin ends: for images that keep coming there is 'oneclass serve',
+    which answers for each one that it is sent, and watches folders.
 
     A larger score is odder. The p-value is the share of normal images that look at least as odd.
     Without -o the predictions are printed; with it they are written, and printed only if --json

@@ -49,15 +49,10 @@ def guarantee(
         "method": str(method),
         "n_held_out": n,
         "lowest_false_alarms": 1 / (n + 1),
-        "promise": (
-            f"Of normal images like the ones it learnt from, about {_in_words(rate)} "
-            f"({percent(rate)}) is called an anomaly."
-        ),
+        "promise": (f"Of normal images like the ones it learnt from, about {_called(rate)}."),
     }
     if unclear is not None:
-        record["promise"] += (
-            f" About {_in_words(unclear)} ({percent(unclear)}) is called an anomaly or unclear."
-        )
+        record["promise"] += f" About {_called(unclear, ' or unclear')}."
     if method == Method.SPLIT:
         own = own_rate_bound(n, rate)
         text = (
@@ -190,6 +185,18 @@ def _at_least(k: int, n: int, chance: float) -> float:
         for i in range(k)
     ]
     return 1 - float(np.sum([exp(term) for term in terms]))
+
+
+def _called(rate: float, more: str = "") -> str:
+    """How many are called anomalies; above a half the share alone, since "one in 1" says nothing.
+
+    Args:
+        rate: in (0, 1).
+        more: that they may be called, such as " or unclear".
+    """
+    if rate > 0.5:
+        return f"{percent(rate)} are called anomalies{more}"
+    return f"{_in_words(rate)} ({percent(rate)}) is called an anomaly{more}"
 
 
 def _in_words(rate: float) -> str:

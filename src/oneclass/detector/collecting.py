@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,13 +54,20 @@ class Collected:
     one_colour: list[str]
 
 
-def read_headers(sources: Sources, *, workers: Workers) -> list[Header]:
+def read_headers(sources: Sources, *, workers: Workers) -> dict[int, Header]:
     """The headers of all images that have a readable one: sizes and bit depths, no pixels.
+
+    Returns:
+        By the images' numbers among the sources, in their order.
 
     Raises:
         InputError: fewer than two have.
     """
-    return _of_readable(Sources.header, sources, workers)
+    return dict(_of_readable(_numbered, sources, workers))
+
+
+def _numbered(sources: Sources, index: int) -> tuple[int, Header]:
+    return index, sources.header(index)
 
 
 def foreign_note(headers: list[Header]) -> tuple[str, ...]:
@@ -176,7 +183,7 @@ def collect_rows(
                 one_colour.append(result.name)
         if progress:
             progress(len(indices) + len(errors) - len(sources.errors), len(sources))
-    check_enough(len(indices), len(sources), errors)
+    check_enough(len(indices), sources, errors)
     assert collected is not None, "there are rows"
     if not seen.differ:
         raise InputError(
@@ -220,10 +227,11 @@ class _Seen:
         self.differ = bool((high - low).max() > ALIKE * max(high.max(), -low.min()))
 
 
-def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
+def check_enough(readable: int, sources: Sources, errors: Sequence[ImageError]) -> None:
     """Raise InputError unless at least two images can be used; say what is the matter."""
     if readable >= 2:
         return
+    given = len(sources)
     if errors and not given:
         raise InputError(led_nowhere(errors))
     if errors:
@@ -235,9 +243,12 @@ def check_enough(readable: int, given: int, errors: list[ImageError]) -> None:
         )
     # Where one was found, the way to the others is known; else a kind of file may be the reason.
     endings = ".png, .jpg, .tif and others" if readable else ", ".join(sorted(SUFFIXES))
+    hollow = some_names(sources.empty)
+    where = hollow and (f", and none in {hollow}" if readable else f" in {hollow}")
     raise InputError(
-        f"found {readable or 'no'} {plural(readable, 'image')}. Give at least 2 normal images "
-        "(100 or more are advisable): a folder of them, files, a glob, or a list.txt. "
+        f"found {readable or 'no'} {plural(readable, 'image')}{where}. Give at least 2 "
+        "normal images (100 or more are advisable): a folder of them, files, a glob, or a "
+        "list.txt. "
         f"In a folder, files count whose names end like an image's: {endings}."
     )
 
@@ -258,7 +269,7 @@ def _of_readable(
         results = list(workers.each(caught, sources))
     found = [result for result in results if not isinstance(result, ImageError)]
     unreadable = [result for result in results if isinstance(result, ImageError)]
-    check_enough(len(found), len(sources), [*sources.errors, *unreadable])
+    check_enough(len(found), sources, [*sources.errors, *unreadable])
     return found
 
 

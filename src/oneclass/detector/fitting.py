@@ -29,7 +29,7 @@ from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
-from oneclass.detector.views import choose_representation, why
+from oneclass.detector.views import choose_representation, enlarged, why
 from oneclass.errors import ImageError, ModelFileError
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather, refuse_absent
@@ -148,22 +148,26 @@ def fit(
     refuse_absent(sources)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
         headers = read_headers(sources, workers=workers)
-        usable = of_one_depth(headers)
+        told = list(headers.values())
+        usable = of_one_depth(told)
         representation = choose_representation(usable, asked)
-        scale, notes = choose_pixel_scale(sources, headers, workers=workers, cache=asked.cache)
-        notes += foreign_note(headers)
+        scale, notes = choose_pixel_scale(sources, told, workers=workers, cache=asked.cache)
         store = store_for(asked, representation, scale)
-        begin("reading images")
+        times = enlarged(usable, asked)  # said at once, for it may take long
+        begin("reading images" + (f", enlarged about {times}-fold" if times else ""))
         collected = collect_rows(
             sources, representation, scale, workers=workers, progress=progress, store=store
         )
     training, one_colour = collected.training, collected.one_colour
+    # What breaks off has a header, too.
+    learnt = [headers[i] for i in collected.indices if i in headers]
+    notes += foreign_note(learnt) + one_colour_note(one_colour)
     model, pictures = learn(
         training,
         representation,
         scale,
         asked,
-        notes=notes + one_colour_note(one_colour),
+        notes=notes,
         one_colour=bool(one_colour),
         stage=begin,
     )
@@ -177,7 +181,7 @@ def fit(
         ignored=sources.ignored,
         folders=origins(sources, collected.indices, outlines),
         near_copies=near_copies(lambda i: sources.names[collected.indices[i]], pictures),
-        why=why(usable, asked, representation),
+        why=why(learnt, asked, representation),
         unlearnt=errors,
         n_read=len(collected.indices),
     )

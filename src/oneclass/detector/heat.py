@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -27,6 +28,7 @@ from oneclass.conformal.parts import FittedUnion
 from oneclass.conformal.union import ImageScore, Joined, Union
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.regions import Region, regions
+from oneclass.detector.settings import image_size
 from oneclass.errors import InputError
 from oneclass.representations import MapShape, Representation
 from oneclass.rows import RowBlocks, RowSource, as_rows, map_blocks
@@ -62,8 +64,22 @@ class Explanation:
             threshold: such as `Detector.pixel_threshold`.
             size: (height, width) of the picture, of whose pixels the regions tell; None for the
                 map's own positions.
+
+        Raises:
+            InputError: `threshold` is no number, or `size` is not two whole numbers above 0.
         """
-        return regions(self.anomaly_map, threshold, size)
+        return regions(self.anomaly_map, *_checked(threshold, size))
+
+
+def _checked(threshold: Any, size: Any) -> tuple[float, tuple[int, int] | None]:
+    """What `Explanation.regions` was given; it raises what that says."""
+    if not isinstance(threshold, Real):
+        raise InputError(
+            f"threshold is {threshold!r}: expected a number, such as Detector.pixel_threshold."
+        )
+    if isinstance(size, Integral):  # as a setting it would be both, but few pictures are squares
+        raise InputError(f"size is {size!r}: expected (height, width), such as (480, 640).")
+    return float(threshold), None if size is None else image_size("size", size)
 
 
 @dataclass(frozen=True)

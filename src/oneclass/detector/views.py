@@ -34,6 +34,8 @@ DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
 FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
+ENLARGED = 4
+"""Times; the networks' own sizes enlarge small pictures by about as much, and nobody asks."""
 TILES_SEE = 2
 """Times the picture's pixels, since tiles of `MOST_SIDE` overlap; docs/smalldefects.md."""
 
@@ -56,8 +58,38 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
         representation: that `choose_representation` made of both.
 
     Returns:
-        None where the settings name what is looked at, unless tiles do nothing to such pictures.
+        None where the settings name what is looked at, unless tiles do nothing to such pictures,
+        or the size enlarges them by far.
     """
+    told = (_enlarged(headers, asked), _decided(headers, asked, representation))
+    return " ".join(filter(None, told)) or None
+
+
+def enlarged(headers: list[Header], asked: Settings) -> int | None:
+    """How many times as high and wide a size that was asked for makes most images.
+
+    Returns:
+        None below `ENLARGED`, and where no size was asked for.
+    """
+    if asked.size is None:
+        return None
+    middle = float(np.median([header.height * header.width for header in headers]))
+    times = math.sqrt(math.prod(asked.size) / middle)
+    return round(times) if times >= ENLARGED else None
+
+
+def _enlarged(headers: list[Header], asked: Settings) -> str | None:
+    if asked.size is None or (times := enlarged(headers, asked)) is None:
+        return None
+    height, width = asked.size
+    return (
+        f"note: --size {height}x{width} enlarges most of these pictures about {times}-fold: that "
+        "shows nothing that they do not have, and each pixel costs time. Without --size the "
+        "pictures decide."
+    )
+
+
+def _decided(headers: list[Header], asked: Settings, representation: Representation) -> str | None:
     tiled = getattr(representation, "patches", representation)
     if isinstance(tiled, TiledPatches) and tiled.n_tiles == 1:
         height, width = tiled.preprocessing.size

@@ -70,18 +70,26 @@ _MAGICS: tuple[tuple[bytes, Callable[[BinaryIO], Source]], ...] = (
 )
 
 
-def probe(path: str | Path, content: bytes | None = None) -> Header:
+def probe(
+    path: str | Path, content: bytes | None = None, *, max_pixels: int | None = None
+) -> Header:
     """Read what a file says about its picture, without decoding a pixel.
 
     Args:
         path: of the file.
         content: all of its bytes, where they are at hand; then no file is opened.
+        max_pixels: refuse what `read` refuses by the header alone: a larger picture, or several;
+            None refuses neither.
 
     Raises:
         ImageError: the file is missing, no image, cut off before its header ends, ...
     """
     with _opened(path, content, whole=False) as file:
-        return _turned(_inspect(file))
+        source = _inspect(file)
+        if max_pixels is not None:
+            # To know how large a file of a store is, all of it would have to come.
+            _check_size(source.header, 0, max_pixels)
+        return _turned(source)
 
 
 def read(

@@ -32,6 +32,8 @@ FETCHING = 4
 LONGEST_PATH = 4096
 ONE_OF = {"PIL.Image", "ndarray", "str", "bytes", "PosixPath", "WindowsPath", "DirEntry"}
 """What is taken each for itself, and not one beside the other."""
+CHANNELS = {1: "grey", 2: "grey, half-transparent", 3: "colour", 4: "transparent colour"}
+"""What an image is whose last axis is so long: no grey image is so narrow."""
 WITHOUT_MASK = "a numpy array without a mask"
 NO_MEMORY = f"there was not enough memory for it; {MORE_MEMORY}"
 RANGES = {"uint8": " (0 to 255)", "uint16": " (0 to 65535)"}
@@ -136,13 +138,13 @@ class Sources:
         """Size, bit depth and channels of item `index`, without decoding its pixels.
 
         Raises:
-            ImageError: the file cannot be read.
+            ImageError: the file cannot be read, or its header says that `pixels` will refuse it.
         """
         item = self.items[index]
         if isinstance(item, Path):
-            return reading.probe(item)
+            return reading.probe(item, max_pixels=reading.DEFAULT_MAX_PIXELS)
         if isinstance(item, Content):
-            return reading.probe(self.names[index], item.of)
+            return reading.probe(self.names[index], item.of, max_pixels=reading.DEFAULT_MAX_PIXELS)
         array = _checked_array(item, self.names[index])
         height, width, *colour = array.shape
         depth = next(d for d in DEPTHS if array.dtype == d)
@@ -167,11 +169,8 @@ def gather(given: Images | Sources) -> Sources:
             f"an array of shape {held.shape}: expected (n, H, W) or (n, H, W, 3). "
             "For one image, give a list that holds it."
         )
-    if isinstance(held, np.ndarray) and held.ndim == 3 and held.shape[2] == 3:
-        raise InputError(
-            f"an array of shape {held.shape} is one colour image, or {len(held)} grey ones of "
-            "width 3. Give a list of images to say which."
-        )
+    if isinstance(held, np.ndarray) and held.ndim == 3 and held.size and held.shape[2] in CHANNELS:
+        raise _one_or_many(held.shape)
     kinds: set[str] = set()
     items = []
     for number, item in enumerate(held):  # one after the other: a generator's need not all be there
@@ -190,6 +189,16 @@ def gather(given: Images | Sources) -> Sources:
         errors = tuple(item for item in items if isinstance(item, ImageError))
         return Sources([items[i] for i in there], [_name(i) for i in there], errors)
     raise _of_no_kind(kinds)
+
+
+def _one_or_many(shape: tuple[int, ...]) -> InputError:
+    """An array that is one image with its channels last, or grey ones as narrow as that."""
+    kind = CHANNELS[shape[2]]
+    many = f"or {shape[0]} grey ones of width {shape[2]}"
+    told = f"an array of shape {shape} is one {kind} image, {many}."
+    if shape[2] == 3:
+        return InputError(f"{told} Give a list of images to say which.")
+    return InputError(f"{told} For one: {_on_shape(shape)}, in a list. For many: list(images).")
 
 
 def _name(number: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from oneclass.errors import InputError
 from oneclass.images.folders import first_picture
+from oneclass.rows.cache import KIND
 from oneclass.system.files import check_replaces
 from oneclass.system.places import Remote
 
@@ -59,6 +60,22 @@ def refuse_pictures(folder: Path, own: str) -> None:
             f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give a "
             f"folder of their own, as {folder / own}."
         )
+
+
+def check_cache_folder(folder: Path) -> None:
+    """Refuse a folder for a cache of rows in which pictures lie, and no cache.
+
+    Raises:
+        InputError: pictures lie there.
+    """
+    if (name := first_picture(folder)) is None or any(
+        KIND.fullmatch(entry.name) for entry in folder.iterdir()
+    ):
+        return
+    raise InputError(
+        f"--cache is {folder}: {name} lies there, and rows would be among the pictures. Give a "
+        f"folder of their own, as {folder / 'cache'}; 'none' goes without."
+    )
 
 
 def check_apart(folder: Path, inputs: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def split(
         stage("looking for copies")
     given = [images, *(part for part in (normal, odd) if part is not None)]
     looked = _look_at_all(given, threads, progress)
-    check_enough(len(looked[0].seen), len(images), looked[0].errors)
+    check_enough(len(looked[0].seen), images, looked[0].errors)
     errors = tuple(error for one in looked for error in one.errors)
     more = looked[1:]
     good = None if normal is None else more.pop(0)

@@ -95,8 +95,6 @@ def compare(
     # Elsewhere than in a terminal, lines of progress would come between those of the table.
     at_once = as_json or is_terminal(sys.stderr)
     table = layout(COLUMNS, room())
-    if at_once and not as_json:
-        print_data(table.head())
     chosen = tuple(dict.fromkeys(views)) or ("image", "patches", "both")
 
     def before(parts: Split) -> None:
@@ -118,6 +116,8 @@ def compare(
             )
             for one in ways:
                 show.clear()
+                if at_once and not as_json and not found:  # what is refused needs no head
+                    print_data(table.head())
                 found.append(one)
                 errors |= {str(error): error for error in one.errors}
                 if at_once:

@@ -100,11 +100,12 @@ def evaluate(
     known = Evaluation([], [])
     traffic: list[Traffic] = []
     table = layout(COLUMNS, room())
-    if not as_json:
-        print_data(table.head() + ("   setting" if others and table.room is None else ""))
+    head = table.head() + ("   setting" if others and table.room is None else "")
     cells = each(found, settings, kept, _bar, traffic)
     while (one := _next(cells, out)) is not None:
         if isinstance(one, Cell):
+            if not as_json and not known.cells:  # a table without a line needs no head
+                print_data(head)
             known = Evaluation([*known.cells, one], known.problems)
             words = one.setting if others else ""
             lines = _told(table, one.category, _figures(one), _costs(one), words)

@@ -245,6 +245,10 @@ def setting_option(
         """Refused here, a value is told with the option's name and not with Python's."""
         given = None if (name, value) == ("cache", "none") else value
         setting.check(setting.flag, given)
+        if name == "cache" and given is not None:
+            from oneclass.results.folders import check_cache_folder
+
+            check_cache_folder(Path(given))
         return given
 
     return click.option(

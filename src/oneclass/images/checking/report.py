@@ -84,15 +84,18 @@ class CheckReport:
         """On files that are not there, cannot be read, or are called oddly."""
         absent, bad = self.absent, len(self.errors) - self.absent
         total = self.images + bad
+        unread = f"{bad} of {total} files"
+        if not self.images:
+            unread = f"There is no readable image here: {count(bad, 'file')}"
         yield from (
-            (not self.images and (total or not absent), "There is no readable image here."),
+            (not total and not absent, "There is no readable image here."),
             (
                 absent,
                 f"{count(absent, 'path leads', 'paths lead')} nowhere: check the spelling.",
             ),
             (
                 bad,
-                f"{bad} of {total} files cannot be read: fix or remove "
+                f"{unread} cannot be read{':' if self.images else ';'} fix or remove "
                 f"{plural(bad, 'it', 'them')}.",
             ),
             (

@@ -6,10 +6,11 @@ if (monitor) {
   const name = encodeURIComponent(monitor.dataset.model);
   const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
   const percent = page.percent;
-  /* As chance in words.py: 1 in 20, 3 in 20, about 1 in 7. */
+  /* As chance in words.py: 1 in 20, 3 in 20, about 1 in 7, about 9 in 10, nearly all. */
   const chance = (share) => {
-    const near = (wrong) => [1, 2, 3].find((some) => Math.abs(Math.round(some / share) * share / some - 1) < wrong);
+    const near = (wrong) => [1, 2, 3].find((some) => Math.round(some / share) > some && Math.abs(Math.round(some / share) * share / some - 1) < wrong);
     const n = near(1e-6) ?? near(0.005);
+    if (!n && share > 0.5) return share < 0.95 ? `about ${Math.round(10 * share)} in 10` : "nearly all";
     return n ? `${n} in ${Math.round(n / share).toLocaleString("en")}` : `about 1 in ${Math.round(1 / share).toLocaleString("en")}`;
   };
   const oneIn = (share) => `${percent(share)} (${chance(share)})`;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from math import floor
 from pathlib import PurePath
 from typing import Any
 
@@ -131,13 +132,17 @@ def fell_short(version: Version) -> str:
 def chance(rate: float) -> str:
     """`1 in 20`, `3 in 20`; `about 1 in 7` where no such number is near. monitor.js says the same.
 
+    Above a half, where that would be 1 in 1: `about 9 in 10`, `nearly all`.
+
     Args:
         rate: in (0, 1).
     """
     for wrong in (1e-6, 0.005):  # 3 in 100 before 2 in 67
         for n in (1, 2, 3):
-            if abs(round(n / rate) * rate / n - 1) < wrong:
+            if round(n / rate) > n and abs(round(n / rate) * rate / n - 1) < wrong:
                 return f"{n} in {round(n / rate):,}"
+    if rate > 0.5:
+        return f"about {floor(10 * rate + 0.5)} in 10" if rate < 0.95 else "nearly all"
     return f"about 1 in {round(1 / rate):,}"
 
 

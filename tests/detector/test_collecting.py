@@ -36,8 +36,11 @@ def test_rounding_is_no_difference(factor: float) -> None:
         (24, [(640, 640, "JPEG")], "1 image is of another size or format than the other 24: does"),
         (24, [(64, 64, "JPEG")], "1 image is of another size or format than the other 24: does"),
         (40, [(64, 60, "PNG"), (60, 64, "PNG")], "2 images are of another size or format"),
+        (35, 5 * [(64, 60, "PNG")], "5 images are of another size or format than the other 35: do"),
         (9, [(640, 640, "JPEG")], "1 image is"),
-        (8, [(640, 640, "JPEG")], None),
+        (8, [(640, 640, "JPEG")], "1 image is"),
+        (2, [(640, 640, "JPEG")], None),
+        (8, [(640, 640, "JPEG"), (9, 9, "PNG")], None),
         (30, [], None),
         (0, [(side, 64, "PNG") for side in range(60, 90)], None),  # all differ, as they do
     ],

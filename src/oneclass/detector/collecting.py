@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.errors import ImageError, InputError
 from oneclass.images import SUFFIXES, Header
 from oneclass.images.scale import (
+    Colour,
     PixelRange,
     PixelScale,
     choose_common_scale,
@@ -34,6 +35,8 @@ from oneclass.system.names import count, plural, some_names
 ALIKE = 1e-6
 FOREIGN = 0.1
 """Up to so large a share of images may be strangers; of more, sizes differ as they do."""
+OF_TWO = 0.25
+"""The same where there are two kinds alone: pictures of one camera or product among another's."""
 T = TypeVar("T")
 
 
@@ -45,13 +48,13 @@ class Collected:
         training: the rows.
         indices: n of the images among the sources.
         errors: of the images that could not be used.
-        one_colour: the names of those that are one single colour.
+        one_colour: the colours of those that are one single colour, by their names.
     """
 
     training: TrainingRows
     indices: list[int]
     errors: list[ImageError]
-    one_colour: list[str]
+    one_colour: dict[str, Colour]
 
 
 def read_headers(sources: Sources, *, workers: Workers) -> dict[int, Header]:
@@ -74,7 +77,7 @@ def foreign_note(headers: list[Header]) -> tuple[str, ...]:
     """A sentence on images of another size or format than nearly all, where there are some."""
     kinds = Counter((header.height, header.width, header.format) for header in headers)
     few = len(headers) - kinds.most_common(1)[0][1]
-    if not 0 < few <= FOREIGN * len(headers):
+    if not 0 < few <= (FOREIGN if len(kinds) > 2 else OF_TWO) * len(headers):
         return ()
     return (
         f"{count(few, 'image is', 'images are')} of another size or format than the other "
@@ -166,7 +169,7 @@ def collect_rows(
     """
     collected: RowCollector | None = None
     seen = _Seen()
-    indices, one_colour = list[int](), list[str]()
+    indices, one_colour = list[int](), dict[str, Colour]()
     errors = list(sources.errors)
     results = extract(sources, representation, scale, workers=workers, store=store)
     for result in results:
@@ -180,7 +183,7 @@ def collect_rows(
             seen.add(result.row)
             indices.append(result.index)
             if result.one_colour:
-                one_colour.append(result.name)
+                one_colour[result.name] = result.one_colour
         if progress:
             progress(len(indices) + len(errors) - len(sources.errors), len(sources))
     check_enough(len(indices), sources, errors)
@@ -194,13 +197,13 @@ def collect_rows(
     return Collected(training, [indices[i] for i in order], errors, one_colour)
 
 
-def one_colour_note(names: list[str]) -> tuple[str, ...]:
+def one_colour_note(names: Collection[str]) -> tuple[str, ...]:
     """A sentence on images of one single colour, where there are some."""
     if not names:
         return ()
     return (
         f"{count(len(names), 'image is', 'images are')} one single colour, as behind a covered "
-        f"lens or in an empty export, and will pass as normal: {some_names(names)}. "
+        f"lens or in an empty export, and will pass as normal: {some_names(list(names))}. "
         f"Unless {plural(len(names), 'it is', 'they are')} good, leave "
         f"{plural(len(names), 'it', 'them')} out.",
     )

@@ -168,7 +168,7 @@ def fit(
         scale,
         asked,
         notes=notes,
-        one_colour=bool(one_colour),
+        one_colour=one_colour.values(),
         stage=begin,
     )
     begin("comparing folders")

@@ -23,13 +23,14 @@ from oneclass.system.stages import Stages
 R = TypeVar("R")
 ONE_COLOUR = (
     "every pixel has one and the same value, as behind a covered lens or in an empty export, and "
-    "the model learnt from no such image, so there is nothing to judge; look at the camera and the "
-    "file, and if such an image is good, let the model learn from it"
+    "the model learnt from no image of that colour, so there is nothing to judge; look at the "
+    "camera and the file, and if such an image is good, fit the model anew with some of them"
 )
 
 
-def _nothing_to_judge(image: Extracted, model: FittedModel) -> ImageError | None:
-    if image.one_colour and not model.knows_one_colour:
+def nothing_to_judge(image: Extracted, model: FittedModel) -> ImageError | None:
+    """Why an image of one single colour has no verdict; None where it has one."""
+    if image.one_colour and not model.knows_colour(image.one_colour):
         return ImageError(image.name, "one_colour", ONE_COLOUR)
     return None
 
@@ -42,7 +43,7 @@ class Judge:
     stages: Stages
 
     def __call__(self, image: Extracted) -> Prediction | ImageError:
-        if error := _nothing_to_judge(image, self.model):
+        if error := nothing_to_judge(image, self.model):
             return error
         with self.stages.measure("score"):
             return self.model.judge(image.name, image.row, image.digest)
@@ -57,7 +58,7 @@ class Explain(Generic[R]):
     finish: Callable[[int, Explanation, Any], R]
 
     def __call__(self, image: Extracted) -> R | ImageError:
-        if error := _nothing_to_judge(image, self.model):
+        if error := nothing_to_judge(image, self.model):
             return error
         with self.stages.measure("score"):
             explanation = self.model.explain(image.name, image.row, image.digest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from oneclass.detector.model import FittedModel, fingerprints
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
-from oneclass.images.scale import PixelScale
+from oneclass.images.scale import Colour, PixelScale
 from oneclass.images.sources import Stage
 from oneclass.representations import Representation, WholeAndPatches
 from oneclass.rows.near_copies import near_copies
@@ -68,7 +69,7 @@ def learn(
     *,
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
-    one_colour: bool,
+    one_colour: Iterable[Colour] | None,
     stage: Stage = silent,
 ) -> tuple[FittedModel, Ints]:
     """Fit the half-spaces, calibrate them, and write the card.
@@ -80,7 +81,7 @@ def learn(
         asked: the settings.
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
-        one_colour: whether some may be one single colour.
+        one_colour: the colours of those that are one single colour; None where nobody knows.
         stage: called with a few words where a part of it begins.
 
     Returns:
@@ -115,7 +116,7 @@ def learn(
             "seed": asked.seed,
             "n_images": len(training.digests),
             "n_pictures": int(pictures.max()) + 1,
-            "one_colour": one_colour,
+            **({} if one_colour is None else {"one_colour": sorted(set(one_colour))}),
             "images_sha256": training.sha256,
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
             "warnings": [

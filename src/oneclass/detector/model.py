@@ -16,7 +16,7 @@ from oneclass.conformal.union import Joined, Union
 from oneclass.detector.heat import Explanation, Heat, explain_row
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
-from oneclass.images.scale import DEPTHS, PixelScale
+from oneclass.images.scale import DEPTHS, Colour, PixelScale
 from oneclass.representations import MapShape, Representation, WholeAndPatches
 from oneclass.system.names import percent
 
@@ -124,10 +124,15 @@ class FittedModel:
         if not 0 < self.false_alarms < 1:
             raise ValueError(f"false_alarms of {self.false_alarms}")
 
-    @property
-    def knows_one_colour(self) -> bool:
-        """Whether an image of one single colour may be normal: it learnt some, or does not say."""
-        return bool(self.card["fit"].get("one_colour", True))
+    def knows_colour(self, colour: Colour) -> bool:
+        """Whether an image of that single colour may be normal: it is among those that were learnt,
+        or between them. A model of before does not say, and knows all.
+        """
+        learnt = self.card["fit"].get("one_colour")
+        if not learnt:
+            return learnt is None
+        low, high = np.min(learnt, axis=0), np.max(learnt, axis=0)
+        return bool(((low <= colour) & (colour <= high)).all())
 
     @property
     def false_alarms(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, threshold_rank
 from oneclass.conformal.union import Union
 from oneclass.detector.files.training_rows import RowCollector, TrainingRows
 from oneclass.detector.fitting import State, store_for
+from oneclass.detector.judging import nothing_to_judge
 from oneclass.detector.learning import learn
 from oneclass.detector.model import FittedModel
 from oneclass.detector.origins import Folder, by_name, near_copies
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
+from oneclass.images.scale import Colour, one_colour
 from oneclass.images.sources import Images, Progress, Sources, Stage, content_digest, gather
 from oneclass.representations import Representation
 from oneclass.representations.extraction import Workers, extract
@@ -105,19 +107,18 @@ def update(
     more, fewer = gather(images), gather(forget)
     _refuse_both(more, fewer)
     begin("reading images")
-    training, forgotten, unknown = without_some(
+    training, forgotten, gone, unknown = without_some(
         training, fewer, model.representation, workers=asked.workers
     )
     store = store_for(asked, model.representation, model.scale)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
-        training, judged, known, errors, one_colour = with_more(
+        training, judged, known, errors, blank = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )
     learnt, new = model, list(judged.values())
     called = tuple(prediction for prediction in new if prediction.is_anomaly)
     all_errors, folders = (*errors, *unknown), _folders(more, new)
-    odd = far_odder(new, model, [] if model.knows_one_colour else one_colour)
-    did = Update(len(new), known, forgotten, all_errors, odd, called, folders)
+    did = Update(len(new), known, forgotten, all_errors, far_odder(new, model), called, folders)
     if before:
         before(did)
     alike: tuple[tuple[str, ...], ...] = ()
@@ -131,7 +132,7 @@ def update(
             model.scale,
             asked,
             start=start,
-            one_colour=model.knows_one_colour or bool(one_colour),
+            one_colour=_colours(model, gone, blank),
             stage=begin,
         )
         alike = _near_copies(judged, training, pictures)
@@ -185,22 +186,24 @@ def _folders(more: Sources, new: Sequence[Prediction]) -> tuple[Folder, ...]:
     return by_name([Path(p.path) for p in new], given=given) if given and new else ()
 
 
-def far_odder(
-    new: Sequence[Prediction], model: FittedModel, one_colour: Collection[str] = ()
-) -> tuple[Prediction, ...]:
+def _colours(model: FittedModel, gone: set[Colour], more: set[Colour]) -> set[Colour] | None:
+    """Of images of one single colour, those that are learnt after an update."""
+    known = model.card["fit"].get("one_colour")
+    return None if known is None else {tuple(one) for one in known} - gone | more
+
+
+def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:
     """Images that a model finds far odder than any normal one.
 
     Args:
         new: what the model says of them.
         model: before it learns them.
-        one_colour: the names of those of a single colour, of which it learnt none.
 
     Returns:
         The oddest first.
     """
     limit = far_from(model)
-    odd = (p for p in new if p.score > limit or p.path in one_colour)
-    return tuple(sorted(odd, key=lambda p: -p.score))
+    return tuple(sorted((p for p in new if p.score > limit), key=lambda p: -p.score))
 
 
 def far_from(model: FittedModel) -> float:
@@ -224,9 +227,9 @@ def with_more(
     workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError], list[str]]:
+) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError], set[Colour]]:
     """Add the rows of images: the rows, the new images, how many were known, the errors, and the
-    names of new ones of one single colour.
+    colours of new ones of one single colour.
 
     The new images are what the model said of them, by the digest of their content.
     """
@@ -234,11 +237,13 @@ def with_more(
     known = set(training.digests)
     collected: RowCollector | None = None
     judged: dict[bytes, Prediction] = {}
-    n_read, one_colour = 0, list[str]()
+    n_read, colours = 0, set[Colour]()
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
         if isinstance(result, ImageError):
             errors.append(result)
+        elif error := nothing_to_judge(result, model):
+            errors.append(error)
         else:
             n_read += 1
             if result.digest not in known:
@@ -247,13 +252,13 @@ def with_more(
                 collected.add(result.digest, result.row)
                 judged[result.digest] = model.judge(result.name, result.row)
                 if result.one_colour:
-                    one_colour.append(result.name)
+                    colours.add(result.one_colour)
         if progress:
             progress(done, len(sources))
     if collected:
         collected.add_all(training)
         training, _ = collected.finish()
-    return training, judged, n_read - len(judged), errors, one_colour
+    return training, judged, n_read - len(judged), errors, colours
 
 
 def collector_of(training: TrainingRows, model: FittedModel, n_more: int) -> RowCollector:
@@ -274,8 +279,9 @@ def without_some(
     representation: Representation,
     *,
     workers: int,
-) -> tuple[TrainingRows, int, list[ImageError]]:
-    """Take out images with the same pixels: the rows left, how many went, and the errors.
+) -> tuple[TrainingRows, int, set[Colour], list[ImageError]]:
+    """Take out images with the same pixels: the rows left, how many went, the colours of those of
+    one single colour, and the errors.
 
     Args:
         training: what was learnt.
@@ -289,25 +295,26 @@ def without_some(
     learnt = set(training.digests)
     at_least = representation.preprocessing.at_least
 
-    def digest_of(index: int) -> bytes | ImageError:
+    def digest_of(index: int) -> tuple[bytes, Colour | None] | ImageError:
         try:
             with sources.room(index):
-                digest = content_digest(sources.pixels(index, at_least))
+                pixels = sources.pixels(index, at_least)
+                digest, colour = content_digest(pixels), one_colour(pixels)
         except ImageError as error:
             return error
         if digest in learnt:
-            return digest
+            return digest, colour
         why = "its pixels are those of no image that the model learnt from; nothing to forget"
         return ImageError(sources.names[index], NOT_LEARNT, why)
 
     found = list(ordered_map(digest_of, range(len(sources)), workers))
     errors = [*sources.errors, *(item for item in found if isinstance(item, ImageError))]
-    left = training.without(
-        {item for item in found if isinstance(item, bytes)}, representation.layout
-    )
+    gone = dict(item for item in found if not isinstance(item, ImageError))
+    left = training.without(set(gone), representation.layout)
     if len(set(left.digests)) < 2:
         raise InputError(
             f"only {len(left.digests)} of {len(training.digests)} normal images would be left: at "
             "least 2 different ones are needed. Forget fewer, or fit a new model."
         )
-    return left, len(training.digests) - len(left.digests), errors
+    colours = {colour for colour in gone.values() if colour}
+    return left, len(training.digests) - len(left.digests), colours, errors

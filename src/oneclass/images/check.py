@@ -19,7 +19,7 @@ from oneclass.images.alike import alike, fingerprint
 from oneclass.images.checking.report import CheckReport
 from oneclass.images.formats.arithmetic import noticing
 from oneclass.images.formats.source import Header
-from oneclass.images.scale import PixelRange, choose_common_scale, faint, is_one_colour
+from oneclass.images.scale import PixelRange, choose_common_scale, faint, one_colour
 from oneclass.images.sounding import files_sounding_bad, folders_sounding_bad
 from oneclass.images.sources import BYTES_A_BYTE, NO_MEMORY
 from oneclass.system.host.memory import ROOM
@@ -114,7 +114,7 @@ def _facts(path: Path, header: Header) -> _Facts:
         pixels = reading.read(path)
     shape = f"{pixels.dtype.str} {pixels.shape}".encode()
     digest = hashlib.blake2b(pixels.data, digest_size=16, person=b"pixels", key=shape).digest()
-    constant = is_one_colour(pixels)
+    constant = one_colour(pixels) is not None
     deep = None if pixels.dtype == np.uint8 else PixelRange.of(pixels)
     return _Facts(path, header, digest, fingerprint(pixels), constant, deep, noticed.transparent)
 

@@ -30,6 +30,10 @@ FAINT = 16.0
 """An image that spans less than one part in so many of the scale shows next to nothing on it."""
 
 
+Colour = tuple[float, float, float]
+"""Red, green and blue; alike where an image is grey."""
+
+
 @dataclass(frozen=True, slots=True)
 class PixelScale:
     """intensity = (pixel - low) / (high - low).
@@ -53,10 +57,13 @@ class PixelScale:
         return unit.astype(np.float32)
 
 
-def is_one_colour(pixels: NDArray[Any]) -> bool:
-    """Whether all pixels of (h, w) or (h, w, 3) are alike."""
+def one_colour(pixels: NDArray[Any]) -> Colour | None:
+    """The colour that all pixels of (h, w) or (h, w, 3) have; None where they differ."""
     some = (pixels[:1], pixels[::64], pixels)  # the first mostly tells, or the second
-    return all(bool((part == pixels[0, 0]).all()) for part in some)
+    if not all(bool((part == pixels[0, 0]).all()) for part in some):
+        return None
+    red, green, blue = np.broadcast_to(pixels[0, 0], 3).astype(float).tolist()
+    return red, green, blue
 
 
 def choose_scale(depth: str, lowest: float, highest: float) -> PixelScale:

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from oneclass.errors import ImageError, StorageError
-from oneclass.images.scale import PixelScale, is_one_colour
+from oneclass.images.scale import Colour, PixelScale, one_colour
 from oneclass.images.sources import NO_MEMORY, Sources, check_depth, content_digest
 from oneclass.representations.base import Representation
 from oneclass.rows.store import RowStore
@@ -60,7 +60,7 @@ class Extracted:
         key: of the file or array as it was read, where a store was asked for it.
         glance: what was made of its pixels, where that was asked for.
         name: of the image, for messages and results.
-        one_colour: whether all its pixels are alike.
+        one_colour: that of all its pixels, where they are alike.
     """
 
     index: int
@@ -69,7 +69,7 @@ class Extracted:
     key: bytes | None = None
     glance: Any = None
     name: str = ""
-    one_colour: bool = False
+    one_colour: Colour | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Prepared:
     digest: bytes
     key: bytes | None
     glance: Any
-    one_colour: bool
+    one_colour: Colour | None
 
 
 def open_store(cache: Path, representation: Representation, scale: PixelScale) -> RowStore:
@@ -334,13 +334,13 @@ class _Work(Generic[R]):
                     key = None  # changed while it was read: whose row this is nobody knows
         with self.stages.measure("resize"):
             self.representation.prepare(pixels, self.scale, out)
-        glance, one_colour = self._glanced(pixels), is_one_colour(pixels)
-        if one_colour:
+        glance, colour = self._glanced(pixels), one_colour(pixels)
+        if colour:
             key = None  # a row that is known does not say so
         if key is None and not self.digests:
-            return _Prepared(index, b"", None, glance, one_colour)
+            return _Prepared(index, b"", None, glance, colour)
         with self.stages.measure("digest"):
-            return _Prepared(index, content_digest(pixels), key, glance, one_colour)
+            return _Prepared(index, content_digest(pixels), key, glance, colour)
 
     def _network(self, planes: Planes) -> list[Rows | None]:
         """The row of each image; None for one that does not fit into memory even alone."""

@@ -127,7 +127,7 @@ def test_many_threads_on_large_images_in_little_memory(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     large = np.zeros((9900, 10000), np.uint8)
     for i in range(3):
-        large[::2] = i
+        large[::2] = i + 1
         Image.fromarray(large).save(tmp_path / f"new/{i}.png", compress_level=1)
     words = ("--layer", "block_4", "--grid", "2", "--size", "64")
     assert oneclass("fit", "normal", "-o", "m.oneclass", *words, cwd=tmp_path).returncode == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ FAINT = 16.0
 """An image that spans less than one part in so many of the scale shows next to nothing on it."""
 
 
+BAND = 64
+"""Lines of an image that are compared at a time."""
 Colour = tuple[float, float, float]
 """Red, green and blue; alike where an image is grey."""
 
@@ -59,8 +62,9 @@ class PixelScale:
 
 def one_colour(pixels: NDArray[Any]) -> Colour | None:
     """The colour that all pixels of (h, w) or (h, w, 3) have; None where they differ."""
-    some = (pixels[:1], pixels[::64], pixels)  # the first mostly tells, or the second
-    if not all(bool((part == pixels[0, 0]).all()) for part in some):
+    # A line mostly tells, or a few; a part at a time takes little memory.
+    parts = (pixels[start : start + BAND] for start in range(0, len(pixels), BAND))
+    if not all((part == pixels[0, 0]).all() for part in chain((pixels[:1], pixels[::BAND]), parts)):
         return None
     red, green, blue = np.broadcast_to(pixels[0, 0], 3).astype(float).tolist()
     return red, green, blue

@@ -283,8 +283,8 @@ class Largest:
         for start in range(0, len(chosen), BLOCK):
             some = rows[chosen[start : start + BLOCK]].astype(np.float64)
             products = some @ self._wide
-            if self._whitening is not None:
-                away = some @ self._whitening.T.astype(np.float64)
+            if self._wide_whitening is not None:
+                away = some @ self._wide_whitening.T
                 squares = np.einsum("nd,nd->n", some, some) - np.einsum("nr,nr->n", away, away)
                 products *= over(np.float32(1), squares)[:, None]
             if self._apart:
@@ -295,6 +295,10 @@ class Largest:
     @cached_property
     def _wide(self) -> NDArray[np.float64]:
         return self._columns.astype(np.float64)
+
+    @cached_property
+    def _wide_whitening(self) -> NDArray[np.float64] | None:
+        return None if self._whitening is None else self._whitening.astype(np.float64)
 
     def _largest(self, given: Narrow, products: Narrow, out: Narrow) -> None:
         found = np.matmul(given, self._columns, out=products[: len(given)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import subprocess
 import sys
 import tempfile
@@ -167,3 +168,28 @@ sys.exit(run(cli))
         assert done.returncode == 0, done.stderr
         digests.append(model.read_bytes()[-32:])
     assert digests[0] == digests[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tells what Linux was asked for")
+def test_rows_in_memory_are_of_this_process_and_ask_for_no_huge_pages() -> None:
+    kept = ScratchRows(64, (1 << 16,), np.dtype(np.float32))  # 16 MiB
+    for k in range(64):
+        kept.add(np.full(1 << 16, k, np.float32))
+    rows = kept._array
+    assert rows is not None
+    flags = vm_flags(rows.ctypes.data)
+    assert "wr" in flags
+    assert not {"hg", "sh"} & set(flags)
+
+
+def vm_flags(address: int) -> list[str]:
+    """What the system knows of the memory at an address (proc(5), `VmFlags` of smaps)."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        words = line.split()
+        if re.fullmatch(r"[0-9a-f]+-[0-9a-f]+", words[0]):
+            first, last = (int(end, 16) for end in words[0].split("-"))
+            inside = first <= address < last
+        elif inside and words[0] == "VmFlags:":
+            return words[1:]
+    return []

@@ -353,3 +353,12 @@ def test_a_program_that_ctrl_c_does_not_reach(system: str, monkeypatch: pytest.M
     monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
     expected = {"creationflags": 512} if system == "win32" else {"start_new_session": True}
     assert portable.own_group() == expected
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_plain_memory_that_is_not_there_is_a_memory_error(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(MemoryError, match=f"no memory for {1 << 60} bytes"):
+        portable.plain_memory(1 << 60)

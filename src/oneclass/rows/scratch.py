@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from oneclass.errors import StorageError
 from oneclass.rows.blocks import ArrayRows, ChosenRows, FileRows
 from oneclass.system.files import FULL
+from oneclass.system.host.portable import plain_memory
 
 IN_MEMORY_BYTES = 256 << 20
 """Rows that take more go to a file."""
@@ -36,6 +37,7 @@ class ScratchRows:
 
     Raises:
         StorageError: the disk has no room for so many.
+        MemoryError: nor has memory.
     """
 
     def __init__(self, most: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -45,7 +47,7 @@ class ScratchRows:
         self._file: IO[bytes] | None = None
         self.n_rows = 0
         if most * self._n_bytes <= IN_MEMORY_BYTES:
-            self._array = np.empty((most, *shape), dtype)
+            self._array = _empty((most, *shape), dtype)
             return
         times = 1 if self._n_bytes >= LONG_BYTES else 2
         needed, free = times * most * self._n_bytes, shutil.disk_usage(tempfile.gettempdir()).free
@@ -111,3 +113,10 @@ class ScratchRows:
             "smaller (--size, in Python size=); without tiles, a coarser pooling grid does, too "
             "(such as --layer block_8@4)."
         )
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+    n_numbers = math.prod(shape)
+    if n_numbers == 0:
+        return np.empty(shape, dtype)
+    return np.frombuffer(plain_memory(dtype.itemsize * n_numbers), dtype).reshape(shape)

@@ -171,6 +171,27 @@ def give_back(mapping: mmap.mmap, first: int, n_bytes: int) -> None:
             mapping.madvise(mmap.MADV_DONTNEED, page, first + n_bytes - page)
 
 
+def plain_memory(n_bytes: int) -> mmap.mmap:
+    """Memory of zeros, which the system gives page by page as it is written.
+
+    For larger arrays numpy asks Linux for huge pages, and each time one is written first, Linux
+    looks for 2 MiB that lie together, and moves what is in the way: that takes longer than to write
+    a large array once, and to read it a few times, can win back.
+
+    Args:
+        n_bytes: more than none.
+
+    Raises:
+        MemoryError: there is none.
+    """
+    try:
+        if sys.platform == "win32":
+            return mmap.mmap(-1, n_bytes)
+        return mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no memory for {n_bytes} bytes: {error.strerror}") from error
+
+
 def address_limit() -> int | None:
     """Bytes of addresses that `ulimit -v` grants this process; None for no limit."""
     found: int | None = None

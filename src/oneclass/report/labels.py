@@ -130,10 +130,10 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     `images.tables` has what else the columns may be called.
 
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
-    is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
-    relative to the table's folder; where no image is called so, as it would be written on Windows,
-    with backslashes between folders, or as the name that one image alone has. Letters that can be
-    written in two ways (an umlaut as one character or as two) are the same.
+    is a number, or looks like a mistyped word for normal or for unknown. A path is taken as it was
+    scored, or as relative to the table's folder; where no image is called so, as it would be
+    written on Windows, with backslashes between folders, or as the name that one image alone has.
+    Letters that can be written in two ways (an umlaut as one character or as two) are the same.
 
     Args:
         predictions: of the run.

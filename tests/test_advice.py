@@ -178,7 +178,7 @@ def test_the_code_in_a_message_makes_an_array_that_is_taken(place: Path, image: 
         if not found.errors:
             break
         assert found.errors[0].reason == "unsupported"
-        code = re.search(r"((?:image|numpy)[.\[].+?[)\]])(?: |$)", found.errors[0].detail)
+        code = re.search(r"((?:image|numpy)[.\[].+?[)\]])(?:[ ,]|$)", found.errors[0].detail)
         assert code, found.errors[0].detail
         image = eval(code[1], {"image": image, "numpy": np})
     assert len(found) == 1

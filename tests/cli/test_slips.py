@@ -239,6 +239,27 @@ def test_what_a_model_alone_refuses_is_named_by_scoring(place: Path) -> None:
     assert all(f"deep/00{i}.png" in named for i in range(5))
 
 
+def test_errors_of_a_run_that_was_kept_back_are_led_to_where_they_can_be(
+    place: Path, tmp_path: Path
+) -> None:
+    flat = np.ones((5, 24, 24), np.uint8) * np.arange(50, 55, dtype=np.uint8)[:, None, None]
+    write_images(tmp_path / "flat", flat)
+    model = str(place / "m.oneclass")
+    run = tmp_path / "run"
+    oneclass("score", model, str(place / "good"), "-o", "run", cwd=tmp_path)
+    told = oneclass("score", model, "flat", "-o", "run", cwd=tmp_path).stderr
+    assert "the earlier run in run was kept; nothing was written." in told
+    assert "RUN/errors.csv" not in told
+    assert "4.png" not in (run / "errors.csv").read_text()
+    assert (
+        "2 more (2 x one_colour); the same command with another folder than run behind -o names "
+        "them all in its errors.csv\n" in told
+    )
+    told = oneclass("score", model, "flat", "-o", "other", cwd=tmp_path).stderr
+    assert f"see {Path('other/errors.csv')}" in told
+    assert "4.png" in (tmp_path / "other/errors.csv").read_text()
+
+
 def test_a_large_share_is_told_as_it_was_read(place: Path) -> None:
     for rate, told in (("0.5", True), ("50%", False), ("0.1", False)):
         words = ("score", "m.oneclass", "good", "--false-alarms", rate)

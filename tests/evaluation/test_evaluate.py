@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from categories import make_category
@@ -369,3 +370,57 @@ def test_more_false_alarms_than_promised_are_told(cell: tuple[Cell, Path]) -> No
     assert not any("promised" in told for told in remarks(running.Evaluation([kept], [])))
     told = remarks(running.Evaluation([broken], []))[0]
     assert "18.7 % of the normal test pictures were called anomalies, where 5 % were" in told
+
+
+def blank(folder: Path) -> None:
+    """Every picture of a folder is of one single colour from now on."""
+    for file in folder.iterdir():
+        Image.new("L", (24, 24), 77).save(file)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (
+            ("dot", "lying"),
+            "none of the 7 odd pictures can be judged (7 x one_colour). The first: ",
+        ),
+        (("good",), "none of the 5 normal pictures can be judged (5 x one_colour). The first: "),
+    ],
+)
+def test_pictures_of_one_colour_are_not_called_unreadable(
+    tmp_path: Path, kinds: tuple[str, ...], told: str
+) -> None:
+    folder = make_category(tmp_path / "parts")
+    for kind in kinds:
+        blank(folder / "test" / kind)
+    said = str(run(folder, *FEW).exception)
+    assert told in said
+    assert f"{kinds[0]}/000.png: every pixel has one and the same value" in said
+    assert "To see why" not in said
+    shown = re.search(r"names those of one single colour: oneclass (check \S+)$", said)
+    assert shown, said
+    looked = CliRunner().invoke(cli, shown[1].split(), standalone_mode=False)
+    assert "One single colour:" in looked.output
+    make_category(tmp_path / "other", seed=1)
+    for kind in kinds:  # as it is advised to
+        shutil.copy(tmp_path / "other/test" / kind / "000.png", folder / "test" / kind)
+    assert run(folder, *FEW).exception is None
+
+
+def test_pictures_that_cannot_be_read_are_named_by_check(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    for file in (folder / "test/good").iterdir():
+        file.write_bytes(b"no picture")
+    said = str(run(folder, *FEW).exception)
+    assert "none of the 5 normal pictures can be read (5 x not_an_image). The first: " in said
+    assert said.endswith(f"To see why: oneclass check {folder}/test")
+
+
+def test_a_kind_of_which_no_picture_can_be_judged_is_named(tmp_path: Path) -> None:
+    folder = make_category(tmp_path / "parts")
+    blank(folder / "test/dot")
+    done = run(folder, *FEW, "-o", tmp_path / "out")
+    told = "none of the 4 pictures of the kind dot can be judged (4 x one_colour)"
+    assert told in done.stderr
+    assert told in (tmp_path / "out/table.md").read_text()

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import damage
+from conftest import stripes
 from oneclass import Detector, InputError
 from oneclass.images.alike import fingerprint
 from oneclass.images.check import check
@@ -69,6 +70,42 @@ def test_those_of_another_depth_or_colour_are_named(folder: Path) -> None:
     assert set(report.rarer) == {"RGB", "uint16"}
     assert check([folder / "good-003.png"]).rarer == {}
     assert check([folder / "text.png"]).rarer == {}
+
+
+def test_of_as_many_of_each_kind_none_is_called_the_rarer(tmp_path: Path) -> None:
+    grey = stripes(7, seed=1)
+    for i in range(3):
+        Image.fromarray(grey[i]).save(tmp_path / f"grey{i}.png")
+        Image.fromarray(np.stack([grey[3 + i], grey[i], grey[i]], 2)).save(tmp_path / f"rgb{i}.png")
+    report = check([tmp_path])
+    assert report.rarer == {}
+    assert {kind: len(paths) for kind, paths in report.tied.items()} == {"grey": 3, "RGB": 3}
+    assert set(report.to_json()["tied"]) == {"grey", "RGB"}
+    assert "rarer" not in report.text()
+    for kind in ("grey", "RGB"):
+        assert f"As many as of another kind, {kind}:\n    {report.tied[kind][0]}" in report.text()
+    Image.fromarray(grey[6].astype(np.uint16)).save(tmp_path / "grey3.png")
+    report = check([tmp_path])  # 4 grey, 3 of colour; 6 of 8 bits, 1 of 16
+    assert (set(report.rarer), report.tied) == ({"RGB", "uint16"}, {})
+    assert "Convert the rarer ones or train" in report.text()
+
+
+def test_of_as_many_of_each_depth_all_are_named_as_the_fit_says(tmp_path: Path) -> None:
+    for i, image in enumerate(stripes(4, seed=1)):
+        deep = image.astype(np.uint16) * 200 if i % 2 else image
+        Image.fromarray(deep).save(tmp_path / f"{i}.png")
+    with pytest.raises(InputError, match="'oneclass check' lists them"):
+        Detector(backbone="greyscale").fit(tmp_path)
+    text = check([tmp_path]).text()
+    assert all(str(tmp_path / f"{i}.png") in text for i in range(4))
+    assert "rarer" not in text
+    assert "Convert those of one kind or train one model each (--all names them all)." in text
+
+
+def test_what_becomes_of_images_of_one_colour_is_said(folder: Path) -> None:
+    text = check([folder]).text()
+    assert "One single colour:\n    " in text
+    assert "One that is learnt passes as normal; of a colour not learnt, none is" in text
 
 
 def test_the_advice_names_every_finding(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from conftest import stripes, write_images
@@ -79,9 +80,14 @@ class Table:
         (["a.png", float("nan")], "images of type float, str"),
         (np.zeros(5), "an array of shape"),
         (np.zeros((24, 20, 3), np.uint8), "one colour image, or 24 grey ones of width 3. Give a"),
-        (np.zeros((24, 20, 4), np.uint8), r"one transparent colour image.* image\[..., :3\], in a"),
+        (
+            np.zeros((24, 20, 4), np.uint8),
+            r"transparent colour image.* in a list: .* image\[..., :3\]",
+        ),
         (np.zeros((24, 20, 1), np.uint8), r"one grey image, or 24 .* width 1. .* image\[..., 0\]"),
         (np.zeros((24, 20, 2), np.uint8), "half-transparent image, or 24 grey ones of width 2"),
+        (np.zeros((5, 24, 20, 7), np.uint8), r"\(5, 24, 20, 7\): expected .* grey or RGB pictures"),
+        (np.zeros((5, 9, 24, 20), np.uint8), r"\(5, 9, 24, 20\): expected .* grey or RGB pictures"),
     ],
 )
 def test_one_sentence_for_everything_else(given: Any, said: str) -> None:
@@ -92,3 +98,42 @@ def test_one_sentence_for_everything_else(given: Any, said: str) -> None:
 def test_narrow_images_in_a_list_and_channels_that_come_first_are_what_they_say() -> None:
     assert len(gather(list(np.zeros((6, 20, 4), np.uint8)))) == 6
     assert len(gather(np.zeros((3, 24, 20), np.uint8))) == 3  # documented: three grey ones
+
+
+RGB = np.arange(5 * 24 * 20 * 3, dtype=np.uint32).reshape(5, 24, 20, 3).astype(np.uint8)
+GREY = RGB[..., 0]
+RGBA = np.concatenate([RGB, np.full((5, 24, 20, 1), 255, np.uint8)], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "right"),
+    [
+        (GREY[..., None], "images[..., 0]", GREY),
+        (np.stack([GREY] * 2, axis=-1), "images[..., 0]", GREY),
+        (RGBA, "[PIL.Image.fromarray(image) for image in images]", RGB),
+        (RGBA, "images[..., :3]", RGB),
+        (np.moveaxis(RGB, -1, 1), "numpy.moveaxis(images, 1, -1)", RGB),
+        (np.moveaxis(RGBA, -1, 1), "numpy.moveaxis(images[:, :3], 1, -1)", RGB),
+        (GREY[:, None], "images[:, 0]", GREY),
+        (np.stack([GREY] * 2, axis=1), "images[:, 0]", GREY),
+    ],
+)
+def test_a_batch_of_another_layout_is_refused_at_once_and_the_advice_works(
+    given: Any, code: str, right: Any
+) -> None:
+    """Once for all of them, not once an image."""
+    with pytest.raises(InputError) as refused:
+        gather(given)
+    said = str(refused.value)
+    assert said.startswith(f"an array of shape {given.shape}: expected (n, H, W) or (n, H, W, 3)")
+    assert code in said
+    found = gather(eval(code, {"images": given, "numpy": np, "PIL": PIL}))
+    assert [found.pixels(i).tolist() for i in range(len(found))] == right.tolist()
+
+
+def test_where_a_shape_can_be_read_in_two_ways_the_last_axis_is_the_colours() -> None:
+    assert len(gather(np.zeros((3, 3, 3, 3), np.uint8))) == 3
+    assert gather(RGB).pixels(2).tolist() == RGB[2].tolist()
+    with pytest.raises(InputError, match=r"give images\[..., 0\]"):
+        gather(np.zeros((3, 3, 3, 1), np.uint8))
+    assert len(gather(np.zeros((0, 24, 20, 1), np.uint8))) == 0

@@ -126,6 +126,43 @@ class TestKindsInTables:
         with pytest.raises(InputError, match=r"line 3: .* is no label. Expected a word .*scratch"):
             self.read(tmp_path, "ok", word)
 
+    @pytest.mark.parametrize(
+        ("word", "meant"),
+        [
+            ("unkown", "unknown"),
+            ("Unknwon", "unknown"),
+            ("unlcear", "unclear"),
+            ("unlabled", "unlabeled or unlabelled"),
+            ("unsrue", "unsure"),
+            ("mabye", "maybe"),
+        ],
+    )
+    def test_a_mistyped_word_for_nobody_knows_is_no_defect(
+        self, tmp_path: Path, word: str, meant: str
+    ) -> None:
+        with pytest.raises(InputError, match=rf"line 3: .* is no label. Did you mean {meant}\?"):
+            self.read(tmp_path, "ok", word)
+
+    @pytest.mark.parametrize(
+        "word",
+        ["n/a ", "N.A.", "#N/A", "n / a", "n-a", "un-known", "not known", "unbekannt", "inconnu"],
+    )
+    def test_other_ways_to_say_that_nobody_knows_are_no_defects(
+        self, tmp_path: Path, word: str
+    ) -> None:
+        with pytest.raises(InputError, match=r"line 3: .* is no label. Expected a word .*scratch"):
+            self.read(tmp_path, "ok", word)
+
+    @pytest.mark.parametrize(
+        "word",
+        ["uneven", "undersize", "unbonded", "uncured", "unclean edge", "underfill", "unsealed",
+         "stain", "strain", "trail", "grain", "dull", "strip", "tear", "mislabelled", "unwashed"],
+    )  # fmt: skip
+    def test_names_of_defects_that_look_like_these_are_names(
+        self, tmp_path: Path, word: str
+    ) -> None:
+        assert list(self.read(tmp_path, word).kinds.values()) == [word]
+
     @pytest.mark.parametrize("word", sorted(ANOMALY_WORDS))
     def test_words_for_anomalies_are_no_kinds(self, tmp_path: Path, word: str) -> None:
         truth = self.read(tmp_path, word)

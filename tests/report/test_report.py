@@ -396,6 +396,24 @@ class TestLabels:
         with pytest.raises(InputError, match=r"names none of the 3 .*; the table names a\.png"):
             labels.from_csv(found, tmp_path / "labels.csv")
 
+    @pytest.mark.parametrize("elsewhere", [False, True])
+    def test_a_name_that_several_images_have_is_told_with_what_to_write(
+        self, tmp_path: Path, elsewhere: bool
+    ) -> None:
+        paths = [f"parts/{d}/{n}.png" for d in "ab" for n in (1, 2)]
+        found = [Prediction(path, 0.0, 0.5, False) for path in paths]
+        place = tmp_path / "tables" if elsewhere else tmp_path
+        place.mkdir(exist_ok=True)
+        table = place / "labels.csv"
+        table.write_text("path,label\n1.png,ok\n2.png,ng\n")
+        told = "2 scored images are called 1.png: parts/a/1.png, parts/b/1.png. Write each into"
+        with pytest.raises(InputError, match=told):
+            labels.from_csv(found, table, tmp_path)
+        table.write_text("path,label\nparts/a/1.png,ok\nparts/b/1.png,ng\n2.png,ng\n")
+        truth = labels.from_csv(found, table, tmp_path)
+        assert dict(truth) == {"parts/a/1.png": False, "parts/b/1.png": True}
+        assert labels.told_unmatched(truth).startswith("1: 2.png. 2 scored images are called 2.png")
+
     def test_paths_as_windows_writes_them(self, tmp_path: Path) -> None:
         rows = f"good\\a.png,ok\n{tmp_path}\\bad\\b.png,ng\n"
         (tmp_path / "labels.csv").write_text(f"path,label\n{rows}.\\other\\c.png,ok\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -357,3 +358,40 @@ def test_the_command(tmp_path: Path) -> None:
         assert column.head in about
     as_json = oneclass("compare", "good", "--rows", "image", "--json", cwd=tmp_path)
     assert json.loads(as_json.stdout)["auroc"] is None
+
+
+@pytest.mark.parametrize("kind", ["blank", "broken"])
+def test_where_no_image_to_test_on_is_left_it_is_said_and_no_rate_of_none(
+    tmp_path: Path, kind: str
+) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=1))
+    write_images(tmp_path / "bad", stripes(4, seed=3, upright=False))
+    write_images(tmp_path / "others", stripes(4, seed=4))
+    write_images(
+        tmp_path / "left",
+        np.ones((4, 24, 24), np.uint8) * np.arange(50, 54, dtype=np.uint8)[:, None, None],
+    )
+    for file in (tmp_path / "left").iterdir() if kind == "broken" else ():
+        file.write_bytes(b"no picture")
+
+    def run(*words: str) -> str:
+        done = oneclass(
+            "compare", "good", "--rows", "image", "--rows", "both", *words, cwd=tmp_path
+        )
+        return done.stderr
+
+    told = run("--test-normal", "left", "--test-odd", "bad")
+    assert "False alarms: none of the normal images to test on could be scored" in told
+    assert "Give --test-normal other images that can be." in told
+    assert "Found: of 4 odd images.\n" in told
+    assert "No normal image was scored, so no way is named the best." in told
+    assert "of 0 " not in told
+    assert "100 %" not in told
+    told = run("--test-odd", "left")
+    assert "Found: none of the odd images could be scored" in told
+    assert "No odd image was scored, and 4 normal ones cannot show" in told
+    told = run("--test-normal", "others", "--test-odd", "bad")  # as it is advised to
+    assert "none of the" not in told
+    words = ("compare", "good", "--rows", "image", "--test-normal", "left", "--json")
+    record = json.loads(oneclass(*words, cwd=tmp_path).stdout, parse_constant=pytest.fail)
+    assert record["false_alarms"] is None

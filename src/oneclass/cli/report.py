@@ -105,7 +105,7 @@ def report(
             "changed since. The page says which."
         )
     if made.truth is not None and made.truth.unmatched:
-        say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}.")
+        say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}")
     if made.truth is not None and made.n_scored > len(made.truth):
         n = made.n_scored - len(made.truth)
         say(f"note: {some_of(n, made.n_scored, 'image')} {plural(n, 'has', 'have')} no label.")

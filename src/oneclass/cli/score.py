@@ -119,7 +119,7 @@ def score(
         started=started,
     )
 
-    _say_left_out(detector, sources, errors, written)
+    _say_left_out(detector, sources, errors, written, kept_back=out if written is None else None)
     if verbose:
         done = {"imports": imported - began, "model and network": loaded - imported}
         done["images"] = time.perf_counter() - loaded
@@ -167,11 +167,16 @@ def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None
 
 
 def _say_left_out(
-    detector: Detector, sources: Sources, errors: Sequence[ImageError], out: str | None
+    detector: Detector,
+    sources: Sources,
+    errors: Sequence[ImageError],
+    out: str | None,
+    *,
+    kept_back: str | None,
 ) -> None:
     say_passed_over(sources)
     listed_in = str(place(out) / "errors.csv") if out is not None else None
-    say_errors(errors, listed_in=listed_in, of_model=True)
+    say_errors(errors, listed_in=listed_in, kept_back=kept_back, of_model=True)
     say_cache(detector.cache_use)
     say_traffic(detector.traffic)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from oneclass.evaluation.cells import Cell, Costs, Kind, Rate
 from oneclass.evaluation.layout import Category, Picture
 from oneclass.evaluation.pixels import Grid, Marked, PixelMeasures, count_pixels
 from oneclass.evaluation.ranking import rank
+from oneclass.images import REASONS
 from oneclass.images.sources import Progress, Sources
 from oneclass.statistics import exact_interval
 from oneclass.system.arrays import Array
@@ -122,7 +124,7 @@ def measure(
                 detector.fit(list(category.train), progress=progress, stage=progress.stage)
             with show(f"{category.name}: score") as progress, _Clock() as scoring:
                 scored, errors = _score(detector, category, maps, progress)
-        _check_both(scored, category)
+        _check_both(scored, errors, category)
         cell = _with_pixels(_told(category, settings, detector, scored), scored, maps)
     n = len(scored)
     costs = Costs(
@@ -130,7 +132,8 @@ def measure(
         peak.megabytes, _model_kilobytes(detector),
     )  # fmt: skip
     unread = (*map(str, detector.errors), *map(str, errors), *cell.errors)
-    return replace(cell, costs=costs, errors=unread)
+    notes = (*cell.notes, *_unjudged_kinds(category, scored, errors))
+    return replace(cell, costs=costs, errors=unread, notes=notes)
 
 
 class _Clock:
@@ -166,19 +169,54 @@ def _score(
     return scored, errors
 
 
-def _check_both(scored: list[Scored], category: Category) -> None:
+def _check_both(scored: list[Scored], errors: list[ImageError], category: Category) -> None:
     """Refuse what no rate can be said of.
 
     Raises:
-        InputError: none of the ones or of the others could be read.
+        InputError: none of the normal pictures, or none of the odd ones, could be judged.
     """
     test = category.folder / "test"
     for odd, what in ((False, "normal"), (True, "odd")):
-        if not any(one.picture.is_odd == odd for one in scored):
-            raise InputError(
-                f"{test}: none of the {what} pictures can be read. To see why: oneclass "
-                f"{as_typed(['check', str(test)])}"
+        if any(one.picture.is_odd == odd for one in scored):
+            continue
+        files = {str(one.file) for one in category.test if one.is_odd == odd}
+        why = [error for error in errors if error.name in files]
+        seen = as_typed(["check", str(test)])
+        if all(error.reason in REASONS for error in why):
+            advice = f"To see why: oneclass {seen}"
+        elif any(error.reason == "one_colour" for error in why):
+            advice = (
+                f"Put {what} pictures there that show something. What names those of one single "
+                f"colour: oneclass {seen}"
             )
+        else:
+            advice = f"Put {what} pictures there that are like those of train/good."
+        none = _none_of(why, f"{what} picture", f"{what} pictures")
+        raise InputError(f"{test}: {none}. The first: {why[0]}. {advice}")
+
+
+def _none_of(errors: list[ImageError], one: str, many: str) -> str:
+    """`none of the 5 odd pictures can be read (5 x truncated)`; there is one at least."""
+    counts = Counter(error.reason for error in errors)
+    done = "read" if counts.keys() <= set(REASONS) else "judged"
+    told = ", ".join(f"{n} x {reason}" for reason, n in counts.most_common())
+    if len(errors) == 1:
+        return f"the only {one} cannot be {done} ({told})"
+    return f"none of the {len(errors)} {many} can be {done} ({told})"
+
+
+def _unjudged_kinds(
+    category: Category, scored: list[Scored], errors: list[ImageError]
+) -> tuple[str, ...]:
+    """A sentence on each kind of defect of which nothing could be judged: the tables lack it."""
+    told = []
+    there = {one.picture.kind for one in scored}
+    for kind in (kind for kind in category.kinds if kind not in there):
+        files = {str(one.file) for one in category.test if one.kind == kind}
+        why = [error for error in errors if error.name in files]
+        names = (f"picture of the kind {kind}", f"pictures of the kind {kind}")
+        told.append(f"{_none_of(why, *names)}, so no figure counts that kind. The first: {why[0]}")
+    return tuple(told)
 
 
 def _told(category: Category, settings: Settings, detector: Detector, scored: list[Scored]) -> Cell:

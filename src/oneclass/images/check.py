@@ -28,6 +28,7 @@ from oneclass.system.places import held
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
+Files = dict[str, tuple[Path, ...]]
 
 
 def check(
@@ -63,6 +64,7 @@ def check(
         groups.setdefault(fact.digest, []).append(fact.path)
     headers = [fact.header for fact in facts]
     outside, hidden = _far_and_faint(facts)
+    depths, colours = _kinds(facts, lambda h: h.depth), _kinds(facts, _colour)
     return CheckReport(
         images=len(facts),
         errors=tuple(errors),
@@ -72,7 +74,8 @@ def check(
         colours=_tally(map(_colour, headers)),
         duplicates=tuple(tuple(group) for group in groups.values() if len(group) > 1),
         near=_near(facts),
-        rarer={**_rarer(facts, lambda h: h.depth), **_rarer(facts, _colour)},
+        rarer=depths[0] | colours[0],
+        tied=depths[1] | colours[1],
         constant=tuple(fact.path for fact in facts if fact.constant),
         far=outside,
         faint=hidden,
@@ -123,13 +126,15 @@ def _colour(header: Header) -> str:
     return "grey" if header.channels == 1 else "RGB"
 
 
-def _rarer(facts: list[_Facts], kind: Callable[[Header], str]) -> dict[str, tuple[Path, ...]]:
-    """The files of every kind but the most frequent one."""
+def _kinds(facts: list[_Facts], kind: Callable[[Header], str]) -> tuple[Files, Files]:
+    """The files of every kind that is rarer than another; and of those of which none is rarer."""
     of: dict[str, list[Path]] = {}
     for fact in facts:
         of.setdefault(kind(fact.header), []).append(fact.path)
-    usual = max(of.values(), key=len, default=[])
-    return {name: tuple(paths) for name, paths in of.items() if paths is not usual}
+    most = max(map(len, of.values()), default=0)
+    rarer = {name: tuple(paths) for name, paths in of.items() if len(paths) < most}
+    usual = {name: tuple(paths) for name, paths in of.items() if len(paths) == most}
+    return rarer, usual if len(usual) > 1 else {}
 
 
 def _near(facts: list[_Facts]) -> tuple[tuple[Path, ...], ...]:

@@ -34,6 +34,7 @@ ONE_OF = {"PIL.Image", "ndarray", "str", "bytes", "PosixPath", "WindowsPath", "D
 """What is taken each for itself, and not one beside the other."""
 CHANNELS = {1: "grey", 2: "grey, half-transparent", 3: "colour", 4: "transparent colour"}
 """What an image is whose last axis is so long: no grey image is so narrow."""
+BATCH = "(n, H, W) or (n, H, W, 3)"
 WITHOUT_MASK = "a numpy array without a mask"
 NO_MEMORY = f"there was not enough memory for it; {MORE_MEMORY}"
 RANGES = {"uint8": " (0 to 255)", "uint16": " (0 to 65535)"}
@@ -164,13 +165,8 @@ def gather(given: Images | Sources) -> Sources:
     if isinstance(given, Sources):
         return given
     held = _one_dimension(given)
-    if isinstance(held, np.ndarray) and held.ndim not in (3, 4):
-        raise InputError(
-            f"an array of shape {held.shape}: expected (n, H, W) or (n, H, W, 3). "
-            "For one image, give a list that holds it."
-        )
-    if isinstance(held, np.ndarray) and held.ndim == 3 and held.size and held.shape[2] in CHANNELS:
-        raise _one_or_many(held.shape)
+    if isinstance(held, np.ndarray):
+        _refuse_shape(held.shape)
     kinds: set[str] = set()
     items = []
     for number, item in enumerate(held):  # one after the other: a generator's need not all be there
@@ -191,6 +187,44 @@ def gather(given: Images | Sources) -> Sources:
     raise _of_no_kind(kinds)
 
 
+def _refuse_shape(shape: tuple[int, ...]) -> None:
+    """Refuse an array that is no batch of images: at once, since all of them have one shape.
+
+    Raises:
+        InputError: its shape is neither (n, H, W) nor (n, H, W, 3), or could mean one image, too.
+    """
+    told = f"an array of shape {shape}: expected {BATCH}"
+    if len(shape) not in (3, 4):
+        one = "For one image, give a list that holds it."
+        raise InputError(f"{told}. {one if len(shape) < 3 else 'Give one batch at a time.'}")
+    if 0 in shape:
+        return  # of no image nothing is wrong; one without a pixel is told by its name
+    if len(shape) == 3 and shape[2] in CHANNELS:
+        raise _one_or_many(shape)
+    if len(shape) == 4 and shape[3] != 3:
+        raise InputError(f"{told}, grey or colour ones. {_on_batch(shape)}")
+
+
+def _on_batch(shape: tuple[int, ...]) -> str:
+    """What to do with a batch (n, a, b, c) of which c is not 3."""
+    _, first, _, last = shape
+    if last == 4:
+        return (
+            "Their last axis is colour and opacity: leave the opacity out, images[..., :3], or, "
+            "where they are uint8, give [PIL.Image.fromarray(image) for image in images], whose "
+            "transparency is composited on white as a file's is."
+        )
+    if last in CHANNELS:
+        held = "one grey channel" if last == 1 else "grey and opacity"
+        return f"Their last axis is {held}: give images[..., 0]."
+    if first not in CHANNELS:
+        return "Give grey or RGB pictures."
+    channels = {3: "numpy.moveaxis(images, 1, -1)", 4: "numpy.moveaxis(images[:, :3], 1, -1)"}
+    if code := channels.get(first):
+        return f"Their channels come first, as torch has them: give {code}."
+    return "Their channel axis comes first, as torch has it: give images[:, 0]."
+
+
 def _one_or_many(shape: tuple[int, ...]) -> InputError:
     """An array that is one image with its channels last, or grey ones as narrow as that."""
     kind = CHANNELS[shape[2]]
@@ -198,7 +232,7 @@ def _one_or_many(shape: tuple[int, ...]) -> InputError:
     told = f"an array of shape {shape} is one {kind} image, {many}."
     if shape[2] == 3:
         return InputError(f"{told} Give a list of images to say which.")
-    return InputError(f"{told} For one: {_on_shape(shape)}, in a list. For many: list(images).")
+    return InputError(f"{told} For one, in a list: {_on_shape(shape)}. For many: list(images).")
 
 
 def _name(number: int) -> str:
@@ -340,11 +374,13 @@ def _on_shape(shape: tuple[int, ...]) -> str:
         return "give the images in it one by one, as list(images)"
     if len(shape) == 3 and shape[2] == 4:
         return (
-            "give PIL.Image.fromarray(image), whose transparency is composited on white as a "
-            "file's is, or leave it out, image[..., :3]"
+            "leave its opacity out, image[..., :3], or, where it is uint8, give "
+            "PIL.Image.fromarray(image), whose transparency is composited on white as a file's is"
         )
     if len(shape) == 3 and shape[2] in (1, 2):
         return "give its first channel, image[..., 0]"
-    if len(shape) == 3 and shape[0] in (1, 3, 4):
+    if len(shape) == 3 and shape[0] in (1, 2):
+        return "give its first channel, image[0]"
+    if len(shape) == 3 and shape[0] in (3, 4):
         return "put its channels last, as with numpy.moveaxis(image, 0, -1)"
     return "give grey or RGB pictures"

@@ -13,7 +13,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.tables import from_windows, read_labels
 from oneclass.report.words import ANOMALY, NO, NORMAL, YES, meaning
-from oneclass.system.names import as_spelt_here, near_path, some_names
+from oneclass.system.names import as_spelt_here, count, near_path, plain, some_names
 from oneclass.system.texts import same_name
 
 FALSE_ALARM, MISSED = "false-alarm", "missed"
@@ -33,12 +33,14 @@ class Truth(dict[str, bool]):
         kinds: the kind of each anomaly that has one, such as scratch.
         answers: words such as true of a column that does not say what is true, as they were read.
         unmatched: what the table names besides: no image that was scored.
+        namesakes: for those of them that name several scored images alike, these images' paths.
     """
 
     def __init__(self, known: Mapping[str, bool] | None = None) -> None:
         super().__init__(known or {})
         self.kinds: dict[str, str] = {}
         self.unmatched: tuple[str, ...] = ()
+        self.namesakes: Mapping[str, Sequence[str]] = {}
         self.answers: Mapping[str, str] = {}
 
     def word(self, path: str) -> str:
@@ -130,10 +132,10 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
     `images.tables` has what else the columns may be called.
 
     Another word is the kind of an anomaly, such as scratch, unless it says nothing (unknown, n/a),
-    is a number, or looks like a mistyped word for normal. A path is taken as it was scored, or as
-    relative to the table's folder; where no image is called so, as it would be written on Windows,
-    with backslashes between folders, or as the name that one image alone has. Letters that can be
-    written in two ways (an umlaut as one character or as two) are the same.
+    is a number, or looks like a mistyped word for normal or for unknown. A path is taken as it was
+    scored, or as relative to the table's folder; where no image is called so, as it would be
+    written on Windows, with backslashes between folders, or as the name that one image alone has.
+    Letters that can be written in two ways (an umlaut as one character or as two) are the same.
 
     Args:
         predictions: of the run.
@@ -165,13 +167,15 @@ def from_csv(predictions: Sequence[Prediction], file: Path, base: Path = HERE) -
         if word not in (NORMAL, ANOMALY):
             truth.kinds.update(dict.fromkeys(found, word))
         unmatched += [] if found else [path]
+    truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
+    truth.namesakes = {path: same for path in truth.unmatched if (same := scored.called(path))}
     if not truth:
         raise InputError(
             f"labels {file}: names none of the {len(predictions)} scored images. Paths are taken "
             f"as they were scored ({predictions[0].path}), relative to {file.parent}, or as a name "
             f"that one image alone has; the table names {unmatched[0] if unmatched else 'nothing'}."
+            f"{_told_namesakes(truth)}"
         )
-    truth.unmatched, truth.answers = tuple(dict.fromkeys(unmatched)), answers
     return truth
 
 
@@ -198,7 +202,18 @@ def _table(file: Path, base: Path) -> Path:
 def told_unmatched(truth: Truth) -> str:
     """How many rows of the table name no scored image, and the first of them."""
     names = some_names([name or "an empty path" for name in truth.unmatched])
-    return f"{len(truth.unmatched):,}: {names}"
+    return f"{len(truth.unmatched):,}: {names}.{_told_namesakes(truth)}"
+
+
+def _told_namesakes(truth: Truth) -> str:
+    """A sentence, with a blank before it, on the first name that several images have, if any."""
+    if not truth.namesakes:
+        return ""
+    name, same = next(iter(truth.namesakes.items()))
+    return (
+        f" {count(len(same), 'scored image')} are called {plain(name)}: {some_names(same)}. Write "
+        "each into the table with its folders, as it is written here."
+    )
 
 
 def told_answers(truth: Truth) -> str:
@@ -275,6 +290,11 @@ class _Scored:
         called = self._called.get(same_name(path), [])
         alone = len(called) == 1 and not any(map(os.path.lexists, places))
         return called if alone else []
+
+    def called(self, path: str) -> Sequence[str]:
+        """The scored paths of this name, where it is a name alone and several have it."""
+        same = self._called.get(same_name(path), [])
+        return same if len(same) > 1 else ()
 
 
 def _places(path: str, base: Path) -> list[str]:

@@ -27,13 +27,17 @@ ANOMALY_WORDS = YES | frozenset(
     | {"cattivo", "cattiva", "difettoso", "difettosa"}
 )
 """Anomalies of no kind; any other name of a defect is the kind of an anomaly."""
-NO_WORDS = frozenset(
-    {"", "maybe", "n/a", "na", "nan", "none", "null", "perhaps", "skip", "test", "todo", "train"}
-    | {"unclear", "undefined", "unknown", "unlabeled", "unlabelled", "unsure"}
+NOBODY_KNOWS = frozenset(
+    {"maybe", "perhaps", "unclear", "undefined", "unknown", "unlabeled", "unlabelled", "unsure"}
+    | {"not known", "unbekannt", "unklar", "inconnu", "desconocido", "sconosciuto"}
+)
+"""Long enough that one of them can be told where it was mistyped."""
+NO_WORDS = NOBODY_KNOWS | frozenset(
+    {"", "n/a", "n.a.", "n.a", "#n/a", "na", "nan", "none", "null", "skip", "test", "todo", "train"}
 )
 """What stands in tables where nobody knows, or where something else is told."""
 NEAR = 0.8
-"""So like a word for normal, as difflib counts, that it may be one that was mistyped."""
+"""So like a word that is known, as difflib counts, that it may be that one, mistyped."""
 MOST_NEAR = 3
 """So many of those are named."""
 SHORT = {"gd": "good"}
@@ -55,9 +59,10 @@ def meaning(word: str) -> str:
         return NORMAL
     if word in ANOMALY_WORDS or plain in ANOMALY_WORDS:
         return ANOMALY
-    near = _near(plain)
+    nothing = {word, plain, plain.replace(" ", "")} & NO_WORDS
+    near = [] if nothing else _near(plain, NORMAL_WORDS) or _near(plain, NOBODY_KNOWS)
     # A letter alone may stand for anything, and G and B for the opposite.
-    if near or word in NO_WORDS or sum(map(str.isalpha, word)) < LETTERS:
+    if near or nothing or sum(map(str.isalpha, word)) < LETTERS:
         words = " or ".join(filter(None, (", ".join(near[:-1]), *near[-1:])))
         hint = f" Did you mean {words}?" if near else ""
         raise ValueError(
@@ -68,12 +73,12 @@ def meaning(word: str) -> str:
     return word
 
 
-def _near(word: str) -> list[str]:
-    """The words for normal that may have been meant by one that is none, the nearest first."""
-    if word in SHORT:
+def _near(word: str, words: frozenset[str]) -> list[str]:
+    """Of some words those that may have been meant by one that is none, the nearest first."""
+    if SHORT.get(word) in words:
         return [SHORT[word]]
     # Of as many words: defectos are none that someone forgot to call sin defectos.
-    known = sorted(one for one in NORMAL_WORDS if one.count(" ") == word.count(" "))
+    known = sorted(one for one in words if one.count(" ") == word.count(" "))
     near = difflib.get_close_matches(word, known, n=MOST_NEAR, cutoff=NEAR)
     slips = [one for one in known if _one_slip(word, one)]
     return list(dict.fromkeys([*near, *slips]))[:MOST_NEAR]

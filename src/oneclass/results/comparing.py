@@ -30,7 +30,8 @@ class Compared:
         rows: of the setting: image, patches, both.
         spread: how far the middle 90 % of the held-out normal scores reach, over the distance of
             their middle from the threshold: smaller is a tighter idea of what is normal.
-        false_alarms: the share of normal images, none of which was learnt, called anomalies.
+        false_alarms: the share of normal images, none of which was learnt, called anomalies; NaN
+            where none could be scored.
         promised: of that.
         n_normal: the images that this was counted on.
         n_odd: odd images that were scored.
@@ -85,6 +86,8 @@ class Compared:
     def to_json(self) -> dict[str, Any]:
         amiss = [str(f.path) for f in self.folders if f.amiss]
         plain = asdict(replace(self, errors=(), folders=()))
+        for name in ("spread", "false_alarms"):  # JSON has neither infinity nor NaN
+            plain[name] = plain[name] if math.isfinite(plain[name]) else None
         plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
         plain["notes"] = list(self.notes)
         del plain["folders"]

@@ -131,7 +131,8 @@ def compare(
         say(left_out)
     heads = HEADS if as_json else table.heads()
     _say_notes(found)
-    _say_what_it_means(found, normal, drawn=not test_normal, heads=heads)
+    given = {"drawn": not test_normal, "odd": bool(test_odd)}
+    _say_what_it_means(found, normal, **given, heads=heads)
     return UNREADABLE if errors else 0
 
 
@@ -157,10 +158,19 @@ def _say_what_it_means(
     normal: Sequence[str],
     *,
     drawn: bool,
+    odd: bool = False,
     heads: Sequence[str] = HEADS,
 ) -> None:
-    """The heads of the table in words, what is amiss, and what to do next."""
-    for words in _columns(found[0], heads):
+    """The heads of the table in words, what is amiss, and what to do next.
+
+    Args:
+        found: the ways.
+        normal: what was given to learn from.
+        drawn: whether the normal images to test on were held back from that.
+        odd: whether odd images were given.
+        heads: of the columns that are shown.
+    """
+    for words in _columns(found[0], heads, drawn=drawn, odd=odd):
         say(words)
     if too_many := [one.rows for one in found if one.too_many]:
         # Images of one folder are alike: there it is the draw, or too few to learn from.
@@ -177,7 +187,7 @@ def _say_what_it_means(
         names = ", ".join(by_chance)
         say(f"Above the promised share, but in so few images by chance, maybe: {names}.")
     if len(found) > 1:
-        _say_best(found, normal)
+        _say_best(found, normal, odd=odd)
 
 
 def _say_notes(found: Sequence[Compared]) -> None:
@@ -188,9 +198,12 @@ def _say_notes(found: Sequence[Compared]) -> None:
         say(f"note: {about}{plain(note)}")
 
 
-def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
+def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) -> None:
     """Which way did best here, by what, and the command that learns in it."""
-    kept = [one for one in found if not one.too_many]
+    if not any(one.n_normal for one in found):
+        say("No normal image was scored, so no way is named the best.")
+        return
+    kept = [one for one in found if one.n_normal and not one.too_many]
     if not kept:
         say("No way kept the promise, so none is named the best.")
         return
@@ -221,22 +234,36 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str]) -> None:
         )
     elif others and not best.n_odd:
         say(
-            f"No odd image was given, and {count(best.n_normal, 'normal one')} cannot show which "
-            "way finds more: see whether another --seed says the same, and give --test-odd a few "
-            "bad parts if you have any."
+            f"No odd image was {'scored' if odd else 'given'}, and "
+            f"{count(best.n_normal, 'normal one')} cannot show which way finds more: see whether "
+            "another --seed says the same, and give --test-odd a few bad parts if you have any."
         )
 
 
-def _columns(one: Compared, heads: Sequence[str]) -> Iterator[str]:
+def _columns(one: Compared, heads: Sequence[str], *, drawn: bool, odd: bool) -> Iterator[str]:
     """What each column of the table is, of those that are shown or that decide."""
-    yield (
-        f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
-        f"which is {percent(1 / max(1, one.n_normal))}. Promised: the share that may be."
-    )
-    if one.n_odd:
+    if one.n_normal:
         yield (
-            f"Found: of {count(one.n_odd, 'odd image')}. AUROC: the chance that an odd image "
-            "scores higher than a normal one; 1 is perfect, 0.5 a coin."
+            f"False alarms: of {count(one.n_normal, 'normal image')} that were not learnt, each of "
+            f"which is {percent(1 / one.n_normal)}. Promised: the share that may be."
+        )
+    else:
+        which = "held back" if drawn else "to test on"
+        yield (
+            f"False alarms: none of the normal images {which} could be scored, for the reasons "
+            "above, so there is no rate of them, and no AUROC. Give --test-normal"
+            f"{'' if drawn else ' other'} images that can be."
+        )
+    if one.n_odd:
+        area = (
+            " AUROC: the chance that an odd image scores higher than a normal one; 1 is perfect, "
+            "0.5 a coin."
+        )
+        yield f"Found: of {count(one.n_odd, 'odd image')}.{area if one.n_normal else ''}"
+    elif odd:
+        yield (
+            "Found: none of the odd images could be scored, for the reasons above, so nothing says "
+            "what would be found. Give --test-odd other images that can be."
         )
     yield (
         "Spread: how far apart the scores of normal images lie, beside their distance from the "

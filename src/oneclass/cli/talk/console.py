@@ -61,6 +61,7 @@ def say_errors(
     errors: Sequence[ImageError],
     *,
     listed_in: str | None = None,
+    kept_back: str | None = None,
     checkable: bool = True,
     of_model: bool = False,
 ) -> None:
@@ -69,12 +70,19 @@ def say_errors(
     Args:
         errors: one an image.
         listed_in: the file that names them all.
+        kept_back: the folder that would have that file, and in which another run was kept.
         checkable: whether `oneclass check` looks at the same files; it reads no table of labels.
         of_model: whether a depth is wrong for a model, of which `oneclass check` knows nothing.
     """
     nowhere = [error for error in errors if error.reason == "missing"]
     images = [error for error in errors if error.reason != "missing"]
-    where = partial(_where_all, listed_in=listed_in, checkable=checkable, of_model=of_model)
+    where = partial(
+        _where_all,
+        listed_in=listed_in,
+        kept_back=kept_back,
+        checkable=checkable,
+        of_model=of_model,
+    )
     if nowhere:
         _say_some("no such file or folder:", nowhere, where)
     if images:
@@ -97,16 +105,26 @@ def _say_some(
 
 
 def _where_all(
-    errors: Sequence[ImageError], *, listed_in: str | None, checkable: bool, of_model: bool
+    errors: Sequence[ImageError],
+    *,
+    listed_in: str | None,
+    kept_back: str | None,
+    checkable: bool,
+    of_model: bool,
 ) -> str:
     """Where all of these are named; nothing where no command names them."""
     from oneclass.images import REASONS
 
     if listed_in:
         return f"see {listed_in}"
+    if kept_back:
+        return (
+            f"the same command with another folder than {plain(kept_back)} behind -o names them "
+            "all in its errors.csv"
+        )
     if not checkable:
         return ""
-    known = REASONS if of_model else (*REASONS, "bit_depth")
+    known = REASONS if of_model else (*REASONS, "bit_depth", "one_colour")
     if all(error.reason in known for error in errors):
         return "'oneclass check --all' names them all"
     if of_model and all(error.reason in (*REASONS, *OF_MODEL) for error in errors):

@@ -36,6 +36,7 @@ class CheckReport:
         near: groups of files that show nearly the same: compressed, brightened or shifted anew,
             or of one part once more.
         rarer: files of another depth or colour than most, by what they are: ``"RGB"``, ...
+        tied: files of the most frequent depths or colours, where several are as frequent.
         constant: files in which every pixel has one and the same value.
         far: 16-bit and float files with values far from all others', such as mean "no data".
         faint: those that span next to nothing of the scale that a model of all would have.
@@ -56,6 +57,7 @@ class CheckReport:
     duplicates: tuple[tuple[Path, ...], ...]
     near: tuple[tuple[Path, ...], ...]
     rarer: Mapping[str, tuple[Path, ...]]
+    tied: Mapping[str, tuple[Path, ...]]
     constant: tuple[Path, ...]
     far: tuple[Path, ...]
     faint: tuple[Path, ...]
@@ -116,11 +118,12 @@ class CheckReport:
 
     def _of_kinds(self) -> Iterator[Advice]:
         """On images of several depths, colours, sizes or formats."""
+        which = "those of one kind" if self.tied.keys() & self.depths.keys() else "the rarer ones"
         yield from (
             (
                 len(self.depths) > 1,
                 f"{len(self.depths)} bit depths ({', '.join(self.depths)}): a model needs one. "
-                "Convert the rarer ones or train one model each (--all names them all).",
+                f"Convert {which} or train one model each (--all names them all).",
             ),
             (
                 len(self.colours) > 1,
@@ -160,7 +163,8 @@ class CheckReport:
             (
                 self.constant,
                 f"{_images(len(self.constant))} one single colour: likely a covered lens or an "
-                "empty export.",
+                "empty export. One that is learnt passes as normal; of a colour not learnt, none "
+                "is judged. Leave out what shows no part.",
             ),
             (
                 self.far,
@@ -208,6 +212,7 @@ class CheckReport:
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
             "near_copies": [[str(path) for path in group] for group in self.near],
             "rarer": {kind: list(map(str, paths)) for kind, paths in self.rarer.items()},
+            "tied": {kind: list(map(str, paths)) for kind, paths in self.tied.items()},
             "constant": [str(path) for path in self.constant],
             "far": [str(path) for path in self.far],
             "faint": [str(path) for path in self.faint],
@@ -243,6 +248,8 @@ class CheckReport:
             lines += ["", "Not taken for images:", *table("ending", ignored, width, every)]
         for kind, paths in self.rarer.items():
             lines += ["", f"Of the rarer kind, {kind}:", *names(paths, most)]
+        for kind, paths in self.tied.items():
+            lines += ["", f"As many as of another kind, {kind}:", *names(paths, most)]
         for group in self.duplicates[:most]:
             lines += ["", f"Same pixels, {len(group)} files:", *names(group, most)]
         copies = (f"group of copies{ALL}", f"groups of copies{ALL}")

@@ -119,6 +119,15 @@ class TestKindsInTables:
         for some in (NORMAL_WORDS, ANOMALY_WORDS):
             assert ", ".join(sorted(some)) in told
 
+    @pytest.mark.parametrize("word", ["-1", "-0", "_1", "1-", "0_", "--1", "- 1", "-", "_"])
+    def test_a_number_with_a_sign_is_none_of_0_and_1(self, tmp_path: Path, word: str) -> None:
+        with pytest.raises(InputError, match=f"line 3: '{word}' is no label"):
+            self.read(tmp_path, "0", word, "1")
+
+    def test_scikit_learn_s_numbers_are_told_how_to_be_written(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="says 1 and -1, write good and bad"):
+            self.read(tmp_path, "1", "-1")
+
     @pytest.mark.parametrize("word", ["", "unknown", "n/a", "?", "2", "0.7", "-", "test"])
     def test_what_says_nothing_is_refused_with_what_is_accepted(
         self, tmp_path: Path, word: str

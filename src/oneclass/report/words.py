@@ -55,6 +55,8 @@ def meaning(word: str) -> str:
         ValueError: it names none.
     """
     plain = " ".join(re.split(r"[\s_-]+", word)).strip()
+    if not any(map(str.isalpha, plain)):  # -1 is not 1
+        plain = word
     if word in NORMAL_WORDS or plain in NORMAL_WORDS:
         return NORMAL
     if word in ANOMALY_WORDS or plain in ANOMALY_WORDS:
@@ -65,6 +67,8 @@ def meaning(word: str) -> str:
     if near or nothing or sum(map(str.isalpha, word)) < LETTERS:
         words = " or ".join(filter(None, (", ".join(near[:-1]), *near[-1:])))
         hint = f" Did you mean {words}?" if near else ""
+        if word == "-1":
+            hint = " Where scikit-learn says 1 and -1, write good and bad."
         raise ValueError(
             f"{word!r} is no label.{hint} Expected a word for normal images such as good, one for "
             "anomalies such as bad, or the name of a defect such as scratch: 'oneclass report "

@@ -59,6 +59,7 @@ def test_a_path_that_is_nearly_there(tmp_path: Path) -> None:
         "prats/bad": "",
         "m.oneclass/good": "",
         "nothing": "",
+        "m.oneclass": "",  # is there: it would be advice to try the same again
     }.items():
         told = str(tmp_path / right) if right else ""
         assert near_path(tmp_path / wrong) == told, wrong

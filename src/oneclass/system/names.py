@@ -110,7 +110,9 @@ def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 def near_path(path: Path) -> str:
     """`parts/good`, if that is there and nearly called like a path that is not; else nothing."""
-    missing = next((p for p in (*reversed(path.parents), path) if not os.path.lexists(p)), path)
+    missing = next((p for p in (*reversed(path.parents), path) if not os.path.lexists(p)), None)
+    if missing is None:
+        return ""
     try:
         with os.scandir(missing.parent) as entries:
             names = [entry.name for entry in islice(entries, SEARCHED)]

@@ -139,8 +139,10 @@ def check_model_place(path: Path) -> None:
 def is_model(path: Path) -> bool:
     """Whether a file begins as model files do."""
     try:
+        if not path.is_file():  # to open a pipe waits for who writes into it
+            return False
         with path.open("rb") as file:
-            return path.is_file() and file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC)) == MAGIC
     except (OSError, ValueError):
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from pathlib import Path
 from unicodedata import normalize
@@ -99,6 +100,13 @@ def test_a_threshold_is_explained_not_taken_for_threads(place: Path, option: str
         (("fit", "good", "-o", "x", "--gpu"), "onnxruntime-gpu"),
         (("fit", "good", "-o", "x", "--batch", "8"), "as many images at a time as suit it"),
         (("fit", "good", "-o", "x", "--epochs", "8"), "'oneclass train' trains a network"),
+        (("score", "m", "good", "--labels", "t.csv"), "'oneclass report MODEL RUN --labels"),
+        (("score", "m", "good", "--truth", "t.csv"), "'oneclass report MODEL RUN --labels"),
+        (("score", "m", "good", "--report", "x"), "'oneclass report MODEL RUN' makes a page"),
+        (("fit", "good", "-o", "x", "--overwrite"), "the last version of a model stays"),
+        (("fit", "good", "-o", "x", "--recursive"), "the images of all folders in it"),
+        (("score", "m", "good", "--heatmpas", "x"), "Did you mean '--heatmaps'?"),
+        (("fit", "good", "-o", "x", "--thread", "1"), "Did you mean '--threads'?"),
     ],
 )
 def test_options_by_other_names(place: Path, words: tuple[str, ...], told: str) -> None:
@@ -106,6 +114,22 @@ def test_options_by_other_names(place: Path, words: tuple[str, ...], told: str) 
     name = next(word for word in words if word.startswith("--"))
     assert f"No such option {name!r}. " in error
     assert told in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "m", "good", "--keep-rows"),
+        ("score", "m", "good", "--rows", "both"),
+        ("fit", "good", "-o", "x", "--verbose"),
+        ("fit", "good", "-o", "x", "--resume"),
+        ("fit", "good", "-o", "x", "--model-name", "patchcore"),
+    ],
+)
+def test_no_option_is_guessed_that_is_not_near(place: Path, words: tuple[str, ...]) -> None:
+    error = said(place, *words)
+    assert "No such option" in error
+    assert "Did you mean" not in error
 
 
 def test_what_is_meant_is_there() -> None:
@@ -725,3 +749,26 @@ def test_a_model_is_found_by_both_spellings_of_a_letter(place: Path) -> None:
 def test_help_says_that_a_stream_of_paths_is_read_to_its_end() -> None:
     told = " ".join(CliRunner().invoke(cli, ["score", "--help"]).output.split())
     assert "Nothing is scored before stdin ends: for images that keep coming" in told
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "m.oneclass", "pipe.png"),
+        ("score", "m.oneclass", "good", "pipe.png", "-o", "run"),
+        ("fit", "pipe.png", "good", "-o", "x.oneclass", *SMALL),
+        ("update", "m.oneclass", "pipe.png"),
+        ("report", "m.oneclass", "pipe.png"),
+        ("info", "pipe.png"),
+    ],
+)
+def test_a_pipe_is_no_image_and_nobody_waits_for_who_writes_into_it(
+    place: Path, words: tuple[str, ...]
+) -> None:
+    if not (place / "pipe.png").exists():
+        os.mkfifo(place / "pipe.png")
+    done = oneclass(*words, cwd=place, timeout=60)
+    assert done.returncode in (2, 3, 4), done.stderr
+    assert "pipe.png" in done.stderr
+    assert "Did you mean pipe.png" not in done.stderr

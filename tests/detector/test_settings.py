@@ -113,6 +113,21 @@ def test_settings_are_changed_all_or_none() -> None:
         _ = detector.colour
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("threshold", "false_alarms"), ("contamination", "false_alarms"), ("n_jobs", "threads")],
+)
+def test_settings_by_other_names_are_told_by_ours(name: str, meant: str) -> None:
+    with pytest.raises(TypeError, match=rf"{name} is no setting: .* Did you mean {meant}\?"):
+        Detector(**{name: 1})
+
+
+def test_no_setting_is_guessed_that_is_not_near() -> None:
+    with pytest.raises(TypeError) as refused:
+        Detector(**{"kernel": "rbf"})
+    assert "Did you mean" not in str(refused.value)
+
+
 def test_new_settings_hold_for_the_next_fit_alone() -> None:
     detector = Detector(backbone="greyscale").fit(stripes(20, seed=1))
     before = detector.card

@@ -58,11 +58,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            told = on_option(error.option_name, error.ctx or ctx)
-            if told is None:
-                raise
-            told = f"No such option {error.option_name!r}. {told}"
-            raise click.UsageError(told, error.ctx) from None
+            about = on_option(error.option_name, error.ctx or ctx)
+            no_such = f"No such option {error.option_name!r}.{about}"
+            raise click.UsageError(no_such, error.ctx) from None
         except click.NoSuchCommand as error:
             if error.command_name != "help":
                 raise
@@ -70,10 +68,10 @@ class Commands(click.Group):
             told = on_help([*filter(None, group), *given])
             raise click.UsageError(told, error.ctx) from None
         except click.MissingParameter as error:
-            told = on_missing(error)
-            if told is None:
+            example = on_missing(error)
+            if example is None:
                 raise
-            raise click.UsageError(f"{error.format_message()} {told}", error.ctx) from None
+            raise click.UsageError(f"{error.format_message()} {example}", error.ctx) from None
 
 
 @click.group(

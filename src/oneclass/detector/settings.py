@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneclass.errors import InputError
 from oneclass.system.host.workers import worker_count
-from oneclass.system.names import did_you_mean
+from oneclass.system.names import ALIKE, did_you_mean
 from oneclass.system.places import is_address
 
 if TYPE_CHECKING:
@@ -302,6 +302,11 @@ SETTINGS = (
 VIEWS = {"patches": PATCHES, "whole_and_patches": BOTH}
 """What is judged, by the kind of a model's representation; whole images by all others."""
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+ELSEWHERE = {
+    **dict.fromkeys(("threshold", "contamination"), "false_alarms"),
+    **dict.fromkeys(("n_jobs", "num_workers"), "threads"),
+}
+"""What scikit-learn and others call what is a setting here."""
 OF_THIS_MACHINE = ("threads", "cache", "cluster")
 """What changes no result, and is no part of a model."""
 
@@ -354,7 +359,9 @@ class Settings:
 def unknown(name: str) -> str:
     """A sentence on a name that is no setting's."""
     known = ", ".join(BY_NAME)
-    return f"{name} is no setting: expected one of {known}.{did_you_mean(name, BY_NAME)}"
+    meant = ELSEWHERE.get(name)
+    hint = f" Did you mean {meant}?" if meant else did_you_mean(name, BY_NAME, ALIKE)
+    return f"{name} is no setting: expected one of {known}.{hint}"
 
 
 def there(name: str | Path | Backbone) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from oneclass.system.host.portable import as_typed, few_typed
+from oneclass.system.names import ALIKE
 
 OTHER_WORDS = {
     **dict.fromkeys(("predict", "infer", "detect", "test", "run", "inspect"), "score"),
@@ -56,7 +58,19 @@ _EPOCHS = (
     "There are none: the network is not trained here, and what is learnt on top of it is computed "
     "exactly. 'oneclass train' trains a network of your own."
 )
+_LABELS = (
+    "What the truth was is for the report: 'oneclass report MODEL RUN --labels TABLE.csv', where "
+    "RUN is what 'oneclass score -o RUN' wrote."
+)
+_REPLACED = (
+    "Nothing is to be set: what is written takes the place of what was there, and the last version "
+    "of a model stays beside the new one."
+)
 SENTENCES = {
+    **dict.fromkeys(("--labels", "--truth", "--ground-truth", "--gt"), _LABELS),
+    "--report": "'oneclass report MODEL RUN' makes a page of what 'oneclass score -o RUN' wrote.",
+    **dict.fromkeys(("--overwrite", "--force"), _REPLACED),
+    "--recursive": "Nothing is to be set: of a folder, the images of all folders in it are taken.",
     **dict.fromkeys(("--threshold", "--contamination"), _RATE),
     **dict.fromkeys(("--gpu", "--cuda", "--cpu", "--device"), _GPU),
     **dict.fromkeys(("--batch", "--batch-size"), _BATCH),
@@ -65,8 +79,8 @@ SENTENCES = {
 """What to say of options that a command has nothing like."""
 
 
-def on_option(name: str, ctx: click.Context) -> str | None:
-    """What to say of an option that a command does not have; None where that is not known.
+def on_option(name: str, ctx: click.Context) -> str:
+    """What to say of an option that a command does not have, a blank before it; or nothing.
 
     Args:
         name: of the option, such as `--rate`.
@@ -75,12 +89,16 @@ def on_option(name: str, ctx: click.Context) -> str | None:
     own = {option for param in ctx.command.params for option in param.opts}
     meant = [f"'{option}'" for option in OTHER_OPTIONS.get(name, ()) if option in own]
     if meant:
-        return f"Did you mean {' or '.join(meant)}?"
+        return f" Did you mean {' or '.join(meant)}?"
     for param in ctx.command.params:
         if isinstance(param, click.Argument) and param.name in ARGUMENTS.get(name, ()):
             argument = param.human_readable_name.rstrip(".")
-            return f"{argument} is an argument: it stands by itself, without an option before it."
-    return SENTENCES.get(name)
+            return f" {argument} is an argument: it stands by itself, without an option before it."
+    if name in SENTENCES:
+        return f" {SENTENCES[name]}"
+    known = {option.lstrip("-"): option for option in {*own, *ctx.help_option_names}}
+    near = difflib.get_close_matches(name.lstrip("-"), known, n=1, cutoff=ALIKE)
+    return f" Did you mean '{known[near[0]]}'?" if near else ""
 
 
 def as_ours(word: str) -> str:

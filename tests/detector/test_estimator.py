@@ -231,6 +231,9 @@ def test_deep_images_are_learnt_and_other_depths_refused(depth: str, tmp_path: P
     refused = detector.score(stripes(2, seed=4))
     assert [e.reason for e in refused.errors] == ["bit_depth", "bit_depth"]
     assert depth in refused.errors[0].detail
+    if depth == "uint16":
+        fractions = detector.score([stripes(1, seed=4)[0] / 255.0]).errors
+        assert "its pixels are fractions, taken as float32, the model" in fractions[0].detail
 
 
 def test_16_bit_files_are_not_saturated(tmp_path: Path) -> None:

@@ -319,10 +319,11 @@ def _plain(item: Any, number: int) -> Any:
 def check_depth(pixels: NDArray[Any], depth: str, name: str) -> None:
     """Raise ImageError unless the pixels are of the depth that the model is for."""
     if str(pixels.dtype) != depth:
+        kind = "fractions, taken as float32" if pixels.dtype.kind == "f" else str(pixels.dtype)
         raise ImageError(
             name,
             "bit_depth",
-            f"its pixels are {pixels.dtype}, the model is for {depth}{RANGES.get(depth, '')}: "
+            f"its pixels are {kind}, the model is for {depth}{RANGES.get(depth, '')}: "
             "convert it, or fit a model on such images",
         )
 

@@ -220,6 +220,20 @@ def test_a_bad_category_stops_nothing_and_is_named(tmp_path: Path) -> None:
     assert "mean of 2" in result.output
 
 
+def test_of_how_many_categories_the_means_of_pixels_are(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        make_category(tmp_path / "all" / name)
+    assert "have masks" not in run(tmp_path / "all", *FEW).output
+    shutil.rmtree(tmp_path / "all/b/ground_truth")
+    told = run(tmp_path / "all", *FEW).output
+    assert "Means of pixels are over 2 of 3, which have masks: a, c." in told
+    shutil.rmtree(tmp_path / "all/a/ground_truth")
+    told = run(tmp_path / "all", *FEW).output
+    assert "Means of pixels are over 1 of 3, which have masks: c." in told
+    shutil.rmtree(tmp_path / "all/c/ground_truth")
+    assert "Means of pixels" not in run(tmp_path / "all", *FEW).output
+
+
 def test_a_category_that_cannot_be_fitted_is_named(tmp_path: Path) -> None:
     folder = make_category(tmp_path / "all/a")
     for file in sorted((folder / "train/good").iterdir())[1:]:

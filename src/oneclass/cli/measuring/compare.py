@@ -213,8 +213,8 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
     if len(above) == len(kept):
         names = ", ".join(above)
         say(
-            "No way kept the promise here. Above the promised share, but in so few images by "
-            f"chance, maybe: {names}."
+            "No way stayed within the promised share here; in so few images that may be chance: "
+            f"{names}."
         )
         among = "of these"
     elif above:

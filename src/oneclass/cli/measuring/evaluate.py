@@ -24,7 +24,7 @@ from oneclass.cli.talk.parameters import Here, setting_options
 from oneclass.cli.talk.tables import Column, Layout, layout, room
 from oneclass.errors import InputError
 from oneclass.system.host.signals import shielded
-from oneclass.system.names import plain
+from oneclass.system.names import plain, some_names
 
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
@@ -247,6 +247,16 @@ def _means(known: Evaluation, table: Layout) -> Iterator[str]:
             yield _told(table, f"mean of {len(cells)}", figures, costs, words)
 
 
+def _told_masks(known: Evaluation) -> str:
+    """Of how many categories the means of pixels are, where not of all; else nothing."""
+    cells = [cell for cell in known.cells if cell.setting == known.settings[0]]
+    masked = [cell.category for cell in cells if cell.pixels]
+    if len(cells) < 2 or len(masked) in (0, len(cells)):
+        return ""
+    names = some_names(masked)
+    return f"Means of pixels are over {len(masked)} of {len(cells)}, which have masks: {names}."
+
+
 def _write(folder: Path, known: Evaluation) -> None:
     from oneclass.evaluation.page import evaluation_page
     from oneclass.evaluation.tables import as_json, markdown
@@ -273,6 +283,8 @@ def _end(known: Evaluation, out: str | None, table: Layout | None) -> int:
     if table is not None:
         for line in _means(known, table):
             print_data(line)
+        if told := _told_masks(known):
+            say(told)
         if left_out := table.left_out():
             say(left_out)
         if known.cells:

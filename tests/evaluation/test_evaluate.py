@@ -438,3 +438,19 @@ def test_a_kind_of_which_no_picture_can_be_judged_is_named(tmp_path: Path) -> No
     told = "none of the 4 pictures of the kind dot can be judged (4 x one_colour)"
     assert told in done.stderr
     assert told in (tmp_path / "out/table.md").read_text()
+
+
+def test_of_several_problems_the_last_sentence_names_all_categories(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        make_category(tmp_path / "all" / name)
+    blank(tmp_path / "all/a/train/good")
+    for file in (tmp_path / "all/b/test/good").iterdir():
+        file.write_bytes(b"")
+    done = run(tmp_path / "all", *FEW)
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("not evaluated: a, b. The first: a with --backbone")
+    place = tmp_path / "all/b/test"
+    assert f"To see why: oneclass check {place}\nThe rest goes on.\n" in done.stderr
+    assert str(run(tmp_path / "all/a", *FEW).exception).startswith("all 12 normal images look")
+    shutil.rmtree(tmp_path / "all/b")
+    assert str(run(tmp_path / "all", *FEW).exception).startswith("a with --backbone greyscale")

@@ -22,7 +22,7 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import Here, setting_options
 from oneclass.cli.talk.tables import Column, Layout, layout, room
-from oneclass.errors import InputError
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.system.host.signals import shielded
 from oneclass.system.names import plain, some_names
 
@@ -113,7 +113,8 @@ def evaluate(
         else:
             known = Evaluation(known.cells, [*known.problems, one])
             if len(found) * len(settings) > 1:  # of one alone the last sentence tells
-                say(f"error: {plain(one.sentence)} The rest goes on.")
+                # On a line of its own: the sentence may end in a command to be copied.
+                say(f"error: {plain(one.sentence)}\nThe rest goes on.")
         say_traffic(traffic)
         traffic.clear()
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
@@ -257,6 +258,17 @@ def _told_masks(known: Evaluation) -> str:
     return f"Means of pixels are over {len(masked)} of {len(cells)}, which have masks: {names}."
 
 
+def _first(known: Evaluation) -> OneclassError:
+    """The first problem; beside others with its category, and the names of all that have one."""
+    one, *others = known.problems
+    if isinstance(one.error, ImageError) or not (others or known.cells):
+        return one.error
+    categories = list(dict.fromkeys(problem.category for problem in known.problems))
+    names = some_names(categories, len(categories))
+    told = f"not evaluated: {names}. The first: {one.sentence}" if others else one.sentence
+    return type(one.error)(told)
+
+
 def _write(folder: Path, known: Evaluation) -> None:
     from oneclass.evaluation.page import evaluation_page
     from oneclass.evaluation.tables import as_json, markdown
@@ -294,5 +306,5 @@ def _end(known: Evaluation, out: str | None, table: Layout | None) -> int:
     if out is not None and known.cells:
         say(f"{out}: table.md, table.html and results.json. Open the page in a browser.")
     if known.problems:
-        raise known.problems[0].error
+        raise _first(known)
     return UNREADABLE if any(cell.errors for cell in known.cells) else 0

@@ -13,7 +13,7 @@ from oneclass.detector.collecting import check_enough
 from oneclass.errors import ImageError, InputError
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
-from oneclass.rows.near_copies import MANY
+from oneclass.rows.near_copies import MANY, SURELY
 from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import count, plural, some_names, some_of
 
@@ -288,7 +288,8 @@ def _together(seen: list[_Seen]) -> list[list[int]]:
         same.setdefault(one.digest, []).append(i)
     # Pictures of one single colour look the same small, and may differ.
     known = [one for one in seen if one.small.any()]
-    near = alike([one.small for one in known], [one.digest for one in known], many=MANY)
+    prints, digests = [one.small for one in known], [one.digest for one in known]
+    near = alike(prints, digests, many=MANY, surely=SURELY)
     for group in near:
         first, *others = (known[i].digest for i in group)
         for other in others:

@@ -36,6 +36,9 @@ SETTINGS: dict[str, dict[str, float]] = {
     "blur .03": {"BLUR": 0.03},
     "blur .06": {"BLUR": 0.06},
     "deep .6": {"DEEP": 0.6},
+    "surely 2.5": {"SURELY": 2.5},
+    "few 0": {"FEW": 0},
+    "few 40": {"FEW": 40},
     "a fifth around": {"AROUND": 0.2},
     "never below .75": {"MANY": 2.0},
     "one look": {"HARDLY": 0.0},
@@ -128,7 +131,7 @@ def main() -> None:
         for setting in SETTINGS.values():
             before = {key: getattr(rule, key) for key in setting}
             vars(rule).update(setting)
-            cells.append(compared(rule.group(rows, many=rule.MANY), true))
+            cells.append(compared(rule.group(rows, many=rule.MANY, surely=rule.SURELY), true))
             vars(rule).update(before)
         print(f"| {name} | {len(true)}, {len(np.unique(true))} | {' | '.join(cells)} |", flush=True)
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from conftest import write_images
 from oneclass import InputError
+from oneclass.images.alike import alike
 from oneclass.images.sources import Images, gather
+from oneclass.results import splitting
 from oneclass.results.splitting import Split, split
 
 Pixels = NDArray[np.uint8]
@@ -171,3 +173,16 @@ def test_near_copies_among_those_tested_on_alone_are_none_of_what_is_learnt() ->
     near = noisy(good[:1], seed=3)
     [told] = parted(good, [*new, *near], list(near)).notes
     assert "counts as odd alone" in told
+
+
+def test_what_may_be_alike_stays_on_one_side_though_check_would_not_call_it_so() -> None:
+    found = []
+    for seed in range(100):
+        rows = np.random.default_rng(seed).normal(0, 1, (35, 6)) * np.linspace(1, 0.2, 6)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        seen = [splitting._Seen(b"%d" % i, row.astype(np.float16)) for i, row in enumerate(rows)]
+        shown = alike([one.small for one in seen], [one.digest for one in seen])
+        apart = 35 - sum(len(group) - 1 for group in shown)
+        found.append((len(splitting._together(seen)), apart))
+    assert all(together <= apart for together, apart in found)
+    assert any(together < apart - 5 for together, apart in found)

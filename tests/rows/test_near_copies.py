@@ -115,6 +115,28 @@ def test_pictures_that_are_alike_but_for_a_few_are_no_copies(n: int, seed: int) 
     assert len(np.unique(groups_of(rows))) == len(rows)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("others", [5, 8, 10])
+@pytest.mark.parametrize("apart", [2, 6])
+def test_ten_of_another_smoother_kind_are_no_copies(apart: int, others: int, seed: int) -> None:
+    """They have others around them, as copies do, and as many as make a hill with a valley."""
+    random = np.random.default_rng(seed)
+    mean = np.full((50 + others, 60), float(apart))
+    mean[50:, ::2] *= -1
+    spread = np.where(np.arange(50 + others) < 50, 1.0, 0.7)[:, None]
+    found = groups_of(unit(mean + spread * random.normal(0, 1, mean.shape)))
+    assert found.max() == 49 + others
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ten_copies_with_a_valley_are_found(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    true = random.permutation([*range(50), *range(10)])
+    rows = pictures(50, seed, 300)[true]
+    rows = unit(rows + 0.3 * unit(random.normal(0, 1, rows.shape)))
+    assert same_parts(groups_of(rows), true)
+
+
 def test_one_pair_among_many_is_found_and_nothing_else() -> None:
     rows = pictures(200, 1)
     rows[77] = unit(rows[13] + 0.01 * pictures(1, 2)[0])
@@ -278,7 +300,9 @@ def test_exposures_under_other_light_are_found(shared: int, seed: int) -> None:
     light = np.linalg.qr(random.normal(0, 1, (200, shared)))[0].T
     parts = pictures(60, seed, 200)[true] + random.normal(0, 0.015, (180, 200))
     rows = unit(parts + random.uniform(-0.7, 0.7, (180, shared)) @ light)
-    assert len(np.unique(near._pictures(rows, near.LOWEST, near.MANY))) > 100, "one look is enough"
+    assert len(np.unique(near._pictures(rows, near.LOWEST, near.MANY, near.SURELY))) > 100, (
+        "one look is enough"
+    )
     found = groups_of(rows)
     same = np.triu(found[:, None] == found, 1)
     really = true[:, None] == true

@@ -13,6 +13,9 @@ from oneclass.rows.near_copies import group
 SIDE = 16
 LOWEST = 0.25
 """Small pictures of copies are nearer to each other than what a network sees of them."""
+SURELY = 2.5
+"""Groups are shown, and what is shown may be thrown away: with less, chance joins more than a
+twentieth of the images in one of 50 folders without copies, and half of the folder there."""
 NEVER = 2.0
 """No share of the images is as large."""
 
@@ -32,20 +35,26 @@ def fingerprint(pixels: NDArray[Any]) -> NDArray[np.float16]:
 
 
 def alike(
-    prints: Sequence[NDArray[np.float16]], contents: Sequence[bytes], *, many: float = NEVER
+    prints: Sequence[NDArray[np.float16]],
+    contents: Sequence[bytes],
+    *,
+    many: float = NEVER,
+    surely: float = SURELY,
 ) -> list[list[int]]:
     """Groups of near-copies: the indices of one image of each content.
 
     Args:
         prints: of n images, from `fingerprint`.
         contents: n digests; images with the same one are copies, and no news.
-        many: as for `group`. Small pictures miss some near-copies; with the usual share fewer are
-            missed where there are many, and others are joined with them.
+        many, surely: as for `group`. Small pictures miss some near-copies; with the usual share and
+            the usual certainty fewer are missed where there are many, and others are joined with
+            them.
     """
     first = list({content: i for i, content in reversed(list(enumerate(contents)))}.values())[::-1]
     if not first:
         return []
-    numbers = group(np.array([prints[i] for i in first], np.float32), lowest=LOWEST, many=many)
+    small = np.array([prints[i] for i in first], np.float32)
+    numbers = group(small, lowest=LOWEST, many=many, surely=surely)
     groups: dict[int, list[int]] = {}
     for index, number in zip(first, numbers, strict=True):
         groups.setdefault(int(number), []).append(index)

@@ -13,7 +13,7 @@ from oneclass.detector.collecting import check_enough
 from oneclass.errors import ImageError, InputError
 from oneclass.images.alike import alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
-from oneclass.rows.near_copies import MANY
+from oneclass.rows.near_copies import MANY, SURELY
 from oneclass.system.host.workers import ordered_map, worker_count
 from oneclass.system.names import count, plural, some_names, some_of
 
@@ -207,14 +207,15 @@ def _only(sources: Sources, indices: list[int]) -> Sources:
 def _near_learnt(learnt: list[_Seen], tested: list[_Seen]) -> list[int]:
     """The indices of those tested on that are near-copies of some that are learnt.
 
-    As strict as `check`, since it is said of pictures that somebody has chosen: what is joined only
-    where many have copies may differ.
+    What is joined only where many have copies may differ, and it is said of pictures that somebody
+    has chosen; but none is thrown away for it, so the usual certainty will do.
     """
     # Pictures of one single colour look the same small, and may differ.
     known = [one for one in (*learnt, *tested) if one.small.any()]
     taught = {one.digest for one in learnt}
     near: set[bytes] = set()
-    for group in alike([one.small for one in known], [one.digest for one in known]):
+    prints, digests = [one.small for one in known], [one.digest for one in known]
+    for group in alike(prints, digests, surely=SURELY):
         digests = {known[i].digest for i in group}
         if digests & taught:
             near |= digests - taught
@@ -288,7 +289,8 @@ def _together(seen: list[_Seen]) -> list[list[int]]:
         same.setdefault(one.digest, []).append(i)
     # Pictures of one single colour look the same small, and may differ.
     known = [one for one in seen if one.small.any()]
-    near = alike([one.small for one in known], [one.digest for one in known], many=MANY)
+    prints, digests = [one.small for one in known], [one.digest for one in known]
+    near = alike(prints, digests, many=MANY, surely=SURELY)
     for group in near:
         first, *others = (known[i].digest for i in group)
         for other in others:

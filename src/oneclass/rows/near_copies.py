@@ -33,12 +33,14 @@ BLUR = 0.04
 """Of the logarithm of a branch's length, where the branches are counted."""
 DEEP, SURELY = 0.4, 2.0
 """A valley has so many branches at most, beside the lower of the hills on both of its sides, and
-differs from it by so many times what counts differ by chance."""
+differs from it by so many times what counts differ by chance. That is asked at many places, so a
+few folders have such a valley by chance: what is shown to people needs more (`images.alike`)."""
 LOWEST, HIGHEST = 0.1, 0.95
 """Between these lengths a valley parts copies from pictures; shorter branches join copies."""
 GAP = 2.0
 """Where there is no valley, since so few are no hill: so many times as long is the shortest branch
-that joins pictures as the longest that joins copies."""
+that joins pictures as the longest that joins copies. And so many times as long as those of a few
+copies is the middle one of all branches, without regard to what is around."""
 ALTERED, MANY, BELOW = 0.45, 0.25, 0.75
 """Where so many images have copies, but the border is so low that these are hardly altered, the
 others have copies as well, and no valley says which: then what is below this counts as a copy.
@@ -50,6 +52,10 @@ MOST = 0.2
 """The share of the images that may be copies of one picture; more are a kind of pictures."""
 FEWEST = 20
 """With fewer images there is nothing to tell near from far by."""
+FEW = 20
+"""Fewer branches than these may be a few pictures of another kind, or chance, and be no hill of
+copies: then they must be short as they are, too, not only beside what is around.
+benchmarks/near_copies_none.py measures what comes of it."""
 WHOLE = 1 / 3
 """How much of the squared distances are those of whole images, where patches are beside them."""
 WIDTH, SLICE = 512, 2048
@@ -155,7 +161,11 @@ def _signs(n: int) -> NDArray[np.int8] | Floats:
 
 
 def group(
-    rows: NDArray[np.floating[Any]], *, lowest: float = LOWEST, many: float = MANY
+    rows: NDArray[np.floating[Any]],
+    *,
+    lowest: float = LOWEST,
+    many: float = MANY,
+    surely: float = SURELY,
 ) -> NDArray[np.int64]:
     """The groups of near-copies among rows of different content.
 
@@ -166,6 +176,7 @@ def group(
         rows: (n, d).
         lowest: the length below which a branch joins copies where there is no valley.
         many: the share of hardly altered copies from which `BELOW` counts; above 1 for never.
+        surely: so many times what counts differ by chance a valley differs from its hills.
 
     Returns:
         (n,) a number for each group, 0, 1, ... in the order of the rows.
@@ -175,20 +186,22 @@ def group(
         order = np.argsort(rows @ _widest(rows), kind="stable")
     label = np.arange(len(rows))
     for some in np.array_split(order, -(-len(rows) // SLICE)):
-        found = _pictures(rows[some], lowest, many)
+        found = _pictures(rows[some], lowest, many, surely)
         if len(np.unique(found)) > (1 - HARDLY) * len(some):
-            again = _pictures(_without_shared(rows[some]), lowest, many)
+            again = _pictures(_without_shared(rows[some]), lowest, many, surely)
             found = min(found, again, key=lambda one: len(np.unique(one)))
         label[some] = some[found]
     _, place, number = np.unique(label, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(place))[number].astype(np.int64)
 
 
-def _pictures(rows: NDArray[np.floating[Any]], lowest: float, many: float) -> NDArray[np.int64]:
+def _pictures(
+    rows: NDArray[np.floating[Any]], lowest: float, many: float, surely: float
+) -> NDArray[np.int64]:
     """(n,) one row of each picture."""
     alone = np.arange(len(rows))
     within = alone.copy()
-    for i, j in zip(*_joined(rows, lowest, many), strict=True):
+    for i, j in zip(*_joined(rows, lowest, many, surely), strict=True):
         within[within == within[j]] = within[i]
     size = np.bincount(within, minlength=len(rows))[within]
     return np.where(size <= max(MOST * len(rows), FEWEST // 2), within, alone)
@@ -235,7 +248,7 @@ def tree(far: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
 
 
 def _joined(
-    rows: NDArray[np.floating[Any]], lowest: float, many: float
+    rows: NDArray[np.floating[Any]], lowest: float, many: float, surely: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The branches of a tree that join near-copies."""
     if len(rows) < FEWEST:
@@ -247,18 +260,19 @@ def _joined(
     beside = length / np.maximum(np.sqrt(around[a] * around[b]), np.finfo(np.float32).tiny)
     # Ten of a few reach further than a tenth.
     lowest *= min(1.0, AROUND * len(rows) / FEWEST_AROUND)
-    border = _border(beside, lowest)
-    short = beside < border
-    if border == lowest:
+    border = _border(beside, lowest, surely)
+    valley = border > lowest
+    short = beside < (border if valley else max(lowest, _last_gap(beside)))
+    if not valley or np.count_nonzero(short) < FEW:
         # Some of another kind, far from all others, are not near each other on their own scale.
-        short |= (beside < _last_gap(beside)) & (GAP * length <= np.median(length))
+        short &= (beside < lowest) | (GAP * length <= np.median(length))
     n_copied = len(np.unique(np.concatenate([a[short], b[short]])))
     if border < ALTERED and n_copied >= many * len(rows):
         short = beside < BELOW
     return a[short], b[short]
 
 
-def _border(length: Floats, lowest: float) -> float:
+def _border(length: Floats, lowest: float, surely: float) -> float:
     """The length that parts copies from pictures: the middle of the last valley between hills."""
     at = np.linspace(np.log(0.1), np.log(1.6), 280)
     steps = (at[:, None] - np.log(np.maximum(length, 1e-3))) / BLUR
@@ -266,7 +280,7 @@ def _border(length: Floats, lowest: float) -> float:
     before = np.maximum.accumulate(crowd)
     behind = np.maximum.accumulate(crowd[::-1])[::-1]
     hill = np.minimum(before, behind)
-    deep = (crowd <= DEEP * hill) & (hill - crowd >= SURELY * np.sqrt(hill + crowd))
+    deep = (crowd <= DEEP * hill) & (hill - crowd >= surely * np.sqrt(hill + crowd))
     valley = deep & (at >= np.log(lowest)) & (at <= np.log(HIGHEST))
     if not valley.any():
         return lowest

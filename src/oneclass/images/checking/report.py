@@ -154,11 +154,12 @@ class CheckReport:
             (
                 self.near,
                 f"{sum(map(len, self.near))} of the images look like only "
-                f"{count(len(self.near), 'picture')}: one that was compressed, brightened or "
-                "shifted anew, or shows the same part again, is no further evidence. (This "
-                "compares reduced pictures; 'oneclass fit' compares what its network sees, may "
-                "find more or fewer, counts those that it finds once, and says how many.) Give "
-                "more different parts rather than more pictures of the same ones.",
+                f"{count(len(self.near), 'picture')} when they are made small: see whether they "
+                "are. A picture that was compressed, brightened or shifted anew, or shows the "
+                "same part again, is no further evidence; different parts that only look alike "
+                "are: keep those. Nothing need be taken out: 'oneclass fit' compares what its "
+                "network sees, may find more or fewer, counts those that it finds once, and says "
+                "how many. More pictures of the same parts help little, more parts do.",
             ),
             (
                 self.constant,

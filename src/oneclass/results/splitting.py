@@ -214,8 +214,8 @@ def _near_learnt(learnt: list[_Seen], tested: list[_Seen]) -> list[int]:
     known = [one for one in (*learnt, *tested) if one.small.any()]
     taught = {one.digest for one in learnt}
     near: set[bytes] = set()
-    prints, digests = [one.small for one in known], [one.digest for one in known]
-    for group in alike(prints, digests, surely=SURELY):
+    prints, contents = [one.small for one in known], [one.digest for one in known]
+    for group in alike(prints, contents, surely=SURELY):
         digests = {known[i].digest for i in group}
         if digests & taught:
             near |= digests - taught

@@ -243,9 +243,10 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
 
     one.press("nav a[href='/monitor']")
     one.see("#chart-scores canvas")
-    one.page.locator("#monitor-figures").filter(
-        has_text="counting what looks good as good (3 reviews)"
-    ).wait_for()
+    one.page.locator("#monitor-figures", has_text="were called odd: 3 reviews").wait_for()
+    one.page.locator("#counted", has_text="counting what looks good as good (3 reviews)").wait_for(
+        state="attached"
+    )
     one.tab_to("#rate")
     one.page.keyboard.press("End")
     one.press("#rate-use")
@@ -963,8 +964,10 @@ def test_one_alone_is_not_one_of_the_one(
     one.go("/monitor")
     one.page.locator("#would", has_text="The only image that version 1 scored would ").wait_for()
     one.page.locator("#histogram-about", has_text="and the only image that it scored").wait_for()
-    missed = one.page.locator("#monitor-figures li", has_text="marked as bad: missed")
-    assert missed.inner_text() == "1\nnot called odd, but marked as bad: missed"
+    missed = one.page.locator("#monitor-figures li", has_text="missed")
+    assert missed.inner_text() == "1\nbad one missed"
+    one.press("#monitor > details summary")
+    assert "Missed: not called odd, but marked as bad." in one.page.locator("#counted").inner_text()
     # A set of one image, and the same again.
     one.go("/learn")
     asked: list[str] = []
@@ -1188,7 +1191,7 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see(".card.done .button.main")
     one.go("/monitor")
     one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
-    assert "9images scored, by version 1" in (figures.text_content() or "")
+    assert "9images scored by version 1" in (figures.text_content() or "")
     about = one.page.locator("#histogram-about").text_content() or ""
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
     assert "it has scored nothing here yet. What lies right" in about
@@ -1200,8 +1203,15 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see("button[data-take='2']")
     one.go("/monitor")
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
-    told = "14images scored, by whichever version was in use then (1 or 2)"
-    assert told in (figures.text_content() or "")
+    assert "14images scored by version 1 or 2" in (figures.text_content() or "")
+    counted = one.page.locator("#counted")
+    assert "by whichever version was in use then: 1 or 2." in (counted.text_content() or "")
+    # Each can be read at a glance, on a phone, too: a number on one line, and few words.
+    one.page.set_viewport_size({"width": 360, "height": 740})
+    for tile in figures.locator("li").all():
+        height = "e => Math.round(e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"
+        assert tile.locator("b").evaluate(height) == 1
+        assert tile.locator("span").evaluate(height) <= 3
     assert one.problems == []
 
 

@@ -175,10 +175,12 @@ def test_images_that_look_alike_are_shown(place: Place, tmp_path: Path) -> None:
     job = place.job(place.client.post("/api/v1/jobs/check", json={"set": number}).json()["id"])
     text = place.page(f"/parts/check/{job['id']}")
     shown = [html.unescape(address) for address in re.findall(r'<img src="(.*?)"', text)]
-    assert len(shown) == 3  # the wide one, of a rarer size, and the two that are one
+    # The wide one, of a rarer size and of one colour, and the two that are one.
+    assert len(shown) == 4
+    assert shown[0] == shown[1]
     assert "2 with the same pixels" in text
     assert picture_at(place, shown[0]).size == (256, 128)
-    one, other = (np.asarray(picture_at(place, address)) for address in shown[1:])
+    one, other = (np.asarray(picture_at(place, address)) for address in shown[2:])
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(one, np.asarray(Image.open(first)))
     # Its name is its whole address: one that was taken out has none.

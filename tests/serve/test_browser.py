@@ -169,6 +169,21 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     learn(one, pictures)
     score(one, pictures)
 
+    # What is shown of the list stays so for who comes back to it.
+    for key, all_of_them in (("Enter", False), ("Enter", True)):
+        one.press("#only", key)
+        shown = one.page.locator("#tiles .tile:not(.odd)")
+        until(
+            lambda shown=shown, n=all_of_them: (
+                one.page.wait_for_timeout(50) or n == (shown.count() > 0)
+            )
+        )
+        one.press("#tiles .tile.odd a")
+        one.see("[data-stage] .heat")
+        one.page.go_back()
+        one.see("#tiles .tile")
+        assert one.page.locator(f"#only[aria-pressed={str(not all_of_them).lower()}]").count() == 1
+        assert (shown.count() > 0) == all_of_them
     one.press("#tiles .tile.odd a")
     one.see("[data-stage] .heat")
     sizes = [
@@ -329,19 +344,24 @@ def test_what_is_left_out_or_looks_alike_is_named(
 ) -> None:
     first, *others = sorted((pictures / "good").iterdir())
     (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "parts.ZIP").write_bytes(b"PK")
     shutil.copy(first, tmp_path / "twin.png")
     one = person(390)
     one.go("/learn")
-    one.give([tmp_path / "notes.txt", tmp_path / "twin.png", first, *others[:20]])
+    beside = [tmp_path / "notes.txt", tmp_path / "parts.ZIP"]
+    one.give([*beside, tmp_path / "twin.png", first, *others[:20]])
     one.see("#fit")
     left_out = one.page.locator("#upload-errors li").all_inner_texts()
-    assert left_out == ["notes.txt was left out: its name is not one of an image."]
+    assert left_out == [
+        "notes.txt was left out: its name is not one of an image.",
+        "parts.ZIP was left out: it is an archive. Unpack it, and give the folder.",
+    ]
     one.press("#checked summary")
     alike = one.page.locator("#checked details li b")
     assert alike.all_inner_texts() == [first.name, "twin.png"]
     one.press("#checked [data-take-out]")
     one.page.locator("#fit button").filter(has_text="Learn from 21 images").wait_for()
-    one.give([tmp_path / "notes.txt"])
+    one.give(beside)
     assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
     assert one.problems == []
 

@@ -218,7 +218,7 @@ const page = {
 
   /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
   complainOfOthers() {
-    for (const file of page.leftOut) page.complain(file.name, "its name is not one of an image.");
+    for (const file of page.leftOut) page.complain(file.name, /\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$/i.test(file.name) ? "it is an archive. Unpack it, and give the folder." : "its name is not one of an image.");
     for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
   },
 

@@ -96,6 +96,9 @@ if (tiles) {
 
   page.byId("only").addEventListener("click", async (event) => {
     only = !only;
+    const here = new URL(location.href);  // so does who comes back from a picture
+    if (only) here.searchParams.set("only", "true"); else here.searchParams.delete("only");
+    history.replaceState(history.state, "", here);
     event.currentTarget.setAttribute("aria-pressed", only);
     tiles.replaceChildren(...await fetchTiles(""));
     htmx.process(tiles);

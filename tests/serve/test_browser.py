@@ -482,6 +482,8 @@ def test_learning_is_cancelled(person: Callable[..., Person], pictures: Path) ->
     one.press("#fit button[type=submit]")
     one.press("[data-cancel]")
     one.page.locator(".banner").filter(has_text="was cancelled").wait_for()
+    # The button that had the focus is gone: what came of it has it.
+    assert one.page.evaluate("document.activeElement.matches('.banner')")
     one.page.locator("#say p").wait_for(state="detached", timeout=1000)  # it was about the job
     one.press("[data-go-on]")
     one.see("#fit")

@@ -67,6 +67,9 @@ const page = {
     if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
   },
 
+  /* What went wrong, as a sentence. */
+  sayWhy(problem) { page.say(page.sentence(problem.message)); },
+
   /* As RATES_FROM in words.py. */
   RATES_FROM: { learnt: "the rate that it was learnt for", set: "the rate that was set", nearest: "the nearest that it supports to the rate that was set" },
   percent: (share) => `${(100 * share).toLocaleString("en", { maximumSignificantDigits: 3 })}\u00a0%`,
@@ -84,7 +87,7 @@ const page = {
     button.replaceChildren(words);
     page.say(words);
     let leaves = false;
-    try { leaves = await work(); } catch (problem) { page.say(problem.message); }
+    try { leaves = await work(); } catch (problem) { page.sayWhy(problem); }
     if (leaves) return;
     button.removeAttribute("aria-disabled");
     if (button.textContent === words) button.replaceChildren(...before);

@@ -169,7 +169,7 @@ if (monitor) {
   const load = async () => {
     try {
       facts = await page.ask("GET", `/api/v1/models/${name}/monitor?days=${page.byId("days").value}`);
-    } catch (problem) { page.say(problem.message); return; }
+    } catch (problem) { page.sayWhy(problem); return; }
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);

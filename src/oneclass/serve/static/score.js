@@ -139,7 +139,7 @@ if (tiles) {
       [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
       canvas.getContext("2d").drawImage(video, 0, 0);
       const picture = await new Promise((done) => canvas.toBlob(done, "image/png"));
-      try { await send(picture, `camera ${new Date().toLocaleTimeString("en-GB")}.png`); } catch (problem) { page.say(problem.message); }
+      try { await send(picture, `camera ${new Date().toLocaleTimeString("en-GB")}.png`); } catch (problem) { page.sayWhy(problem); }
     });
   }
 }

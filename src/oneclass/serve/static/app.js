@@ -64,7 +64,8 @@ const page = {
     line.textContent = text;
     place.replaceChildren(line);
     clearTimeout(page.saying);
-    if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
+    /* As long as it takes to read it. */
+    if (!stays) page.saying = setTimeout(() => place.replaceChildren(), Math.max(6000, 75 * text.length));
   },
 
   /* What went wrong, as a sentence. */

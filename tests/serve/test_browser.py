@@ -169,6 +169,21 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     learn(one, pictures)
     score(one, pictures)
 
+    # What is shown of the list stays so for who comes back to it.
+    for key, all_of_them in (("Enter", False), ("Enter", True)):
+        one.press("#only", key)
+        shown = one.page.locator("#tiles .tile:not(.odd)")
+        until(
+            lambda shown=shown, n=all_of_them: (
+                one.page.wait_for_timeout(50) or n == (shown.count() > 0)
+            )
+        )
+        one.press("#tiles .tile.odd a")
+        one.see("[data-stage] .heat")
+        one.page.go_back()
+        one.see("#tiles .tile")
+        assert one.page.locator(f"#only[aria-pressed={str(not all_of_them).lower()}]").count() == 1
+        assert (shown.count() > 0) == all_of_them
     one.press("#tiles .tile.odd a")
     one.see("[data-stage] .heat")
     sizes = [
@@ -243,9 +258,10 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
 
     one.press("nav a[href='/monitor']")
     one.see("#chart-scores canvas")
-    one.page.locator("#monitor-figures").filter(
-        has_text="counting what looks good as good (3 reviews)"
-    ).wait_for()
+    one.page.locator("#monitor-figures", has_text="were called odd: 3 reviews").wait_for()
+    one.page.locator("#counted", has_text="counting what looks good as good (3 reviews)").wait_for(
+        state="attached"
+    )
     one.tab_to("#rate")
     one.page.keyboard.press("End")
     one.press("#rate-use")
@@ -328,19 +344,24 @@ def test_what_is_left_out_or_looks_alike_is_named(
 ) -> None:
     first, *others = sorted((pictures / "good").iterdir())
     (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "parts.ZIP").write_bytes(b"PK")
     shutil.copy(first, tmp_path / "twin.png")
     one = person(390)
     one.go("/learn")
-    one.give([tmp_path / "notes.txt", tmp_path / "twin.png", first, *others[:20]])
+    beside = [tmp_path / "notes.txt", tmp_path / "parts.ZIP"]
+    one.give([*beside, tmp_path / "twin.png", first, *others[:20]])
     one.see("#fit")
     left_out = one.page.locator("#upload-errors li").all_inner_texts()
-    assert left_out == ["notes.txt was left out: its name is not one of an image."]
+    assert left_out == [
+        "notes.txt was left out: its name is not one of an image.",
+        "parts.ZIP was left out: it is an archive. Unpack it, and give the folder.",
+    ]
     one.press("#checked summary")
     alike = one.page.locator("#checked details li b")
     assert alike.all_inner_texts() == [first.name, "twin.png"]
     one.press("#checked [data-take-out]")
     one.page.locator("#fit button").filter(has_text="Learn from 21 images").wait_for()
-    one.give([tmp_path / "notes.txt"])
+    one.give(beside)
     assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
     assert one.problems == []
 
@@ -461,6 +482,8 @@ def test_learning_is_cancelled(person: Callable[..., Person], pictures: Path) ->
     one.press("#fit button[type=submit]")
     one.press("[data-cancel]")
     one.page.locator(".banner").filter(has_text="was cancelled").wait_for()
+    # The button that had the focus is gone: what came of it has it.
+    assert one.page.evaluate("document.activeElement.matches('.banner')")
     one.page.locator("#say p").wait_for(state="detached", timeout=1000)  # it was about the job
     one.press("[data-go-on]")
     one.see("#fit")
@@ -608,6 +631,12 @@ def test_a_version_says_that_it_is_taken_into_use(
     file.write_bytes(content)
     load(file, false_alarms=0.2).save(file)
     one.go("/models")
+    (tmp_path / "notes.txt").write_text("no model" * 99)
+    one.page.set_input_files("#model-file", tmp_path / "notes.txt")
+    one.page.fill("#model-name", "others")
+    one.press("#upload-model [type=submit]")
+    one.page.locator("#model-problem", has_text="notes.txt: it is").wait_for()
+    assert one.problems.pop().startswith("422")
     one.page.set_input_files("#model-file", file)
     one.page.fill("#model-name", "stripes")
     one.page.once("dialog", lambda asked: asked.accept())
@@ -963,8 +992,10 @@ def test_one_alone_is_not_one_of_the_one(
     one.go("/monitor")
     one.page.locator("#would", has_text="The only image that version 1 scored would ").wait_for()
     one.page.locator("#histogram-about", has_text="and the only image that it scored").wait_for()
-    missed = one.page.locator("#monitor-figures li", has_text="marked as bad: missed")
-    assert missed.inner_text() == "1\nnot called odd, but marked as bad: missed"
+    missed = one.page.locator("#monitor-figures li", has_text="missed")
+    assert missed.inner_text() == "1\nbad one missed"
+    one.press("#monitor > details summary")
+    assert "Missed: not called odd, but marked as bad." in one.page.locator("#counted").inner_text()
     # A set of one image, and the same again.
     one.go("/learn")
     asked: list[str] = []
@@ -1143,8 +1174,16 @@ def test_a_model_that_is_gone_is_told_once_for_all_images(
     learn(one, pictures)
     one.press(".card.done .button.main")
     one.see("#drop")
+    monitor = one.page.context.new_page()
+    monitor.goto(one.server.at("/monitor"))
+    monitor.locator("#monitor-figures li").first.wait_for()
     delete = urllib.request.Request(one.server.at("/api/v1/models/stripes"), method="DELETE")
     urllib.request.urlopen(delete, timeout=10).close()
+    monitor.select_option("#days", "31")
+    told = monitor.locator("#say p", has_text="was deleted today")
+    told.wait_for()
+    assert told.inner_text().startswith("The model stripes")
+    monitor.close()
     one.give(sorted((pictures / "good").iterdir()))
     said = one.page.locator("#summary", has_text="All 40 images have no verdict.")
     said.wait_for()
@@ -1188,7 +1227,7 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see(".card.done .button.main")
     one.go("/monitor")
     one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
-    assert "9images scored, by version 1" in (figures.text_content() or "")
+    assert "9images scored by version 1" in (figures.text_content() or "")
     about = one.page.locator("#histogram-about").text_content() or ""
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
     assert "it has scored nothing here yet. What lies right" in about
@@ -1200,8 +1239,15 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.see("button[data-take='2']")
     one.go("/monitor")
     one.page.locator("#would", has_text="Of the last 9 images that version 1 scored").wait_for()
-    told = "14images scored, by whichever version was in use then (1 or 2)"
-    assert told in (figures.text_content() or "")
+    assert "14images scored by version 1 or 2" in (figures.text_content() or "")
+    counted = one.page.locator("#counted")
+    assert "by whichever version was in use then: 1 or 2." in (counted.text_content() or "")
+    # Each can be read at a glance, on a phone, too: a number on one line, and few words.
+    one.page.set_viewport_size({"width": 360, "height": 740})
+    for tile in figures.locator("li").all():
+        height = "e => Math.round(e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"
+        assert tile.locator("b").evaluate(height) == 1
+        assert tile.locator("span").evaluate(height) <= 3
     assert one.problems == []
 
 

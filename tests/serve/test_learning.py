@@ -25,7 +25,7 @@ from oneclass.conformal.calibration import make_plan
 from oneclass.detector.files import modelfile
 from oneclass.errors import InputError
 from oneclass.serve.settings import Limits
-from oneclass.serve.web import words
+from oneclass.serve.web import facts, words
 from oneclass.serve.work.jobs.runner import PROGRAM
 from oneclass.system.names import count
 from serving import RAW, Place, another, filled_set, until
@@ -66,6 +66,16 @@ def test_a_folder_becomes_the_model_of_the_same_fit(
     address = "/api/v1/models/new/versions/1/file"
     assert place.client.get(address).content == (tmp_path / "own.oneclass").read_bytes()
     assert not list((place.service.settings.data / "sets").iterdir())
+    # Of a later version that is deleted nobody hears that it was learnt.
+    again = {**asked, "set": filled_set(place, tmp_path / "good")}
+    place.job(place.client.post("/api/v1/jobs/fit", json=again).json()["id"])
+    first = place.service.versions.named("new", 1)
+    assert first is not None
+    place.service.versions.take(first, who="test")
+    assert place.client.delete("/api/v1/models/new/versions/2").is_success
+    learnt = facts.last_learnt(place.service)
+    assert learnt is not None
+    assert learnt["id"] == job["id"]
 
 
 def test_images_that_look_alike_are_named_as_they_were_sent(place: Place, tmp_path: Path) -> None:

@@ -175,10 +175,12 @@ def test_images_that_look_alike_are_shown(place: Place, tmp_path: Path) -> None:
     job = place.job(place.client.post("/api/v1/jobs/check", json={"set": number}).json()["id"])
     text = place.page(f"/parts/check/{job['id']}")
     shown = [html.unescape(address) for address in re.findall(r'<img src="(.*?)"', text)]
-    assert len(shown) == 3  # the wide one, of a rarer size, and the two that are one
+    # The wide one, of a rarer size and of one colour, and the two that are one.
+    assert len(shown) == 4
+    assert shown[0] == shown[1]
     assert "2 with the same pixels" in text
     assert picture_at(place, shown[0]).size == (256, 128)
-    one, other = (np.asarray(picture_at(place, address)) for address in shown[1:])
+    one, other = (np.asarray(picture_at(place, address)) for address in shown[2:])
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(one, np.asarray(Image.open(first)))
     # Its name is its whole address: one that was taken out has none.
@@ -263,6 +265,31 @@ def test_a_check_names_folders_that_speak_of_defects_as_long_as_their_images_are
         place.client.delete(f"/api/v1/sets/{number}/images/{quote(name)}")
     assert "scratches" not in told()
     assert "scratches" not in place.page("/learn")
+
+
+def test_a_check_shows_which_are_of_one_colour_and_does_not_say_that_unreadable_ones_are_learnt(
+    place: Place, images: Path, tmp_path: Path
+) -> None:
+    normal = sorted(images.glob("normal/*.png"))
+    write_images(tmp_path / "flat", np.full((1, 24, 24), 9, np.uint8))
+    whole = BytesIO()
+    Image.effect_noise((200, 200), 90).save(whole, "JPEG")
+    number = place.client.post("/api/v1/sets").json()["id"]
+    for name, content in (
+        *((file.name, file.read_bytes()) for file in normal),
+        ("flat.png", next((tmp_path / "flat").iterdir()).read_bytes()),
+        ("broken.jpg", whole.getvalue()[:3000]),
+    ):
+        headers = {**RAW, "X-File-Name": name}
+        place.client.post(f"/api/v1/sets/{number}/images", content=content, headers=headers)
+    check = place.client.post("/api/v1/jobs/check", json={"set": number}).json()
+    result = place.job(check["id"])["result"]
+    assert [Path(error["path"]).name[-10:] for error in result["errors"]] == ["broken.jpg"]
+    told = place.page(f"/parts/check/{check['id']}")
+    assert "<b>broken.jpg</b>: " in told
+    assert "speaks of defects" not in told
+    [which] = re.findall(r"Which are of one single colour</summary>(.*?)</details>", told)
+    assert "<b>flat.png</b>" in which
 
 
 def test_a_check_says_what_is_missing_and_not_that_nothing_is_amiss(

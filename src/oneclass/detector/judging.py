@@ -24,7 +24,7 @@ R = TypeVar("R")
 ONE_COLOUR = (
     "every pixel has one and the same value, as behind a covered lens or in an empty export, and "
     "the model learnt from no image of that colour, so there is nothing to judge; look at the "
-    "camera and the file, and if such an image is good, fit the model anew with some of them"
+    "camera and the file, and if such an image is good, let the model learn anew with some of them"
 )
 
 

@@ -64,8 +64,12 @@ const page = {
     line.textContent = text;
     place.replaceChildren(line);
     clearTimeout(page.saying);
-    if (!stays) page.saying = setTimeout(() => place.replaceChildren(), 6000);
+    /* As long as it takes to read it. */
+    if (!stays) page.saying = setTimeout(() => place.replaceChildren(), Math.max(6000, 75 * text.length));
   },
+
+  /* What went wrong, as a sentence. */
+  sayWhy(problem) { page.say(page.sentence(problem.message)); },
 
   /* As RATES_FROM in words.py. */
   RATES_FROM: { learnt: "the rate that it was learnt for", set: "the rate that was set", nearest: "the nearest that it supports to the rate that was set" },
@@ -84,7 +88,7 @@ const page = {
     button.replaceChildren(words);
     page.say(words);
     let leaves = false;
-    try { leaves = await work(); } catch (problem) { page.say(problem.message); }
+    try { leaves = await work(); } catch (problem) { page.sayWhy(problem); }
     if (leaves) return;
     button.removeAttribute("aria-disabled");
     if (button.textContent === words) button.replaceChildren(...before);
@@ -218,7 +222,7 @@ const page = {
 
   /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
   complainOfOthers() {
-    for (const file of page.leftOut) page.complain(file.name, "its name is not one of an image.");
+    for (const file of page.leftOut) page.complain(file.name, /\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$/i.test(file.name) ? "it is an archive. Unpack it, and give the folder." : "its name is not one of an image.");
     for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
   },
 

@@ -16,7 +16,7 @@ if (judge) {
       await page.ask("POST", `/api/v1/predictions/${judge.dataset.id}/review`, { verdict: button.dataset.say || null, seen: judge.dataset.review || null });
       page.sayNext(button.dataset.say ? "Noted." : "Taken back.");
     } catch (problem) {
-      if (problem.status !== 409) { page.say(problem.message); return; }
+      if (problem.status !== 409) { page.sayWhy(problem); return; }
       page.sayNext(problem.message);  /* somebody was quicker: their verdict is shown */
     }
     location.reload();

@@ -56,7 +56,7 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     }
     await look();
     if (same) tellSame(same);
-  } catch (problem) { page.say(problem.message); }
+  } catch (problem) { page.sayWhy(problem); }
 });
 
 /* What was sent before came without the question about folders, or was left in the midst of it: it is asked anew. */
@@ -133,7 +133,7 @@ document.addEventListener("click", async (event) => {
       await look();
       button.closest("[id^=job-]")?.remove();
     });
-  } catch (problem) { page.say(problem.message); }
+  } catch (problem) { page.sayWhy(problem); }
 });
 
 document.addEventListener("click", async (event) => {
@@ -147,7 +147,7 @@ document.addEventListener("click", async (event) => {
     for (const file of button.dataset.takeAll ? JSON.parse(button.dataset.takeAll) : [button.dataset.takeOut])
       await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
     await look();
-  } catch (problem) { button.disabled = false; page.say(problem.message); }
+  } catch (problem) { button.disabled = false; page.sayWhy(problem); }
 });
 
 /* What was open when an image was taken out is open again, so that the next one can be, and what was ticked is. */
@@ -176,7 +176,7 @@ document.addEventListener("click", async (event) => {
     page.byId("checked").replaceChildren();
     page.byId("choose-folder").focus();
     page.say("Nothing was kept. Choose other images.");
-  } catch (problem) { page.say(problem.message); }
+  } catch (problem) { page.sayWhy(problem); }
 });
 document.addEventListener("input", (event) => {
   if (event.target.id !== "fit-name") return;

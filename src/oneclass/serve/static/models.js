@@ -41,7 +41,7 @@ if (upload) {
         }
         page.sayNext((made.serves ? `${made.model} is in use now.` : `The file became version ${made.version} of ${made.model}, which is not in use yet.`) + (made.can_learn ? "" : " This version can score, but not learn more."));
         location.href = `${page.prefix}/models/${encodeURIComponent(made.model)}`;
-      } catch (error) { show(`${chosen.files[0].name}: ${error.message}`); }
+      } catch (error) { show(`${chosen.files[0].name}: ${error.message.replace(/^the model: (refused: )?/, "")}`); }
     });
   });
 }

@@ -36,23 +36,42 @@ if (monitor) {
     const promised = facts.observed.promised ?? facts.false_alarms;
     const changed = Math.abs(promised / facts.false_alarms - 1) > 1e-6;
     const share = (n, of) => (of ? percent(n / of) : "–");
+    const number = (n) => n.toLocaleString("en");
+    // Of bounds, which are far apart, two digits say enough: both stand on one line of a phone.
+    const bounds = (low, high) => [low, high].map((part) => (100 * part).toLocaleString("en", { maximumSignificantDigits: 2 })).join("–") + "\u00a0%";
     const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
-    const wait = undecided - unsure, open = [...(wait ? [`${wait.toLocaleString("en")} waiting in Review${once}`] : []), ...(unsure ? [`${unsure.toLocaleString("en")} unsure`] : [])];
-    const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${(good + undecided).toLocaleString("en")} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
+    const wait = undecided - unsure, open = [...(wait ? [`${number(wait)} waiting in Review${once}`] : []), ...(unsure ? [`${number(unsure)} unsure`] : [])];
+    const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${number(good + undecided)} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
     [page.byId("undecided").textContent, page.byId("undecided").hidden] = [still, !still];
     // Of all that is counted, whichever version is in use now.
-    const counted = facts.versions;
-    const by = counted.length > 1 ? `, by whichever version was in use then (${counted.slice(0, -1).join(", ")} or ${counted.at(-1)})` : counted.length && counted[0] !== facts.version ? `, by version ${counted[0]}` : "";
+    const counted = facts.versions, others = facts.again + facts.learnt;
+    const by = counted.length > 1 || (counted.length && counted[0] !== facts.version) ? ` by version ${counted.length > 1 ? `${counted.slice(0, -1).join(", ")} or ` : ""}${counted.at(-1)}` : "";
+    // A tile is read at a glance; what its number counts is said in full below all of them.
     page.byId("monitor-figures").replaceChildren(
-      figure(images.toLocaleString("en"), `${images === 1 ? "image" : "images"} scored${by}${facts.again ? `. ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time` : ""}${facts.learnt ? `. ${facts.learnt.toLocaleString("en")} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from ${facts.learnt === 1 ? "is" : "are"} left out here: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing` : ""}`),
-      figure(odd.toLocaleString("en"), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
-      ...(facts.unclear ? [figure(sum("unclear").toLocaleString("en"), images ? `unclear, ${percent(sum("unclear") / images)}: for you to look at` : "unclear")] : []),
-      figure(percent(promised), changed ? "of good images may be called odd: the promise of the verdicts given here, by the rates in force then" : "of good images may be called odd: the promise"),
-      ...(changed ? [figure(percent(facts.false_alarms), `of good images may be called odd from now on: the promise of version ${facts.version} for images to come, by its rate now`)] : []),
-      figure(reviews ? `${share(called, good)}${undecided ? ` to ${share(called + undecided, good + undecided)}` : ""}` : "–", reviews ? `of good images were called odd: ${called.toLocaleString("en")} of ${good.toLocaleString("en")}, counting what looks good as good (${page.count(reviews, "review")}${once})` : "of good images were called odd: nothing is reviewed yet"),
-      ...(missed ? [figure(missed.toLocaleString("en"), `not called odd, but marked as bad: missed${once}`, true)] : []),
-      figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", images ? `from arrival to verdict; the slowest ${slowest.toFixed(1)} s` : "from arrival to verdict"),
+      figure(number(images), `${images === 1 ? "image" : "images"} scored${by}${others ? `; ${number(others)} more not counted` : ""}`),
+      figure(number(odd), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
+      ...(facts.unclear ? [figure(number(sum("unclear")), images ? `unclear, ${percent(sum("unclear") / images)}` : "unclear")] : []),
+      figure(percent(promised), changed ? "of good ones might be called odd until now" : "of good ones may be called odd"),
+      ...(changed ? [figure(percent(facts.false_alarms), "of good ones may be called odd from now on")] : []),
+      figure(!reviews ? "–" : undecided ? bounds(good && called / good, (called + undecided) / (good + undecided)) : share(called, good), `of good ones were called odd: ${reviews ? page.count(reviews, "review") : "no reviews yet"}`),
+      ...(missed ? [figure(number(missed), `bad ${missed === 1 ? "one" : "ones"} missed`, true)] : []),
+      figure(images ? `${mean.toFixed(mean < 1 ? 2 : 1)} s` : "–", "to a verdict"),
     );
+    const told = [
+      counted.length > 1 ? `Scored: by whichever version was in use then${by.replace(" by version", ":")}.` : "",
+      facts.again ? `Not counted: ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time.` : "",
+      facts.learnt ? `Not counted: ${number(facts.learnt)} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing.` : "",
+      facts.unclear ? "Unclear: for you to look at." : "",
+      changed ? `May be called odd: the promise, ${percent(promised)} by the rates in force when the verdicts were given here, ${percent(facts.false_alarms)} for images to come, by the rate of version ${facts.version} now.` : `May be called odd: ${percent(promised)} is the promise.`,
+      reviews ? `Were called odd: ${number(called)} of ${number(good)} good images, counting what looks good as good (${page.count(reviews, "review")}${once})${undecided ? "; the higher number, if all that are undecided were good, too" : ""}.` : "Were called odd: nothing is reviewed yet, so nobody knows.",
+      missed ? `Missed: not called odd, but marked as bad${once}.` : "",
+      images ? `To a verdict: ${mean.toFixed(mean < 1 ? 2 : 1)} s from arrival on average; the slowest ${slowest.toFixed(1)} s.` : "",
+    ];
+    page.byId("counted").replaceChildren(...told.filter(Boolean).map((sentence) => {
+      const item = document.createElement("li");
+      item.textContent = sentence;
+      return item;
+    }));
     const drift = page.byId("drift");
     drift.hidden = !facts.drift;
     page.byId("drift-advice").hidden = /more normal/.test(facts.drift);  // that sentence says what to do
@@ -150,7 +169,7 @@ if (monitor) {
   const load = async () => {
     try {
       facts = await page.ask("GET", `/api/v1/models/${name}/monitor?days=${page.byId("days").value}`);
-    } catch (problem) { page.say(problem.message); return; }
+    } catch (problem) { page.sayWhy(problem); return; }
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);

@@ -24,7 +24,7 @@ if (queue) {
     } catch (problem) {
       if (problem.status !== 409) throw problem;
       await show(`&at=${id}`);
-      page.say(problem.message);
+      page.sayWhy(problem);
       return false;
     }
   };
@@ -89,7 +89,7 @@ if (queue) {
       }
     } catch (problem) {
       if (problem.status === 404) gone(problem.message);
-      else page.say(page.sentence(problem.message));
+      else page.sayWhy(problem);
     } finally {
       busy = false;
       reviewed();  /* whatever came of it */

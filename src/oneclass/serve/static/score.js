@@ -96,6 +96,9 @@ if (tiles) {
 
   page.byId("only").addEventListener("click", async (event) => {
     only = !only;
+    const here = new URL(location.href);  // so does who comes back from a picture
+    if (only) here.searchParams.set("only", "true"); else here.searchParams.delete("only");
+    history.replaceState(history.state, "", here);
     event.currentTarget.setAttribute("aria-pressed", only);
     tiles.replaceChildren(...await fetchTiles(""));
     htmx.process(tiles);
@@ -136,7 +139,7 @@ if (tiles) {
       [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
       canvas.getContext("2d").drawImage(video, 0, 0);
       const picture = await new Promise((done) => canvas.toBlob(done, "image/png"));
-      try { await send(picture, `camera ${new Date().toLocaleTimeString("en-GB")}.png`); } catch (problem) { page.say(problem.message); }
+      try { await send(picture, `camera ${new Date().toLocaleTimeString("en-GB")}.png`); } catch (problem) { page.sayWhy(problem); }
     });
   }
 }

@@ -20,7 +20,7 @@ if (newWatch) {
       page.byId("secret-text").textContent = made.secret;
       page.say(`${made.folder} is watched from now on.`);
       htmx.trigger(document.body, "watch-changed");
-    } catch (problem) { page.say(problem.message); }
+    } catch (problem) { page.sayWhy(problem); }
   });
 }
 page.byId("watches").addEventListener("click", async (event) => {
@@ -35,7 +35,7 @@ page.byId("watches").addEventListener("click", async (event) => {
       page.byId("watch-folder")?.focus();  /* the button goes */
     }
     htmx.trigger(document.body, "watch-changed");
-  } catch (problem) { page.say(problem.message); }
+  } catch (problem) { page.sayWhy(problem); }
 });
 
 /* What somebody opened stays open while the folders are shown anew. */

@@ -49,12 +49,12 @@ def running(service: Service, kind: str, name: str | None = None) -> list[dict[s
 
 
 def last_learnt(service: Service) -> dict[str, Any] | None:
-    """The newest fit that is done, where its model is there: for who comes back to see it."""
-    there = {version.name for version in service.versions.serving()}
+    """The newest fit that is done, where its version is there: for who comes back to see it."""
     done = (
         row
         for row in service.jobs.listed(50)
-        if (row["kind"], row["state"]) == ("fit", "done") and row["name"] in there
+        if (row["kind"], row["state"]) == ("fit", "done")
+        and service.versions.named(row["name"], row["result"]["number"])
     )
     return next(done, None)
 

@@ -157,9 +157,11 @@ def advice(found: Mapping[str, Any]) -> list[str]:
         if "look like only" in sentence:
             n = sum(map(len, found["near_copies"]))
             told.append(
-                f"{n} of the images look nearly the same as another one. If one part was taken or "
-                "saved again, that teaches nothing new: give pictures of others. If they are "
-                "different parts that only look alike, all is well."
+                f"At a first look, {n} of the images show nearly the same as another one. If one "
+                "part was taken or saved again, that teaches nothing new: give pictures of others. "
+                "If they are different parts that only look alike, leave them in. Learning looks "
+                "closer: it may find more such pictures, or fewer, and counts those that it finds "
+                "once."
             )
         elif "speak of defects" in sentence or "speaks of defects" in sentence:
             continue  # the page says so by the names that they were sent under

@@ -58,7 +58,7 @@ def test_what_cannot_be_scored_leaves_an_earlier_run_as_it_is(
     assert done.returncode == 3, done.stderr
     assert content(place / "kept") == before
     assert "the earlier run in kept was kept; nothing was written." in done.stderr
-    assert "errors.csv" not in done.stderr
+    assert "kept/errors.csv" not in done.stderr
     assert done.stderr.endswith("No image could be scored.\n")
 
 

@@ -133,6 +133,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def quiet(tmp_path: Path) -> None:
+    """As the sets are a while after their last image came."""
+    for notes in tmp_path.glob("data/**/*.jsonl"):
+        os.utime(notes, (notes.stat().st_mtime - 60,) * 2)
+
+
 def learn(person: Person, pictures: Path) -> None:
     person.go("/")
     assert person.page.url.endswith("/learn")
@@ -364,6 +370,116 @@ def test_what_is_left_out_or_looks_alike_is_named(
     one.give(beside)
     assert one.page.locator("#upload-errors li").all_inner_texts() == left_out
     assert one.problems == []
+
+
+FULL = json.dumps({"error": "disk_full", "message": "the data folder holds all that it may."})
+
+
+def test_all_that_is_left_out_is_counted_and_can_be_seen(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(360)
+    learn(one, pictures)
+    for i in range(60):
+        (tmp_path / f"k{i:02}.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    one.press(".card.done .button.main")
+    one.give([*sorted(tmp_path.glob("k*.jpg")), next((pictures / "new").iterdir())])
+    why = "60 of the 61 images have no verdict: above stands why."
+    told = one.page.locator("#summary", has_text=why)
+    told.wait_for()
+    assert told.inner_text().startswith("Of 1 image that you sent, ")
+    assert one.page.locator("#upload-out").inner_text() == "60 of the 61 images were left out:"
+    lines = one.page.locator("#upload-errors > li, #upload-more li")
+    assert lines.count() == 60
+    assert not lines.last.is_visible()
+    one.press("#upload-more summary")
+    assert lines.last.is_visible()
+    assert one.page.locator("#upload-more summary").inner_text() == "And 30 more"
+    one.give([next((pictures / "new").iterdir())])
+    one.page.locator("#save", has_text="Save 2 verdicts").wait_for()
+    assert "no verdict" not in one.page.locator("#summary").inner_text()
+    assert not one.page.locator("#upload-out").is_visible()
+    assert not one.page.locator("#upload-more").is_visible()
+
+
+def test_what_there_was_no_room_for_is_told_and_is_missing_later(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1400)
+    kept: list[Any] = []
+
+    def some(route: Any) -> None:
+        if len(kept) < 4:
+            kept.append(None)
+            route.continue_()
+        else:
+            route.fulfill(status=507, body=FULL, content_type="application/json")
+
+    one.go("/learn")
+    one.page.route("**/sets/*/images", some)
+    one.give(sorted((pictures / "good").iterdir()))
+    one.page.locator("#checked .banner", has_text="36 images are still missing").wait_for()
+    assert one.page.locator("#upload-out").inner_text() == "36 of the 40 images were left out:"
+    assert one.page.locator("#upload-more summary").text_content() == "And 6 more"
+    one.go("/learn")
+    told = one.page.locator("#waiting").inner_text()
+    assert "4 of 40 images arrived" in told
+    assert "36 images are missing, since the page was left while they were sent, or there" in told
+
+    # Where nothing can be begun, why stays there.
+    full = {"status": 507, "body": FULL, "content_type": "application/json"}
+    one.page.route("**/api/v1/sets", lambda route: route.fulfill(**full))
+    one.give(sorted((pictures / "good").iterdir()))
+    told = one.page.locator("#checked [role=alert]", has_text="The data folder holds all")
+    told.wait_for()
+    one.page.wait_for_timeout(7000)  # longer than other words stay
+    assert told.is_visible()
+
+
+def test_who_looks_on_while_another_window_sends_is_told_so(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1400)
+    held: list[Any] = []
+
+    def some(route: Any) -> None:
+        held.append(route)
+        if len(held) <= 12:
+            route.continue_()
+
+    one.go("/learn")
+    one.page.route("**/sets/*/images", some)
+    one.give(sorted((pictures / "good").iterdir()))
+    one.page.locator("#upload-text", has_text="12 of 40 images sent").wait_for()
+    other = one.page.context.new_page()
+    other.set_viewport_size({"width": 360, "height": 740})
+    other.goto(one.server.at("/learn"))
+    told = other.locator("#waiting .banner", has_text="being sent just now, it seems from another")
+    told.wait_for()
+    assert "28 images are still to come" in told.inner_text()
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    other.on("dialog", accept)
+    other.locator("[data-drop-set]").click()
+    other.locator("#waiting").wait_for(state="detached")
+    assert asked == [
+        "They are being sent just now, it seems from another window: removing them ends that. "
+        "Remove these 12 images? They would have to be sent again."
+    ]
+    for route in held[12:]:
+        route.continue_()
+    one.page.unroute("**/sets/*/images")
+    gone = one.page.locator("#checked [role=alert]", has_text="removed meanwhile, or learnt from")
+    gone.wait_for()
+    assert "Choose the same folder or files again" in gone.inner_text()
+    assert one.page.locator("#upload-errors li").count() == 0
+    one.give(sorted((pictures / "good").iterdir()))
+    one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    other.close()
 
 
 DROPPED = """async (content) => {
@@ -833,6 +949,7 @@ def test_a_folder_given_again_after_an_interruption_is_gone_on_with(
     one.page.locator("#folder").set_input_files(tmp_path / "fine")
     one.page.locator("#upload-text", has_text="18 of 24 images sent").wait_for()
     one.go("/learn")
+    quiet(tmp_path)
     one.page.unroute("**/sets/*/images")
     one.page.locator("#waiting [data-go-on]").click()
     one.page.locator("#checked .banner", has_text="6 images are still missing").wait_for()
@@ -887,11 +1004,14 @@ def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
     one.page.locator("#folder").set_input_files(tmp_path / "all")
     one.page.locator("#upload-text", has_text="22 of 24 images sent").wait_for()
     one.go("/learn")
+    assert "2 images are still to come." in one.page.locator("#waiting .banner").last.inner_text()
+    quiet(tmp_path)
+    one.page.locator("#waiting .banner", has_text="are missing").wait_for()  # by itself
     one.page.unroute("**/sets/*/images")
     told = one.page.locator("#waiting li").first.inner_text()
     assert told.startswith("22 of 24 images arrived, the last one today")
     missing = "all/fine/018.png, all/fine/019.png"
-    assert f"2 images are missing, since the page was left while they were sent: {missing}." in told
+    assert f"sent, or there was no room for them: {missing}. To add them" in told
     one.press("#waiting [data-go-on]")
     one.page.locator("#checked .figures", has_text="18images can be used").wait_for()
     assert [message.partition(" ")[0] for message in asked] == [

@@ -21,6 +21,7 @@ from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass.serve.work.drawing import small_of
+from oneclass.serve.work.jobs.arrivals import JUST_NOW
 from oneclass.serve.work.jobs.sets import FORGOTTEN
 from serving import RAW, Place, filled_set, until
 
@@ -98,6 +99,43 @@ def sent(place: Place, number: str, content: bytes, name: str) -> int:
     return answer.status_code
 
 
+def quiet(place: Place, number: str) -> None:
+    """As a set is a while after its last image came."""
+    notes = place.service.sets.folder(number).with_name(f"{number}.jsonl")
+    os.utime(notes, (time.time() - 2 * JUST_NOW,) * 2)
+
+
+def test_what_there_was_no_room_for_is_missing_at_once(place: Place, images: Path) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    number = place.client.post("/api/v1/sets").json()["id"]
+    address = f"/api/v1/sets/{number}/expected"
+    assert place.client.put(address, json={"names": ["a.png", "b.png"]}).is_success
+    assert sent(place, number, content, "a.png") == 200
+    assert place.client.put(address, json={"names": ["b.png"], "ended": True}).is_success
+    [one] = listed(place)
+    assert (one["missing"], one["arriving"]) == (["b.png"], False)
+    assert "<p>1 of 2 images arrived, the last one today" in place.page("/learn")
+
+
+def test_a_set_that_another_window_removed_is_gone_by_a_word_of_its_own(
+    place: Place, images: Path
+) -> None:
+    content = next((images / "normal").iterdir()).read_bytes()
+    number = place.client.post("/api/v1/sets").json()["id"]
+    place.client.delete(f"/api/v1/sets/{number}")
+    for method, path in (
+        ("POST", f"/api/v1/sets/{number}/images"),
+        ("DELETE", f"/api/v1/sets/{number}"),
+        ("DELETE", f"/api/v1/sets/{number}/images/a.png"),
+    ):
+        more = {"content": content, "headers": {**RAW, "X-File-Name": "a.png"}}
+        answer = place.client.request(method, path, **(more if method == "POST" else {}))
+        assert (answer.status_code, answer.json()["error"]) == (422, "no_set")
+    answer = place.client.post("/api/v1/jobs/check", json={"set": number})
+    assert (answer.status_code, answer.json()["error"]) == (422, "no_set")
+    assert "it was removed, or learnt from" in answer.json()["message"]
+
+
 def test_what_did_not_arrive_is_told_to_who_comes_back(place: Place, images: Path) -> None:
     content = next((images / "normal").iterdir()).read_bytes()
     number = place.client.post("/api/v1/sets").json()["id"]
@@ -114,11 +152,21 @@ def test_what_did_not_arrive_is_told_to_who_comes_back(place: Place, images: Pat
     assert sent(place, number, b"no image", "no.png") == 422  # who sent it was told
     [one] = listed(place)
     assert one["missing"] == ["all/b/a.png", "all/ä <b>.png", "of before.png"]
+    assert one["arriving"]
+    text = place.page("/learn")
+    assert "These are being sent just now, it seems from another window: 3 images are still" in text
+    assert "missing" not in text
+    quiet(place, number)
+    assert not listed(place)[0]["arriving"]
     text = place.page("/learn")
     assert "<p>3 of 6 images arrived, the last one today" in text
-    told = "3 images are missing, since the page was left while they were sent: "
+    told = (
+        "3 images are missing, since the page was left while they were sent, or there was no room "
+        "for them: "
+    )
     assert f"{told}all/b/a.png, all/ä &lt;b&gt;.png, of before.png. To add them, go on" in text
     assert expect(*(f"{i}.png" for i in range(7))) == 200
+    quiet(place, number)
     assert "0.png, 1.png, 2.png, 3.png, 4.png and 2 more. To add" in place.page("/learn")
     assert expect() == 200  # all were sent
     assert listed(place)[0]["missing"] == []
@@ -315,6 +363,8 @@ def test_a_check_says_what_is_missing_and_not_that_nothing_is_amiss(
     assert "At least two images that can be read are needed" in told()
     assert "Nothing is amiss" not in told()
     send(names[1], files[1])
+    assert "6 images are still to come: these are being sent just now" in told()
+    quiet(place, number)
     assert "6 images are still missing, since the page was left" in told()
     assert f"{', '.join(names[2:7])} and 1 more. Choose the same" in told()
     assert "Nothing is amiss" not in told()

@@ -74,7 +74,7 @@ def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) ->
         )
     files = list(zip(asked.names, asked.bytes or (), strict=False))
     if not (known := service.sets.known(key, files)):
-        service.sets.expect(key, asked.names)
+        service.sets.expect(key, asked.names, ended=asked.ended)
     same = None if asked.names else _same(service, key)
     return SetExpecting(id=key, images=service.sets.count(key), known=known, same=same)
 

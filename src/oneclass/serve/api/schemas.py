@@ -187,6 +187,9 @@ class ExpectedIn(Strict):
     bytes: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, max_length=100_000, description="The size of each, to learn which are there already."
     )
+    ended: bool = Field(
+        False, description="Whether they were sent already, and there was no room for them."
+    )
 
 
 class SetSame(SetOut):
@@ -222,6 +225,9 @@ class SetKept(SetOut):
     )
     files: list[str] = Field(
         description="Files of other folders whose own names do, where at most half are called so."
+    )
+    arriving: bool = Field(
+        description="Whether some are missing and one came just now: they may be on their way."
     )
 
 

@@ -152,7 +152,7 @@ const page = {
       const taken = new Set(images);
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (images.length) { use(images); return; }
-      page.byId("upload-errors").replaceChildren();
+      page.complainOfNone();
       page.complainOfOthers();
       page.say("There is no image among these files.");
     };
@@ -177,18 +177,19 @@ const page = {
     for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   },
 
-  /* Send files, a few at a time, with progress and a way to stop; true if it was not stopped. What would be
-     said of each of them, as of a model that is gone, ends it, and is thrown. */
+  /* Send files, a few at a time, with progress and a way to stop: `whole` if it was not stopped, `failed` why
+     some of them, each a `file`, were left out. What would be said of each, as of a model that is gone, ends it,
+     and is thrown. */
   async sendAll(files, verb, send) {
-    const [box, bar, text, left, errors] = ["uploading", "upload-bar", "upload-text", "upload-left", "upload-errors"].map(page.byId);
+    const [box, bar, text, left] = ["uploading", "upload-bar", "upload-text", "upload-left"].map(page.byId);
     page.stopper = new AbortController();
     page.byId("upload-stop").onclick = () => page.stopper.abort();
-    errors.replaceChildren();
-    errors.hidden = true;
+    page.complainOfNone();
     page.complainOfOthers();
     box.hidden = false;
     bar.max = files.length;
     const began = performance.now();
+    const failed = [];
     let next = 0, done = 0, refused = null;
     const show = () => {
       bar.value = done;
@@ -205,8 +206,10 @@ const page = {
           await send(file);
         } catch (problem) {
           if (problem.name === "AbortError") return;
-          if ([401, 403, 404].includes(problem.status)) { refused ??= problem; page.stopper.abort(); return; }  /* the first: an answer that is cut off says nothing */
+          if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }  /* the first: an answer that is cut off says nothing */
+          failed.push(Object.assign(problem, { file }));
           page.complain(file.name, problem.message);
+          page.sayOut(failed.length, files.length);
         }
         done++;
         show();
@@ -217,7 +220,7 @@ const page = {
     page.stopper = null;
     box.hidden = true;
     if (refused) throw refused;
-    return whole;
+    return { whole, failed };
   },
 
   /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
@@ -226,17 +229,33 @@ const page = {
     for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
   },
 
+  complainOfNone() {
+    for (const place of ["upload-out", "upload-errors", "upload-more"].map(page.byId)) place.hidden = true;
+    for (const list of document.querySelectorAll("#upload-errors, #upload-more ul")) list.replaceChildren();
+  },
+
+  /* How many of the images that were sent are left out; what was given beside them has its lines alone. */
+  sayOut(n, all) {
+    const out = page.byId("upload-out");
+    out.hidden = false;
+    out.textContent = `${page.sentence(page.someOf(n, all, "image"))} ${n === 1 ? "was" : "were"} left out:`;
+  },
+
+  /* The first ones stand there, all others are unfolded. */
   complain(name, message) {
-    const errors = page.byId("upload-errors");
+    const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
     errors.hidden = false;
-    if (errors.children.length > 30) return;
+    const full = errors.children.length >= 30;
+    const list = full ? more.querySelector("ul") : errors;
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
     const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
     line.append(bold, " was left out: ", /[.?]$/.test(told) ? told : `${told}.`);
     line.title = message;
-    errors.append(line);
+    list.append(line);
+    more.hidden = !full;
+    if (full) more.querySelector("summary").textContent = `And ${list.children.length.toLocaleString("en")} more`;
   },
 
   /* Events of the server, as long as somebody sees the page: a browser has six connections to a server, and a window

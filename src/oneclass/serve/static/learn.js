@@ -33,30 +33,32 @@ const unknown = async (files) => {
 };
 
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
-  if (!set) await goOn(chosen);
-  const rest = chosen.filter((file) => missing.has(named(file)));
-  missing = new Set();
-  const asked = rest.length ? rest : chosen;
-  let files = onlyGood(asked);
-  const out = asked.length - files.length;
-  if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
-  if (!files.length) return;
   try {
+    if (!set) await goOn(chosen);
+    const rest = chosen.filter((file) => missing.has(named(file)));
+    missing = new Set();
+    const asked = rest.length ? rest : chosen;
+    let files = onlyGood(asked);
+    const out = asked.length - files.length;
+    if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
+    if (!files.length) return;
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
     files = await unknown(files);
     if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
-    const whole = !files.length || await page.sendAll(files, "sent", (file) =>
+    const { whole, failed } = !files.length ? { whole: true, failed: [] } : await page.sendAll(files, "sent", (file) =>
       page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
-    const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [] });
+    /* Those for which there was no room are missing. Where even that cannot be written, what was noted before stands. */
+    const lost = failed.filter((one) => one.status === 507).map((one) => named(one.file));
+    const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: lost, ended: true }).catch((problem) => { if (problem.status !== 507) throw problem; return {}; });
     if (same && !same.learning) {
       await page.ask("DELETE", `/api/v1/sets/${set}`);
       set = same.id;
     }
     await look();
     if (same) tellSame(same);
-  } catch (problem) { page.sayWhy(problem); }
+  } catch (problem) { stays(problem); }
 });
 
 /* What was sent before came without the question about folders, or was left in the midst of it: it is asked anew. */
@@ -74,22 +76,34 @@ const goOn = async (chosen) => {
   const names = new Set(chosen.map(named));
   const { sets } = await page.ask("GET", "/api/v1/sets");
   const left = sets.find((one) => one.images && one.missing.length && one.images + one.missing.length <= chosen.length && one.missing.every((name) => names.has(name)));
-  if (!left || !confirm(`${page.sentence(page.someOf(left.images, left.images + left.missing.length, "image"))} ${left.images === 1 ? "was" : "were"} sent before the page was left, and ${left.images === 1 ? "is" : "are"} here. OK goes on with ${left.images === 1 ? "it" : "them"}: only ${left.missing.length === 1 ? "the one that is missing is" : `the ${left.missing.length.toLocaleString("en")} that are missing are`} sent. Cancel sends all anew, as a set of its own.`)) return;
+  if (!left) return;
+  const some = page.sentence(page.someOf(left.images, left.images + left.missing.length, "image"));
+  const [was, is] = left.images === 1 ? ["was", "is"] : ["were", "are"];
+  const here = left.arriving ? `${some} ${is} here, and the last one came just now: another window may be sending the rest.` : `${some} ${was} sent before the page was left, and ${is} here.`;
+  if (!confirm(`${here} OK goes on with ${left.images === 1 ? "it" : "them"}: only ${left.missing.length === 1 ? "the one that is missing is" : `the ${left.missing.length.toLocaleString("en")} that are missing are`} sent. Cancel sends all anew, as a set of its own.`)) return;
   set = left.id;
   await ready();
 };
 
-/* Somebody has learnt, or learns, from the same set on another page: nothing is left to begin here. */
-const gone = (problem) => {
-  set = null;
+/* Why nothing more comes of what was begun; it stays, and what was to be learnt from is gone. */
+const banner = (...words) => {
   const line = document.createElement("p");
   line.className = "banner";
   line.setAttribute("role", "alert");
-  const link = document.createElement("a");
-  [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
-  line.append(`${page.sentence(problem.message)} `, link, ".");
+  line.append(...words);
   page.byId("checked").replaceChildren(line);
 };
+
+/* Somebody has removed the same set on another page, or learns from it: nothing is left to begin here. */
+const GONE = ["learnt_from", "no_set"];
+const gone = (problem) => {
+  set = null;
+  const link = document.createElement("a");
+  [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
+  if (problem.error === "no_set") banner("The images that were sent here were removed meanwhile, or learnt from, in another window. Choose the same folder or files again to send them anew.");
+  else banner(`${page.sentence(problem.message)} `, link, ".");
+};
+const stays = (problem) => (GONE.includes(problem.error) ? gone(problem) : banner(page.sentence(problem.message)));
 
 /* The very same pictures are here already: of a set that waits no second copy is kept. */
 const tellSame = (same) => {
@@ -107,23 +121,28 @@ const tellSame = (same) => {
 /* See what is in the set, and offer to learn from it. */
 const look = async () => {
   const job = await page.ask("POST", "/api/v1/jobs/check", { set })
-    .catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+    .catch((problem) => { if (!GONE.includes(problem.error)) throw problem; gone(problem); });
   if (!job) return;
   page.byId("waiting")?.remove();
   await htmx.ajax("GET", `${page.prefix}/parts/check/${job.id}`, { target: "#checked", swap: "innerHTML" });
 };
+
+/* What another window has removed is removed. */
+const removed = (key) => page.ask("DELETE", `/api/v1/sets/${key}`).catch((problem) => { if (problem.error !== "no_set") throw problem; });
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-go-on], [data-drop-set]");
   if (!button) return;
   try {
     if (button.dataset.dropSet) {
-      if (!confirm(`Remove these ${button.dataset.images}? They would have to be sent again.`)) return;
-      await page.ask("DELETE", `/api/v1/sets/${button.dataset.dropSet}`);
+      const [n, one] = [Number(button.dataset.images), button.dataset.images === "1"];
+      const ends = "arriving" in button.dataset ? "They are being sent just now, it seems from another window: removing them ends that. " : "";
+      if (!confirm(`${ends}Remove ${one ? "this image" : `these ${page.count(n, "image")}`}? ${one ? "It" : "They"} would have to be sent again.`)) return;
+      await removed(button.dataset.dropSet);
       button.closest("li").remove();
       if (!document.querySelector("#waiting li")) page.byId("waiting").remove();
       page.byId("choose-folder").focus();
-      page.say("They are removed.");
+      page.say(one ? "It is removed." : "They are removed.");
       return;
     }
     set = button.dataset.goOn;
@@ -147,7 +166,10 @@ document.addEventListener("click", async (event) => {
     for (const file of button.dataset.takeAll ? JSON.parse(button.dataset.takeAll) : [button.dataset.takeOut])
       await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
     await look();
-  } catch (problem) { button.disabled = false; page.sayWhy(problem); }
+  } catch (problem) {
+    button.disabled = false;
+    if (GONE.includes(problem.error)) gone(problem); else page.sayWhy(problem);
+  }
 });
 
 /* What was open when an image was taken out is open again, so that the next one can be, and what was ticked is. */
@@ -171,7 +193,7 @@ document.body.addEventListener("htmx:load", () => {
 document.addEventListener("click", async (event) => {
   if (!event.target.closest("[data-start-over]")) return;
   try {
-    if (set) await page.ask("DELETE", `/api/v1/sets/${set}`);
+    if (set) await removed(set);
     set = null;
     page.byId("checked").replaceChildren();
     page.byId("choose-folder").focus();
@@ -214,7 +236,7 @@ document.addEventListener("submit", async (event) => {
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, anyway: anyway(), ...LOOKS[form.get("look")],
-    }).catch((problem) => { if (problem.error !== "learnt_from") throw problem; gone(problem); });
+    }).catch((problem) => { if (!GONE.includes(problem.error)) throw problem; gone(problem); });
     if (!job) return;
     set = null;
     page.byId("checked").replaceChildren();

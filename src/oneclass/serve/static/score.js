@@ -55,8 +55,7 @@ if (tiles) {
 
   const summary = (last) => {
     const n = seen.fine + seen.unclear + seen.anomaly;
-    if (!n) return;
-    page.byId("summary").textContent = `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` The model learnt from ${seen.learnt < n ? `${seen.learnt.toLocaleString("en")} of them` : n === 1 ? "it" : "all of them"} as good: what it says of ${seen.learnt === 1 ? "that one" : "these"} proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
+    page.byId("summary").textContent = !n ? "" : `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` The model learnt from ${seen.learnt < n ? `${seen.learnt.toLocaleString("en")} of them` : n === 1 ? "it" : "all of them"} as good: what it says of ${seen.learnt === 1 ? "that one" : "these"} proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
   const mine = [];  /* the ids of what was sent from this page, in the order of the files */
   const send = async (file, name, place = mine.length) => {
@@ -72,16 +71,16 @@ if (tiles) {
     page.onFiles(async (files) => {
       const first = mine.length;
       mine.length += files.length;
+      summary();  /* without what was left out of others before */
       let why = "";
       let whole = false;
       try {
-        whole = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file)));
+        ({ whole } = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file))));
       } catch (problem) { why = page.sentence(problem.message); }
       const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
-      if (!whole && missing) {
-        const without = `${page.someOf(missing, files.length, "image")} ${missing === 1 ? "has" : "have"} no verdict.`;
-        page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}` : ` Stopped: ${without}`;
-      }
+      if (!missing) return;
+      const without = `${page.someOf(missing, files.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
+      page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}: above stands why.` : ` Stopped: ${without}.`;
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

@@ -109,7 +109,7 @@ def arrived(check: dict[str, Any]) -> dict[str, Any]:
         folder = Path(check["request"]["folder"])
         known = sets.arrived(folder)
         return {**vars(known), "given": sets.sent_as(folder)}
-    return {"missing": [], "folders": {}, "files": [], "given": {}}
+    return {"missing": [], "folders": {}, "files": [], "arriving": False, "given": {}}
 
 
 def asked_before(service: Service, check: dict[str, Any]) -> dict[str, Any] | None:

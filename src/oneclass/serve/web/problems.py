@@ -23,6 +23,7 @@ from oneclass.errors import (
     OneclassError,
     StorageError,
 )
+from oneclass.serve.work.jobs.sets import NoSetError
 from oneclass.serve.work.scoring import BusyError
 
 
@@ -152,6 +153,8 @@ def of_error(error: OneclassError) -> JSONResponse:
         return answer(503, WORDS[503], text, {"Retry-After": str(error.retry)})
     if isinstance(error, ImageError):
         return answer(422, error.reason, text)
+    if isinstance(error, NoSetError):
+        return answer(422, "no_set", text)
     for kind, status in (
         (InputError, 422),
         (ModelFileError, 422),

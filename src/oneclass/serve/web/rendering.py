@@ -84,6 +84,7 @@ def environment() -> Environment:
         "chance": words.chance,
         "fell_short": words.fell_short,
         "lacks": words.lacks,
+        "missing_of": words.missing_of,
         "reviewed": words.reviewed,
         "origins": words.ORIGINS,
         "rates_from": words.RATES_FROM,

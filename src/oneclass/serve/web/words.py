@@ -181,6 +181,14 @@ def advice(found: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def missing_of(n: int, still: str = "") -> str:
+    """That images of a set did not arrive, and why that may be; `still` as they are looked at."""
+    return (
+        f"{count(n, 'image is', 'images are')} {still}missing, since the page was left while they "
+        "were sent, or there was no room for them"
+    )
+
+
 def when(at: float | None) -> str:
     """`today 14:05`, `3 March 14:05`."""
     if at is None:

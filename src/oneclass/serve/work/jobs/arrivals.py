@@ -7,6 +7,7 @@ browser may end, while images are sent, and another browser may go on.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from oneclass.system.files import translated_errors
 from oneclass.system.names import natural_key
 
 SUFFIX = ".jsonl"
+JUST_NOW = 10.0
+"""Seconds since the last image within which the others may still be on their way."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,28 @@ class Arrivals:
         folders: by the names of folders that speak of defects, the files that came from them.
         files: those of other folders whose own names do, where at most half of a folder's are
             called so.
+        arriving: whether some are missing and one came just now, while whoever sends them has not
+            ended.
     """
 
     missing: list[str]
     folders: dict[str, list[str]]
     files: list[str]
+    arriving: bool
 
 
-def expect(file: Path, names: list[str]) -> None:
+def expect(file: Path, names: list[str], *, ended: bool = False) -> None:
     """Note what is sent from now on; nothing where all was.
+
+    Args:
+        file: of the notes.
+        names: of the images.
+        ended: whether they were sent already, and there was no room for them.
 
     Raises:
         StorageError: the disk is full.
     """
-    _append(file, {"expected": names})
+    _append(file, {"expected": names, "ended": ended})
 
 
 def arrived(file: Path, stored: str, name: str, sha256: str = "") -> None:
@@ -77,13 +88,13 @@ def noted(file: Path, there: Container[str]) -> Arrivals:
         file: of the notes.
         there: what the files are called that the set still has.
     """
-    expected, missing = list[str](), Counter[str]()
+    expected, missing, ended = list[str](), Counter[str](), True
     folders: dict[str, list[str]] = {}
     others: dict[str, PurePosixPath] = {}
     for line in _lines(file):
         if "expected" in line:
             expected = line["expected"]
-            missing = Counter(expected)
+            missing, ended = Counter(expected), line.get("ended", False)
             continue
         missing[line["name"]] -= 1
         if line["file"] not in there:
@@ -95,7 +106,10 @@ def noted(file: Path, there: Container[str]) -> Arrivals:
     left = [name for name in expected if _taken(missing, name)]
     odd = set(files_sounding_bad(others.values()))
     by_name = sorted(others, key=lambda stored: natural_key(others[stored]))
-    return Arrivals(left, folders, [stored for stored in by_name if others[stored] in odd])
+    arriving = bool(left) and not ended and time.time() - file.stat().st_mtime < JUST_NOW
+    return Arrivals(
+        left, folders, [stored for stored in by_name if others[stored] in odd], arriving
+    )
 
 
 def defect_folder_of(name: str) -> str | None:

@@ -28,6 +28,10 @@ LEAST = 2
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
+class NoSetError(InputError):
+    """A set is not there, such as one that another window has removed."""
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A set that can be learnt from.
@@ -72,11 +76,14 @@ class Sets:
         """Where a set lies.
 
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
         place = self._folder / number
         if not _ID.fullmatch(number) or not place.is_dir():
-            raise InputError(f"there is no set {number[:40]!r}: make one first.")
+            raise NoSetError(
+                f"there is no set {number[:40]!r}: it was removed, or learnt from, or there never "
+                "was one. Choose its images again, or make another set first."
+            )
         return place
 
     def add(self, number: str, name: str, file: Path) -> int:
@@ -84,7 +91,8 @@ class Sets:
 
         Raises:
             ImageError: it is no image, or too large to be decoded here.
-            InputError: no such set, or it is full.
+            NoSetError: no such set.
+            InputError: it is full.
         """
         folder = self.folder(number)
         n = self.count(number)
@@ -105,23 +113,29 @@ class Sets:
         stored = f"{n:06}-{secrets.token_hex(3)}-{PurePosixPath(stem).stem}{suffix}"
         with translated_errors(folder):
             sha256 = _sha256(file)
+            self.folder(number)  # removed in another window meanwhile?
             file.replace(folder / stored)
         arrivals.arrived(_notes(folder), stored, name, sha256)
         return n + 1
 
-    def expect(self, number: str, names: list[str]) -> None:
+    def expect(self, number: str, names: list[str], *, ended: bool = False) -> None:
         """Note which images are sent from now on, by their names; none where all were sent.
 
+        Args:
+            number: the id of the set.
+            names: of the images.
+            ended: whether they were sent already, and there was no room for them.
+
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
-        arrivals.expect(_notes(self.folder(number)), names)
+        arrivals.expect(_notes(self.folder(number)), names, ended=ended)
 
     def known(self, number: str, files: list[tuple[str, int]]) -> list[int]:
         """Which of some files, (name, bytes), a set has already, by their places in the list.
 
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
         folder = self.folder(number)
         there = {file.name: file.stat().st_size for file in folder.iterdir()}
@@ -133,7 +147,7 @@ class Sets:
         """What of a set did not arrive, and what has names that speak of defects.
 
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
         return arrived(self.folder(number))
 
@@ -143,7 +157,7 @@ class Sets:
         Only one whose last image came earlier: of two that are sent at once the first one stays.
 
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
         folder = self.folder(number)
         n, at = self.count(number), folder.stat().st_mtime
@@ -198,7 +212,7 @@ class Sets:
         """Remove a set and its images.
 
         Raises:
-            InputError: there is none of this id.
+            NoSetError: there is none of this id.
         """
         remove(self.folder(number))
 

@@ -219,7 +219,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.page.keyboard.press("h")
     one.see("[data-stage] .heat")
 
-    one.press("nav a[href='/review']")
+    one.press("nav a[href^='/review']")
     one.see(".reviewing")
     assert one.page.locator("#lessons a").count() == 0
     for key in "grf":
@@ -262,7 +262,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         one.press("#reporting a.main")
     assert b"anomalies" in Path(report.value.path()).read_bytes()
 
-    one.press("nav a[href='/monitor']")
+    one.press("nav a[href^='/monitor']")
     one.see("#chart-scores canvas")
     one.page.locator("#monitor-figures", has_text="were called odd: 3 reviews").wait_for()
     one.page.locator("#counted", has_text="counting what looks good as good (3 reviews)").wait_for(
@@ -273,7 +273,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     one.press("#rate-use")
     one.page.locator("#say p").filter(has_text="From now on").wait_for()
 
-    one.press("nav a[href='/watch']")
+    one.press("nav a[href^='/watch']")
     shutil.copy(next((pictures / "new").iterdir()), tmp_path / "in")
     asked: list[str] = []
 
@@ -711,7 +711,7 @@ def test_a_button_says_what_is_under_way_and_takes_no_second_press(
     rate = one.server.at("/api/v1/models/stripes/rate")
     held: list[Any] = []
     one.page.route(rate, lambda route: held.append(route))
-    one.press("nav a[href='/monitor']")
+    one.press("nav a[href^='/monitor']")
     one.see("#chart-scores canvas")
     one.tab_to("#rate")
     one.page.keyboard.press("End")
@@ -767,7 +767,7 @@ def test_a_version_says_that_it_is_taken_into_use(
     until(lambda: one.page.wait_for_timeout(50) or held)
     with one.page.expect_navigation():
         held.pop().continue_()
-    said = "Version 2 is in use now, at 20\u00a0%, the rate that it was learnt for."
+    said = "Version 2 of stripes is in use now, at 20\u00a0%, the rate that it was learnt for."
     one.page.locator("#say p").filter(has_text=said).wait_for()
     assert one.problems == []
 
@@ -1217,6 +1217,53 @@ def test_two_people_review_the_same_picture(person: Callable[..., Person], pictu
     one.page.keyboard.press("z")
     one.page.locator("#say", has_text="said “good (a false alarm)” meanwhile").wait_for()
     page.close()
+
+
+def send(address: str, file: Path, method: str = "POST") -> None:
+    """A file, as a program sends it."""
+    request = urllib.request.Request(address, file.read_bytes(), method=method)
+    request.add_header("Content-Type", "application/octet-stream")
+    urllib.request.urlopen(request, timeout=20).close()
+
+
+def test_review_stays_with_its_model_when_a_version_is_taken(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(360)
+    learn(one, pictures)
+    model = tmp_path / "other.oneclass"
+    model.write_bytes(
+        one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
+    )
+    send(one.server.at("/api/v1/models/other/file"), model, "PUT")
+    one.go("/score?model=stripes")
+    one.give(sorted((pictures / "odd").iterdir()))
+    one.page.locator("#save", has_text="Save 5 verdicts").wait_for()
+    one.go("/review")
+    n = int(one.page.locator("p[data-waiting]").inner_text().split()[0])
+    for _ in range(n):
+        shown = one.shown()
+        one.page.keyboard.press("g")
+        until(lambda shown=shown: one.page.locator(f'.reviewing[data-id="{shown}"]').count() == 0)
+    one.see("[data-none]")
+    assert one.page.locator("#queue h2").inner_text() == "Nothing waits for stripes"
+    # Meanwhile more waits of another model.
+    send(one.server.at("/api/v1/models/other/score"), next((pictures / "odd").iterdir()))
+    one.press("[data-yes], #learn-more")
+    one.see(".compare [data-take='2']")
+    with one.page.expect_navigation():
+        one.page.locator(".compare [data-take='2']").click()
+    told = "Version 2 of stripes is in use now, at "
+    one.page.locator("#say p", has_text=told).wait_for()
+    assert one.page.locator("#queue").get_attribute("data-model") == "stripes"
+    assert one.page.locator(".reviewing").count() == 0
+    assert one.page.evaluate("scrollY") == 0
+    one.press("#queue a[href$='model=other']")
+    one.see(".reviewing")
+    one.press("nav a[href^='/score']")
+    one.see("#tiles")
+    assert one.page.locator("#tiles").get_attribute("data-model") == "other"
+    assert one.problems == []
 
 
 def test_another_window_of_review_is_brought_up_to_date(

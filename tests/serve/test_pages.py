@@ -154,6 +154,28 @@ def test_reviews_begin_with_a_model_that_has_some_waiting(three: Place, images: 
     assert "waiting)" not in three.page("/score")
 
 
+def test_the_menu_leads_on_to_the_same_model(three: Place, images: Path) -> None:
+    score_all(three, images / "odd", "three")
+    [newest, *_] = three.service.predictions.listed(Filter("three"))
+    number = newest["id"]
+    score_all(three, images / "normal")  # stripes is used last
+
+    def menu(path: str) -> set[str]:
+        return set(re.findall(r'<a href="(\S+)"[^>]*><svg', three.page(path)))
+
+    of_three = {f"/{key}?model=three" for key in ("score", "watch", "review", "monitor")}
+    of_three |= {"/learn", "/models"}
+    for path in ("score", "review", "monitor", "watch"):
+        assert menu(f"/{path}?model=three") == of_three
+    assert menu("/models/three") == menu(f"/p/{number}") == of_three
+    assert menu("/score") == {address.replace("three", "stripes") for address in of_three}
+    none = {address.partition("?")[0] for address in of_three}
+    assert menu("/watch") == menu("/models") == menu("/learn") == none
+    assert three.client.delete("/api/v1/models/three").is_success
+    assert menu(f"/p/{number}") == none
+
+
+
 def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     place: Place, model_file: Path
 ) -> None:
@@ -188,7 +210,7 @@ def test_what_was_reviewed_before_is_told_wherever_the_same_picture_is(
     assert text.count("reviewed: really odd") == 2
     assert "The same picture was reviewed before" in place.page(f"/p/{second}")
     assert "The same picture was reviewed before" not in place.page(f"/p/{first}")
-    assert "Nothing is left to review" in place.page("/review")
+    assert "Nothing waits for stripes" in place.page("/review")
     with place.service.database.write() as connection:  # records of before may be so
         connection.execute("UPDATE prediction SET review = NULL WHERE id = ?", (second,))
     text = place.page("/score?model=stripes")

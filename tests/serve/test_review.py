@@ -163,7 +163,7 @@ def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) ->
     assert 'data-waiting="1"' in place.page("/parts/review?model=stripes")
     say(place, number, "real")
     part = place.page("/parts/review?model=stripes")
-    assert "Nothing is left to review" in part
+    assert "Nothing waits for stripes" in part
     assert 'data-waiting="0"' in part
 
 

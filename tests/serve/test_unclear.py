@@ -49,7 +49,7 @@ def test_unclear_images_wait_for_a_person(three: Place, images: Path) -> None:
         assert "Good <kbd>G" in text
         review(three, seen[-1], "unsure")
     assert seen == noticed[::-1]
-    assert "Nothing is left to review" in three.page("/parts/review?model=three")
+    assert "Nothing waits for three" in three.page("/parts/review?model=three")
 
 
 def test_good_is_one_word_and_a_false_alarm_what_was_called_odd(three: Place, images: Path) -> None:

@@ -322,8 +322,8 @@ document.addEventListener("click", async (event) => {
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
     const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
-    page.sayNext(`Version ${taken.version} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
-    location.reload();
+    page.sayNext(`Version ${taken.version} of ${take.dataset.name} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
+    location.replace(location.pathname + location.search);  /* begins at its top, where the model is named */
     return true;
   });
 });

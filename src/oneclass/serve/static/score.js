@@ -46,7 +46,7 @@ if (tiles) {
     const other = now.dataset.version !== old.dataset.version;
     old.replaceWith(now);
     for (const button of document.querySelectorAll("[data-report]")) button.dataset.report = now.dataset.version;
-    page.say(other ? `Version ${now.dataset.version} is in use now.` : "The rate of false alarms was changed: see above.");
+    page.say(other ? `Version ${now.dataset.version} of ${model} is in use now.` : "The rate of false alarms was changed: see above.");
   });
   page.on({
     prediction: (event) => { if (event.model === model) refresh(); },

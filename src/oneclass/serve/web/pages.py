@@ -133,11 +133,14 @@ def tiles_part(
 @router.get("/p/{number}")
 def prediction(number: int, request: Request, service: TheService, shown: List) -> Response:
     """One image, as large as it may be, and where it is odd."""
+    told = facts.prediction(service, number)
+    name = told["one"].model
     return page(
         request,
         "prediction.html",
         tab="score",
-        **facts.prediction(service, number),
+        here=name if service.versions.named(name) else None,
+        **told,
         **facts.beside(service, number, shown),
     )
 
@@ -218,6 +221,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         "model.html",
         tab="models",
         name=name,
+        here=name if any(version.serves for version in versions) else None,
         versions=versions,
         nearest={v.id for v in versions if rates[v.id][1] == "nearest"},
         wanted=facts.wanted(service, name, rates),

@@ -24,6 +24,8 @@ from oneclass.serve.web.dependencies import Choice
 from oneclass.system.names import count, plural, some_names, unbroken
 
 STATIC = Path(__file__).parents[1] / "static"
+ABOUT_ONE = ("score", "watch", "review", "monitor")
+"""Those that are about one model, which the menu leads on to from a page that is about it."""
 TABS = (
     ("score", "Score"),
     ("learn", "Learn"),
@@ -94,6 +96,7 @@ def environment() -> Environment:
     made.filters |= {"whom": words.whom, "linked": linked}
     made.globals |= {"suffixes": sorted(SUFFIXES), "formats": _formats()}
     made.globals["sounds_bad"] = BAD.pattern.removeprefix("(?i)")  # browsers know no flags within
+    made.globals |= {"about_one": ABOUT_ONE}
     made.globals |= {"promise": words.promise, "tabs": TABS, "version_of_package": __version__}
     return made
 
@@ -108,9 +111,13 @@ def page(request: Request, template: str, about: Choice | None = None, /, **fact
         request: that asks for it.
         template: its file.
         about: the models to choose from, and the chosen one, where the page is about one.
-        facts: what else it shows.
+        facts: what else it shows; `here` is the model that it is about, where there is no choice.
     """
     service, state = service_of(request), request.scope["state"]
+    tab = template.partition(".")[0]
+    # Watch tells of all models: one is meant there only where the address names it.
+    named = tab in ABOUT_ONE and (tab != "watch" or "model" in request.query_params)
+    chosen = about.chosen if about is not None and named else None
     holder = state["holder"]
     text = TEMPLATES.get_template(template).render(
         {
@@ -118,7 +125,8 @@ def page(request: Request, template: str, about: Choice | None = None, /, **fact
             "csrf": state["csrf"],
             "holder": holder,
             "can": holder.scopes if holder else frozenset(),
-            "tab": template.partition(".")[0],
+            "tab": tab,
+            "here": chosen.name if chosen else None,
             **({} if about is None else vars(about)),
             **facts,
         }

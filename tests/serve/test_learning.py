@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass import Detector
@@ -119,6 +121,57 @@ def test_images_of_a_rarer_size_or_format_are_named_and_can_be_taken_out(
         assert gone.status_code == 200
         assert place.client.delete(f"/api/v1/sets/{key}/images/{file}").status_code == 422
     assert looked()[:2] == (3, {})
+
+
+def checked(place: Place, *folders: Path) -> str:
+    """What the page says of the images of folders."""
+    key = place.client.post("/api/v1/sets").json()["id"]
+    for file in (file for folder in folders for file in sorted(folder.iterdir())):
+        headers = {**RAW, "X-File-Name": file.name}
+        content = file.read_bytes()
+        place.client.post(f"/api/v1/sets/{key}/images", content=content, headers=headers)
+    job = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    assert place.job(job["id"])["state"] == "done"
+    return place.page(f"/parts/check/{job['id']}")
+
+
+def test_what_a_list_does_not_name_it_counts(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    for i in range(60):
+        Image.effect_noise((30 + i, 40), 60).save(tmp_path / f"all/{i:02}.png")
+        whole = BytesIO()
+        Image.effect_noise((200, 200), 90).save(whole, "JPEG")
+        (tmp_path / f"all/{i:02}.jpg").write_bytes(whole.getvalue()[:3000])
+    part = checked(place, tmp_path / "all")
+    [sizes] = re.findall("Which are of a rarer size, (.*?)</details>", part)
+    assert (sizes.count(" pixels"), "And 9 more kinds." in sizes) == (50, True)
+    [unread] = re.findall("Which cannot be read, (.*?)</details>", part)
+    assert (unread.count("<b>"), "And 10 more images." in unread) == (50, True)
+
+
+def test_copies_of_one_picture_are_not_offered_to_be_learnt(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "one", stripes(1, seed=5))
+    [file] = (tmp_path / "one").iterdir()
+    for i in range(29):
+        shutil.copy(file, tmp_path / f"one/copy {i}.png")
+    part = checked(place, tmp_path / "one")
+    assert "At least two different images that can be read are needed" in part
+    assert 'id="fit"' not in part
+    write_images(tmp_path / "more", stripes(1, seed=6))
+    assert 'id="fit"' in checked(place, tmp_path / "one", tmp_path / "more")
+
+
+def test_all_of_one_colour_are_taken_out_at_once(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(6, seed=5))
+    for i in range(24):
+        Image.new("L", (24, 24), i).save(tmp_path / f"good/flat {i}.png")
+    part = checked(place, tmp_path / "good")
+    [flat] = re.findall("Which are of one single colour(.*?)</details>", part)
+    assert (flat.count("<img"), flat.count("data-take-out="), "and 4 more" in flat) == (20, 20, True)
+    [names] = re.findall('data-take-all="(.*?)"', flat)
+    names = json.loads(html.unescape(names))
+    assert len(names) == 24
+    assert all("/" not in name and "flat_" in name for name in names)
 
 
 def test_images_of_a_rarer_colour_are_named_where_that_is_advised_of(

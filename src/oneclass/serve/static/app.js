@@ -283,6 +283,13 @@ const page = {
 
 const left = sessionStorage.getItem("say");
 if (left) { sessionStorage.removeItem("say"); page.say(left); }
+/* Loaded anew, a page stays with its model, whichever was used last, or has more waiting, by then. */
+const about = document.querySelector("#queue, #tiles, #monitor");
+if (about) {
+  const address = new URL(location.href);
+  address.searchParams.set("model", about.dataset.model);
+  history.replaceState(history.state, "", address);
+}
 /* Who leaves while files are on their way is asked: the rest would not be sent. */
 window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
 /* What a page asks for again and again would stand still without a word where the server is gone, or refuses. */

@@ -8,10 +8,6 @@ if (queue) {
   let busy = false;
   const model = encodeURIComponent(queue.dataset.model);
   const lessons = page.byId("lessons");
-  /* Loaded anew it stays with its model, wherever more waits by then. */
-  const address = new URL(location.href);
-  address.searchParams.set("model", queue.dataset.model);
-  window.history.replaceState(window.history.state, "", address);
   const current = () => queue.querySelector("[data-id]");
 
   const show = async (more) => {

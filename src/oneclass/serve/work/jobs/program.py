@@ -33,8 +33,6 @@ from oneclass.system.names import natural_key
 NICE = 5
 """Scoring goes first."""
 WRITING = "writing the model"
-KEPT = 50
-"""Rarer sizes or formats that are named, and images of each."""
 NAMED = 1000
 """Images that were learnt and have names that speak of defects, that are named."""
 Result = dict[str, Any]
@@ -56,10 +54,12 @@ def run(request: dict[str, Any]) -> Result:
 def _check(request: dict[str, Any]) -> Result:
     folder = Path(request["folder"])
     found = check(folder, progress=_show).to_json()
+    unread = {error["path"] for error in found["errors"]}
+    files = [file for file in sorted(folder.iterdir()) if str(file) not in unread]
     names = sets.sent_as(folder)
     odd = _called_odd(folder, request["odd"])
     odd.sort(key=lambda file: natural_key(names.get(file.name, file.name)))
-    return {**found, "unusual": _unusual(folder) | _rarer(found), "odd": list(map(str, odd))}
+    return {**found, "unusual": _unusual(files) | _rarer(found), "odd": list(map(str, odd))}
 
 
 def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
@@ -80,10 +80,10 @@ def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
     return [file for file in sorted(folder.iterdir()) if is_odd(file)]
 
 
-def _unusual(folder: Path) -> dict[str, list[str]]:
+def _unusual(files: list[Path]) -> dict[str, list[str]]:
     """Images of another size or format than most: which, by size and by format."""
     sizes, formats = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
-    for file in sorted(folder.iterdir()):
+    for file in files:
         with suppress(ImageError):
             header = probe(file)
             sizes[f"{header.width} x {header.height} pixels"].append(str(file))
@@ -92,7 +92,7 @@ def _unusual(folder: Path) -> dict[str, list[str]]:
     for by in (sizes, formats):
         usual = max(by, key=lambda kind: len(by[kind]), default=None)
         rarer = sorted((kind for kind in by if kind != usual), key=lambda kind: len(by[kind]))
-        found |= {kind: by[kind][:KEPT] for kind in rarer[:KEPT]}
+        found |= {kind: by[kind] for kind in rarer}
     return found
 
 
@@ -100,7 +100,7 @@ def _rarer(found: Mapping[str, Any]) -> dict[str, list[str]]:
     """Images of another depth or colour than most, as a check told it, in the pages' words."""
     kinds = sorted(found["rarer"], key=lambda kind: len(found["rarer"][kind]))
     return {
-        {"RGB": "in colour", "grey": "in grey"}.get(kind, kind): found["rarer"][kind][:KEPT]
+        {"RGB": "in colour", "grey": "in grey"}.get(kind, kind): found["rarer"][kind]
         for kind in kinds
     }
 

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import load
+from oneclass.serve.web.rendering import TEMPLATES
 from serving import Place
 
 UPDATE = "/api/v1/models/stripes/update"
@@ -83,3 +84,30 @@ def test_each_answer_is_followed(reviewed: tuple[Place, list[int], list[int]], h
     assert left == {*near, *(() if how == "reviewed anew" else far)}
     after = {lesson.id for lesson in place.service.lessons("stripes")}
     assert after == (set(far) if how == "others" else set())
+
+
+def test_all_that_had_better_be_looked_at_can_be_opened(place: Place, tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).integers(0, 2, (70, 24, 24)) * 255
+    write_images(tmp_path / "odd", noise.astype(np.uint8))
+    for file in sorted((tmp_path / "odd").iterdir()):
+        false_alarm(place, file)
+    [version] = place.service.versions.serving()
+    judged = place.service.judging.judge(version, place.service.lessons("stripes"))
+    ids = [one.id for one in judged if one.doubtful]
+    assert (n := len(ids) - 12) > 1
+    text = place.page("/parts/lessons?model=stripes")
+    shown, folded = text.split(f'<details id="more-doubtful"><summary>And {n} more</summary>')
+    found = [re.findall(r'<li class="tile odd"><a href="/p/(\d+)"', one) for one in (shown, folded)]
+    assert [len(one) for one in found] == [12, n]
+    assert sorted(map(int, [*found[0], *found[1]])) == sorted(ids)
+
+
+def test_all_that_a_version_would_miss_can_be_opened(place: Place) -> None:
+    lost = [{"id": i, "path": f"{i}.png"} for i in range(26)]
+    none = {"n": 0, "before": 0, "after": 0}
+    told = {"before": 1, "after": 2, "at": 0.0, "rate": 0.05, "rate_from": "set", "lost": lost}
+    told |= {"real": {**none, "n": 26}, "new": none, "learnt": none, "forgotten": [], "anyway": []}
+    told |= dict.fromkeys(("unknown", "taught", "unsure", "since", "back", "unasked"), 0)
+    text = TEMPLATES.get_template("part_compare.html").render(comparison=told, prefix="")
+    shown, folded = text.split('<details id="lost-2"><summary>And 16 more</summary>')
+    assert (shown.count('href="/p/'), folded.count('href="/p/')) == (10, 16)

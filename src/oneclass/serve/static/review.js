@@ -61,9 +61,9 @@ if (queue) {
   /* Nothing changes under the hand of who is at it. */
   const others = page.calmly(400, () => { if (!lessons.contains(document.activeElement) || document.activeElement === lessons) reviewed(); });
   page.on({ review: others, model: others, prediction: page.calmly(3000, () => { if (queue.querySelector("[data-none]")) others(); }) }, others);
-  let opened = false;
-  document.body.addEventListener("htmx:beforeSwap", () => { opened = !!page.byId("again")?.open; });
-  document.body.addEventListener("htmx:afterSwap", () => { if (opened) page.byId("again")?.setAttribute("open", ""); });
+  let opened = [];
+  document.body.addEventListener("htmx:beforeSwap", () => { opened = [...document.querySelectorAll("#lessons details[open]")].map((one) => one.id); });
+  document.body.addEventListener("htmx:afterSwap", () => { for (const id of opened) page.byId(id)?.setAttribute("open", ""); });
   const onwards = () => show(before === null ? "" : `&before=${before}`);
 
   const act = async (what) => {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sqlite3
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,7 @@ from commands import oneclass
 from oneclass.serve.records import migrations, retention
 from oneclass.serve.records.database import FILE, Database
 from oneclass.serve.records.predictions import Filter, Predictions
-from serving import RAW, Place
+from serving import RAW, Place, until
 
 
 def scored(place: Place, images: Path) -> list[dict[str, Any]]:
@@ -71,6 +72,22 @@ def test_good_is_one_word_and_a_false_alarm_what_was_called_odd(three: Place, im
     assert 'data-say="false_alarm"' in three.page(f"/p/{fine}")
     review(three, fine, "false_alarm")
     assert "reviewed: good<" in three.page("/parts/tiles?model=three&review=false_alarm")
+
+
+def test_where_unclear_begins_is_said_beside_what_is_promised(three: Place, images: Path) -> None:
+    told = (
+        "Called unclear is what is not odd at 5\u00a0%, but would be at 70\u00a0% (about 7 in 10)."
+    )
+    for page in ("/score?model=three", "/models", "/models/three"):
+        assert three.page(page).count(told) == 1
+    assert "Called unclear" not in three.page("/score?model=stripes")
+    asked = {"folder": str(three.roots), "model": "three"}
+    number = three.client.post("/api/v1/watches", json=asked).json()["id"]
+    for file in images.glob("*/*.png"):
+        shutil.copy(file, three.roots / f"{file.parent.name} {file.name}")
+    until(lambda: "unclear</a>" in three.page("/parts/watches"))
+    address = f"/score?model=three&amp;watch={number}&amp;only=true#results"
+    assert three.page("/parts/watches").count(f'href="{address}"') == 2
 
 
 def test_a_promise_of_false_alarms_counts_no_unclear_ones(three: Place, images: Path) -> None:

@@ -29,6 +29,23 @@ DOCS = Path(__file__).parents[2] / "docs"
 SOURCE = Path(__file__).parents[2] / "src/oneclass"
 
 
+def test_a_short_rate_judges_as_the_whole_one_does(place: Place) -> None:
+    [version] = place.service.versions.serving()
+    for n in (*range(2, 130), 999, 4321):
+        p_values = [(k + 1) / (n + 1) for k in range(n + 1)]
+        card = version.card | {"calibration": version.card["calibration"] | {"n_held_out": n}}
+        for rate in (*p_values[: n // 2], 0.05, 1 / 3, 2 / 3, 0.1234567):
+            short = words.short_rate(replace(version, false_alarms=rate, card=card))
+            alike = [[p <= one for p in p_values] for one in (rate, float(short))]
+            assert alike[0] == alike[1], (n, rate, short)
+            assert float(short) == pytest.approx(rate, rel=0.01)
+            assert len(short) <= 8, (n, rate, short)
+    rates = {1 / 76: "0.0132", 0.05: "0.05", 1 / 20: "0.05", 0.013157894736842105: "0.0132"}
+    card = version.card | {"calibration": version.card["calibration"] | {"n_held_out": 75}}
+    for rate, short in rates.items():
+        assert words.short_rate(replace(version, false_alarms=rate, card=card)) == short
+
+
 def test_a_report_is_offered_where_it_can_be_written(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

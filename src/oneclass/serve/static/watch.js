@@ -10,7 +10,7 @@ if (newWatch) {
   newWatch.addEventListener("submit", async (event) => {
     event.preventDefault();
     const form = new FormData(newWatch);
-    try {
+    await page.busy(event.submitter || newWatch.querySelector("[type=submit]"), "Looking at the folder \u2026", async () => {
       const { images, whole } = await page.ask("POST", "/api/v1/watches/look", { folder: form.get("folder"), model: form.get("model") });
       if (images && !confirm(`${whole ? "" : "More than "}${page.count(images, "image is", "images are")} in this folder that ${images === 1 ? "was" : "were"} not scored by such a watch yet: ${images === 1 ? "it is" : "they are"} scored first, then each that arrives. Watch it?`)) return;
       const made = await page.ask("POST", "/api/v1/watches", {
@@ -20,7 +20,7 @@ if (newWatch) {
       page.byId("secret-text").textContent = made.secret;
       page.say(`${made.folder} is watched from now on.`);
       htmx.trigger(document.body, "watch-changed");
-    } catch (problem) { page.sayWhy(problem); }
+    });
   });
 }
 page.byId("watches").addEventListener("click", async (event) => {

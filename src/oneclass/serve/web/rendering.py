@@ -85,6 +85,8 @@ def environment() -> Environment:
         "fewest_images": fewest_images,
         "chance": words.chance,
         "fell_short": words.fell_short,
+        "unclear_from": words.unclear_from,
+        "short_rate": words.short_rate,
         "lacks": words.lacks,
         "missing_of": words.missing_of,
         "reviewed": words.reviewed,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from math import floor
+from math import ceil, floor, log10
 from pathlib import PurePath
 from typing import Any
+
+import numpy as np
 
 from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images
 from oneclass.serve.records.versions import Version
@@ -109,6 +111,16 @@ def promise(version: Version) -> str:
     return f"Of {of:,} good images, about {about} called odd by mistake ({chance(rate)})."
 
 
+def unclear_from(version: Version) -> str:
+    """Which images a version calls unclear, in one sentence; empty where it has no such verdict."""
+    if version.unclear is None:
+        return ""
+    return (
+        f"Called unclear is what is not odd at {percent(version.false_alarms)}, but would be at "
+        f"{percent(version.unclear)} ({chance(version.unclear)})."
+    )
+
+
 def fell_short(version: Version) -> str:
     """Why a version that was asked for no rate of its own has not the usual one, if it has not."""
     usual, n_images, n = DEFAULT_FALSE_ALARMS, version.card["fit"]["n_images"], version.n_pictures
@@ -179,6 +191,24 @@ def advice(found: Mapping[str, Any]) -> list[str]:
                 f"{chance(DEFAULT_FALSE_ALARMS)} good parts are called odd by mistake."
             )
     return told
+
+
+def short_rate(version: Version) -> str:
+    """The rate of false alarms of a version, as short as a rate by which it judges alike can be.
+
+    A p-value is one of k / (n + 1), of n held-out images, so between two of these all rates judge
+    alike. One of at least three digits stays near to what is promised.
+    """
+    rate, n = version.false_alarms, version.card["calibration"]["n_held_out"]
+    ranks = np.arange(1, n + 2) / (n + 1)
+    called = np.searchsorted(ranks, rate, side="right")
+    for n_digits in range(3, 17):
+        unit = 10.0 ** (floor(log10(rate)) + 1 - n_digits)
+        for short in (f"{rate:.{n_digits}g}", f"{ceil(rate / unit) * unit:.{n_digits}g}"):
+            alike = np.searchsorted(ranks, float(short), side="right") == called
+            if alike and float(short) < (version.unclear or 1):
+                return short
+    return str(rate)
 
 
 def missing_of(n: int, still: str = "") -> str:

@@ -1219,6 +1219,51 @@ def test_two_people_review_the_same_picture(person: Callable[..., Person], pictu
     page.close()
 
 
+def test_watch_it_bears_a_double_click(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(360)
+    learn(one, pictures)
+    one.go("/watch")
+    shutil.copy(next((pictures / "new").iterdir()), tmp_path / "in")
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    one.page.on("dialog", accept)
+    one.page.locator("#new-watch [type=submit]").dblclick()
+    one.see("#watches .card")
+    one.page.locator("#say p", has_text="is watched from now on").wait_for()
+    one.page.wait_for_timeout(500)
+    assert len(asked) == 1
+    assert "already" not in one.page.locator("#say").inner_text()
+    assert one.page.locator("#new-watch [type=submit]").inner_text() == "Watch it"
+    assert one.problems == []
+
+
+@pytest.mark.parametrize("width", [360, 375, 1400])
+def test_what_a_button_of_review_says_stays_whole(
+    person: Callable[..., Person], pictures: Path, width: int
+) -> None:
+    one = person(width)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/review")
+    one.see(".reviewing")
+    for button in one.page.locator(".judge button").all():
+        lines = """e => {
+            const range = document.createRange();
+            range.selectNodeContents(e.firstChild);
+            return range.getClientRects().length;
+        }"""
+        assert button.evaluate(lines) == 1
+        assert button.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
+    assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert one.problems == []
+
+
 def send(address: str, file: Path, method: str = "POST") -> None:
     """A file, as a program sends it."""
     request = urllib.request.Request(address, file.read_bytes(), method=method)

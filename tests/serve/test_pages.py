@@ -336,6 +336,7 @@ def test_what_is_said_of_colours_agrees_with_what_is_said_of_boxes(
     boxed = place.page(f"/p/{number}")
     assert "<rect" in boxed
     assert "There is no box to show" not in boxed
+    assert "A box on a picture that looks good" not in boxed
     monkeypatch.setattr("oneclass.serve.work.drawing.BOX_FROM", 1e9)
     plain = place.page(f"/p/{number}")
     assert "There is no box to show" in plain
@@ -345,3 +346,8 @@ def test_what_is_said_of_colours_agrees_with_what_is_said_of_boxes(
         assert "usually are there" not in text
         assert "the picture as a whole is." not in text
     assert plain.count("the oddest place of 19 in 20 good images") == 2
+    monkeypatch.setattr("oneclass.serve.work.drawing.BOX_FROM", 1e-9)
+    pages = [place.page(f"/p/{one}") for one in score_all(place, images / "normal")]
+    good = next(page for page in pages if "Looks good</span>" in page)
+    assert "<rect" in good
+    assert "A box on a picture that looks good is round a place that is odder than" in good

@@ -384,7 +384,7 @@ def test_all_that_is_left_out_is_counted_and_can_be_seen(
         (tmp_path / f"k{i:02}.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
     one.press(".card.done .button.main")
     one.give([*sorted(tmp_path.glob("k*.jpg")), next((pictures / "new").iterdir())])
-    why = "60 of the 61 images have no verdict: above stands why."
+    why = "60 of the 61 images have no verdict; the list above says why."
     told = one.page.locator("#summary", has_text=why)
     told.wait_for()
     assert told.inner_text().startswith("Of 1 image that you sent, ")

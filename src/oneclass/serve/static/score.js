@@ -80,7 +80,7 @@ if (tiles) {
       const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
       if (!missing) return;
       const without = `${page.someOf(missing, files.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
-      page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}: above stands why.` : ` Stopped: ${without}.`;
+      page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}; the list above says why.` : ` Stopped: ${without}.`;
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

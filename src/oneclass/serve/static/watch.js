@@ -26,6 +26,7 @@ if (newWatch) {
 page.byId("watches").addEventListener("click", async (event) => {
   const button = event.target.closest("[data-watch], [data-unwatch]");
   if (!button) return;
+  button.setAttribute("aria-disabled", "true");  /* until it is done: no second press */
   try {
     if (button.dataset.watch) await page.ask("PATCH", `/api/v1/watches/${button.dataset.watch}`, { state: button.dataset.state });
     else if (!confirm(`Watch ${button.dataset.folder} no longer? Its verdicts and its table stay; watched again, it goes on where it ended.`)) return;
@@ -35,7 +36,7 @@ page.byId("watches").addEventListener("click", async (event) => {
       page.byId("watch-folder")?.focus();  /* the button goes */
     }
     htmx.trigger(document.body, "watch-changed");
-  } catch (problem) { page.sayWhy(problem); }
+  } catch (problem) { page.sayWhy(problem); } finally { button.removeAttribute("aria-disabled"); }
 });
 
 /* What somebody opened stays open while the folders are shown anew. */

@@ -167,7 +167,11 @@ def test_all_of_one_colour_are_taken_out_at_once(place: Place, tmp_path: Path) -
         Image.new("L", (24, 24), i).save(tmp_path / f"good/flat {i}.png")
     part = checked(place, tmp_path / "good")
     [flat] = re.findall("Which are of one single colour(.*?)</details>", part)
-    assert (flat.count("<img"), flat.count("data-take-out="), "and 4 more" in flat) == (20, 20, True)
+    assert (flat.count("<img"), flat.count("data-take-out="), "and 4 more" in flat) == (
+        20,
+        20,
+        True,
+    )
     [names] = re.findall('data-take-all="(.*?)"', flat)
     names = json.loads(html.unescape(names))
     assert len(names) == 24

@@ -175,7 +175,6 @@ def test_the_menu_leads_on_to_the_same_model(three: Place, images: Path) -> None
     assert menu(f"/p/{number}") == none
 
 
-
 def test_a_model_that_cannot_learn_says_so_where_it_is_shown(
     place: Place, model_file: Path
 ) -> None:

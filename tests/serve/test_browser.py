@@ -133,10 +133,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def quiet(tmp_path: Path) -> None:
-    """As the sets are a while after their last image came."""
+def quiet(tmp_path: Path, seconds: float = 60) -> None:
+    """As the sets are a while after their last image came; with less than none, while they do."""
     for notes in tmp_path.glob("data/**/*.jsonl"):
-        os.utime(notes, (notes.stat().st_mtime - 60,) * 2)
+        os.utime(notes, (notes.stat().st_mtime - seconds,) * 2)
 
 
 def learn(person: Person, pictures: Path) -> None:
@@ -437,7 +437,7 @@ def test_what_there_was_no_room_for_is_told_and_is_missing_later(
 
 
 def test_who_looks_on_while_another_window_sends_is_told_so(
-    person: Callable[..., Person], pictures: Path
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:
     one = person(1400)
     held: list[Any] = []
@@ -451,6 +451,7 @@ def test_who_looks_on_while_another_window_sends_is_told_so(
     one.page.route("**/sets/*/images", some)
     one.give(sorted((pictures / "good").iterdir()))
     one.page.locator("#upload-text", has_text="12 of 40 images sent").wait_for()
+    quiet(tmp_path, -60)
     other = one.page.context.new_page()
     other.set_viewport_size({"width": 360, "height": 740})
     other.goto(one.server.at("/learn"))
@@ -1003,9 +1004,10 @@ def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
     one.go("/learn")
     one.page.locator("#folder").set_input_files(tmp_path / "all")
     one.page.locator("#upload-text", has_text="22 of 24 images sent").wait_for()
+    quiet(tmp_path, -60)
     one.go("/learn")
     assert "2 images are still to come." in one.page.locator("#waiting .banner").last.inner_text()
-    quiet(tmp_path)
+    quiet(tmp_path, 120)
     one.page.locator("#waiting .banner", has_text="are missing").wait_for()  # by itself
     one.page.unroute("**/sets/*/images")
     told = one.page.locator("#waiting li").first.inner_text()

@@ -205,8 +205,8 @@ const page = {
         try {
           await send(file);
         } catch (problem) {
-          if (problem.name === "AbortError") return;
-          if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }  /* the first: an answer that is cut off says nothing */
+          if (problem.name === "AbortError" || refused) return;  /* an answer that is cut off says nothing */
+          if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }
           failed.push(Object.assign(problem, { file }));
           page.complain(file.name, problem.message);
           page.sayOut(failed.length, files.length);

@@ -477,6 +477,7 @@ def test_who_looks_on_while_another_window_sends_is_told_so(
     gone = one.page.locator("#checked [role=alert]", has_text="removed meanwhile, or learnt from")
     gone.wait_for()
     assert "Choose the same folder or files again" in gone.inner_text()
+    assert gone.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight")
     assert one.page.locator("#upload-errors li").count() == 0
     one.give(sorted((pictures / "good").iterdir()))
     one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()

@@ -92,6 +92,7 @@ const banner = (...words) => {
   line.setAttribute("role", "alert");
   line.append(...words);
   page.byId("checked").replaceChildren(line);
+  line.scrollIntoView({ block: "nearest" });
 };
 
 /* Somebody has removed the same set on another page, or learns from it: nothing is left to begin here. */

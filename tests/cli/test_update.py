@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import warnings
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +69,9 @@ def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None
     done = oneclass(*words, "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert (
-        "note: 2 of the 6 images added were anomalies to the model before, and are normal to it "
-        "now. Both are in more/bad_parts, and its name speaks of defects. Any that" in done.stderr
+        "note: 2 of the 6 images added were anomalies to the model before, and none of them is one "
+        "to it now. Both are in more/bad_parts, and its name speaks of defects. Any that"
+        in done.stderr
     )
 
 
@@ -203,3 +207,71 @@ def test_copies_that_were_learnt_before_are_counted(place: Path, tmp_path: Path)
     done = oneclass("update", "m.oneclass", "new", "--yes", cwd=tmp_path)
     assert "  new/000.png, and 3 learnt before, whose names are not kept\n" in done.stderr
     assert "(learnt before)" not in done.stderr
+
+
+def test_what_an_update_says_of_images_that_it_learnt_is_what_the_new_model_says(
+    place: Path, tmp_path: Path
+) -> None:
+    """To be learnt makes no image normal: among many, one alone moves the half-spaces little."""
+    images = stripes(100, seed=1)
+    write_images(tmp_path / "good", images)
+    upright, lying = stripes(9, seed=2), stripes(9, seed=3, upright=False)
+    shares = np.linspace(0.05, 1, 9)[:, None, None]
+    odd = write_images(tmp_path / "odd", ((1 - shares) * upright + shares * lying).astype(np.uint8))
+    words = ("fit", "good", "-o", "m.oneclass", *SMALL, "--halfspaces", "1")
+    assert oneclass(*words, cwd=tmp_path).returncode == 0
+    seen = set()
+    for files in ([odd[2]], [odd[4]], odd, odd[:2], odd[3:6]):
+        names = [str(file.relative_to(tmp_path)) for file in files]
+        words = ("m.oneclass", *names, "--yes", "-o", "n.oneclass")
+        told = oneclass("update", *words, cwd=tmp_path).stderr.replace("\n", " ")
+        before, after = (verdicts(tmp_path / f"{k}.oneclass", files) for k in "mn")
+        now = [new for new, old in zip(after, before, strict=True) if old]
+        n, left = len(now), sum(now)
+        if not n:
+            assert "to the model before" not in told
+            continue
+        if n == 1:
+            said = "an anomaly to the model before, and is " + (
+                "still called one." if left else "none to it now."
+            )
+        elif not left:
+            said = "anomalies to the model before, and none of them is one to it now."
+        elif left == 1:
+            said = "anomalies to the model before, and 1 of them is still called one."
+        else:
+            which = "all" if left == n else left
+            said = f"the model before, and {which} of them are still called anomalies."
+        assert said in told
+        seen.add((n == 1, left > 0))
+    assert (True, True) in seen
+    assert len(seen) > 1
+
+
+def verdicts(model: Path, files: list[Path]) -> list[bool]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that they were learnt
+        return [prediction.is_anomaly for prediction in load(model).score(files).predictions]
+
+
+def test_an_update_tells_python_what_it_still_calls_an_anomaly(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [place / f"more/bad_parts/00{n}.png" for n in range(4)]
+
+    def nothing_yet(did: Update) -> None:
+        assert did.still is None
+
+    detector = load(place / "m.oneclass")
+    with pytest.warns(UserWarning, match="far odder"):
+        did = detector.update(files, before=nothing_yet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        said = detector.score(files).predictions
+    still = [(p.path, p.score, p.learnt) for p in said if p.is_anomaly]
+    assert [(p.path, p.score, p.learnt) for p in did.still] == still
+    # Of more images than are kept whole nothing is known, and nothing is said.
+    module, lines = import_module("oneclass.cli.update"), list[str]()
+    monkeypatch.setattr(module, "say", lines.append)
+    module._say_called(replace(did, still=None))
+    assert "and were learnt as normal." in lines[0]

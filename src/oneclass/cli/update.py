@@ -151,10 +151,23 @@ def _say_called(did: Update) -> None:
     say(
         f"note: {some_of(len(did.called), did.added, 'image')} added "
         f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
-        f"{plural(len(did.called), 'is', 'are')} normal to it now.{_common(did)} "
-        "Any that has a defect: take it out with --forget."
+        f"{_now(did)}.{_common(did)} Any that has a defect: take it out with --forget."
     )
     _say_some([plain(prediction.path) for prediction in did.called])
+
+
+def _now(did: Update) -> str:
+    """What they are to the new model, as `score` will say; to be learnt makes none normal."""
+    n = len(did.called)
+    if did.still is None:
+        return f"{plural(n, 'was', 'were')} learnt as normal"
+    if n == 1:
+        return "is still called one" if did.still else "is none to it now"
+    if not did.still:
+        return "none of them is one to it now"
+    n_still = len(did.still)
+    which = "all" if n_still == n else str(n_still)
+    return f"{which} of them {plural(n_still, 'is still called one', 'are still called anomalies')}"
 
 
 def _common(did: Update) -> str:

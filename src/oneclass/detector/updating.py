@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,8 @@ class Update:
         odd: of the images added, those that the model before found far odder than any that it had
             learnt, the oddest first. Are they normal?
         called: of the images added, those that the model before called anomalies, in their order.
+        still: of these, those that the new model calls anomalies, too, as it judges them; None
+            before anything is learnt, and where it keeps no more than a sample of their rows.
         folders: where the images added came from; of arrays nothing.
     """
 
@@ -57,6 +60,7 @@ class Update:
     odd: tuple[Prediction, ...] = ()
     called: tuple[Prediction, ...] = ()
     folders: tuple[Folder, ...] = ()
+    still: tuple[Prediction, ...] | None = None
 
     @property
     def suspect(self) -> tuple[Prediction, ...]:
@@ -136,6 +140,7 @@ def update(
             stage=begin,
         )
         alike = _near_copies(judged, training, pictures)
+        did = replace(did, still=_still_called(judged, training, learnt))
     after = State(
         learnt,
         training,
@@ -150,6 +155,32 @@ def update(
         read=state.read,
     )
     return after, did, store
+
+
+def _still_called(
+    judged: Mapping[bytes, Prediction], training: TrainingRows, model: FittedModel
+) -> tuple[Prediction, ...] | None:
+    """What a model that has learnt images says of those that were anomalies before, if it is that.
+
+    To be learnt makes no image normal: one alone among many moves the half-spaces little.
+
+    Args:
+        judged: what the model before said of the images, by their digest.
+        training: with their rows.
+        model: the new one.
+
+    Returns:
+        The anomalies; None where the row of one that was an anomaly before is not kept whole.
+    """
+    still = []
+    for digest, before in judged.items():
+        if before.is_anomaly:
+            number = bisect_left(training.digests, digest)  # they ascend
+            if number >= training.rows.n_rows:
+                return None
+            now = model.judge(before.path, training.rows.take([number])[0], digest)
+            still += [now] if now.is_anomaly else []
+    return tuple(still)
 
 
 def _refuse_both(more: Sources, fewer: Sources) -> None:

@@ -595,6 +595,13 @@ def test_too_few_images_for_the_usual_rate_are_told(tmp_path: Path) -> None:
     assert "UserWarning" not in told  # that is for those who call fit in Python
 
 
+def test_the_lowest_rate_that_is_told_can_be_asked_for(tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(16, seed=1))
+    words = ("fit", "good", "-o", "m.oneclass", *SMALL)
+    assert "than one in 17 (5.89 %); 5" in oneclass(*words, cwd=tmp_path).stderr
+    assert oneclass(*words, "--false-alarms", "5.89%", cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "right"),
     [

@@ -687,8 +687,20 @@ def test_info_says_what_has_the_bits(place: Path) -> None:
 
 
 def test_what_was_not_tried_is_tried_on_the_same_folder(place: Path) -> None:
-    told = oneclass("fit", "good", "-o", "n.oneclass", *SMALL, cwd=place).stderr
+    told = oneclass("fit", "good", "-o", "n.oneclass", cwd=place).stderr
     assert "To see them side by side: oneclass compare good\n" in told
+
+
+@pytest.mark.parametrize(
+    "words", [("--layer", "block_4@2"), ("--size", "64"), ("--halfspaces", "3")]
+)
+def test_compare_is_not_named_for_what_it_does_not_take(place: Path, words: tuple) -> None:
+    told = oneclass("fit", "good", "-o", "n.oneclass", *words, cwd=place).stderr
+    assert "oneclass compare" not in told
+    assert (
+        "Not tried with these settings: patches alone (--rows patches) and both together (--rows "
+        "both): a fit each.\n" in told
+    )
 
 
 def test_python_saves_over_no_other_kind_of_file(place: Path, tmp_path: Path) -> None:

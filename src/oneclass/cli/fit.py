@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, 
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.places import place
+
+NOT_COMPARED = (
+    *("backbone", "layer", "grid", "size", "nu", "n_halfspaces"),
+    *("runtime", "precision", "row_dtype"),
+)
+"""Settings that `compare` does not take, and leaves at their defaults."""
 
 
 @click.command(short_help="Learn from normal images.")
@@ -59,7 +65,6 @@ def fit(
     stdin. Images that cannot be read are listed and left out.
     """
     from oneclass.detector.estimator import Detector
-    from oneclass.detector.files.information import not_tried
     from oneclass.detector.files.modelfile import check_model_place
     from oneclass.detector.files.replacing import stamp, unchanged
     from oneclass.detector.files.training_rows import kept_bytes, rows_file
@@ -84,7 +89,7 @@ def fit(
     say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out), seconds)
-    if others := not_tried(detector.card, normal):
+    if others := _others(detector.card, normal, {**settings, "n_halfspaces": halfspaces}):
         say(others)
     if rows:
         kept = rows_file(place(out))
@@ -99,6 +104,25 @@ def fit(
             "--keep-rows."
         )
     return UNREADABLE if detector.errors else 0
+
+
+def _others(
+    card: Mapping[str, Any], normal: Sequence[str], settings: Mapping[str, Any]
+) -> str | None:
+    """A sentence on the ways of looking that were left aside.
+
+    `compare` is named only where it fits as this fit did: it takes no network, layer or size.
+    """
+    from oneclass.detector.files.information import OTHERS, not_tried
+    from oneclass.detector.settings import BY_NAME, IMAGE, VIEWS
+
+    told = not_tried(card, normal)
+    same = all(settings.get(k, BY_NAME[k].default) == BY_NAME[k].default for k in NOT_COMPARED)
+    if told is None or same or card["representation"].get("tiles"):
+        return told
+    chosen = VIEWS.get(card["representation"]["kind"], IMAGE)
+    rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
+    return f"Not tried with these settings: {' and '.join(rest)}: a fit each."
 
 
 def _refuse_models(normal: Sequence[str], out: str) -> None:

@@ -157,10 +157,13 @@ def test_the_words_of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ["textures", "x"],
         ["there"],
         ["digits", "digit"],
+        ["digits", "--seed", "3"],
+        ["textures", "--seed", "3"],
     ):
         assert CliRunner().invoke(cli, ["demo", *words]).exit_code == 0
     assert [f"{kind} {folder}" for kind, folder in called] == [
-        "d oneclass-demo", "d x", "d x", "t oneclass-demo", "t x", "d there", "d digit"
+        "d oneclass-demo", "d x", "d x", "t oneclass-demo-textures", "t x", "d there", "d digit",
+        "d oneclass-demo-3", "t oneclass-demo-textures-3",
     ]  # fmt: skip
     assert CliRunner().invoke(cli, ["demo", "x", "y"]).exit_code == 2
     slip = CliRunner().invoke(cli, ["demo", "texture"])

@@ -30,7 +30,9 @@ NEARLY = 0.8
 @click.argument("what", nargs=-1, type=Here(), metavar="[digits|textures] [FOLDER]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the images.")
 def demo(what: tuple[str, ...], seed: int) -> int:
-    """Run the main job on real images, in FOLDER (oneclass-demo without it; a minute or two).
+    """Run the main job on real images, in FOLDER (a minute or two).
+
+    Without FOLDER it is oneclass-demo; with textures or a seed, their name behind that.
 
     digits: the handwritten digit 5 as normal images, other digits among the incoming ones.
     textures: parts of brick, gravel and grass; scratches and stains on some of the incoming ones.
@@ -40,7 +42,9 @@ def demo(what: tuple[str, ...], seed: int) -> int:
     kind, *rest = what if what and what[0] in KINDS else ("digits", *what)
     if len(rest) > 1:
         raise click.UsageError(f"{' '.join(rest)}: give one folder.")
-    folder = Path(rest[0] if rest else "oneclass-demo")
+    # One for each kind and seed: pictures of another demo would be in the way.
+    own = ("-textures" if kind == "textures" else "") + (f"-{seed}" if seed else "")
+    folder = Path(rest[0] if rest else f"oneclass-demo{own}")
     meant = did_you_mean(str(folder), KINDS, NEARLY) if kind not in what else ""
     if meant and not folder.exists():
         raise click.UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -13,12 +14,12 @@ import numpy as np
 import pytest
 
 from conftest import stripes, write_images
-from oneclass import Detector, InputError, ModelFileError, load
+from oneclass import Detector, InputError, ModelFileError, StorageError, load
 from oneclass.conformal.calibration import Calibration
 from oneclass.detector import updating
 from oneclass.detector.files import modelfile
 from oneclass.detector.files.replacing import stamp, unchanged
-from oneclass.detector.files.training_rows import rows_file
+from oneclass.detector.files.training_rows import TrainingRows, rows_file
 from oneclass.detector.predictions import Prediction
 
 SMALL = {"size": (64, 64), "layer": "block_4", "grid": 2}
@@ -147,6 +148,38 @@ def test_what_is_saved_over_another_model_keeps_it_with_its_rows(tmp_path: Path)
     third = Detector(**SMALL).fit(stripes(20, seed=8))
     third.save(file, backup=False)
     assert load(before).digest == digest
+
+
+@pytest.mark.parametrize("backup", [True, False])
+@pytest.mark.parametrize("filled", [TrainingRows, modelfile])
+def test_a_disk_that_fills_up_leaves_the_model_its_rows_and_the_one_before(
+    filled: Any, backup: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    file = tmp_path / "m"
+    Detector(**SMALL).fit(stripes(20, seed=6)).save(file, rows=True)
+    detector = load(file)
+    detector.update(stripes(3, seed=7))
+    detector.save(file, rows=True)
+    before = contents()
+    assert sorted(before) == ["m", "m.previous", "m.previous.rows", "m.rows"]
+    detector.update(stripes(3, seed=8))
+    real = filled.write_to
+
+    def full(*given: Any) -> None:
+        real(*given)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filled, "write_to", full)
+        with pytest.raises(StorageError, match="Nothing was left half-written"):
+            detector.save(file, rows=True, backup=backup)
+    assert contents() == before
+    assert load(file).update(stripes(3, seed=9)).added == 3
+    detector.save(file, rows=True, backup=backup)
+    assert load(file).update(stripes(3, seed=9)).added == 3
 
 
 def test_of_two_that_change_one_model_the_second_is_refused_and_nothing_is_lost(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from operator import methodcaller
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from oneclass.errors import InputError, StorageError
-from oneclass.system.files import check_writable, flush_files, whole_file
+from oneclass.system.files import check_writable, flush_files, whole_file, write_together
+from oneclass.system.host import portable
 
 
 def write(path: Path, content: bytes = b"new") -> None:
@@ -76,6 +81,49 @@ def test_a_full_disk_at_any_step_leaves_a_whole_file(
     assert getattr(os, call) is real
     assert path.read_bytes() in (b"old", b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_of_files_that_belong_together_none_is_new_where_one_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, step: int
+) -> None:
+    paths = [tmp_path / name for name in "abcd"]
+    for path in paths:
+        path.write_bytes(b"old")
+    real, n_flushed = os.fsync, iter(range(9))
+
+    def fsync(handle: int) -> None:
+        if call == "fsync" and next(n_flushed) == step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    def writer(place: int, file: BinaryIO) -> None:
+        assert all(path.read_bytes() == b"old" for path in paths)
+        file.write(b"new")
+        if call == "write" and place == step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(StorageError, match=f"cannot write {re.escape(str(paths[step]))}: "):
+        write_together({path: partial(writer, i) for i, path in enumerate(paths)})
+    assert all(path.read_bytes() == b"old" for path in paths)
+    assert sorted(p.name for p in tmp_path.iterdir()) == list("abcd")
+
+
+def test_files_that_belong_together_take_their_places_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed, real = [], portable.replace
+
+    def replace(source: Path, target: Path) -> None:
+        placed.append(target.name)
+        real(source, target)
+
+    monkeypatch.setattr(portable, "replace", replace)
+    write_together({tmp_path / name: methodcaller("write", name.encode()) for name in "abc"})
+    assert placed == ["a", "b", "c"]
+    assert all((tmp_path / name).read_text() == name for name in "abc")
 
 
 def test_an_error_of_the_writer_leaves_the_old_file(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from oneclass.images.sources import Images, Progress, Sources, Stage, gather, re
 from oneclass.representations import Representation
 from oneclass.representations.extraction import open_store
 from oneclass.rows.store import RowStore
-from oneclass.system.files import check_replaces
+from oneclass.system.files import check_replaces, write_together
 from oneclass.system.names import count, plural, some_names
 from oneclass.system.stages import silent
 
@@ -121,10 +121,23 @@ class State:
         keeping = kept_with_rows(file, rows=rows or own) if backup else nullcontext()
         stays = unchanged(file, self.read) if is_one_file(file, self.file) else nullcontext()
         with stays, keeping:
-            digest = modelfile.write(file, self.model.card, self.model.arrays())
-            if rows and state.training is not None:
-                state.training.write(rows_file(file), self.model.card)
+            digest = _write(file, self.model, state.training if rows else None)
         return replace(state, file=file, digest=digest, read=digest)
+
+
+def _write(file: Path, model: FittedModel, training: TrainingRows | None) -> str:
+    """Write a model and, where there are some, its rows beside it: both or neither; its digest."""
+    card, arrays = model.card, model.arrays()
+    if training is None:
+        return modelfile.write(file, card, arrays)
+    digests: list[str] = []
+    write_together(
+        {
+            rows_file(file): lambda out: training.write_to(out, card),
+            file: lambda out: digests.append(modelfile.write_to(out, card, arrays)),
+        }
+    )
+    return digests[0]
 
 
 def fit(

@@ -6,13 +6,14 @@ import io
 import json
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from oneclass.errors import InputError, MissingDependencyError
 from oneclass.export.assembly import METADATA_KEY
 from oneclass.system import offline
-from oneclass.system.files import whole_file
+from oneclass.system.files import write_together
 from oneclass.system.host.machine import pip_install
 
 ENDING = ".xml"
@@ -49,12 +50,16 @@ def write_openvino(file: Path, converted: Any, record: dict[str, Any]) -> int:
     with tempfile.TemporaryDirectory() as place:
         made = Path(place) / file.name
         ov.save_model(converted, made, compress_to_fp16=False)
-        size = 0
-        for one in (made.with_suffix(".bin"), made):  # the .xml last: it is what is opened
-            with one.open("rb") as source, whole_file(file.with_suffix(one.suffix)) as target:
-                shutil.copyfileobj(source, target)
-            size += one.stat().st_size
-    return size
+        weights = made.with_suffix(".bin")
+        # The .xml last: it is what is opened.
+        copies = {file.with_suffix(one.suffix): partial(_copy, one) for one in (weights, made)}
+        write_together(copies)
+        return sum(one.stat().st_size for one in (weights, made))
+
+
+def _copy(source: Path, target: BinaryIO) -> None:
+    with source.open("rb") as content:
+        shutil.copyfileobj(content, target)
 
 
 def check_name(file: Path) -> None:

@@ -10,12 +10,13 @@ import hashlib
 import json
 import tarfile
 from importlib import resources
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.export.running import WEB_MODEL
-from oneclass.system.files import translated_errors, whole_file
+from oneclass.system.files import translated_errors, write_together
 from oneclass.system.texts import why
 
 VERSION = "1.30.0"
@@ -106,9 +107,7 @@ def write_page(
         "model.json": json.dumps(record, sort_keys=True).encode(),
         WEB_MODEL: model,
     }
-    for name, content in contents.items():
-        with whole_file(folder / name) as file:
-            file.write(content)
+    write_together({folder / name: methodcaller("write", c) for name, c in contents.items()})
     return sum(map(len, contents.values()))
 
 

@@ -7,8 +7,8 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -59,6 +59,25 @@ def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
             raise
         if flush:
             portable.sync_folder(path.parent)
+
+
+def write_together(writers: Mapping[Path, Callable[[BinaryIO], object]]) -> None:
+    """Write files that belong together: none takes its place before all are whole on the disk.
+
+    Args:
+        writers: by the files' paths, what writes their content; the last takes its place last.
+
+    Raises:
+        InputError: one of the places cannot be written to.
+        StorageError: the disk is full or failing.
+    """
+    with ExitStack() as stack:
+        begun = {path: stack.enter_context(whole_file(path)) for path in reversed([*writers])}
+        for path, write in writers.items():
+            with translated_errors(path):
+                write(begun[path])
+                begun[path].flush()
+                os.fsync(begun[path].fileno())
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +62,17 @@ def write(path: Path, card: Mapping[str, Any], arrays: Mapping[str, Stored]) -> 
         InputError: `path` cannot be written to.
         StorageError: the disk is full.
     """
-    digest = hashlib.sha256()
     with whole_file(path) as file:
-        for piece in _pieces(card, arrays):
-            digest.update(piece)
-            file.write(piece)
-        file.write(digest.digest())
+        return write_to(file, card, arrays)
+
+
+def write_to(file: BinaryIO, card: Mapping[str, Any], arrays: Mapping[str, Stored]) -> str:
+    """As `write`, to an open file."""
+    digest = hashlib.sha256()
+    for piece in _pieces(card, arrays):
+        digest.update(piece)
+        file.write(piece)
+    file.write(digest.digest())
     return digest.hexdigest()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,19 +73,14 @@ class TrainingRows:
             return TrainingRows(whole, left)
         return TrainingRows(whole, left, self.thin.chosen(kept))
 
-    def write(self, file: Path, card: dict[str, Any]) -> None:
-        """Write them beside a model, whole or not at all, bound to it by the images' digest.
-
-        Raises:
-            InputError: `file` cannot be written to.
-            StorageError: the disk is full.
-        """
+    def write_to(self, file: BinaryIO, card: dict[str, Any]) -> None:
+        """Write them for the model with that card, bound to it by the images' digest."""
         words = np.frombuffer(b"".join(self.digests), "<i8").reshape(-1, 4)
         origin = {name: card[name] for name in ("representation", "pixel_scale")}
         arrays: dict[str, modelfile.Stored] = {"rows": self.rows, "digests": words}
         if self.thin is not None:
             arrays["thin"] = self.thin
-        modelfile.write(file, {**origin, "images_sha256": self.sha256}, arrays)
+        modelfile.write_to(file, {**origin, "images_sha256": self.sha256}, arrays)
 
     @classmethod
     def beside(cls, model: Path, card: dict[str, Any], n_bytes: int) -> Self:
@@ -101,19 +96,12 @@ class TrainingRows:
         """
         file = rows_file(model)
         if not file.exists():
-            last = previous(model) if not isinstance(model, Remote) else model
-            back = ""
-            if rows_file(last).exists():
-                back = (
-                    f" {last}, the model that was there before, still has its rows: to go back, "
-                    f"move it to {model}, and {rows_file(last).name} to {file.name}."
-                )
             raise ModelFileError(
                 f"model {model}: the rows of its images are not beside it ({file.name}), so it can "
                 "score, but not be updated. It was saved without them, as 'fit' does with patches "
                 f"(here they take {n_bytes / 1e6:,.1f} MB), or it was moved without them. Put the "
                 "file there, or fit again with all images and --keep-rows (in Python, "
-                f"save(file, rows=True)).{back}"
+                f"save(file, rows=True)).{_way_back(model)}"
             )
         return cls.read(file, card)
 
@@ -137,6 +125,16 @@ class TrainingRows:
             )
         words = sources["digests"].take(range(sources["digests"].n_rows))
         return cls(sources["rows"], [word.tobytes() for word in words], sources.get("thin"))
+
+
+def _way_back(model: Path) -> str:
+    """A sentence, a blank before it, on the model that was there before, where it has its rows."""
+    if isinstance(model, Remote) or not rows_file(last := previous(model)).exists():
+        return ""
+    return (
+        f" {last}, the model that was there before, still has its rows: to go back, move it to "
+        f"{model}, and {rows_file(last).name} to {rows_file(model).name}."
+    )
 
 
 def kept_bytes(representation: Representation, n: int) -> int:

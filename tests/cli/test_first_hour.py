@@ -209,6 +209,24 @@ def test_a_fit_says_where_one_tile_holds_a_picture(rows: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sides", "told"),
+    [
+        ((640, 640), "one tile, as without --tiles. Tiles are for"),
+        ((1920, 1280), "one tile. Without --tiles it is looked at as 960 x 640. Tiles are for"),
+    ],
+)
+def test_a_fit_with_one_tile_says_how_large_pictures_are_without(
+    sides: tuple[int, int], told: str
+) -> None:
+    asked = Detector(tiles=2048).settings
+    headers = [Header(*sides, "uint8", 3, 1, "JPEG")] * 3
+    assert told in (why(headers, asked, choose_representation(headers, asked)) or "")
+    plain = Detector().settings
+    size = choose_representation(headers, plain).patches.preprocessing.size
+    assert size == ((640, 640) if "as without" in told else (640, 960))
+
+
+@pytest.mark.parametrize(
     ("settings", "times"),
     [
         ({"size": 1300}, 4),

@@ -96,11 +96,13 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
         plain = asked.size or patch_size(headers)
         same = tuple(plain) == (height, width)
         without = (
-            "as without --tiles" if same else f"where it is {plain[1]} x {plain[0]} without --tiles"
+            ", as without --tiles."
+            if same
+            else f". Without --tiles it is looked at as {plain[1]} x {plain[0]}."
         )
         return (
             f"note: a tile of {asked.tiles} pixels holds a whole picture, looked at as {width} x "
-            f"{height}, so there is one tile, {without}. That is for larger pictures; "
+            f"{height}, so there is one tile{without} Tiles are for larger pictures; "
             "--rows says whether patches are looked at."
         )
     if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:

@@ -218,6 +218,8 @@ def test_a_full_disk_under_the_heatmaps_keeps_the_scores(
     assert f"among 2 images; the list is {tmp_path / 'run/predictions.csv'}" in said
     assert "28 of the 30 images were not scored. What was scored is kept.\n" in said
     assert "error: cannot write" in said.splitlines()[-1]
+    assert "without --heatmaps, or with a folder on a disk that has room" in said.splitlines()[-1]
+    assert "heat holds no index.csv of the heatmaps in it: there is no room for one." in said
     assert "interrupted" not in said
     assert "index.csv lists them" not in said  # there was no room for it
     left = sorted(path.suffix for path in (tmp_path / "heat").iterdir())

@@ -17,6 +17,11 @@ from oneclass.system.places import place
 
 Stopped = KeyboardInterrupt | StorageError | None
 """What ended a run early, if anything did."""
+AS_DRAWN = (
+    "Images are scored as their heatmaps are drawn: without --heatmaps, or with a folder on a disk "
+    "that has room, all are scored."
+)
+"""Behind the error where there is no room for a heatmap."""
 BROKEN_OFF = "-interrupted"
 """Of a folder's name, for what was scored of a run that must not replace a larger one."""
 
@@ -96,9 +101,12 @@ def _end_heatmaps(heat: HeatmapFolder, stopped: Stopped) -> Stopped:
 
     A disk that is full there does not keep the scores from being written elsewhere.
     """
+    from oneclass.results.folders import INDEX
+
     try:
         heat.finish()
     except StorageError as full:
+        say(f"{heat.folder} holds no {INDEX} of the heatmaps in it: there is no room for one.")
         stopped = stopped or full
     if heat.n_replaced:
         n = count(heat.n_replaced, "earlier heatmap")
@@ -208,5 +216,8 @@ def _results(
         if isinstance(result, ImageError):
             yield result
         else:
-            heat.add(result)
+            try:
+                heat.add(result)
+            except StorageError as full:
+                raise StorageError(f"{full} {AS_DRAWN}") from full
             yield result.prediction

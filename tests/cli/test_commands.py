@@ -656,7 +656,8 @@ def test_fit_says_what_it_chose_and_what_it_did_not_try(place: Path, tmp_path: P
     done = oneclass("fit", "normal", "-o", tmp_path / "m", *SMALL, cwd=place)
     assert "It looks at whole images" in done.stderr
     assert (
-        "Not tried: patches alone (--rows patches) and both together (--rows both)." in done.stderr
+        "Not tried with these settings: patches alone (--rows patches) and both together "
+        "(--rows both): a fit each." in done.stderr
     )
     said = re.sub(r"--[a-z]+", "", done.stderr)  # options that are given may be named
     for word in ("half-space", "nu ", "rows ", "layer", "grid", "gap", "conformal"):

@@ -105,7 +105,7 @@ def test_of_as_many_of_each_depth_all_are_named_as_the_fit_says(tmp_path: Path) 
 def test_what_becomes_of_images_of_one_colour_is_said(folder: Path) -> None:
     text = check([folder]).text()
     assert "One single colour:\n    " in text
-    assert "One that is learnt passes as normal; of a colour not learnt, none is" in text
+    assert "learns such an image calls others of that colour normal; of one that it did" in text
 
 
 def test_the_advice_names_every_finding(folder: Path) -> None:

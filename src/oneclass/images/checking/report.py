@@ -164,8 +164,9 @@ class CheckReport:
             (
                 self.constant,
                 f"{_images(len(self.constant))} one single colour: likely a covered lens or an "
-                "empty export. One that is learnt passes as normal; of a colour not learnt, none "
-                "is judged. Leave out what shows no part.",
+                "empty export. A model that learns such an image calls others of that colour "
+                "normal; of one that it did not learn it judges none. Leave out what shows no "
+                "part.",
             ),
             (
                 self.far,

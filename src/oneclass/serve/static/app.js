@@ -238,7 +238,8 @@ const page = {
   sayOut(n, all) {
     const out = page.byId("upload-out");
     out.hidden = false;
-    out.textContent = `${page.sentence(page.someOf(n, all, "image"))} ${n === 1 ? "was" : "were"} left out:`;
+    const others = page.leftOut.length ? ` and ${page.count(page.leftOut.length, "other file")}` : "";
+    out.textContent = `${page.sentence(page.someOf(n, all, "image"))}${others} ${n === 1 && !others ? "was" : "were"} left out:`;
   },
 
   /* The first ones stand there, all others are unfolded. */

@@ -186,10 +186,12 @@ def plain_memory(n_bytes: int) -> mmap.mmap:
     """
     try:
         if sys.platform == "win32":
-            return mmap.mmap(-1, n_bytes)
-        return mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory = mmap.mmap(-1, n_bytes)
+        else:
+            memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"no memory for {n_bytes} bytes: {error.strerror}") from error
+    return memory
 
 
 def address_limit() -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, PARTS, Method, threshold_rank
-from oneclass.system.names import count, percent, percent_up
+from oneclass.system.names import count, percent
 
 CONFIDENCE = 0.95
 HELD_OUT = "(each judged by a part of the model that had not learnt it)"
@@ -89,8 +89,7 @@ def too_few(card: Mapping[str, Any]) -> str | None:
         return None
     held_out = " to hold out" if card["calibration"]["method"] == Method.SPLIT else ""
     return (
-        f"so few images support no lower rate of false alarms than "
-        f"{_in_words(rate)} ({percent_up(rate)}); "
+        f"so few images support no lower rate of false alarms than {_in_words(rate)}; "
         f"{percent(usual)}, the usual one, takes {round(1 / usual) - 1} different "
         f"pictures{held_out}, and a hundred are a good start."
     )

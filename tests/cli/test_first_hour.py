@@ -124,7 +124,7 @@ def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
         (
             [(64, 80)] * 4,
             ("--size", "64"),
-            "Why: with --size and no --rows, whole images alone are looked at; --rows both",
+            "Why: with --size and no --rows, whole images alone are looked at; with --rows both",
         ),
         (
             [(64, 80)] * 4,

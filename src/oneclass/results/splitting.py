@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from oneclass.detector.collecting import check_enough
 from oneclass.errors import ImageError, InputError
-from oneclass.images.alike import alike, fingerprint
+from oneclass.images.alike import NEVER, alike, fingerprint
 from oneclass.images.sources import Progress, Sources, Stage, content_digest
 from oneclass.rows.near_copies import MANY, SURELY
 from oneclass.system.host.workers import ordered_map, worker_count
@@ -210,15 +210,11 @@ def _near_learnt(learnt: list[_Seen], tested: list[_Seen]) -> list[int]:
     What is joined only where many have copies may differ, and it is said of pictures that somebody
     has chosen; but none is thrown away for it, so the usual certainty will do.
     """
-    # Pictures of one single colour look the same small, and may differ.
-    known = [one for one in (*learnt, *tested) if one.small.any()]
     taught = {one.digest for one in learnt}
     near: set[bytes] = set()
-    prints, contents = [one.small for one in known], [one.digest for one in known]
-    for group in alike(prints, contents, surely=SURELY):
-        digests = {known[i].digest for i in group}
-        if digests & taught:
-            near |= digests - taught
+    for group in map(set, _alike([*learnt, *tested])):
+        if group & taught:
+            near |= group - taught
     return [i for i, one in enumerate(tested) if one.digest in near]
 
 
@@ -287,12 +283,16 @@ def _together(seen: list[_Seen]) -> list[list[int]]:
     same: dict[bytes, list[int]] = {}
     for i, one in enumerate(seen):
         same.setdefault(one.digest, []).append(i)
-    # Pictures of one single colour look the same small, and may differ.
-    known = [one for one in seen if one.small.any()]
-    prints, digests = [one.small for one in known], [one.digest for one in known]
-    near = alike(prints, digests, many=MANY, surely=SURELY)
-    for group in near:
-        first, *others = (known[i].digest for i in group)
+    for first, *others in _alike(seen, many=MANY):
         for other in others:
             same[first] += same.pop(other)
     return sorted(map(sorted, same.values()))
+
+
+def _alike(seen: Sequence[_Seen], *, many: float = NEVER) -> list[list[bytes]]:
+    """Groups of near-copies by their contents, with the certainty that `fit` asks for."""
+    # Pictures of one single colour look the same small, and may differ.
+    known = [one for one in seen if one.small.any()]
+    prints, contents = [one.small for one in known], [one.digest for one in known]
+    groups = alike(prints, contents, many=many, surely=SURELY)
+    return [[contents[i] for i in group] for group in groups]

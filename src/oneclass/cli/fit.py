@@ -65,6 +65,7 @@ def fit(
     stdin. Images that cannot be read are listed and left out.
     """
     from oneclass.detector.estimator import Detector
+    from oneclass.detector.files.information import not_tried
     from oneclass.detector.files.modelfile import check_model_place
     from oneclass.detector.files.replacing import stamp, unchanged
     from oneclass.detector.files.training_rows import kept_bytes, rows_file
@@ -89,7 +90,8 @@ def fit(
     say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out), seconds)
-    if others := _others(detector.card, normal, {**settings, "n_halfspaces": halfspaces}):
+    comparable = _comparable({**settings, "n_halfspaces": halfspaces})
+    if others := not_tried(detector.card, normal, comparable=comparable):
         say(others)
     if rows:
         kept = rows_file(place(out))
@@ -106,23 +108,11 @@ def fit(
     return UNREADABLE if detector.errors else 0
 
 
-def _others(
-    card: Mapping[str, Any], normal: Sequence[str], settings: Mapping[str, Any]
-) -> str | None:
-    """A sentence on the ways of looking that were left aside.
+def _comparable(settings: Mapping[str, Any]) -> bool:
+    """Whether `compare` would fit as this fit did: it takes no network, layer or size."""
+    from oneclass.detector.settings import BY_NAME
 
-    `compare` is named only where it fits as this fit did: it takes no network, layer or size.
-    """
-    from oneclass.detector.files.information import OTHERS, not_tried
-    from oneclass.detector.settings import BY_NAME, IMAGE, VIEWS
-
-    told = not_tried(card, normal)
-    same = all(settings.get(k, BY_NAME[k].default) == BY_NAME[k].default for k in NOT_COMPARED)
-    if told is None or same or card["representation"].get("tiles"):
-        return told
-    chosen = VIEWS.get(card["representation"]["kind"], IMAGE)
-    rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
-    return f"Not tried with these settings: {' and '.join(rest)}: a fit each."
+    return all(settings.get(k, BY_NAME[k].default) == BY_NAME[k].default for k in NOT_COMPARED)
 
 
 def _refuse_models(normal: Sequence[str], out: str) -> None:

@@ -181,10 +181,17 @@ def _pixels(height: int, width: int) -> str:
     return f"{width} x {height} pixels{which}"
 
 
-def not_tried(card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",)) -> str | None:
+def not_tried(
+    card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",), *, comparable: bool = True
+) -> str | None:
     """A sentence on the ways of looking that a fit to these images left aside.
 
     None for raw pixels.
+
+    Args:
+        card: of the model.
+        images: what it was fitted to, as it was typed.
+        comparable: whether `compare` would fit as that fit did, but for tiles.
     """
     kind = card["representation"]["kind"]
     if kind == GREYSCALE:
@@ -193,6 +200,8 @@ def not_tried(card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",)) -> s
     rest = [f"{words} (--rows {word})" for word, words in OTHERS.items() if word != chosen]
     if card["representation"].get("tiles"):  # which compare has none of
         return f"Not tried: {' and '.join(rest)}, and no tiles: a fit each."
+    if not comparable:
+        return f"Not tried with these settings: {' and '.join(rest)}: a fit each."
     command = as_typed(["oneclass", "compare", *few_typed(images)])
     return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 

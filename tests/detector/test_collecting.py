@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,22 @@ def test_rounding_is_no_difference(factor: float) -> None:
     seen.add(row)
     seen.add(row + factor * ALIKE * (np.arange(50) == 30))
     assert seen.differ == (factor > 1)
+
+
+def test_of_rows_so_large_as_those_of_a_photograph_few_copies_are_made() -> None:
+    rows = np.zeros((2, 1 << 25), np.float16)
+    rows[1, -1] = 1
+    seen = _Seen()
+    tracemalloc.start()
+    try:
+        for row in rows:
+            seen.add(row)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert seen.differ
+    assert most < 2.5 * rows[0].nbytes
+    assert kept < rows[0].nbytes / 100
 
 
 @pytest.mark.parametrize(

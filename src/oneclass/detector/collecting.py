@@ -33,6 +33,7 @@ from oneclass.system.host.workers import ordered_map
 from oneclass.system.names import count, plural, some_names
 
 ALIKE = 1e-6
+AT_ONCE = 1 << 20
 FOREIGN = 0.1
 """Up to so large a share of images may be strangers; of more, sizes differ as they do."""
 OF_TWO = 0.25
@@ -223,11 +224,18 @@ class _Seen:
     def add(self, row: Rows) -> None:
         if self.differ:
             return
-        row = row.astype(np.float32, copy=False)  # numpy is slow with float16
-        low, high = self._range or (row, row)
-        low, high = np.minimum(low, row), np.maximum(high, row)
-        self._range = low, high
-        self.differ = bool((high - low).max() > ALIKE * max(high.max(), -low.min()))
+        flat = row.reshape(-1)
+        low, high = self._range or (flat.copy(), flat.copy())
+        apart = largest = 0.0
+        for start in range(0, len(flat), AT_ONCE):  # float32 of a whole row may be 200 MB
+            part = slice(start, start + AT_ONCE)
+            given, least, most = (one[part].astype(np.float32) for one in (flat, low, high))
+            least, most = np.minimum(least, given), np.maximum(most, given)
+            low[part], high[part] = least, most
+            apart = max(apart, float((most - least).max()))
+            largest = max(largest, float(most.max()), -float(least.min()))
+        self.differ = apart > ALIKE * largest
+        self._range = None if self.differ else (low, high)
 
 
 def check_enough(readable: int, sources: Sources, errors: Sequence[ImageError]) -> None:

@@ -24,7 +24,7 @@ RATES = (0.05, 0.1, 0.2)
 def marked(detector: Detector, files: list[str]) -> list[float]:
     """At each rate, the share of images with a position above the threshold."""
     found = [one for one in detector.explain(files) if isinstance(one, Explanation)]
-    thresholds = [detector.model.with_rate(rate).pixel_threshold for rate in RATES]
+    thresholds = [detector.model.at_rates(rate, None).pixel_threshold for rate in RATES]
     return [
         float(np.mean([one.anomaly_map.max() > threshold for one in found]))
         for threshold in thresholds

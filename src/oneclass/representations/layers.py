@@ -149,7 +149,8 @@ class NetworkLayers(Representation):
             return InputError(
                 f"size {height} x {width}: layer {name!r} makes a map of {shape[1]} x {shape[2]} "
                 f"positions of such images, too small for a grid of {grid} x {grid}. Give a larger "
-                f"size (the network's own is {own[0]} x {own[1]}), or a coarser grid."
+                f"size (the network's own is {own[0]} x {own[1]}), or a coarser grid, here "
+                f"{name}@{min(shape[1:])} at most."
             )
         return InputError(
             f"grid {grid}: layer {name!r} has shape {' x '.join(map(str, shape))}. A grid "

@@ -15,8 +15,9 @@ import damage
 from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector
+from oneclass.cli.talk.writing import say_folders
 from oneclass.detector.files.information import not_tried
-from oneclass.detector.origins import LEARNT_BEFORE, near_copies
+from oneclass.detector.origins import LEARNT_BEFORE, Folder, near_copies
 from oneclass.detector.views import choose_representation, why
 from oneclass.images import Header
 
@@ -306,3 +307,15 @@ def test_check_names_every_near_copy_where_it_is_asked_to(tmp_path: Path) -> Non
     for group in groups:
         listed = "".join(f"    {name}\n" for name in group)
         assert f"Nearly the same picture, 7 files:\n{listed}" in told
+
+
+@pytest.mark.parametrize("n_bad", [0, 2, 4])
+def test_folders_that_are_not_shown_are_counted(n_bad: int, capsys: Any) -> None:
+    folders = tuple(Folder(Path(f"parts/{i}"), 20 - i, i >= 12 - n_bad, False) for i in range(12))
+    say_folders(folders)
+    told = capsys.readouterr().err
+    shown = sum(f" parts/{i}" in told for i in range(12))
+    assert shown == 8 + n_bad
+    assert all(f" parts/{i}   <- its name" in told for i in range(12 - n_bad, 12))
+    assert (f"... and {12 - shown} more\n" in told) == (shown < 12)
+    assert told.count("more") == (shown < 12)

@@ -167,15 +167,14 @@ def _named(group: tuple[str, ...]) -> str:
 def say_folders(folders: tuple[Folder, ...]) -> None:
     """Tell which folders were learnt from, and which of them had better be looked at."""
     amiss = [folder for folder in folders if folder.amiss]
-    if len(folders) > 1:
+    shown = folders[:SHOWN_FOLDERS] if len(folders) > 1 else ()
+    if shown:
         say(f"learnt from {count(len(folders), 'folder')}:")
-        for folder in folders[:SHOWN_FOLDERS]:
-            say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
-        if len(folders) > SHOWN_FOLDERS:
-            say(f"         ... and {len(folders) - SHOWN_FOLDERS} more")
-    for folder in amiss:
-        if folder not in folders[:SHOWN_FOLDERS] or len(folders) == 1:
-            say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
+    shown += tuple(folder for folder in amiss if folder not in shown)
+    for folder in shown:
+        say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
+    if len(shown) < len(folders) > 1:
+        say(f"         ... and {len(folders) - len(shown)} more")
     if amiss:
         n = sum(folder.n_images for folder in amiss)
         say(

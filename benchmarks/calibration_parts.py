@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration_parts import p_values
 from choose_defaults import data_sets
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces
@@ -55,6 +54,12 @@ def pools() -> Iterator[tuple[str, Rows, NDArray[np.int64], NDArray[np.int64]]]:
 def kept_rows(name: str, count: int, read: object) -> Rows:
     maps = maps_of(name, count, read, "224", SIZES["224"])
     return np.stack([whole_row(maps, i) for i in range(count)])
+
+
+def p_values(held: Scores, new: Scores) -> Scores:
+    """Of each new score, the share of held-out ones and itself that are at least as large."""
+    at_least = len(held) - np.searchsorted(np.sort(held), new, side="left")
+    return (at_least + 1) / (len(held) + 1)
 
 
 def union(rows: Rows, per: int, seed: int) -> Parts:

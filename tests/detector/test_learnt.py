@@ -14,7 +14,7 @@ from commands import oneclass
 from conftest import stripes, write_images
 from oneclass import Detector, load
 from oneclass.detector.model import fingerprints
-from oneclass.detector.predictions import told_learnt
+from oneclass.detector.predictions import Prediction, told_learnt
 
 SMALL = ("--layer", "block_4", "--grid", "2", "--size", "64")
 LEARNT = stripes(30, seed=1)
@@ -82,6 +82,16 @@ def test_the_sentence_names_the_first_and_how_many_more() -> None:
     assert "as normal (good/0.png, good/1.png): their" in str(told_learnt(names[:2], 9))
     assert "(good/0.png, good/1.png, good/2.png and 2 more): their" in str(told_learnt(names, 9))
     assert "(a\\x1b[2Jb.png): its" in str(told_learnt(["a\x1b[2Jb.png"], 9))
+
+
+def test_drift_says_that_images_it_learnt_from_are_left_out() -> None:
+    detector = Detector(layer="block_4", grid=2, size=(64, 64)).fit(LEARNT)
+    odd = [Prediction(f"{i}.png", 1.0, 1 / 31, True) for i in range(20)]
+    same = [Prediction(f"good/{i}.png", 0.0, 0.5, False, learnt=True) for i in range(80)]
+    assert str(detector.drift(odd)).startswith("20 of 20 images are called anomalies.")
+    assert str(detector.drift([*odd, *same])).startswith(
+        "20 of 20 images that the model did not learn from are called anomalies."
+    )
 
 
 def test_the_command_line_and_the_page_say_so(tmp_path: Path) -> None:

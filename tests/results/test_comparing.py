@@ -194,7 +194,8 @@ def test_no_column_is_explained_that_was_left_out(
 @pytest.mark.parametrize(
     ("found", "best"),
     [
-        ([("image", 1.5, 0.05, 1.0), ("patches", 1.4, 0.1, 0.96), ("both", 1.4, 0, 0.98)], "image"),
+        ([("image", 1.5, 0.05, 1.0), ("patches", 1.4, 0.1, 0.96), ("both", 1.4, 0, 0.98)], "both"),
+        ([("image", 1.5, 0.05, 1.0), ("patches", 1.4, 0.1, 0.96)], "image"),
         ([("image", 2.0, 0.03, None), ("patches", 1.5, 0.0, None)], "patches"),
         ([("image", 1.5, 0.5, 1.0), ("patches", 1.4, 0.05, 0.5)], "patches"),
         ([("image", 1.5, 0.0, 0.9), ("patches", 1.4, 0.0, 0.9)], "patches"),
@@ -214,7 +215,7 @@ def test_one_way_and_its_command_are_named(
     if best is None:
         assert told == "No way kept the promise, so none is named the best."
     else:
-        assert told.startswith(f"{best} has ")
+        assert told.startswith((f"{best} has ", f"{best} finds the most for its false alarms, "))
         assert told.endswith(f"oneclass fit good -o FILE.oneclass --rows {best}")
 
 
@@ -230,16 +231,16 @@ def test_one_way_and_its_command_are_named(
 def test_a_better_way_is_no_certain_one_where_few_pictures_show_it(
     areas: tuple[float, ...], n: int, near: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The AUROC decides, not what is found at unequal false alarms."""
     ways = [
-        comparing.Compared(rows, spread, 0.0, 0.05, n, n, 1 - area, area, 1, 1, 1, rows)
+        comparing.Compared(rows, spread, 0.0, 0.05, n, n, area, area, 1, 1, 1, rows)
         for rows, spread, area in zip(
             ("image", "patches", "both"), (1.5, 1.4, 1.6), areas, strict=True
         )
     ]
     _say_what_it_means(ways, ["good"], drawn=False)
     said = capsys.readouterr().err.splitlines()
-    assert any(line.startswith("patches has the highest AUROC") for line in said)
+    by = "finds the most for its false alarms, " if near else "has the highest AUROC of "
+    assert any(line.startswith(f"patches {by}") for line in said)
     doubt = [line for line in said if "do not show for certain" in line]
     assert doubt == (
         [
@@ -249,6 +250,38 @@ def test_a_better_way_is_no_certain_one_where_few_pictures_show_it(
         if near
         else []
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "false", "areas", "n", "best"),
+    [
+        ((0.125, 0.5), (0.0, 0.0), (0.89, 0.883), 24, "both"),  # the same AUROC, but for chance
+        ((0.125, 0.5), (0.0, 0.0), (0.99, 0.7), 400, "image"),  # AUROC is for certain higher
+        ((1.0, 1.0), (0.125, 0.0417), (1.0, 1.0), 24, "both"),
+        ((0.5, 0.52), (0.0, 0.042), (0.89, 0.9), 24, "image"),  # more found, and more false alarms
+    ],
+)
+def test_of_ways_that_auroc_cannot_tell_apart_the_one_that_finds_most_is_named(
+    found: tuple[float, float],
+    false: tuple[float, float],
+    areas: tuple[float, float],
+    n: int,
+    best: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ways = [
+        comparing.Compared(*one, n, n, share, area, 1, 1, 1, "")
+        for one, share, area in zip(
+            (("image", 1.4, false[0], 0.05), ("both", 1.5, false[1], 0.05)),
+            found,
+            areas,
+            strict=True,
+        )
+    ]
+    _say_what_it_means(ways, ["good"], drawn=False)
+    told = capsys.readouterr().err
+    assert told.count("To learn so: ") == 1
+    assert told.partition("To learn so: ")[2].splitlines()[0].endswith(f"--rows {best}")
 
 
 @pytest.mark.parametrize(
@@ -274,8 +307,8 @@ def test_a_better_way_is_no_certain_one_where_few_pictures_show_it(
         ),
         (
             (0.075, 0.5),
-            ["may be chance: image.\n", "image has the smallest spread of these ("],
-            "kept the promise (",
+            ["may be chance: image.\n", "image has the smallest spread of these. To learn so"],
+            "kept the promise",
         ),
     ],
 )

@@ -16,7 +16,11 @@ CLEAR = 0.15
 
 
 def drift(
-    p_values: NDArray[np.float64], false_alarms: float | NDArray[np.float64], n_held_out: int
+    p_values: NDArray[np.float64],
+    false_alarms: float | NDArray[np.float64],
+    n_held_out: int,
+    *,
+    all_new: bool = True,
 ) -> str | None:
     """A warning where a batch's p-values are far from uniform though few are extreme.
 
@@ -28,6 +32,7 @@ def drift(
         p_values: (m,) of all images of the batch.
         false_alarms: the model's rate, or (m,) the one by which each image was judged.
         n_held_out: the normal images behind the p-values.
+        all_new: whether the batch had no other images, that the model learnt from.
 
     Returns:
         A sentence, or None where there is nothing to say or fewer than `FEWEST` images to ask.
@@ -36,10 +41,11 @@ def drift(
     # Beyond those that the rate calls so anyway: a high one does many good ones.
     expected = float(np.sum(np.broadcast_to(false_alarms, p_values.shape)))
     if len(p_values) >= FEWEST and n_called - expected > (len(p_values) - expected) / 2:
+        which = "" if all_new else " that the model did not learn from"
         return (
-            f"{n_called} of {len(p_values)} images are called anomalies. If most of them should be "
-            "normal, something has changed for all: camera, lighting, file format? Learn again "
-            "from images of the new kind."
+            f"{n_called} of {len(p_values)} images{which} are called anomalies. If most of them "
+            "should be normal, something has changed for all: camera, lighting, file format? Learn "
+            "again from images of the new kind."
         )
     highest = float(np.max(false_alarms, initial=0.0))
     rest = p_values[p_values > highest]

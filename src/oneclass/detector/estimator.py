@@ -240,6 +240,7 @@ class Detector(Facts):
             np.fromiter((p.p_value for p in predictions if not p.learnt), np.float64),
             model.false_alarms,
             model.calibration.n_held_out,
+            all_new=not any(p.learnt for p in predictions),
         )
 
     def score_each(

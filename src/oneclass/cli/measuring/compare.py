@@ -207,8 +207,18 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
     if not kept:
         say("No way kept the promise, so none is named the best.")
         return
-    best, *others = sorted(kept, key=lambda one: (-(one.auroc or 0), one.spread, one.seconds))
-    by = "has the highest AUROC" if best.n_odd else "has the smallest spread"
+    first = max(kept, key=lambda one: one.auroc or 0)
+    rivals = [one for one in kept if not first.surely_ahead(one)]
+    best, *others = sorted(rivals, key=_preferred)
+    if not best.n_odd:
+        by = "has the smallest spread"
+    elif not others:
+        by = "has the highest AUROC"
+    else:
+        by = (
+            "finds the most for its false alarms, "
+            f"{percent(best.found or 0)} for {percent(best.false_alarms)},"
+        )
     above = [one.rows for one in kept if one.above]
     if len(above) == len(kept):
         names = ", ".join(above)
@@ -222,15 +232,14 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
     else:
         among = "of those that kept the promise"
     words = as_typed(["fit", *few_typed(normal), "-o", "FILE.oneclass", "--rows", best.rows])
-    then = "spread, then time" if best.n_odd else "time"
-    say(
-        f"{best.rows} {by} {among} (of equal ones, the next figure decides: {then}). To "
-        f"learn so: oneclass {words}"
-    )
-    if best.n_odd and (near := [one.rows for one in others if not best.surely_ahead(one)]):
+    then = "AUROC, spread, then time" if best.n_odd else "time"
+    equal = f" (of equal ones, the next figure decides: {then})" if others else ""
+    say(f"{best.rows} {by} {among}{equal}. To learn so: oneclass {words}")
+    if best.n_odd and others:
+        near = " and ".join(one.rows for one in others)
         say(
             f"{count(best.n_odd, 'odd image')} and {count(best.n_normal, 'normal one')} do not "
-            f"show for certain that it is better than {' and '.join(near)}: give more of them."
+            f"show for certain that it is better than {near}: give more of them."
         )
     elif others and not best.n_odd:
         say(
@@ -238,6 +247,12 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
             f"{count(best.n_normal, 'normal one')} cannot show which way finds more: see whether "
             "another --seed says the same, and give --test-odd a few bad parts if you have any."
         )
+
+
+def _preferred(one: Compared) -> tuple[float, float, float, float]:
+    """The lower, the better: of ways that AUROC does not tell apart for certain."""
+    gain = 0 if one.found is None else one.found - one.false_alarms
+    return -gain, -(one.auroc or 0), one.spread, one.seconds
 
 
 def _columns(one: Compared, heads: Sequence[str], *, drawn: bool, odd: bool) -> Iterator[str]:

@@ -7,23 +7,23 @@ if (upload) {
   const names = JSON.parse(upload.dataset.names);
   const usual = help.textContent;
   let guessed = "";
-  const show = (text) => { problem.textContent = text; problem.hidden = !text; };
+  const show = (text) => { problem.textContent = text; problem.hidden = !text; tell(); };
   const tell = () => {
     const name = field.value.trim();
-    const alike = names.find((one) => one.toLowerCase() === name.toLowerCase());
+    /* What the file would become is not said beside why it did not. */
+    const alike = problem.hidden && names.find((one) => one.toLowerCase() === name.toLowerCase());
     const said = !alike ? usual : alike === name ? `There is a model ${name}: the file becomes a new version of it.` : `There is a model ${alike}, which differs only in capitals: take that name, or another one.`;
     if (help.textContent !== said) help.textContent = said;
     help.className = alike ? "banner calm" : "muted small";
   };
-  field.addEventListener("input", tell);
+  field.addEventListener("input", () => show(""));
   chosen.addEventListener("change", () => {
     const file = chosen.files[0];
-    show("");
     if (field.value === guessed) {
       guessed = file && /\.oneclass$/i.test(file.name) ? file.name.replace(/\.oneclass$/i, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60) : "";
       field.value = guessed;
     }
-    tell();
+    show("");
   });
   upload.addEventListener("submit", async (event) => {
     event.preventDefault();

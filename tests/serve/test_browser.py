@@ -757,9 +757,15 @@ def test_a_version_says_that_it_is_taken_into_use(
     assert one.problems.pop().startswith("422")
     one.page.set_input_files("#model-file", file)
     one.page.fill("#model-name", "stripes")
-    one.page.once("dialog", lambda asked: asked.accept())
+    asked: list[str] = []
+    one.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
     with one.page.expect_navigation():
         one.press("#upload-model [type=submit]")
+    assert asked == [
+        "more.oneclass learnt 40 good images, for 20\u00a0% false alarms. Version 1 of stripes, in "
+        "use, learnt 40 good images, and goes by 5\u00a0%.\n\nThere is a model stripes already. "
+        "Take this file in as a new version of it? It is not used before you say so."
+    ]
     held: list[Any] = []
     one.page.route("**/take", lambda route: held.append(route))
     one.press("[data-take='2']")
@@ -772,6 +778,43 @@ def test_a_version_says_that_it_is_taken_into_use(
     said = "Version 2 of stripes is in use now, at 20\u00a0%, the rate that it was learnt for."
     one.page.locator("#say p").filter(has_text=said).wait_for()
     assert one.problems == []
+
+
+def test_a_file_that_is_refused_is_not_said_to_become_a_version(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    file = tmp_path / "stripes.oneclass"
+    file.write_bytes(
+        one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
+    )
+    picture = tmp_path / "stripes.png"
+    shutil.copy(next((pictures / "odd").iterdir()), picture)
+    one.go("/models")
+    help_text, becomes = one.page.locator("#model-name-help"), "the file becomes a new version of"
+    asked: list[str] = []
+    one.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+    for given, told in (
+        (file, "stripes.oneclass is version 1 of stripes already, byte for byte."),
+        (picture, "stripes.png: the file is a picture (PNG), not a model file."),
+    ):
+        one.page.set_input_files("#model-file", given)
+        one.page.fill("#model-name", "stripes")
+        help_text.filter(has_text=becomes).wait_for()
+        one.press("#upload-model [type=submit]")
+        one.page.locator("#model-problem", has_text=told).wait_for()
+        assert help_text.get_attribute("class") == "muted small"
+        assert becomes not in str(help_text.text_content())
+    assert [problem.split()[0] for problem in one.problems] == ["422"]
+    # What is no model file has learnt nothing.
+    assert asked[1].startswith("There is a model stripes already.")
+    # Another name may do: of that attempt nothing is said yet.
+    one.page.fill("#model-name", "others")
+    one.page.locator("#model-problem").wait_for(state="hidden")
+    assert becomes not in str(help_text.text_content())
+    one.page.fill("#model-name", "stripes")
+    help_text.filter(has_text=becomes).wait_for()
 
 
 def test_a_chart_is_an_image_whose_numbers_are_in_a_table(

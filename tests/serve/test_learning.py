@@ -137,6 +137,8 @@ def checked(place: Place, *folders: Path) -> str:
 
 def test_what_a_list_does_not_name_it_counts(place: Place, tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
+    for i in range(61):
+        Image.effect_noise((9, 9), 60).save(tmp_path / f"all/usual {i:02}.png")
     for i in range(60):
         Image.effect_noise((30 + i, 40), 60).save(tmp_path / f"all/{i:02}.png")
         whole = BytesIO()
@@ -144,9 +146,33 @@ def test_what_a_list_does_not_name_it_counts(place: Place, tmp_path: Path) -> No
         (tmp_path / f"all/{i:02}.jpg").write_bytes(whole.getvalue()[:3000])
     part = checked(place, tmp_path / "all")
     [sizes] = re.findall("Which are of a rarer size, (.*?)</details>", part)
-    assert (sizes.count(" pixels"), "And 9 more kinds." in sizes) == (50, True)
+    assert (sizes.count(" pixels"), "And 10 more kinds." in sizes) == (50, True)
     [unread] = re.findall("Which cannot be read, (.*?)</details>", part)
     assert (unread.count("<b>"), "And 10 more images." in unread) == (50, True)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "figure"),
+    [
+        ([(40 + i, 60 - i) for i in range(8)], "one of 8 sizes"),
+        ([(40 + i % 7, 60 - i % 7) for i in range(8)], "the most frequent of 7 sizes"),
+        (4 * [(40, 60)] + 4 * [(50, 70)], "one of 2 sizes"),
+    ],
+)
+def test_where_no_size_is_that_of_most_none_is_rarer(
+    place: Place, tmp_path: Path, sizes: list[tuple[int, int]], figure: str
+) -> None:
+    (tmp_path / "good").mkdir()
+    for i, size in enumerate(sizes):
+        Image.effect_noise(size, 60).save(tmp_path / f"good/{i}.{'bmp' if i == 3 else 'png'}")
+    part = checked(place, tmp_path / "good")
+    assert f"pixels, {figure}</span>" in part
+    told = f"{len(set(sizes))} sizes, from {{}} x {{}} to {{}} x {{}} (width x height): all are"
+    least, most = (end(sizes, key=lambda size: size[0] * size[1]) for end in (min, max))
+    assert told.format(*least, *most) in part
+    # What is rare in something else is named all the same.
+    [fold] = re.findall("Which are of a rarer format, depth or colour(.*?)</details>", part)
+    assert re.findall("<b>(.*?)</b>", fold) == ["3.bmp"]
 
 
 def test_copies_of_one_picture_are_not_offered_to_be_learnt(place: Place, tmp_path: Path) -> None:
@@ -191,7 +217,7 @@ def test_images_of_a_rarer_colour_are_named_where_that_is_advised_of(
     assert [words.sent_as(path) for path in found["unusual"]["in colour"]] == ["hue.png"]
     part = place.page(f"/parts/check/{job['id']}")
     assert "Grey and colour images are mixed" in part
-    [fold] = re.findall("Which are of a rarer size, format, depth or colour(.*?)</details>", part)
+    [fold] = re.findall("Which are of a rarer format, depth or colour(.*?)</details>", part)
     assert re.findall("<b>(.*?)</b>", fold) == ["hue.png"]
     assert fold.count("data-take-out=") == 1
 

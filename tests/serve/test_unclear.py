@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -85,9 +86,14 @@ def test_where_unclear_begins_is_said_beside_what_is_promised(three: Place, imag
     number = three.client.post("/api/v1/watches", json=asked).json()["id"]
     for file in images.glob("*/*.png"):
         shutil.copy(file, three.roots / f"{file.parent.name} {file.name}")
-    until(lambda: "unclear</a>" in three.page("/parts/watches"))
+    until(lambda: "<span>unclear</span>" in three.page("/parts/watches"))
     address = f"/score?model=three&amp;watch={number}&amp;only=true#results"
-    assert three.page("/parts/watches").count(f'href="{address}"') == 2
+    links = re.findall('<a[^>]* href="(.*?)">(.*?)</a>', three.page("/parts/watches"))
+    assert [said for to, said in links if to == address] == ["Show odd or unclear ones"]
+    # Where they lead the same is said.
+    assert 'aria-pressed="true">Odd or unclear ones</button>' in three.page(
+        html.unescape(address.partition("#")[0])
+    )
 
 
 def test_a_promise_of_false_alarms_counts_no_unclear_ones(three: Place, images: Path) -> None:

@@ -284,7 +284,7 @@ def test_a_folder_that_is_watched_again_goes_on_where_it_ended(place: Place, ima
     number = watch(place)["id"]
     until(lambda: found(place)["images"] == 7)
     link = f"/score?model=stripes&watch={number}&only=true"
-    assert link in html.unescape(place.page("/parts/watches"))
+    assert f'{link}#results">Show odd ones</a>' in html.unescape(place.page("/parts/watches"))
     place.score(next(images.glob("odd/*.png")))
     tiles = place.page(link)
     odd = found(place)["anomalies"]

@@ -81,7 +81,11 @@ def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
 
 
 def _unusual(files: list[Path]) -> dict[str, list[str]]:
-    """Images of another size or format than most: which, by size and by format."""
+    """Images of another size or format than most: which, by size and by format.
+
+    Where no size is that of most, as of parts that differ, none is rarer: a list of nearly all
+    would help nobody.
+    """
     sizes, formats = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for file in files:
         with suppress(ImageError):
@@ -90,9 +94,9 @@ def _unusual(files: list[Path]) -> dict[str, list[str]]:
             formats[header.format].append(str(file))
     found: dict[str, list[str]] = {}
     for by in (sizes, formats):
-        usual = max(by, key=lambda kind: len(by[kind]), default=None)
-        rarer = sorted((kind for kind in by if kind != usual), key=lambda kind: len(by[kind]))
-        found |= {kind: by[kind] for kind in rarer}
+        ranked = sorted(by, key=lambda kind: len(by[kind]))
+        if ranked and 2 * len(by[ranked[-1]]) > sum(map(len, by.values())):
+            found |= {kind: by[kind] for kind in ranked[:-1]}
     return found
 
 

@@ -243,6 +243,8 @@ def test_what_an_update_says_of_images_that_it_learnt_is_what_the_new_model_says
             which = "all" if left == n else left
             said = f"the model before, and {which} of them are still called anomalies."
         assert said in told
+        assert ("If it has a defect, take it out with --forget." in told) == (n == 1)
+        assert ("Any that has a defect: take it out with --forget." in told) == (n > 1)
         seen.add((n == 1, left > 0))
     assert (True, True) in seen
     assert len(seen) > 1

@@ -315,6 +315,8 @@ def test_data_that_nothing_can_be_learnt_from(
         )
     with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
+    with pytest.raises(InputError, match="10,001 half-spaces .*: of patches there are 510 unless"):
+        Detector(rows="patches", n_halfspaces=10_001).fit(normal_images)
     with pytest.raises(
         InputError, match=r"40 normal images, each held out, support no rate below 2\.44 %"
     ):

@@ -85,6 +85,22 @@ def test_a_verdict_that_people_reviewed_is_no_fact_of_the_headline(
     assert headline in page.texts
 
 
+@pytest.mark.parametrize(
+    ("n_normal", "n_false", "asked"), [(0, 0, True), (30, 0, False), (30, 1, False), (30, 9, True)]
+)
+def test_what_labels_answer_is_not_asked(n_normal: int, n_false: int, asked: bool) -> None:
+    """Whether most of those called anomalies are normal; but not where the promise is broken."""
+    odd = [Prediction(f"odd/{i}.png", 1.0, 0.01, True) for i in range(40)]
+    normal = [Prediction(f"good/{i}.png", 0.0, 0.5, i < n_false) for i in range(n_normal)]
+    question = drift(np.array([p.p_value for p in odd]), 0.05, 99)
+    assert question is not None
+    truth = Truth({p.path: False for p in normal} | {p.path: True for p in odd if n_normal})
+    found = (*odd, *normal)
+    run = Run({"drift": question}, found, ())
+    head = Head(run, {"false_alarms": 0.05}, Agreement(found, truth), [], {})
+    assert (question in head.warnings()) == asked
+
+
 def test_images_of_fewer_pictures_are_told_apart(tmp_path: Path) -> None:
     images = stripes(30, seed=1)
     detector = Detector(backbone="greyscale").fit(np.concatenate([images, images[:2]]))

@@ -182,7 +182,11 @@ def test_layers_are_read_from_a_text(text: str, grid: int | None, layers: list) 
         ("block_8@x", None, "NAME@GRID"),
         ("block_8@", None, "NAME@GRID"),
         ("pool+pool", None, "names one layer twice"),
-        ("block_2@7+block_14@2", 3, "every layer .* names a grid of its own"),
+        (
+            "block_2@7+block_14@2",
+            3,
+            "layers block_2@7.block_14@2 have .* layer block_2 with grid 3",
+        ),
     ],
 )
 def test_texts_that_make_no_layers(text: str, grid: int | None, message: str) -> None:

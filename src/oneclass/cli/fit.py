@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,9 +19,8 @@ from oneclass.cli.talk.console import (
 )
 from oneclass.cli.talk.parameters import names_a_file, setting_options
 from oneclass.cli.talk.showing import amount
+from oneclass.cli.talk.slips import refuse_models
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
-from oneclass.errors import InputError
-from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.places import place
 
 NOT_COMPARED = (
@@ -74,7 +72,8 @@ def fit(
 
     check_model_place(place(out))
     stays = unchanged(place(out), stamp(place(out)))
-    _refuse_models(normal, out)
+    update = " To teach it more images, use 'oneclass update'."
+    refuse_models("fit", normal, behind=("-o", out), instead=update)
     detector = Detector(n_halfspaces=halfspaces, **settings)
     cache = settings["cache"]
     with if_stopped(lambda: unlearnt(place(out), cache)), progress("fit") as show:
@@ -113,20 +112,3 @@ def _comparable(settings: Mapping[str, Any]) -> bool:
     from oneclass.detector.settings import BY_NAME
 
     return all(settings.get(k, BY_NAME[k].default) == BY_NAME[k].default for k in NOT_COMPARED)
-
-
-def _refuse_models(normal: Sequence[str], out: str) -> None:
-    """Refuse a model among the images: somebody puts it first, as `score` wants it.
-
-    Raises:
-        InputError: a file that is given begins as model files do.
-    """
-    from oneclass.detector.files.modelfile import is_model
-
-    models = [word for word in normal if is_model(Path(word))]
-    if models:
-        rest = [word for word in normal if word not in models] or ["FOLDER"]
-        raise InputError(
-            f"{models[0]} is a model, and fit learns from images. To teach it more images, use "
-            f"'oneclass update'. Try: oneclass {as_typed(['fit', *few_typed(rest), '-o', out])}"
-        )

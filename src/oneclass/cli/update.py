@@ -148,10 +148,11 @@ def _say_called(did: Update) -> None:
     """That images were anomalies until now, which is right for false alarms alone."""
     if not did.called:
         return
+    defective = plural(len(did.called), "If it has a defect,", "Any that has a defect:")
     say(
         f"note: {some_of(len(did.called), did.added, 'image')} added "
         f"{plural(len(did.called), 'was an anomaly', 'were anomalies')} to the model before, and "
-        f"{_now(did)}.{_common(did)} Any that has a defect: take it out with --forget."
+        f"{_now(did)}.{_common(did)} {defective} take it out with --forget."
     )
     _say_some([plain(prediction.path) for prediction in did.called])
 

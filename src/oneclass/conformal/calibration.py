@@ -200,7 +200,7 @@ def check_rate(
         raise InputError(
             f"the rate of false alarms is {percent(rate)}, but {n} normal images{of} support no "
             f"rate below {percent_up(lowest)}. Give a higher rate, or fit with at least {needed} "
-            f"images{patches}.{once}"
+            f"different images{patches}.{once}"
         )
 
 

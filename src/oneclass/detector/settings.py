@@ -214,7 +214,8 @@ SETTINGS = (
         "grid",
         None,
         optional(at_least(1)),
-        "Average map layers to GRID x GRID positions, where the layer names no grid.",
+        "Average map layers to GRID x GRID positions, where the layer names no grid (the default "
+        "ones do).",
         "whole maps",
     ),
     Setting(

@@ -32,6 +32,8 @@ Kind = TypeVar("Kind", PretrainedLayers, MeansAndDeviations, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
+MOST_PATCH_HALFSPACES = 10_000
+"""20,000 take 4.4 GB; of more a process may be ended before it can say anything."""
 FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
 ENLARGED = 4
@@ -328,9 +330,15 @@ def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -
         patches: of each image, where these are the rows; then `PATCH_HALFSPACES`, unless asked.
 
     Raises:
-        InputError: more half-spaces than rows were asked for.
+        InputError: more half-spaces than rows were asked for, or than there can be of patches.
     """
     n *= patches or 1
+    if patches and asked is not None and asked > MOST_PATCH_HALFSPACES:
+        raise InputError(
+            f"{asked:,} half-spaces are asked for: of patches there are {PATCH_HALFSPACES} unless "
+            f"asked, and at most {MOST_PATCH_HALFSPACES:,}; so many take gigabytes of memory "
+            "already. Ask for fewer (--halfspaces, in Python n_halfspaces)."
+        )
     if asked is None:
         return min(PATCH_HALFSPACES, n) if patches else min(MOST_HALFSPACES, -(-n // PER_HALFSPACE))
     if asked > n:

@@ -117,14 +117,20 @@ class Head:
             found.append(("", f"{words.total():,}", f"reviewed by people: {told}"))
         return found
 
+    def _answered(self, drift: str) -> bool:
+        """Whether it asks if those called anomalies are normal, and labels say that not."""
+        asks = "called anomalies. If most" in drift
+        return asks and bool(self.agreement.normal) and not self.agreement.more_than(self.rate)
+
     def warnings(self) -> list[str]:
         """What a reader must know before all else."""
         found = [str(note) for note in self.run.record.get("notes", ())]
         learnt = [p.path for p in self.run.predictions if p.learnt]
         if told := told_learnt(learnt, len(self.run.predictions)):
             found.append(f"{told[0].upper()}{told[1:]}")
-        if self.run.record.get("drift"):
-            found.append(str(self.run.record["drift"]))
+        drift = str(self.run.record.get("drift") or "")
+        if drift and not self._answered(drift):
+            found.append(drift)
         if self.run.interrupted:
             found.append(self.run.interrupted)
         if missing := [tile for tile in self.tiles if tile.image is None]:

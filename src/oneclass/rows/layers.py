@@ -69,8 +69,9 @@ class Layers(tuple[Layer, ...]):
             raise InputError(f"layer {text!r} names one layer twice. Name each once.")
         if not grid_used:
             raise InputError(
-                f"grid {grid}: every layer of {text!r} names a grid of its own. Leave the grid "
-                "out, or name the layer without @."
+                f"grid {grid}: the layers {text} have grids of their own, behind the @. Leave "
+                f"the grid out, or name a layer without one, such as layer {layers[0].name} "
+                f"with grid {grid}."
             )
         return cls(layers)
 

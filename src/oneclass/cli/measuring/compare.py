@@ -20,6 +20,7 @@ from oneclass.cli.talk.console import (
     say_errors,
 )
 from oneclass.cli.talk.parameters import OneOf, setting_option
+from oneclass.cli.talk.slips import refuse_models
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed, few_typed
@@ -101,6 +102,7 @@ def compare(
         show.clear()
         _say_ahead(chosen, parts)
 
+    refuse_models("compare", normal)
     try:
         with if_stopped(lambda: _told_short(found, chosen)), progress("compare") as show:
             ways = side_by_side(

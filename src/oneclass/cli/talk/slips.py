@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed, few_typed
 from oneclass.system.names import ALIKE
 
@@ -171,6 +172,30 @@ def _with_model(command: str, other: str, given: Mapping[str, Any]) -> list[str]
     """One argument alone may be the model, or what comes behind it."""
     word = given.get("model") or "MODEL"
     return [command, word, other] if _is_model(word) else [command, "MODEL", word]
+
+
+def refuse_models(
+    command: str, normal: Sequence[str], *, behind: Sequence[str] = (), instead: str = ""
+) -> None:
+    """Refuse a model among the images: somebody puts it first, as `score` wants it.
+
+    Args:
+        command: the one that was called.
+        normal: what it was given to learn from.
+        behind: what else it was given.
+        instead: a sentence on what else may be meant.
+
+    Raises:
+        InputError: a file that is given begins as model files do.
+    """
+    from oneclass.detector.files.modelfile import is_model
+
+    if models := [word for word in normal if is_model(Path(word))]:
+        rest = few_typed([word for word in normal if word not in models] or ["FOLDER"])
+        raise InputError(
+            f"{models[0]} is a model, and {command} learns from images.{instead} Try: oneclass "
+            f"{as_typed([command, *rest, *behind])}"
+        )
 
 
 def _is_model(word: str) -> bool:

@@ -303,6 +303,10 @@ def test_data_that_nothing_can_be_learnt_from(
     Image.fromarray(normal_images[0]).save(tmp_path / "one.png")
     with pytest.raises(InputError, match=r"found 1 image, and none in .*empty\. Give"):
         Detector(**SMALL).fit([tmp_path / "empty", tmp_path / "one.png"])
+    with pytest.raises(
+        InputError, match=r"found 1 image, which was named 60 times: .* once\. Give"
+    ):
+        Detector(**SMALL).fit([tmp_path / "one.png"] * 60)
     with pytest.raises(InputError, match=r"found 1 image\."):
         Detector(**SMALL).fit(normal_images[:1])
     with pytest.raises(InputError, match="all 5 normal images look the same"):

@@ -37,6 +37,7 @@ from oneclass.export.running import open_exported
 from oneclass.export.verifying import compare
 from oneclass.images.sources import gather
 from oneclass.statistics import auroc
+from svm_rows import needed
 
 ROOT = Path(__file__).parent
 PAGE, RESULTS = ROOT.parent / "docs" / "export.md", ROOT / "results" / "export.json"
@@ -91,7 +92,7 @@ class Line:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the tables into docs/export.md")
-    parser.add_argument("--data", default=os.environ.get("ONECLASS_DATA"))
+    parser.add_argument("--data", default=os.environ.get("ONECLASS_DATA", ""))
     parser.add_argument("--only", nargs="+", metavar="SET", help="print these sets' lines alone")
     parser.add_argument("--rows", nargs="+", default=["image", "patches"], help="with --only")
     parser.add_argument("--train", type=int, default=N_TRAIN, help="with --only: images to fit to")
@@ -162,7 +163,7 @@ def split(name: str, normal: list[Path], odd: list[Path]) -> Set:
 
 
 def unpack(archive: Path, place: Path) -> Path:
-    with tarfile.open(archive) as tar:
+    with tarfile.open(needed(archive)) as tar:
         tar.extractall(place, filter="data")
     return place
 

@@ -199,7 +199,7 @@ def int8(found: list[Set]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="+", choices=["chromium", "int8"])
-    parser.add_argument("--data", default=os.environ.get("ONECLASS_DATA"))
+    parser.add_argument("--data", default=os.environ.get("ONECLASS_DATA", ""))
     parser.add_argument(
         "--float-convolutions", type=int, default=quantising.FLOAT_CONVOLUTIONS, metavar="N",
         help="the first ones, which int8 leaves in float32",

@@ -32,7 +32,7 @@ from oneclass.representations import Greyscale, PretrainedLayers
 from oneclass.representations.maps import pool
 from oneclass.statistics import auroc
 from oneclass.svm import fit_halfspaces, halfspace_scores
-from svm_rows import idx
+from svm_rows import idx, needed
 
 ROOT = Path(__file__).parent
 EVEN, ODD = (0, 2, 4, 6, 8), (1, 3, 5, 7, 9)
@@ -112,7 +112,7 @@ def mnist(folder: Path) -> Data:
 
 def tar_images(path: Path, group: Callable[[str], str | None]) -> dict[str, list[NDArray]]:
     groups: dict[str, list[NDArray[np.uint8]]] = {}
-    with tarfile.open(path) as tar:
+    with tarfile.open(needed(path)) as tar:
         members = sorted((m for m in tar.getmembers() if m.isfile()), key=lambda m: m.name)
         for member in members:
             if word := group(member.name):

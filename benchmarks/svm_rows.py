@@ -83,8 +83,17 @@ def digits(n_train: int = 2048, n_test: int = 512) -> dict[str, np.ndarray]:
     return rows
 
 
+def needed(path: Path) -> Path:
+    """The path of a file of ONECLASS_DATA; the program ends in one line where it is not there."""
+    if not path.is_file():
+        sys.exit(
+            f"{path.name} is missing: looked for {path}. Set ONECLASS_DATA to a folder with it."
+        )
+    return path
+
+
 def idx(path: Path) -> np.ndarray:
-    raw = gzip.decompress(path.read_bytes())
+    raw = gzip.decompress(needed(path).read_bytes())
     shape = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
 

@@ -352,7 +352,7 @@ def test_an_address_is_no_folder_of_a_strange_name(run: Run, place: Path, words:
     assert code == 2, told
     told = " ".join(told.split())
     assert f"{NOWHERE}: expected a path of this machine" in told
-    assert "copy all else to a folder" in told
+    assert "copy all else to a folder and give that, or write to a folder and copy from" in told
     assert sorted(place.rglob("*")) == before
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -261,3 +263,22 @@ def test_who_reads_images_has_the_threads_that_are_to_be_fewer() -> None:
         name for name in images if all("--threads" not in p.opts for p in COMMANDS[name].params)
     }
     assert without == set()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from choose_defaults import xray; xray(there)",
+        "from choose_defaults import mnist; mnist(there)",
+        "from bench_export import unpack; unpack(there / 'deeppcb.tar', there)",
+    ],
+)
+def test_benchmarks_end_in_one_line_where_data_are_missing(tmp_path: Path, call: str) -> None:
+    code = f"from pathlib import Path; there = Path({str(tmp_path)!r}); {call}"
+    place = Path(__file__).parent.parent / "benchmarks"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert f"is missing: looked for {tmp_path}" in done.stderr

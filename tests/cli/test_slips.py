@@ -738,7 +738,9 @@ def test_a_model_is_nothing_to_learn_from(place: Path) -> None:
     assert "Try: oneclass fit FOLDER -o new" in said(place, "fit", "m.oneclass", "-o", "new")
     assert not (place / "new.oneclass").exists()
     told = said(place, "compare", "m.oneclass", "good")
-    assert "m.oneclass is a model, and compare learns from images. Try: oneclass compare good" in told
+    assert (
+        "m.oneclass is a model, and compare learns from images. Try: oneclass compare good" in told
+    )
 
 
 def test_the_folder_of_the_cache_is_shown_as_one_that_may_be_left_out(place: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_shift_of_all_images_warns_though_few_are_extreme() -> None:
     # By hand: the sorted p-values that passed, on the scale of 0.05 to 1.
     passed = np.sort((p[p > RATE] - RATE) / (1 - RATE))
     found = re.search(
-        r"(\d+) of 100 of them are as odd as (\d+) of 100 normal images usually are\.",
+        r"Of 100 of them, (\d+) are as odd as only (\d+) of 100 normal images usually are\.",
         message,
     )
     assert found is not None
@@ -52,7 +52,7 @@ def test_images_that_were_learnt_from_are_told_apart() -> None:
     message = drift(0.6 + 0.4 * random.random(60), RATE, N)
     assert message is not None
     assert "learnt from" in message
-    assert "60 of these 60 are as normal as 25 of 60 new ones usually are." in message
+    assert "Of these 60, 60 are as normal as only 25 of 60 new ones usually are." in message
     assert "other pictures of the same parts" in message
 
 

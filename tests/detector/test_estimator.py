@@ -303,6 +303,10 @@ def test_data_that_nothing_can_be_learnt_from(
     Image.fromarray(normal_images[0]).save(tmp_path / "one.png")
     with pytest.raises(InputError, match=r"found 1 image, and none in .*empty\. Give"):
         Detector(**SMALL).fit([tmp_path / "empty", tmp_path / "one.png"])
+    with pytest.raises(
+        InputError, match=r"found 1 image, which was named 60 times: .* once\. Give"
+    ):
+        Detector(**SMALL).fit([tmp_path / "one.png"] * 60)
     with pytest.raises(InputError, match=r"found 1 image\."):
         Detector(**SMALL).fit(normal_images[:1])
     with pytest.raises(InputError, match="all 5 normal images look the same"):
@@ -315,7 +319,7 @@ def test_data_that_nothing_can_be_learnt_from(
         )
     with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
-    with pytest.raises(InputError, match="10,001 half-spaces .*: of patches there are 510 unless"):
+    with pytest.raises(InputError, match="patches there are 510 unless asked"):
         Detector(rows="patches", n_halfspaces=10_001).fit(normal_images)
     with pytest.raises(
         InputError, match=r"40 normal images, each held out, support no rate below 2\.44 %"

@@ -18,7 +18,7 @@ from oneclass.images.check import check
 from oneclass.images.folders import expand
 from oneclass.images.sources import gather
 from oneclass.system.files import whole_file
-from oneclass.system.places import place
+from oneclass.system.places import Remote, place
 
 pytest.importorskip("fsspec")
 
@@ -140,3 +140,18 @@ def test_heatmaps_that_were_drawn_there_are_no_images(root: Path) -> None:
     assert "000001_a.png" not in {path.name for path in found.paths}
     assert "000002_b.png" in {path.name for path in found.paths}
     assert found.ignored["heatmaps of oneclass"] == 1
+
+
+@pytest.mark.parametrize("address", ["http://host/", "https://host/parts", "http://host/a.png"])
+def test_a_web_page_over_http_is_told_with_what_to_give_instead_of_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str
+) -> None:
+    page = b"<!doctype html><title>Index of /</title>"
+    monkeypatch.setattr(Remote, "read_bytes", lambda _: page)
+    with pytest.raises(ImageError, match=r"a web page .* no folder can be listed: .*\.txt") as told:
+        images.read(address)
+    assert told.value.reason == "not_an_image"
+    assert "download failed" not in str(told.value)
+    (tmp_path / "a.png").write_bytes(page)
+    with pytest.raises(ImageError, match="download failed"):
+        images.read(tmp_path / "a.png")

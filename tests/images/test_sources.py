@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 
 from conftest import stripes, write_images
-from oneclass.errors import InputError
+from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import gather
 
 
@@ -137,3 +137,13 @@ def test_where_a_shape_can_be_read_in_two_ways_the_last_axis_is_the_colours() ->
     with pytest.raises(InputError, match=r"give images\[..., 0\]"):
         gather(np.zeros((3, 3, 3, 1), np.uint8))
     assert len(gather(np.zeros((0, 24, 20, 1), np.uint8))) == 0
+
+
+def test_two_grey_images_in_a_list_of_one_may_be_given_as_they_are() -> None:
+    found = gather([np.zeros((2, 24, 20), np.uint8)])
+    with pytest.raises(ImageError, match=r"image\[0\], or, .* two grey images, the array itself"):
+        found.pixels(0)
+    assert len(gather(np.zeros((2, 24, 20), np.uint8))) == 2
+    with pytest.raises(ImageError, match=r"image\[0\]$|image\[0\] \[") as one:
+        gather([np.zeros((1, 24, 20), np.uint8)]).pixels(0)
+    assert "the array itself" not in str(one.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from conftest import stripes, write_images
 from oneclass import Detector, InputError, load
 from oneclass.results.runs import COLUMNS, LEARNT, read_run
 from oneclass.system.names import told_apart
-from pages import Page, page_of, record, scored
+from pages import Page, page_of, record, recorded, scored
 
 
 class TestThreeVerdicts:
@@ -143,6 +144,59 @@ def test_some_that_are_gone_are_told_at_the_top(model: Path, tmp_path: Path) -> 
     assert "1 of 3 pictures is not shown" in " ".join(page.texts)
 
 
+def at_addresses(model: Path, folder: Path, n: int) -> Path:
+    """A run of four images of which the first lie at addresses."""
+    detector = load(model)
+    found = list(detector.score(write_images(folder / "new", stripes(4, seed=2))))
+    there = [replace(p, path=f"s3://plant/{i}.png") for i, p in enumerate(found[:n])]
+    return recorded(detector, folder, [*there, *found[n:]])
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, "1 of 4 pictures is"), (2, "2 of 4 pictures are")])
+def test_pictures_at_addresses_are_not_called_gone(
+    model: Path, tmp_path: Path, n: int, told: str
+) -> None:
+    run = at_addresses(model, tmp_path, n)
+    done = oneclass("report", model, run)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(page_of_disk(run).texts)
+    for said in (text, done.stderr):
+        assert f"{told} not shown: {'it lies at an' if n == 1 else 'they lie at'} address" in said
+        assert "to a folder and score there." in said
+        assert "gone" not in said
+    assert text.count("not shown: it lies at an address") == n + (n == 1)
+    assert ": missing" not in text
+    (tmp_path / "new/003.png").unlink()
+    text = " ".join(page_of(model, run).texts)
+    assert f"{told} not shown: " in text
+    assert "1 of 4 pictures is not shown: gone" in text
+    assert text.count("not shown: missing") == 1
+
+
+def test_a_page_of_addresses_alone_is_an_error_that_says_so(model: Path, tmp_path: Path) -> None:
+    run = at_addresses(model, tmp_path, 4)
+    with pytest.raises(
+        InputError, match=r"they lie at addresses \(s3://plant/\d\.png, \.\.\.\)"
+    ) as told:
+        page_of(model, run)
+    assert "Copy them to a folder and score there. --without-pictures" in str(told.value)
+    assert "missing" not in str(told.value)
+    assert "from the folder in which you scored" not in str(told.value)
+    done = oneclass("report", model, run, "--without-pictures")
+    assert done.returncode == 0, done.stderr
+    assert "The pictures were left out" in " ".join(page_of_disk(run).texts)
+
+
+def test_none_shown_tells_those_gone_from_those_at_addresses(model: Path, tmp_path: Path) -> None:
+    run = at_addresses(model, tmp_path, 1)
+    shutil.rmtree(tmp_path / "new")
+    with pytest.raises(
+        InputError, match=r"the first, .*new.*: missing\. .*1 of them lies at"
+    ) as told:
+        page_of(model, run)
+    assert "score again. But 1 of them lies at an address (s3://plant/0.png)" in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("unscored", "told"),
     [(967, "967 images were"), (1, "1 image was"), (None, "some images were")],
@@ -167,7 +221,7 @@ def test_the_images_are_found_from_any_folder(model: Path, tmp_path: Path) -> No
     (tmp_path / "elsewhere").mkdir()
     done = oneclass("report", model, "../run", cwd=tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
-    assert "could not be shown" not in done.stderr
+    assert "not shown" not in done.stderr
     done = oneclass("score", model, "new", "-o", "run", cwd=tmp_path)
     assert "report.html is of an earlier run" in done.stderr
 

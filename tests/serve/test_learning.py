@@ -302,7 +302,9 @@ def test_as_many_images_are_asked_for_as_the_command_asks_for(
     [(disabled, told)] = found
     assert (bool(disabled), told) == (n < 99, said)
     if n < 99:
-        with pytest.raises(InputError, match=r"at least 99 images \(110 for the best look at"):
+        with pytest.raises(
+            InputError, match=r"at least 99 different images \(110 for the best look at"
+        ):
             make_plan(n, 0.01)
     else:
         assert make_plan(n, 0.01).false_alarms == 0.01

@@ -99,11 +99,8 @@ def report(
         )
     if made.interrupted:
         say(f"note: {made.interrupted}")
-    if made.n_missing:
-        say(
-            f"note: {count(made.n_missing, 'image')} could not be shown: gone, unreadable or "
-            "changed since. The page says which."
-        )
+    for told in made.not_shown:
+        say(f"note: {told} The page says which.")
     if made.truth is not None and made.truth.unmatched:
         say(f"note: labels of no scored image: {plain(told_unmatched(made.truth))}")
     if made.truth is not None and made.n_scored > len(made.truth):

@@ -91,6 +91,8 @@ def _told(share: float, expected: float, n: int, what: str, others: str) -> str:
         what, others: for what is counted.
     """
     of = min(n, 100)
-    which = f"these {n}" if n < 100 else "100 of them"
     usual = max(1.0, of * expected)
-    return f"{of * share:.0f} of {which} are as {what} as {usual:.0f} of {of} {others} usually are."
+    those = f"Of these {n}" if n < 100 else "Of 100 of them"
+    return (
+        f"{those}, {of * share:.0f} are as {what} as only {usual:.0f} of {of} {others} usually are."
+    )

@@ -256,6 +256,8 @@ def check_enough(readable: int, sources: Sources, errors: Sequence[ImageError]) 
     endings = ".png, .jpg, .tif and others" if readable else ", ".join(sorted(SUFFIXES))
     hollow = some_names(sources.empty)
     where = hollow and (f", and none in {hollow}" if readable else f" in {hollow}")
+    if again := len(sources.repeated):
+        where += f", which was named {again + 1} times: a file counts once"
     raise InputError(
         f"found {readable or 'no'} {plural(readable, 'image')}{where}. Give at least 2 "
         "normal images (100 or more are advisable): a folder of them, files, a glob, or a "

@@ -28,7 +28,7 @@ from oneclass.images.formats.source import (
     Source,
 )
 from oneclass.images.formats.tiffs import container as tiff
-from oneclass.system.places import Remote, place, reading_as_needed
+from oneclass.system.places import FILES_ALONE, Remote, place, reading_as_needed
 
 DEFAULT_MAX_PIXELS = 10**8
 """100 megapixels: few cameras have more, and one such picture needs up to 1.5 GB to decode."""
@@ -53,6 +53,11 @@ REASONS = (
 
 A_LIST = "; if it is a list of images, let its name end in .txt"
 """Advice on a file of text, at the end of what is said of it: a command takes lists."""
+NO_LISTING = (
+    "over http no folder can be listed: give the addresses of the images, or a list of them in a "
+    ".txt file"
+)
+"""Advice on a web page that was fetched as an image: mostly a folder's, or of an error."""
 TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(128, 256)})
 """Bytes of texts in any encoding that lists have."""
 CANON_RAW = b"CR"
@@ -148,7 +153,10 @@ def _opened(
             detail = f"it cannot be fetched ({why}); check the credentials and the connection"
         raise ImageError(path, "unreadable", detail) from None
     except RefusedError as refused:
-        raise ImageError(path, refused.reason, refused.detail) from None
+        detail, at = refused.detail, place(path)
+        if isinstance(at, Remote) and at.scheme in FILES_ALONE:
+            detail = detail.replace(foreign.PAGE.advice, NO_LISTING)
+        raise ImageError(path, refused.reason, detail) from None
 
 
 def _open(path: Path, *, whole: bool) -> BinaryIO:

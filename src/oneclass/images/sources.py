@@ -380,8 +380,13 @@ def _on_shape(shape: tuple[int, ...]) -> str:
         )
     if len(shape) == 3 and shape[2] in (1, 2):
         return "give its first channel, image[..., 0]"
-    if len(shape) == 3 and shape[0] in (1, 2):
+    if len(shape) == 3 and shape[0] == 1:
         return "give its first channel, image[0]"
+    if len(shape) == 3 and shape[0] == 2:
+        return (
+            "give its first channel, image[0], or, where it is two grey images, the array itself, "
+            "not in a list"
+        )
     if len(shape) == 3 and shape[0] in (3, 4):
         return "put its channels last, as with numpy.moveaxis(image, 0, -1)"
     return "give grey or RGB pictures"

@@ -11,7 +11,7 @@ from oneclass.conformal.guarantee import spread
 from oneclass.detector.files.information import learnt_from
 from oneclass.detector.predictions import Prediction, told_learnt
 from oneclass.report.agreement import Agreement
-from oneclass.report.tiles import Tile
+from oneclass.report.tiles import Tile, told_not_shown
 from oneclass.results.runs import Run
 from oneclass.system.names import percent, plural
 
@@ -133,12 +133,7 @@ class Head:
             found.append(drift)
         if self.run.interrupted:
             found.append(self.run.interrupted)
-        if missing := [tile for tile in self.tiles if tile.image is None]:
-            are = plural(len(missing), "is", "are")
-            found.append(
-                f"{len(missing):,} of {len(self.tiles):,} pictures {are} not shown: gone, "
-                "unreadable or changed since they were scored; their verdicts are of that time."
-            )
+        found += told_not_shown(self.tiles)
         return found
 
 

@@ -23,7 +23,7 @@ from oneclass.report.groups import Groups
 from oneclass.report.head import Head
 from oneclass.report.labels import Truth
 from oneclass.report.markup import asset, command, definitions, figure, section, text, whole_page
-from oneclass.report.tiles import Tile, make_tiles, most_telling
+from oneclass.report.tiles import NOT_FETCHED, Tile, make_tiles, most_telling, told_not_shown
 from oneclass.results.runs import OLDER_PAGE, Run, read_run
 from oneclass.system.files import whole_file
 from oneclass.system.names import count, percent, plain, plural
@@ -57,6 +57,7 @@ class Report:
         size: in bytes.
         n_tiles: images on it.
         n_missing: images that were to be shown and could not be.
+        not_shown: sentences on these.
         n_scored: images with a score.
         truth: what was known of the images; None where nobody knew.
         interrupted: a sentence where a signal left images unscored.
@@ -66,6 +67,7 @@ class Report:
     size: int
     n_tiles: int
     n_missing: int
+    not_shown: tuple[str, ...]
     n_scored: int
     truth: Truth | None
     interrupted: str | None = None
@@ -118,7 +120,9 @@ def write_report(
         out.write(content)
     missing = sum(tile.image is None for tile in tiles)
     n_scored = len(run.predictions)
-    return Report(file, len(content), len(tiles), missing, n_scored, truth, run.interrupted)
+    told = tuple(told_not_shown(tiles))
+    n = len(tiles)
+    return Report(file, len(content), n, missing, told, n_scored, truth, run.interrupted)
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:
@@ -137,13 +141,26 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
         progress=progress,
     )
     if tiles and all(tile.image is None for tile in tiles):
-        first = tiles[0]
-        raise InputError(
-            f"none of the {len(tiles)} images can be shown; the first, {first.prediction.path}: "
-            f"{first.problem}. Run the command from the folder in which you scored, or score "
-            "again. --without-pictures makes a page of the numbers alone."
-        )
+        raise InputError(_none_shown(tiles))
     return tiles
+
+
+def _none_shown(tiles: Sequence[Tile]) -> str:
+    """Why there is no page, and what to do; those at addresses may well be there."""
+    gone = [tile for tile in tiles if tile.problem != NOT_FETCHED]
+    remote = next((tile for tile in tiles if tile.problem == NOT_FETCHED), None)
+    told = f"none of the {len(tiles)} images can be shown"
+    advice = "--without-pictures makes a page of the numbers alone."
+    if gone:
+        told += f"; the first, {gone[0].prediction.path}: {gone[0].problem}. Run the command from "
+        told += "the folder in which you scored, or score again"
+    if remote:
+        n = len(tiles) - len(gone)
+        told += f". But {n:,} of them" if gone else plural(n, ": it", ": they")
+        told += f" {plural(n, 'lies at an address', 'lie at addresses')} ({remote.prediction.path}"
+        told += f"{plural(n, '', ', ...')}), and a report fetches no pictures. Copy "
+        told += f"{plural(n, 'it', 'them')} to a folder and score there"
+    return f"{told}. {advice}"
 
 
 def _places(run: Run, paths: Sequence[str]) -> dict[str, Path]:

@@ -16,6 +16,8 @@ from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Progress, Sources
 from oneclass.results.overlay import heat_layer, visible
+from oneclass.system.names import plural
+from oneclass.system.places import is_address
 
 MOST_TILES, MOST_CALM, MOST_WRONG = 500, 100, 150
 BUDGET = 3_400_000
@@ -25,6 +27,8 @@ LARGE, LARGE_QUALITY, MOST_LARGE, LARGE_BUDGET = 560, 74, 100, 1_500_000
 LEVELS = ((192, 78), (160, 70), (128, 62), (96, 55), (72, 45), (56, 35))
 """Longest side in pixels and WebP quality of the others; the first that keeps the budget."""
 HEAT_SIDE = 28
+NOT_FETCHED = "it lies at an address"
+"""Why a picture at an address is not shown: a report fetches none."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def make_tiles(
 ) -> list[Tile]:
     """Read the chosen images again, and take their scores apart where the model can.
 
-    An image that is gone or no longer has the score that was recorded is not shown.
+    An image that is gone, no longer has the score that was recorded, or lies at an address is not
+    shown.
 
     Args:
         chosen: ranks and predictions.
@@ -90,12 +95,19 @@ def make_tiles(
     """
     order = sorted(range(len(chosen)), key=lambda i: (chosen[i][1].path not in first, i))
     candidates = set(order[:MOST_LARGE])
-    found = list(_look(chosen, detector, places, candidates, progress))
+    here = [i for i, (_, p) in enumerate(chosen) if not is_address(p.path)]
+    large = {n for n, i in enumerate(here) if i in candidates}
+    looked = _look([chosen[i] for i in here], detector, places, large, progress)
+    seen = dict(zip(here, looked, strict=True))
+    found = [
+        seen.get(i) or _Seen(rank, prediction, None, problem=NOT_FETCHED)
+        for i, (rank, prediction) in enumerate(chosen)
+    ]
     room = LARGE_BUDGET
     for i in order[:MOST_LARGE]:
-        large = found[i].large
-        if large is not None and len(large) <= room:
-            room -= len(large)
+        uri = found[i].large
+        if uri is not None and len(uri) <= room:
+            room -= len(uri)
         else:
             found[i] = replace(found[i], large=None)
     for side, quality in LEVELS:
@@ -103,6 +115,26 @@ def make_tiles(
         if sum(len(t.image or "") + len(t.heat or "") for t in tiles) <= BUDGET:
             break
     return tiles
+
+
+def told_not_shown(tiles: Sequence[Tile]) -> list[str]:
+    """A sentence on the pictures that are gone, and one on those at addresses, where there are."""
+    remote = sum(tile.problem == NOT_FETCHED for tile in tiles)
+    gone = sum(tile.image is None for tile in tiles) - remote
+    found = []
+    if gone:
+        found.append(
+            f"{gone:,} of {len(tiles):,} pictures {plural(gone, 'is', 'are')} not shown: gone, "
+            "unreadable or changed since they were scored; their verdicts are of that time."
+        )
+    if remote:
+        lie, them = "they lie at addresses", plural(remote, "it", "them")
+        found.append(
+            f"{remote:,} of {len(tiles):,} pictures {plural(remote, 'is', 'are')} not shown: "
+            f"{plural(remote, NOT_FETCHED, lie)}, and a report fetches none. To see {them}, copy "
+            f"{them} to a folder and score there."
+        )
+    return found
 
 
 @dataclass(frozen=True)

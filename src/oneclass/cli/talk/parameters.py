@@ -59,7 +59,7 @@ class Here(click.Path):
                 raise click.BadParameter(
                     f"{given}: expected a path of this machine, or of a network folder. Images, "
                     "models and results of 'oneclass score' may lie at addresses; copy all else "
-                    "to a folder and from there.",
+                    "to a folder and give that, or write to a folder and copy from there.",
                     ctx,
                     param,
                 )

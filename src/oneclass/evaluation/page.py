@@ -37,7 +37,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         section("rates", "At the promised rate", _table(tables.rate_table(evaluation), groups)),
         section("pixels", "Pixels", _table(tables.pixel_table(evaluation), groups)),
         section("kinds", "Kinds of defect", _table(tables.kind_table(evaluation))),
-        section("published", "Beside published figures",
+        section("published", "Beside what others published for categories so named",
                 _table(tables.published_table(evaluation))),
         section("costs", "Costs", _table(tables.cost_table(evaluation), groups)),
         section("remarks", "Remarks", bullets(tables.remarks(evaluation))),

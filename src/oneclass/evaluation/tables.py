@@ -242,7 +242,7 @@ def markdown(evaluation: Evaluation) -> str:
         ("At the promised rate of false alarms", rate_table(evaluation)),
         ("Pixels", pixel_table(evaluation)),
         ("Kinds of defect", kind_table(evaluation)),
-        ("Beside published figures", published_table(evaluation)),
+        ("Beside what others published for categories so named", published_table(evaluation)),
         ("Costs", cost_table(evaluation)),
     ]
     texts = [f"## {title}\n\n{tabular.markdown(table)}" for title, table in parts if table[1]]

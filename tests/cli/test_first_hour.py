@@ -177,6 +177,20 @@ def test_sizes_of_images_that_cannot_be_used_do_not_count(
     assert "of another size" not in done.stderr
 
 
+def test_a_grid_for_the_default_layers_is_told_what_to_be_given_with(tmp_path: Path) -> None:
+    """Nobody typed their names; the line that is shown works."""
+    write_images(tmp_path / "good", stripes(12, seed=1))
+    fit = ("fit", "good", "-o", "m.oneclass")
+    for rows in ((), ("--rows", "image")):
+        done = oneclass(*fit, *rows, "--grid", "4", cwd=tmp_path)
+        assert done.returncode == 2
+        told = "grid 4: the default layers, block_2@7+block_14@2, have grids of their own"
+        assert told in done.stderr
+    shown = re.search(r"without one: (--layer \S+ --grid 4) \(in", done.stderr)
+    assert shown, done.stderr
+    assert oneclass(*fit, *shown[1].split(), cwd=tmp_path).returncode == 0
+
+
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     asked = Detector().settings
     said = {}

@@ -7,6 +7,7 @@ import re
 import shutil
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from oneclass.evaluation import measuring, running
 from oneclass.evaluation.cells import Cell, Rate
 from oneclass.evaluation.keeping import KeptCells, digest_of_cell, digest_of_files
 from oneclass.evaluation.layout import read_category
+from oneclass.evaluation.page import evaluation_page
 from oneclass.evaluation.published import PUBLISHED, published_for
-from oneclass.evaluation.tables import remarks
+from oneclass.evaluation.tables import BESIDE, COMPARABLE, as_json, markdown, remarks
 
 FEW = ("--backbone", "greyscale", "--halfspaces", "2", "--threads", "1")
 MAPPED = ("--layer", "block_2@7", "--threads", "1")
@@ -368,6 +370,27 @@ def test_published_figures_are_shares_with_a_source() -> None:
     assert means["PatchCore, ResNet18"] == 0.973
     assert means["FastFlow, WideResNet50"] == 0.963
     assert means["MSFlow"] == 0.997
+
+
+@pytest.mark.parametrize(("name", "known"), [("tile", True), ("my parts", False)])
+def test_published_figures_are_said_to_be_matched_by_name(
+    cell: tuple[Cell, Path], name: str, known: bool
+) -> None:
+    """Above their table, where a folder of one's own may be called as a public one is."""
+    found = running.Evaluation([replace(cell[0], category=name)], [])
+    told = escape(COMPARABLE, quote=True)
+    for written, sentence, table in (
+        (markdown(found), COMPARABLE, "| data |"),
+        (evaluation_page(found), told, ">data</th>"),
+    ):
+        _, heading, section = written.partition(BESIDE)
+        assert bool(heading) == known
+        assert written.count(sentence) == known
+        assert not known or -1 < section.find(sentence) < section.find(table)
+    assert (COMPARABLE in as_json(found)["how"]) == known
+    assert "matched by the folder's name alone" in COMPARABLE
+    said = " ".join(run("--help").output.split())
+    assert "matched by the folder's name alone" in said
 
 
 def test_what_went_to_a_cluster_is_told(tmp_path: Path) -> None:

@@ -91,15 +91,27 @@ def test_a_verdict_that_people_reviewed_is_no_fact_of_the_headline(
 
 
 @pytest.mark.parametrize(
-    ("n_normal", "n_false", "asked"), [(0, 0, True), (30, 0, False), (30, 1, False), (30, 9, True)]
+    ("n_normal", "n_false", "n_odd", "asked"),
+    [
+        (0, 0, 0, True),
+        (30, 0, 40, False),
+        (30, 1, 40, False),
+        (30, 9, 40, True),
+        (1, 0, 0, True),  # of those called anomalies nobody knows anything
+        (30, 0, 20, True),
+        (30, 0, 21, False),
+        (0, 0, 40, False),
+    ],
 )
-def test_what_labels_answer_is_not_asked(n_normal: int, n_false: int, asked: bool) -> None:
+def test_what_labels_answer_is_not_asked(
+    n_normal: int, n_false: int, n_odd: int, asked: bool
+) -> None:
     """Whether most of those called anomalies are normal; but not where the promise is broken."""
     odd = [Prediction(f"odd/{i}.png", 1.0, 0.01, True) for i in range(40)]
     normal = [Prediction(f"good/{i}.png", 0.0, 0.5, i < n_false) for i in range(n_normal)]
     question = drift(np.array([p.p_value for p in odd]), 0.05, 99)
     assert question is not None
-    truth = Truth({p.path: False for p in normal} | {p.path: True for p in odd if n_normal})
+    truth = Truth({p.path: False for p in normal} | {p.path: True for p in odd[:n_odd]})
     found = (*odd, *normal)
     run = Run({"drift": question}, found, ())
     head = Head(run, {"false_alarms": 0.05}, Agreement(found, truth), [], {})

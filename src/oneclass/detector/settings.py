@@ -215,7 +215,7 @@ SETTINGS = (
         None,
         optional(at_least(1)),
         "Average map layers to GRID x GRID positions, where the layer names no grid (the default "
-        "ones do).",
+        "ones of whole images do).",
         "whole maps",
     ),
     Setting(

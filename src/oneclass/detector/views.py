@@ -207,6 +207,8 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     runtime = choose_runtime(asked.runtime, asked.precision)
     made_by = _Network(network, asked.threads, runtime, asked.grid)
     if view == IMAGE:
+        if layer is None and asked.grid is not None:
+            _refuse_grids(Layers.parse(default.whole, network.has_layer), asked.grid)
         return made_by.whole(layer or default.whole, asked.size, dtype or ROW_DTYPES[0])
     dtype = dtype or ROW_DTYPES[1]
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
@@ -235,6 +237,21 @@ def _refuse_channels_last(network: Backbone, layers: Layers) -> None:
                 f"layer {name!r} gives {' x '.join(map(str, shape))}: its channels come last. "
                 f"Name it {name}:map, which puts them first."
             )
+
+
+def _refuse_grids(default: Layers, grid: int) -> None:
+    """Refuse a grid beside default layers that take none: nobody typed their names.
+
+    Raises:
+        InputError: each of them has a grid of its own.
+    """
+    if all(one.grid is not None for one in default):
+        name = default[0].name
+        raise InputError(
+            f"grid {grid}: the default layers, {default}, have grids of their own (behind the @). "
+            f"Leave the grid out, or name a layer without one: --layer {name} --grid {grid} (in "
+            f"Python layer={name!r}, grid={grid})."
+        )
 
 
 def _view(headers: list[Header], asked: Settings, default: DefaultLayers) -> str:

@@ -19,7 +19,7 @@ WORDS = ("category", "setting", "kind", "looked at", "way", "data")
 GROUPS = ("category",)
 KEY = (
     "The dot is what was measured, the bar its 95 % interval. Diamonds are figures that others "
-    "printed for a category of that name."
+    "printed for a category of that name, which is all that they are matched by."
 )
 
 
@@ -37,8 +37,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         section("rates", "At the promised rate", _table(tables.rate_table(evaluation), groups)),
         section("pixels", "Pixels", _table(tables.pixel_table(evaluation), groups)),
         section("kinds", "Kinds of defect", _table(tables.kind_table(evaluation))),
-        section("published", "Beside what others published for categories so named",
-                _table(tables.published_table(evaluation))),
+        section("published", tables.BESIDE, _published(evaluation)),
         section("costs", "Costs", _table(tables.cost_table(evaluation), groups)),
         section("remarks", "Remarks", bullets(tables.remarks(evaluation))),
         section("how", "How it was measured", bullets([*tables.HOW, *tables.sources(evaluation)])),
@@ -82,6 +81,12 @@ def _figures(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 def _table(table: Table, groups: Sequence[str] = GROUPS) -> str:
     return html(table, words=WORDS, groups=groups) if table[1] else ""
+
+
+def _published(evaluation: Evaluation) -> str:
+    """The table, under what a folder of that name alone does not say."""
+    table = _table(tables.published_table(evaluation))
+    return table and f"<p>{text(tables.COMPARABLE)}</p>{table}"
 
 
 def _bars(evaluation: Evaluation) -> str:

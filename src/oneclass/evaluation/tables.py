@@ -40,9 +40,10 @@ HOW = (
     "The mean is over categories, each counting the same; its interval comes from theirs (Zou and "
     "Donner 2008).",
 )
+BESIDE = "Beside published figures"
 COMPARABLE = (
-    "Figures of others are for the category of that name in the collection that is named; they "
-    "compare only if these are its pictures. They were not measured here."
+    "Published figures are of the data set named in the column data, matched by the folder's name "
+    "alone: they compare only if these are its pictures. They were not measured here."
 )
 PRO = "AU-PRO of PatchCore's authors takes the pixels outside from odd pictures alone."
 
@@ -211,7 +212,7 @@ def sources(evaluation: Evaluation) -> list[str]:
     told = [f"{way}: {source}." for way, source in seen.items()]
     if any("its paper" in line[1] for line in published_table(evaluation)[1]):
         told.append(f"Means of EfficientAD: {MEANS_SOURCE}.")
-    return [COMPARABLE, PRO, *told] if told else []
+    return [PRO, *told] if told else []
 
 
 def remarks(evaluation: Evaluation) -> list[str]:
@@ -242,10 +243,15 @@ def markdown(evaluation: Evaluation) -> str:
         ("At the promised rate of false alarms", rate_table(evaluation)),
         ("Pixels", pixel_table(evaluation)),
         ("Kinds of defect", kind_table(evaluation)),
-        ("Beside what others published for categories so named", published_table(evaluation)),
+        (BESIDE, published_table(evaluation)),
         ("Costs", cost_table(evaluation)),
     ]
-    texts = [f"## {title}\n\n{tabular.markdown(table)}" for title, table in parts if table[1]]
+    above = {BESIDE: f"{COMPARABLE}\n\n"}
+    texts = [
+        f"## {title}\n\n{above.get(title, '')}{tabular.markdown(table)}"
+        for title, table in parts
+        if table[1]
+    ]
     lists = {
         "Not evaluated": [problem.sentence for problem in evaluation.problems],
         "Remarks": remarks(evaluation),
@@ -272,5 +278,5 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
              line[2:5], strict=True))}
             for line in published_table(evaluation)[1] if line[5] != "yours"
         ],
-        "how": [*HOW, *sources(evaluation)],
+        "how": [*HOW, *([COMPARABLE, *told] if (told := sources(evaluation)) else [])],
     }  # fmt: skip

@@ -118,9 +118,16 @@ class Head:
         return found
 
     def _answered(self, drift: str) -> bool:
-        """Whether it asks if those called anomalies are normal, and labels say that not."""
-        asks = "called anomalies. If most" in drift
-        return asks and bool(self.agreement.normal) and not self.agreement.more_than(self.rate)
+        """Whether it asks if those called anomalies are normal, and labels say that most are not.
+
+        Labels of a few images say nothing of the others that are called so.
+        """
+        if "called anomalies. If most" not in drift:
+            return False
+        called = sum(p.is_anomaly for p in self.run.predictions)
+        known = sum(p.is_anomaly for p in self.agreement.odd)
+        broken = bool(self.agreement.normal) and self.agreement.more_than(self.rate)
+        return 2 * known > called and not broken
 
     def warnings(self) -> list[str]:
         """What a reader must know before all else."""

@@ -87,6 +87,9 @@ def evaluate(
     beforehand, F1 that of the verdicts; alarms the normal pictures called anomalies, found the odd
     ones; px of pixels; PRO the overlap with the masks, to 30 % and 5 % of false positives; ms the
     milliseconds an image. The line below each has the 95 % intervals of its figures.
+
+    Of a category called as one of MVTec AD, such as tile, the page of -o shows published figures,
+    too: they are matched by the folder's name alone, and of that data set.
     """
     from oneclass.evaluation.cells import Cell
     from oneclass.evaluation.keeping import KeptCells

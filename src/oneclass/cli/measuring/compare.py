@@ -209,18 +209,6 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
     if not kept:
         say("No way kept the promise, so none is named the best.")
         return
-    first = max(kept, key=lambda one: one.auroc or 0)
-    rivals = [one for one in kept if not first.surely_ahead(one)]
-    best, *others = sorted(rivals, key=_preferred)
-    if not best.n_odd:
-        by = "has the smallest spread"
-    elif not others:
-        by = "has the highest AUROC"
-    else:
-        by = (
-            "finds the most for its false alarms, "
-            f"{percent(best.found or 0)} for {percent(best.false_alarms)},"
-        )
     above = [one.rows for one in kept if one.above]
     if len(above) == len(kept):
         names = ", ".join(above)
@@ -233,21 +221,32 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
         among = "of those that kept the promise or missed it by chance, maybe"
     else:
         among = "of those that kept the promise"
-    words = as_typed(["fit", *few_typed(normal), "-o", "FILE.oneclass", "--rows", best.rows])
-    then = "AUROC, spread, then time" if best.n_odd else "time"
-    equal = f" (of equal ones, the next figure decides: {then})" if others else ""
+    fit = ["fit", *few_typed(normal), "-o", "FILE.oneclass"]
+    if not kept[0].n_odd:
+        say(
+            f"No odd image was {'scored' if odd else 'given'}, and normal ones cannot show which "
+            "way finds more, so none is named the best: give --test-odd a few bad parts if you "
+            "have any. If not, leave --rows out, and fit goes by the size of the pictures: "
+            f"oneclass {as_typed(fit)}"
+        )
+        return
+    first = max(kept, key=lambda one: one.auroc or 0)
+    rivals = [one for one in kept if not first.surely_ahead(one)]
+    best, *others = sorted(rivals, key=_preferred)
+    by, equal = "has the highest AUROC", ""
+    if others:
+        by = (
+            "finds the most for its false alarms, "
+            f"{percent(best.found or 0)} for {percent(best.false_alarms)},"
+        )
+        equal = " (of equal ones, the next figure decides: AUROC, spread, then time)"
+    words = as_typed([*fit, "--rows", best.rows])
     say(f"{best.rows} {by} {among}{equal}. To learn so: oneclass {words}")
-    if best.n_odd and others:
+    if others:
         near = " and ".join(one.rows for one in others)
         say(
             f"{count(best.n_odd, 'odd image')} and {count(best.n_normal, 'normal one')} do not "
             f"show for certain that it is better than {near}: give more of them."
-        )
-    elif others and not best.n_odd:
-        say(
-            f"No odd image was {'scored' if odd else 'given'}, and "
-            f"{count(best.n_normal, 'normal one')} cannot show which way finds more: see whether "
-            "another --seed says the same, and give --test-odd a few bad parts if you have any."
         )
 
 

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -294,6 +295,30 @@ def test_settings_out_of_range_are_refused_at_once(setting: dict, message: str) 
         Detector(**setting)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"rows": "patches", "n_halfspaces": 10_001}, "of patches there are 510 unless asked, and"),
+        ({"rows": "both", "n_halfspaces": 10_001}, "of patches there are 510 unless asked, and"),
+        ({"rows": "image", "n_halfspaces": 41}, "there are only 40 normal images to fit them to"),
+    ],
+)
+def test_too_many_half_spaces_are_refused_before_a_picture_is_read(
+    given: dict[str, Any],
+    told: str,
+    normal_images: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def collect(*_: object, **__: object) -> None:
+        raise AssertionError("pictures were read")
+
+    monkeypatch.setattr("oneclass.detector.fitting.collect_rows", collect)
+    with pytest.raises(InputError, match=told):
+        Detector(**given).fit(normal_images)
+    with pytest.raises(AssertionError, match="pictures were read"):
+        Detector(**{**given, "n_halfspaces": given["n_halfspaces"] - 1}).fit(normal_images)
+
+
 def test_data_that_nothing_can_be_learnt_from(
     tmp_path: Path, normal_images: NDArray[np.uint8]
 ) -> None:
@@ -319,8 +344,6 @@ def test_data_that_nothing_can_be_learnt_from(
         )
     with pytest.raises(InputError, match="99 half-spaces are asked for, but there are only 40"):
         Detector(**SMALL, n_halfspaces=99).fit(normal_images)
-    with pytest.raises(InputError, match="patches there are 510 unless asked"):
-        Detector(rows="patches", n_halfspaces=10_001).fit(normal_images)
     with pytest.raises(
         InputError, match=r"40 normal images, each held out, support no rate below 2\.44 %"
     ):

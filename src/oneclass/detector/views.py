@@ -33,7 +33,8 @@ DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
 MOST_PATCH_HALFSPACES = 10_000
-"""20,000 take 4.4 GB; of more a process may be ended before it can say anything."""
+"""With 80 images these take 1.3 GB, 20,000 take 4.2 GB and five times as long; of more a process
+may be ended before it can say anything. On tiles and boards 5,000 find no more than the default."""
 FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
 ENLARGED = 4
@@ -209,7 +210,9 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     if view == IMAGE:
         if layer is None and asked.grid is not None:
             _refuse_grids(Layers.parse(default.whole, network.has_layer), asked.grid)
+        choose_n_halfspaces(asked.n_halfspaces, len(headers))  # refuses before a picture is read
         return made_by.whole(layer or default.whole, asked.size, dtype or ROW_DTYPES[0])
+    _refuse_halfspaces(asked.n_halfspaces)
     dtype = dtype or ROW_DTYPES[1]
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
@@ -251,6 +254,20 @@ def _refuse_grids(default: Layers, grid: int) -> None:
             f"grid {grid}: the default layers, {default}, have grids of their own (behind the @). "
             f"Leave the grid out, or name a layer without one: --layer {name} --grid {grid} (in "
             f"Python layer={name!r}, grid={grid})."
+        )
+
+
+def _refuse_halfspaces(asked: int | None) -> None:
+    """Refuse more half-spaces of patches than memory may hold, before a picture is read.
+
+    Raises:
+        InputError: more than `MOST_PATCH_HALFSPACES`.
+    """
+    if asked is not None and asked > MOST_PATCH_HALFSPACES:
+        raise InputError(
+            f"{asked:,} half-spaces are asked for: of patches there are {PATCH_HALFSPACES} unless "
+            f"asked, and at most {MOST_PATCH_HALFSPACES:,}, which take more than a gigabyte of "
+            "memory already. Ask for fewer (--halfspaces, in Python n_halfspaces)."
         )
 
 
@@ -347,15 +364,9 @@ def choose_n_halfspaces(asked: int | None, n: int, patches: int | None = None) -
         patches: of each image, where these are the rows; then `PATCH_HALFSPACES`, unless asked.
 
     Raises:
-        InputError: more half-spaces than rows were asked for, or than there can be of patches.
+        InputError: more half-spaces than rows were asked for.
     """
     n *= patches or 1
-    if patches and asked is not None and asked > MOST_PATCH_HALFSPACES:
-        raise InputError(
-            f"{asked:,} half-spaces are asked for: of patches there are {PATCH_HALFSPACES} unless "
-            f"asked, and at most {MOST_PATCH_HALFSPACES:,}; so many take gigabytes of memory "
-            "already. Ask for fewer (--halfspaces, in Python n_halfspaces)."
-        )
     if asked is None:
         return min(PATCH_HALFSPACES, n) if patches else min(MOST_HALFSPACES, -(-n // PER_HALFSPACE))
     if asked > n:

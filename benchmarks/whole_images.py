@@ -1,12 +1,14 @@
 """What of whole images is looked at beside patches: other rows of them, all else as it is.
 
-    ONECLASS_DATA=/path/to/data python benchmarks/whole_images.py [--seeds N] [SET ...]
+    ONECLASS_DATA=/path/to/data python benchmarks/whole_images.py [--seeds N] [--one-pass] [SET ...]
 
 The default detector, learnt from three quarters of the normal images; then whole images anew, by
 other rows. "Means" are averages over the cells of a layer's grid, "deviations" each channel's
 standard deviations over a cell. Prints for each set AUROC where the whole image counts a quarter
 and half as much as patches, false alarms in % at 5 % with half, m (docs/smalldefects.md), and the
 AUROC of whole images alone; and the latter for digits, freight and faces. Means over the draws.
+With --one-pass whole images are seen at the size of patches: one pass of the network could do
+for both.
 """
 
 from __future__ import annotations
@@ -63,7 +65,13 @@ WAYS: dict[str, Way] = {
     "means x 0.04, of 3 x 3 cells": [(0.04, MEANS), (0.96, varied((2, 14), 3))],
     "deviations of block_2@7+block_14@2": [(1, varied((2, 14), 7, 2))],
     "deviations of block_4+block_10": [(1, varied((4, 10), 1))],
+    "means x 0.04 and deviations in 3 x 3 cells, of block_2+block_10": [
+        (0.04, (("block_2", "mean", 7), ("block_10", "mean", 2))),
+        (0.96, varied((2, 10), 3)),
+    ],
 }  # fmt: skip
+AS_PATCHES = {"deeppcb": (640, 640), "magnetic_tile": (288, 256), "elpv_mono": (288, 288)}
+"""(height, width) in pixels that patches of a set are looked at in."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +85,14 @@ class Wholes:
         return np.concatenate(found, axis=1)
 
 
-def wholes(images: Iterator[NDArray[Any]]) -> Wholes:
-    """Of 8-bit images."""
+def wholes(images: Iterator[NDArray[Any]], size: tuple[int, int] | None = None) -> Wholes:
+    """Of 8-bit images, at a size or at the network's own."""
     wanted = {part for way in WAYS.values() for _, some in way for part in some}
     found: dict[Part, list[Rows]] = {part: [] for part in wanted}
     network = Backbone.open(DEFAULT)
     session = network.session(LAYERS, threads=1)
     own = replace(network.spec.preprocessing, evened=True)
+    own = own if size is None else replace(own, size=size)
     for pixels in images:
         maps = session(prepare(pixels, SCALE, own)[None])
         values = dict(zip(LAYERS, maps, strict=True))
@@ -143,10 +152,10 @@ def whole_union(rows: Rows, folds: NDArray[np.int64]) -> FittedUnion:
     return fit_union(rows, folds, nu=0.1, n_halfspaces=n, seed=0, one_scale=True)
 
 
-def measured(name: str, seed: int) -> Iterator[tuple[str, list[float]]]:
+def measured(name: str, seed: int, one_pass: bool) -> Iterator[tuple[str, list[float]]]:
     """Each way's figures, of a set of defects."""
     found = pictures(name)
-    by, every = learnt(found, seed), _of_set(name)
+    by, every = learnt(found, seed), _of_set(name, one_pass)
     near = by.patches.held_out
     for way, made in WAYS.items():
         rows = every.rows(made)
@@ -163,9 +172,10 @@ def measured(name: str, seed: int) -> Iterator[tuple[str, list[float]]]:
 
 
 @cache
-def _of_set(name: str) -> Wholes:
+def _of_set(name: str, one_pass: bool) -> Wholes:
     found = pictures(name)
-    return wholes(found.read(i) for i in range(len(found.files)))
+    size = AS_PATCHES[name] if one_pass else None
+    return wholes((found.read(i) for i in range(len(found.files))), size)
 
 
 def others(_: str, seed: int) -> Iterator[tuple[str, list[float]]]:
@@ -199,12 +209,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", default=[*SIZES, OTHERS])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--one-pass", action="store_true")
     asked = parser.parse_args()
     seeds = list(range(asked.seeds))
     print_means(
         asked.sets,
         seeds,
-        lambda name, seed: others(name, seed) if name == OTHERS else measured(name, seed),
+        lambda name, seed: (
+            others(name, seed) if name == OTHERS else measured(name, seed, asked.one_pass)
+        ),
     )
 
 

@@ -70,8 +70,6 @@ WAYS: dict[str, Way] = {
         (0.96, varied((2, 10), 3)),
     ],
 }  # fmt: skip
-AS_PATCHES = {"deeppcb": (640, 640), "magnetic_tile": (288, 256), "elpv_mono": (288, 288)}
-"""(height, width) in pixels that patches of a set are looked at in."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def measured(name: str, seed: int, one_pass: bool) -> Iterator[tuple[str, list[f
 @cache
 def _of_set(name: str, one_pass: bool) -> Wholes:
     found = pictures(name)
-    size = AS_PATCHES[name] if one_pass else None
+    size = SIZES[name] if one_pass else None
     return wholes((found.read(i) for i in range(len(found.files))), size)
 
 

@@ -13,6 +13,8 @@ SURE = 1.95
 exceed once in a thousand batches."""
 CLEAR = 0.15
 """A smaller distance is not worth a word, however sure."""
+IF_NORMAL = "are called anomalies. If most of them should be normal, "
+"""Of the sentence that asks what labels may answer; recorded runs have it, too."""
 
 
 def drift(
@@ -43,9 +45,8 @@ def drift(
     if len(p_values) >= FEWEST and n_called - expected > (len(p_values) - expected) / 2:
         which = "" if all_new else " that the model did not learn from"
         return (
-            f"{n_called} of {len(p_values)} images{which} are called anomalies. If most of them "
-            "should be normal, something has changed for all: camera, lighting, file format? Learn "
-            "again from images of the new kind."
+            f"{n_called} of {len(p_values)} images{which} {IF_NORMAL}something has changed for "
+            "all: camera, lighting, file format? Learn again from images of the new kind."
         )
     highest = float(np.max(false_alarms, initial=0.0))
     rest = p_values[p_values > highest]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oneclass.conformal.drift import IF_NORMAL
 from oneclass.conformal.guarantee import spread
 from oneclass.detector.files.information import learnt_from
 from oneclass.detector.predictions import Prediction, told_learnt
@@ -122,7 +123,7 @@ class Head:
 
         Labels of a few images say nothing of the others that are called so.
         """
-        if "called anomalies. If most" not in drift:
+        if IF_NORMAL not in drift:
             return False
         called = sum(p.is_anomaly for p in self.run.predictions)
         known = sum(p.is_anomaly for p in self.agreement.odd)

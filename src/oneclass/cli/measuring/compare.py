@@ -252,7 +252,7 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
 
 def _preferred(one: Compared) -> tuple[float, float, float, float]:
     """The lower, the better: of ways that AUROC does not tell apart for certain."""
-    gain = 0 if one.found is None else one.found - one.false_alarms
+    gain = (one.found or 0) - one.false_alarms
     return -gain, -(one.auroc or 0), one.spread, one.seconds
 
 

@@ -744,7 +744,7 @@ def test_a_version_says_that_it_is_taken_into_use(
 ) -> None:
     one = person(390)
     learn(one, pictures)
-    content = one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
+    content = model_file(one)
     file = tmp_path / "more.oneclass"
     file.write_bytes(content)
     load(file, false_alarms=0.2).save(file)
@@ -786,9 +786,7 @@ def test_a_file_that_is_refused_is_not_said_to_become_a_version(
     one = person(390)
     learn(one, pictures)
     file = tmp_path / "stripes.oneclass"
-    file.write_bytes(
-        one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
-    )
+    file.write_bytes(model_file(one))
     picture = tmp_path / "stripes.png"
     shutil.copy(next((pictures / "odd").iterdir()), picture)
     one.go("/models")
@@ -1310,6 +1308,11 @@ def test_what_a_button_of_review_says_stays_whole(
     assert one.problems == []
 
 
+def model_file(one: Person) -> bytes:
+    """The file of the model that `learn` made."""
+    return one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
+
+
 def send(address: str, file: Path, method: str = "POST") -> None:
     """A file, as a program sends it."""
     request = urllib.request.Request(address, file.read_bytes(), method=method)
@@ -1323,9 +1326,7 @@ def test_review_stays_with_its_model_when_a_version_is_taken(
     one = person(360)
     learn(one, pictures)
     model = tmp_path / "other.oneclass"
-    model.write_bytes(
-        one.page.request.get(one.server.at("/api/v1/models/stripes/versions/1/file")).body()
-    )
+    model.write_bytes(model_file(one))
     send(one.server.at("/api/v1/models/other/file"), model, "PUT")
     one.go("/score?model=stripes")
     one.give(sorted((pictures / "odd").iterdir()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from oneclass.errors import InputError
 Floats = NDArray[np.float64]
 Z95 = 1.959963984540054
 BOOTSTRAPS = 2000
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def auroc(normal: Floats, anomalous: Floats) -> float:
@@ -35,20 +37,63 @@ def auroc(normal: Floats, anomalous: Floats) -> float:
     if not (np.isfinite(normal).all() and np.isfinite(anomalous).all()):
         raise InputError("AUROC of scores that are not finite: look for what made them so.")
     ordered = np.sort(normal)
-    below = np.searchsorted(ordered, anomalous, side="left")
-    not_above = np.searchsorted(ordered, anomalous, side="right")
+    below, not_above = (np.searchsorted(ordered, anomalous, side=side) for side in SIDES)
     return float((below + not_above).sum() / (2 * len(normal) * len(anomalous)))
 
 
+def drawn_weights(n: int, rng: np.random.Generator, draws: int) -> Floats:
+    """What n images, and one more that nobody saw, weigh in Bayesian bootstraps (Rubin 1981).
+
+    Bootstraps know nothing beyond what was seen: of images that are all told apart each draw is,
+    too. So one more is drawn along. It weighs half an image on average, and stands at the worst
+    place for the lower end of an interval, at the best for the upper one. Of a share, one image
+    would give Clopper and Pearson's interval, and half of one gives about Jeffreys' (Brown, Cai
+    and DasGupta 2001).
+
+    Returns:
+        (draws, n + 1), the last that of the image nobody saw; each row sums to n.
+    """
+    weights = rng.standard_gamma(np.append(np.ones(n), 0.5), (draws, n + 1))
+    return np.asarray(weights * (n / weights.sum(axis=1, keepdims=True)))
+
+
+def ends(value: float, worst: Floats, best: Floats) -> tuple[float, float]:
+    """A 95 % interval of a figure between 0 and 1, which holds the value that was measured.
+
+    Args:
+        value: of the images as they are.
+        worst, best: (b,) of draws, with what nobody saw at its worst and at its best place.
+    """
+    low, high = np.quantile(worst, 0.025), np.quantile(best, 0.975)
+    return float(min(low, value)), float(max(min(high, 1.0), value))
+
+
 def auroc_interval(normal: Floats, anomalous: Floats, *, seed: int = 0) -> tuple[float, float]:
-    """A 95 % interval of the AUROC: percentiles over bootstraps of both sets of images."""
-    rng = np.random.default_rng(seed)
-    draws = [
-        auroc(rng.choice(normal, len(normal)), rng.choice(anomalous, len(anomalous)))
-        for _ in range(BOOTSTRAPS)
-    ]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)
+    """A 95 % interval of the AUROC by Bayesian bootstraps of both sets of images.
+
+    So Gu, Ghosal and Roy 2008 ("Bayesian bootstrap estimation of ROC curve"), but with an image
+    more of each set (`drawn_weights`): the fewer there are, the wider it is, also where all are
+    told apart. How often it holds the truth: `benchmarks/intervals.py`.
+
+    Args:
+        normal: (n,) scores, n >= 1.
+        anomalous: (m,) scores, m >= 1.
+        seed: of the draws.
+
+    Raises:
+        InputError: one of them is empty, or not finite.
+    """
+    value, rng = auroc(normal, anomalous), np.random.default_rng(seed)
+    n, m, ordered = len(normal), len(anomalous), np.sort(normal)
+    below, not_above = (np.searchsorted(ordered, anomalous, side=side) for side in SIDES)
+    found = np.empty((BOOTSTRAPS, 2))
+    for draw in found:  # one at a time: those of many images are much memory
+        (of_normal,), (of_odd,) = drawn_weights(n, rng, 1), drawn_weights(m, rng, 1)
+        sums = np.append(0.0, np.cumsum(of_normal[:-1]))
+        draw[:] = of_odd[:-1] @ (sums[below] + sums[not_above]) / 2
+        # At its best the normal image more is below all odd ones, the odd one more above all.
+        draw[1] += of_normal[-1] * m + of_odd[-1] * sums[-1]
+    return ends(value, *(found / (n * m)).T)
 
 
 def auroc_error(area: float, n_normal: int, n_anomalous: int) -> float:

@@ -11,7 +11,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from oneclass.evaluation.ranking import Figure, of_draws, rank
+from oneclass.evaluation.ranking import Figure, rank
+from oneclass.statistics import auroc_interval
 
 
 def draw(seed: int, digits: int, n: int = 40, m: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -41,13 +42,13 @@ def test_bootstraps_are_those_of_repeated_images(seed: int) -> None:
 
     normal, odd = draw(seed, 1, 12, 9)
     scores, truth = np.concatenate([normal, odd]), np.arange(21) >= 12
-    order = np.argsort(-scores, kind="stable")
-    firsts = np.nonzero(np.append(True, np.diff(scores[order]) != 0))[0]
-    ways = ranking._Sorted(firsts, truth[order], (scores > 0.2)[order])
-    weights = next(w for i, w in enumerate(ranking._weights(12, 9, np.random.default_rng(seed)))
-                   if i == 1)[:20]  # fmt: skip
-    found = ways.measure(weights[:, order])
-    for k, times in enumerate(weights.astype(int)):
+    rng = np.random.default_rng(seed)
+    drawn = [rng.multinomial(n, np.full(n, 1 / n), 20) for n in (12, 9)]
+    none = np.zeros((20, 1), int)  # of what nobody saw
+    for best in (False, True):
+        ways = ranking._with_unseen(normal, odd, scores > 0.2, best=best)
+        found = ways.measure(np.concatenate([drawn[0], none, drawn[1], none], axis=1))
+    for k, times in enumerate(np.concatenate(drawn, axis=1)):
         again, answers = np.repeat(scores, times), np.repeat(truth, times)
         assert times[:12].sum() == 12
         assert times[12:].sum() == 9
@@ -81,10 +82,51 @@ def test_the_interval_of_the_average_precision_covers_the_truth() -> None:
 
 def test_one_image_of_each_and_verdicts_without_any_call() -> None:
     found = rank(np.array([0.0]), np.array([1.0]), np.zeros(2, bool))
-    assert found.auroc == Figure(1, 1, 1)
-    assert found.f1 == Figure(0, 0, 0)
+    assert (found.auroc.value, found.auroc.high) == (1, 1)
+    assert (found.f1.value, found.f1.low) == (0, 0)
+    for figure in (found.auroc, found.average_precision, found.best_f1, found.f1):
+        assert figure.high - figure.low > 0.3
     assert rank(np.array([1.0]), np.array([1.0]), np.ones(2, bool)).auroc.value == 0.5
 
 
-def test_draws_that_make_no_sense_are_left_out() -> None:
-    assert of_draws(0.5, np.array([0.4, np.nan, 0.6])).low == pytest.approx(0.405)
+def test_the_interval_of_the_best_f1_covers_that_of_many() -> None:
+    """The best threshold of few images flatters them, and that of a draw once more."""
+    rng = np.random.default_rng(0)
+    many = np.concatenate([rng.normal(size=100_000), rng.normal(1.19, size=100_000)])
+    precision, recall, _ = precision_recall_curve(np.repeat([0, 1], 100_000), many)
+    truth = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    held = 0
+    for seed in range(60):
+        rng = np.random.default_rng(1 + seed)
+        normal, odd = rng.normal(size=100), rng.normal(1.19, size=100)
+        one = rank(normal, odd, np.zeros(200, bool), seed=seed).best_f1
+        held += one.low <= truth <= one.high
+    assert held >= 54  # 57 are expected
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_images_all_told_apart_have_intervals_by_how_many_they_are(turned: bool) -> None:
+    before = np.full(4, np.inf)
+    for n in (3, 10, 50):
+        pair = np.arange(n, dtype=float), np.arange(n) + 100.0
+        normal, odd = pair[::-1] if turned else pair
+        found = rank(normal, odd, np.concatenate([normal, odd]) > 99)
+        figures = (found.auroc, found.average_precision, found.best_f1, found.f1)
+        assert all(one.low <= one.value <= one.high for one in figures)
+        widths = np.array([one.high - one.low for one in figures])
+        assert (widths > 0.01).all()
+        assert (widths < before).all()
+        before = widths
+
+
+def test_the_interval_of_the_auroc_is_that_of_the_report() -> None:
+    normal, odd = draw(0, 1)
+    found = rank(normal, odd, np.zeros(70, bool)).auroc
+    assert auroc_interval(normal, odd) == pytest.approx((found.low, found.high), abs=0.02)
+
+
+def test_an_image_that_nobody_saw_moves_the_verdicts_too() -> None:
+    """All of 20 odd images are found, without a false alarm: the next ones may be otherwise."""
+    scores = np.arange(40.0)
+    found = rank(scores[:20], scores[20:], scores > 19.5)
+    assert found.f1 == Figure(1, pytest.approx(0.915, abs=0.02), 1)

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from oneclass.evaluation.ranking import DRAWS, Figure, of_draws, resampled
+from oneclass.evaluation.ranking import DRAWS, Figure, of_draws
 from oneclass.images.components import connected
+from oneclass.statistics import drawn_weights
 from oneclass.system.arrays import Array, Mask
 
 FINE = np.arange(0, 0.05, 5e-5)
@@ -139,10 +140,8 @@ class PixelMeasures:
 
     def __init__(self, counts: PixelCounts, *, seed: int = 0) -> None:
         self._counts, self._seed = counts, seed
-        rng = np.random.default_rng(seed)
-        n = len(counts.normal)
-        draws = resampled(n, rng) if n else np.zeros((DRAWS, 0), np.float32)
-        self._normal = np.vstack([np.ones((1, n), np.float32), draws]) @ counts.normal
+        # No picture more that is odd all over: one would leave nothing of AU-PRO 5 %.
+        self._normal = _weights(len(counts.normal), seed)[:, :-1] @ counts.normal
 
     def of(self, chosen: Sequence[int]) -> Pixels | None:
         """Measure all normal pictures and some of the odd ones.
@@ -157,17 +156,39 @@ class PixelMeasures:
         n_regions = counts.regions[some].sum()
         if not n_regions or not (counts.normal.sum() + counts.outside[some].sum()):
             return None
-        drawn = resampled(len(some), np.random.default_rng(self._seed + 1))
-        weights = np.vstack([np.ones((1, len(some)), np.float32), drawn])
-        outside = _from_the_top(self._normal + weights @ counts.outside[some])
-        inside = _from_the_top(weights @ counts.inside[some])
-        overlap = _from_the_top(weights @ counts.overlap[some])
+        weights = _weights(len(some), self._seed + 1)
+        outside = _from_the_top(self._normal + weights[:, :-1] @ counts.outside[some])
         false = outside / np.maximum(outside[:, -1:], 1)
-        with np.errstate(invalid="ignore"):  # a draw without any region is left out
-            hit, pro = inside / inside[:, -1:], overlap / (weights @ counts.regions[some])[:, None]
-        areas = [area(false, hit, 1.0), *(area(false, pro, limit) for limit in LIMITS)]
-        auroc, pro_30, pro_5 = (of_draws(a[0], a[1:]) for a in areas)
+        auroc = _figure(weights, false, counts.inside[some], 1.0)
+        pro_30, pro_5 = (_figure(weights, false, counts.overlap[some], limit) for limit in LIMITS)
         return Pixels(auroc, pro_30, pro_5, int(n_regions))
+
+
+def _weights(n: int, seed: int) -> NDArray[np.float32]:
+    """(1 + draws, n + 1): each of n pictures once, and none that nobody saw; then bootstraps."""
+    drawn = drawn_weights(n, np.random.default_rng(seed), DRAWS)
+    return np.vstack([np.append(np.ones(n), 0.0), drawn]).astype(np.float32)
+
+
+def _figure(weights: NDArray[np.float32], false: Array, counts: Counts, limit: float) -> Figure:
+    """The area under what is found of regions, to a limit of false positives.
+
+    Of the picture that nobody saw nothing is found, or all at once; its regions are as large and
+    as many as those of the others on average.
+
+    Args:
+        weights: (b, m + 1) of the pictures; the first row those of what was seen.
+        false: (b, t + 1) shares of false positives.
+        counts: (m, t) of the pictures, in their regions.
+        limit: as of `area`.
+    """
+    worst, best = np.zeros((2, 1, counts.shape[1]), np.float32)
+    worst[:, 0] = best[:, -1] = counts.sum() / len(counts)
+    areas = []
+    for unseen in (worst, best):
+        inside = _from_the_top(weights @ np.vstack([counts, unseen]))
+        areas.append(area(false, inside / inside[:, -1:], limit))
+    return of_draws(*areas)
 
 
 def _from_the_top(counts: NDArray[np.floating]) -> Array:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oneclass.statistics import drawn_weights, ends
 from oneclass.system.arrays import Array, Mask
 
 DRAWS, CHUNK = 1000, 100
-LEVELS = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,19 @@ class Figure:
         return asdict(self)
 
 
-def of_draws(value: float, draws: Array) -> Figure:
-    """A figure with the percentiles of its bootstraps; those that make no sense (NaN) are left out.
+def of_draws(worst: Array, best: Array) -> Figure:
+    """A figure with the interval of its draws.
 
     Args:
-        value: of the data themselves.
-        draws: (b,) of the bootstraps.
+        worst, best: (1 + b,) of the data themselves, then of Bayesian bootstraps, with what
+            nobody saw at its worst and at its best place.
     """
-    known = draws[np.isfinite(draws)]
-    low, high = np.quantile(known, LEVELS) if len(known) else (np.nan, np.nan)
-    return Figure(float(value), float(low), float(high))
-
-
-def resampled(n: int, rng: np.random.Generator, draws: int = DRAWS) -> NDArray[np.float32]:
-    """(draws, n) how often each of n images comes, where n are drawn with replacement."""
-    return rng.multinomial(n, np.full(n, 1 / n), draws).astype(np.float32)
+    return Figure(float(worst[0]), *ends(worst[0], worst[1:], best[1:]))
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """What is said of images by their scores; intervals from bootstraps of both sets of images.
+    """What is said of images by their scores; intervals from Bayesian bootstraps of both sets.
 
     Attributes:
         auroc: the chance that an odd image scores above a normal one, ties counting half.
@@ -79,23 +72,29 @@ def rank(normal: Array, odd: Array, called: Mask, *, seed: int = 0) -> Ranking:
         seed: of the bootstraps.
     """
     n, m = len(normal), len(odd)
-    scores, truth = np.concatenate([normal, odd]), np.arange(n + m) >= n
-    order = np.argsort(-scores, kind="stable")
-    new = np.append(True, np.diff(scores[order]) != 0)
-    sorted_truth, sorted_called = truth[order], called[order]
-    ways = _Sorted(np.nonzero(new)[0], sorted_truth, sorted_called)
+    worst, best = (_with_unseen(normal, odd, called, best=best) for best in (False, True))
     rng = np.random.default_rng(seed)
-    found = np.concatenate([ways.measure(w[:, order]) for w in _weights(n, m, rng)], axis=1)
-    figures = [of_draws(row[0], row[1:]) for row in found]
-    return Ranking(*figures)
+    found = [(worst.measure(w), best.measure(w)) for w in _weights(n, m, rng)]
+    lows, highs = (np.concatenate(side, axis=1) for side in zip(*found, strict=True))
+    return Ranking(*map(of_draws, lows, highs))
+
+
+def _with_unseen(normal: Array, odd: Array, called: Mask, *, best: bool) -> _Sorted:
+    """All images, and of each set one more that nobody saw, at its best place or at its worst."""
+    n, place = len(normal), np.inf if best else -np.inf
+    scores = np.concatenate([normal, [-place], odd, [place]])
+    truth = np.arange(len(scores)) > n
+    called = np.concatenate([called[:n], [not best], called[n:], [best]])
+    order = np.argsort(-scores, kind="stable")
+    new = np.append(True, scores[order][1:] != scores[order][:-1])
+    return _Sorted(order, np.nonzero(new)[0], truth[order], called[order])
 
 
 def _weights(n: int, m: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Each image once; then bootstraps, some at a time."""
-    yield np.ones((1, n + m))
+    """Each image once, and none that nobody saw; then bootstraps, some at a time."""
+    yield np.concatenate([np.append(np.ones(size), 0.0) for size in (n, m)])[None]
     for _ in range(DRAWS // CHUNK):
-        parts = [resampled(size, rng, CHUNK) for size in (n, m)]
-        yield np.concatenate(parts, axis=1).astype(np.float64)
+        yield np.concatenate([drawn_weights(size, rng, CHUNK) for size in (n, m)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -103,16 +102,23 @@ class _Sorted:
     """Images in descending order of their scores.
 
     Attributes:
+        order: (n,) their places among the images as they come.
         firsts: (t,) where each distinct score begins.
         truth, called: (n,) of the images.
     """
 
+    order: NDArray[np.intp]
     firsts: NDArray[np.intp]
     truth: Mask
     called: Mask
 
     def measure(self, weights: Array) -> Array:
-        """(4, b): AUROC, average precision, best F1 and F1 of images that weigh (b, n)."""
+        """(4, b): AUROC, average precision, best F1 and F1 of images.
+
+        Args:
+            weights: (b, n) of them, as they come.
+        """
+        weights = weights[:, self.order]
         hits = np.cumsum(self._groups(weights * self.truth), axis=1)
         alarms = np.cumsum(self._groups(weights * ~self.truth), axis=1)
         n_odd, n_normal = hits[:, -1:], alarms[:, -1:]
@@ -120,7 +126,11 @@ class _Sorted:
         area = ((hits - new_hits / 2) * new_alarms).sum(axis=1) / (n_odd * n_normal)[:, 0]
         precision = hits / np.maximum(hits + alarms, 1e-12)
         average = (new_hits * precision).sum(axis=1) / n_odd[:, 0]
-        best = (2 * hits / (hits + alarms + n_odd)).max(axis=1)
+        by_threshold = 2 * hits / (hits + alarms + n_odd)
+        # At the threshold that is best of another draw: at its own one each draw flatters itself,
+        # on top of what the best of these images does.
+        threshold = np.roll(by_threshold.argmax(axis=1), 1)[:, None]
+        best = np.take_along_axis(by_threshold, threshold, axis=1)[:, 0]
         found = (weights * (self.truth & self.called)).sum(axis=1)
         all_called = (weights * self.called).sum(axis=1)
         return np.stack([area, average, best, 2 * found / (all_called + n_odd[:, 0])])

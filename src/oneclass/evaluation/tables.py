@@ -28,8 +28,9 @@ from oneclass.system.names import count, percent
 MEAN = "mean of {}"
 HOW = (
     "Intervals are 95 %: of false alarms and of what was found Clopper and Pearson's exact ones, "
-    "of all others percentiles of 1,000 bootstraps over the test pictures, normal and odd ones "
-    "apart; they say nothing of another draw of the pictures learnt from.",
+    "of all others percentiles of 1,000 Bayesian bootstraps over the test pictures, normal and odd "
+    "ones apart, with one more of each that nobody saw: few pictures have wide intervals, also "
+    "where all are told apart. They say nothing of another draw of the pictures learnt from.",
     "Best F1 is that of the best threshold for these very pictures, which nobody knows beforehand; "
     "F1 is that of the verdicts at the promised rate.",
     "Pixels: maps are enlarged to the pictures' own pixels (bilinear). AU-PRO is the mean overlap "

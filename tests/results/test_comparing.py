@@ -331,6 +331,32 @@ def test_no_way_is_said_to_keep_a_promise_that_it_did_not_keep(
     assert said.count("by chance, maybe: ") + said.count("may be chance: ") <= 1
 
 
+@pytest.mark.parametrize(
+    ("areas", "told"),
+    [
+        ((0.2, 0.31, 0.25), "The normal images score higher than the odd ones, so no way"),
+        ((0.5, 0.48, 0.52), "No way tells 40 odd images from 40 normal ones better than a coin"),
+        ((0.2, 0.48, 0.5), "No way tells 40 odd images from 40 normal ones better than a coin"),
+        ((0.2, 0.5, 0.7), None),
+    ],
+)
+def test_no_way_is_named_where_odd_images_score_no_higher(
+    areas: tuple[float, ...], told: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ways = [
+        comparing.Compared(rows, 1.5, 0.0, 0.05, 40, 40, 0.1, area, 1, 1, 1, rows)
+        for rows, area in zip(("image", "patches", "both"), areas, strict=True)
+    ]
+    _say_what_it_means(ways, ["good"], drawn=False)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ("oneclass fit" in last) == (told is None)
+    assert told is None or last.startswith(told)
+    if told is not None and told.startswith("The normal"):
+        assert "were the folders swapped?" in last
+        _say_what_it_means(ways[:1], ["good"], drawn=False)
+        assert "were the folders swapped?" in capsys.readouterr().err
+
+
 def test_a_note_of_all_ways_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     ways = [one_way("image", 1.4, 0, None), one_way("patches", 1.5, 0, None)]
     _say_notes([replace(ways[0], notes=("a.", "b.")), replace(ways[1], notes=("a.",))])

@@ -67,6 +67,13 @@ class Compared:
         """Whether there were more false alarms than promised, by chance or not."""
         return self.n_normal > 0 and self.false_alarms > self.promised
 
+    @property
+    def above_coin(self) -> float:
+        """How many standard errors its AUROC is above that of a coin; NaN without one."""
+        if self.auroc is None:
+            return math.nan
+        return (self.auroc - 0.5) / auroc_error(0.5, self.n_normal, self.n_odd)
+
     def surely_ahead(self, other: Compared) -> bool:
         """Whether its AUROC is above the other's by two standard errors of each, taken together.
 

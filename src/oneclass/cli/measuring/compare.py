@@ -188,8 +188,30 @@ def _say_what_it_means(
     if by_chance and (len(found) == 1 or len(by_chance) < n_kept):
         names = ", ".join(by_chance)
         say(f"Above the promised share, but in so few images by chance, maybe: {names}.")
+    if found[0].n_odd and found[0].n_normal and _say_turned(found):
+        return
     if len(found) > 1:
         _say_best(found, normal, odd=odd)
+
+
+def _say_turned(found: Sequence[Compared]) -> bool:
+    """Says, where it is so, that odd images score no higher than normal ones; whether it is so."""
+    n_odd, n_normal = found[0].n_odd, found[0].n_normal
+    if all(one.above_coin < -2 for one in found):
+        say(
+            "The normal images score higher than the odd ones, so no way is named the best: were "
+            "the folders swapped? NORMAL and --test-normal should be good images, --test-odd bad "
+            "ones."
+        )
+        return True
+    if len(found) > 1 and all(one.above_coin < 1 for one in found):
+        say(
+            f"No way tells {count(n_odd, 'odd image')} from {count(n_normal, 'normal one')} better "
+            "than a coin would, so none is named the best. Is what is odd to be seen in them, at "
+            "the size that they have? If so, give more of both."
+        )
+        return True
+    return False
 
 
 def _say_notes(found: Sequence[Compared]) -> None:

@@ -279,6 +279,17 @@ def test_of_ways_that_auroc_cannot_tell_apart_the_one_that_finds_most_is_named(
     assert told.partition("To learn so: ")[2].splitlines()[0].endswith(f"--rows {best}")
 
 
+def test_of_ways_that_find_equally_much_none_alone_is_said_to_find_the_most(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shares = {"image": 0.88, "patches": 0.9, "both": 0.9}
+    ways = [one_way(rows, 1.5, 0.0, share) for rows, share in shares.items()]
+    _say_what_it_means(ways, ["good"], drawn=True)
+    said = capsys.readouterr().err
+    most = "patches finds the most for its false alarms, 90 % for 0 %, and both as many, of those"
+    assert most in said
+
+
 @pytest.mark.parametrize("spreads", [(1.0, 2.0), (2.0, 1.0)])
 def test_without_odd_images_no_way_is_the_best(
     spreads: tuple[float, float], capsys: pytest.CaptureFixture[str]

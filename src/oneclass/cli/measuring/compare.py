@@ -261,6 +261,8 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
             "finds the most for its false alarms, "
             f"{percent(best.found or 0)} for {percent(best.false_alarms)},"
         )
+        if ties := [one.rows for one in others if _gain(one) == _gain(best)]:
+            by += f" and {' and '.join(ties)} as many,"
         equal = " (of equal ones, the next figure decides: AUROC, spread, then time)"
     words = as_typed([*fit, "--rows", best.rows])
     say(f"{best.rows} {by} {among}{equal}. To learn so: oneclass {words}")
@@ -274,8 +276,12 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
 
 def _preferred(one: Compared) -> tuple[float, float, float, float]:
     """The lower, the better: of ways that AUROC does not tell apart for certain."""
-    gain = (one.found or 0) - one.false_alarms
-    return -gain, -(one.auroc or 0), one.spread, one.seconds
+    return -_gain(one), -(one.auroc or 0), one.spread, one.seconds
+
+
+def _gain(one: Compared) -> float:
+    """What it finds less its false alarms."""
+    return (one.found or 0) - one.false_alarms
 
 
 def _columns(one: Compared, heads: Sequence[str], *, drawn: bool, odd: bool) -> Iterator[str]:

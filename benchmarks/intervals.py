@@ -22,7 +22,7 @@ import numpy as np
 from oneclass.evaluation import ranking
 from oneclass.evaluation.pixels import Marked, PixelMeasures, count_pixels
 from oneclass.evaluation.ranking import Figure, rank
-from oneclass.statistics import Z95, Floats, auroc
+from oneclass.statistics import Floats, auroc
 from oneclass.system.arrays import Mask
 
 SIZES = ((3, 3), (5, 5), (10, 10), (50, 50), (200, 200), (10, 200), (200, 10))
@@ -58,7 +58,7 @@ def newcombe(normal: Floats, odd: Floats) -> tuple[float, float]:
     n, m, seen = len(normal), len(odd), auroc(normal, odd)
     areas = np.linspace(0, 1, 20_001)
     shape = 1 + ((n + m) / 2 - 1) * ((1 - areas) / (2 - areas) + areas / (1 + areas))
-    near = (areas - seen) ** 2 <= Z95**2 * areas * (1 - areas) * shape / (n * m)
+    near = (areas - seen) ** 2 <= 1.96**2 * areas * (1 - areas) * shape / (n * m)
     return float(areas[near][0]), float(areas[near][-1])
 
 

@@ -17,7 +17,6 @@ from oneclass.statistics import (
     drawn_weights,
     exact_interval,
     roc_curve,
-    wilson_interval,
 )
 
 SCORES = st.lists(st.integers(0, 5), min_size=1, max_size=20)
@@ -96,19 +95,6 @@ def test_drawn_weights_of_a_share_are_those_of_beta_distributions(hits: int, n: 
     levels = [0.025, 0.5, 0.975]
     expected = beta.ppf(levels, hits, n - hits + 0.5)
     assert np.quantile(worst, levels) == pytest.approx(expected, abs=0.01)
-
-
-@pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (50, 1000)])
-def test_wilson_interval_is_scipys(hits: int, n: int) -> None:
-    from scipy.stats import binomtest
-
-    expected = binomtest(hits, n).proportion_ci(method="wilson")
-    assert wilson_interval(hits, n) == pytest.approx(expected)
-
-
-def test_a_rate_without_trials_is_refused() -> None:
-    with pytest.raises(InputError, match="at least one trial"):
-        wilson_interval(0, 0)
 
 
 @pytest.mark.parametrize(

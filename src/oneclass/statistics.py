@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from oneclass.errors import InputError
 
 Floats = NDArray[np.float64]
-Z95 = 1.959963984540054
 BOOTSTRAPS = 2000
 SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
@@ -123,20 +122,6 @@ def roc_curve(normal: Floats, anomalous: Floats) -> tuple[Floats, Floats]:
         at_least = len(ordered) - np.searchsorted(ordered, thresholds, side="left")
         rates.append(np.concatenate([[0.0], at_least / len(ordered)]))
     return rates[0], rates[1]
-
-
-def wilson_interval(hits: int, n: int) -> tuple[float, float]:
-    """A 95 % interval of a rate of which `hits` of `n` trials were seen (Wilson 1927).
-
-    Raises:
-        InputError: no trials.
-    """
-    if n < 1:
-        raise InputError("a rate needs at least one trial.")
-    share, z2 = hits / n, Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def exact_interval(hits: int, n: int) -> tuple[float, float]:

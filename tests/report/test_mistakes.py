@@ -15,7 +15,7 @@ from oneclass.report.groups import Groups
 from oneclass.report.labels import FALSE_ALARM, MISSED, Truth
 from oneclass.report.tiles import MOST_TILES, MOST_WRONG, most_telling
 from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
-from oneclass.statistics import wilson_interval
+from oneclass.statistics import exact_interval
 from pages import Page, page_of, recorded
 
 
@@ -186,7 +186,7 @@ class TestAgreement:
 
     @pytest.mark.parametrize(("false", "normal"), [(0, 20), (1, 20), (3, 20), (8, 20), (12, 100)])
     def test_more_than_is_beyond_chance(self, false: int, normal: int) -> None:
-        low = wilson_interval(false, normal)[0]
+        low = exact_interval(false, normal)[0]
         one = self.of(false, normal)
         assert one.more_than(0.05) == (low > 0.05)
         assert ("more than the 5 %" in one.sentence(0.05)) == (low > 0.05)

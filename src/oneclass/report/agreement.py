@@ -11,7 +11,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.report import plots
 from oneclass.report.labels import Truth, told_unmatched
 from oneclass.report.markup import definitions, figure, section
-from oneclass.statistics import auroc, auroc_interval, roc_curve, wilson_interval
+from oneclass.statistics import auroc, auroc_interval, exact_interval, roc_curve
 from oneclass.system.names import count, percent, plural
 
 CHANCE = "the chance that an anomaly scores higher than a normal image"
@@ -41,7 +41,7 @@ class Agreement:
 
     def more_than(self, rate: float) -> bool:
         """Whether there are more false alarms than a rate, beyond what is chance."""
-        return wilson_interval(_called(self.normal), len(self.normal))[0] > rate
+        return exact_interval(_called(self.normal), len(self.normal))[0] > rate
 
     def sentence(self, rate: float) -> str:
         """The false alarms and the anomalies found."""
@@ -124,6 +124,6 @@ def _unclear(group: Sequence[Prediction]) -> int:
 
 
 def _rate(hits: int, n: int) -> str:
-    low, high = wilson_interval(hits, n)
+    low, high = exact_interval(hits, n)
     interval = f"95 % interval {percent(low)} to {percent(high)}"
     return f"{hits} of {n}, {percent(hits / n)} ({interval})"

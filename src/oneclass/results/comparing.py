@@ -18,7 +18,7 @@ from oneclass.detector.predictions import Predictions
 from oneclass.errors import ImageError, InputError
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
-from oneclass.statistics import auroc, auroc_error, wilson_interval
+from oneclass.statistics import auroc, auroc_error, exact_interval
 from oneclass.system.names import some_names
 
 
@@ -88,7 +88,7 @@ class Compared:
     def too_many(self) -> bool:
         """Whether there were more false alarms than promised, beyond what is chance."""
         called = round(self.false_alarms * self.n_normal) if self.n_normal else 0
-        return called > 0 and wilson_interval(called, self.n_normal)[0] > self.promised
+        return called > 0 and exact_interval(called, self.n_normal)[0] > self.promised
 
     def to_json(self) -> dict[str, Any]:
         amiss = [str(f.path) for f in self.folders if f.amiss]

@@ -192,6 +192,20 @@ class TestAgreement:
         assert ("more than the 5 %" in one.sentence(0.05)) == (low > 0.05)
         assert ("more than the 5\xa0%" in one.section(0.05)) == (low > 0.05)
 
+    @pytest.mark.parametrize(
+        ("false", "hits", "swapped"), [(9, 1, True), (9, 9, False), (1, 1, False), (5, 5, False)]
+    )
+    def test_it_is_asked_whether_the_two_are_swapped(
+        self, false: int, hits: int, swapped: bool
+    ) -> None:
+        normal = [found(f"n{i}", odd=i < false) for i in range(10)]
+        odd = [found(f"o{i}", odd=i < hits) for i in range(10)]
+        truth = Truth({p.path: False for p in normal} | {p.path: True for p in odd})
+        one = Agreement([*normal, *odd], truth)
+        assert one.swapped == swapped
+        assert ("are the two swapped?" in one.section(0.05)) == swapped
+        assert not Agreement(normal, Truth({p.path: False for p in normal})).swapped
+
     def test_nothing_is_said_without_labels(self) -> None:
         assert Agreement([found("a")], Truth()).section(0.05) == ""
 

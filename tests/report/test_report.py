@@ -656,6 +656,12 @@ class TestCommand:
         assert done.returncode == 0, done.stderr
         assert "run/report.html: 7 images" in done.stderr
         assert "4 normal, 3 anomalies" in (tmp_path / "run/report.html").read_text()
+        assert "swapped" not in done.stderr
+        turned = oneclass("report", model, "run", "--normal", "new/bad", cwd=tmp_path)
+        assert (
+            "note: most of the images that lie in new/bad (--normal) were called anomalies, and "
+            "most of the others were not. Are normal images and anomalies swapped?"
+        ) in turned.stderr
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         done = oneclass(

@@ -116,6 +116,8 @@ def report(
         say(f"compared with the truth of {good}, {count(odd, 'anomaly', 'anomalies')}.")
         if odd in (0, len(made.truth)):
             say(f"note: {_one_sided(odd, normal)}")
+        if made.swapped:
+            say(f"note: {_swapped(normal)}")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
     say(f"{file}: {shown}, {made.size / 1e6:.1f} MB. Open it in a browser.")
     return 0
@@ -130,6 +132,16 @@ def _one_sided(n_odd: int, folders: Sequence[str]) -> str:
         )
     which = "anomalies" if n_odd else "normal"
     return f"all images with a label are {which}. Is every word of the table right?"
+
+
+def _swapped(folders: Sequence[str]) -> str:
+    """That the verdicts are the other way round than the truth."""
+    which = f"{some_names(folders)} (--normal)" if folders else "the table"
+    where = "lie in" if folders else "are called normal in"
+    return (
+        f"most of the images that {where} {which} were called anomalies, and most of the others "
+        "were not. Are normal images and anomalies swapped?"
+    )
 
 
 def _check_page(out: str | None) -> None:

@@ -15,6 +15,7 @@ from oneclass.statistics import auroc, auroc_interval, exact_interval, roc_curve
 from oneclass.system.names import count, percent, plural
 
 CHANCE = "the chance that an anomaly scores higher than a normal image"
+SWAPPED = "Of the anomalies most were not: are the two swapped?"
 ROC = "From no image called an anomaly, bottom left, to all of them, top right."
 
 
@@ -38,6 +39,13 @@ class Agreement:
     def false_alarms(self) -> float:
         """The share of normal images that were called anomalies."""
         return _called(self.normal) / len(self.normal)
+
+    @property
+    def swapped(self) -> bool:
+        """Whether most normal images were called anomalies, and most of the others were not."""
+        if not self.normal or not self.odd:
+            return False
+        return self.false_alarms > 0.5 > _called(self.odd) / len(self.odd)
 
     def more_than(self, rate: float) -> bool:
         """Whether there are more false alarms than a rate, beyond what is chance."""
@@ -102,9 +110,10 @@ class Agreement:
     def _alarms(self, rate: float) -> str:
         told = _rate(_called(self.normal), len(self.normal))
         if self.more_than(rate):
+            ask = SWAPPED if self.swapped else "Are these like them?"
             return (
                 f"{told}: more than the {percent(rate)} that was promised for images like those "
-                "that it learnt from. Are these like them?"
+                f"that it learnt from. {ask}"
             )
         if self.false_alarms <= rate:
             return f"{told}; promised was about {percent(rate)}"

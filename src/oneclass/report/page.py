@@ -61,6 +61,7 @@ class Report:
         n_scored: images with a score.
         truth: what was known of the images; None where nobody knew.
         interrupted: a sentence where a signal left images unscored.
+        swapped: whether most normal images were called anomalies, and most anomalies were not.
     """
 
     file: Path
@@ -71,6 +72,7 @@ class Report:
     n_scored: int
     truth: Truth | None
     interrupted: str | None = None
+    swapped: bool = False
 
 
 def write_report(
@@ -121,8 +123,10 @@ def write_report(
     missing = sum(tile.image is None for tile in tiles)
     n_scored = len(run.predictions)
     told = tuple(told_not_shown(tiles))
-    n = len(tiles)
-    return Report(file, len(content), n, missing, told, n_scored, truth, run.interrupted)
+    return Report(
+        file, len(content), len(tiles), missing, told, n_scored, truth, run.interrupted,
+        agreement.swapped,
+    )  # fmt: skip
 
 
 def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:

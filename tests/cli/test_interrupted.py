@@ -122,7 +122,7 @@ def test_a_fit_over_another_model_says_that_it_is_still_there(
         (
             "oneclass.evaluation.running.measure",
             ("evaluate", "part", "-o", "told"),
-            "what is finished is kept in told: the same command goes on from there.",
+            "nothing was finished yet: the same command begins anew.",
         ),
         (
             "oneclass.paper.experiment.run_job",
@@ -140,6 +140,16 @@ def test_others_say_what_is_there(
     said: Callable[..., str], stop: str, words: tuple[str, ...], told: str
 ) -> None:
     assert said(stop, *words).startswith(f"interrupted: {told}")
+
+
+def test_an_evaluation_says_that_what_is_finished_is_kept(
+    said: Callable[..., str], place: Path
+) -> None:
+    (place / "begun/cells").mkdir(parents=True)
+    (place / "begun/cells/1f.json").write_text("{}")
+    assert said("oneclass.evaluation.running.measure", "evaluate", "part", "-o", "begun") == (
+        "interrupted: what is finished is kept in begun: the same command goes on from there."
+    )
 
 
 def test_a_model_that_is_being_written_is_written_whole(

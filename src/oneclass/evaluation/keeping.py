@@ -69,6 +69,11 @@ class KeptCells:
             refuse_pictures(folder, "evaluation")
         make_folder(self._folder)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell is finished."""
+        return not any(self._folder.glob("*.json"))
+
     def get(self, digest: str) -> Cell | None:
         """The cell of that digest; None where there is none, or its file is damaged."""
         try:

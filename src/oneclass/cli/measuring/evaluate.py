@@ -24,12 +24,13 @@ from oneclass.cli.talk.parameters import Here, setting_options
 from oneclass.cli.talk.tables import Column, Layout, layout, room
 from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.system.host.signals import shielded
-from oneclass.system.names import plain, some_names
+from oneclass.system.names import plain, plural, some_names
 
 if TYPE_CHECKING:
     from oneclass.cluster.traffic import Traffic
     from oneclass.detector.settings import Settings
     from oneclass.evaluation.cells import Cell, Rate
+    from oneclass.evaluation.keeping import KeptCells
     from oneclass.evaluation.ranking import Figure
     from oneclass.evaluation.running import Evaluation, Problem
 
@@ -105,7 +106,7 @@ def evaluate(
     table = layout(COLUMNS, room())
     head = table.head() + ("   setting" if others and table.room is None else "")
     cells = each(found, settings, kept, _bar, traffic)
-    while (one := _next(cells, out)) is not None:
+    while (one := _next(cells, out, kept)) is not None:
         if isinstance(one, Cell):
             if not as_json and not known.cells:  # a table without a line needs no head
                 print_data(head)
@@ -174,14 +175,19 @@ def _read(text: str) -> dict[str, Any]:
     return {k: v for k, v in context.params.items() if context.get_parameter_source(k) == given}
 
 
-def _next(cells: Iterator[Cell | Problem], out: str | None) -> Cell | Problem | None:
+def _next(
+    cells: Iterator[Cell | Problem], out: str | None, kept: KeptCells | None
+) -> Cell | Problem | None:
     """The next of them, None behind the last."""
-    kept = (
-        "nothing is kept without -o FOLDER: the same command begins anew."
-        if out is None
-        else f"what is finished is kept in {out}: the same command goes on from there."
-    )
-    with if_stopped(lambda: kept):
+
+    def told() -> str:
+        if kept is None:
+            return "nothing is kept without -o FOLDER: the same command begins anew."
+        if kept.is_empty:
+            return "nothing was finished yet: the same command begins anew."
+        return f"what is finished is kept in {out}: the same command goes on from there."
+
+    with if_stopped(told):
         return next(cells, None)
 
 
@@ -262,14 +268,13 @@ def _told_masks(known: Evaluation) -> str:
 
 
 def _first(known: Evaluation) -> OneclassError:
-    """The first problem; beside others with its category, and the names of all that have one."""
+    """The first problem; beside others or cells, the names of all, since each was told before."""
     one, *others = known.problems
     if isinstance(one.error, ImageError) or not (others or known.cells):
         return one.error
     categories = list(dict.fromkeys(problem.category for problem in known.problems))
-    names = some_names(categories, len(categories))
-    told = f"not evaluated: {names}. The first: {one.sentence}" if others else one.sentence
-    return type(one.error)(told)
+    why = f"the {plural(len(known.problems), 'reason', 'reasons')} above"
+    return type(one.error)(f"not evaluated: {some_names(categories, len(categories))}, for {why}.")
 
 
 def _write(folder: Path, known: Evaluation) -> None:

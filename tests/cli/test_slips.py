@@ -606,7 +606,7 @@ def test_the_lowest_rate_that_is_told_can_be_asked_for(tmp_path: Path) -> None:
     ("words", "right"),
     [
         (("good/",), "oneclass fit good/ -o good.oneclass"),
-        (("m.oneclass", "my parts"), "oneclass fit 'my parts' -o m.oneclass"),
+        (("new.oneclass", "my parts"), "oneclass fit 'my parts' -o new.oneclass"),
         ((), "oneclass fit FOLDER -o FOLDER.oneclass"),
     ],
 )
@@ -729,6 +729,22 @@ def test_one_argument_alone_is_the_model_or_the_images(place: Path) -> None:
     assert "It is the folder that 'oneclass score -o FOLDER' wrote." in told
     assert "Try: oneclass report m.oneclass RUN_DIR" in told
     assert "Try: oneclass report MODEL good" in said(place, "report", "good")
+
+
+def test_a_fit_without_a_file_to_write_is_not_told_to_write_over_a_model(place: Path) -> None:
+    told = said(place, "fit", "m.oneclass", "good")
+    assert "m.oneclass is a model already. To teach it more images, use 'oneclass update'." in told
+    assert "Try: oneclass fit good -o good.oneclass" in told
+    assert "Try: oneclass fit good -o new.oneclass" in said(place, "fit", "new.oneclass", "good")
+
+
+def test_the_help_says_what_a_time_looks_like(place: Path) -> None:
+    for words, example in (
+        (("serve", "token", "add", "--help"), "When it ends, such as 90d or 12h."),
+        (("serve", "--help"), "Age at which predictions go, such as 365d."),
+    ):
+        shown = oneclass(*words, cwd=place).stdout
+        assert example in " ".join(shown.split())
 
 
 def test_a_model_is_nothing_to_learn_from(place: Path) -> None:

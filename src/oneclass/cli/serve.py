@@ -54,7 +54,9 @@ DATA = click.option(
 @click.option(
     "--keep-images", type=BYTES, default="10GB", show_default=True, help="Room for images."
 )
-@click.option("--keep", type=DURATION, help="Age at which predictions go.  [default: never]")
+@click.option(
+    "--keep", type=DURATION, help="Age at which predictions go, such as 365d.  [default: never]"
+)
 @click.option(
     "--max-pixels",
     type=int,
@@ -135,7 +137,9 @@ def token() -> None:
     help="What it may do, several times if need be; people need read beside the others, since "
     "every page does.  [default: all]",
 )
-@click.option("--expires", type=DURATION, help="When it ends.  [default: never]")
+@click.option(
+    "--expires", type=DURATION, help="When it ends, such as 90d or 12h.  [default: never]"
+)
 @click.pass_context
 def add_token(
     context: click.Context, name: str, data: Path, scopes: tuple[str, ...], expires: float | None

@@ -132,20 +132,26 @@ def on_missing(error: click.MissingParameter) -> str | None:
     words = _EXAMPLES.get(missing)
     if words is None:
         return None
-    return f"{_MEANINGS.get(missing, '')}Try: {as_typed(['oneclass', *words(ctx.params)])}"
+    told = _MEANINGS.get(missing, "")
+    if missing == ("fit", "out") and (old := _models_that_are_there(ctx.params["normal"])):
+        told = f"{old[0]} is a model already. To teach it more images, use 'oneclass update'. "
+    return f"{told}Try: {as_typed(['oneclass', *words(ctx.params)])}"
 
 
 def _fit(given: Mapping[str, Any]) -> list[str]:
-    """A word that ends as model files do is taken for the model."""
+    """A word that ends as model files do is taken for the model to write, if none is there."""
     normal = list(given.get("normal") or ())
-    models = [word for word in normal if word.endswith(".oneclass")]
-    folders = [word for word in normal if word not in models] or ["FOLDER"]
-    return [
-        "fit",
-        *few_typed(folders),
-        "-o",
-        models[0] if models else _named(folders[0], ".oneclass"),
-    ]
+    old = _models_that_are_there(normal)
+    models = [word for word in normal if word.endswith(".oneclass") and word not in old]
+    folders = [word for word in normal if word not in {*models, *old}] or ["FOLDER"]
+    file = models[0] if models else _named(folders[0], ".oneclass")
+    return ["fit", *few_typed(folders), "-o", file]
+
+
+def _models_that_are_there(words: Sequence[str]) -> list[str]:
+    from oneclass.detector.files.modelfile import is_model
+
+    return [word for word in words if is_model(Path(word))]
 
 
 def _export(given: Mapping[str, Any]) -> list[str]:
@@ -188,9 +194,7 @@ def refuse_models(
     Raises:
         InputError: a file that is given begins as model files do.
     """
-    from oneclass.detector.files.modelfile import is_model
-
-    if models := [word for word in normal if is_model(Path(word))]:
+    if models := _models_that_are_there(normal):
         rest = few_typed([word for word in normal if word not in models] or ["FOLDER"])
         raise InputError(
             f"{models[0]} is a model, and {command} learns from images.{instead} Try: oneclass "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,20 @@ class TestAgreement:
         assert one.swapped == swapped
         assert ("are the two swapped?" in one.section(0.05)) == swapped
         assert not Agreement(normal, Truth({p.path: False for p in normal})).swapped
+
+    @pytest.mark.parametrize(
+        ("learnt", "told"),
+        [
+            (0, "0 of 8 normal images (0 %) were called"),
+            (3, "0 of 8 normal images (0 %), 3 of which the model learnt from, were called"),
+            (8, "0 of 8 normal images (0 %), all of which the model learnt from, were called"),
+        ],
+    )
+    def test_it_is_said_of_how_many_images_the_model_learnt(self, learnt: int, told: str) -> None:
+        scored = [replace(found(f"{i}"), learnt=i < learnt) for i in range(8)]
+        one = Agreement(scored, Truth({p.path: False for p in scored}))
+        assert told in one.sentence(0.05)
+        assert one.section(0.05).count(" the model learnt from") == (learnt > 0)
 
     def test_nothing_is_said_without_labels(self) -> None:
         assert Agreement([found("a")], Truth()).section(0.05) == ""

@@ -47,6 +47,15 @@ class Agreement:
             return False
         return self.false_alarms > 0.5 > _called(self.odd) / len(self.odd)
 
+    @property
+    def learnt(self) -> str:
+        """How many of the normal images the model learnt from, behind their number; or nothing."""
+        n = sum(p.learnt for p in self.normal)
+        if not n:
+            return ""
+        all_of = plural(n, "which", "all of which")
+        return f", {all_of if n == len(self.normal) else f'{n:,} of which'} the model learnt from"
+
     def more_than(self, rate: float) -> bool:
         """Whether there are more false alarms than a rate, beyond what is chance."""
         return exact_interval(_called(self.normal), len(self.normal))[0] > rate
@@ -56,9 +65,10 @@ class Agreement:
         parts = []
         if self.normal:
             called = _called(self.normal)
+            learnt = self.learnt and f"{self.learnt},"
             parts.append(
                 f"{called:,} of {len(self.normal):,} normal {plural(len(self.normal), 'image')} "
-                f"({percent(self.false_alarms)}) {_was(called)} called "
+                f"({percent(self.false_alarms)}){learnt} {_was(called)} called "
                 f"{plural(called, 'an anomaly', 'anomalies')}"
             )
             more = f", more than the {percent(rate)} that were promised"
@@ -108,7 +118,7 @@ class Agreement:
         return section("labels", "Against the labels", definitions(lines) + plot)
 
     def _alarms(self, rate: float) -> str:
-        told = _rate(_called(self.normal), len(self.normal))
+        told = _rate(_called(self.normal), len(self.normal)) + self.learnt
         if self.more_than(rate):
             ask = SWAPPED if self.swapped else "Are these like them?"
             return (

@@ -96,7 +96,7 @@ class Head:
         if normal:
             kind = "alarm" if self.agreement.more_than(self.rate) else ""
             share = percent(self.agreement.false_alarms)
-            n = f"{len(normal):,} normal {plural(len(normal), 'image')}"
+            n = f"{len(normal):,} normal {plural(len(normal), 'image')}{self.agreement.learnt}"
             alarms = (kind, share, f"false alarms among {n}; promised: about {rate}")
         found = [
             ("", f"{len(run.predictions):,}", plural(len(run.predictions), "image") + " scored"),

@@ -807,3 +807,13 @@ def test_each_reviewed_picture_is_in_one_row_of_the_comparison_or_left_out_with_
     # What came later was not reviewed then.
     say(place, scored(place, sorted((images / "normal").iterdir())[0]), "unsure")
     assert told()[0] == rows
+    # Nor does anything fall out where the version before is deleted.
+    assert place.client.post("/api/v1/models/stripes/take", json={"version": 2}).is_success
+
+    def said() -> list[str]:
+        return re.findall("[^>]* left out: [^<]*", place.page("/models/stripes"))
+
+    before = said()
+    assert len(before) == 5
+    assert place.client.delete("/api/v1/models/stripes/versions/1").is_success
+    assert said() == before

@@ -42,7 +42,7 @@ def comparison(
     new = [row for row in known if not (row["taught"] or row["before_taught"])]
     real = [row for row in new if row["review"] == "real"]
     asked = {row["image"] for row in rows}
-    stood = reviews.stood(version.name, version.at)
+    stood = reviews.stood(version.id, version.at)
     apart = [said for image, said in stood.items() if image not in asked]
 
     def named(some: list[Row]) -> list[dict[str, Any]]:

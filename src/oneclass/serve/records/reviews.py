@@ -216,23 +216,26 @@ class Reviews:
         )
         return {row["image"]: row for row in rows}
 
-    def stood(self, name: str, at: float) -> dict[str, tuple[str, str | None]]:
+    def stood(self, version_id: int, at: float) -> dict[str, tuple[str, str | None]]:
         """What stood of pictures of a model at a time, and what stands of them now.
 
         Args:
-            name: of the model.
+            version_id: of the model; pictures of versions that it grew from count where these
+                are deleted, too, as they do for what was compared.
             at: in seconds since 1970.
 
         Returns:
             By the digests of those that somebody had reviewed by then: both verdicts.
         """
+        own = GROWN.format("SELECT :id")
         rows = self._database.rows(
-            "SELECT p.image, p.review, (SELECT r.verdict FROM review r "
+            f"{own} SELECT p.image, p.review, (SELECT r.verdict FROM review r "
             "WHERE r.prediction_id = p.id AND r.at <= :at "
             "ORDER BY r.at DESC, r.id DESC LIMIT 1) AS stood "
             "FROM prediction p WHERE p.id IN (SELECT prediction_id FROM review WHERE at <= :at) "
-            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name)",
-            {"name": name, "at": at},
+            "AND p.version_id IN (SELECT id FROM grown UNION SELECT k.id FROM kept_version k "
+            "JOIN version v ON v.name = k.name WHERE v.id = :id)",
+            {"id": version_id, "at": at},
         )
         return {row["image"]: (row["stood"], row["review"]) for row in rows if row["stood"]}
 

@@ -54,6 +54,26 @@ def test_a_fit_of_few_images_says_how_far_the_rate_may_lie_from_the_mean(tmp_pat
         assert (told in oneclass("info", "m.oneclass", cwd=tmp_path).stdout) == few
 
 
+@pytest.mark.parametrize(
+    ("n", "words", "told"),
+    [
+        (20, ("--rows", "patches"), "From 50 different images on, patches are seen whitened, too"),
+        (20, ("--rows", "patches", "--false-alarms", "10%"), "From 50 different images on"),
+        (20, ("--rows", "image"), None),
+        (50, ("--rows", "patches"), None),
+    ],
+)
+def test_a_fit_says_from_how_many_images_on_patches_are_looked_at_better(
+    n: int, words: tuple[str, ...], told: str | None, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (n, 32, 32)).astype(np.uint8)
+    write_images(tmp_path / "good", noise)
+    done = oneclass("fit", "good", "-o", "m.oneclass", "--size", "64", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert ("seen whitened" in done.stderr) == (told is not None)
+    assert told is None or told in done.stderr
+
+
 def multiplied(folder: Path, n: int, copies: int) -> None:
     """`n` pictures with so many brightened copies each: 03_1.png is one of 03_0.png."""
     small = np.random.default_rng(1).integers(40, 200, (n, 6, 6))

@@ -124,7 +124,23 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     say(card["calibration"].get("promise", card["calibration"]["guarantee"]))
     if told := spread(card):
         say(told)
+    _say_unwhitened(detector)
     say_rests_on_one(detector)
+
+
+def _say_unwhitened(detector: Detector) -> None:
+    """Tell from how many images on patches are looked at better, where there are fewer."""
+    from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images
+    from oneclass.detector.settings import VIEWS
+
+    model, card = detector.model, detector.card
+    few = card["fit"]["n_pictures"] < fewest_images(DEFAULT_FALSE_ALARMS, spared=True)
+    if few and card["representation"]["kind"] in VIEWS and model.last.whitening is None:
+        needed = fewest_images(model.false_alarms, spared=True)
+        say(
+            f"From {needed} different images on, patches are seen whitened, too, which finds small "
+            "defects better."
+        )
 
 
 def say_rests_on_one(detector: Detector) -> None:

@@ -14,6 +14,7 @@ from conftest import stripes
 from graphs import session_of
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import Runtime
+from oneclass.detector.views import DEFAULT_PATCHES
 from oneclass.export.assembly import INPUT, MEANINGS, METADATA_KEY, Input, onnx_model
 from oneclass.export.graph import OPSET
 from oneclass.export.running import Exported
@@ -25,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "no map": {"layer": "pool"},
     "patches": {"rows": "patches", "layer": "block_2@14+block_4", "size": (96, 96)},
     "both": {"rows": "both", "size": (96, 96)},
+    "both in one pass": {"rows": "both", "size": (224, 256)},
     "greyscale": {"backbone": "greyscale", "size": (12, 10)},
     "float16": {"row_dtype": "float16"},
 }
@@ -198,6 +200,20 @@ def test_both_views_share_the_networks_weights_and_cannot_be_resized_by_others()
     assert len(onnx_model(both)) < max(map(len, views)) + min(map(len, views)) / 2
     with pytest.raises(InputError, match="each in a size of its own"):
         onnx_model(both, Input(resized=True))
+
+
+def test_of_one_pass_the_graph_has_one_network_and_leaves_resizing_to_others() -> None:
+    normal, given = list(images(24, 1, colour=False)), {"size": (224, 224), "n_halfspaces": 3}
+    one, patches = (
+        Detector(rows=rows, layer=DEFAULT_PATCHES, **given).fit(normal)
+        for rows in ("both", "patches")
+    )
+    models = [onnx.load_model_from_string(onnx_model(found)) for found in (one, patches)]
+    convolutions = [sum(n.op_type == "Conv" for n in model.graph.node) for model in models]
+    assert convolutions[0] == convolutions[1]
+    ready = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 1)).astype(np.uint8)
+    found = ask(onnx_model(one, Input(resized=True)), ready)
+    assert_same(found, one, ready[..., 0])
 
 
 @pytest.mark.parametrize(

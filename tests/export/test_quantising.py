@@ -72,10 +72,12 @@ def export(
 
 
 @needs_nncf
-@pytest.mark.parametrize("rows", ["image", "both"])
+@pytest.mark.parametrize("rows", ["image", "both", "one_pass"])
 def test_int8_is_smaller_and_stays_within_the_limit(place: Path, tmp_path: Path, rows: str) -> None:
-    if rows == "both":
-        Detector(size=(96, 96), rows=rows).fit(stripes(40, seed=1)).save(place / "both.oneclass")
+    if rows != "image":
+        side = 96 if rows == "both" else 224
+        both = Detector(size=(side, side), rows="both").fit(stripes(40, seed=1))
+        both.save(place / f"{rows}.oneclass")
     model = "parts" if rows == "image" else rows
     (place / "normal/broken.png").write_bytes(b"no image")
     plain = export(place, tmp_path / "plain.xml", model=model)

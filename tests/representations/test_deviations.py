@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from computed import Computed
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import InputError
 from oneclass.images.scale import choose_scale
 from oneclass.representations import MeansAndDeviations, PretrainedLayers, from_record
+from oneclass.representations.deviations import deviations
 
 SCALE = choose_scale("uint8", 0, 255)
 LAYERS = [("block_2", 3), ("block_10", 2)]
@@ -40,6 +42,24 @@ def test_rows_are_means_and_standard_deviations(
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize("side", [12, 16, 17])
+def test_deviations_in_cells_are_those_of_each_cell(side: int) -> None:
+    maps = np.random.default_rng(side).normal(5, 1, (2, 4, side, side + 3)).astype(np.float32)
+    found = deviations(maps, 3).reshape(2, 4, 3, 3)
+    for row in range(3):
+        for column in range(3):
+            down, across = (
+                slice(i * n // 3, -(-(i + 1) * n // 3))
+                for i, n in ((row, side), (column, side + 3))
+            )
+            expected = maps[..., down, across].astype(float).std((2, 3))
+            np.testing.assert_allclose(found[..., row, column], expected, rtol=1e-6)
+
+
+def test_maps_that_are_alike_have_no_deviation_in_any_cell() -> None:
+    assert not deviations(np.full((1, 2, 7, 9), 0.1, np.float32), 3).any()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_a_row_depends_on_its_own_image_alone(dtype: str, normal_images: NDArray[np.uint8]) -> None:
     made = MeansAndDeviations(Backbone.open(DEFAULT), LAYERS, size=(64, 64), row_dtype=dtype)
@@ -65,7 +85,7 @@ def test_a_layer_that_is_alike_everywhere_leaves_the_means(
     made: MeansAndDeviations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alike = [np.full((1, 24, 16, 24), 3, np.float32), np.full((1, 112, 4, 6), 2, np.float32)]
-    monkeypatch.setattr(made, "_session", lambda _: alike)
+    monkeypatch.setattr(made, "session", Computed(("block_2", "block_10"), alike))
     row = made.rows([np.zeros((3, 64, 96), np.float32)])[0]
     assert np.linalg.norm(row) == pytest.approx(0.2)
     assert not row[-24 - 112 :].any()

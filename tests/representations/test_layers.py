@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from computed import Computed
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.errors import ImageError, InputError
 from oneclass.images.scale import choose_scale
@@ -121,7 +122,7 @@ def test_a_zero_row_is_an_error_not_a_nan(monkeypatch: pytest.MonkeyPatch) -> No
     stem[0] = pooled[1] = 0
     stem[2] = np.nan
     monkeypatch.setattr(layer, "together", 4)
-    monkeypatch.setattr(layer, "_session", lambda images: [stem, pooled])
+    monkeypatch.setattr(layer, "session", Computed(("stem", "pool"), [stem, pooled]))
     results = results_of(gather(np.zeros((4, 8, 8), np.uint8)), layer)
     reasons = [getattr(r, "reason", "fine") for r in results]
     assert reasons == ["row_zero", "row_zero", "row_not_finite", "fine"]

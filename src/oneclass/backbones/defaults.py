@@ -1,10 +1,11 @@
 """Which layers to take of a network that nobody has chosen layers for.
 
 The embedded network's were chosen by tables: for patches the last layers with a position for each 8
-and 16 pixels, for whole images the last with one for each 4, and a deep one. Other networks made
-for photographs have the same stages, and the same places of theirs are taken; so have transformers
-that merge tokens, such as Swin. Of a transformer whose maps all have one size: layers in the middle
-and at three quarters of its depth for patches, and the last class token for whole images.
+and 16 pixels, for whole images the last with one for each 4, and a deep one; where whole images are
+seen in the pass of patches, the deepest of theirs. Other networks made for photographs have the
+same stages, and the same places of theirs are taken; so have transformers that merge tokens, such
+as Swin. Of a transformer whose maps all have one size: layers in the middle and at three quarters
+of its depth for patches, and the last class token for whole images.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class DefaultLayers:
     Attributes:
         whole: of whole images.
         patches: empty where no layer has a map.
+        beside_patches: of whole images seen in the pass of patches; None where they cannot be.
     """
 
     whole: str
     patches: str
+    beside_patches: str | None = None
 
 
 def default_layers(backbone: Backbone) -> DefaultLayers:
@@ -60,9 +63,9 @@ def default_layers(backbone: Backbone) -> DefaultLayers:
     if not maps:
         return DefaultLayers([n for n, s in shapes.items() if len(s) == 1][-1:][0], "")
     shallow, deep = (nearest(maps, size, pixels) for pixels in (SHALLOW, DEEP))
-    whole = [f"{name}@{min(grid, *maps[name])}" for name, grid in _grids(shallow, deep)]
-    patches = dict.fromkeys(nearest(maps, size, pixels) for pixels in PATCHES)
-    return DefaultLayers("+".join(whole), "+".join(patches))
+    patches = list(dict.fromkeys(nearest(maps, size, pixels) for pixels in PATCHES))
+    whole, beside = (_on_grids(maps, shallow, last) for last in (deep, patches[-1]))
+    return DefaultLayers(whole, "+".join(patches), beside)
 
 
 def token_maps(shapes: Shapes, size: tuple[int, int]) -> Sides:
@@ -91,10 +94,11 @@ def nearest(maps: Sides, size: tuple[int, int], pixels: int) -> str:
     return [name for name, one in far.items() if one <= least + 1e-9][-1]
 
 
-def _grids(shallow: str, deep: str) -> list[tuple[str, int]]:
+def _on_grids(maps: Sides, shallow: str, deep: str) -> str:
+    grids = [(shallow, SHALLOW_GRID), (deep, DEEP_GRID)]
     if shallow == deep:
-        return [(deep, ONLY_GRID)]
-    return [(shallow, SHALLOW_GRID), (deep, DEEP_GRID)]
+        grids = [(deep, ONLY_GRID)]
+    return "+".join(f"{name}@{min(grid, *maps[name])}" for name, grid in grids)
 
 
 def _of_tokens(tokens: Sequence[str], n_tokens: int, size: tuple[int, int]) -> DefaultLayers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from importlib import resources
 from pathlib import Path
@@ -169,7 +169,6 @@ class Backbone:
         """
         wanted = self.layers if tensors is None else tensors
         height, width = self.spec.preprocessing.size
-        blank = np.zeros((1, *self.spec.preprocessing.shape), np.float32)
         session = self.session(wanted)
         if wrong := misfit(session.inputs, self.spec.preprocessing.shape):
             raise ModelFileError(f"backbone {self.spec.name}: {wrong}.")
@@ -180,8 +179,7 @@ class Backbone:
                 "such images."
             )
         ):
-            found = session(blank)
-        return {name: values.shape[1:] for name, values in zip(wanted, found, strict=True)}
+            return session.shapes(self.spec.preprocessing.shape)
 
     def session(
         self,
@@ -221,7 +219,8 @@ class Backbone:
             )
         ):
             engine = start(cut(self.model, tensors), runtime, threads)
-        return LayerSession(engine, threads, dict(zip(layers, views, strict=True)))
+        anew = partial(self.session, tuple(layers), threads=threads, runtime=runtime)
+        return LayerSession(engine, threads, dict(zip(layers, views, strict=True)), anew)
 
 
 class LayerSession:
@@ -231,19 +230,31 @@ class LayerSession:
         together: how many images a call should have at best, where other threads call, too.
         version: of what computes; the last bits may depend on it.
         inputs: what the network takes.
+        layers: that it computes, in their order.
     """
 
-    def __init__(self, engine: Engine, threads: int, views: Mapping[str, tuple[int, str]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        threads: int,
+        views: Mapping[str, tuple[int, str]],
+        anew: Callable[[], LayerSession],
+    ) -> None:
         """Read layers from an engine.
 
         Args:
             engine: computes tensors.
             threads: that compute side by side.
             views: for each layer the number of its tensor, and what `tokens.view` makes of it.
+            anew: opens another one alike: a runtime's cannot travel.
         """
-        self._engine, self._threads, self._views = engine, threads, views
+        self._engine, self._threads, self._views, self._anew = engine, threads, views, anew
         self.together, self.version = engine.together, engine.version
-        self.inputs = engine.inputs
+        self.inputs, self.layers = engine.inputs, tuple(views)
+        self._shapes: dict[tuple[int, int, int], dict[str, tuple[int, ...]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._anew, ()
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Run the network.
@@ -281,6 +292,22 @@ class LayerSession:
                 "must be that of the images; name another layer."
             )
         return self._seen([np.concatenate(one) for one in zip(*done, strict=True)], images)
+
+    def shapes(self, image: tuple[int, int, int]) -> dict[str, tuple[int, ...]]:
+        """The shape of each layer's values for one image.
+
+        Args:
+            image: (channels, height, width).
+
+        Raises:
+            StorageError: out of memory.
+            ModelFileError: a layer has no axis at all.
+        """
+        if image not in self._shapes:
+            made = self(np.zeros((1, *image), np.float32))
+            named = zip(self.layers, made, strict=True)
+            self._shapes[image] = {name: values.shape[1:] for name, values in named}
+        return self._shapes[image]
 
     def _seen(
         self, tensors: list[NDArray[np.float32]], images: NDArray[np.float32]

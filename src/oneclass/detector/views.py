@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
-from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
+from oneclass.backbones import DEFAULT, Backbone, LayerSession, Runtime, choose_runtime
 from oneclass.backbones.defaults import DefaultLayers, default_layers
 from oneclass.backbones.tokens import channels_last
 from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
@@ -24,6 +26,7 @@ from oneclass.representations import (
     Representation,
     TiledPatches,
     WholeAndPatches,
+    shared_session,
 )
 from oneclass.rows.layers import Layers
 from oneclass.system.names import some_names
@@ -31,6 +34,8 @@ from oneclass.system.names import some_names
 Kind = TypeVar("Kind", PretrainedLayers, MeansAndDeviations, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
 DEFAULT_PATCHES, PATCH_HALFSPACES = "block_4+block_10", 510
+BESIDE_PATCHES, CELLS = "block_2@7+block_10@2", 3
+"""What is seen of whole images in the pass of patches; benchmarks/whole_images.py has the table."""
 MOST_HALFSPACES, PER_HALFSPACE = 150, 3
 MOST_PATCH_HALFSPACES = 10_000
 """With 80 images these take 1.3 GB, 20,000 take 4.2 GB and five times as long; of more a process
@@ -217,14 +222,15 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
         return patches
-    return WholeAndPatches(
-        replace(made_by, grid=None).beside_patches(default.whole, dtype), patches
-    )
+    made_by = replace(made_by, grid=None)
+    if one := made_by.in_one_pass(default.beside_patches, patches):
+        return one
+    return WholeAndPatches(made_by.beside_patches(default.whole, dtype), patches)
 
 
 def _default_layers(network: Backbone) -> DefaultLayers:
     if network.spec.name == DEFAULT:
-        return DefaultLayers(DEFAULT_LAYER, DEFAULT_PATCHES)
+        return DefaultLayers(DEFAULT_LAYER, DEFAULT_PATCHES, BESIDE_PATCHES)
     return default_layers(network)
 
 
@@ -320,38 +326,63 @@ class _Network:
     grid: int | None
 
     def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
-        return self._cut(PretrainedLayers, layer, size, dtype, evened=False)
+        return self._cut(PretrainedLayers, self._parsed(layer), size, dtype, evened=False)
 
     def beside_patches(self, layer: str, dtype: str) -> PretrainedLayers:
         """Whole images, with how they vary where all layers have a map, as a grid says."""
-        layers = Layers.parse(layer, self.backbone.has_layer)
+        layers = self._parsed(layer)
         if all(one.grid is not None for one in layers):
-            return self._cut(MeansAndDeviations, layer, None, dtype, evened=True)
-        return self._cut(PretrainedLayers, layer, None, dtype, evened=True)
+            return self._cut(MeansAndDeviations, layers, None, dtype, evened=True)
+        return self._cut(PretrainedLayers, layers, None, dtype, evened=True)
+
+    def in_one_pass(
+        self, layer: str | None, patches: PatchLayers | TiledPatches
+    ) -> WholeAndPatches | None:
+        """Both, of one pass of the network; None where whole images need one of their own.
+
+        That is so beside tiles, and where patches see so small a picture that no grid fits.
+        """
+        size, dtype = patches.preprocessing.size, patches.row_dtype
+        if layer is None or isinstance(patches, TiledPatches) or min(size) < LEAST_SIDE:
+            return None
+        layers = self._parsed(layer)
+        session = shared_session(
+            self.backbone, layers, patches.layers, threads=self.threads, runtime=self.runtime
+        )
+        varied = partial(MeansAndDeviations, cells=CELLS)
+        return WholeAndPatches(
+            self._cut(varied, layers, size, dtype, evened=True, session=session),
+            self._cut(PatchLayers, patches.layers, size, dtype, evened=True, session=session),
+        )
 
     def patches(
         self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
     ) -> PatchLayers | TiledPatches:
         seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
-        patches = self._cut(PatchLayers, layer, seen, dtype, evened=True)
+        patches = self._cut(PatchLayers, self._parsed(layer), seen, dtype, evened=True)
         return patches if tiles is None else TiledPatches(patches, size)
+
+    def _parsed(self, layer: str) -> Layers:
+        return Layers.parse(layer, self.backbone.has_layer, self.grid)
 
     def _cut(
         self,
-        kind: type[Kind],
-        layer: str,
+        kind: Callable[..., Kind],
+        layers: Layers,
         size: tuple[int, int] | None,
         dtype: str,
         evened: bool,
+        session: LayerSession | None = None,
     ) -> Kind:
         return kind(
             self.backbone,
-            Layers.parse(layer, self.backbone.has_layer, self.grid),
+            layers,
             size=size,
             threads=self.threads,
             runtime=self.runtime,
             row_dtype=dtype,
             evened=evened,
+            session=session,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,9 +89,12 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
     representation = model.representation
     _refuse(representation, takes)
     g = Graph()
-    made = [_rows(g, model, one, takes, f"network_{i}") for i, one in enumerate(parts(model))]
-    outputs = write_outputs(g, model, [rows for rows, _ in made])
-    networks = [network for _, network in made if network is not None]
+    rows, networks = [], []
+    for i, seen in enumerate(passes(model)):
+        network = _network(seen[0], f"network_{i}")
+        rows += _rows(g, model, seen, takes, network)
+        networks += [network] if network else []
+    outputs = write_outputs(g, model, rows)
     batch: int | str = 1 if any(network.one_image for network in networks) else "batch"
     shape = takes.shape(batch, representation.preprocessing.size)
     backbone = representation.backbone
@@ -113,10 +117,12 @@ def onnx_model(detector: Detector, takes: Input | None = None) -> bytes:
     return _file(g, model.scale.depth, shape, outputs, opset, record)
 
 
-def parts(model: FittedModel) -> tuple[Representation, ...]:
-    """What makes the rows; two where whole images and patches are looked at."""
+def passes(model: FittedModel) -> list[list[Representation]]:
+    """What makes the rows, for each pass through a network: of both, one pass or two."""
     one = model.representation
-    return (one.whole, one.patches) if isinstance(one, WholeAndPatches) else (one,)
+    if not isinstance(one, WholeAndPatches):
+        return [[one]]
+    return [[one.whole, one.patches]] if one.one_pass else [[one.whole], [one.patches]]
 
 
 def _pixel_threshold(model: FittedModel) -> float | None:
@@ -131,26 +137,38 @@ def _layers(representation: Representation) -> list[str]:
     return [name for part in found for name in part.layers.names]
 
 
+def _network(representation: Representation, name: str) -> Network | None:
+    """The network up to all layers that the representation's session computes, if there is one."""
+    if not isinstance(representation, NetworkLayers):
+        return None
+    return Network(representation.backbone, representation.session.layers, name)
+
+
 def _rows(
-    g: Graph, model: FittedModel, representation: Representation, takes: Input, name: str
-) -> tuple[str, Network | None]:
-    """From the input to the rows of one representation, and its network."""
-    network = None
-    if isinstance(representation, NetworkLayers):
-        network = Network(representation.backbone, representation.layers.names, name)
+    g: Graph,
+    model: FittedModel,
+    seen: Sequence[Representation],
+    takes: Input,
+    network: Network | None,
+) -> list[str]:
+    """From the input to the rows of each representation that one pass makes."""
     entry = prepare(
         g,
         INPUT,
         model.scale,
-        representation.preprocessing,
+        seen[0].preprocessing,
         layout=takes.layout,
         resized=takes.resized,
         name=network.entry if network else None,
     )
     if network is None:
-        return write_rows(g, representation, (entry,)), None
+        return [write_rows(g, one, (entry,)) for one in seen]
     network.join(g)
-    return write_rows(g, representation, network.layers), network
+    return [
+        write_rows(g, one, [network.layers[one.session.layers.index(n)] for n in one.layers.names])
+        for one in seen
+        if isinstance(one, NetworkLayers)
+    ]
 
 
 def _refuse(representation: Representation, takes: Input) -> None:
@@ -178,7 +196,11 @@ def _refuse(representation: Representation, takes: Input) -> None:
             f"representation {representation.kind}: an exported graph cannot keep it, only "
             f"{', '.join(kind.kind for kind in KEPT)}. Fit a model of one of these."
         )
-    if takes.resized and isinstance(representation, WholeAndPatches):
+    if (
+        takes.resized
+        and isinstance(representation, WholeAndPatches)
+        and not representation.one_pass
+    ):
         raise InputError(
             "without resizing: the model looks at whole images and at patches, each in a size of "
             "its own, so the graph has to resize. Export it with resizing, or fit a model of one."

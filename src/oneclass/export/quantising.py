@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from oneclass.backbones.onnx_file import cut
 from oneclass.detector.estimator import Detector
 from oneclass.errors import ImageError, InputError, MissingDependencyError
-from oneclass.export.assembly import parts
+from oneclass.export.assembly import passes
 from oneclass.export.running import Exported, on_openvino
 from oneclass.export.verifying import Difference, compare
 from oneclass.images.sources import Progress, Sources
@@ -100,9 +100,9 @@ def quantise(
     """
     nncf = _package()
     networks = [
-        (f"network_{i}/", part)
-        for i, part in enumerate(parts(detector.model))
-        if isinstance(part, NetworkLayers)
+        (f"network_{i}/", seen[0])
+        for i, seen in enumerate(passes(detector.model))
+        if isinstance(seen[0], NetworkLayers)
     ]
     if not networks:
         raise InputError("--int8: the model looks at grey values and has no network. Leave it out.")
@@ -175,7 +175,7 @@ def _prepared(detector: Detector, part: NetworkLayers, pixels: NDArray[Any]) -> 
 def _int8(nncf: Any, part: NetworkLayers, images: Sequence[NDArray[Any]]) -> Any:
     """A network, cut at its layers, with int8 weights and activations."""
     ov = offline.openvino()
-    network = ov.convert_model(io.BytesIO(cut(part.backbone.model, part.layers.names)))
+    network = ov.convert_model(io.BytesIO(cut(part.backbone.model, part.session.layers)))
     convolutions = [
         operation.get_friendly_name()
         for operation in network.get_ordered_ops()

@@ -16,9 +16,15 @@ from oneclass.representations.maps import averages, interpolation
 TINY = 1e-30
 
 
-def pool(g: Graph, maps: str, shape: tuple[int, int], cells: int) -> str:
-    """Average maps of one shape (height, width) over a grid: (n, c, cells, cells)."""
-    down, across = (averages(side, cells) for side in shape)
+def pool(
+    g: Graph,
+    maps: str,
+    shape: tuple[int, int],
+    cells: int,
+    dtype: type[np.floating] = np.float32,
+) -> str:
+    """Average maps of one shape (height, width) and type over a grid: (n, c, cells, cells)."""
+    down, across = (averages(side, cells).astype(dtype) for side in shape)
     return g.op("MatMul", g.op("MatMul", down, maps), across.T)
 
 
@@ -78,12 +84,22 @@ def units(g: Graph, parts: Sequence[str], *, zero_stays: bool, share: float = 1.
     return g.op("Concat", *scaled, axis=-1) if len(scaled) > 1 else scaled[0]
 
 
-def deviations(g: Graph, maps: str, positions: int) -> str:
-    """Each channel's standard deviation over so many positions: (n, c, h, w) to (n, c) float32."""
-    wide, share = g.cast(g.reshape(maps, 0, 0, -1), np.float64), np.array(1 / positions)
+def deviations(g: Graph, maps: str, shape: tuple[int, int], cells: int) -> str:
+    """Each channel's standard deviation in each cell of maps of one shape (height, width).
+
+    (n, c, h, w) to (n, c cells cells) float32.
+    """
+    wide, share = g.cast(g.reshape(maps, 0, 0, -1), np.float64), np.array(1 / math.prod(shape))
     apart = g.op("Sub", wide, g.op("Mul", g.sum(wide, -1, keep=True), share))
-    squares = g.sum(g.op("Mul", apart, apart), -1)
-    return g.cast(g.op("Sqrt", g.op("Mul", squares, share)), np.float32)
+    if cells == 1:
+        variance = g.op("Mul", g.sum(g.op("Mul", apart, apart), -1), share)
+    else:
+        apart = g.reshape(apart, 0, 0, *shape)
+        means = pool(g, apart, shape, cells, np.float64)
+        squares = pool(g, g.op("Mul", apart, apart), shape, cells, np.float64)
+        within = g.op("Sub", squares, g.op("Mul", means, means))
+        variance = flatten(g, g.op("Max", within, np.array(0.0)))
+    return g.cast(g.op("Sqrt", variance), np.float32)
 
 
 def write_rows(g: Graph, representation: Representation, entries: Sequence[str]) -> str:
@@ -115,7 +131,7 @@ def _joined(g: Graph, representation: NetworkLayers, entries: Sequence[str]) -> 
     ):
         sides = shape[1:]
         if isinstance(representation, MeansAndDeviations):
-            varied.append(deviations(g, maps, math.prod(sides)))
+            varied.append(deviations(g, maps, (sides[0], sides[1]), representation.cells))
         if layer.grid is not None:
             maps = pool(g, maps, (sides[0], sides[1]), layer.grid)
             sides = (layer.grid, layer.grid)
@@ -132,6 +148,5 @@ def _joined(g: Graph, representation: NetworkLayers, entries: Sequence[str]) -> 
 
 def _shapes(representation: NetworkLayers) -> list[tuple[int, ...]]:
     """What the network's layers are like at the model's size, before any grid."""
-    session = representation.backbone.session(representation.layers.names)
-    blank = np.zeros((1, *representation.preprocessing.shape), np.float32)
-    return [values.shape[1:] for values in session(blank)]
+    shapes = representation.session.shapes(representation.preprocessing.shape)
+    return [shapes[name] for name in representation.layers.names]

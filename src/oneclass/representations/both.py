@@ -8,21 +8,41 @@ from typing import Any
 
 import numpy as np
 
+from oneclass.backbones import Backbone, LayerSession, Runtime
 from oneclass.images.scale import PixelScale
 from oneclass.representations.base import Batch, MapShape, Representation
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
 from oneclass.representations.tiled import TiledPatches
+from oneclass.rows.layers import Layers
 from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Pixels, Planes, Rows
 
 BOTH = "whole_and_patches"
 
 
+def shared_session(
+    backbone: Backbone, *layers: Layers, threads: int | None, runtime: Runtime
+) -> LayerSession:
+    """One session for several representations.
+
+    Args:
+        backbone: the network.
+        layers: of each of them.
+        threads, runtime: as for `Backbone.session`.
+
+    Raises:
+        as `Backbone.session` does.
+    """
+    names = dict.fromkeys(name for some in layers for name in some.names)
+    return backbone.session(tuple(names), threads=threads, runtime=runtime)
+
+
 class WholeAndPatches(Representation):
     """One flat row an image: that of the whole image, and behind it those of its positions.
 
-    The two see the image at sizes of their own. Maps, and `n_worst`, are those of the patches.
+    Where both are of one session, and see the image at one size, one pass of the network does for
+    the two; else each prepares the image for itself. Maps, and `n_worst`, are those of the patches.
 
     Args:
         whole: makes the row of the whole image.
@@ -42,7 +62,14 @@ class WholeAndPatches(Representation):
         self.n_columns = self.values_per_image = whole.n_columns + patches.values_per_image
 
     @property
+    def one_pass(self) -> bool:
+        """Whether one pass of the network does for both."""
+        return isinstance(self.patches, PatchLayers) and self.whole.session is self.patches.session
+
+    @property
     def prepared_shape(self) -> tuple[int, int, int]:
+        if self.one_pass:
+            return self.patches.prepared_shape
         return 1, 1, math.prod(self.whole.prepared_shape) + math.prod(self.patches.prepared_shape)
 
     @property
@@ -53,7 +80,9 @@ class WholeAndPatches(Representation):
         return self.patches.require_maps()
 
     def prepare(self, pixels: Pixels, scale: PixelScale, out: Planes | None = None) -> Planes:
-        """Both preparations, one behind the other, as (1, 1, n) float32."""
+        """Both preparations, one behind the other, as (1, 1, n) float32; one in one pass."""
+        if self.one_pass:
+            return self.patches.prepare(pixels, scale, out)
         both = np.empty(self.prepared_shape, np.float32) if out is None else out
         for one, planes in zip(self._two, self._prepared(both[None]), strict=True):
             one.prepare(pixels, scale, planes[0])
@@ -61,8 +90,12 @@ class WholeAndPatches(Representation):
 
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, d) rows."""
-        prepared = self._prepared(np.asarray(batch))
-        made = [one.rows(planes) for one, planes in zip(self._two, prepared, strict=True)]
+        if isinstance(self.patches, PatchLayers) and self.one_pass:
+            computed = self.patches.session(np.asarray(batch))
+            made = [self.whole.rows_of(computed), self.patches.rows_of(computed)]
+        else:
+            prepared = self._prepared(np.asarray(batch))
+            made = [one.rows(planes) for one, planes in zip(self._two, prepared, strict=True)]
         return np.concatenate([rows.reshape(len(rows), -1) for rows in made], axis=1)
 
     def to_json(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Runtime, refused_as
+from oneclass.backbones import DEFAULT_RUNTIME, Backbone, LayerSession, Runtime, refused_as
 from oneclass.errors import InputError
 from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, Batch, MapShape, Representation
 from oneclass.representations.maps import pool
@@ -24,6 +25,7 @@ class NetworkLayers(Representation):
     Attributes:
         layers: in the order in which they are joined.
         shapes: for each layer, the shape of its values behind the grid.
+        session: what computes them.
     """
 
     backbone: Backbone
@@ -40,6 +42,7 @@ class NetworkLayers(Representation):
         row_dtype: str = ROW_DTYPES[0],
         jpeg_margin: int | None = JPEG_MARGIN,
         evened: bool = False,
+        session: LayerSession | None = None,
     ) -> None:
         """Make a session that ends at the layers.
 
@@ -52,19 +55,22 @@ class NetworkLayers(Representation):
             runtime: what computes the network.
             row_dtype: of the rows.
             jpeg_margin, evened: as in `Preprocessing`.
+            session: one that computes these layers, others besides; None for one of its own.
 
         Raises:
             InputError: an unknown layer, a grid on a layer that has no map or a smaller one, a
                 size that the network cannot take.
         """
         self.backbone, self.layers = backbone, Layers(layers)
-        self.runtime, self.row_dtype, self._threads = runtime, row_dtype, threads
+        self.runtime, self.row_dtype = runtime, row_dtype
         own = backbone.spec.preprocessing
         self.preprocessing = replace(
             own, size=size or own.size, jpeg_margin=jpeg_margin, evened=evened
         )
-        self._session = backbone.session(self.layers.names, threads=threads, runtime=runtime)
-        self.together, self.version = self._session.together, self._session.version
+        self.session = session or backbone.session(
+            self.layers.names, threads=threads, runtime=runtime
+        )
+        self.together, self.version = self.session.together, self.session.version
         self.shapes = self._shapes_behind_grids()
         self._lay_out()
 
@@ -84,15 +90,14 @@ class NetworkLayers(Representation):
         return tuple(math.prod(shape) for shape in self.shapes)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy opens a session of its own: no runtime's can travel."""
         anew = partial(
             type(self),
             size=self.preprocessing.size,
-            threads=self._threads,
             runtime=self.runtime,
             row_dtype=self.row_dtype,
             jpeg_margin=self.preprocessing.jpeg_margin,
             evened=self.preprocessing.evened,
+            session=self.session,
         )
         return anew, (self.backbone, self.layers)
 
@@ -113,9 +118,18 @@ class NetworkLayers(Representation):
             (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in self.shapes
         )
 
-    def _values(self, batch: Batch) -> list[Planes]:
-        """n prepared images to each layer's values behind its grid."""
-        return self._pooled(self._session(np.asarray(batch)))
+    def rows(self, batch: Batch) -> Rows:
+        """n prepared images to (n, d) rows, or (n, p, d)."""
+        return self.rows_of(self.session(np.asarray(batch)))
+
+    def rows_of(self, computed: Sequence[Planes]) -> Rows:
+        """What `session` computed of n prepared images to their rows."""
+        places = map(self.session.layers.index, self.layers.names)
+        return self._rows([computed[place] for place in places])
+
+    @abstractmethod
+    def _rows(self, maps: Sequence[Planes]) -> Rows:
+        """The values of each layer, as the network gives them, of n images to their rows."""
 
     def _pooled(self, maps: Sequence[Planes]) -> list[Planes]:
         """Each layer's values as the network gave them to those behind its grid."""
@@ -132,8 +146,8 @@ class NetworkLayers(Representation):
                 f"or give its own, {own.preprocessing.size}."
             )
         ):
-            maps = self._session(np.zeros((1, *self.preprocessing.shape), np.float32))
-        shapes = [values.shape[1:] for values in maps]
+            known = self.session.shapes(self.preprocessing.shape)
+        shapes = [known[name] for name in self.layers.names]
         for (name, grid), shape in zip(self.layers, shapes, strict=True):
             if grid is not None and (len(shape) != 3 or not 1 <= grid <= min(shape[1:])):
                 raise self._no_such_grid(name, grid, shape)
@@ -180,9 +194,9 @@ class PretrainedLayers(NetworkLayers):
     unit_length = True
     near = 0.07
 
-    def rows(self, batch: Batch) -> Rows:
-        """n prepared images to (n, d) rows of unit length; zero where a layer is all zero."""
-        flat = [values.reshape(len(batch), -1) for values in self._values(batch)]
+    def _rows(self, maps: Sequence[Planes]) -> Rows:
+        """n images to (n, d) rows of unit length; zero where a layer is all zero."""
+        flat = [values.reshape(len(values), -1) for values in self._pooled(maps)]
         return join(flat).astype(self.row_dtype, copy=False)
 
 
@@ -200,10 +214,10 @@ class SeparateLayers(NetworkLayers):
     def columns(self) -> SideBySide:
         return SideBySide(self.layers, self.widths)
 
-    def rows(self, batch: Batch) -> Planes:
-        """n prepared images to (n, d) values."""
+    def _rows(self, maps: Sequence[Planes]) -> Planes:
+        """n images to (n, d) values."""
         return np.concatenate(
-            [values.reshape(len(batch), -1) for values in self._values(batch)], axis=1
+            [values.reshape(len(values), -1) for values in self._pooled(maps)], axis=1
         )
 
     def parts(self, rows: Rows) -> list[Rows]:

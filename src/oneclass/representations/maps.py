@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Floating = TypeVar("Floating", np.float32, np.float64)
 
-def pool(maps: NDArray[np.float32], grid: int) -> NDArray[np.float32]:
+
+def pool(maps: NDArray[Floating], grid: int) -> NDArray[Floating]:
     """Average maps over a grid of cells as even as they can be.
 
     Cell i of a side of n positions spans floor(i n / grid) to ceil((i + 1) n / grid), as in
     adaptive average pooling: neighbouring cells share a position where n is no multiple of grid.
 
     Args:
-        maps: (n, channels, h, w).
+        maps: (n, channels, h, w) float32 or float64.
         grid: cells per side, from 1 to min(h, w).
 
     Returns:
-        (n, channels, grid, grid) float32.
+        (n, channels, grid, grid), of the type of the maps.
     """
     down, across = (averages(side, grid) for side in maps.shape[2:])
-    pooled: NDArray[np.float32] = np.matmul(np.matmul(down, maps), across.T)
+    pooled: NDArray[Floating] = np.matmul(np.matmul(down, maps), across.T)
     return pooled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from oneclass.backbones import Backbone
 from oneclass.errors import InputError
-from oneclass.representations.base import Batch, MapShape
+from oneclass.representations.base import MapShape
 from oneclass.representations.layers import NetworkLayers
 from oneclass.representations.positions import positions
 from oneclass.rows.samples import Layout
-from oneclass.system.arrays import Rows
+from oneclass.system.arrays import Planes, Rows
 
 PATCHES = "patches"
 WORST_SHARE = 0.01
@@ -60,11 +60,11 @@ class PatchLayers(NetworkLayers):
         anew, given = super().__reduce__()
         return partial(anew, edge=self.edge), given
 
-    def rows(self, batch: Batch) -> Rows:
-        """n prepared images to (n, height * width, d) rows of unit length, or zero."""
-        made = np.empty((len(batch), *self.grid, self.n_columns), self.row_dtype)
+    def _rows(self, maps: Sequence[Planes]) -> Rows:
+        """n images to (n, height * width, d) rows of unit length, or zero."""
+        made = np.empty((len(maps[0]), *self.grid, self.n_columns), self.row_dtype)
         length, start = len(self.layers) ** -0.5, 0
-        for values in self._values(batch):
+        for values in self._pooled(maps):
             stop = start + values.shape[1]
             made[..., start:stop] = positions(values, self.grid, length, self.row_dtype)
             start = stop

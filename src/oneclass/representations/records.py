@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from oneclass.backbones import DEFAULT_RUNTIME, Backbone, Preprocessing, Runtime
+from oneclass.backbones import DEFAULT_RUNTIME, Backbone, LayerSession, Preprocessing, Runtime
 from oneclass.representations.base import ROW_DTYPES, Representation
-from oneclass.representations.both import BOTH, WholeAndPatches
-from oneclass.representations.deviations import MeansAndDeviations
+from oneclass.representations.both import BOTH, WholeAndPatches, shared_session
+from oneclass.representations.deviations import NEAR, MeansAndDeviations
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import EDGE, PatchLayers
@@ -35,6 +35,16 @@ def from_record(
     Raises:
         ValueError, KeyError, TypeError: the record makes no sense.
     """
+    return _from_record(record, backbone, threads, runtime, None)
+
+
+def _from_record(
+    record: dict[str, Any],
+    backbone: Backbone | None,
+    threads: int | None,
+    runtime: Runtime,
+    session: LayerSession | None,
+) -> Representation:
     preprocessing = Preprocessing.from_json(record["preprocessing"])
     margin, row_dtype = preprocessing.jpeg_margin, record.get("row_dtype", ROW_DTYPES[0])
     if row_dtype not in ROW_DTYPES:
@@ -43,9 +53,10 @@ def from_record(
         return Greyscale(preprocessing.size, jpeg_margin=margin, row_dtype=row_dtype)
     if record["kind"] == BOTH:
         two = (record["whole"], {**record, "kind": PatchLayers.kind})
-        whole, patches = (
-            from_record(one, backbone, threads=threads, runtime=runtime) for one in two
-        )
+        if record["whole"]["preprocessing"] == record["preprocessing"] and "tiles" not in record:
+            layers = [Layers.from_json(one["layers"]) for one in two]
+            session = shared_session(backbone, *layers, threads=threads, runtime=runtime)
+        whole, patches = (_from_record(one, backbone, threads, runtime, session) for one in two)
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
         assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"
         return WholeAndPatches(whole, patches)
@@ -53,7 +64,7 @@ def from_record(
     if record["kind"] == PatchLayers.kind:
         kind = partial(PatchLayers, edge=_edge(record))
     elif record["kind"] == MeansAndDeviations.kind:
-        kind = MeansAndDeviations
+        kind = partial(MeansAndDeviations, cells=_cells(record))
     tile = tuple(int(side) for side in record.get("tiles", preprocessing.size))
     found = kind(
         backbone,
@@ -64,6 +75,7 @@ def from_record(
         row_dtype=row_dtype,
         jpeg_margin=margin,
         evened=preprocessing.evened,
+        session=session,
     )
     if found.n_worst != record.get("n_worst", 0):
         raise ValueError(f"n_worst {record['n_worst']} for {found.n_columns} columns")
@@ -84,3 +96,15 @@ def _edge(record: dict[str, Any]) -> int:
     if edge not in (0, EDGE) or isinstance(edge, bool):
         raise ValueError(f"an edge of {edge!r} positions")
     return int(edge)
+
+
+def _cells(record: dict[str, Any]) -> int:
+    """On a side of the grid of deviations; a record of before has none.
+
+    Raises:
+        ValueError: no such number.
+    """
+    cells = record.get("cells", 1)
+    if cells not in NEAR or isinstance(cells, bool):
+        raise ValueError(f"deviations in {cells!r} cells a side")
+    return int(cells)

@@ -163,6 +163,10 @@ def looks_at(card: Mapping[str, Any]) -> str:
     tiles = made.get("tiles")
     cut = f" in tiles of {tiles[1]} x {tiles[0]}," if tiles else ""
     view = VIEWS.get(made["kind"], IMAGE)
+    if view == BOTH and _size(made["whole"]) == _size(made):
+        return (
+            f"It looks at whole images and at their patches, resized to {_size(made)}, {through}."
+        )
     if view == BOTH:
         return (
             f"It looks at whole images, resized to {_size(made['whole'])}, and at their "

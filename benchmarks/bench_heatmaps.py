@@ -54,8 +54,10 @@ class Runs:
     def __init__(self, detector: Detector, files: list[str], folder: Path) -> None:
         self._detector, self._files, self._folder = detector, files, folder
         representation = detector.model.representation
-        both = isinstance(representation, WholeAndPatches)
-        self._parts = representation._two if both else (representation,)  # type: ignore[attr-defined]
+        self._parts: tuple[Representation, ...] = (representation,)
+        if isinstance(representation, WholeAndPatches):
+            two = (representation.whole, representation.patches)
+            self._parts = two[1:] if representation.one_pass else two
         self._ready = [
             [self._prepared(part, file) for part in self._parts] for file in files[:READY]
         ]
@@ -67,7 +69,7 @@ class Runs:
     def bare(self) -> None:
         for index in range(len(self._files)):
             for part, planes in zip(self._parts, self._ready[index % READY], strict=True):
-                part._session(planes)
+                part.session(planes)
 
     def parts(self) -> dict[str, float]:
         """Milliseconds of an image for what scoring is made of, each by itself."""
@@ -81,7 +83,7 @@ class Runs:
             "reading": lambda: [images.read(file, at_least=margin) for file in files],
             "resizing": lambda: [made_by.prepare(one, scale) for one in pixels],
             "network": lambda: [
-                part._session(planes)
+                part.session(planes)
                 for some in self._ready[: len(files)]
                 for part, planes in zip(self._parts, some, strict=True)
             ],

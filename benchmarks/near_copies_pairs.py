@@ -1,6 +1,6 @@
 """How well near-copies are told from pictures: pairs of images of one picture.
 
-    python benchmarks/near_copies_pairs.py [--rows image] FOLDER...
+    python benchmarks/near_copies_pairs.py [--rows image] [--whole SHARE ...] FOLDER...
 
 One line a set: how many images and pictures there are, and for each way how many pictures `fit`
 finds, which share of the pairs that it joins show one picture, and which share of such pairs it
@@ -119,18 +119,26 @@ def compared(found: Ints, true: Ints) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument(
+        "--whole", nargs="+", type=float, help="other shares of whole images, for all settings"
+    )
     parser.add_argument("--rows", help="as for oneclass fit; the default is its own")
     given = parser.parse_args()
     looked_at = {"rows": given.rows} if given.rows else {}
-    print(f"| set | images, pictures | {' | '.join(SETTINGS)} |\n|---|---|{'---|' * len(SETTINGS)}")
+    settings = SETTINGS
+    if given.whole:
+        settings = {f"{share:g}": {"WHOLE": share} for share in given.whole}
+    print(f"| set | images, pictures | {' | '.join(settings)} |\n|---|---|{'---|' * len(settings)}")
     for name, images, of in sets(given.folders):
         digests = [content_digest(image) for image in images]
         first = np.unique(digests, return_index=True)[1]
         true, rows = of[first], outlines(images, **looked_at)
         cells = []
-        for setting in SETTINGS.values():
+        for setting in settings.values():
             before = {key: getattr(rule, key) for key in setting}
             vars(rule).update(setting)
+            if "WHOLE" in setting:
+                rows = outlines(images, **looked_at)
             cells.append(compared(rule.group(rows, many=rule.MANY, surely=rule.SURELY), true))
             vars(rule).update(before)
         print(f"| {name} | {len(true)}, {len(np.unique(true))} | {' | '.join(cells)} |", flush=True)

@@ -75,7 +75,7 @@ def bare_openvino(representation: PretrainedLayers, images: int, workers: int) -
     together = representation.together
     ready = np.random.default_rng(0).normal(size=(together, 3, SIDE, SIDE)).astype(np.float32)
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(lambda _: representation._session(ready), range(images // together)))
+        list(pool.map(lambda _: representation.session(ready), range(images // together)))
     return images // together * together
 
 

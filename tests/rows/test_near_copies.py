@@ -332,13 +332,13 @@ def test_shifted_copies_are_found_by_whole_images_beside_positions(seed: int) ->
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0])
-def test_whole_images_count_a_third_however_near_to_each_other_they_are(scale: float) -> None:
+def test_whole_images_count_their_share_however_near_to_each_other_they_are(scale: float) -> None:
     random = np.random.default_rng(0)
     outlines = random.normal(0, 1, (300, 40)).astype(np.float32)
     whole = (5 + scale * random.normal(0, 1, (300, 20))).astype(np.float32)
     both = near._side_by_side(outlines, whole).astype(np.float64)
     spread = [np.var(part, axis=0).sum() for part in (both[:, :40], both[:, 40:])]
-    assert spread == pytest.approx([2 / 3, 1 / 3], rel=0.02)
+    assert spread == pytest.approx([1 - near.WHOLE, near.WHOLE], rel=0.02)
     far = cdist(both, both)
     assert np.corrcoef(far[:, 0], cdist(whole, whole[:1])[:, 0])[0, 1] > 0.1
     assert not near._side_by_side(outlines, np.ones((300, 5), np.float32))[:, 40:].any()

@@ -56,8 +56,9 @@ FEW = 20
 """Fewer branches than these may be a few pictures of another kind, or chance, and be no hill of
 copies: then they must be short as they are, too, not only beside what is around.
 benchmarks/near_copies_none.py measures what comes of it."""
-WHOLE = 1 / 3
-"""How much of the squared distances are those of whole images, where patches are beside them."""
+WHOLE = 0.6
+"""How much of the squared distances are those of whole images, where patches are beside them, whose
+positions a shift moves more; benchmarks/near_copies_pairs.py --whole has the table."""
 WIDTH, SLICE = 512, 2048
 STRETCH = 1 << 21
 """Signs that are drawn at a time. A picture of 20 megapixels in tiles has 47 million columns."""

@@ -7,8 +7,8 @@ other rows. "Means" are averages over the cells of a layer's grid, "deviations" 
 standard deviations over a cell. Prints for each set AUROC where the whole image counts a quarter
 and half as much as patches, false alarms in % at 5 % with half, m (docs/smalldefects.md), and the
 AUROC of whole images alone; and the latter for digits, freight and faces. Means over the draws.
-With --one-pass whole images are seen at the size of patches: one pass of the network could do
-for both.
+With --one-pass whole images are seen at the size of patches, as the detector sees them: up to
+block_10 in the pass of patches. Without it they are seen at the network's own size.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ WAYS: dict[str, Way] = {
     "means x 0.04, of 3 x 3 cells": [(0.04, MEANS), (0.96, varied((2, 14), 3))],
     "deviations of block_2@7+block_14@2": [(1, varied((2, 14), 7, 2))],
     "deviations of block_4+block_10": [(1, varied((4, 10), 1))],
-    "means x 0.04 and deviations in 3 x 3 cells, of block_2+block_10": [
-        (0.04, (("block_2", "mean", 7), ("block_10", "mean", 2))),
-        (0.96, varied((2, 10), 3)),
-    ],
+    **{f"means x 0.04 of block_2@7+block_10@2, deviations of {name} in {n} x {n} cells": [
+        (0.04, (("block_2", "mean", 7), ("block_10", "mean", 2))), (0.96, varied(layers, n))]
+       for name, layers in (("block_2+10", (2, 10)), ("block_2+4+10", (2, 4, 10)))
+       for n in (1, 2, 3, 4)},
 }  # fmt: skip
 
 

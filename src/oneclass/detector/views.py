@@ -118,7 +118,7 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
     if given := _for_whole_images(asked):
         return (
             f"Why: with {given} and no --rows, whole images alone are looked at; with --rows both "
-            "that is for patches; whole images keep layers of their own."
+            "that is for patches."
         )
     sides = [min(header.height, header.width) for header in headers]
     middle = f"{int(np.median(sides))} pixels on their shorter side"

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from oneclass.backbones import DEFAULT, Backbone, LayerSession, Runtime, choose_runtime
+from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
 from oneclass.backbones.defaults import DefaultLayers, default_layers
 from oneclass.backbones.tokens import channels_last
 from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
@@ -26,7 +26,7 @@ from oneclass.representations import (
     Representation,
     TiledPatches,
     WholeAndPatches,
-    shared_session,
+    from_record,
 )
 from oneclass.rows.layers import Layers
 from oneclass.system.names import some_names
@@ -222,10 +222,9 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     patches = _patches(made_by, layer or default.patches, headers, asked, dtype)
     if view == PATCHES:
         return patches
-    made_by = replace(made_by, grid=None)
-    if one := made_by.in_one_pass(default.beside_patches, patches):
-        return one
-    return WholeAndPatches(made_by.beside_patches(default.whole, dtype), patches)
+    both = WholeAndPatches(replace(made_by, grid=None).beside(patches, default), patches)
+    # as a model that is loaded has them: of one session where one pass does for both
+    return from_record(both.to_json(), network, threads=asked.threads, runtime=runtime)
 
 
 def _default_layers(network: Backbone) -> DefaultLayers:
@@ -326,63 +325,49 @@ class _Network:
     grid: int | None
 
     def whole(self, layer: str, size: tuple[int, int] | None, dtype: str) -> PretrainedLayers:
-        return self._cut(PretrainedLayers, self._parsed(layer), size, dtype, evened=False)
+        return self._cut(PretrainedLayers, layer, size, dtype, evened=False)
 
-    def beside_patches(self, layer: str, dtype: str) -> PretrainedLayers:
-        """Whole images, with how they vary where all layers have a map, as a grid says."""
-        layers = self._parsed(layer)
-        if all(one.grid is not None for one in layers):
-            return self._cut(MeansAndDeviations, layers, None, dtype, evened=True)
-        return self._cut(PretrainedLayers, layers, None, dtype, evened=True)
+    def beside(
+        self, patches: PatchLayers | TiledPatches, default: DefaultLayers
+    ) -> PretrainedLayers:
+        """Whole images, with how they vary where all layers have a map, as a grid says.
 
-    def in_one_pass(
-        self, layer: str | None, patches: PatchLayers | TiledPatches
-    ) -> WholeAndPatches | None:
-        """Both, of one pass of the network; None where whole images need one of their own.
-
-        That is so beside tiles, and where patches see so small a picture that no grid fits.
+        They are seen as patches see them, but beside tiles, and where that is so small a picture
+        that no grid fits.
         """
         size, dtype = patches.preprocessing.size, patches.row_dtype
-        if layer is None or isinstance(patches, TiledPatches) or min(size) < LEAST_SIDE:
-            return None
-        layers = self._parsed(layer)
-        session = shared_session(
-            self.backbone, layers, patches.layers, threads=self.threads, runtime=self.runtime
-        )
-        varied = partial(MeansAndDeviations, cells=CELLS)
-        return WholeAndPatches(
-            self._cut(varied, layers, size, dtype, evened=True, session=session),
-            self._cut(PatchLayers, patches.layers, size, dtype, evened=True, session=session),
-        )
+        small = min(size) < LEAST_SIDE or isinstance(patches, TiledPatches)
+        if default.beside_patches and not small:
+            varied = partial(MeansAndDeviations, cells=CELLS)
+            return self._cut(varied, default.beside_patches, size, dtype, evened=True)
+        layers = Layers.parse(default.whole, self.backbone.has_layer)
+        mapped = all(one.grid is not None for one in layers)
+        kind = MeansAndDeviations if mapped else PretrainedLayers
+        return self._cut(kind, default.whole, None, dtype, evened=True)
 
     def patches(
         self, layer: str, size: tuple[int, int], tiles: int | None, dtype: str
     ) -> PatchLayers | TiledPatches:
         seen = size if tiles is None else (min(tiles, size[0]), min(tiles, size[1]))
-        patches = self._cut(PatchLayers, self._parsed(layer), seen, dtype, evened=True)
+        patches = self._cut(PatchLayers, layer, seen, dtype, evened=True)
         return patches if tiles is None else TiledPatches(patches, size)
-
-    def _parsed(self, layer: str) -> Layers:
-        return Layers.parse(layer, self.backbone.has_layer, self.grid)
 
     def _cut(
         self,
         kind: Callable[..., Kind],
-        layers: Layers,
+        layer: str,
         size: tuple[int, int] | None,
         dtype: str,
         evened: bool,
-        session: LayerSession | None = None,
     ) -> Kind:
         return kind(
             self.backbone,
-            layers,
+            Layers.parse(layer, self.backbone.has_layer, self.grid),
             size=size,
             threads=self.threads,
             runtime=self.runtime,
             row_dtype=dtype,
             evened=evened,
-            session=session,
         )
 
 

@@ -1,7 +1,7 @@
 """From images to rows: grey-scale intensities, layers of a frozen network, patches of its maps."""
 
 from oneclass.representations.base import JPEG_MARGIN, ROW_DTYPES, MapShape, Representation
-from oneclass.representations.both import BOTH, WholeAndPatches, shared_session
+from oneclass.representations.both import BOTH, WholeAndPatches
 from oneclass.representations.deviations import MeansAndDeviations
 from oneclass.representations.greyscale import GREYSCALE, Greyscale
 from oneclass.representations.layers import PretrainedLayers, SeparateLayers
@@ -25,5 +25,4 @@ __all__ = [
     "TiledPatches",
     "WholeAndPatches",
     "from_record",
-    "shared_session",
 ]

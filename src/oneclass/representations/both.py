@@ -8,34 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.backbones import Backbone, LayerSession, Runtime
 from oneclass.images.scale import PixelScale
 from oneclass.representations.base import Batch, MapShape, Representation
 from oneclass.representations.layers import PretrainedLayers
 from oneclass.representations.patches import PatchLayers
 from oneclass.representations.tiled import TiledPatches
-from oneclass.rows.layers import Layers
 from oneclass.rows.samples import Layout
 from oneclass.system.arrays import Pixels, Planes, Rows
 
 BOTH = "whole_and_patches"
-
-
-def shared_session(
-    backbone: Backbone, *layers: Layers, threads: int | None, runtime: Runtime
-) -> LayerSession:
-    """One session for several representations.
-
-    Args:
-        backbone: the network.
-        layers: of each of them.
-        threads, runtime: as for `Backbone.session`.
-
-    Raises:
-        as `Backbone.session` does.
-    """
-    names = dict.fromkeys(name for some in layers for name in some.names)
-    return backbone.session(tuple(names), threads=threads, runtime=runtime)
 
 
 class WholeAndPatches(Representation):

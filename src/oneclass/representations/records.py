@@ -8,7 +8,7 @@ from typing import Any
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, LayerSession, Preprocessing, Runtime
 from oneclass.representations.base import ROW_DTYPES, Representation
-from oneclass.representations.both import BOTH, WholeAndPatches, shared_session
+from oneclass.representations.both import BOTH, WholeAndPatches
 from oneclass.representations.deviations import NEAR, MeansAndDeviations
 from oneclass.representations.greyscale import Greyscale
 from oneclass.representations.layers import PretrainedLayers
@@ -54,8 +54,9 @@ def _from_record(
     if record["kind"] == BOTH:
         two = (record["whole"], {**record, "kind": PatchLayers.kind})
         if record["whole"]["preprocessing"] == record["preprocessing"] and "tiles" not in record:
-            layers = [Layers.from_json(one["layers"]) for one in two]
-            session = shared_session(backbone, *layers, threads=threads, runtime=runtime)
+            names = [name for one in two for name in Layers.from_json(one["layers"]).names]
+            names = list(dict.fromkeys(names))
+            session = backbone.session(names, threads=threads, runtime=runtime)
         whole, patches = (_from_record(one, backbone, threads, runtime, session) for one in two)
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
         assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"

@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--update", action="store_true", help="learn a tenth more, forget some")
     asked = parser.parse_args()
-    put_in_place(Maker(152, 2160))
+    put_in_place(Maker(152, 2848))
     detector = Detector(rows=asked.rows, size=asked.size, threads=asked.threads)
     print(f"before: {peak_mb():.0f} MB", flush=True)
     last, begin, used = [0], time.process_time(), [0]

@@ -57,6 +57,20 @@ def test_all_that_the_model_calls_anomalies_are_named_before_they_are_learnt(pla
     assert (place / "m.oneclass").read_bytes() == before
 
 
+def test_names_that_speak_of_defects_come_first_and_the_others_can_be_listed(
+    place: Path, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "new", stripes(24, seed=7, upright=False))
+    (tmp_path / "new/023.png").rename(tmp_path / "new/NG_23.png")
+    done = oneclass("update", place / "m.oneclass", "new", "-o", "n.oneclass", cwd=tmp_path)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    first = lines[next(i for i, line in enumerate(lines) if "far odder" in line) + 1]
+    assert first.endswith("new/NG_23.png   <- its name, or its folder's, speaks of defects")
+    assert "lists each of them" in done.stderr
+    assert "m.oneclass IMAGES -o run' lists" in done.stderr
+
+
 def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None:
     less = [f"more/bad_parts/00{n}.png" for n in range(2, 4)]
     words = ("update", "m.oneclass", *less, "more/fine", "-o", "n.oneclass")

@@ -20,6 +20,7 @@ from oneclass.images.checking.report import CheckReport
 from oneclass.images.checking.shown import ROWS
 from oneclass.images.formats.arithmetic import noticing, premultiplied_on_white
 from oneclass.images.inside import HEATMAP_MARK
+from oneclass.images.sounding import BAD
 
 
 @pytest.fixture
@@ -250,6 +251,39 @@ def test_files_whose_names_speak_of_defects_are_told(tmp_path: Path) -> None:
     assert report.to_json()["suspect_files"] == list(map(str, sorted(odd)))
     assert f"6 images whose names speak of defects ({odd[0]}, " in report.text()
     assert report.text().count("bad_") == 5  # the first ones
+
+
+def test_all_names_are_told_where_all_are_asked_for(tmp_path: Path) -> None:
+    for file in damage.write_good(tmp_path, 60)[:25]:
+        file.rename(file.with_name(f"NG_{file.name}"))
+    found = check(tmp_path)
+    assert set(map(str, found.suspect_files)) <= set(
+        found.text(every=True).replace(",", "").split()
+    )
+
+
+@pytest.mark.parametrize("n_bad", [8, 30])
+def test_names_of_defects_beside_names_of_good_parts_are_no_habit(
+    n_bad: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i, file in enumerate(damage.write_good(folder, 40)):
+        file.rename(file.with_name(f"{'NG' if i < n_bad else 'OK'}_{i}.png"))
+    assert len(check(folder).suspect_files) == n_bad
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["NIO", "n.i.O", "Ausschuss", "schlecht", "Fehler_3", "defekt", "nicht_ok", "not good", "NG"],
+)
+def test_what_people_call_defects(name: str) -> None:
+    assert BAD.search(name)
+
+
+@pytest.mark.parametrize("name", ["junior", "fehlerfrei", "union", "nigeria", "defence", "hangar"])
+def test_what_only_looks_like_it(name: str) -> None:
+    assert not BAD.search(name)
 
 
 def test_a_name_that_most_of_a_folder_bear_is_that_of_the_part(tmp_path: Path) -> None:

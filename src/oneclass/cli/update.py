@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oneclass.images.sources import Sources
 
 SHOWN = 20
+MARKED = "   <- its name, or its folder's, speaks of defects"
 
 
 @click.command(short_help="Learn more normal images, or forget some.")
@@ -202,27 +203,34 @@ def _ask(did: Update, file: Path) -> None:
     """
     from oneclass.detector.predictions import digits
 
-    named = did.odd or did.suspect
+    suspect = {prediction.path for prediction in did.suspect}
+    named = sorted(did.odd or did.suspect, key=lambda p: p.path not in suspect)
     are = plural(len(named), "is", "are")
     why = (
         f"{are} far odder than any normal one so far"
         if did.odd
         else f"{are} called anomalies, and names speak of defects"
     )
+    mark = dict.fromkeys(suspect, MARKED) if 0 < len(suspect) < len(did.called) else {}
     say(f"{count(len(named), 'image')} to learn {why} (score):")
-    _say_some([f"{digits(p.score)}  {plain(p.path)}" for p in named])
+    _say_some([f"{digits(p.score)}  {plain(p.path)}{mark.get(p.path, '')}" for p in named])
     odd = {prediction.path for prediction in named}
-    if rest := [plain(p.path) for p in did.called if p.path not in odd]:
+    rest = [p.path for p in did.called if p.path not in odd]
+    if rest:
         say(
             f"The model calls {some_of(len(did.called), did.added, 'image')} anomalies: "
             f"these, and {len(rest)} more, less odd:"
         )
-        _say_some(rest)
+        rest.sort(key=lambda path: path not in suspect)
+        _say_some([f"{plain(path)}{mark.get(path, '')}" for path in rest])
     if common := _common(did):
         say(common.strip())
     if is_terminal(sys.stdin) and click.confirm("Are they normal? Learn them", err=True):
         return
+    all_of_them = "all the images named above"
+    if max(len(named), len(rest)) > SHOWN:
+        all_of_them += f" and the others ('oneclass score {file} IMAGES -o run' lists each of them)"
     raise InputError(
-        f"{file} was not written. Look at all the images named above, and give those alone that "
+        f"{file} was not written. Look at {all_of_them}, and give those alone that "
         "are normal; or --yes if all of them are."
     )

@@ -10,10 +10,15 @@ from typing import TypeVar
 
 Named = TypeVar("Named", bound=PurePath)
 BAD = re.compile(
-    r"(?i)(?<![a-z])(anomal\w*|bad|broken|crack\w*|damage\w*|defect\w*|fail\w*|fault\w*|"
-    r"ground_?truth|masks?|ng|nok|not_?ok|odd|reject\w*|scrap|scratch\w*)(?![a-z])"
+    r"(?i)(?<![a-z])(anomal\w*|ausschuss|bad|broken|crack\w*|damage\w*|def(e[ck]t|aut)\w*|fail\w*|"
+    r"fault\w*|fehler(?!frei)\w*|ground_?truth|masks?|mauvais\w*|n\.?i\.?o|ng|nicht.?(gut|ok)|nok|"
+    r"non?.conforme|not.?(good|ok)|odd|reject\w*|schlecht\w*|scrap|scratch\w*)(?![a-z])"
 )
 """Names of folders, and of files, that do not sound like good parts."""
+GOOD = re.compile(
+    r"(?i)(?<![a-z])(bon|fehlerfrei|fine|good|gut|i\.?o|normal|ok|pass(ed)?)(?![a-z])"
+)
+"""Names beside which that of a defect is no name of the part."""
 FEWEST = 10
 """Files of a folder that show how parts are called there."""
 
@@ -35,7 +40,8 @@ def files_sounding_bad(
     """Those whose names speak of defects, unless most of their folder are called so.
 
     What most of a folder are called is the name of the part, or of the place: crack_test_rig_001.
-    Fewer than `FEWEST` files show no such habit: three of four that are called bad_01 are told.
+    Fewer than `FEWEST` files show no such habit: three of four that are called bad_01 are told. Nor
+    is there one where others are called good: NG_01 beside OK_02.
 
     Args:
         files: that are asked about.
@@ -47,11 +53,15 @@ def files_sounding_bad(
     """
     asked = list(files)
     paths = asked if given is None else list(given)
-    n, n_odd = Counter[PurePath](), Counter[PurePath]()
+    n, n_odd, told_apart = Counter[PurePath](), Counter[PurePath](), set[PurePath]()
     for file in paths:
         n[file.parent] += 1
-        n_odd[file.parent] += bool(BAD.search(file.stem))
-    habit = {folder for folder in n if n[folder] >= FEWEST and 2 * n_odd[folder] > n[folder]}
+        if BAD.search(file.stem):
+            n_odd[file.parent] += 1
+        elif GOOD.search(file.stem):
+            told_apart.add(file.parent)
+    many = {folder for folder in n if n[folder] >= FEWEST and 2 * n_odd[folder] > n[folder]}
+    habit = many - told_apart
     return tuple(file for file in asked if file.parent not in habit and BAD.search(file.stem))
 
 

@@ -191,6 +191,11 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
         say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
     if len(shown) < len(folders) > 1:
         say(f"         ... and {len(folders) - len(shown)} more")
+    if len(folders) > 1 and not amiss:
+        say(
+            "If these hold different products, fit a model of each: what is odd in one is usual in "
+            "another."
+        )
     if amiss:
         n = sum(folder.n_images for folder in amiss)
         say(

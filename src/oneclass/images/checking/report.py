@@ -260,6 +260,10 @@ class CheckReport:
             lines += ["", f"Nearly the same picture, {len(group)} files:", *names(group, most)]
         near = (f"group of near-copies{ALL}", f"groups of near-copies{ALL}")
         lines += more(len(self.near), *near, shown=most)
+        if every and self.suspect:
+            lines += ["", "Folders whose names speak of defects:", *names(self.suspect, most)]
+        if every and self.suspect_files:
+            lines += ["", "Names that speak of defects:", *names(self.suspect_files, most)]
         if self.constant:
             lines += ["", "One single colour:", *names(self.constant, most)]
         if self.far:

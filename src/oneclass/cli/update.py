@@ -103,7 +103,7 @@ def update(
                     say_passed_over(sources)
                 say_errors(did.errors, of_model=True)
                 if (did.odd or did.suspect) and not yes:
-                    _ask(did, file)
+                    _ask(did, file, model)
 
         did = detector.update(more, forget=fewer, progress=show, stage=show.stage, before=before)
         seconds = show.seconds()
@@ -195,7 +195,7 @@ def _refuse_empty(words: Sequence[str], sources: Sources) -> None:
         raise InputError(f"no images in {', '.join(words)}. Give files, or folders that hold some.")
 
 
-def _ask(did: Update, file: Path) -> None:
+def _ask(did: Update, file: Path, model: str) -> None:
     """Ask whether images that look like no normal one, or are called so, are to be learnt.
 
     Raises:
@@ -229,7 +229,9 @@ def _ask(did: Update, file: Path) -> None:
         return
     all_of_them = "all the images named above"
     if max(len(named), len(rest)) > SHOWN:
-        all_of_them += f" and the others ('oneclass score {file} IMAGES -o run' lists each of them)"
+        all_of_them += (
+            f" and the others ('oneclass score {model} IMAGES -o run' lists each of them)"
+        )
     raise InputError(
         f"{file} was not written. Look at {all_of_them}, and give those alone that "
         "are normal; or --yes if all of them are."

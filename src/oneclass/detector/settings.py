@@ -208,7 +208,8 @@ SETTINGS = (
         optional(text),
         "Layers of the backbone, joined by +; block_8@4 averages a map to 4 x 4 positions; "
         "'oneclass info' lists them.",
-        "block_2@7+block_14@2; of patches block_4+block_10; of other networks like places",
+        "block_2@7+block_14@2; of patches block_4+block_10, of whole images beside them "
+        "block_2@7+block_10@2; of other networks like places",
     ),
     Setting(
         "grid",

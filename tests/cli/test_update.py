@@ -68,7 +68,7 @@ def test_names_that_speak_of_defects_come_first_and_the_others_can_be_listed(
     first = lines[next(i for i, line in enumerate(lines) if "far odder" in line) + 1]
     assert first.endswith("new/NG_23.png   <- its name, or its folder's, speaks of defects")
     assert "lists each of them" in done.stderr
-    assert f"'oneclass score {place / 'm.oneclass'} IMAGES -o run' lists" in done.stderr
+    assert f"oneclass score {place / 'm.oneclass'} IMAGES -o run lists" in done.stderr
 
 
 def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None:

@@ -398,3 +398,12 @@ def test_what_is_not_shown_of_a_table_is_called_by_its_name(tmp_path: Path) -> N
     told = check(tmp_path).text()
     assert f"... and {20 - ROWS} more sizes\n" in told
     assert f"... and {20 - ROWS} more endings\n" in told
+
+
+def test_pictures_that_stand_beside_such_that_lie_are_told(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.new("L", (40, 20), 50 + i).save(tmp_path / f"{i}.png")
+    Image.new("L", (20, 40), 90).save(tmp_path / "3.png")
+    told = check(tmp_path).text()
+    assert "1 stand upright and 3 lie on their side" in told
+    assert "sizes, from" not in told

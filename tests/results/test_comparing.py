@@ -290,6 +290,18 @@ def test_of_ways_that_find_equally_much_none_alone_is_said_to_find_the_most(
     assert most in said
 
 
+def test_where_no_way_finds_anything_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    ways = [
+        comparing.Compared(rows, 1.5, 0.0, 0.05, 24, 2, 0.0, area, 1, 1, 1, "")
+        for rows, area in (("image", 0.9), ("both", 0.8))
+    ]
+    _say_what_it_means(ways, ["good"], drawn=True)
+    told = capsys.readouterr().err
+    assert "No way finds any of the 2 odd images at its rate, so none is named the best" in told
+    assert "oneclass fit good -o FILE.oneclass\n" in told
+    assert "--rows image" not in told
+
+
 @pytest.mark.parametrize("spreads", [(1.0, 2.0), (2.0, 1.0)])
 def test_without_odd_images_no_way_is_the_best(
     spreads: tuple[float, float], capsys: pytest.CaptureFixture[str]

@@ -26,6 +26,7 @@ from oneclass.cli.talk.parameters import check_order, machine_options, names_a_f
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.files import kept_of
+from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count, plain, plural, some_of
 from oneclass.system.places import place
 
@@ -229,9 +230,8 @@ def _ask(did: Update, file: Path, model: str) -> None:
         return
     all_of_them = "all the images named above"
     if max(len(named), len(rest)) > SHOWN:
-        all_of_them += (
-            f" and the others ('oneclass score {model} IMAGES -o run' lists each of them)"
-        )
+        listing = as_typed(["score", model, "IMAGES", "-o", "run"])
+        all_of_them += f" and the others (oneclass {listing} lists each of them)"
     raise InputError(
         f"{file} was not written. Look at {all_of_them}, and give those alone that "
         "are normal; or --yes if all of them are."

@@ -255,6 +255,13 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
     first = max(kept, key=lambda one: one.auroc or 0)
     rivals = [one for one in kept if not first.surely_ahead(one)]
     best, *others = sorted(rivals, key=_preferred)
+    if others and not any(one.found for one in rivals):
+        say(
+            f"No way finds any of the {count(best.n_odd, 'odd image')} at its rate, so none is "
+            "named the best: give more of them. Until then leave --rows out, and fit goes by the "
+            f"size of the pictures: oneclass {as_typed(fit)}"
+        )
+        return
     by, equal = "has the highest AUROC", ""
     if others:
         by = (

@@ -130,7 +130,13 @@ class CheckReport:
                 "Grey and colour images are mixed: if the colour means nothing, save all as grey.",
             ),
             (
-                len(self.sizes) > 1,
+                self._upright and self._lying,
+                f"{self._upright} stand upright and {self._lying} lie on their side: all are "
+                "resized to one shape, which squeezes some. Turn or crop them alike, or train one "
+                "model each.",
+            ),
+            (
+                len({tuple(sorted(size)) for size in self.sizes}) > 1,
                 f"{len(self.sizes)} sizes, from {_size(self.sizes, min)} to "
                 f"{_size(self.sizes, max)} (width x height): all are resized to one, so "
                 "a part looks larger in a small picture than in a large one. Crop alike, or take "
@@ -142,6 +148,15 @@ class CheckReport:
                 "traces of its compression may count as odd. Keep to one format.",
             ),
         )
+
+    @property
+    def _upright(self) -> int:
+        """How many images are higher than wide, by more than a tenth."""
+        return sum(n for (width, height), n in self.sizes.items() if 10 * height > 11 * width)
+
+    @property
+    def _lying(self) -> int:
+        return sum(n for (width, height), n in self.sizes.items() if 10 * width > 11 * height)
 
     def _of_pictures(self) -> Iterator[Advice]:
         """On what is in the pictures, and how many there are."""

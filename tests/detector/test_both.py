@@ -11,7 +11,7 @@ from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass import Detector, Explanation, InputError, load
-from oneclass.detector.views import DEFAULT_LAYER, choose_view, patch_size
+from oneclass.detector.views import DEFAULT_LAYER, _squeezed, choose_view, patch_size
 from oneclass.images import Header
 from oneclass.representations import MeansAndDeviations, PretrainedLayers, WholeAndPatches
 from oneclass.statistics import auroc
@@ -64,6 +64,20 @@ def test_patches_keep_the_shape_and_never_see_more_than_there_is(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert patch_size([header(*size)]) == expected
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (0, None),
+        (1, "1 of the 20 pictures has quite another shape than most, and is squeezed"),
+        (11, "9 of the 20 pictures have quite another shape than most, and are squeezed"),
+    ],
+)
+def test_pictures_of_another_shape_than_most_are_told(n: int, told: str | None) -> None:
+    headers = [header(40, 60)] * (20 - n) + [header(60, 40)] * n
+    said = _squeezed(headers)
+    assert said is None if told is None else said is not None and told in said
 
 
 def test_settings_of_whole_images_mean_whole_images() -> None:

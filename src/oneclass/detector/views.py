@@ -29,7 +29,7 @@ from oneclass.representations import (
     from_record,
 )
 from oneclass.rows.layers import Layers
-from oneclass.system.names import some_names
+from oneclass.system.names import plural, some_names, some_of
 
 Kind = TypeVar("Kind", PretrainedLayers, MeansAndDeviations, PatchLayers)
 DEFAULT_LAYER = "block_2@7+block_14@2"
@@ -42,6 +42,8 @@ MOST_PATCH_HALFSPACES = 10_000
 may be ended before it can say anything. On tiles and boards 5,000 find no more than the default."""
 FEWEST_FOR_PATCHES, LEAST_SIDE, MOST_SIDE, STEP = 256, 224, 640, 32
 """Pixels; benchmarks/choose_patches.py has the tables."""
+SQUEEZED = 1.5
+"""Times as long beside their width: pictures of 4 x 3 that were turned are 1.8 times."""
 ENLARGED = 4
 """Times; the networks' own sizes enlarge small pictures by about as much, and nobody asks."""
 TILES_SEE = 2
@@ -67,9 +69,9 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
 
     Returns:
         None where the settings name what is looked at, unless tiles do nothing to such pictures,
-        or the size enlarges them by far.
+        the size enlarges them by far, or some have quite another shape than most.
     """
-    told = (_enlarged(headers, asked), _decided(headers, asked, representation))
+    told = (_squeezed(headers), _enlarged(headers, asked), _decided(headers, asked, representation))
     return " ".join(filter(None, told)) or None
 
 
@@ -84,6 +86,20 @@ def enlarged(headers: list[Header], asked: Settings) -> int | None:
     middle = float(np.median([header.height * header.width for header in headers]))
     times = math.sqrt(math.prod(asked.size) / middle)
     return round(times) if times >= ENLARGED else None
+
+
+def _squeezed(headers: list[Header]) -> str | None:
+    """Where some pictures, but not most, have quite another shape than the median one."""
+    shapes = np.log([header.height / header.width for header in headers])
+    n = int(np.count_nonzero(np.abs(shapes - np.median(shapes)) > math.log(SQUEEZED)))
+    if not 0 < n <= len(headers) / 2:
+        return None
+    return (
+        f"note: {some_of(n, len(headers), 'picture')} {plural(n, 'has', 'have')} quite another "
+        f"shape than most, and {plural(n, 'is', 'are')} squeezed into theirs: "
+        f"{plural(n, 'such a one looks', 'such look')} odd where few were learnt. Turn or crop "
+        "pictures alike ('oneclass check' shows their sizes)."
+    )
 
 
 def _enlarged(headers: list[Header], asked: Settings) -> str | None:

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -519,8 +520,13 @@ def test_empty_folders_beside_others_are_named(
         learn(one, pictures)
     one.go(f"/{tab}")
     content = next((pictures / "good").iterdir()).read_bytes()
+    sent: list[str] = []
+    one.page.on("request", lambda asked: sent.append(asked.headers.get("x-file-name", "")))
     one.page.evaluate(DROPPED, list(content))
     one.see("#checked .figures" if tab == "learn" else "#tiles .tile")
+    one.page.locator("#uploading").wait_for(state="hidden")
+    names = sorted(unquote(name) for name in sent if name)
+    assert names == ["parts/b.png", "parts/monday/a.png"]  # as of a folder that was chosen
     assert one.page.locator("#upload-errors li").all_inner_texts() == [
         "parts/monday/late was left out: there is nothing in this folder.",
         "parts/tuesday was left out: there is nothing in this folder.",

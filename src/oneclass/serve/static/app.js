@@ -124,6 +124,9 @@ const page = {
     return seconds < 5400 ? page.count(Math.round(seconds / 60), "minute") : page.count(Math.round(seconds / 3600), "hour");
   },
 
+  /* How an image is named with its folders, in whichever way it was chosen. */
+  named: (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500),
+
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
   async walk(entry, found) {
     if (entry.isFile) {
@@ -148,7 +151,7 @@ const page = {
     const isImage = (name) => suffixes.has(name.slice(name.lastIndexOf(".")).toLowerCase());
     const choose = (files) => {
       const images = [...files].filter((f) => isImage(f.name) && !f.name.startsWith("."));
-      images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
+      images.sort((a, b) => page.named(a).localeCompare(page.named(b), "en", { numeric: true }));
       const taken = new Set(images);
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (images.length) { use(images); return; }

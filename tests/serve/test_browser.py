@@ -635,6 +635,27 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     assert one.problems == []
 
 
+def test_who_starts_over_with_others_keeps_what_was_sent(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir())[:20])
+    one.see("#fit")
+    one.press("[data-start-over]")
+    one.page.locator("#waiting", has_text="20 images, sent").wait_for()
+    one.page.locator("#say", has_text="What was sent is kept, see below").wait_for()
+    assert one.page.locator("#fit").count() == 0
+    assert one.page.evaluate("document.activeElement.id") == "choose-folder"
+    one.give(sorted((pictures / "good").iterdir())[20:])
+    one.page.locator("#fit button", has_text="Learn from 20 images").wait_for()
+    one.press("[data-start-over]")
+    one.page.locator("#waiting > ul > li").nth(1).wait_for()
+    one.press("#waiting [data-go-on]")
+    one.page.locator("#fit button", has_text="Learn from 20 images").wait_for()
+    assert one.problems == []
+
+
 def test_the_same_pictures_dropped_again_make_no_second_set(
     person: Callable[..., Person], pictures: Path
 ) -> None:

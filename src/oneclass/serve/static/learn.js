@@ -191,11 +191,14 @@ document.body.addEventListener("htmx:load", () => {
 document.addEventListener("click", async (event) => {
   if (!event.target.closest("[data-start-over]")) return;
   try {
-    if (set) await removed(set);
+    const before = set;
     set = null;
     page.byId("checked").replaceChildren();
+    await htmx.ajax("GET", `${page.prefix}/learn`, { target: "#step-images", select: "#waiting", swap: "afterend" });
     page.byId("choose-folder").focus();
-    page.say("Nothing was kept. Choose other images.");
+    /* Not what another window has removed or learnt from, nor what all was taken out of. */
+    const kept = before && document.querySelector(`#waiting [data-set="${before}"]`);
+    page.say(`${kept ? "What was sent is kept, see below. " : ""}Choose other images.`);
   } catch (problem) { page.sayWhy(problem); }
 });
 document.addEventListener("input", (event) => {

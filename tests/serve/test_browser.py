@@ -635,6 +635,21 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     assert one.problems == []
 
 
+def test_a_report_of_nothing_leads_to_the_page_of_the_model(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    one.go("/score")
+    one.press("[data-report]")
+    link = one.page.locator("#say a")
+    link.wait_for()
+    told = one.page.locator("#say").inner_text()
+    assert told.endswith("is reported on the model's page, /models/stripes.")
+    link.click()
+    one.page.wait_for_url("**/models/stripes")
+
+
 def test_who_starts_over_with_others_keeps_what_was_sent(
     person: Callable[..., Person], pictures: Path
 ) -> None:

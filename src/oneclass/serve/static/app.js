@@ -61,12 +61,20 @@ const page = {
     const place = page.byId("say");
     page.saidOf = job;
     const line = document.createElement("p");
-    line.textContent = text;
+    line.append(...page.linked(text));
     place.replaceChildren(line);
     clearTimeout(page.saying);
     /* As long as it takes to read it. */
     if (!stays) page.saying = setTimeout(() => place.replaceChildren(), Math.max(6000, 75 * text.length));
   },
+
+  /* The address of a model's page in a sentence as a link. */
+  linked: (text) => text.split(/(\/models\/[\w.%~-]*[\w%~-])/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const link = document.createElement("a");
+    [link.href, link.textContent] = [page.prefix + part, part];
+    return link;
+  }),
 
   /* What went wrong, as a sentence. */
   sayWhy(problem) { page.say(page.sentence(problem.message)); },

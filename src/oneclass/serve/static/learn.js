@@ -99,7 +99,7 @@ const gone = (problem) => {
   const link = document.createElement("a");
   [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
   if (problem.error === "no_set") banner("The images that were sent here were removed meanwhile, or learnt from, in another window. Choose the same folder or files again to send them anew.");
-  else banner(`${page.sentence(problem.message)} `, link, ".");
+  else banner(...page.linked(`${page.sentence(problem.message)} `), link, ".");
 };
 const stays = (problem) => (GONE.includes(problem.error) ? gone(problem) : banner(page.sentence(problem.message)));
 

@@ -76,9 +76,16 @@ def test_a_high_rate_is_no_drift() -> None:
 
 
 def test_each_image_counts_as_it_was_judged() -> None:
-    p = (np.arange(200) + 0.5) / 200
-    assert drift(p, np.repeat([0.05, 0.5], 100), N) is None
+    p = np.repeat((np.arange(100) + 0.5) / 100, 2)
+    assert drift(p, np.tile([0.05, 0.5], 100), N) is None
     odd = np.r_[np.full(150, 0.01), np.full(50, 0.9)]
     message = drift(odd, np.repeat([0.05, 0.005], [120, 80]), N)
     assert message is not None
     assert message.startswith("120 of 200 images are called anomalies")
+
+
+def test_all_that_passed_by_their_own_rate_are_asked() -> None:
+    p = np.r_[np.full(30, 0.06), np.full(5, 0.9)]
+    message = drift(p, np.repeat([0.05, 0.5], [32, 3]), N)
+    assert message is not None
+    assert "Of these 35, 30 are as odd as only 1 of 35 normal images usually are." in message

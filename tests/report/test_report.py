@@ -28,6 +28,7 @@ from oneclass.report.agreement import Agreement
 from oneclass.report.head import Head
 from oneclass.report.labels import Truth
 from oneclass.results.runs import Run
+from oneclass.system.names import percent
 from pages import page_of, record, recorded, scored
 
 HOSTILE = (
@@ -60,6 +61,8 @@ def test_the_page_shows_every_image_from_the_oddest_on(model: Path, tmp_path: Pa
     card = load(model).card
     assert card["calibration"]["guarantee"] in text
     assert f"held-out images {HELD_OUT}; so many support no rate below" in text
+    n = card["calibration"]["n_held_out"]
+    assert f"no rate below {percent(1 / (n + 1))} (1 in {n + 1})" in text
     assert "scored by half-spaces" not in text
     assert card["fit"]["images_sha256"] in text
     assert f"lies beyond the threshold, {digits(load(model).score_threshold)}." in text

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -519,8 +520,13 @@ def test_empty_folders_beside_others_are_named(
         learn(one, pictures)
     one.go(f"/{tab}")
     content = next((pictures / "good").iterdir()).read_bytes()
+    sent: list[str] = []
+    one.page.on("request", lambda asked: sent.append(asked.headers.get("x-file-name", "")))
     one.page.evaluate(DROPPED, list(content))
     one.see("#checked .figures" if tab == "learn" else "#tiles .tile")
+    one.page.locator("#uploading").wait_for(state="hidden")
+    names = sorted(unquote(name) for name in sent if name)
+    assert names == ["parts/b.png", "parts/monday/a.png"]  # as of a folder that was chosen
     assert one.page.locator("#upload-errors li").all_inner_texts() == [
         "parts/monday/late was left out: there is nothing in this folder.",
         "parts/tuesday was left out: there is nothing in this folder.",
@@ -626,6 +632,42 @@ def test_what_was_sent_is_gone_on_with_after_the_page_was_left(
     one.page.once("dialog", lambda asked: asked.accept())
     one.press("#waiting [data-drop-set]")
     one.page.locator("#waiting").wait_for(state="detached")
+    assert one.problems == []
+
+
+def test_a_report_of_nothing_leads_to_the_page_of_the_model(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    learn(one, pictures)
+    one.go("/score")
+    one.press("[data-report]")
+    link = one.page.locator("#say a")
+    link.wait_for()
+    told = one.page.locator("#say").inner_text()
+    assert told.endswith("is reported on the model's page, /models/stripes.")
+    link.click()
+    one.page.wait_for_url("**/models/stripes")
+
+
+def test_who_starts_over_with_others_keeps_what_was_sent(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(390)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir())[:20])
+    one.see("#fit")
+    one.press("[data-start-over]")
+    one.page.locator("#waiting", has_text="20 images, sent").wait_for()
+    one.page.locator("#say", has_text="What was sent is kept, see below").wait_for()
+    assert one.page.locator("#fit").count() == 0
+    assert one.page.evaluate("document.activeElement.id") == "choose-folder"
+    one.give(sorted((pictures / "good").iterdir())[20:])
+    one.page.locator("#fit button", has_text="Learn from 20 images").wait_for()
+    one.press("[data-start-over]")
+    one.page.locator("#waiting > ul > li").nth(1).wait_for()
+    one.press("#waiting [data-go-on]")
+    one.page.locator("#fit button", has_text="Learn from 20 images").wait_for()
     assert one.problems == []
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.conformal.calibration import make_plan
+from oneclass.conformal.parts import can_whiten, deal
 from oneclass.detector.files import modelfile
 from oneclass.errors import InputError
 from oneclass.serve.settings import Limits
@@ -308,6 +309,31 @@ def test_as_many_images_are_asked_for_as_the_command_asks_for(
             make_plan(n, 0.01)
     else:
         assert make_plan(n, 0.01).false_alarms == 0.01
+
+
+@pytest.mark.parametrize(
+    ("n", "said"),
+    [
+        (12, "As few as these 12 images allow (50 images give {}12)"),
+        (26, "1 in 20 (50 images give {}26)"),
+        (49, "1 in 20 (50 images give {}49)"),
+        (50, "1 in 20"),
+    ],
+)
+def test_the_usual_rate_says_when_more_images_look_better_at_small_spots(
+    place: Place, tmp_path: Path, n: int, said: str
+) -> None:
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    key = filled_set(place, tmp_path / "good")
+    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": key}).json()["id"])
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
+    [told] = re.findall(
+        r'<option value="" [^>]*>(.*?)</option>', place.page(f"/parts/check/{job['id']}")
+    )
+    assert told == said.format("a better look at small spots; here are ")
+    plan = make_plan(n, None)
+    assert can_whiten(plan, deal(np.arange(n), plan, 0, None)) == (n >= 50)
 
 
 def test_the_list_of_models_says_which_versions_wait(

@@ -103,12 +103,32 @@ def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(
         assert (job["result"]["images"], job["result"]["shown"]) == (14, left)
         text = page_of(place, job).text
         assert f"{sum(one['is_anomaly'] for one in made)} of 14 images" in text
-        assert f"given: 5 at {percent(rate)}, 9 at {percent(0.05)}. The promise" in text
+        assert f"given: 5 at {percent(rate)}, 9 at {percent(0.05)}. The lines in" in text
+        n = 9 * 0.05 + 5 * rate  # 3 and more are told without a fraction
+        low, high = sorted([0.05, rate])
+        assert (
+            f"If all 14 were normal, about {n:.0f} would be called anomalies all the same, by the "
+            f"rates that they were scored at: {percent(low)} to {percent(high)}."
+        ) in text
         assert "Since the last image" not in text
         rows = re.findall(r'<tr data-verdict="(\w+)" data-name="(\d+) ', text)
         assert {int(number): verdict for verdict, number in rows} == {
             one["id"]: one["verdict"] for one in made
         }
+
+
+def test_drift_is_of_verdicts_as_they_were_given(place: Place, images: Path) -> None:
+    for file in 2 * sorted(images.glob("*/*.png")):
+        last = place.score(file).json()["predictions"][0]["id"]
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET p_value = 0.2, is_anomaly = 0")
+        later = "UPDATE prediction SET false_alarms = 0.5, is_anomaly = 1 WHERE id = ?"
+        connection.execute(later, (last,))
+    text = page_of(place, written(place)).text
+    assert "1 of 28 images is an anomaly" in text
+    assert "the images that passed look odder as a whole" in text
+    assert "Of these 27, 27 are as odd as only 4 of 27" in text
+    assert "28 of 28" not in text
 
 
 def test_what_people_said_stands_beside_the_verdicts(place: Place, images: Path) -> None:

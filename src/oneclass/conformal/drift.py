@@ -28,7 +28,7 @@ def drift(
 
     Anomalies have low p-values whatever the camera does, so only the images that were not called
     anomalies are asked: theirs should be spread evenly between the rate of false alarms and 1.
-    Where rates differ, images that the highest of them would call so are not asked.
+    Where rates differ, each counts by how far it lies between its own and 1.
 
     Args:
         p_values: (m,) of all images of the batch.
@@ -48,14 +48,16 @@ def drift(
             f"{n_called} of {len(p_values)} images{which} {IF_NORMAL}something has changed for "
             "all: camera, lighting, file format? Learn again from images of the new kind."
         )
-    highest = float(np.max(false_alarms, initial=0.0))
-    rest = p_values[p_values > highest]
+    passed = p_values > false_alarms
+    rest, rates = p_values[passed], np.asarray(false_alarms)
     if len(rest) < FEWEST:
         return None
+    if rates.ndim:
+        rates = rates[passed]
     # In place, since a batch may have millions: where an even spread would have 1/m, 2/m, ..., 1.
+    rest -= rates
+    rest /= 1 - rates
     rest.sort()
-    rest -= highest
-    rest /= 1 - highest
     ahead = np.linspace(1 / len(rest), 1, len(rest))
     ahead -= rest
     low = float(ahead.max())  # more low p-values than an even spread has

@@ -40,6 +40,19 @@ class Head:
         """The share of normal images that may be called anomalies."""
         return float(self.card["false_alarms"])
 
+    @property
+    def rates(self) -> dict[float, int]:
+        """How many images were scored at which rate: the service's may change between two."""
+        given = self.run.record.get("rates")
+        if not given:
+            return {self.rate: len(self.run.predictions)}
+        return {float(rate): int(n) for rate, n in given}
+
+    def told_rate(self) -> str:
+        """The rate, or the lowest and the highest one."""
+        low, high = percent(min(self.rates)), percent(max(self.rates))
+        return low if low == high else f"{low} to {high}"
+
     def headline(self) -> str:
         """The verdict in a line."""
         predictions = self.run.predictions
@@ -67,7 +80,7 @@ class Head:
 
     def lead(self) -> str:
         """What the verdicts are worth."""
-        n, rate = len(self.run.predictions), percent(self.rate)
+        n, rate = len(self.run.predictions), self.told_rate()
         learnt = f"Judged by what {learnt_from(self.card)} taught."
         if not n:
             return f"{learnt} See the errors below."
@@ -81,18 +94,19 @@ class Head:
             )
         if n == 1:
             return f"{learnt} {rate} of normal images are called anomalies all the same."
+        expected = _count(sum(rate * n for rate, n in self.rates.items()))
+        if_normal = f"If all {n:,} were normal, about {expected} would be called anomalies all the "
+        if len(self.rates) > 1:
+            return f"{learnt} {if_normal}same, by the rates that they were scored at: {rate}."
         told = f" {told}" if (told := spread(self.card)) else ""
-        return (
-            f"{learnt} If all {n:,} were normal, about {_count(self.rate * n)} would be called "
-            f"anomalies all the same: about {rate} of normal images are.{told}"
-        )
+        return f"{learnt} {if_normal}same: about {rate} of normal images are.{told}"
 
     def figures(self) -> list[tuple[str, str, str]]:
         """(kind, number, what it counts)."""
         run, normal = self.run, self.agreement.normal
         odd = sum(p.is_anomaly for p in run.predictions)
         rate = percent(self.rate)
-        alarms = ("", rate, "of normal images may be called anomalies")
+        alarms = ("", self.told_rate(), "of normal images may be called anomalies")
         if normal:
             kind = "alarm" if self.agreement.more_than(self.rate) else ""
             share = percent(self.agreement.false_alarms)
@@ -110,7 +124,9 @@ class Head:
         ]
         if self.card.get("unclear"):
             unclear = sum(p.is_unclear for p in run.predictions)
-            what = f"unclear: as odd as {rate} to {percent(self.card['unclear'])} of normal images"
+            beyond = rate if len(self.rates) == 1 else "their rate"
+            most = percent(self.card["unclear"])
+            what = f"unclear: as odd as {beyond} to {most} of normal images"
             found.insert(2, ("", f"{unclear:,}", what))
         words = Counter(self.said[p.path] for p in run.predictions if p.path in self.said)
         if words:

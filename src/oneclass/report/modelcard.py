@@ -9,7 +9,7 @@ from oneclass.conformal.guarantee import HELD_OUT, spread
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
 from oneclass.rows.layers import Layers
-from oneclass.system.names import count, percent, percent_up
+from oneclass.system.names import count, percent
 
 NU = "the largest share of images that may lie outside their half-space while it is learnt"
 HALFSPACES = "flat boundaries; what lies inside one of them looks normal"
@@ -25,6 +25,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
         digest: of the file's content, in hex.
     """
     fit, calibration = card["fit"], card["calibration"]
+    lowest = calibration["lowest_false_alarms"]
     found = [
         ("Model", f"{model.name}, SHA-256 {digest} (without its last 32 bytes, which hold it)"),
         ("Learnt from", f"{learnt_from(card)}, SHA-256 {fit['images_sha256']}"),
@@ -40,7 +41,7 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
             "Calibration",
             f"{_method(calibration['method'])}, "
             f"{count(calibration['n_held_out'], 'held-out image')} {HELD_OUT}; so many support "
-            f"no rate below {percent_up(calibration['lowest_false_alarms'])}",
+            f"no rate below {percent(lowest)} (1 in {round(1 / lowest):,})",
         ),
         *([("Promise", calibration["promise"])] if "promise" in calibration else []),
         *([("Its own rate", told)] if (told := spread(card)) else []),

@@ -61,12 +61,20 @@ const page = {
     const place = page.byId("say");
     page.saidOf = job;
     const line = document.createElement("p");
-    line.textContent = text;
+    line.append(...page.linked(text));
     place.replaceChildren(line);
     clearTimeout(page.saying);
     /* As long as it takes to read it. */
     if (!stays) page.saying = setTimeout(() => place.replaceChildren(), Math.max(6000, 75 * text.length));
   },
+
+  /* The address of a model's page in a sentence as a link. */
+  linked: (text) => text.split(/(\/models\/[\w.%~-]*[\w%~-])/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const link = document.createElement("a");
+    [link.href, link.textContent] = [page.prefix + part, part];
+    return link;
+  }),
 
   /* What went wrong, as a sentence. */
   sayWhy(problem) { page.say(page.sentence(problem.message)); },
@@ -124,6 +132,9 @@ const page = {
     return seconds < 5400 ? page.count(Math.round(seconds / 60), "minute") : page.count(Math.round(seconds / 3600), "hour");
   },
 
+  /* How an image is named with its folders, in whichever way it was chosen. */
+  named: (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500),
+
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
   async walk(entry, found) {
     if (entry.isFile) {
@@ -148,7 +159,7 @@ const page = {
     const isImage = (name) => suffixes.has(name.slice(name.lastIndexOf(".")).toLowerCase());
     const choose = (files) => {
       const images = [...files].filter((f) => isImage(f.name) && !f.name.startsWith("."));
-      images.sort((a, b) => (a.webkitRelativePath || a.name).localeCompare(b.webkitRelativePath || b.name, "en", { numeric: true }));
+      images.sort((a, b) => page.named(a).localeCompare(page.named(b), "en", { numeric: true }));
       const taken = new Set(images);
       page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
       if (images.length) { use(images); return; }

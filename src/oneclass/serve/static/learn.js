@@ -7,16 +7,13 @@ let set = null;
 /* Names of what was to be sent into the set that is gone on with, and did not arrive. */
 let missing = new Set();
 
-/* How an image is named with its folders, in whichever way it was chosen. */
-const named = (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500);
-
 /* What is in folders whose names speak of defects is learnt if a person says so; as `oneclass check` warns. */
 const alsoOdd = (n, folders) => confirm(`${page.count(n, "image is", "images are")} in folders whose names speak of defects: ${folders.slice(0, 3).join(", ")}. All that is sent is learnt as good. OK sends them, too; Cancel leaves them out.`);
 
 /* The folder that was chosen tells nothing where there are others in it. */
 const onlyGood = (files) => {
   const bad = new RegExp(page.byId("drop").dataset.bad, "i");
-  const folders = (file) => named(file).split("/").slice(0, -1);
+  const folders = (file) => page.named(file).split("/").slice(0, -1);
   const sounding = (file) => folders(file).slice(folders(file).length > 1 ? 1 : 0).find((name) => bad.test(name));
   const odd = files.filter(sounding);
   return !odd.length || alsoOdd(odd.length, [...new Set(odd.map(sounding))]) ? files : files.filter((file) => !odd.includes(file));
@@ -24,7 +21,7 @@ const onlyGood = (files) => {
 
 /* Those that the set does not have. That is by folder, name and size, which raw pictures may share: a person says so. */
 const unknown = async (files) => {
-  const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named), bytes: files.map((file) => file.size) });
+  const { known } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(page.named), bytes: files.map((file) => file.size) });
   const [n, all] = [known.length, files.length];
   const some = all === 1 ? "This image is" : n === all ? `All of these ${page.count(all, "image")} are` : `${n.toLocaleString("en")} of these ${page.count(all, "image")} ${n === 1 ? "is" : "are"}`;
   if (!n || !confirm(`${some} here already, by folder, name and size. OK sends ${n === all ? "none" : "only the others"}; Cancel sends ${all === 1 ? "it again" : "all"}.`)) return files;
@@ -35,7 +32,7 @@ const unknown = async (files) => {
 if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look has nowhere to drop any */
   try {
     if (!set) await goOn(chosen);
-    const rest = chosen.filter((file) => missing.has(named(file)));
+    const rest = chosen.filter((file) => missing.has(page.named(file)));
     missing = new Set();
     const asked = rest.length ? rest : chosen;
     let files = onlyGood(asked);
@@ -45,12 +42,12 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     page.byId("checked").replaceChildren();
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
     files = await unknown(files);
-    if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(named) });
+    if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(page.named) });
     const { whole, failed } = !files.length ? { whole: true, failed: [] } : await page.sendAll(files, "sent", (file) =>
-      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(named(file)), "Content-Type": "application/octet-stream" }));
+      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(page.named(file)), "Content-Type": "application/octet-stream" }));
     if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
     /* Those for which there was no room are missing. Where even that cannot be written, what was noted before stands. */
-    const lost = failed.filter((one) => one.status === 507).map((one) => named(one.file));
+    const lost = failed.filter((one) => one.status === 507).map((one) => page.named(one.file));
     const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: lost, ended: true }).catch((problem) => { if (problem.status !== 507) throw problem; return {}; });
     if (same && !same.learning) {
       await page.ask("DELETE", `/api/v1/sets/${set}`);
@@ -73,7 +70,7 @@ const ready = async () => {
 
 /* Who left while these were sent, and gives them again, need not send all of them again. */
 const goOn = async (chosen) => {
-  const names = new Set(chosen.map(named));
+  const names = new Set(chosen.map(page.named));
   const { sets } = await page.ask("GET", "/api/v1/sets");
   const left = sets.find((one) => one.images && one.missing.length && one.images + one.missing.length <= chosen.length && one.missing.every((name) => names.has(name)));
   if (!left) return;
@@ -102,7 +99,7 @@ const gone = (problem) => {
   const link = document.createElement("a");
   [link.href, link.textContent] = [`${page.prefix}/learn`, "Open Learn anew"];
   if (problem.error === "no_set") banner("The images that were sent here were removed meanwhile, or learnt from, in another window. Choose the same folder or files again to send them anew.");
-  else banner(`${page.sentence(problem.message)} `, link, ".");
+  else banner(...page.linked(`${page.sentence(problem.message)} `), link, ".");
 };
 const stays = (problem) => (GONE.includes(problem.error) ? gone(problem) : banner(page.sentence(problem.message)));
 
@@ -194,11 +191,14 @@ document.body.addEventListener("htmx:load", () => {
 document.addEventListener("click", async (event) => {
   if (!event.target.closest("[data-start-over]")) return;
   try {
-    if (set) await removed(set);
+    const before = set;
     set = null;
     page.byId("checked").replaceChildren();
+    await htmx.ajax("GET", `${page.prefix}/learn`, { target: "#step-images", select: "#waiting", swap: "afterend" });
     page.byId("choose-folder").focus();
-    page.say("Nothing was kept. Choose other images.");
+    /* Not what another window has removed or learnt from, nor what all was taken out of. */
+    const kept = before && document.querySelector(`#waiting [data-set="${before}"]`);
+    page.say(`${kept ? "What was sent is kept, see below. " : ""}Choose other images.`);
   } catch (problem) { page.sayWhy(problem); }
 });
 document.addEventListener("input", (event) => {

@@ -75,7 +75,7 @@ if (tiles) {
       let why = "";
       let whole = false;
       try {
-        ({ whole } = await page.sendAll(files, "scored", (file) => send(file, file.webkitRelativePath || file.name, first + files.indexOf(file))));
+        ({ whole } = await page.sendAll(files, "scored", (file) => send(file, page.named(file), first + files.indexOf(file))));
       } catch (problem) { why = page.sentence(problem.message); }
       const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
       if (!missing) return;

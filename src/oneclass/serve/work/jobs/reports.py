@@ -14,6 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
+from oneclass.conformal.drift import drift
+from oneclass.detector.estimator import Detector
 from oneclass.detector.files.loading import load
 from oneclass.detector.predictions import Prediction
 from oneclass.errors import ImageError
@@ -95,7 +99,7 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
     """Make a run of predictions, and write the page about it.
 
     Verdicts stand as they were given, beside what people said of them since; where the rate of
-    false alarms was changed meanwhile, the page says so, and its promise is that of the last image.
+    false alarms was changed meanwhile, the page says so, and each counts by its own.
     Images that are no longer kept are counted and not shown.
 
     Args:
@@ -132,7 +136,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
         record = record_of(detector, predictions, errors, started=started, finished=True)
         took = rows[0]["at"] - rows[-1]["at"]
         told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
-        told |= {"notes": request["notes"], "naming": NAMING}
+        told |= {"notes": request["notes"], "naming": NAMING, "drift": _drift(detector, rows)}
+        told["rates"] = list(Counter(row["false_alarms"] for row in rows).items())
         write_run(folder, predictions, errors, told)
         made = write_report(
             detector,
@@ -145,6 +150,17 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
             progress=show,
         )
     return {"images": made.n_scored, "shown": made.n_tiles - made.n_missing, "bytes": made.size}
+
+
+def _drift(detector: Detector, rows: Sequence[dict[str, Any]]) -> str | None:
+    """As `Detector.drift`, but each image by the rate that it was scored at."""
+    new = [row for row in rows if not row["learnt"]]
+    return drift(
+        np.array([row["p_value"] for row in new]),
+        np.array([row["false_alarms"] for row in new]),
+        len(detector.normal_scores),
+        all_new=len(new) == len(rows),
+    )
 
 
 def rates_in_words(given: Sequence[float], now: float) -> list[str]:
@@ -162,8 +178,8 @@ def rates_in_words(given: Sequence[float], now: float) -> list[str]:
         told = ", ".join(f"{n:,} at {percent(rate)}" for rate, n in counts.items())
         found.append(
             "The rate of false alarms was changed while these images came, and verdicts stand as "
-            f"they were given: {told}. The promise on this page, and the lines in its plots, are "
-            f"of the last one, {percent(given[0])}."
+            f"they were given: {told}. The lines in this page's plots, and what it says of the "
+            f"model, are of the last one, {percent(given[0])}."
         )
     if now != given[0]:
         found.append(

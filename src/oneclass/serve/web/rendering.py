@@ -84,6 +84,7 @@ def environment() -> Environment:
         "odds": odds,
         "fewest_images": fewest_images,
         "chance": words.chance,
+        "offered": words.OFFERED,
         "fell_short": words.fell_short,
         "unclear_from": words.unclear_from,
         "short_rate": words.short_rate,

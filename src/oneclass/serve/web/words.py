@@ -25,6 +25,8 @@ MISSED = "bad, and missed"
 GOOD = "good"
 LEARNT = "The model learnt from this picture as good, so its verdict proves nothing"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
+OFFERED = (10, 20, 50, 100, 200, 1000)
+"""Of how many good parts the page Learn lets one be called odd."""
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
 _BYTES = re.compile(r""" \(it begins with b(?:'.*?'|".*?")\)""")

@@ -242,6 +242,11 @@ const page = {
     out.textContent = `${page.sentence(page.someOf(n, all, "image"))}${others} ${n === 1 && !others ? "was" : "were"} left out:`;
   },
 
+  /* What is wrong with a file, without its first bytes and names of dtypes; words.py says the same. */
+  forPeople: (detail) => detail.replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace("fractions, taken as float32", "float32")
+    .replace(/\bare (?=uint(8|16)\b)/g, "have ").replaceAll("uint8", "8 bits").replaceAll("uint16", "16 bits").replaceAll("float32", "fractions")
+    .replace("fit a model on such images", "learn a model from such images"),
+
   /* The first ones stand there, all others are unfolded. */
   complain(name, message) {
     const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
@@ -251,7 +256,7 @@ const page = {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
-    const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
+    const told = page.forPeople(message.replace(/^[^:]*: /, "").replace(/ \[\w+\]$/, ""));
     line.append(bold, " was left out: ", /[.?]$/.test(told) ? told : `${told}.`);
     line.title = message;
     list.append(line);

@@ -164,8 +164,8 @@ def rate_limits(service: Service, chosen: Version | None) -> dict[str, Any]:
 
     Returns:
         `wanted`: the rate that was set, if this version goes by the nearest to it; `held_out`: its
-        good images to measure by; `lower`: the next rate that the page Learn offers and that more of
-        them would allow, if any.
+        good images to measure by; `lower`: the next rate that the page Learn offers and that more
+        of them would allow, if any.
     """
     if chosen is None:
         return {"wanted": None, "held_out": 0, "lower": None}

@@ -72,6 +72,8 @@ def environment() -> Environment:
             "sent_as",
             "for_people",
             "advice",
+            "unusable",
+            "other_depth",
         )
     }
     made.filters |= {
@@ -85,6 +87,7 @@ def environment() -> Environment:
         "fewest_images": fewest_images,
         "chance": words.chance,
         "offered": words.OFFERED,
+        "depths": words.DEPTHS,
         "fell_short": words.fell_short,
         "unclear_from": words.unclear_from,
         "short_rate": words.short_rate,

@@ -59,8 +59,21 @@ def last_learnt(service: Service) -> dict[str, Any] | None:
     return next(done, None)
 
 
-def written(service: Service, name: str) -> dict[str, Any] | None:
-    """The newest report on a model that can still be downloaded."""
+def reports(service: Service, chosen: Version | None) -> dict[str, Any]:
+    """Whether reports can be written, and those on a model: for who left the page meanwhile.
+
+    Returns:
+        `reports`: whether what draws their plots is installed; `running`: jobs that have not
+        ended; `written`: the newest one that can still be downloaded, if any.
+    """
+    return {
+        "reports": can_report(),
+        "running": [] if chosen is None else running(service, "report", chosen.name),
+        "written": None if chosen is None else _written(service, chosen.name),
+    }
+
+
+def _written(service: Service, name: str) -> dict[str, Any] | None:
     done = (
         row
         for row in service.jobs.listed(50)

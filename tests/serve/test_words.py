@@ -290,13 +290,27 @@ DETAILS = {
 
 
 @pytest.mark.skipif(not which("node"), reason="Node.js runs the page's own script")
-def test_the_pages_script_calls_what_is_wrong_as_the_server_does() -> None:
+def test_the_pages_script_calls_what_is_wrong_as_the_server_does(place: Place) -> None:
     script = (SOURCE / "serve/static/app.js").read_text(encoding="utf-8")
     start = script.index("forPeople: ")
     own = script[start : script.index("\n\n", start)].replace("forPeople:", "const said =", 1)
-    asked = f"{own[:-1]}; console.log(JSON.stringify({json.dumps(list(DETAILS))}.map(said)))"
+    [plainer] = re.findall('data-plainer="(.*?)"', place.page("/learn"))
+    document = json.dumps({"body": {"dataset": {"plainer": html.unescape(plainer)}}})
+    asked = (
+        f"const document = {document}; {own[:-1]}; "
+        f"console.log(JSON.stringify({json.dumps(list(DETAILS))}.map(said)))"
+    )
     done = subprocess.run(["node", "-e", asked], capture_output=True, check=True, text=True)
     assert json.loads(done.stdout) == list(DETAILS.values())
+
+
+@pytest.mark.parametrize("start", [b"ONECLASS", b"path,score\n", b"PK\x03\x04"])
+def test_what_is_wrong_with_a_file_names_no_command(tmp_path: Path, start: bytes) -> None:
+    file = tmp_path / "no.png"
+    file.write_bytes(start + b"x" * 100)
+    with pytest.raises(ImageError) as caught:
+        read(file)
+    assert "'oneclass" not in words.for_people(caught.value.detail)
 
 
 def test_images_of_another_bit_depth_are_told_before_and_after_learning(

@@ -242,10 +242,9 @@ const page = {
     out.textContent = `${page.sentence(page.someOf(n, all, "image"))}${others} ${n === 1 && !others ? "was" : "were"} left out:`;
   },
 
-  /* What is wrong with a file, without its first bytes and names of dtypes; words.py says the same. */
-  forPeople: (detail) => detail.replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace("fractions, taken as float32", "float32")
-    .replace(/\bare (?=uint(8|16)\b)/g, "have ").replaceAll("uint8", "8 bits").replaceAll("uint16", "16 bits").replaceAll("float32", "fractions")
-    .replace("fit a model on such images", "learn a model from such images"),
+  /* What is wrong with a file, without its first bytes, and in the words that words.py has for it. */
+  forPeople: (detail) => JSON.parse(document.body.dataset.plainer)
+    .reduce((told, [said, plainer]) => told.replaceAll(said, plainer), detail.replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "")),
 
   /* The first ones stand there, all others are unfolded. */
   complain(name, message) {

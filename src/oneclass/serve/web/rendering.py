@@ -88,6 +88,7 @@ def environment() -> Environment:
         "chance": words.chance,
         "offered": words.OFFERED,
         "depths": words.DEPTHS,
+        "plainer": words.PLAINER,
         "fell_short": words.fell_short,
         "unclear_from": words.unclear_from,
         "short_rate": words.short_rate,

@@ -35,7 +35,20 @@ _BYTES = re.compile(r""" \(it begins with b(?:'.*?'|".*?")\)""")
 _APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
 """What a set puts before the name of an image: its number, and letters of chance."""
 DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "fractions"}
-"""How the pages call what pixels are; app.js says the same."""
+"""How the pages call what pixels are."""
+PLAINER = (
+    ("fractions, taken as float32", "fractions"),
+    ("are uint", "have uint"),
+    *DEPTHS.items(),
+    ("fit a model on such images", "learn a model from such images"),
+    ("Put them in separate folders; 'oneclass check' lists them", "Give those of one alone"),
+    ("'oneclass check'", "step 2 of the page Learn"),
+    (" (--threads 1, in Python threads=1)", ""),
+    ("; 'oneclass score MODEL IMAGES' judges with it", "; the page Models takes a model in"),
+    (", and what is known of them goes to 'oneclass report --labels'", ""),
+)
+"""What errors say to those who type commands, and what pages say instead, one after the other;
+app.js reads it in the page."""
 ORIGINS = {
     "fit": "learnt from images",
     "update": "learnt what was called good in Review",
@@ -96,18 +109,11 @@ def lacks(doing: str, scope: str) -> str:
 
 
 def for_people(detail: str) -> str:
-    """What is wrong, without the bytes that a file begins with, and without names of dtypes and of
-    commands; app.js says the same.
-    """
-    told = _BYTES.sub("", detail).replace("fractions, taken as float32", "float32")
-    told = re.sub(r"\bare (?=uint(8|16)\b)", "have ", told)
-    for dtype, depth in DEPTHS.items():
-        told = told.replace(dtype, depth)
-    told = told.replace("fit a model on such images", "learn a model from such images")
-    alone = "Put them in separate folders; 'oneclass check' lists them"
-    return told.replace(alone, "Give those of one alone").replace(
-        "'oneclass check'", "step 2 of the page Learn"
-    )
+    """What is wrong, without the bytes that a file begins with, and in words of `PLAINER`."""
+    told = _BYTES.sub("", detail)
+    for said, plainer in PLAINER:
+        told = told.replace(said, plainer)
+    return told
 
 
 def unusable(errors: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:

@@ -1071,6 +1071,26 @@ def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
     assert one.problems == []
 
 
+def test_a_report_on_score_stands_above_the_verdicts_and_is_there_for_who_comes_back(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra report")
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/score?model=stripes")
+    one.press("[data-report='1']")
+    one.see("#reporting a.main")
+    assert one.page.evaluate(
+        "document.querySelector('#reporting').compareDocumentPosition("
+        "document.querySelector('#tiles')) === Node.DOCUMENT_POSITION_FOLLOWING"
+    )
+    for path in ("/monitor?model=stripes", "/score?model=stripes"):
+        one.go(path)
+        assert "The last report was written today" in one.page.locator("#written").inner_text()
+    assert one.problems == []
+
+
 def test_what_another_window_changed_is_in_the_question_before_learning(
     person: Callable[..., Person], pictures: Path
 ) -> None:

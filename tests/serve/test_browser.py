@@ -1113,6 +1113,64 @@ def test_who_left_while_good_images_were_sent_is_told_what_is_missing(
     assert one.problems == []
 
 
+def test_a_report_on_score_stands_above_the_verdicts_and_is_there_for_who_comes_back(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="needs the extra report")
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    one.go("/score?model=stripes")
+    one.press("[data-report='1']")
+    one.see("#reporting a.main")
+    assert one.page.evaluate(
+        "document.querySelector('#reporting').compareDocumentPosition("
+        "document.querySelector('#tiles')) === Node.DOCUMENT_POSITION_FOLLOWING"
+    )
+    for path in ("/monitor?model=stripes", "/score?model=stripes"):
+        one.go(path)
+        assert "The last report was written today" in one.page.locator("#written").inner_text()
+    assert one.problems == []
+
+
+def test_what_another_window_changed_is_in_the_question_before_learning(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    one.go("/learn")
+    one.give(sorted((pictures / "good").iterdir()))
+    one.see("#fit")
+    one.page.fill("#fit-name", "stripes")
+    other = Person(one.page.context.new_page(), one.server)
+    other.go("/learn")
+    other.give(sorted((pictures / "good").iterdir())[:30])
+    other.see("#fit")
+    other.page.fill("#fit-name", "stripes")  # which nobody had when it was typed before
+    other.press("#fit button[type=submit]")
+    other.see(".card.done .button.main")
+    asked: list[str] = []
+    one.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    def press() -> str:
+        before = len(asked)
+        one.press("#fit button[type=submit]")
+        until(lambda: one.page.wait_for_timeout(50) or len(asked) > before)
+        one.page.locator("#fit button[type=submit]:not([aria-disabled=true])").wait_for()
+        return asked[-1]
+
+    assert press().startswith("Version 2 of stripes will be learnt from these images alone, and ")
+    assert "This makes version 2 of stripes" in one.page.locator("#name-help").inner_text()
+    other.page.evaluate("page.ask('PUT', '/api/v1/models/stripes/rate', { false_alarms: 0.3 })")
+    assert "False alarms of good images: 30\u00a0% now, the rate that was set." in press()
+    other.page.evaluate("page.ask('DELETE', '/api/v1/models/stripes')")
+    assert press() == (
+        "A model stripes was deleted, and can be got back on the page Models: this makes version "
+        "2 of it.\n\nGo on?"
+    )
+    assert one.page.locator("#fit").is_visible()  # nothing has begun
+    assert one.problems == []
+
+
 def test_a_name_that_is_there_already_is_asked_about(
     person: Callable[..., Person], pictures: Path
 ) -> None:

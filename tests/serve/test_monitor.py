@@ -462,7 +462,7 @@ def test_why_the_slider_ends_and_what_was_set_is_told_as_long_as_it_is_so(
 ) -> None:
     text = html.unescape(place.page("/monitor"))
     assert "No rate below 2.44\u00a0% (1 in 41) can be had: version 1 has 40 good images to" in text
-    assert "2\u00a0% takes 9 more different pictures: " in text
+    assert "2\u00a0% (1 in 50) takes 49 different pictures, 9 more than these: " in text
     assert "The rate that was set" not in text
     few = Detector(backbone="greyscale", threads=1, false_alarms=0.2).fit(list(stripes(20, seed=1)))
     few.save(tmp_path / "few.oneclass")

@@ -206,6 +206,10 @@ def test_a_token_is_not_added_to_a_folder_that_nobody_named(tmp_path: Path) -> N
     assert f"no server has kept anything in {tmp_path / 'oneclass-data'}" in done.stderr
     assert "oneclass serve token add line-3 --data oneclass-data" in done.stderr
     assert list(tmp_path.iterdir()) == []
+    for given, told in (("90d", "90d"), ("0.5d", "12h"), ("90min", "90min"), ("1.5s", "1.500000s")):
+        asked = ("--scope", "score", "--scope", "read", "--expires")
+        done = oneclass("serve", "token", "add", "line-3", *asked, given, cwd=tmp_path)
+        assert f"line-3 --data oneclass-data {' '.join(asked)} {told}\n" in done.stderr
 
     named = ("serve", "token", "add", "line-3", "--data", "oneclass-data")
     done = oneclass(*named, cwd=tmp_path)
@@ -244,6 +248,17 @@ def test_parquet_needs_its_package_or_holds_the_same(
     assert export.export(place.service.database, file) == 1
     [row] = pyarrow.parquet.read_table(file).to_pylist()
     assert row["is_anomaly"] is True
+
+
+def test_the_list_of_tokens_says_which_have_expired(tmp_path: Path) -> None:
+    data = ("--data", tmp_path / "data")
+    for name, ends in (("old", "0.001s"), ("new", "90d"), ("ann", None)):
+        expires = () if ends is None else ("--expires", ends)
+        assert oneclass("serve", "token", "add", name, "--scope", "read", *expires, *data).stdout
+    old, new, ann = oneclass("serve", "token", "list", *data).stdout.splitlines()
+    assert old.startswith("old: read; last used never, expired ")
+    assert new.startswith("new: read; last used never, until ")
+    assert ann == "ann: read; last used never"
 
 
 def test_tokens_are_made_on_the_command_line(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web.words import percent
 from oneclass.serve.work.jobs.reports import FORGOTTEN, Reports
 from serving import RAW, Place
@@ -54,14 +55,28 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     assert "odd is called <em>anomaly</em>" in three.page("/score?model=three")
     link = f'href="/api/v1/jobs/{job["id"]}/report.html"'
     assert link in shown
-    back = three.page("/models/three")  # for who went away and comes back
-    assert link in back
-    assert re.search('id="written">The last report .* on 14 images that version 1 scored:', back)
+    for where in ("/models/three", "/score?model=three", "/monitor?model=three"):
+        back = three.page(where)  # for who went away and comes back
+        assert link in back
+        assert re.search('id="written">The last report .* on 14 images that version 1 scored', back)
+        other = where.replace("three", "stripes")
+        assert link not in three.page(other)
     assert 'data-replaces="written"' in shown  # there is a newer one then
     [file] = three.service.reports.file(job["id"]).parent.iterdir()
     assert file == three.service.reports.file(job["id"])
     file.unlink()
     assert link not in three.page("/models/three")
+
+
+@pytest.mark.parametrize("path", ["/models/three", "/score?model=three", "/monitor?model=three"])
+def test_a_report_that_is_being_written_is_where_it_can_be_begun(three: Place, path: str) -> None:
+    three.service.runner.take_no_more()
+    job = three.service.jobs.add("report", "three", {"version_id": 2, "number": 1})
+    progress = f'<div hx-get="/parts/job/{job}" hx-trigger="load" hx-swap="outerHTML"></div>'
+    assert progress in three.page(path)
+    assert progress not in three.page(path.replace("three", "stripes"))
+    three.service.jobs.end(job, CANCELLED)
+    assert progress not in three.page(path)
 
 
 def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,14 +52,45 @@ def test_that_copies_cost_the_usual_rate_is_said_wherever_the_rate_is(
     assert (
         "No rate below 6.25 % (1 in 16) can be had: version 1 has 15 good images to measure by, "
         "since of the 22 that it learnt from only 15 are different pictures (the others count as "
-        "copies). 5 % takes 4 more different pictures: learn anew from these and the new ones "
-        "together, and ask for that rate there."
+        "copies). 5 % (1 in 20) takes 19 different pictures, 4 more than these: learn anew from "
+        "these and the new ones together, and ask for that rate there."
     ) in monitor
     write_images(tmp_path / "two", stripes(2, seed=6))
     key = filled_set(place, tmp_path / "two")
     check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
     place.job(check["id"])
     assert 'data-images="22" data-pictures="15"' in place.page(f"/parts/check/{check['id']}")
+
+
+@pytest.mark.parametrize(
+    ("n", "told"),
+    [
+        (15, "5 % (1 in 20) takes 19 different pictures, 4 more than these: "),
+        (60, "1 % (1 in 100) takes 99 different pictures, 39 more than these: "),
+        (270, "0.1 % (1 in 1,000) takes 999 different pictures, 729 more than these: "),
+        (999, ""),
+    ],
+)
+def test_the_lower_rate_that_monitor_names_is_one_that_learn_offers(
+    place: Place, tmp_path: Path, n: int, told: str
+) -> None:
+    card = place.service.versions.serving()[0].card
+    card["calibration"] |= {"n_held_out": n, "lowest_false_alarms": 1 / (n + 1)}
+    card["fit"] |= {"n_images": n, "n_pictures": n}
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE version SET card = ?", (json.dumps(card),))
+    monitor = text_of(place, "/monitor")
+    assert f"No rate below {words.percent(1 / (n + 1))}".replace("\u00a0", " ") in monitor
+    assert told in monitor
+    assert ("learn anew" in monitor) == bool(told)
+    write_images(tmp_path / "two", stripes(2, seed=6))
+    key = filled_set(place, tmp_path / "two")
+    check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    place.job(check["id"])
+    part = place.page(f"/parts/check/{check['id']}")
+    if offered := re.search(r"1 in ([\d,]+)\) takes", monitor):
+        rates = [float(rate) for rate in re.findall(r'<option value="([\d.]+)"', part)]
+        assert 1 / float(offered[1].replace(",", "")) in [0.05, *rates]
 
 
 @pytest.mark.parametrize(

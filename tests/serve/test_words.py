@@ -13,6 +13,7 @@ from shutil import which
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import stripes, write_images
 from oneclass import Detector
@@ -275,6 +276,91 @@ def test_a_file_that_is_no_image_is_told_of_without_its_bytes(tmp_path: Path) ->
         assert "begins with" in caught.value.detail
         assert "begins with" not in told
         assert told.startswith("its content is no image of a known kind; PNG")
+
+
+DETAILS = {
+    "its pixels are uint16, the model is for uint8 (0 to 255): convert it, or fit a model on such "
+    "images": "its pixels have 16 bits, the model is for 8 bits (0 to 255): convert it, or learn a "
+    "model from such images",
+    "its pixels are fractions, taken as float32, the model is for uint16": (
+        "its pixels are fractions, the model is for 16 bits"
+    ),
+    "it is no image (it begins with b'hello')": "it is no image",
+}
+
+
+@pytest.mark.skipif(not which("node"), reason="Node.js runs the page's own script")
+def test_the_pages_script_calls_what_is_wrong_as_the_server_does(place: Place) -> None:
+    script = (SOURCE / "serve/static/app.js").read_text(encoding="utf-8")
+    start = script.index("forPeople: ")
+    own = script[start : script.index("\n\n", start)].replace("forPeople:", "const said =", 1)
+    [plainer] = re.findall('data-plainer="(.*?)"', place.page("/learn"))
+    document = json.dumps({"body": {"dataset": {"plainer": html.unescape(plainer)}}})
+    asked = (
+        f"const document = {document}; {own[:-1]}; "
+        f"console.log(JSON.stringify({json.dumps(list(DETAILS))}.map(said)))"
+    )
+    done = subprocess.run(["node", "-e", asked], capture_output=True, check=True, text=True)
+    assert json.loads(done.stdout) == list(DETAILS.values())
+
+
+@pytest.mark.parametrize("start", [b"ONECLASS", b"path,score\n", b"PK\x03\x04"])
+def test_what_is_wrong_with_a_file_names_no_command(tmp_path: Path, start: bytes) -> None:
+    file = tmp_path / "no.png"
+    file.write_bytes(start + b"x" * 100)
+    with pytest.raises(ImageError) as caught:
+        read(file)
+    assert "'oneclass" not in words.for_people(caught.value.detail)
+
+
+def test_images_of_another_bit_depth_are_told_before_and_after_learning(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    assert {detail: words.for_people(detail) for detail in DETAILS} == DETAILS
+    place, good = start(model=False), tmp_path / "good"
+    write_images(good, stripes(24, seed=5))
+    for i, image in enumerate(stripes(7, seed=6)):
+        Image.fromarray(image.astype(np.uint16) * 257).save(good / f"deep_{i}.png")
+    key = filled_set(place, good)
+    check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    assert "<b>24</b><span>images can be used</span>" in part
+    assert "<b>7</b><span>of another bit depth, left out</span>" in part
+    assert "24 images have 8 bits, but 7 have 16 bits: a model is for one bit depth" in part
+    assert "<li>of 16 bits<" in part
+    assert "Learn from 24 images" in part
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": key}).json()
+    assert place.job(job["id"])["state"] == "done"
+    answer = html.unescape(place.page(f"/parts/job/{job['id']}"))
+    assert "7 images could not be used:" in answer
+    first = ", ".join(f"<b>deep_{i}.png</b>" for i in range(5))
+    why = "its pixels have 16 bits, where the others have 8 bits."
+    assert f"<li>{first} and 2 more: {why}</li>" in answer
+    for text in (part, answer):
+        assert "--all" not in text
+        assert "uint" not in text
+
+
+def test_as_many_images_of_one_bit_depth_as_of_another_teach_nothing(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    place, good = start(model=False), tmp_path / "good"
+    write_images(good, stripes(3, seed=5))
+    for i, image in enumerate(stripes(3, seed=6)):
+        Image.fromarray(image.astype(np.uint16) * 257).save(good / f"deep_{i}.png")
+    key = filled_set(place, good)
+    check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
+    assert place.job(check["id"])["state"] == "done"
+    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    assert "so nothing can be learnt from them together. Give those of one alone." in part
+    job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": key}).json()
+    assert place.job(job["id"])["state"] == "failed"
+    answer = html.unescape(place.page(f"/parts/job/{job['id']}"))
+    assert "3 images have 8 bits and 3 have 16 bits: a model is for one bit depth. Give" in answer
+    for text in (part, answer):
+        assert "'oneclass check'" not in text
+        assert "uint" not in text
 
 
 def test_odd_as_a_whole_without_a_box_says_why(

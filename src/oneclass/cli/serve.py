@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -158,6 +159,8 @@ def add_token(
     new = not (data / FILE).exists()
     if new and context.get_parameter_source("data") is ParameterSource.DEFAULT:
         words = ["oneclass", "serve", "token", "add", name, "--data", str(data)]
+        words += [word for scope in scopes for word in ("--scope", scope)]
+        words += [] if expires is None else ["--expires", _as_given(expires)]
         raise _nothing_kept(data, f" To begin a new one there: {as_typed(words)}")
     made = Tokens(Database(data)).make(name, scopes or SCOPES, expires)
     if new:
@@ -172,6 +175,14 @@ def add_token(
     return 0
 
 
+def _as_given(seconds: float) -> str:
+    """A duration as --expires takes it, in the largest unit of which it is whole: 12h, 90d."""
+    for unit, worth in sorted(DURATION.units.items(), key=lambda one: -one[1]):
+        if seconds % worth == 0:
+            return f"{seconds / worth:.0f}{unit}"
+    return f"{seconds:f}s"
+
+
 @token.command("list", short_help="List tokens, their scopes and last use.")
 @DATA
 def list_tokens(data: Path) -> int:
@@ -183,7 +194,9 @@ def list_tokens(data: Path) -> int:
     if not rows:
         say("there is no token; 'oneclass serve token add NAME' makes one.")
     for row in rows:
-        until = "" if row["until"] is None else f", until {when(row['until'])}"
+        ends = row["until"]
+        word = "expired" if ends is not None and ends <= time.time() else "until"
+        until = "" if ends is None else f", {word} {when(ends)}"
         print_data(f"{row['name']}: {row['scopes']}; last used {when(row['used'])}{until}")
     return 0
 

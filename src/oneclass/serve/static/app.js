@@ -253,6 +253,10 @@ const page = {
     out.textContent = `${page.sentence(page.someOf(n, all, "image"))}${others} ${n === 1 && !others ? "was" : "were"} left out:`;
   },
 
+  /* What is wrong with a file, without its first bytes, and in the words that words.py has for it. */
+  forPeople: (detail) => JSON.parse(document.body.dataset.plainer)
+    .reduce((told, [said, plainer]) => told.replaceAll(said, plainer), detail.replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "")),
+
   /* The first ones stand there, all others are unfolded. */
   complain(name, message) {
     const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
@@ -262,7 +266,7 @@ const page = {
     const line = document.createElement("li");
     const bold = document.createElement("b");
     bold.textContent = name;
-    const told = message.replace(/^[^:]*: /, "").replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "").replace(/ \[\w+\]$/, "");
+    const told = page.forPeople(message.replace(/^[^:]*: /, "").replace(/ \[\w+\]$/, ""));
     line.append(bold, " was left out: ", /[.?]$/.test(told) ? told : `${told}.`);
     line.title = message;
     list.append(line);

@@ -201,16 +201,27 @@ document.addEventListener("click", async (event) => {
     page.say(`${kept ? "What was sent is kept, see below. " : ""}Choose other images.`);
   } catch (problem) { page.sayWhy(problem); }
 });
-document.addEventListener("input", (event) => {
-  if (event.target.id !== "fit-name") return;
-  const name = event.target.value.trim();
+const tellName = () => {
+  const name = page.byId("fit-name").value.trim();
   const options = [...document.querySelectorAll("#names option")];
   const known = options.find((option) => option.value.toLowerCase() === name.toLowerCase());
   const gone = JSON.parse(page.byId("fit").dataset.deleted);
   const [help, said] = [page.byId("name-help"), !known && Object.hasOwn(gone, name) ? `A model ${name} was deleted, and can be got back on the page Models: this makes version ${gone[name]} of it.` : known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _."];
   if (help.textContent !== said) help.textContent = said;
   help.className = known || Object.hasOwn(gone, name) ? "banner calm" : "muted small";
-});
+};
+document.addEventListener("input", (event) => { if (event.target.id === "fit-name") tellName(); });
+/* Which models there are, by the time of asking: another window may have learnt, set a rate, or deleted one since. */
+const askNames = async () => {
+  const text = await (await page.ask("GET", `/parts/check/${document.querySelector("#checked > [id^=check-]").id.replace("check-", "")}`)).text();
+  const now = new DOMParser().parseFromString(text, "text/html");
+  const fresh = now.getElementById("fit");
+  if (!fresh) return;
+  page.byId("names")?.remove();
+  if (now.getElementById("names")) page.byId("fit").append(now.getElementById("names"));
+  page.byId("fit").dataset.deleted = fresh.dataset.deleted;
+  tellName();
+};
 /* What was called really odd is learnt only if it is ticked. */
 const anyway = () => [...document.querySelectorAll("#checked [name=anyway]:checked")].map((one) => one.value);
 document.addEventListener("change", (event) => {
@@ -232,9 +243,12 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = new FormData(event.target);
   const rate = form.get("false_alarms");
-  const known = [...document.querySelectorAll("#names option")].find((option) => option.value === form.get("name").trim());
-  if (known && !confirm(alsoRate(known, page.byId("fit-rate").selectedOptions[0]))) return;
   await page.busy(event.submitter || event.target.querySelector("[type=submit]"), "Beginning to learn \u2026", async () => {
+    const help = page.byId("name-help"), read = help.textContent;
+    await askNames();
+    const known = [...document.querySelectorAll("#names option")].find((option) => option.value === form.get("name").trim());
+    const asked = known ? alsoRate(known, page.byId("fit-rate").selectedOptions[0]) : help.textContent !== read ? `${help.textContent}\n\nGo on?` : null;
+    if (asked && !confirm(asked)) return;
     const job = await page.ask("POST", "/api/v1/jobs/fit", {
       name: form.get("name").trim(), set: event.target.dataset.set, false_alarms: rate ? Number(rate) : null, anyway: anyway(), ...LOOKS[form.get("look")],
     }).catch((problem) => { if (!GONE.includes(problem.error)) throw problem; gone(problem); });

@@ -6,7 +6,8 @@ document.addEventListener("click", async (event) => {
   if (!button) return;
   await page.busy(button, "Beginning the report \u2026", async () => {
     const job = await page.ask("POST", `/api/v1/models/${encodeURIComponent(button.dataset.name)}/report`, { version: Number(button.dataset.report) });
-    button.closest("li, section").append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
+    const card = button.closest("li, section");
+    if (!card.contains(page.byId("reporting"))) card.append(page.byId("reporting"));  /* below the button: nothing moves under the mouse */
     await htmx.ajax("GET", `${page.prefix}/parts/job/${job.id}`, { target: "#reporting", swap: "innerHTML" });
   });
 });

@@ -11,7 +11,7 @@ from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.api.learning import job_out
-from oneclass.serve.api.monitor import ROUND, line
+from oneclass.serve.api.monitor import line
 from oneclass.serve.api.predictions import found, record
 from oneclass.serve.records.comparisons import comparison
 from oneclass.serve.records.database import Row
@@ -19,7 +19,7 @@ from oneclass.serve.records.predictions import Filter, verdict
 from oneclass.serve.records.versions import RateFrom, Version
 from oneclass.serve.web.asking import one_of
 from oneclass.serve.web.dependencies import Shown
-from oneclass.serve.web.words import reviewed
+from oneclass.serve.web.words import OFFERED, reviewed
 from oneclass.serve.work import drawing
 from oneclass.serve.work.jobs import sets
 from oneclass.serve.work.jobs.kinds import unlike
@@ -59,8 +59,21 @@ def last_learnt(service: Service) -> dict[str, Any] | None:
     return next(done, None)
 
 
-def written(service: Service, name: str) -> dict[str, Any] | None:
-    """The newest report on a model that can still be downloaded."""
+def reports(service: Service, chosen: Version | None) -> dict[str, Any]:
+    """Whether reports can be written, and those on a model: for who left the page meanwhile.
+
+    Returns:
+        `reports`: whether what draws their plots is installed; `running`: jobs that have not
+        ended; `written`: the newest one that can still be downloaded, if any.
+    """
+    return {
+        "reports": can_report(),
+        "running": [] if chosen is None else running(service, "report", chosen.name),
+        "written": None if chosen is None else _written(service, chosen.name),
+    }
+
+
+def _written(service: Service, name: str) -> dict[str, Any] | None:
     done = (
         row
         for row in service.jobs.listed(50)
@@ -164,7 +177,8 @@ def rate_limits(service: Service, chosen: Version | None) -> dict[str, Any]:
 
     Returns:
         `wanted`: the rate that was set, if this version goes by the nearest to it; `held_out`: its
-        good images to measure by; `lower`: the next rate that more of them would allow, if any.
+        good images to measure by; `lower`: the next rate that the page Learn offers and that more
+        of them would allow, if any.
     """
     if chosen is None:
         return {"wanted": None, "held_out": 0, "lower": None}
@@ -172,7 +186,7 @@ def rate_limits(service: Service, chosen: Version | None) -> dict[str, Any]:
     return {
         "wanted": wanted(service, chosen.name, rated),
         "held_out": chosen.card["calibration"]["n_held_out"],
-        "lower": next((rate for rate in ROUND if rate < chosen.lowest_rate), None),
+        "lower": next((1 / n for n in OFFERED if 1 / n < chosen.lowest_rate), None),
     }
 
 

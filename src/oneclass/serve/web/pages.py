@@ -107,7 +107,7 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
 def score(request: Request, service: TheService, about: Chosen, shown: List) -> Response:
     """Images in, verdicts out; or only some verdicts, such as those of a watched folder."""
     tiles = facts.tiles(service, about.chosen, shown)
-    return page(request, "score.html", about, reports=facts.can_report(), **tiles)
+    return page(request, "score.html", about, **facts.reports(service, about.chosen), **tiles)
 
 
 @router.get("/parts/promise")
@@ -191,7 +191,7 @@ def watches_part(request: Request, service: TheService) -> Response:
 def monitor(request: Request, service: TheService, about: Chosen) -> Response:
     """How it goes over time."""
     limits = facts.rate_limits(service, about.chosen)
-    return page(request, "monitor.html", about, reports=facts.can_report(), **limits)
+    return page(request, "monitor.html", about, **facts.reports(service, about.chosen), **limits)
 
 
 @router.get("/parts/rate")
@@ -233,9 +233,7 @@ def model(name: str, request: Request, service: TheService) -> Response:
         },
         learners=facts.learners(service, versions),
         used={v.id for v in versions if service.predictions.of_version(v.id)},
-        running=facts.running(service, "report", name),
-        written=facts.written(service, name),
-        reports=facts.can_report(),
+        **facts.reports(service, there[0]),
         uses=service.deleting.uses(name),
         last=facts.last_scored(service, name),
     )

@@ -72,6 +72,8 @@ def environment() -> Environment:
             "sent_as",
             "for_people",
             "advice",
+            "unusable",
+            "other_depth",
         )
     }
     made.filters |= {
@@ -84,6 +86,9 @@ def environment() -> Environment:
         "odds": odds,
         "fewest_images": fewest_images,
         "chance": words.chance,
+        "offered": words.OFFERED,
+        "depths": words.DEPTHS,
+        "plainer": words.PLAINER,
         "fell_short": words.fell_short,
         "unclear_from": words.unclear_from,
         "short_rate": words.short_rate,

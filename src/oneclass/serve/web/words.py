@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from math import ceil, floor, log10
 from pathlib import PurePath
 from typing import Any
@@ -25,12 +26,29 @@ MISSED = "bad, and missed"
 GOOD = "good"
 LEARNT = "The model learnt from this picture as good, so its verdict proves nothing"
 FOUND = {"anomaly": "odd", "unclear": "unclear", "fine": "looks good"}
+OFFERED = (10, 20, 50, 100, 200, 1000)
+"""Of how many good parts the page Learn lets one be called odd."""
 ENOUGH = 10
 """Images to guess from how long the others will take: before the first, networks were loaded."""
 _BYTES = re.compile(r""" \(it begins with b(?:'.*?'|".*?")\)""")
 """What errors on a file's content say to those who know bytes; app.js leaves out the same."""
 _APART = re.compile(r"^\d{6,}-[0-9a-f]{6}-")
 """What a set puts before the name of an image: its number, and letters of chance."""
+DEPTHS = {"uint8": "8 bits", "uint16": "16 bits", "float32": "fractions"}
+"""How the pages call what pixels are."""
+PLAINER = (
+    ("fractions, taken as float32", "fractions"),
+    ("are uint", "have uint"),
+    *DEPTHS.items(),
+    ("fit a model on such images", "learn a model from such images"),
+    ("Put them in separate folders; 'oneclass check' lists them", "Give those of one alone"),
+    ("'oneclass check'", "step 2 of the page Learn"),
+    (" (--threads 1, in Python threads=1)", ""),
+    ("; 'oneclass score MODEL IMAGES' judges with it", "; the page Models takes a model in"),
+    (", and what is known of them goes to 'oneclass report --labels'", ""),
+)
+"""What errors say to those who type commands, and what pages say instead, one after the other;
+app.js reads it in the page."""
 ORIGINS = {
     "fit": "learnt from images",
     "update": "learnt what was called good in Review",
@@ -91,8 +109,56 @@ def lacks(doing: str, scope: str) -> str:
 
 
 def for_people(detail: str) -> str:
-    """What is wrong with a file, without the bytes that it begins with."""
-    return _BYTES.sub("", detail)
+    """What is wrong, without the bytes that a file begins with, and in words of `PLAINER`."""
+    told = _BYTES.sub("", detail)
+    for said, plainer in PLAINER:
+        told = told.replace(said, plainer)
+    return told
+
+
+def unusable(errors: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """Why images could not be learnt, in the words of the pages, and which.
+
+    Args:
+        errors: `path`, `reason` and `detail` of each, as a fit tells them.
+    """
+    found = defaultdict[str, list[str]](list)
+    for one in errors:
+        why = for_people(one["detail"])
+        if one["reason"] == "bit_depth":
+            pixels, _, model = why.partition(", the model is for ")
+            usual = next((depth for depth in DEPTHS.values() if model.startswith(depth)), model)
+            why = f"{pixels}, where the others have {usual}"
+        found[why].append(_APART.sub("", one["path"]))
+    return dict(found)
+
+
+def other_depth(found: Mapping[str, Any]) -> list[str]:
+    """The images that are not learnt, since most have another bit depth; of `CheckReport.to_json`.
+
+    Where as many have one depth as have another, none is rarer, and nothing can be learnt.
+    """
+    return [path for kind in DEPTHS for path in found.get("rarer", {}).get(kind, ())]
+
+
+def _on_depths(found: Mapping[str, Any]) -> str:
+    """That images have several bit depths, and what comes of it."""
+    depths = sorted(found["depths"].items(), key=lambda one: -one[1])
+    [(usual, most), *others] = [(DEPTHS.get(dtype, dtype), n) for dtype, n in depths]
+    rest = " and ".join(f"{n} {plural(n, 'has', 'have')} {depth}" for depth, n in others)
+    if most == others[0][1]:
+        return (
+            f"{count(most, 'image')} {plural(most, 'has', 'have')} {usual} and {rest}: a model is "
+            "for one bit depth, so nothing can be learnt from them together. Give those of one "
+            "alone."
+        )
+    n = sum(n for _, n in others)
+    return (
+        f"{count(most, 'image')} {plural(most, 'has', 'have')} {usual}, but {rest}: a model is for "
+        f"one bit depth, so {plural(n, 'that one is', 'those are')} left out of what is learnt. "
+        f"Convert {plural(n, 'it', 'them')} and add {plural(n, 'it', 'them')} anew, or learn a "
+        f"model of {plural(n, 'its', 'their')} own from such images."
+    )
 
 
 def percent(share: float) -> str:
@@ -177,6 +243,8 @@ def advice(found: Mapping[str, Any]) -> list[str]:
             )
         elif "speak of defects" in sentence or "speaks of defects" in sentence:
             continue  # the page says so by the names that they were sent under
+        elif "bit depths (" in sentence:
+            told.append(_on_depths(found))
         elif "'oneclass fit' refuses" in sentence:
             told.append(
                 f"{sentence.partition(':')[0]}: at least two different ones are needed, and 100 or "

@@ -125,7 +125,10 @@ def _fit(request: dict[str, Any]) -> Result:
     doubted.sort(key=natural_key)
     return {
         "images": detector.card["fit"]["n_images"],
-        "errors": _errors(detector.errors),
+        "errors": [
+            error | {"path": names.get(error["path"], error["path"])}
+            for error in _errors(detector.errors)
+        ],
         "kinds": kinds.measured(files),
         "left_out": sorted((names.get(f.name, f.name) for f in left_out), key=natural_key),
         "taught": [

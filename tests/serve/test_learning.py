@@ -279,6 +279,16 @@ def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
     assert '<option value="0.1" data-needs="9" data-rate="10\u00a0%" selected>' in text
 
 
+def looked_at(place: Place, tmp_path: Path, n: int) -> str:
+    """What the page Learn says of a set, as if it had n images."""
+    write_images(tmp_path / "good", stripes(3, seed=5))
+    key = filled_set(place, tmp_path / "good")
+    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": key}).json()["id"])
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
+    return place.page(f"/parts/check/{job['id']}")
+
+
 @pytest.mark.parametrize(
     ("n", "said"),
     [
@@ -291,12 +301,7 @@ def test_what_was_asked_for_before_is_kept_after_a_cancelled_fit(
 def test_as_many_images_are_asked_for_as_the_command_asks_for(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, said: str
 ) -> None:
-    write_images(tmp_path / "good", stripes(3, seed=5))
-    key = filled_set(place, tmp_path / "good")
-    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": key}).json()["id"])
-    with place.service.database.write() as connection:
-        connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
-    text = place.page(f"/parts/check/{job['id']}")
+    text = looked_at(place, tmp_path, n)
     found = re.findall(
         r'<option value="0.01" data-needs="99" data-rate="[^"]*"( disabled)?>(.*?)</option>', text
     )
@@ -323,14 +328,8 @@ def test_as_many_images_are_asked_for_as_the_command_asks_for(
 def test_the_usual_rate_says_when_more_images_look_better_at_small_spots(
     place: Place, tmp_path: Path, n: int, said: str
 ) -> None:
-    write_images(tmp_path / "good", stripes(3, seed=5))
-    key = filled_set(place, tmp_path / "good")
-    job = place.job(place.client.post("/api/v1/jobs/check", json={"set": key}).json()["id"])
-    with place.service.database.write() as connection:
-        connection.execute("UPDATE job SET result = json_set(result, '$.images', ?)", (n,))
-    [told] = re.findall(
-        r'<option value="" [^>]*>(.*?)</option>', place.page(f"/parts/check/{job['id']}")
-    )
+    text = looked_at(place, tmp_path, n)
+    [told] = re.findall(r'<option value="" [^>]*>(.*?)</option>', text)
     assert told == said.format("a better look at small spots; here are ")
     plan = make_plan(n, None)
     assert can_whiten(plan, deal(np.arange(n), plan, 0, None)) == (n >= 50)

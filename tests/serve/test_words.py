@@ -313,18 +313,23 @@ def test_what_is_wrong_with_a_file_names_no_command(tmp_path: Path, start: bytes
     assert "'oneclass" not in words.for_people(caught.value.detail)
 
 
-def test_images_of_another_bit_depth_are_told_before_and_after_learning(
-    start: Callable[..., Place], tmp_path: Path
-) -> None:
-    assert {detail: words.for_people(detail) for detail in DETAILS} == DETAILS
-    place, good = start(model=False), tmp_path / "good"
-    write_images(good, stripes(24, seed=5))
-    for i, image in enumerate(stripes(7, seed=6)):
+def of_two_depths(place: Place, good: Path, n: int, n_deep: int) -> tuple[str, str]:
+    """A set of images of 8 and of 16 bits, and what the page Learn says of it."""
+    write_images(good, stripes(n, seed=5))
+    for i, image in enumerate(stripes(n_deep, seed=6)):
         Image.fromarray(image.astype(np.uint16) * 257).save(good / f"deep_{i}.png")
     key = filled_set(place, good)
     check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
     assert place.job(check["id"])["state"] == "done"
-    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    return key, html.unescape(place.page(f"/parts/check/{check['id']}"))
+
+
+def test_images_of_another_bit_depth_are_told_before_and_after_learning(
+    start: Callable[..., Place], tmp_path: Path
+) -> None:
+    assert {detail: words.for_people(detail) for detail in DETAILS} == DETAILS
+    place = start(model=False)
+    key, part = of_two_depths(place, tmp_path / "good", 24, 7)
     assert "<b>24</b><span>images can be used</span>" in part
     assert "<b>7</b><span>of another bit depth, left out</span>" in part
     assert "24 images have 8 bits, but 7 have 16 bits: a model is for one bit depth" in part
@@ -345,14 +350,8 @@ def test_images_of_another_bit_depth_are_told_before_and_after_learning(
 def test_as_many_images_of_one_bit_depth_as_of_another_teach_nothing(
     start: Callable[..., Place], tmp_path: Path
 ) -> None:
-    place, good = start(model=False), tmp_path / "good"
-    write_images(good, stripes(3, seed=5))
-    for i, image in enumerate(stripes(3, seed=6)):
-        Image.fromarray(image.astype(np.uint16) * 257).save(good / f"deep_{i}.png")
-    key = filled_set(place, good)
-    check = place.client.post("/api/v1/jobs/check", json={"set": key}).json()
-    assert place.job(check["id"])["state"] == "done"
-    part = html.unescape(place.page(f"/parts/check/{check['id']}"))
+    place = start(model=False)
+    key, part = of_two_depths(place, tmp_path / "good", 3, 3)
     assert "so nothing can be learnt from them together. Give those of one alone." in part
     job = place.client.post("/api/v1/jobs/fit", json={"name": "x", "set": key}).json()
     assert place.job(job["id"])["state"] == "failed"

@@ -204,8 +204,9 @@ def _ask(did: Update, file: Path, model: str) -> None:
     """
     from oneclass.detector.predictions import digits
 
-    suspect = {prediction.path for prediction in did.suspect}
-    named = sorted(did.odd or did.suspect, key=lambda p: p.path not in suspect)
+    sounding = did.suspect
+    suspect = {prediction.path for prediction in sounding}
+    named = sorted(did.odd or sounding, key=lambda p: p.path not in suspect)
     are = plural(len(named), "is", "are")
     why = (
         f"{are} far odder than any normal one so far"

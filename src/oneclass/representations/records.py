@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from oneclass.backbones import DEFAULT_RUNTIME, Backbone, LayerSession, Preprocessing, Runtime
@@ -54,9 +55,9 @@ def _from_record(
     if record["kind"] == BOTH:
         two = (record["whole"], {**record, "kind": PatchLayers.kind})
         if record["whole"]["preprocessing"] == record["preprocessing"] and "tiles" not in record:
-            names = [name for one in two for name in Layers.from_json(one["layers"]).names]
-            names = list(dict.fromkeys(names))
-            session = backbone.session(names, threads=threads, runtime=runtime)
+            named = [Layers.from_json(one["layers"]).names for one in two]
+            names = dict.fromkeys(chain.from_iterable(named))
+            session = backbone.session(tuple(names), threads=threads, runtime=runtime)
         whole, patches = (_from_record(one, backbone, threads, runtime, session) for one in two)
         assert isinstance(whole, PretrainedLayers), "the record of whole images says so"
         assert isinstance(patches, (PatchLayers, TiledPatches)), "the kind says so"

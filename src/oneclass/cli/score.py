@@ -125,7 +125,7 @@ def score(
         done["images"] = time.perf_counter() - loaded
         say_times(age, done, detector.stages.seconds)
     n_anomalies = _say_found(detector, predictions, heatmaps, written, parquet=parquet)
-    _say_worth(detector, predictions, finished=stopped is None)
+    _say_worth(detector, sources, predictions, finished=stopped is None)
     if stopped is not None:
         left = unscored(sources, predictions, errors)
         which = some_of(left, len(sources), "image")
@@ -140,11 +140,15 @@ def score(
     return UNREADABLE if errors else 0
 
 
-def _say_worth(detector: Detector, predictions: Sequence[Prediction], *, finished: bool) -> None:
+def _say_worth(
+    detector: Detector, sources: Sources, predictions: Sequence[Prediction], *, finished: bool
+) -> None:
     """Say where the verdicts are worth less than they seem."""
     from oneclass.detector.predictions import told_learnt
 
     if told := told_learnt([p.path for p in predictions if p.learnt], len(predictions)):
+        say(f"note: {told}")
+    if told := detector.unlike(sources):
         say(f"note: {told}")
     if finished and (drift := detector.drift(predictions)):
         say(drift)

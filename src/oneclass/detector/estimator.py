@@ -25,6 +25,7 @@ from oneclass.detector.predictions import Prediction, Predictions, told_learnt, 
 from oneclass.detector.settings import AUTO, Settings
 from oneclass.detector.updating import Update, update
 from oneclass.errors import ImageError, InputError
+from oneclass.images.checking.sizes import told_unlike
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.representations.extraction import Extracted
 from oneclass.rows.store import RowStore
@@ -227,6 +228,7 @@ class Detector(Facts):
             (*sources.errors, *(r for r in results if isinstance(r, ImageError))),
             self.drift(predictions),
             told_learnt([p.path for p in predictions if p.learnt], len(predictions)),
+            self.unlike(sources),
         )
 
     def drift(self, predictions: Sequence[Prediction]) -> str | None:
@@ -242,6 +244,18 @@ class Detector(Facts):
             model.calibration.n_held_out,
             all_new=not any(p.learnt for p in predictions),
         )
+
+    def unlike(self, images: Images | Sources) -> str | None:
+        """A sentence where images have quite another shape or size than those that were learnt.
+
+        Args:
+            images: as for `fit`. Their headers are read, of 1,000 at most; of images at an address
+                nothing is.
+
+        Returns:
+            None where there are none, or the model is from before sizes were kept.
+        """
+        return told_unlike(gather(images), self.card)
 
     def score_each(
         self, sources: Sources, *, progress: Progress | None = None

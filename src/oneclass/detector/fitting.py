@@ -31,6 +31,7 @@ from oneclass.detector.origins import Folder, near_copies, origins
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_representation, enlarged, why
 from oneclass.errors import ImageError, ModelFileError
+from oneclass.images.checking.sizes import tally
 from oneclass.images.scale import PixelScale
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather, refuse_absent
 from oneclass.representations import Representation
@@ -182,6 +183,7 @@ def fit(
         asked,
         notes=notes,
         one_colour=one_colour.values(),
+        sizes=tally(learnt),
         stage=begin,
     )
     begin("comparing folders")

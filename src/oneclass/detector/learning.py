@@ -31,6 +31,7 @@ from oneclass.detector.model import FittedModel, fingerprints
 from oneclass.detector.settings import Settings
 from oneclass.detector.views import choose_n_halfspaces
 from oneclass.errors import InputError
+from oneclass.images.checking.sizes import Sizes, to_json
 from oneclass.images.scale import Colour, PixelScale
 from oneclass.images.sources import Stage
 from oneclass.representations import Representation, WholeAndPatches
@@ -70,6 +71,7 @@ def learn(
     start: NDArray[np.floating] | None = None,
     notes: tuple[str, ...] = (),
     one_colour: Iterable[Colour] | None,
+    sizes: Sizes | None,
     stage: Stage = silent,
 ) -> tuple[FittedModel, Ints]:
     """Fit the half-spaces, calibrate them, and write the card.
@@ -82,6 +84,7 @@ def learn(
         start: (1, d) the half-space of an earlier fit, to begin from.
         notes: sentences about the images, for the card's warnings.
         one_colour: the colours of those that are one single colour; None where nobody knows.
+        sizes: of the images; None where nobody knows.
         stage: called with a few words where a part of it begins.
 
     Returns:
@@ -117,6 +120,7 @@ def learn(
             "n_images": len(training.digests),
             "n_pictures": int(pictures.max()) + 1,
             **({} if one_colour is None else {"one_colour": sorted(set(one_colour))}),
+            **({} if sizes is None else {"sizes": to_json(sizes)}),
             "images_sha256": training.sha256,
             "largest_dual_gap": max(one.dual_gap for one in learnt.fits),
             "warnings": [

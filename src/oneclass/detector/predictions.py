@@ -114,7 +114,7 @@ class Predictions(Sequence[Prediction]):
 
     Going through them to the end, or asking for `scores`, warns once (UserWarning) where images are
     missing: a gate must not take an image that it never saw for a good one, nor one image's score
-    for another's. `errors` has them. So it does of what `drift` and `learnt` say.
+    for another's. `errors` has them. So it does of what `drift`, `learnt` and `unlike` say.
 
     Attributes:
         predictions: one for each image that could be read.
@@ -122,12 +122,15 @@ class Predictions(Sequence[Prediction]):
         drift: a warning where the batch as a whole looks unlike the normal images did, or None.
         learnt: a warning where some of the images are among those that the model learnt from, which
             proves nothing, or None.
+        unlike: a warning where some have quite another shape or size than the images that the model
+            learnt from, or None.
     """
 
     predictions: tuple[Prediction, ...]
     errors: tuple[ImageError, ...] = ()
     drift: str | None = None
     learnt: str | None = None
+    unlike: str | None = None
     _told: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Prediction]:
@@ -149,7 +152,7 @@ class Predictions(Sequence[Prediction]):
         if self._told:
             return
         self._told.append(True)
-        for told in (self._missing(), self.learnt, self.drift):
+        for told in (self._missing(), self.learnt, self.unlike, self.drift):
             if told:
                 warnings.warn(told, UserWarning, stacklevel=3)
 

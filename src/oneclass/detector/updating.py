@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from oneclass.detector.origins import Folder, by_name, near_copies
 from oneclass.detector.predictions import Prediction
 from oneclass.detector.settings import Settings
 from oneclass.errors import ImageError, InputError
+from oneclass.images.checking.sizes import Sizes, from_json, tally
 from oneclass.images.scale import Colour, one_colour
 from oneclass.images.sources import Images, Progress, Sources, Stage, content_digest, gather
 from oneclass.representations import Representation
@@ -34,6 +37,19 @@ from oneclass.system.names import count, plural, some_names
 from oneclass.system.stages import silent
 
 NOT_LEARNT = "not_learnt"
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What a card keeps of images beside their rows, of those that are added or forgotten.
+
+    Attributes:
+        colours: of those of one single colour.
+        sizes: of all.
+    """
+
+    colours: set[Colour] = field(default_factory=set)
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(frozen=True)
@@ -116,7 +132,7 @@ def update(
     )
     store = store_for(asked, model.representation, model.scale)
     with crew_of(asked.cluster, asked.workers, traffic) as workers:
-        training, judged, known, errors, blank = with_more(
+        training, judged, known, errors, added = with_more(
             training, more, model, workers=workers, progress=progress, store=store
         )
     learnt, new = model, list(judged.values())
@@ -136,7 +152,8 @@ def update(
             model.scale,
             asked,
             start=start,
-            one_colour=_colours(model, gone, blank),
+            one_colour=_colours(model, gone.colours, added.colours),
+            sizes=_sizes(model, gone.sizes, added.sizes),
             stage=begin,
         )
         alike = _near_copies(judged, training, pictures)
@@ -223,6 +240,12 @@ def _colours(model: FittedModel, gone: set[Colour], more: set[Colour]) -> set[Co
     return None if known is None else {tuple(one) for one in known} - gone | more
 
 
+def _sizes(model: FittedModel, gone: Sizes, more: Sizes) -> Sizes | None:
+    """Of the images that are learnt after an update."""
+    known = from_json(model.card)
+    return None if known is None else known - gone + more
+
+
 def far_odder(new: Sequence[Prediction], model: FittedModel) -> tuple[Prediction, ...]:
     """Images that a model finds far odder than any normal one.
 
@@ -258,9 +281,9 @@ def with_more(
     workers: Workers,
     progress: Progress | None,
     store: RowStore | None = None,
-) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError], set[Colour]]:
-    """Add the rows of images: the rows, the new images, how many were known, the errors, and the
-    colours of new ones of one single colour.
+) -> tuple[TrainingRows, dict[bytes, Prediction], int, list[ImageError], _Kept]:
+    """Add the rows of images: the rows, the new images, how many were known, the errors, and what
+    a card keeps of the new ones.
 
     The new images are what the model said of them, by the digest of their content.
     """
@@ -268,7 +291,7 @@ def with_more(
     known = set(training.digests)
     collected: RowCollector | None = None
     judged: dict[bytes, Prediction] = {}
-    n_read, colours = 0, set[Colour]()
+    n_read, kept = 0, _Kept()
     results = extract(sources, model.representation, model.scale, workers=workers, store=store)
     for done, result in enumerate(results, 1):
         if isinstance(result, ImageError):
@@ -282,14 +305,15 @@ def with_more(
                 collected = collected or collector_of(training, model, len(sources))
                 collected.add(result.digest, result.row)
                 judged[result.digest] = model.judge(result.name, result.row)
+                kept.sizes.update(_size(sources, result.index))
                 if result.one_colour:
-                    colours.add(result.one_colour)
+                    kept.colours.add(result.one_colour)
         if progress:
             progress(done, len(sources))
     if collected:
         collected.add_all(training)
         training, _ = collected.finish()
-    return training, judged, n_read - len(judged), errors, colours
+    return training, judged, n_read - len(judged), errors, kept
 
 
 def collector_of(training: TrainingRows, model: FittedModel, n_more: int) -> RowCollector:
@@ -310,9 +334,9 @@ def without_some(
     representation: Representation,
     *,
     workers: int,
-) -> tuple[TrainingRows, int, set[Colour], list[ImageError]]:
-    """Take out images with the same pixels: the rows left, how many went, the colours of those of
-    one single colour, and the errors.
+) -> tuple[TrainingRows, int, _Kept, list[ImageError]]:
+    """Take out images with the same pixels: the rows left, how many went, what a card keeps of
+    them, and the errors.
 
     Args:
         training: what was learnt.
@@ -323,10 +347,10 @@ def without_some(
     Raises:
         InputError: fewer than two images would be left.
     """
-    learnt = set(training.digests)
+    learnt = Counter(training.digests)
     at_least = representation.preprocessing.at_least
 
-    def digest_of(index: int) -> tuple[bytes, Colour | None] | ImageError:
+    def digest_of(index: int) -> tuple[bytes, tuple[Colour | None, Sizes]] | ImageError:
         try:
             with sources.room(index):
                 pixels = sources.pixels(index, at_least)
@@ -334,7 +358,7 @@ def without_some(
         except ImageError as error:
             return error
         if digest in learnt:
-            return digest, colour
+            return digest, (colour, _size(sources, index, learnt[digest]))
         why = "its pixels are those of no image that the model learnt from; nothing to forget"
         return ImageError(sources.names[index], NOT_LEARNT, why)
 
@@ -347,5 +371,14 @@ def without_some(
             f"only {len(left.digests)} of {len(training.digests)} normal images would be left: at "
             "least 2 different ones are needed. Forget fewer, or fit a new model."
         )
-    colours = {colour for colour in gone.values() if colour}
-    return left, len(training.digests) - len(left.digests), colours, errors
+    kept = _Kept({colour for colour, _ in gone.values() if colour})
+    for _, sizes in gone.values():
+        kept.sizes.update(sizes)
+    return left, len(training.digests) - len(left.digests), kept, errors
+
+
+def _size(sources: Sources, index: int, n: int = 1) -> Sizes:
+    """Of an image that was learnt `n` times; nothing where its file broke off since it was read."""
+    with suppress(ImageError):
+        return tally([sources.header(index)] * n)
+    return Sizes()

@@ -78,8 +78,12 @@ class Sources:
 
     def threads(self, workers: int) -> int:
         """How many threads keep so many at work: who fetches an image waits for it."""
-        fetched = len(self) > 1 and isinstance(self.items[0], Remote)
+        fetched = len(self) > 1 and self.is_remote(0)
         return FETCHING * workers if fetched else workers
+
+    def is_remote(self, index: int) -> bool:
+        """Whether item `index` has to be fetched, so that to look at it takes a while."""
+        return isinstance(self.items[index], Remote)
 
     def pixels(self, index: int, at_least: tuple[int, int] | None = None) -> NDArray[Any]:
         """Read item `index`: (H, W) or (H, W, 3); uint8, uint16 or float32.

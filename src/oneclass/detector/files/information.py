@@ -15,6 +15,7 @@ from oneclass.detector.files import modelfile
 from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
+from oneclass.images.checking.sizes import ends, from_json
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
 from oneclass.system.host.portable import as_typed, few_typed
@@ -69,6 +70,7 @@ def detail(facts: Mapping[str, Any]) -> dict[str, Any]:
         facts: as `model_card` gives them.
     """
     found = {name: _filled(value) for name, value in facts.items()}
+    found["fit"].pop("sizes", None)  # its sentence has them
     made = dict(found["representation"])
     if whole := made.pop("whole", None):
         made["whole images, else as above"] = _other(whole, made)
@@ -269,7 +271,7 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         else ""
     )
     told = [
-        f"It has learnt {learnt_from(card)}, {_depth(card['pixel_scale']['depth'])}.",
+        f"It has learnt {learnt_from(card)}{_sizes(card)}, {_depth(card['pixel_scale']['depth'])}.",
         looks_at(card),
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
         spread(card) or "",
@@ -278,6 +280,11 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         f"{HELD_OUT} {plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
     ]
     return [sentence for sentence in told if sentence]
+
+
+def _sizes(card: Mapping[str, Any]) -> str:
+    sizes = from_json(card)
+    return f", {ends(sizes)} pixels large" if sizes else ""
 
 
 def _depth(depth: str) -> str:

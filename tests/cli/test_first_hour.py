@@ -332,7 +332,7 @@ def test_an_update_names_what_it_does_from_the_beginning(tmp_path: Path) -> None
 def test_check_names_every_near_copy_where_it_is_asked_to(tmp_path: Path) -> None:
     multiplied(tmp_path / "good", 7, 6)
     short = oneclass("check", "good", cwd=tmp_path).stdout
-    assert "... and 2 more files" in short
+    assert "... and 2 more files (--all names them all)" in short
     assert "... and 2 more groups of near-copies (--all names them all)" in short
     told = oneclass("check", "good", "--all", cwd=tmp_path).stdout
     assert "more" not in told.split("* ")[0]

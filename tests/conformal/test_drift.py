@@ -51,6 +51,7 @@ def test_images_that_were_learnt_from_are_told_apart() -> None:
     random = np.random.default_rng(0)
     message = drift(0.6 + 0.4 * random.random(60), RATE, N)
     assert message is not None
+    assert "several products, and these are of one alone?" in message
     assert "learnt from" in message
     assert "Of these 60, 60 are as normal as only 25 of 60 new ones usually are." in message
     assert "other pictures of the same parts" in message

@@ -100,7 +100,7 @@ def test_of_as_many_of_each_depth_all_are_named_as_the_fit_says(tmp_path: Path) 
     text = check([tmp_path]).text()
     assert all(str(tmp_path / f"{i}.png") in text for i in range(4))
     assert "rarer" not in text
-    assert "Convert those of one kind or train one model each (--all names them all)." in text
+    assert "Convert those of one kind or train one model each." in text
 
 
 def test_what_becomes_of_images_of_one_colour_is_said(folder: Path) -> None:
@@ -242,6 +242,19 @@ def test_a_folder_whose_name_speaks_of_defects_is_told(tmp_path: Path) -> None:
     assert check([tmp_path / "masks"]).suspect == {}
 
 
+def test_several_folders_may_be_several_products(tmp_path: Path) -> None:
+    for name in ("caps", "nuts", "scratch"):
+        (tmp_path / name).mkdir()
+        damage.write_good(tmp_path / name, 10)
+    report = check([tmp_path])
+    assert report.to_json()["folders"] == {
+        str(tmp_path / n): 10 for n in ("caps", "nuts", "scratch")
+    }
+    told = f"Images of 2 folders ({tmp_path / 'caps'}, {tmp_path / 'nuts'}): one model is for one"
+    assert told in report.text()
+    assert "one product" not in check([tmp_path / "caps", tmp_path / "scratch"]).text()
+
+
 def test_files_whose_names_speak_of_defects_are_told(tmp_path: Path) -> None:
     odd = [
         file.rename(file.with_name(f"bad_{file.name}"))
@@ -257,6 +270,7 @@ def test_all_names_are_told_where_all_are_asked_for(tmp_path: Path) -> None:
     for file in damage.write_good(tmp_path, 60)[:25]:
         file.rename(file.with_name(f"NG_{file.name}"))
     found = check(tmp_path)
+    assert "--all" not in found.text(every=True)
     assert set(map(str, found.suspect_files)) <= set(
         found.text(every=True).replace(",", "").split()
     )

@@ -45,8 +45,8 @@ def drift(
     if len(p_values) >= FEWEST and n_called - expected > (len(p_values) - expected) / 2:
         which = "" if all_new else " that the model did not learn from"
         return (
-            f"{n_called} of {len(p_values)} images{which} {IF_NORMAL}something has changed for "
-            "all: camera, lighting, file format? Learn again from images of the new kind."
+            f"{n_called} of {len(p_values)} images{which} {IF_NORMAL}something is new for "
+            "all: camera, lighting, file format, product? Learn again from images of the new kind."
         )
     passed = p_values > false_alarms
     rest, rates = p_values[passed], np.asarray(false_alarms)
@@ -81,7 +81,8 @@ def drift(
     return (
         "drift: the images that passed look more normal as a whole than normal images that the "
         f"model has not seen. {told} Are they the ones that it learnt from, or other pictures of "
-        "the same parts? Then their verdicts say nothing of new parts: score others."
+        "the same parts? Then their verdicts say nothing of new parts: score others. Or did it "
+        "learn several products, and these are of one alone? Then fit a model to each."
     )
 
 

@@ -82,6 +82,7 @@ def check(
         transparent=tuple(fact.path for fact in facts if fact.transparent),
         special=special.lines(Counter(h.format for h in headers), errors),
         ignored=listing.ignored,
+        folders=Counter(fact.path.parent for fact in facts),
         suspect=(suspect := _suspect(facts)),
         suspect_files=files_sounding_bad(f.path for f in facts if f.path.parent not in suspect),
     )

@@ -43,6 +43,7 @@ class CheckReport:
         transparent: files with pixels that are not opaque.
         special: what is said of formats that need a package which may not be there, a line each.
         ignored: suffix -> number of files in folders that were not taken for images.
+        folders: folder -> number of images, in the order of the inputs.
         suspect: folders whose names speak of defects -> number of images.
         suspect_files: files of other folders whose names do, unless most of a folder's are
             called so.
@@ -64,6 +65,7 @@ class CheckReport:
     transparent: tuple[Path, ...]
     special: tuple[str, ...]
     ignored: Mapping[str, int]
+    folders: Mapping[Path, int]
     suspect: Mapping[Path, int]
     suspect_files: tuple[Path, ...]
 
@@ -121,9 +123,17 @@ class CheckReport:
         which = "those of one kind" if self.tied.keys() & self.depths.keys() else "the rarer ones"
         yield from (
             (
+                len(products := [folder for folder in self.folders if folder not in self.suspect])
+                > 1,
+                f"Images of {len(products)} folders "
+                f"({some_names(list(map(str, products)), SHOWN)}): one model is for one product, "
+                "seen one way, for what is odd in one is usual in another. Where these are "
+                "several, fit a model to each.",
+            ),
+            (
                 len(self.depths) > 1,
                 f"{len(self.depths)} bit depths ({', '.join(self.depths)}): a model needs one. "
-                f"Convert {which} or train one model each (--all names them all).",
+                f"Convert {which} or train one model each.",
             ),
             (
                 len(self.colours) > 1,
@@ -236,6 +246,7 @@ class CheckReport:
             "transparent": [str(path) for path in self.transparent],
             "special_formats": list(self.special),
             "ignored": dict(self.ignored),
+            "folders": {str(folder): n for folder, n in self.folders.items()},
             "suspect_folders": {str(folder): n for folder, n in self.suspect.items()},
             "suspect_files": [str(path) for path in self.suspect_files],
             "advice": list(self.advice()),

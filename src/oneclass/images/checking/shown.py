@@ -31,7 +31,7 @@ def table(name: str, table: Mapping[str, int], width: int, every: bool) -> list[
 def names(given: Iterable[object], most: int) -> list[str]:
     """A line for each of the first names, and one for the others."""
     shown = [f"    {plain(str(name))}" for name in given]
-    return shown[:most] + more(len(shown), "file", shown=most)
+    return shown[:most] + more(len(shown), f"file{ALL}", f"files{ALL}", shown=most)
 
 
 def more(n: int, one: str, many: str | None = None, *, shown: int) -> list[str]:

@@ -682,7 +682,7 @@ def test_endings_are_all_told_where_no_image_was_found_and_few_where_one_was(pla
 
 def test_info_says_what_has_the_bits(place: Path) -> None:
     told = oneclass("info", "m.oneclass", cwd=place).stdout
-    assert "It has learnt 20 normal images, whose pixels have 8 bits a channel." in told
+    assert "20 normal images, about 24 x 24 pixels large, whose pixels have 8 bits a chan" in told
     assert "(each judged by a part of the model that had not learnt it)" in told
 
 
@@ -811,3 +811,34 @@ def test_a_pipe_is_no_image_and_nobody_waits_for_who_writes_into_it(
     assert done.returncode in (2, 3, 4), done.stderr
     assert "pipe.png" in done.stderr
     assert "Did you mean pipe.png" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "has"),
+    [
+        (("score", "MODEL", "GOOD", "-o"), "z.csv", "predictions.csv"),
+        (("score", "MODEL", "GOOD", "--heatmaps"), "heat.png", "index.csv"),
+        (("evaluate", "SET", "-o"), "table.md", "table.md"),
+    ],
+)
+def test_a_folder_is_not_called_like_a_file(
+    command: tuple[str, ...], name: str, has: str, place: Path, tmp_path: Path
+) -> None:
+    for part in ("train/good", "test/good", "test/odd"):
+        write_images(tmp_path / "set" / part, stripes(4, seed=1))
+    named = {
+        "MODEL": place / "m.oneclass",
+        "GOOD": tmp_path / "set" / "train" / "good",
+        "SET": tmp_path / "set",
+    }
+    done = oneclass(*(named.get(word, word) for word in command), name, cwd=tmp_path)
+    assert done.returncode == 2
+    own = name.partition(".")[0]
+    told = (
+        f"is {name}: expected a folder, and that is the name of a file. Give a folder, as {own}; "
+    )
+    assert f"{told}{Path(own) / has} will be in it." in done.stderr
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir()
+    again = oneclass(*(named.get(word, word) for word in command), name, cwd=tmp_path)
+    assert "expected a folder" not in again.stderr

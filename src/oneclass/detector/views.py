@@ -133,8 +133,8 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
         return None
     if given := _for_whole_images(asked):
         return (
-            f"Why: with {given} and no --rows, whole images alone are looked at; with --rows both "
-            "that is for patches."
+            f"Why: with {given} and no --rows, whole images alone are looked at. With --rows both "
+            "patches are, too, and what you gave is for them."
         )
     sides = [min(header.height, header.width) for header in headers]
     middle = f"{int(np.median(sides))} pixels on their shorter side"

@@ -13,7 +13,7 @@ from oneclass.errors import InputError
 from oneclass.evaluation.cells import Cell
 from oneclass.evaluation.layout import Category
 from oneclass.evaluation.measuring import words
-from oneclass.results.folders import refuse_pictures
+from oneclass.results.folders import refuse_file_name, refuse_pictures
 from oneclass.system.files import make_folder, whole_file
 from oneclass.system.texts import why
 
@@ -60,12 +60,14 @@ class KeptCells:
         folder: of the evaluation; it is made.
 
     Raises:
-        InputError: it cannot be made; or pictures lie there, and no evaluation.
+        InputError: it cannot be made or is called like a file; or pictures lie there, and no
+            evaluation.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / FOLDER
         if not self._folder.exists():
+            refuse_file_name(folder, "-o", "table.md")
             refuse_pictures(folder, "evaluation")
         make_folder(self._folder)
 

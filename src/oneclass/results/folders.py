@@ -24,16 +24,20 @@ PREDICTIONS = {
 }
 HEATMAPS = {INDEX: b"path,score,offset", REGIONS: b'{"path": '}
 ELSEWHERE = "Give another folder"
+OF_FILES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".html", ".parquet", ".xlsx", ".png")
+"""Endings that nobody gives to a folder."""
 
 
 def check_run_folder(folder: Path) -> None:
     """Refuse a folder for a scoring run where files of somebody else are; stores keep versions.
 
     Raises:
-        InputError: one of them has the name of one of a run's; or pictures lie there, and no run.
+        InputError: one of them has the name of one of a run's; or pictures lie there, and no run;
+            or the folder is called like a file.
     """
     if isinstance(folder, Remote):
         return
+    refuse_file_name(folder, "-o", "predictions.csv")
     _refuse_strangers(folder, PREDICTIONS, "table of 'oneclass score -o'")
     record = folder / RECORD
     if record.is_file() and record.stat().st_size and not _is_record(record):
@@ -43,6 +47,25 @@ def check_run_folder(folder: Path) -> None:
         )
     if not record.exists():
         refuse_pictures(folder, "run")
+
+
+def refuse_file_name(folder: Path, option: str, table: str) -> None:
+    """Refuse a name that was meant for a file where a folder would be made of it.
+
+    Args:
+        folder: that was asked for.
+        option: with which.
+        table: of the files that will be in it, one.
+
+    Raises:
+        InputError: it is called so, and is no folder yet.
+    """
+    if folder.suffix.lower() in OF_FILES and not folder.is_dir():
+        own = folder.with_suffix("")
+        raise InputError(
+            f"{option} is {folder}: expected a folder, and that is the name of a file. Give a "
+            f"folder, as {own}; {own / table} will be in it."
+        )
 
 
 def refuse_pictures(folder: Path, own: str) -> None:
@@ -103,8 +126,9 @@ def check_heatmap_folder(folder: Path) -> None:
     Raises:
         InputError: one of them has the name of one of ours; or somebody's pictures lie there, and
             no index of heatmaps: who gives them by name, as a shell's *.png does, would learn
-            heatmaps among them.
+            heatmaps among them; or the folder is called like a file.
     """
+    refuse_file_name(folder, "--heatmaps", INDEX)
     _refuse_strangers(folder, HEATMAPS, "table of 'oneclass score --heatmaps'")
     if not (folder / INDEX).exists() and (name := first_picture(folder)) is not None:
         raise InputError(

@@ -65,8 +65,8 @@ class HeatmapFolder:
         Raises:
             InputError: it cannot be made or written to, or is refused by `check_heatmap_folder`.
         """
-        make_folder(folder)
         check_heatmap_folder(folder)
+        make_folder(folder)
         self.folder = folder
         self.n_replaced = 0
         """Heatmaps of an earlier run that were taken away."""

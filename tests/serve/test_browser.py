@@ -943,6 +943,87 @@ def test_who_leaves_or_stops_while_images_are_sent_is_told(
     assert one.problems == []
 
 
+def slowly(one: Person, address: str, seconds: float) -> None:
+    """Each answer from this address takes a while, as a large picture's does."""
+
+    def after(route: Any) -> None:
+        one.page.wait_for_timeout(1000 * seconds)
+        route.continue_()
+
+    one.page.route(address, after)
+
+
+def test_what_is_given_while_others_are_sent_is_sent_after_them(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    (tmp_path / "cut.png").write_bytes((pictures / "new" / "000.png").read_bytes()[:60])
+    (tmp_path / "notes.txt").write_text("")
+    one.go("/learn")
+    slowly(one, "**/sets/*/images", 0.05)
+    good, new, odd = (sorted((pictures / part).iterdir()) for part in ("good", "new", "odd"))
+    files = one.page.locator("#files")
+    files.set_input_files([*good, tmp_path / "cut.png"])
+    one.see("#uploading")
+    files.set_input_files([*new, tmp_path / "notes.txt"])
+    told = "4 more images: sent as soon as those before are."
+    one.page.locator("#say", has_text=told).wait_for()
+    one.page.locator("#checked .figures", has_text="44images can be used").wait_for()
+    left = one.page.locator("#upload-errors")
+    assert [name in (left.text_content() or "") for name in ("cut.png", "notes.txt")] == [True] * 2
+    one.page.unroute("**/sets/*/images")
+    one.page.fill("#fit-name", "stripes")
+    one.press("#fit button[type=submit]")
+    one.see(".card.done .button.main")
+
+    one.press(".card.done .button.main")
+    slowly(one, "**/api/v1/models/stripes/score", 0.05)
+    files = one.page.locator("#files")
+    files.set_input_files([*good[:30], tmp_path / "cut.png"])
+    one.see("#uploading")
+    for more in ([*new, tmp_path / "notes.txt"], [tmp_path / "notes.txt"], odd):
+        files.set_input_files(more)
+    one.page.locator("#save").filter(has_text="Save 39 verdicts").wait_for()
+    summary = one.page.locator("#summary", has_text="Of 39 images that you sent, ")
+    summary.filter(has_text="1 of the 40 images has no verdict; the list above").wait_for()
+    assert (left.text_content() or "").count("notes.txt") == 2
+    out = "1 of the 40 images and 2 other files were left out:"
+    assert one.page.locator("#upload-out").text_content() == out
+    one.problems = [said for said in one.problems if not said.startswith("422")]
+    assert one.problems == []
+
+
+def test_stop_ends_what_waits_too_and_blames_no_picture(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.page.wait_for_url("**/score?*")
+    one.page.locator("#files").wait_for(state="attached")
+    one.page.evaluate(
+        """() => {
+          const fetched = window.fetch;
+          window.fetch = (path, options = {}) => options.method !== "POST" ? fetched(path, options)
+            : Promise.resolve(new Response(new ReadableStream({ start(stream) {
+              options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+            } }), { headers: { "Content-Type": "application/json" } }));
+        }"""
+    )  # the answer has begun, and its end is still to come
+    files = one.page.locator("#files")
+    files.set_input_files(sorted((pictures / "new").iterdir()))
+    one.see("#uploading")
+    files.set_input_files(sorted((pictures / "odd").iterdir()))
+    one.page.locator("#say", has_text="5 more images").wait_for()
+    one.press("#upload-stop")
+    one.page.locator("#summary", has_text="Stopped: all 4 images have no verdict.").wait_for()
+    told = "Stopped; what you gave after these is not sent, either."
+    one.page.locator("#say", has_text=told).wait_for()
+    assert one.page.locator("#uploading").is_hidden()
+    assert one.page.locator("#upload-errors li").count() == 0
+    assert one.problems == []
+
+
 def test_folders_that_sound_like_defects_are_asked_about(
     person: Callable[..., Person], tmp_path: Path
 ) -> None:

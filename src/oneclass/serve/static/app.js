@@ -7,18 +7,21 @@ const page = {
   byId: (id) => document.getElementById(id),
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
-  empty: [],
+  out: null,  /* of what is given: images, those that failed, and what was given beside them */
+  round: 0,  /* times that somebody stopped */
+  given: 0,  /* times that files were given and are not through yet: the first of these are being sent */
 
   /* One request to the service; its JSON, or an Error whose message is for people. */
   async ask(method, path, body, headers = {}) {
     const plain = body === undefined || body instanceof Blob;
+    const signal = page.stopper?.signal;
     let answer;
     try {
       answer = await fetch(page.prefix + path, {
         method,
         body: plain ? body : JSON.stringify(body),
         headers: { "X-CSRF-Token": page.csrf, ...(plain ? {} : { "Content-Type": "application/json" }), ...headers },
-        signal: page.stopper ? page.stopper.signal : undefined,
+        signal,
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;
@@ -26,7 +29,11 @@ const page = {
     }
     page.answered();
     if (answer.ok && !answer.headers.get("Content-Type").startsWith("application/json")) return answer.blob();
-    const said = await answer.json().catch(() => ({}));
+    const said = await answer.json().catch((error) => {
+      if (signal?.aborted) throw signal.reason;
+      if (answer.ok) throw Object.assign(new Error(page.SILENT), { silent: true });  /* it broke off */
+      return {};
+    });
     if (answer.ok) return said;
     const problem = new Error(said.message || `The server answered ${answer.status}.`);
     [problem.status, problem.error] = [answer.status, said.error];
@@ -136,7 +143,7 @@ const page = {
   named: (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500),
 
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
-  async walk(entry, found) {
+  async walk(entry, found, empty) {
     if (entry.isFile) {
       const file = await new Promise((done, failed) => entry.file(done, failed));
       file.within = entry.fullPath.slice(1);
@@ -144,32 +151,48 @@ const page = {
       return;
     }
     const reader = entry.createReader();
-    const [before, within] = [found.length, page.empty.length];
+    const [before, within] = [found.length, empty.length];
     for (;;) {
       const some = await new Promise((done, failed) => reader.readEntries(done, failed));
       if (!some.length) break;
-      for (const inner of some) await page.walk(inner, found);
+      for (const inner of some) await page.walk(inner, found, empty);
     }
-    if (found.length === before) page.empty.splice(within, Infinity, entry.fullPath.slice(1));  /* it alone, not each in it */
+    if (found.length === before) empty.splice(within, Infinity, entry.fullPath.slice(1));  /* it alone, not each in it */
   },
 
+  /* Calls `use` with the images of each time that some are given, one time after the other: what is given while others
+     are being sent waits its turn, and is `more` of the same. */
   onFiles(use) {
+    let last = Promise.resolve(), before = 0;
+    const inTurn = (images, leftOut, empty) => {
+      const round = page.round;
+      const more = page.given > 0 && before === round;
+      before = round;
+      page.given++;
+      if (!images.length) page.say("There is no image among these files.");
+      else if (more) page.say(`${page.count(images.length, "more image")}: sent as soon as those before are.`);
+      last = last.then(async () => {
+        if (page.round !== round) return;  /* stopped meanwhile */
+        if (!more) page.complainOfNone();
+        page.leftOut = leftOut;
+        page.out.others += leftOut.length;
+        page.complainOfOthers(empty);
+        if (page.out.failed) page.sayOut();
+        if (images.length) await use(images, more);
+      }).catch(page.sayWhy).finally(() => { page.given--; });
+    };
     const drop = page.byId("drop");
     const suffixes = new Set(drop.dataset.suffixes.split(" "));
     const isImage = (name) => suffixes.has(name.slice(name.lastIndexOf(".")).toLowerCase());
-    const choose = (files) => {
+    const choose = (files, empty = []) => {
       const images = [...files].filter((f) => isImage(f.name) && !f.name.startsWith("."));
       images.sort((a, b) => page.named(a).localeCompare(page.named(b), "en", { numeric: true }));
       const taken = new Set(images);
-      page.leftOut = [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name));
-      if (images.length) { use(images); return; }
-      page.complainOfNone();
-      page.complainOfOthers();
-      page.say("There is no image among these files.");
+      inTurn(images, [...files].filter((f) => !taken.has(f) && !page.HIDDEN.test(f.name)), empty);
     };
     for (const [button, input] of [["choose-files", "files"], ["choose-folder", "folder"]]) {
       page.byId(button).addEventListener("click", () => page.byId(input).click());
-      page.byId(input).addEventListener("change", (event) => { page.empty = []; choose(event.target.files); event.target.value = ""; });
+      page.byId(input).addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
     }
     for (const kind of ["dragenter", "dragover"])
       drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -178,12 +201,11 @@ const page = {
     drop.addEventListener("drop", async (event) => {
       event.preventDefault();
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
-      const found = [];
-      page.empty = [];
+      const [found, empty] = [[], []];
       try {
-        for (const entry of entries) await page.walk(entry, found);
+        for (const entry of entries) await page.walk(entry, found, empty);
       } catch { page.say("Some of these files cannot be read."); }
-      choose(entries.length ? found : event.dataTransfer.files);
+      choose(entries.length ? found : event.dataTransfer.files, empty);
     });
     for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   },
@@ -194,11 +216,15 @@ const page = {
   async sendAll(files, verb, send) {
     const [box, bar, text, left] = ["uploading", "upload-bar", "upload-text", "upload-left"].map(page.byId);
     page.stopper = new AbortController();
-    page.byId("upload-stop").onclick = () => page.stopper.abort();
-    page.complainOfNone();
-    page.complainOfOthers();
+    page.byId("upload-stop").onclick = () => {
+      page.round++;
+      if (page.given > 1) page.say("Stopped; what you gave after these is not sent, either.");
+      page.stopper.abort();
+    };
     box.hidden = false;
     bar.max = files.length;
+    page.out.all += files.length;
+    if (page.out.failed) page.sayOut();
     const began = performance.now();
     const failed = [];
     let next = 0, done = 0, refused = null;
@@ -220,7 +246,8 @@ const page = {
           if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }
           failed.push(Object.assign(problem, { file }));
           page.complain(file.name, problem.message);
-          page.sayOut(failed.length, files.length);
+          page.out.failed++;
+          page.sayOut();
         }
         done++;
         show();
@@ -235,21 +262,22 @@ const page = {
   },
 
   /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
-  complainOfOthers() {
+  complainOfOthers(empty) {
     for (const file of page.leftOut) page.complain(file.name, /\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$/i.test(file.name) ? "it is an archive. Unpack it, and give the folder." : "its name is not one of an image.");
-    for (const folder of page.empty) page.complain(folder, "there is nothing in this folder.");
+    for (const folder of empty) page.complain(folder, "there is nothing in this folder.");
   },
 
   complainOfNone() {
+    page.out = { all: 0, failed: 0, others: 0 };
     for (const place of ["upload-out", "upload-errors", "upload-more"].map(page.byId)) place.hidden = true;
     for (const list of document.querySelectorAll("#upload-errors, #upload-more ul")) list.replaceChildren();
   },
 
   /* How many of the images that were sent are left out; what was given beside them has its lines alone. */
-  sayOut(n, all) {
-    const out = page.byId("upload-out");
+  sayOut() {
+    const [out, { failed: n, all }] = [page.byId("upload-out"), page.out];
     out.hidden = false;
-    const others = page.leftOut.length ? ` and ${page.count(page.leftOut.length, "other file")}` : "";
+    const others = page.out.others ? ` and ${page.count(page.out.others, "other file")}` : "";
     out.textContent = `${page.sentence(page.someOf(n, all, "image"))}${others} ${n === 1 && !others ? "was" : "were"} left out:`;
   },
 
@@ -307,7 +335,7 @@ if (about) {
   history.replaceState(history.state, "", address);
 }
 /* Who leaves while files are on their way is asked: the rest would not be sent. */
-window.addEventListener("beforeunload", (event) => { if (page.stopper) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => { if (page.given) event.preventDefault(); });
 /* What a page asks for again and again would stand still without a word where the server is gone, or refuses. */
 document.body.addEventListener("htmx:sendError", page.waits);
 let refusal = "";

@@ -57,8 +57,9 @@ if (tiles) {
     const n = seen.fine + seen.unclear + seen.anomaly;
     page.byId("summary").textContent = !n ? "" : `Of ${page.count(n, "image")} that you sent, ${seen.anomaly ? page.count(seen.anomaly, "is odd", "are odd") : "none is odd"}${seen.unclear ? ", " + page.count(seen.unclear, "is unclear", "are unclear") : ""}.${seen.learnt ? ` The model learnt from ${seen.learnt < n ? `${seen.learnt.toLocaleString("en")} of them` : n === 1 ? "it" : "all of them"} as good: what it says of ${seen.learnt === 1 ? "that one" : "these"} proves nothing, so send others.` : ""}${last && last.drift ? " " + page.drift(last.drift) : ""}`;
   };
-  const mine = [];  /* the ids of what was sent from this page, in the order of the files */
-  const send = async (file, name, place = mine.length) => {
+  const mine = [];  /* the ids of what was sent from this page, in the order of the files; 0 where there is none yet */
+  let places = [];  /* in it, of the files that were given last, and while they were sent */
+  const send = async (file, name, place = mine.push(0) - 1) => {
     const said = await page.askPatiently("POST", path, file, { "X-File-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" });
     for (const one of said.predictions) { seen[one.verdict]++; seen.learnt += one.learnt ? 1 : 0; mine[place] = one.id; }
     summary(said);
@@ -68,18 +69,19 @@ if (tiles) {
     refresh();
   };
   if (page.byId("drop"))
-    page.onFiles(async (files) => {
-      const first = mine.length;
-      mine.length += files.length;
-      summary();  /* without what was left out of others before */
+    page.onFiles(async (files, more) => {
+      if (!more) places = [];
+      const own = files.map(() => mine.push(0) - 1);
+      places.push(...own);
+      if (!more) summary();  /* without what was left out of others before */
       let why = "";
       let whole = false;
       try {
-        ({ whole } = await page.sendAll(files, "scored", (file) => send(file, page.named(file), first + files.indexOf(file))));
+        ({ whole } = await page.sendAll(files, "scored", (file) => send(file, page.named(file), own[files.indexOf(file)])));
       } catch (problem) { why = page.sentence(problem.message); }
-      const missing = files.length - mine.slice(first, first + files.length).filter(Boolean).length;
+      const missing = places.filter((place) => !mine[place]).length;
       if (!missing) return;
-      const without = `${page.someOf(missing, files.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
+      const without = `${page.someOf(missing, places.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
       page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}; the list above says why.` : ` Stopped: ${without}.`;
     });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>

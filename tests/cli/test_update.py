@@ -291,3 +291,48 @@ def test_an_update_tells_python_what_it_still_calls_an_anomaly(
     monkeypatch.setattr(module, "say", lines.append)
     module._say_called(replace(did, still=None))
     assert "and were learnt as normal." in lines[0]
+
+
+def test_forget_takes_all_that_follow_it(place: Path, tmp_path: Path) -> None:
+    for name in ("m.oneclass", "m.oneclass.rows"):
+        shutil.copy(place / name, tmp_path / name)
+    gone = sorted((place / "good").iterdir())[:3]
+    more = place / "more/fine"
+    done = oneclass("update", "m.oneclass", more, "--forget", *gone, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4 images added, 3 forgotten." in done.stderr
+    never = place / "more/bad_parts/000.png"
+    done = oneclass("update", "m.oneclass", "--forget", more / "000.png", never, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "0 images added, 1 forgotten." in done.stderr
+    assert "nothing to forget" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "normal", "odd", "test"),
+    [
+        ("a --test-odd b c --test-normal d e --seed 3", ["a"], ["b", "c"], ["d", "e"]),
+        ("a --test-odd b --test-odd c d", ["a"], ["b", "c", "d"], []),
+        ("--test-odd=b a -- --c", ["a", "--c"], ["b"], []),
+        ("a --test-odd - c -- b", ["a", "b"], ["-", "c"], []),
+        ("--seed 3 a b", ["a", "b"], [], []),
+    ],
+)
+def test_an_option_for_images_takes_all_up_to_the_next(
+    words: str, normal: list[str], odd: list[str], test: list[str]
+) -> None:
+    given = cli.commands["compare"].make_context("compare", words.split()).params
+    assert [list(given[name]) for name in ("normal", "test_odd", "test_normal")] == [
+        normal,
+        odd,
+        test,
+    ]
+
+
+def test_images_that_no_option_may_take_are_asked_for(place: Path) -> None:
+    done = oneclass("compare", "--test-odd", "bad", "good", cwd=place)
+    assert done.returncode == 2
+    assert "It stands first: --test-normal and --test-odd take all behind them." in done.stderr
+    done = oneclass("update", "--forget", "a.png", "m.oneclass", cwd=place)
+    assert done.returncode == 2
+    assert "It stands first: --forget takes all behind it." in done.stderr

@@ -22,7 +22,13 @@ from oneclass.cli.talk.console import (
     say_passed_over,
     say_traffic,
 )
-from oneclass.cli.talk.parameters import check_order, machine_options, names_a_file
+from oneclass.cli.talk.parameters import (
+    INPUTS,
+    TakingInputs,
+    check_order,
+    machine_options,
+    names_a_file,
+)
 from oneclass.cli.talk.writing import no_backup, save, say_folders, say_learnt, unlearnt
 from oneclass.errors import InputError
 from oneclass.system.files import kept_of
@@ -38,14 +44,15 @@ SHOWN = 20
 MARKED = "   <- its name, or its folder's, speaks of defects"
 
 
-@click.command(short_help="Learn more normal images, or forget some.")
+@click.command(cls=TakingInputs, short_help="Learn more normal images, or forget some.")
 @click.argument("model")
 @click.argument("normal", nargs=-1, metavar="[NORMAL]...")
 @click.option(
     "--forget",
     multiple=True,
-    metavar="INPUT",
-    help="Images to forget, found again by their pixels: a file, folder, glob or list; repeatable.",
+    metavar=INPUTS,
+    help="Images to forget, found again by their pixels: files, folders, globs or lists, all up to "
+    "the next option.",
 )
 @click.option(
     "-o",

@@ -19,7 +19,7 @@ from oneclass.cli.talk.console import (
     say,
     say_errors,
 )
-from oneclass.cli.talk.parameters import OneOf, setting_option
+from oneclass.cli.talk.parameters import INPUTS, OneOf, TakingInputs, setting_option
 from oneclass.cli.talk.slips import refuse_models
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
@@ -45,7 +45,7 @@ COLUMNS = (
 HEADS = tuple(column.head for column in COLUMNS)
 
 
-@click.command(short_help="Compare ways of looking at your images.")
+@click.command(cls=TakingInputs, short_help="Compare ways of looking at your images.")
 @click.argument("normal", nargs=-1, required=True)
 @click.option(
     "--rows",
@@ -57,14 +57,15 @@ HEADS = tuple(column.head for column in COLUMNS)
 @click.option(
     "--test-normal",
     multiple=True,
-    metavar="INPUT",
-    help="Other normal images, to count false alarms on.  [default: a fifth of NORMAL]",
+    metavar=INPUTS,
+    help="Other normal images, to count false alarms on: all up to the next option.  [default: a "
+    "fifth of NORMAL]",
 )
 @click.option(
     "--test-odd",
     multiple=True,
-    metavar="INPUT",
-    help="Odd images, if you have any: how many are found?",
+    metavar=INPUTS,
+    help="Odd images, if you have any, all up to the next option: how many are found?",
 )
 @setting_option("seed")
 @setting_option("threads")

@@ -21,6 +21,10 @@ LARGE = 0.2
 """A share of normal images from which on percents may have been meant."""
 
 
+INPUTS = "INPUT..."
+"""How an option is shown that takes several inputs."""
+
+
 class Size(click.ParamType[tuple[int, int]]):
     """`64` or `48x64` (height x width)."""
 
@@ -145,6 +149,34 @@ class Quantity(click.ParamType[float]):
 
 BYTES = Quantity("SIZE", {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}, "5GB")
 DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
+
+
+class TakingInputs(click.Command):
+    """A command whose options for images take all that follows them, up to the next option.
+
+    A shell makes many words of a pattern such as lot/NG_*, and all of them are meant; click would
+    take the first, and the others for the command's own images.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        taking = {
+            name
+            for param in self.params
+            if isinstance(param, click.Option) and param.multiple and param.metavar == INPUTS
+            for name in param.opts
+        }
+        given, option, has_one = list[str](), "", False
+        for at, word in enumerate(args):
+            if word == "--":
+                given += args[at:]
+                break
+            if word.startswith("-") and word != "-":
+                option, has_one = (word if word in taking else ""), False
+            elif option:
+                given += [option] * has_one
+                has_one = True
+            given.append(word)
+        return super().parse_args(ctx, given)
 
 
 def names_a_file(ending: str) -> Callable[[click.Context, click.Parameter, Any], Any]:

@@ -216,6 +216,8 @@ def _named(path: str, ending: str) -> str:
 _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
     ("fit", "out"): _fit,
     ("fit", "normal"): _fit,
+    ("compare", "normal"): lambda given: ["compare", "GOOD", "--test-odd", "BAD"],
+    ("update", "model"): lambda given: ["update", "MODEL", "--forget", "IMAGE"],
     ("score", "model"): lambda given: ["score", "MODEL", "FOLDER"],
     ("score", "inputs"): partial(_with_model, "score", "FOLDER"),
     ("report", "run_dir"): partial(_with_model, "report", "RUN_DIR"),
@@ -224,5 +226,9 @@ _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
     ("import", "out"): _import,
 }
 """By a command's name and what it was not told: its words as they should be."""
-_MEANINGS = {("report", "run_dir"): "It is the folder that 'oneclass score -o FOLDER' wrote. "}
+_MEANINGS = {
+    ("report", "run_dir"): "It is the folder that 'oneclass score -o FOLDER' wrote. ",
+    ("compare", "normal"): "It stands first: --test-normal and --test-odd take all behind them. ",
+    ("update", "model"): "It stands first: --forget takes all behind it. ",
+}
 """What that is, where its name says too little; with a blank behind it."""

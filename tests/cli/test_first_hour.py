@@ -353,3 +353,24 @@ def test_folders_that_are_not_shown_are_counted(n_bad: int, capsys: Any) -> None
     assert all(f" parts/{i}   <- its name" in told for i in range(12 - n_bad, 12))
     assert (f"... and {12 - shown} more\n" in told) == (shown < 12)
     assert told.count("more") == (shown < 12)
+
+
+@pytest.mark.parametrize(
+    ("n", "words", "stdin", "told"),
+    [
+        (9, ("good",), "", "(--rows both): a fit each."),
+        (10, ("good",), "", "To see them side by side: oneclass compare good"),
+        (10, ("-",), "good", "To see them side by side: oneclass compare IMAGES"),
+    ],
+)
+def test_compare_is_named_where_it_does_not_refuse_and_waits_for_nothing(
+    n: int, words: tuple[str, ...], stdin: str, told: str, tmp_path: Path
+) -> None:
+    write_images(tmp_path / "good", stripes(n, seed=1))
+    words = ("fit", *words, "-o", "m.oneclass", "--rows", "image")
+    done = oneclass(*words, cwd=tmp_path, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    (line,) = re.findall("Not tried.*", done.stderr)
+    assert line.endswith(told)
+    if n < 10:
+        assert "too few normal" in oneclass("compare", "good", cwd=tmp_path).stderr

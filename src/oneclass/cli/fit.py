@@ -69,6 +69,7 @@ def fit(
     from oneclass.detector.files.training_rows import kept_bytes, rows_file
     from oneclass.detector.settings import VIEWS
     from oneclass.images.sources import gather
+    from oneclass.results.splitting import can_hold_back
 
     check_model_place(place(out))
     stays = unchanged(place(out), stamp(place(out)))
@@ -89,8 +90,11 @@ def fit(
     say_traffic(detector.traffic)
     say_folders(detector.folders)
     say_learnt(detector, place(out), seconds)
-    comparable = _comparable({**settings, "n_halfspaces": halfspaces})
-    if others := not_tried(detector.card, normal, comparable=comparable):
+    told = {
+        "comparable": _comparable({**settings, "n_halfspaces": halfspaces}),
+        "enough": can_hold_back(*(detector.card["fit"][k] for k in ("n_images", "n_pictures"))),
+    }
+    if others := not_tried(detector.card, normal, **told):
         say(others)
     if rows:
         kept = rows_file(place(out))

@@ -115,6 +115,11 @@ def split(
     return replace(_parted(looked[0], good, more[0] if more else None, seed), errors=errors)
 
 
+def can_hold_back(n_images: int, n_pictures: int) -> bool:
+    """Whether `split` has enough to hold some back, of so many images of so many pictures."""
+    return n_images >= FEWEST and n_pictures * HELD_BACK >= 1
+
+
 def _parted(images: _Looked, normal: _Looked | None, odd: _Looked | None, seed: int) -> Split:
     """What `split` does with the images that could be read.
 
@@ -266,7 +271,7 @@ def _drawn(seen: list[_Seen], n_out: int, n_unread: int, seed: int) -> list[int]
         )
     groups = _together(seen)
     most = max(2, round(HELD_BACK * n))
-    if len(groups) * HELD_BACK < 1:
+    if not can_hold_back(n, len(groups)):
         raise InputError(
             f"too few different pictures to hold some back: {n} images show about {len(groups)}, "
             "the others are copies or near-copies. Give more, or others to test on (--test-normal)."

@@ -23,7 +23,7 @@ from oneclass.cli.talk.parameters import INPUTS, OneOf, TakingInputs, setting_op
 from oneclass.cli.talk.slips import refuse_models
 from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
-from oneclass.system.host.portable import as_typed, few_typed
+from oneclass.system.host.portable import as_typed, typed_again
 from oneclass.system.names import count, percent, plain
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
         among = "of those that kept the promise or missed it by chance, maybe"
     else:
         among = "of those that kept the promise"
-    fit = ["fit", *few_typed(normal), "-o", "FILE.oneclass"]
+    fit = ["fit", *typed_again(normal), "-o", "FILE.oneclass"]
     if not kept[0].n_odd:
         say(
             f"No odd image was {'scored' if odd else 'given'}, and normal ones cannot show which "

@@ -18,7 +18,7 @@ from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.images.checking.sizes import ends, from_json
 from oneclass.rows.layers import Layer
 from oneclass.system.host.machine import environment
-from oneclass.system.host.portable import as_typed, few_typed
+from oneclass.system.host.portable import as_typed, typed_again
 from oneclass.system.names import count, percent, percent_up, plural
 
 OTHERS = {IMAGE: "whole images alone", PATCHES: "patches alone", BOTH: "both together"}
@@ -188,7 +188,11 @@ def _pixels(height: int, width: int) -> str:
 
 
 def not_tried(
-    card: Mapping[str, Any], images: Sequence[str] = ("FOLDER",), *, comparable: bool = True
+    card: Mapping[str, Any],
+    images: Sequence[str] = ("FOLDER",),
+    *,
+    comparable: bool = True,
+    enough: bool = True,
 ) -> str | None:
     """A sentence on the ways of looking that a fit to these images left aside.
 
@@ -198,6 +202,7 @@ def not_tried(
         card: of the model.
         images: what it was fitted to, as it was typed.
         comparable: whether `compare` would fit as that fit did, but for tiles.
+        enough: whether these are so many that `compare` can hold some back.
     """
     kind = card["representation"]["kind"]
     if kind == GREYSCALE:
@@ -208,7 +213,9 @@ def not_tried(
         return f"Not tried: {' and '.join(rest)}, and no tiles: a fit each."
     if not comparable:
         return f"Not tried with these settings: {' and '.join(rest)}: a fit each."
-    command = as_typed(["oneclass", "compare", *few_typed(images)])
+    if not enough:
+        return f"Not tried: {' and '.join(rest)}: a fit each."
+    command = as_typed(["oneclass", "compare", *typed_again(images)])
     return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 
 

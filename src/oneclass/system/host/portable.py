@@ -267,6 +267,11 @@ def few_typed(images: Sequence[str]) -> list[str]:
     return list(images) if len(images) <= MOST_TYPED else ["IMAGES"]
 
 
+def typed_again(images: Sequence[str]) -> list[str]:
+    """As `few_typed`, for another command: what standard input named is gone by then."""
+    return ["IMAGES"] if "-" in images else few_typed(images)
+
+
 def is_broken_pipe(error: OSError) -> bool:
     """Whether nobody reads what was written any more; Windows calls that an invalid argument."""
     if _on("win32") and error.errno == errno.EINVAL:

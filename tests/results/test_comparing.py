@@ -279,6 +279,48 @@ def test_of_ways_that_auroc_cannot_tell_apart_the_one_that_finds_most_is_named(
     assert told.partition("To learn so: ")[2].splitlines()[0].endswith(f"--rows {best}")
 
 
+@pytest.mark.parametrize(
+    ("found", "areas", "by", "left"),
+    [
+        (
+            (0.35, 0.3, 0.3),
+            (0.647, 0.911, 0.914),
+            "both finds the most for its false alarms, 30 % for 0 %, of those that kept the "
+            "promise, but for those clearly behind in AUROC (of equal ones,",
+            "image found 35 % for 0 %, but puts all images in a clearly worse order (AUROC 0.647; "
+            "both 0.914)",
+        ),
+        (
+            (0.35, 0.3, 0.3),
+            (0.647, 0.7, 0.99),
+            "both has the highest AUROC of those that kept the promise. image found",
+            "image found 35 % for 0 %, but puts all images in a clearly worse order (AUROC 0.647; "
+            "both 0.990)",
+        ),
+        ((0.2, 0.3, 0.3), (0.647, 0.911, 0.914), "of those that kept the promise (of", None),
+    ],
+)
+def test_no_way_is_said_to_find_the_most_where_the_table_shows_another(
+    found: tuple[float, ...],
+    areas: tuple[float, ...],
+    by: str,
+    left: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ways = [
+        comparing.Compared(rows, 1.5, false, 0.05, 40, 40, share, area, 1, 1, 1, "")
+        for rows, false, share, area in zip(
+            ("image", "patches", "both"), (0.0, 0.025, 0.0), found, areas, strict=True
+        )
+    ]
+    _say_what_it_means(ways, ["-"], drawn=False)
+    said = capsys.readouterr().err
+    assert by in said
+    assert ("clearly worse order" in said) == (left is not None)
+    assert left is None or left in said
+    assert "To learn so: oneclass fit IMAGES -o FILE.oneclass --rows both\n" in said
+
+
 def test_of_ways_that_find_equally_much_none_alone_is_said_to_find_the_most(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -253,6 +253,17 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
             f"oneclass {as_typed(fit)}"
         )
         return
+    _say_first(kept, among, fit)
+
+
+def _say_first(kept: Sequence[Compared], among: str, fit: list[str]) -> None:
+    """Which of the ways is the first, where odd images were scored.
+
+    Args:
+        kept: the ways that may be named.
+        among: what these are, in words.
+        fit: the command that learns, but for the way.
+    """
     first = max(kept, key=lambda one: one.auroc or 0)
     rivals = [one for one in kept if not first.surely_ahead(one)]
     best, *others = sorted(rivals, key=_preferred)
@@ -264,7 +275,9 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
         )
         return
     by, equal = "has the highest AUROC", ""
+    behind = [one for one in kept if one not in rivals and _gain(one) >= _gain(best)]
     if others:
+        among += ", but for those clearly behind in AUROC" * bool(behind)
         by = (
             "finds the most for its false alarms, "
             f"{percent(best.found or 0)} for {percent(best.false_alarms)},"
@@ -273,13 +286,24 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
             by += f" and {' and '.join(ties)} as many,"
         equal = " (of equal ones, the next figure decides: AUROC, spread, then time)"
     words = as_typed([*fit, "--rows", best.rows])
-    say(f"{best.rows} {by} {among}{equal}. To learn so: oneclass {words}")
+    told = "".join(_behind(one, first) for one in behind if one.found)
+    say(f"{best.rows} {by} {among}{equal}. {told}To learn so: oneclass {words}")
     if others:
         near = " and ".join(one.rows for one in others)
         say(
             f"{count(best.n_odd, 'odd image')} and {count(best.n_normal, 'normal one')} do not "
             f"show for certain that it is better than {near}: give more of them."
         )
+
+
+def _behind(one: Compared, first: Compared) -> str:
+    """Why a way that found as many is not named: what the table shows asks for a word."""
+    return (
+        f"{one.rows} found {percent(one.found or 0)} for {percent(one.false_alarms)}, but puts all "
+        f"images in a clearly worse order (AUROC {one.auroc:.3f}; {first.rows} "
+        f"{first.auroc:.3f}), which counts for more: what is found at one threshold hangs on few "
+        "images. "
+    )
 
 
 def _preferred(one: Compared) -> tuple[float, float, float, float]:

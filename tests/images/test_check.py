@@ -392,7 +392,12 @@ def test_near_copies_are_found_and_different_pictures_are_not(tmp_path: Path) ->
     assert report.duplicates == ()
     told = "9 of the images look like only 3 pictures when they are made small: see whether they"
     [sentence] = [sentence for sentence in report.advice() if told in sentence]
-    assert "different parts that only look alike are: keep those. Nothing need be" in sentence
+    assert "different parts that only look alike are: keep those. 'oneclass fit' comp" in sentence
+    assert "Where that is about 30 pictures, as here, or fewer, nothing need be taken" in sentence
+    assert report.pictures == 30
+    (tmp_path / "0_2.png").write_bytes((tmp_path / "0.png").read_bytes())
+    again = check(tmp_path)
+    assert (again.images, again.copies, again.pictures) == (37, 1, 30)
     assert "Nearly the same picture, 3 files:" in report.text()
     assert len(report.to_json()["near_copies"]) == 3
 

@@ -113,7 +113,7 @@ def say_learnt(detector: Detector, file: Path, seconds: float) -> None:
     took = f"{seconds:.1f} s" if seconds < QUICK else duration(seconds)
     for warning in card["fit"]["warnings"]:
         say(f"note: {warning}")
-    _say_near_copies(detector.near_copies)
+    _say_near_copies(detector.near_copies, card["fit"]["n_pictures"])
     say(
         f"{file}: learnt {count(card['fit']['n_images'], 'normal image')} "
         f"({file.stat().st_size / 1e3:.0f} kB) in {took}."
@@ -155,8 +155,13 @@ def say_rests_on_one(detector: Detector) -> None:
         say(f"note: {told}")
 
 
-def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
-    """Name some images that show about the same picture, and say where all are named."""
+def _say_near_copies(groups: tuple[tuple[str, ...], ...], n_pictures: int) -> None:
+    """Name some images that show about the same picture, and say where all are named.
+
+    Args:
+        groups: of names.
+        n_pictures: that were counted.
+    """
     if not groups:
         return
     say(f"nearly the same picture, {count(len(groups), 'group')}:")
@@ -166,7 +171,9 @@ def _say_near_copies(groups: tuple[tuple[str, ...], ...]) -> None:
         say(f"  ... and {count(len(groups) - SHOWN_GROUPS, 'more group', 'more groups')}")
     say(
         "'oneclass check --all' names such groups before a fit; it compares small pictures, so "
-        "they may differ from these. After a fit in Python, Detector.near_copies has all of these."
+        f"they may differ from these. If it counts far fewer pictures than {n_pictures}, believe "
+        "it, and keep one picture of each: copies that are altered much count as pictures here, "
+        "and break what is promised. After a fit in Python, Detector.near_copies has all of these."
     )
 
 

@@ -75,6 +75,11 @@ class CheckReport:
         return sum(len(group) - 1 for group in self.duplicates)
 
     @property
+    def pictures(self) -> int:
+        """Different pictures, copies and near-copies counted once."""
+        return self.images - self.copies - sum(len(group) - 1 for group in self.near)
+
+    @property
     def absent(self) -> int:
         """Paths that lead nowhere; they are among the errors."""
         return sum(error.reason == "missing" for error in self.errors)
@@ -182,9 +187,12 @@ class CheckReport:
                 f"{count(len(self.near), 'picture')} when they are made small: see whether they "
                 "are. A picture that was compressed, brightened or shifted anew, or shows the "
                 "same part again, is no further evidence; different parts that only look alike "
-                "are: keep those. Nothing need be taken out: 'oneclass fit' compares what its "
-                "network sees, may find more or fewer, counts those that it finds once, and says "
-                "how many. More pictures of the same parts help little, more parts do.",
+                "are: keep those. 'oneclass fit' compares what its network sees, may find more or "
+                "fewer, counts those that it finds once, and says how many pictures it counts. "
+                f"Where that is about {count(self.pictures, 'picture')}, as here, or fewer, nothing "
+                "need be taken out. Where it is far more, believe the smaller number, and keep one "
+                "picture of each: copies that count as pictures break what fit promises. More "
+                "pictures of the same parts help little, more parts do.",
             ),
             (
                 self.constant,

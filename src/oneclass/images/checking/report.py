@@ -189,10 +189,10 @@ class CheckReport:
                 "same part again, is no further evidence; different parts that only look alike "
                 "are: keep those. 'oneclass fit' compares what its network sees, may find more or "
                 "fewer, counts those that it finds once, and says how many pictures it counts. "
-                f"Where that is about {count(self.pictures, 'picture')}, as here, or fewer, nothing "
-                "need be taken out. Where it is far more, believe the smaller number, and keep one "
-                "picture of each: copies that count as pictures break what fit promises. More "
-                "pictures of the same parts help little, more parts do.",
+                f"Where that is about {count(self.pictures, 'picture')}, as here, or fewer, "
+                "nothing need be taken out. Where it is far more, believe the smaller number, and "
+                "keep one picture of each: copies that count as pictures break what fit promises. "
+                "More pictures of the same parts help little, more parts do.",
             ),
             (
                 self.constant,

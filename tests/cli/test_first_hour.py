@@ -148,7 +148,7 @@ def pictures(folder: Path, sides: list[tuple[int, int]]) -> None:
         (
             [(64, 80)] * 4,
             ("--size", "64"),
-            "Why: with --size and no --rows, whole images alone are looked at; with --rows both",
+            "Why: with --size and no --rows, whole images alone are looked at. With --rows both",
         ),
         (
             [(64, 80)] * 4,
@@ -217,13 +217,44 @@ def test_a_grid_for_the_default_layers_is_told_what_to_be_given_with(tmp_path: P
 def test_a_fit_names_tiles_where_pictures_are_shrunk_by_far() -> None:
     asked = Detector().settings
     said = {}
-    for side in (640, 1279, 1280, 3648):
+    for side in (640, 959, 960, 1280, 3648):
         headers = [Header(3 * side // 2, side, "uint8", 3, 1, "JPEG")] * 3
         representation = choose_representation(headers, asked)
         said[side] = why(headers, asked, representation) or ""
-    assert "--tiles" not in said[640] + said[1279]
+    assert "--tiles" not in said[640] + said[959]
+    assert said[960].endswith("640 looks at all their pixels and takes about 4 times as long.")
     assert said[1280].endswith("640 looks at all their pixels and takes about 8 times as long.")
     assert said[3648].endswith("takes about 65 times as long.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "Why: the images have 1200 pixels on their shorter side; from 256 on, patches are"),
+        ({"rows": "both"}, "note: the images have 1200 pixels on their shorter side, and patches"),
+        ({"rows": "patches"}, "and patches see up to 640, so these are shrunk; for defects that"),
+        ({"rows": "image"}, None),
+        ({"rows": "patches", "size": (608, 800)}, None),
+        ({"tiles": 640}, None),
+    ],
+)
+def test_a_fit_to_two_megapixels_names_tiles_with_their_measured_cost(
+    settings: dict[str, Any], told: str | None
+) -> None:
+    """Seven times: docs/smalldefects.md."""
+    asked = Detector(**settings).settings
+    headers = [Header(1600, 1200, "uint8", 3, 1, "JPEG")] * 3
+    said = why(headers, asked, choose_representation(headers, asked)) or ""
+    assert ("--tiles 640 looks at all their pixels and takes about 7 times" in said) == bool(told)
+    assert told is None or told in said
+
+
+def test_what_is_amiss_and_why_are_told_in_lines_of_their_own() -> None:
+    headers = [Header(300, 300, "uint8", 3, 1, "JPEG")] * 9 + [Header(900, 90, "uint8", 3, 1, "")]
+    asked = Detector().settings
+    first, second = str(why(headers, asked, choose_representation(headers, asked))).splitlines()
+    assert first.startswith("note: 1 of the 10 pictures has quite another shape")
+    assert second.startswith("Why: half of the images have")
 
 
 def test_compare_is_not_named_beside_tiles_which_it_has_none_of() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from commands import oneclass
 from conftest import stripes, write_images
@@ -527,3 +528,23 @@ def test_where_no_image_to_test_on_is_left_it_is_said_and_no_rate_of_none(
     words = ("compare", "good", "--rows", "image", "--test-normal", "left", "--json")
     record = json.loads(oneclass(*words, cwd=tmp_path).stdout, parse_constant=pytest.fail)
     assert record["false_alarms"] is None
+
+
+def test_of_pictures_that_are_shrunk_it_is_said_that_tiles_were_not_tried(tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (10, 10, 12), np.uint8)
+    for side, told in ((960, True), (256, False)):
+        folder = tmp_path / str(side)
+        folder.mkdir()
+        for number, image in enumerate(small):
+            enlarged = Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST)
+            enlarged.save(folder / f"{number}.png")
+        words = ("compare", str(side), "--rows", "image", "--rows", "patches")
+        done = oneclass(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (
+            "Not tried: tiles. Patches saw these pictures shrunk to about 640 pixels on their "
+            "shorter side; tiles see all their pixels, and take about 4 times as long. To learn "
+            "so: oneclass fit 960 --tiles 640 -o FILE.oneclass\n" in done.stderr
+        ) == told
+        assert ("oneclass evaluate DIR --compare '--tiles 640'" in done.stderr) == told
+        assert "tiles" not in oneclass(*words[:4], cwd=tmp_path).stderr

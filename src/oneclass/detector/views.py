@@ -46,6 +46,8 @@ SQUEEZED = 1.5
 """Times as long beside their width: pictures of 4 x 3 that were turned are 1.8 times."""
 ENLARGED = 4
 """Times; the networks' own sizes enlarge small pictures by about as much, and nobody asks."""
+SHRUNK = 1.5
+"""Times `MOST_SIDE` on the shorter side: of a defect's pixels less than half are left there."""
 TILES_SEE = 2
 """Times the picture's pixels, since tiles of `MOST_SIDE` overlap; docs/smalldefects.md."""
 
@@ -60,7 +62,7 @@ def choose_view(headers: list[Header]) -> str:
 
 
 def why(headers: list[Header], asked: Settings, representation: Representation) -> str | None:
-    """A sentence on what decided between whole images and patches, and the number it went by.
+    """Sentences on what decided between whole images and patches, and the number it went by.
 
     Args:
         headers: of the images to learn from.
@@ -68,11 +70,12 @@ def why(headers: list[Header], asked: Settings, representation: Representation) 
         representation: that `choose_representation` made of both.
 
     Returns:
-        None where the settings name what is looked at, unless tiles do nothing to such pictures,
-        the size enlarges them by far, or some have quite another shape than most.
+        A line each; None where the settings name what is looked at, unless tiles do nothing to such
+        pictures or would show far more of them, the size enlarges them by far, or some have quite
+        another shape than most.
     """
     told = (_squeezed(headers), _enlarged(headers, asked), _decided(headers, asked, representation))
-    return " ".join(filter(None, told)) or None
+    return "\n".join(filter(None, told)) or None
 
 
 def enlarged(headers: list[Header], asked: Settings) -> int | None:
@@ -129,9 +132,9 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
             f"{height}, so there is one tile{without} Tiles are for larger pictures; "
             "--rows says whether patches are looked at."
         )
-    if asked.rows is not None or asked.tiles is not None or asked.backbone == GREYSCALE:
+    if asked.tiles is not None or asked.backbone == GREYSCALE or asked.rows == IMAGE:
         return None
-    if given := _for_whole_images(asked):
+    if asked.rows is None and (given := _for_whole_images(asked)):
         return (
             f"Why: with {given} and no --rows, whole images alone are looked at. With --rows both "
             "patches are, too, and what you gave is for them."
@@ -141,6 +144,9 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
     have = f"the images have {middle}"
     if min(sides) != max(sides):
         have = f"half of the images have at least {middle} ({min(sides)} to {max(sides)})"
+    if asked.rows is not None:
+        shrunk = asked.size is None and _shrunk(headers)
+        return f"note: {have}, and patches see up to {MOST_SIDE}{shrunk}." if shrunk else None
     if representation.n_worst:
         rule = (
             f"from {FEWEST_FOR_PATCHES} on, patches are looked at, too, in the images at about "
@@ -155,13 +161,24 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
 
 def _shrunk(headers: list[Header]) -> str:
     """What pictures larger than that lose, and what keeps it."""
-    if _shorter_side(headers) < 2 * MOST_SIDE:
+    if (times := tiles_cost(headers)) is None:
         return ""
-    seen, whole = math.prod(patch_size(headers)), math.prod(picture_size(headers))
     return (
         f", so these are shrunk; for defects that are lost by that, --tiles {MOST_SIDE} looks at "
-        f"all their pixels and takes about {TILES_SEE * whole / seen:.0f} times as long"
+        f"all their pixels and takes about {times} times as long"
     )
+
+
+def tiles_cost(headers: list[Header]) -> int | None:
+    """How many times as long tiles of `MOST_SIDE` take as pictures that are shrunk to it.
+
+    Returns:
+        None where they are shrunk by a third or less.
+    """
+    if not headers or _shorter_side(headers) < SHRUNK * MOST_SIDE:
+        return None
+    seen, whole = math.prod(patch_size(headers)), math.prod(picture_size(headers))
+    return round(TILES_SEE * whole / seen)
 
 
 def _for_whole_images(asked: Settings) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ import numpy as np
 from oneclass.detector.estimator import Detector
 from oneclass.detector.origins import Folder
 from oneclass.detector.predictions import Predictions
+from oneclass.detector.settings import IMAGE
+from oneclass.detector.views import tiles_cost
 from oneclass.errors import ImageError, InputError
+from oneclass.images.checking.sizes import from_json
+from oneclass.images.formats.source import Header
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, auroc_error, exact_interval
@@ -44,6 +49,8 @@ class Compared:
         errors: images to test on that could not be used.
         folders: that were learnt from, and which of them look amiss.
         notes: sentences on images that were given for two purposes, and those of the fit.
+        tiles_cost: how many times as long tiles of 640 pixels, which are not tried, would take,
+            where patches see pictures shrunk by more than a third; None elsewhere.
     """
 
     rows: str
@@ -61,6 +68,7 @@ class Compared:
     errors: tuple[ImageError, ...] = ()
     folders: tuple[Folder, ...] = ()
     notes: tuple[str, ...] = ()
+    tiles_cost: int | None = None
 
     @property
     def above(self) -> bool:
@@ -204,7 +212,14 @@ def _one(
         _each_once(missing, detector.errors, good.errors, () if bad is None else bad.errors),
         detector.folders,
         (*parts.notes, *detector.card["fit"]["warnings"]),
+        None if view == IMAGE else _tiles_cost(detector.card),
     )
+
+
+def _tiles_cost(card: Mapping[str, Any]) -> int | None:
+    """As `tiles_cost` says, of the sizes that a model's card tells."""
+    sizes = (from_json(card) or Counter()).elements()
+    return tiles_cost([Header(*size, "uint8", 1, 1, "") for size in sizes])
 
 
 def _each_once(*several: tuple[ImageError, ...]) -> tuple[ImageError, ...]:

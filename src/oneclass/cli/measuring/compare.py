@@ -136,6 +136,8 @@ def compare(
     _say_notes(found)
     given = {"drawn": not test_normal, "odd": bool(test_odd)}
     _say_what_it_means(found, normal, **given, heads=heads)
+    if times := max(one.tiles_cost or 0 for one in found):
+        say(_not_tried(times, normal))
     return UNREADABLE if errors else 0
 
 
@@ -193,6 +195,17 @@ def _say_what_it_means(
         return
     if len(found) > 1:
         _say_best(found, normal, odd=odd)
+
+
+def _not_tried(times: int, normal: Sequence[str]) -> str:
+    """That pictures so large are shrunk in all these ways, and what sees their pixels."""
+    fit = as_typed(["fit", *typed_again(normal), "--tiles", "640", "-o", "FILE.oneclass"])
+    return (
+        "Not tried: tiles. Patches saw these pictures shrunk to about 640 pixels on their shorter "
+        f"side; tiles see all their pixels, and take about {times} times as long. To learn so: "
+        f"oneclass {fit}\nTo measure it, of folders in the layout of MVTec AD: oneclass evaluate "
+        "DIR --compare '--tiles 640'"
+    )
 
 
 def _say_turned(found: Sequence[Compared]) -> bool:

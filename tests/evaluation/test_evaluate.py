@@ -409,6 +409,17 @@ def test_more_false_alarms_than_promised_are_told(cell: tuple[Cell, Path]) -> No
     assert "18.7 % of the normal test pictures were called anomalies, where 5 % were" in told
 
 
+def test_a_kind_that_sounds_good_is_told(cell: tuple[Cell, Path]) -> None:
+    first, *others = cell[0].kinds
+    for name, told in (("OK_2", True), ("not_ok", False), ("dot", False)):
+        named = replace(cell[0], kinds=(replace(first, name=name), *others))
+        said = [one for one in remarks(running.Evaluation([named], [])) if "of good parts" in one]
+        assert bool(said) == told
+        assert (
+            not told or "test/OK_2 has a name that speaks of good parts, and its 4 pict" in said[0]
+        )
+
+
 def blank(folder: Path) -> None:
     """Every picture of a folder is of one single colour from now on."""
     for file in folder.iterdir():

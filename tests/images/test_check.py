@@ -289,13 +289,19 @@ def test_names_of_defects_beside_names_of_good_parts_are_no_habit(
 
 @pytest.mark.parametrize(
     "name",
-    ["NIO", "n.i.O", "Ausschuss", "schlecht", "Fehler_3", "defekt", "nicht_ok", "not good", "NG"],
+    [
+        *("NIO", "n.i.O", "Ausschuss", "schlecht", "Fehler_3", "defekt", "nicht_ok", "not good"),
+        *("NG", "no_good", "not-normal", "non ok"),
+    ],
 )
 def test_what_people_call_defects(name: str) -> None:
     assert BAD.search(name)
 
 
-@pytest.mark.parametrize("name", ["junior", "fehlerfrei", "union", "nigeria", "defence", "hangar"])
+@pytest.mark.parametrize(
+    "name",
+    ["junior", "fehlerfrei", "union", "nigeria", "defence", "hangar", "normal", "piano_ok"],
+)
 def test_what_only_looks_like_it(name: str) -> None:
     assert not BAD.search(name)
 

@@ -674,6 +674,23 @@ class TestCommand:
         assert "not shown" not in done.stderr  # the run knows where they lay
         assert "A &lt;b&gt;" in (elsewhere / "p.html").read_text()
 
+    def test_folders_that_sound_good_and_count_as_odd_are_told(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        write_images(tmp_path / "new/good", stripes(4, seed=2))
+        write_images(tmp_path / "new/ok", stripes(2, seed=4))
+        write_images(tmp_path / "new/dent", stripes(3, seed=3, upright=False))
+        assert oneclass("score", model, "new", "-o", "run", cwd=tmp_path).returncode == 0
+        done = oneclass("report", model, "run", "--normal", "new/good", cwd=tmp_path)
+        line = f"report {model} run --normal new/good --normal new/ok\n"
+        assert (
+            "note: 2 of the 5 odd images lie in a folder whose name speaks of good parts (2 in "
+            f"new/ok), and count as odd. If they are normal, too: oneclass {line}"
+        ) in done.stderr
+        done = oneclass(*line.split(), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "of good parts" not in done.stderr
+
     @pytest.mark.parametrize(
         ("words", "told"),
         [

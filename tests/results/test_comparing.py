@@ -467,6 +467,30 @@ def test_what_is_known_is_shown_when_it_ends_early(
     assert "       image         25 %          5 %" in done.output
 
 
+def test_odd_images_in_folders_of_good_ones_are_told_with_the_line_that_takes_them_so(
+    tmp_path: Path,
+) -> None:
+    write_images(tmp_path / "cells/train/good", stripes(20, seed=1))
+    write_images(tmp_path / "cells/test/good", stripes(5, seed=2))
+    write_images(tmp_path / "cells/test/crack", stripes(3, seed=3, upright=False))
+    words = ("compare", "cells/train/good", "--rows", "image")
+    done = oneclass(*words, "--test-odd", "cells/test", cwd=tmp_path)
+    told = (
+        "note: 5 of the 8 odd images lie in a folder whose name speaks of good parts (5 in "
+        "cells/test/good), and count as odd. If they are normal: oneclass "
+    )
+    line = "compare cells/train/good --test-normal cells/test/good --test-odd cells/test/crack\n"
+    assert told + line in done.stderr
+    again = oneclass(*line.split(), "--rows", "image", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "of good parts" not in again.stderr
+    assert "Found: of 3 odd images" in again.stderr
+    done = oneclass(*words, "--test-odd", "cells/test", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["good_folders"] == ["cells/test/good"]
+    done = oneclass(*words, "--test-odd", "cells/test/good", cwd=tmp_path)
+    assert "and count as odd. If they are normal, leave them out of --test-odd.\n" in done.stderr
+
+
 def test_a_folder_whose_name_speaks_of_defects_is_marked_as_by_fit(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(20, seed=1))
     write_images(tmp_path / "good/scratch", stripes(3, seed=2))
@@ -546,5 +570,5 @@ def test_of_pictures_that_are_shrunk_it_is_said_that_tiles_were_not_tried(tmp_pa
             "shorter side; tiles see all their pixels, and take about 4 times as long. To learn "
             "so: oneclass fit 960 --tiles 640 -o FILE.oneclass\n" in done.stderr
         ) == told
-        assert ("oneclass evaluate DIR --compare '--tiles 640'" in done.stderr) == told
+        assert ("'oneclass evaluate DIR --compare \"--tiles 640\"'." in done.stderr) == told
         assert "tiles" not in oneclass(*words[:4], cwd=tmp_path).stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from oneclass.cli.talk.parameters import Here, check_order, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
 from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
+from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count, plain, plural, some_names, some_of
 from oneclass.system.places import place
 
@@ -116,6 +118,8 @@ def report(
         say(f"compared with the truth of {good}, {count(odd, 'anomaly', 'anomalies')}.")
         if odd in (0, len(made.truth)):
             say(f"note: {_one_sided(odd, normal)}")
+        if normal and (as_good := _good_ones(made.truth, normal, ["report", model, run_dir])):
+            say(f"note: {as_good}")
         if made.swapped:
             say(f"note: {_swapped(normal)}")
     shown = count(made.n_tiles, "image") if made.n_tiles else "no pictures"
@@ -132,6 +136,18 @@ def _one_sided(n_odd: int, folders: Sequence[str]) -> str:
         )
     which = "anomalies" if n_odd else "normal"
     return f"all images with a label are {which}. Is every word of the table right?"
+
+
+def _good_ones(truth: Truth, normal: Sequence[str], command: list[str]) -> str | None:
+    """That folders which are called odd, for --normal names others, sound normal."""
+    from oneclass.images.sounding import folders_sounding_good, told_as_good
+
+    folders = Counter(place(path).parent for path, odd in truth.items() if odd)
+    if not (told := told_as_good(folders)):
+        return None
+    good = map(str, sorted(folders_sounding_good(folders)))
+    words = [word for one in (*normal, *good) for word in ("--normal", one)]
+    return f"{told}. If they are normal, too: oneclass {as_typed([*command, *words])}"
 
 
 def _swapped(folders: Sequence[str]) -> str:

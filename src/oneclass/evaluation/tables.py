@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from oneclass.evaluation.published import (
 )
 from oneclass.evaluation.ranking import Figure
 from oneclass.evaluation.running import Evaluation
+from oneclass.images.sounding import folders_sounding_good
 from oneclass.report import tabular
 from oneclass.report.tabular import Table
-from oneclass.system.names import count, percent
+from oneclass.system.names import count, percent, plural
 
 MEAN = "mean of {}"
 HOW = (
@@ -228,6 +230,13 @@ def remarks(evaluation: Evaluation) -> list[str]:
                 "different things?"
             )
         found += [f"{c.category}, {c.setting}: {note}" for note in c.notes]
+        found += [
+            f"{c.category}: test/{kind.name} has a name that speaks of good parts, and its "
+            f"{count(kind.found.n, 'picture')} {plural(kind.found.n, 'counts', 'count')} as odd. "
+            "If they are normal, move them into test/good."
+            for kind in c.kinds
+            if folders_sounding_good([Path(kind.name)])
+        ]
         if c.errors:
             n = len(c.errors)
             found.append(

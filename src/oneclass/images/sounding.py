@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import TypeVar
+
+from oneclass.system.names import plural, some_names, some_of
 
 Named = TypeVar("Named", bound=PurePath)
 BAD = re.compile(
     r"(?i)(?<![a-z])(anomal\w*|ausschuss|bad|broken|crack\w*|damage\w*|def(e[ck]t|aut)\w*|fail\w*|"
     r"fault\w*|fehler(?!frei)\w*|ground_?truth|masks?|mauvais\w*|n\.?i\.?o|ng|nicht.?(gut|ok)|nok|"
-    r"non?.conforme|not.?(good|ok)|odd|reject\w*|schlecht\w*|scrap|scratch\w*)(?![a-z])"
+    r"non?.conforme|no[nt]?.?(fine|good|normal|ok)|odd|reject\w*|schlecht\w*|scrap|scratch\w*)(?![a-z])"
 )
 """Names of folders, and of files, that do not sound like good parts."""
 GOOD = re.compile(
@@ -32,6 +34,41 @@ def folders_sounding_bad(folders: Collection[Path]) -> frozenset[Path]:
     """
     common = _common(folders)
     return frozenset(f for f in folders if any(BAD.search(part) for part in f.parts[common:]))
+
+
+def folders_sounding_good(folders: Collection[Path]) -> frozenset[Path]:
+    """Those whose names speak of good parts, and not of defects, too.
+
+    Args:
+        folders: that hold images which are said to be odd. What all their paths share says nothing
+            of one of them, but for the last folder's own name.
+    """
+    common = _common(folders)
+    bad = folders_sounding_bad(folders)
+    good = (f for f in folders if any(GOOD.search(part) for part in f.parts[common:]))
+    return frozenset(f for f in good if f not in bad)
+
+
+def told_as_good(folders: Mapping[Path, int]) -> str | None:
+    """A sentence without its end on odd images in folders whose names speak of good parts.
+
+    Args:
+        folders: of images that are said to be odd -> how many each has.
+
+    Returns:
+        None where there are no such folders.
+    """
+    good = folders_sounding_good(folders)
+    found = {folder: n for folder, n in folders.items() if folder in good}
+    if not found:
+        return None
+    each = some_names([f"{n} in {folder}" for folder, n in found.items()])
+    n = sum(found.values())
+    which, lie = some_of(n, sum(folders.values()), "odd image"), plural(n, "lies", "lie")
+    they = plural(len(found), "a folder whose name speaks", "folders whose names speak")
+    return (
+        f"{which} {lie} in {they} of good parts ({each}), and {plural(n, 'counts', 'count')} as odd"
+    )
 
 
 def files_sounding_bad(

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from oneclass.detector.views import tiles_cost
 from oneclass.errors import ImageError, InputError
 from oneclass.images.checking.sizes import from_json
 from oneclass.images.formats.source import Header
+from oneclass.images.sounding import folders_sounding_good
 from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, auroc_error, exact_interval
@@ -51,6 +52,7 @@ class Compared:
         notes: sentences on images that were given for two purposes, and those of the fit.
         tiles_cost: how many times as long tiles of 640 pixels, which are not tried, would take,
             where patches see pictures shrunk by more than a third; None elsewhere.
+        odd_folders: folder -> number of images that were given as odd.
     """
 
     rows: str
@@ -69,6 +71,7 @@ class Compared:
     folders: tuple[Folder, ...] = ()
     notes: tuple[str, ...] = ()
     tiles_cost: int | None = None
+    odd_folders: Mapping[Path, int] = field(default_factory=dict)
 
     @property
     def above(self) -> bool:
@@ -100,12 +103,13 @@ class Compared:
 
     def to_json(self) -> dict[str, Any]:
         amiss = [str(f.path) for f in self.folders if f.amiss]
-        plain = asdict(replace(self, errors=(), folders=()))
+        plain = asdict(replace(self, errors=(), folders=(), odd_folders={}))
         for name in ("spread", "false_alarms"):  # JSON has neither infinity nor NaN
             plain[name] = plain[name] if math.isfinite(plain[name]) else None
         plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
+        plain["good_folders"] = sorted(map(str, folders_sounding_good(self.odd_folders)))
         plain["notes"] = list(self.notes)
-        del plain["folders"]
+        del plain["folders"], plain["odd_folders"]
         return plain
 
 
@@ -213,6 +217,9 @@ def _one(
         detector.folders,
         (*parts.notes, *detector.card["fit"]["warnings"]),
         None if view == IMAGE else _tiles_cost(detector.card),
+        Counter(item.parent for item in parts.odd.items if isinstance(item, Path))
+        if parts.odd
+        else {},
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +43,8 @@ COLUMNS = (
     Column("kB", 13, 7, 4),
     Column("fit s", 13, 7, 3),
 )
+MOST_TOLD = 12
+"""Folders of odd images that a command which is shown may name."""
 HEADS = tuple(column.head for column in COLUMNS)
 
 
@@ -130,6 +133,7 @@ def compare(
             print_data("\n".join([table.head(), *(table.line(cells(one)) for one in found)]))
     say_errors(list(errors.values()))
     say_folders(found[0].folders)
+    _say_good_ones(found[0].odd_folders, normal, test_normal)
     if not as_json and (left_out := table.left_out()):
         say(left_out)
     heads = HEADS if as_json else table.heads()
@@ -197,14 +201,37 @@ def _say_what_it_means(
         _say_best(found, normal, odd=odd)
 
 
+def _say_good_ones(
+    folders: Mapping[Path, int], normal: Sequence[str], test_normal: Sequence[str]
+) -> None:
+    """Tell of folders among the odd ones that sound normal, and how to take them so."""
+    from oneclass.images.sounding import folders_sounding_good, told_as_good
+
+    if not (told := told_as_good(folders)):
+        return
+    good = folders_sounding_good(folders)
+    odd = [str(folder) for folder in folders if folder not in good]
+    inside = any(folder in one.parents for folder in folders if folder not in good for one in good)
+    if not odd or inside or len(folders) > MOST_TOLD:
+        say(f"note: {told}. If they are normal, leave them out of --test-odd.")
+        return
+    words = ["compare", *typed_again(normal)]
+    for name, given in (
+        ("--test-normal", [*test_normal, *map(str, sorted(good))]),
+        ("--test-odd", odd),
+    ):
+        words += [word for one in given for word in (name, one)]
+    say(f"note: {told}. If they are normal: oneclass {as_typed(words)}")
+
+
 def _not_tried(times: int, normal: Sequence[str]) -> str:
     """That pictures so large are shrunk in all these ways, and what sees their pixels."""
     fit = as_typed(["fit", *typed_again(normal), "--tiles", "640", "-o", "FILE.oneclass"])
     return (
         "Not tried: tiles. Patches saw these pictures shrunk to about 640 pixels on their shorter "
         f"side; tiles see all their pixels, and take about {times} times as long. To learn so: "
-        f"oneclass {fit}\nTo measure it, of folders in the layout of MVTec AD: oneclass evaluate "
-        "DIR --compare '--tiles 640'"
+        f"oneclass {fit}\nTo measure it, of folders in the layout of MVTec AD: 'oneclass "
+        'evaluate DIR --compare "--tiles 640"\'.'
     )
 
 

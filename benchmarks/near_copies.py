@@ -1,7 +1,8 @@
 """False alarms where pictures were multiplied: 34 of a folder, six altered copies of each.
 
-    python benchmarks/near_copies.py FOLDER...
+    ONECLASS_DATA=/path/to/data python benchmarks/near_copies.py tiles cells boards
 
+Of each set the first 300 normal pictures are taken; any folder of pictures will do in its place.
 One line a folder: what is promised, and the share of the folder's other images that are called
 anomalies when the 34 are learnt alone, when copies count as pictures, and when near-copies are kept
 together and counted once, as `fit` does; then how many pictures `fit` found in the 204 images, and
@@ -20,9 +21,30 @@ from PIL import Image, ImageEnhance
 
 from oneclass import Detector
 from oneclass.detector import learning
+from unpacking import unpacked
 
 N_PICTURES, REPEATS = 34, 3
+MOST = 300
+SETS = {
+    "tiles": ("defects/magnetic_tile.tar", "train/good"),
+    "cells": ("defects/elpv_mono.tar", "train/good"),
+    "boards": ("defects/deeppcb.tar", "train/good"),
+    "freight": ("freight-xray/freight-xray.tar", "empty"),
+    "faces": ("lfw/lfw-gray-250.tar", "female"),
+}
+"""Where these sets lie: an archive under ONECLASS_DATA, and the folder in it."""
 Pixels = NDArray[np.uint8]
+
+
+def pictures_of(name: str) -> list[Path]:
+    """The first files of a folder, or of a set; the program ends in one line where it has none."""
+    if not (folder := Path(name)).is_dir():
+        if name not in SETS:
+            sys.exit(f"{name}: expected a folder of pictures, or one of {', '.join(SETS)}.")
+        archive, inner = SETS[name]
+        folder = unpacked(archive) / inner
+    found = sorted(p for p in folder.rglob("*") if p.suffix in {".png", ".jpg"})[:MOST]
+    return found or sys.exit(f"{folder}: no .png or .jpg lies there. Give a folder of pictures.")
 
 
 def altered(pixels: Pixels, random: np.random.Generator) -> list[Pixels]:
@@ -56,9 +78,8 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|")
     together = learning.near_copies
-    for folder in map(Path, sys.argv[1:]):
-        files = sorted(p for p in folder.rglob("*") if p.suffix in {".png", ".jpg"})[:300]
-        images = [np.asarray(Image.open(file).convert("L")) for file in files]
+    for folder in sys.argv[1:]:
+        images = [np.asarray(Image.open(file).convert("L")) for file in pictures_of(folder)]
         whole = Detector().fit(images).card["fit"]["n_pictures"]
         found: dict[str, list[tuple[float, float, int]]] = {"alone": [], "apart": [], "once": []}
         for seed in range(REPEATS):

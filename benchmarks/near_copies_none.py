@@ -1,26 +1,26 @@
 """How often pictures are taken for copies where there are none.
 
-    python benchmarks/near_copies_none.py FOLDER...
+    ONECLASS_DATA=/path/to/data python benchmarks/near_copies_none.py tiles cells boards
 
-First a line for each folder and number of pictures that all differ, of `DRAWS` draws: the share in
-which any of them are joined, and in which more than a twentieth are, by `fit` and by `check`, as
-they are and with another setting. Then two kinds in one folder, all pairs of the folders given: how
-many images are taken for copies in the mean. What a network sees is folded with signs drawn anew,
-so that what hangs on those is seen.
+(and freight and faces; any folder of pictures will do in a set's place.) First a line for each
+folder and number of pictures that all differ, of `DRAWS` draws: the share in which any of them are
+joined, and in which more than a twentieth are, by `fit` and by `check`, as they are and with
+another setting. Then two kinds in one folder, all pairs of the folders given: how many images are
+taken for copies in the mean. What a network sees is folded with signs drawn anew, so that what
+hangs on those is seen.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from near_copies import Pixels
+from near_copies import Pixels, pictures_of
 from near_copies_pairs import tiles
 from oneclass import Detector
 from oneclass.detector import learning
@@ -105,8 +105,8 @@ def main() -> None:
     print(f"| folder | pictures | {ways}\n|---|---|---|---|---|---|")
     kinds: list[list[Pixels]] = []
     random = np.random.default_rng(0)
-    for folder in map(Path, sys.argv[1:]):
-        files = sorted(p for p in folder.rglob("*") if p.suffix in {".png", ".jpg"})[:300]
+    for folder in sys.argv[1:]:
+        files = pictures_of(folder)
         first = random.permutation(np.unique(tiles(files), return_index=True)[1])
         images = [np.asarray(Image.open(files[i]).convert("L")) for i in first]
         kinds.append(images[:EACH])
@@ -121,6 +121,8 @@ def main() -> None:
             shares = zip((found > 0).mean(axis=0), (found > n / 20).mean(axis=0), strict=True)
             cells = " | ".join(f"{100 * any_:.0f} %, {100 * many:.0f} %" for any_, many in shares)
             print(f"| {folder} | {n} | {cells} |", flush=True)
+    if len(kinds) < 2:
+        return
     given = pool([image for images in kinds for image in images])
     kind = np.repeat(np.arange(len(kinds)), [len(images) for images in kinds])[given.images]
     print(f"\n| of one kind and of another | {ways}\n|---|---|---|---|---|")

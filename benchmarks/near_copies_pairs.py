@@ -1,12 +1,13 @@
 """How well near-copies are told from pictures: pairs of images of one picture.
 
-    python benchmarks/near_copies_pairs.py [--rows image] [--whole SHARE ...] FOLDER...
+    ONECLASS_DATA=/path/to/data python benchmarks/near_copies_pairs.py tiles cells boards
 
-One line a set: how many images and pictures there are, and for each way how many pictures `fit`
-finds, which share of the pairs that it joins show one picture, and which share of such pairs it
-joins. The sets of each folder are: the folder as it is; 34 pictures with five altered copies each;
-100 of which 20 have one to four; 40 of which 3, or 10, were compressed once more; and, of all
-folders, 60 pictures each in one. Files called
+(and freight and faces; any folder of pictures will do in a set's place; with `--rows image`, or
+`--whole SHARE ... --`, before them.) One line a set: how many images and pictures there are, and
+for each way how many pictures `fit` finds, which share of the pairs that it joins show one picture,
+and which share of such pairs it joins. The sets of each folder are: the folder as it is; 34
+pictures with five altered copies each; 100 of which 20 have one to four; 40 of which 3, or 10, were
+compressed once more; and, of all folders, 60 pictures each in one. Files called
 `exp1_num_110086.jpg`, as magnetic tiles are, show one tile where their numbers differ by less than
 100; of other folders each file is taken for a picture of its own.
 """
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from near_copies import Pixels, altered
+from near_copies import Pixels, altered, pictures_of
 from oneclass import Detector
 from oneclass.images.sources import content_digest
 from oneclass.rows import near_copies as rule
@@ -58,13 +59,13 @@ def tiles(files: list[Path]) -> Ints:
     return of
 
 
-def sets(folders: list[Path]) -> Iterator[tuple[str, list[Pixels], Ints]]:
+def sets(folders: list[str]) -> Iterator[tuple[str, list[Pixels], Ints]]:
     """The name, the images and which picture each shows."""
     random, kinds = np.random.default_rng(0), []
     for folder in folders:
-        files = sorted(p for p in folder.rglob("*") if p.suffix in {".png", ".jpg"})[:300]
+        files = pictures_of(folder)
         images, of = [np.asarray(Image.open(file).convert("L")) for file in files], tiles(files)
-        yield str(folder), images, of
+        yield folder, images, of
         pictures = random.permutation(np.unique(of, return_index=True)[1])
         kinds += [images[i] for i in pictures[:60]]
         every = [[images[i], *altered(images[i], random)[1:]] for i in pictures[:34]]
@@ -118,7 +119,7 @@ def compared(found: Ints, true: Ints) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="+")
     parser.add_argument(
         "--whole", nargs="+", type=float, help="other shares of whole images, for all settings"
     )

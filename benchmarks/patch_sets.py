@@ -22,23 +22,12 @@ from choose_defaults import SCALE
 from oneclass.backbones import DEFAULT, Backbone
 from oneclass.representations.maps import interpolation
 from oneclass.representations.preparation import prepare
+from unpacking import unpacked
 
 LAYERS = ("block_2", "block_4", "block_7", "block_10", "block_14", "block_15")
 LONGEST_MASK = 320
 Size = Callable[[int, int], tuple[int, int]]
 """(height, width) of a picture to (height, width) of the network's input."""
-
-
-def unpacked(name: str) -> Path:
-    """The folder of a set: unpacked once from ONECLASS_DATA/defects/NAME.tar."""
-    place = Path(os.environ.get("ONECLASS_UNPACKED", Path(tempfile.gettempdir()) / "data")) / name
-    if not place.is_dir():
-        import tarfile
-
-        with tarfile.open(Path(os.environ["ONECLASS_DATA"]) / "defects" / f"{name}.tar") as tar:
-            tar.extractall(place, filter="data")
-    inner = place / name
-    return inner if inner.is_dir() else place
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ class Pictures:
 
 def pictures(name: str) -> Pictures:
     """Find the files of a set in a fixed order."""
-    root = unpacked(name)
+    root = unpacked(f"defects/{name}.tar")
     train = sorted((root / "train/good").iterdir())
     normal = sorted((root / "test/good").iterdir())
     odd = sorted(

@@ -271,6 +271,8 @@ def test_who_reads_images_has_the_threads_that_are_to_be_fewer() -> None:
         "from choose_defaults import xray; xray(there)",
         "from choose_defaults import mnist; mnist(there)",
         "from bench_export import unpack; unpack(there / 'deeppcb.tar', there)",
+        "import os; os.environ['ONECLASS_UNPACKED'] = os.environ['ONECLASS_DATA'] = str(there); "
+        "from near_copies import pictures_of; pictures_of('tiles')",
     ],
 )
 def test_benchmarks_end_in_one_line_where_data_are_missing(tmp_path: Path, call: str) -> None:

@@ -80,6 +80,9 @@ def test_where_anomalies_lay_is_told_after_they_were_learnt(place: Path) -> None
     assert asked in done.stderr
     assert all(done.stderr.count(name) == 1 for name in less)
     assert not (place / "n.oneclass").exists()
+    one = oneclass("update", "m.oneclass", less[0], "more/fine", "-o", "n.oneclass", cwd=place)
+    asked = "1 image to learn is called an anomaly, and a name speaks of defects (score):\n"
+    assert asked in one.stderr
     done = oneclass(*words, "--yes", cwd=place)
     assert done.returncode == 0, done.stderr
     assert (

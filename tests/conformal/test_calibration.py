@@ -97,8 +97,12 @@ def test_the_number_needed_is_enough_and_the_same_for_all(n: int) -> None:
     """A part of whitened patches is no judge: 110 images, of whatever number the model has."""
     with pytest.raises(
         InputError, match=f"of which {n - -(-n // 10)} .*least 110 different images"
-    ):
+    ) as told:
         check_rate(0.01, n - -(-n // 10), n, spared=True)
+    # With 99 or more a fit at that rate, which spares none, does.
+    assert ("fit these anew with this rate (--false-alarms 1%)" in str(told.value)) == (n >= 99)
+    if n >= 99:
+        assert make_plan(n, 0.01).n_scored == n
     for held_out in range(1, 300):
         left = max(held_out, FEWEST_JUDGED)
         fewest = next(m for m in range(held_out, 400) if m - -(-m // PARTS) >= left)

@@ -218,7 +218,11 @@ def _ask(did: Update, file: Path, model: str) -> None:
     why = (
         f"{are} far odder than any normal one so far"
         if did.odd
-        else f"{are} called anomalies, and names speak of defects"
+        else plural(
+            len(named),
+            "is called an anomaly, and a name speaks of defects",
+            "are called anomalies, and names speak of defects",
+        )
     )
     mark = dict.fromkeys(suspect, MARKED) if 0 < len(suspect) < len(did.called) else {}
     say(f"{count(len(named), 'image')} to learn {why} (score):")

@@ -197,10 +197,16 @@ def check_rate(
             if n_scored == n
             else ""
         )
+        anew = (
+            f", fit these anew with this rate (--false-alarms {percent(rate).replace(' ', '')}), "
+            "which holds out each, but finds small defects less well,"
+            if spared and n >= fewest_images(rate)
+            else ","
+        )
         raise InputError(
             f"the rate of false alarms is {percent(rate)}, but {n} normal images{of} support no "
-            f"rate below {percent_up(lowest)}. Give a higher rate, or fit with at least {needed} "
-            f"different images{patches}.{once}"
+            f"rate below {percent_up(lowest)}. Give a higher rate{anew} or fit with at least "
+            f"{needed} different images{patches}.{once}"
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from commands import oneclass
 from conftest import stripes, write_images
+from oneclass import Detector
 from oneclass.cli import cli
 
 ROOT = Path(__file__).parents[1]
@@ -90,3 +91,15 @@ def test_our_code_runs(page: str, place: Path) -> None:
                 assert done.returncode == 0, done.stderr
     if page.endswith("patchcore.md"):
         assert "Against the labels" in (place / "run/report.html").read_text(encoding="utf-8")
+
+
+def test_what_is_told_of_regions_in_python_prints_some(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Detector(false_alarms=0.1).fit(place / "good_parts").save(place / "parts.oneclass")
+    page = (ROOT / "docs/heatmaps.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"gives the same as `Region`s:\n\n```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(block, "docs/heatmaps.md", "exec"), {})
+    verdict, *regions = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("True ")
+    assert regions

@@ -66,7 +66,7 @@ test-export: $(VENV)/installed-test-browser
 	-npm install --silent --no-audit --no-fund --fetch-timeout 20000 --fetch-retries 1 --prefix build/web onnxruntime-web@1.30.0
 	-tools/onnxruntime_headers.sh build/onnxruntime
 	ONNXRUNTIME_WEB=$$(ls -d $(WEB)) ONNXRUNTIME_INCLUDE=$(CURDIR)/build/onnxruntime \
-	  $(BIN)/python -m pytest -rs tests/export/test_web.py
+	  $(BIN)/python -m pytest -rs tests/export/test_web.py tests/export/test_files.py tests/export/test_page.py
 
 test-all: $(VENV)/installed-test $(VENV)/installed-train $(VENV)/installed-parity $(VENV)/installed-openvino
 	$(BIN)/python -m pytest -m 'slow or not slow'

@@ -1,6 +1,6 @@
 """One file: judging where oneclass is not installed.
 
-A model is written as one ONNX graph (`oneclass export`), and a program of thirty lines judges by
+A model is written as one ONNX graph (`oneclass export`), and a short program judges by
 it with ONNX Runtime, numpy and Pillow alone: `examples/onnxruntime_only.py`. It says what oneclass
 says. Needs the extra `export`; [all about the file](../export.md).
 """

@@ -9,7 +9,6 @@ them or where ONNXRUNTIME_INCLUDE says.
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import json
 import os
@@ -18,10 +17,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +27,7 @@ from PIL import Image
 
 from commands import oneclass
 from conftest import stripes
+from elsewhere import GIVEN, needs_chromium, needs_runtime, served, tab
 from graphs import session_of
 from oneclass import Detector, InputError, load
 from oneclass.detector.predictions import odds
@@ -41,11 +37,8 @@ from oneclass.export.web import RUNTIME, read_runtime, write_page
 from oneclass.results import overlay
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-GIVEN = os.environ.get("ONNXRUNTIME_WEB")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HEADERS = Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime"))
 COMPILER = shutil.which("g++") or shutil.which("clang++")
-needs_runtime = pytest.mark.skipif(not GIVEN, reason="ONNXRUNTIME_WEB names no runtime")
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +117,11 @@ def test_the_cpp_example_says_what_the_detector_says(
         done = subprocess.run([*program, tmp_path / file], capture_output=True, text=True)
         assert done.returncode == 1
         assert f"{file}: {message}" in done.stderr
+    done = subprocess.run(
+        [*program, tmp_path / "cut.ppm", given[0]], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"{given[0]},"), "the next one is judged all the same"
 
 
 def packed(place: Path, contents: dict[str, bytes]) -> Path:
@@ -259,48 +257,7 @@ def test_the_node_example_says_what_the_detector_says(
     assert done.stderr == f"{pictures[0]}: no binary PPM or PGM of 8 bits\n"
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@contextmanager
-def tab(address: str) -> Iterator[tuple[Any, list[str]]]:
-    """A page in Chromium, and what it complained of or asked others for."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    wrong: list[str] = []
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: (
-                None
-                if asked.url.startswith((address, "blob:", "data:"))
-                else wrong.append(asked.url)
-            ),
-        )
-        page.goto(address)
-        yield page, wrong
-        browser.close()
-
-
-@needs_runtime
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+@needs_chromium
 def test_the_page_says_in_chromium_what_the_detector_says(
     model: Path, pictures: list[Path], tmp_path: Path
 ) -> None:
@@ -330,8 +287,7 @@ def test_the_page_says_in_chromium_what_the_detector_says(
     )
 
 
-@needs_runtime
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
+@needs_chromium
 def test_the_browser_example_says_what_the_detector_says(
     model: Path, pictures: list[Path], tmp_path: Path
 ) -> None:
@@ -341,6 +297,7 @@ def test_the_browser_example_says_what_the_detector_says(
         (folder / name).write_bytes(content)
     (folder / "parts.onnx").write_bytes(onnx_model(load(model)))
     shutil.copy(EXAMPLES / "browser.html", folder / "index.html")
+    shutil.copy(Path(web.__file__).parent / "page" / "files.js", folder)
     with served(folder) as address, tab(address) as (page, _):
         page.wait_for_selector("#files:enabled", timeout=60_000)
         page.set_input_files("#files", [str(path) for path in pictures])

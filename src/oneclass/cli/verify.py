@@ -35,6 +35,11 @@ COLUMNS = (
 """The exported model's less the model's own: of scores in standard deviations of the normal
 images' scores, of maps the largest, as a share of the heat scale."""
 
+NOT_COMPARED = (
+    "not compared: how files are read. Both were given what oneclass reads, turned as EXIF says "
+    "and with transparency on white, and neither what it refuses; your program has to do the same."
+)
+
 
 @click.command(short_help="Compare an exported model with its own, on images.")
 @click.argument("exported", type=Here())
@@ -65,7 +70,8 @@ def verify(
 
     Prints how far scores, p-values, verdicts and maps are apart. Ends with exit code 11 if a score
     differs by more than the tolerance, or a verdict of an image that is not so near to the
-    threshold.
+    threshold. Both are given what oneclass reads of a file: whether another program reads files
+    so is not compared.
     """
     from oneclass.detector.files.loading import load
     from oneclass.export.running import open_exported
@@ -96,6 +102,7 @@ def verify(
     if table is not None:
         _write(Path(table), differences)
     print_data(_summary(differences, tolerance))
+    say(NOT_COMPARED)
     if not all(d.within(tolerance) for d in differences):
         return DIFFERENT
     return UNREADABLE if errors else 0

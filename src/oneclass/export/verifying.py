@@ -83,9 +83,9 @@ def compare(
 ) -> Iterator[Difference | ImageError]:
     """Judge images by both.
 
-    The exported model gets all pixels of a file, as another program would read them; the detector
-    reads large JPEGs at a part of their size where that is enough. One that does not resize gets
-    what the detector would have resized.
+    Both get what `images.read` makes of a file, so that how another program reads files is not
+    compared. The exported model gets all pixels; the detector reads large JPEGs at a part of their
+    size where that is enough. One that does not resize gets what the detector would have resized.
 
     Args:
         exported: from `open_exported`.

@@ -28,7 +28,7 @@ RUNTIME = {
     ),
 }
 """The SHA-256 of its files, as published."""
-PAGE = ("index.html", "page.js", "style.css")
+PAGE = ("index.html", "page.js", "files.js", "style.css")
 MOST_BYTES = 64 << 20
 """Of one file of the runtime."""
 
@@ -140,7 +140,7 @@ def _licences(record: dict[str, Any]) -> str:
     files = "\n".join(f"    {name}, SHA-256 {digest}" for name, digest in RUNTIME.items())
     network = record["licence"] or "none is stated"
     return (
-        "page.js, style.css, index.html: oneclass, Apache-2.0.\n\n"
+        "page.js, files.js, style.css, index.html: oneclass, Apache-2.0.\n\n"
         f"model.onnx: made by oneclass {record['oneclass']} from the model of SHA-256 "
         f"{record['model_sha256']}. Licence of its network: {network}.\n\n"
         f"onnxruntime-web {VERSION}, MIT:\n{files}\n\n{MIT}"

@@ -1,5 +1,6 @@
 // The page: an image in, verdict and heatmap out. Everything is computed here.
 import * as ort from "./ort.wasm.bundle.min.mjs";
+import { canvasOf, onWhite } from "./files.js";
 
 // As in results/overlay.py, in units of the model's heat scale.
 const CALM = 0.5;
@@ -10,7 +11,8 @@ const MOST_ROWS = 100; // of the list; what fell off it is forgotten
 
 const by = (id) => document.getElementById(id);
 const kept = [];
-let session, record, stream;
+const tally = { fine: 0, anomaly: 0, unjudged: 0 }; // of all files, also of those that fell off the list
+let session, record, stream, shown;
 let queue = Promise.resolve(); // a session computes one image at a time
 
 async function start() {
@@ -25,7 +27,7 @@ async function start() {
   by("heat-switch").hidden = !record.outputs.anomaly_map;
 }
 
-// Judge the pixels of a canvas: RGBA in, {score, p, odd, map} out.
+// Judge the pixels of a canvas: RGBA in, {score, p, odd, map} out, or {why} where nothing can be said.
 async function judge(canvas) {
   const { width, height } = canvas;
   const rgba = canvas.getContext("2d", { willReadFrequently: true }).getImageData(0, 0, width, height).data;
@@ -35,6 +37,7 @@ async function judge(canvas) {
     rgb[to++] = rgba[from + 1];
     rgb[to++] = rgba[from + 2];
   }
+  if (nothingToSee(rgb)) return { why: "all of it has one colour, and the model learnt from no such image" };
   const images = new ort.Tensor("uint8", rgb, [1, height, width, 3]);
   const found = await session.run({ images });
   const map = found.anomaly_map;
@@ -46,30 +49,28 @@ async function judge(canvas) {
   };
 }
 
-function drawn(bitmap, width, height) {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  const pen = canvas.getContext("2d", { willReadFrequently: true });
-  pen.fillStyle = "#fff";
-  pen.fillRect(0, 0, width, height);
-  pen.drawImage(bitmap, 0, 0);
-  return canvas;
+// Whether all pixels have one colour, and none such was learnt; models of before do not say.
+function nothingToSee(rgb) {
+  const learnt = record.card.fit.one_colour;
+  if (!learnt || !rgb.every((value, i) => value === rgb[i % 3])) return false;
+  const ends = (k) => [Math.min, Math.max].map((most) => most(...learnt.map((colour) => colour[k])));
+  return ![0, 1, 2].every((k) => ends(k)[0] <= rgb[k] && rgb[k] <= ends(k)[1]); // of none: Infinity
 }
 
 async function judgeFile(file) {
+  say("Judging ...", file.name);
+  let result = { name: file.name };
   try {
-    const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    const bitmap = await createImageBitmap(file, options);
-    const canvas = drawn(bitmap, bitmap.width, bitmap.height);
-    say("Judging ...", file.name);
-    const result = { name: file.name, canvas, ...(await judge(canvas)) };
-    kept.unshift(result);
-    kept.length = Math.min(kept.length, MOST_ROWS);
-    show(result);
-    list();
+    const canvas = await canvasOf(file);
+    result = { ...result, canvas, ...(await judge(canvas)) };
   } catch (problem) {
-    say("This one cannot be judged", `${file.name}: ${problem.message}`);
+    result.why = problem.message;
   }
+  tally[result.why ? "unjudged" : result.odd ? "anomaly" : "fine"] += 1;
+  kept.unshift(result);
+  kept.length = Math.min(kept.length, MOST_ROWS);
+  show(result);
+  list();
 }
 
 function judgeFiles(files) {
@@ -77,16 +78,21 @@ function judgeFiles(files) {
   for (const file of files) queue = queue.then(() => judgeFile(file));
 }
 
-function show({ canvas, score, p, odd, map, name }) {
+function show(result) {
+  shown = result;
+  const { canvas, score, p, odd, map, name, why } = result;
   const image = by("image");
-  [image.width, image.height] = [canvas.width, canvas.height];
-  image.getContext("2d").drawImage(canvas, 0, 0);
-  image.classList.toggle("small", canvas.width < 200);
-  image.hidden = false;
-  by("hint").hidden = true;
-  by("stage").classList.add("full");
+  if (canvas) {
+    [image.width, image.height] = [canvas.width, canvas.height];
+    image.getContext("2d").drawImage(canvas, 0, 0);
+    image.classList.toggle("small", canvas.width < 200);
+  }
+  image.hidden = !canvas;
+  by("hint").hidden = Boolean(canvas);
+  by("stage").classList.toggle("full", Boolean(canvas));
   if (map) paint(map, canvas);
   by("map").hidden = !map || !by("heat").checked;
+  if (why) return say("This one cannot be judged", `${name}: ${why}.`);
   by("verdict").className = odd ? "anomaly" : "normal";
   say(odd ? "An anomaly" : "Fine", `${name}: ${inWords(p)} (score ${score.toPrecision(4)}).`, true);
 }
@@ -121,21 +127,34 @@ function paint(map, canvas) {
 }
 
 function list() {
-  by("list").hidden = kept.length < 2;
+  const n = tally.fine + tally.anomaly + tally.unjudged;
+  by("list").hidden = n < 2;
+  const [told, last] = [(k) => tally[k].toLocaleString("en"), n > MOST_ROWS ? ` · listed: the last ${MOST_ROWS}` : ""];
+  by("list").caption.textContent = `fine: ${told("fine")} · anomalies: ${told("anomaly")} · cannot be judged: ${told("unjudged")}${last}`;
   by("list").tBodies[0].replaceChildren(...kept.map((result) => {
     const row = document.createElement("tr");
     row.tabIndex = 0;
-    const cells = [result.name, result.odd ? "anomaly" : "fine", result.p.toPrecision(2), result.score.toPrecision(4)];
-    row.append(...cells.map((text, k) => {
-      const cell = document.createElement("td");
-      cell.textContent = text;
-      cell.className = k > 1 ? "n" : k && result.odd ? "anomaly" : "";
-      return cell;
-    }));
+    row.append(...(result.why ? unjudgedCells(result) : judgedCells(result)));
     row.onclick = () => show(result);
     row.onkeydown = (event) => { if (event.key === "Enter") show(result); };
     return row;
   }));
+}
+
+const judgedCells = ({ name, odd, p, score }) =>
+  [cell(name), cell(odd ? "anomaly" : "fine", odd ? "anomaly" : ""), cell(p.toPrecision(2), "n"), cell(score.toPrecision(4), "n")];
+
+function unjudgedCells({ name, why }) {
+  const reason = cell(`cannot be judged: ${why}`, "why");
+  reason.colSpan = 3;
+  return [cell(name), reason];
+}
+
+function cell(text, kind = "") {
+  const made = document.createElement("td");
+  made.textContent = text;
+  made.className = kind;
+  return made;
 }
 
 async function film() {
@@ -150,7 +169,7 @@ async function film() {
   video.srcObject = stream;
   await video.play();
   while (stream) {
-    const canvas = drawn(video, video.videoWidth, video.videoHeight);
+    const canvas = onWhite(video, video.videoWidth, video.videoHeight);
     show({ name: "camera", canvas, ...(await judge(canvas)) });
     await new Promise((done) => setTimeout(done, PAUSE_MS));
   }
@@ -172,7 +191,7 @@ const percent = (share) => `${(100 * share).toPrecision(2).replace(/\.0$/, "")}\
 
 by("files").onchange = (event) => judgeFiles(event.target.files);
 by("camera").onclick = () => film().catch((problem) => say("The camera stopped", problem.message));
-by("heat").onchange = (event) => { by("map").hidden = !event.target.checked || by("image").hidden; };
+by("heat").onchange = (event) => { by("map").hidden = !event.target.checked || !shown?.map; };
 addEventListener("dragover", (event) => { event.preventDefault(); by("stage").classList.add("over"); });
 addEventListener("dragleave", () => by("stage").classList.remove("over"));
 addEventListener("drop", (event) => {

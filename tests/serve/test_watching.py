@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from oneclass.errors import InputError
 from oneclass.serve.records import watches as records
 from oneclass.serve.work import watching, webhooks
 from oneclass.serve.work.places import folder_within
-from serving import Place, until
+from serving import Full, Place, until
 
 
 @pytest.fixture(autouse=True)
@@ -495,3 +496,56 @@ def test_the_page_says_how_a_folder_is_named(place: Place) -> None:
     text = re.sub("</?code>", "", html.unescape(place.page("/watch")))
     told = "on the server, or a folder in it: its name there, such as line-3, is enough."
     assert f"{place.roots} {told}" in text
+
+
+def test_a_file_that_was_away_for_a_moment_is_judged_once_it_is_back(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    real, tries = watching.open_within, []
+
+    def away(path: Path, roots: tuple[Path, ...]) -> Any:
+        tries.append(path)
+        if len(tries) < 3:
+            raise FileNotFoundError(errno.ENOENT, "gone", str(path))
+        return real(path, roots)
+
+    monkeypatch.setattr(watching, "open_within", away)
+    watch(place)
+    until(lambda: found(place)["images"] == 1)
+    assert (len(tries), found(place)["failures"]) == (3, 0)
+
+
+def test_watching_and_webhooks_outlive_a_full_disk(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    place.service.say = said.append
+    listener = Listener(0)
+    number = watch(place, webhook=listener.address)["id"]
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    until(lambda: len(listener.calls) == 1)
+    full = Full(place, monkeypatch)
+    shutil.copy(next((images / "normal").iterdir()), place.roots / "b.png")
+    until(lambda: full.refused > 40)
+    full.is_full = False
+    until(lambda: found(place)["images"] == 2)
+    until(lambda: len(listener.calls) == 2)
+    assert len(results(place, number)) == 2
+    told = [line for line in said if "database or disk is full" in line]
+    assert sorted(line.split()[0] for line in told) == ["watching", "webhooks"]
+    listener.shutdown()
+    listener.server_close()
+
+
+def test_a_webhook_that_speaks_no_http_ends_no_deliveries(place: Place, images: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        watch(place, webhook=f"http://127.0.0.1:{server.getsockname()[1]}/")
+        shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+        for _ in range(2):
+            caller, _address = server.accept()
+            caller.recv(10_000)
+            caller.sendall(b"what?\r\n\r\n")
+            caller.close()
+    until(lambda: "what?" in str(found(place)["deliveries"]["error"]))

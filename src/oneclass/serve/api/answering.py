@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from oneclass import __version__
 from oneclass.detector.predictions import Prediction, told_learnt
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, StorageError
 from oneclass.results.runs import json_line
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
@@ -75,6 +75,8 @@ def _check(service: Service) -> None:
         raise ProblemError(503, WORDS[503], "it starts or stops.", {"Retry-After": "2"})
     service.database.value("SELECT 1")
     service.keeping.check_room()
+    if (problem := service.runner.problem) is not None:
+        raise StorageError(problem)
 
 
 def _version(service: Service, request: Request) -> Version:

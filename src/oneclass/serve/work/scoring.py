@@ -173,9 +173,10 @@ class Scorer:
                 self._give_up([asked], error)
 
     def _load(self) -> None:
-        for version in Versions(self._database).serving()[:MOST_LOADED]:
-            with suppress(OneclassError):  # whoever asks for it will hear of it
-                self._library.detector(version)
+        with suppress(OneclassError):  # whoever asks for one will hear of it
+            for version in Versions(self._database).serving()[:MOST_LOADED]:
+                with suppress(OneclassError):
+                    self._library.detector(version)
 
     def _score(self, asked: Asked) -> Result:
         version = asked.version

@@ -54,6 +54,7 @@ class Watcher:
         scorer: scores them.
         roots: folders that may be watched.
         tell: called with a watch's id when something came.
+        say: called with what is wrong with a watch, once for each trouble.
     """
 
     def __init__(
@@ -64,13 +65,14 @@ class Watcher:
         scorer: Scorer,
         roots: tuple[Path, ...],
         tell: Callable[[int], None],
+        say: Callable[[str], None],
     ) -> None:
         self.watches, self._versions, self._keeping = watches, versions, keeping
-        self._scorer, self._roots, self._tell = scorer, roots, tell
+        self._scorer, self._roots, self._tell, self._say = scorer, roots, tell, say
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
         self.problems: dict[int, str] = {}
-        self._rounds = Rounds("watching", EVERY, self._look_around)
+        self._rounds = Rounds("watching", EVERY, self._look_around, say)
 
     def start(self) -> None:
         """Begin."""
@@ -105,16 +107,19 @@ class Watcher:
                 self.problems.pop(watch["id"], None)
             except (OneclassError, OSError) as error:
                 gone = isinstance(error, FileNotFoundError) and not Path(watch["folder"]).is_dir()
-                self.problems[watch["id"]] = GONE.format(watch["folder"]) if gone else str(error)
+                problem = GONE.format(watch["folder"]) if gone else str(error)
+                if watch["id"] not in self.problems:
+                    self._say(f"watching {watch['folder']} waits: {problem}")
+                self.problems[watch["id"]] = problem
 
     def _look(self, watch: Row) -> None:
-        number = watch["id"]
+        number, folder = watch["id"], watch["folder"]
         seen = self._seen.setdefault(number, self.watches.seen(number))
         before = self._arriving.get(number, {})
         now = time.monotonic()
         arriving: dict[str, tuple[State, float]] = {}
         whole: list[tuple[str, State]] = []
-        for path, state in files_in(Path(watch["folder"])):
+        for path, state in files_in(Path(folder)):
             if seen.get(path) == (state.bytes, state.changed):
                 continue
             known = before.get(path)
@@ -139,8 +144,10 @@ class Watcher:
         for path, state in whole:
             outcome = outcome_of(partial(self._kept, path))
             error = outcome.exception()
-            half = isinstance(error, ImageError) and error.reason in HALF
-            if half and max(quiet[path], _age(path)) < GROWING:
+            reason = error.reason if isinstance(error, ImageError) else None
+            if reason == "missing":
+                continue  # once it is back, as with its network drive, it is a file like others
+            if reason in HALF and max(quiet[path], _age(path)) < GROWING:
                 continue
             also = self._also(watch, path, state)
             one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
@@ -149,9 +156,12 @@ class Watcher:
             self._scorer.ask([one for _, _, one in asked])
         except BusyError:
             return  # they are still there a second later
-        for path, state, one in asked:
-            one.answer.result()
-            seen[path] = (state.bytes, state.changed)
+        failed = [one.answer.exception() for _, _, one in asked]
+        for (path, state, _), error in zip(asked, failed, strict=True):
+            if error is None:  # also of those after one that could not be recorded
+                seen[path] = (state.bytes, state.changed)
+        if error := next(filter(None, failed), None):
+            raise error
 
     def _kept(self, path: str) -> Kept:
         try:

@@ -498,6 +498,34 @@ def test_the_page_says_how_a_folder_is_named(place: Place) -> None:
     assert f"{place.roots} {told}" in text
 
 
+def test_a_watch_that_is_remembered_waits_until_its_folder_may_be_read_again(
+    start: Callable[..., Place], images: Path
+) -> None:
+    files = sorted(images.glob("*/*.png"))
+    place = start()
+    watch(place)
+    shutil.copy(files[0], place.roots)
+    until(lambda: found(place)["images"] == 1)
+    shutil.copy(files[1], place.roots)  # about to be judged
+    place.client.__exit__(None, None, None)
+    said: list[str] = []
+    place = start(folders=(images,))
+    place.service.say = said.append
+    shutil.copy(files[2], place.roots)
+    until(lambda: found(place)["problem"])
+    time.sleep(1)
+    one = found(place)
+    assert f"Start the server with --folder {place.roots}" in one["problem"]
+    assert (one["images"], one["failures"], one["unusable"]) == (1, 0, [])
+    assert html.escape(one["problem"], quote=False) in place.page("/parts/watches")
+    assert "trouble" in place.page("/parts/watches")
+    assert len([line for line in said if "--folder" in line]) <= 1
+    place.client.__exit__(None, None, None)
+    place = start()
+    until(lambda: found(place)["images"] == 3)
+    assert (found(place)["problem"], found(place)["failures"]) == (None, 0)
+
+
 def test_a_file_that_was_away_for_a_moment_is_judged_once_it_is_back(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

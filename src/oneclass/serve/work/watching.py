@@ -13,15 +13,16 @@ from itertools import islice
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
-from oneclass.errors import ImageError, OneclassError
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.images import SUFFIXES
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import ON, Watches
 from oneclass.serve.work.keeping import Keeping, Kept
-from oneclass.serve.work.places import open_within
+from oneclass.serve.work.places import is_within, open_within
 from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer, outcome_of
+from oneclass.system.host.portable import as_typed
 
 EVERY = 1.0
 SETTLED = 2.0
@@ -32,6 +33,11 @@ AT_A_TIME = 64
 COUNTED = 10_000
 """Images of a folder that are counted before it is watched: a person need not know more exactly."""
 GONE = "{}: this folder is not there any more. Watching goes on by itself once it is back."
+CLOSED = (
+    "{}: the server was started without this folder, so its pictures wait. Start the server with "
+    "--folder {} (or a folder around it): the watch goes on by itself then, with what came "
+    "meanwhile."
+)
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
 """Reasons that a file which is still being written may give."""
 
@@ -114,6 +120,8 @@ class Watcher:
 
     def _look(self, watch: Row) -> None:
         number, folder = watch["id"], watch["folder"]
+        if not is_within(Path(folder).resolve(), self._roots):
+            raise InputError(CLOSED.format(folder, as_typed([folder])))
         seen = self._seen.setdefault(number, self.watches.seen(number))
         before = self._arriving.get(number, {})
         now = time.monotonic()

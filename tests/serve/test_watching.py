@@ -305,6 +305,19 @@ def test_a_folder_that_is_watched_again_goes_on_where_it_ended(place: Place, ima
     assert "Watched before" not in place.page("/watch")
 
 
+def test_the_time_to_a_verdict_counts_the_wait_until_a_file_is_whole(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = watch(place)["id"]
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    until(lambda: found(place)["images"] == 1)
+    monkeypatch.setattr(watching, "_age", lambda _: watching.NEW + 1)  # it lay there long before
+    shutil.copy(next((images / "normal").iterdir()), place.roots / "b.png")
+    until(lambda: found(place)["images"] == 2)
+    took = {Path(row["path"]).name: float(row["seconds"]) for row in results(place, number)}
+    assert took["a.png"] >= watching.SETTLED > took["b.png"]
+
+
 class Listener(HTTPServer):
     """A webhook that refuses the first so many calls."""
 

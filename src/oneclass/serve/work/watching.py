@@ -30,6 +30,8 @@ SETTLED = 2.0
 GROWING = 30.0
 """Seconds for which a file that looks cut off is looked at again: slow writers pause."""
 AT_A_TIME = 64
+NEW = 60.0
+"""Seconds for which a file counts as one that came now, so that its wait tells how fast it goes."""
 COUNTED = 10_000
 """Images of a folder that are counted before it is watched: a person need not know more exactly."""
 GONE = "{}: this folder is not there any more. Watching goes on by itself once it is back."
@@ -159,6 +161,7 @@ class Watcher:
                 continue
             also = self._also(watch, path, state)
             one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
+            one.waited = age if 0 <= (age := _age(path)) <= NEW else 0.0
             asked.append((path, state, one))
         try:
             self._scorer.ask([one for _, _, one in asked])

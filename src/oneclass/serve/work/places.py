@@ -58,6 +58,26 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     )
 
 
+def file_within(path: str, roots: tuple[Path, ...]) -> Path:
+    """Where a file lies that a client names, if it is there.
+
+    Args:
+        path: a whole one, one as seen from one of `roots`, or from where the server was started.
+        roots: the folders that may be read.
+
+    Raises:
+        ImageError: it is in more than one of them.
+    """
+    there: list[Path] = []
+    if not Path(path).is_absolute():
+        with suppress(*NOWHERE):
+            there = [root / path for root in roots if (root / path).is_file()]
+    if len({place.resolve() for place in there}) > 1:
+        detail = "it is in more than one of the folders of this server; give its whole path"
+        raise ImageError(path, "missing", detail)
+    return there[0] if there else Path(path)
+
+
 @contextmanager
 def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
     """Open a regular file that lies within one of `roots`, wherever links may lead meanwhile.

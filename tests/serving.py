@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from oneclass import load
 
 if TYPE_CHECKING:
+    import pytest
     from starlette.testclient import TestClient
 
     from oneclass.serve.work.service import Service
@@ -78,6 +80,22 @@ class Place:
                 return job
             time.sleep(0.05)
         raise AssertionError("the job does not end")
+
+
+class Full:
+    """A database that is full until told otherwise: what would write it fails."""
+
+    def __init__(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full, self.refused = True, 0
+        real = place.service.database._connection
+
+        def connection() -> Any:
+            if self.is_full:
+                self.refused += 1
+                raise sqlite3.OperationalError("database or disk is full")
+            return real()
+
+        monkeypatch.setattr(place.service.database, "_connection", connection)
 
 
 def filled_set(place: Place, folder: Path) -> str:

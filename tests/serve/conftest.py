@@ -55,10 +55,9 @@ def start(tmp_path: Path, model_file: Path) -> Iterator[Callable[..., Place]]:
         roots.mkdir(exist_ok=True)
         settings = Settings(
             tmp_path / data,
-            folders=(roots,),
             threads=1,
             limits=limits or Limits(),
-            **more,
+            **{"folders": (roots,), **more},
         )
         service = Service(settings)
         if model and not service.versions.serving():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import load
+from oneclass.serve.records import retention
 from oneclass.serve.web.rendering import TEMPLATES
 from serving import Place
 
@@ -112,3 +114,21 @@ def test_all_that_a_version_would_miss_can_be_opened(place: Place) -> None:
     text = TEMPLATES.get_template("part_compare.html").render(comparison=told, prefix="")
     shown, folded = text.split('<details id="lost-2"><summary>And 16 more</summary>')
     assert (shown.count('href="/p/'), folded.count('href="/p/')) == (10, 16)
+
+
+def test_what_is_no_longer_kept_is_not_said_to_be_learnt(place: Place, images: Path) -> None:
+    for file in sorted((images / "odd").iterdir())[:2]:
+        false_alarm(place, file)
+    retention.forget_images(place.service.database, place.service.keeping.place, 0)
+    text = html.unescape(place.page("/parts/lessons?model=stripes"))
+    assert (
+        "2 pictures that you called good can't be learnt: their images are no longer kept" in text
+    )
+    assert "learnt.</p>" not in text
+    answer = place.client.post("/api/v1/models/stripes/update", json={})
+    assert (answer.status_code, answer.json()["error"]) == (409, "nothing_to_learn")
+    assert answer.json()["message"].startswith(
+        "2 pictures that were called good (`false_alarm`) can't be learnt: their images are no "
+        "longer kept"
+    )
+    assert "All else that was called good" in answer.json()["message"]

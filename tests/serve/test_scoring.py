@@ -331,3 +331,42 @@ def test_boxes_hold_what_is_odd_the_oddest_first() -> None:
     dots[::2, ::2] = 2
     assert len(drawing.boxes(dots, 1.0, most=3)) == 3
     assert drawing.boxes(heat, 3.0) == []
+
+
+def test_a_file_may_be_named_by_its_place_in_a_folder_that_may_be_read(
+    start: Callable[..., Place], images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    place = start(folders=(images, tmp_path / "other"))
+    (tmp_path / "secret.png").write_bytes(next((images / "odd").iterdir()).read_bytes())
+    name = f"odd/{sorted((images / 'odd').iterdir())[0].name}"
+
+    def score(*paths: str) -> Any:
+        return place.client.post(
+            "/api/v1/models/stripes/score", json={"paths": [*paths, str(images / name)]}
+        ).json()
+
+    found = score(name)
+    assert [one["path"] for one in found["predictions"]] == [name, str(images / name)]
+    assert found["predictions"][0]["score"] == found["predictions"][1]["score"]
+    refused = score("nix.png", "../secret.png", "x" * 4000)["errors"]
+    assert {one["reason"] for one in refused} <= {"missing", "unreadable"}
+    assert len(refused) == 3
+    (tmp_path / "other/odd").mkdir()
+    (tmp_path / "other" / name).write_bytes((images / name).read_bytes())
+    [error] = score(name)["errors"]
+    assert "in more than one of the folders" in error["detail"]
+
+
+def test_more_images_than_a_request_may_have_are_too_many_however_they_come(
+    place: Place, images: Path
+) -> None:
+    content = next((images / "odd").iterdir()).read_bytes()
+    most = place.service.limits.images
+    files = [("files", (f"{i}.png", content)) for i in range(most + 1)]
+    form = place.client.post("/api/v1/models/stripes/score", files=files)
+    paths = ["a.png"] * (most + 1)
+    named = place.client.post("/api/v1/models/stripes/score", json={"paths": paths})
+    for answer in (form, named):
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+        assert f"more than {most} images" in answer.json()["message"]

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from oneclass.errors import InputError
 from oneclass.serve.records import watches as records
 from oneclass.serve.work import watching, webhooks
 from oneclass.serve.work.places import folder_within
-from serving import Place, until
+from serving import Full, Place, until
 
 
 @pytest.fixture(autouse=True)
@@ -304,6 +305,19 @@ def test_a_folder_that_is_watched_again_goes_on_where_it_ended(place: Place, ima
     assert "Watched before" not in place.page("/watch")
 
 
+def test_the_time_to_a_verdict_counts_the_wait_until_a_file_is_whole(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = watch(place)["id"]
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    until(lambda: found(place)["images"] == 1)
+    monkeypatch.setattr(watching, "_age", lambda _: watching.NEW + 1)  # it lay there long before
+    shutil.copy(next((images / "normal").iterdir()), place.roots / "b.png")
+    until(lambda: found(place)["images"] == 2)
+    took = {Path(row["path"]).name: float(row["seconds"]) for row in results(place, number)}
+    assert took["a.png"] >= watching.SETTLED > took["b.png"]
+
+
 class Listener(HTTPServer):
     """A webhook that refuses the first so many calls."""
 
@@ -495,3 +509,84 @@ def test_the_page_says_how_a_folder_is_named(place: Place) -> None:
     text = re.sub("</?code>", "", html.unescape(place.page("/watch")))
     told = "on the server, or a folder in it: its name there, such as line-3, is enough."
     assert f"{place.roots} {told}" in text
+
+
+def test_a_watch_that_is_remembered_waits_until_its_folder_may_be_read_again(
+    start: Callable[..., Place], images: Path
+) -> None:
+    files = sorted(images.glob("*/*.png"))
+    place = start()
+    watch(place)
+    shutil.copy(files[0], place.roots)
+    until(lambda: found(place)["images"] == 1)
+    shutil.copy(files[1], place.roots)  # about to be judged
+    place.client.__exit__(None, None, None)
+    said: list[str] = []
+    place = start(folders=(images,))
+    place.service.say = said.append
+    shutil.copy(files[2], place.roots)
+    until(lambda: found(place)["problem"])
+    time.sleep(1)
+    one = found(place)
+    assert f"Start the server with --folder {place.roots}" in one["problem"]
+    assert (one["images"], one["failures"], one["unusable"]) == (1, 0, [])
+    assert html.escape(one["problem"], quote=False) in place.page("/parts/watches")
+    assert "trouble" in place.page("/parts/watches")
+    assert len([line for line in said if "--folder" in line]) <= 1
+    place.client.__exit__(None, None, None)
+    place = start()
+    until(lambda: found(place)["images"] == 3)
+    assert (found(place)["problem"], found(place)["failures"]) == (None, 0)
+
+
+def test_a_file_that_was_away_for_a_moment_is_judged_once_it_is_back(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    real, tries = watching.open_within, []
+
+    def away(path: Path, roots: tuple[Path, ...]) -> Any:
+        tries.append(path)
+        if len(tries) < 3:
+            raise FileNotFoundError(errno.ENOENT, "gone", str(path))
+        return real(path, roots)
+
+    monkeypatch.setattr(watching, "open_within", away)
+    watch(place)
+    until(lambda: found(place)["images"] == 1)
+    assert (len(tries), found(place)["failures"]) == (3, 0)
+
+
+def test_watching_and_webhooks_outlive_a_full_disk(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    place.service.say = said.append
+    listener = Listener(0)
+    number = watch(place, webhook=listener.address)["id"]
+    shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+    until(lambda: len(listener.calls) == 1)
+    full = Full(place, monkeypatch)
+    shutil.copy(next((images / "normal").iterdir()), place.roots / "b.png")
+    until(lambda: full.refused > 40)
+    full.is_full = False
+    until(lambda: found(place)["images"] == 2)
+    until(lambda: len(listener.calls) == 2)
+    assert len(results(place, number)) == 2
+    told = [line for line in said if "database or disk is full" in line]
+    assert sorted(line.split()[0] for line in told) == ["watching", "webhooks"]
+    listener.shutdown()
+    listener.server_close()
+
+
+def test_a_webhook_that_speaks_no_http_ends_no_deliveries(place: Place, images: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        watch(place, webhook=f"http://127.0.0.1:{server.getsockname()[1]}/")
+        shutil.copy(next((images / "odd").iterdir()), place.roots / "a.png")
+        for _ in range(2):
+            caller, _address = server.accept()
+            caller.recv(10_000)
+            caller.sendall(b"what?\r\n\r\n")
+            caller.close()
+    until(lambda: "what?" in str(found(place)["deliveries"]["error"]))

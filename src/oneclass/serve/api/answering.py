@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from oneclass import __version__
 from oneclass.detector.predictions import Prediction, told_learnt
-from oneclass.errors import ImageError
+from oneclass.errors import ImageError, StorageError
 from oneclass.results.runs import json_line
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import after, name_of, received, small
 from oneclass.serve.web.problems import WORDS, ProblemError, from_browser
 from oneclass.serve.work.keeping import Kept
-from oneclass.serve.work.places import open_within
+from oneclass.serve.work.places import file_within, open_within
 from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
 from oneclass.serve.work.service import Service
 
@@ -75,6 +75,8 @@ def _check(service: Service) -> None:
         raise ProblemError(503, WORDS[503], "it starts or stops.", {"Retry-After": "2"})
     service.database.value("SELECT 1")
     service.keeping.check_room()
+    if (problem := service.runner.problem) is not None:
+        raise StorageError(problem)
 
 
 def _version(service: Service, request: Request) -> Version:
@@ -114,15 +116,28 @@ async def _alone(request: Request, service: Service) -> Keep:
 
 
 async def _multipart(request: Request, service: Service) -> list[Keep]:
-    async with request.form(max_files=service.limits.images, max_fields=10) as form:
-        arrived = [
-            await _now(partial(service.keeping.copy, part.file, (part.filename or "image")[:500]))
-            for _, part in form.multi_items()
-            if isinstance(part, UploadFile)
-        ]
+    most = service.limits.images
+    try:
+        async with request.form(max_files=most, max_fields=10) as form:
+            arrived = [
+                await _now(
+                    partial(service.keeping.copy, part.file, (part.filename or "image")[:500])
+                )
+                for _, part in form.multi_items()
+                if isinstance(part, UploadFile)
+            ]
+    except HTTPException as error:
+        if not error.detail.startswith("Too many files"):
+            raise
+        raise _too_many(most) from None
     if not arrived:
         raise ProblemError(422, WORDS[422], "there is no file in the form; send at least one.")
     return arrived
+
+
+def _too_many(most: int) -> ProblemError:
+    message = f"there are more than {most} images in one request; send fewer at a time."
+    return ProblemError(413, WORDS[413], message)
 
 
 async def _paths(request: Request, service: Service) -> list[Keep]:
@@ -134,6 +149,8 @@ async def _paths(request: Request, service: Service) -> list[Keep]:
         given = Paths.model_validate_json(await request.body())
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "too_long":
+            raise _too_many(first["ctx"]["max_length"]) from None
         raise ProblemError(
             422, WORDS[422], f'expected {{"paths": ["...", ...]}}: {first["msg"]}.'
         ) from None
@@ -151,7 +168,7 @@ async def _now(keep: Keep) -> Keep:
 
 def _copy_of(service: Service, path: str) -> Kept:
     try:
-        with open_within(Path(path), service.roots) as file:
+        with open_within(file_within(path, service.roots), service.roots) as file:
             return service.keeping.copy(file, path)
     except FileNotFoundError:
         detail = "there is no such file in the folders of this server"

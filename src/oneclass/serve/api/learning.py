@@ -159,11 +159,7 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         image for image, rows in odd.items() if {row["id"] for row in rows} & set(asked.anyway)
     )
     if not lessons and (asked.predictions is not None or odd.keys() == anyway):
-        raise ProblemError(
-            409,
-            "nothing_to_learn",
-            "all that was called good (`false_alarm`) is learnt, and nothing really odd is.",
-        )
+        raise ProblemError(409, "nothing_to_learn", _why_nothing(service.reviews.lost(version.id)))
     images = {lesson.image for lesson in lessons}
     alone = asked.predictions is not None
     if same := service.has_learnt(version, images, alone=alone, anyway=anyway):
@@ -177,6 +173,23 @@ def _update(service: Service, version: Version, asked: UpdateIn) -> JobOut:
         _ask(version, service.judging.judge(version, lessons))
     request = {"version_id": version.id, "learn": sorted(images), "anyway": sorted(anyway)}
     return _queued_once(service, version, request)
+
+
+def _why_nothing(lost: int) -> str:
+    """Why there is nothing to learn.
+
+    Args:
+        lost: pictures that were called good and cannot be learnt, since they are not kept.
+    """
+    learnt = "all that was called good (`false_alarm`) is learnt, and nothing really odd is."
+    if not lost:
+        return learnt
+    return (
+        f"{count(lost, 'picture')} that {plural(lost, 'was', 'were')} called good (`false_alarm`) "
+        f"can't be learnt: {plural(lost, 'its image is', 'their images are')} no longer kept (a "
+        "larger --keep-images keeps more). "
+        f"All else {learnt.removeprefix('all ')}"
+    )
 
 
 def _queued_once(service: Service, version: Version, request: dict[str, Any]) -> JobOut:

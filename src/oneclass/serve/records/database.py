@@ -113,11 +113,12 @@ class Database:
 
     def each(self, query: str, values: Values = ()) -> Iterator[Row]:
         """Rows one at a time, by a connection of their own, however many there are."""
-        connection = self._open()
-        try:
-            yield from connection.execute(query, values)
-        finally:
-            connection.close()
+        with translated(self.path):
+            connection = self._open()
+            try:
+                yield from connection.execute(query, values)
+            finally:
+                connection.close()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

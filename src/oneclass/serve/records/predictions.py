@@ -91,7 +91,7 @@ class Made:
         learnt: whether the version learnt from this very picture; None where its file cannot say.
         false_alarms: the rate in force.
         at: when, in seconds since 1970.
-        seconds: from its arrival to its answer.
+        seconds: from its arrival to its answer; in a watched folder, from its file's last change.
     """
 
     version_id: int

@@ -150,6 +150,20 @@ class Reviews:
             {"id": version_id, "verdict": verdict, "unlike": not taught},
         )
 
+    def lost(self, version_id: int) -> int:
+        """How many pictures were called false alarms that a version cannot learn, nor has learnt:
+        their images are no longer kept.
+        """
+        query = (
+            f"{GROWN.format('SELECT :id')}, {TAUGHT} SELECT count(DISTINCT p.image) "
+            "FROM prediction p LEFT JOIN image i ON i.sha256 = p.image "
+            "LEFT JOIN known t ON t.image = p.image WHERE p.review = :verdict "
+            "AND i.sha256 IS NULL AND t.yes IS NOT 1 "
+            "AND p.version_id IN (SELECT id FROM kept_version WHERE name = "
+            "(SELECT name FROM version WHERE id = :id))"
+        )
+        return int(self._database.value(query, {"id": version_id, "verdict": "false_alarm"}))
+
     def said_by(self, version_id: int) -> dict[str, tuple[float, float]]:
         """By digests of pictures, the score and the p-value that a version gave them; of those that
         somebody reviewed, and that it judged itself or was compared on.

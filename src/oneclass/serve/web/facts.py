@@ -347,6 +347,7 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
         "able": able,
         "newest": newest,
         "same": same,
+        "lost": service.reviews.lost(chosen.id),
         "unjudged": sum(not one.judged for one in wanted),
         "far_from": service.judging.far_from(chosen) if any(one.far for one in wanted) else None,
         "others_learnt": service.has_learnt(chosen, others, alone=True) is not None,

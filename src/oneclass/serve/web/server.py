@@ -56,9 +56,9 @@ def make_server(service: Service, say: Callable[[str], None] = lambda _: None) -
 
     Args:
         service: that it shows.
-        say: called with a sentence when it has been told to end.
+        say: called with a sentence when it has been told to end, or is in trouble.
     """
-    settings, limits = service.settings, service.limits
+    settings, limits, service.say = service.settings, service.limits, say
     config = uvicorn.Config(
         make_app(service),
         host=settings.host,

@@ -17,6 +17,11 @@ NOWHERE = (OSError, ValueError, RuntimeError)
 """What a path may give that leads nowhere: a name too long, a zero byte, links that go round."""
 
 
+def is_within(place: Path, roots: tuple[Path, ...]) -> bool:
+    """Whether a place lies in one of the folders that may be read, or is one."""
+    return any(place.is_relative_to(root.resolve()) for root in roots)
+
+
 def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     """A folder that a client names, links resolved.
 
@@ -32,7 +37,7 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     there: list[Path] = []
     with suppress(*NOWHERE):
         beneath = list(dict.fromkeys((root / path).resolve() for root in roots))
-        allowed = [one for one in (*beneath, Path(path).resolve()) if _within(one, roots)]
+        allowed = [one for one in (*beneath, Path(path).resolve()) if is_within(one, roots)]
         there = [one for one in allowed if one.is_dir()]
     known = ", ".join(map(str, roots)) or "none"
     if len([one for one in beneath if one in there]) > 1:
@@ -53,6 +58,26 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
     )
 
 
+def file_within(path: str, roots: tuple[Path, ...]) -> Path:
+    """Where a file lies that a client names, if it is there.
+
+    Args:
+        path: a whole one, one as seen from one of `roots`, or from where the server was started.
+        roots: the folders that may be read.
+
+    Raises:
+        ImageError: it is in more than one of them.
+    """
+    there: list[Path] = []
+    if not Path(path).is_absolute():
+        with suppress(*NOWHERE):
+            there = [root / path for root in roots if (root / path).is_file()]
+    if len({place.resolve() for place in there}) > 1:
+        detail = "it is in more than one of the folders of this server; give its whole path"
+        raise ImageError(path, "missing", detail)
+    return there[0] if there else Path(path)
+
+
 @contextmanager
 def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
     """Open a regular file that lies within one of `roots`, wherever links may lead meanwhile.
@@ -64,7 +89,7 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
     refused = ImageError(path, "missing", "there is no such file in the folders of this server")
     try:
         place = path.resolve()
-        if not _within(place, roots):
+        if not is_within(place, roots):
             raise refused
         handle = portable.open_at_once(place)
     except (ValueError, RuntimeError):
@@ -75,13 +100,9 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
         raise ImageError(path, "unreadable", f"it cannot be read ({error.strerror})") from None
     try:
         really = portable.place_of(handle, place)
-        if not _within(really, roots) or not S_ISREG(os.fstat(handle).st_mode):
+        if not is_within(really, roots) or not S_ISREG(os.fstat(handle).st_mode):
             raise refused
         with open(handle, "rb", closefd=False) as file:
             yield file
     finally:
         os.close(handle)
-
-
-def _within(place: Path, roots: tuple[Path, ...]) -> bool:
-    return any(place.is_relative_to(root.resolve()) for root in roots)

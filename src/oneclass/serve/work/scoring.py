@@ -62,6 +62,8 @@ class Asked:
         source: "page", "api" or "watch:ID".
         keep: called in the thread that then scores the image; its `ImageError` is the answer.
         also: written in the same transaction, given what is in it by then.
+        arrived: when, in seconds since 1970.
+        waited: seconds that its file had been there by then, which count until its answer, too.
     """
 
     version: Version
@@ -69,6 +71,7 @@ class Asked:
     keep: Keep
     also: Callable[[Scored | ImageError, sqlite3.Connection], None] | None = None
     arrived: float = field(default_factory=time.time)
+    waited: float = 0.0
     answer: Future[Scored | ImageError] = field(default_factory=Future)
 
 
@@ -173,9 +176,10 @@ class Scorer:
                 self._give_up([asked], error)
 
     def _load(self) -> None:
-        for version in Versions(self._database).serving()[:MOST_LOADED]:
-            with suppress(OneclassError):  # whoever asks for it will hear of it
-                self._library.detector(version)
+        with suppress(OneclassError):  # whoever asks for one will hear of it
+            for version in Versions(self._database).serving()[:MOST_LOADED]:
+                with suppress(OneclassError):
+                    self._library.detector(version)
 
     def _score(self, asked: Asked) -> Result:
         version = asked.version
@@ -254,7 +258,7 @@ class Scorer:
             "ON CONFLICT DO UPDATE SET at = excluded.at",
             (image.sha256, image.bytes, now),
         )
-        made = replace(made, seconds=max(0.0, now - asked.arrived))
+        made = replace(made, seconds=max(0.0, now - asked.arrived) + asked.waited)
         number = self._predictions.add(made, connection)
         carry(number, connection)
         return Scored(number, made, asked.version)

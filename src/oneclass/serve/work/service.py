@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
@@ -48,6 +50,8 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.limits = settings, settings.limits
+        self.say: Callable[[str], None] = lambda _: None
+        """Called with a sentence for who started the server, such as that a disk is full."""
         data = settings.data.resolve()
         self.roots = tuple(folder.resolve() for folder in settings.folders)
         self.database = Database(data)
@@ -82,9 +86,10 @@ class Service:
             self.scorer,
             self.roots,
             lambda number: self.events.tell("watch", id=number),
+            self._say,
         )
-        self.webhooks = Webhooks(self.watches)
-        self._tidying = Rounds("tidying", TIDY_EVERY, self._try_to_tidy)
+        self.webhooks = Webhooks(self.watches, self._say)
+        self._tidying = Rounds("tidying", TIDY_EVERY, self.tidy, self._say)
 
     def check_tokens(self) -> None:
         """Refuse to be open to others without a token.
@@ -161,23 +166,37 @@ class Service:
         return self.sets.waiting(self._sets_in_use())
 
     def tidy(self) -> None:
-        """Remove what need not be kept any longer."""
-        if self.settings.keep_seconds is not None:
-            retention.forget_predictions(self.database, time.time() - self.settings.keep_seconds)
-        retention.forget_images(self.database, self.keeping.place, self.settings.keep_bytes)
-        retention.forget_orphans(self.database, self.keeping.folder)
-        self.reports.tidy()
-        self.deleting.tidy()
-        self.sets.tidy(self._sets_in_use())
+        """Remove what need not be kept any longer; where some cannot be, the rest all the same.
+
+        Raises:
+            OneclassError, OSError: of the first that could not be removed.
+        """
+        database, images, settings = self.database, self.keeping, self.settings
+        steps: list[Callable[[], object]] = [
+            partial(retention.forget_images, database, images.place, settings.keep_bytes),
+            partial(retention.forget_orphans, database, images.folder),
+            self.reports.tidy,
+            self.deleting.tidy,
+            lambda: self.sets.tidy(self._sets_in_use()),
+        ]
+        if settings.keep_seconds is not None:
+            oldest = time.time() - settings.keep_seconds
+            steps.insert(0, partial(retention.forget_predictions, database, oldest))
+        failures = []
+        for step in steps:
+            try:
+                step()
+            except (OneclassError, OSError) as error:
+                self.metrics.count("oneclass_tidying_failures_total", reason=type(error).__name__)
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _sets_in_use(self) -> set[str]:
         return {Path(job["request"].get("folder", "")).name for job in self.jobs.unfinished()}
 
-    def _try_to_tidy(self) -> None:
-        try:
-            self.tidy()
-        except (OneclassError, OSError) as error:
-            self.metrics.count("oneclass_tidying_failures_total", reason=type(error).__name__)
+    def _say(self, sentence: str) -> None:
+        self.say(sentence)  # which is set after the parts are made
 
     def _scored(self, asked: Asked, answer: Scored | ImageError) -> None:
         if isinstance(answer, ImageError):

@@ -13,15 +13,16 @@ from itertools import islice
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
-from oneclass.errors import ImageError, OneclassError
+from oneclass.errors import ImageError, InputError, OneclassError
 from oneclass.images import SUFFIXES
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import ON, Watches
 from oneclass.serve.work.keeping import Keeping, Kept
-from oneclass.serve.work.places import open_within
+from oneclass.serve.work.places import is_within, open_within
 from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer, outcome_of
+from oneclass.system.host.portable import as_typed
 
 EVERY = 1.0
 SETTLED = 2.0
@@ -29,9 +30,16 @@ SETTLED = 2.0
 GROWING = 30.0
 """Seconds for which a file that looks cut off is looked at again: slow writers pause."""
 AT_A_TIME = 64
+NEW = 60.0
+"""Seconds for which a file counts as one that came now, so that its wait tells how fast it goes."""
 COUNTED = 10_000
 """Images of a folder that are counted before it is watched: a person need not know more exactly."""
 GONE = "{}: this folder is not there any more. Watching goes on by itself once it is back."
+CLOSED = (
+    "{}: the server was started without this folder, so its pictures wait. Start the server with "
+    "--folder {} (or a folder around it): the watch goes on by itself then, with what came "
+    "meanwhile."
+)
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
 """Reasons that a file which is still being written may give."""
 
@@ -54,6 +62,7 @@ class Watcher:
         scorer: scores them.
         roots: folders that may be watched.
         tell: called with a watch's id when something came.
+        say: called with what is wrong with a watch, once for each trouble.
     """
 
     def __init__(
@@ -64,13 +73,14 @@ class Watcher:
         scorer: Scorer,
         roots: tuple[Path, ...],
         tell: Callable[[int], None],
+        say: Callable[[str], None],
     ) -> None:
         self.watches, self._versions, self._keeping = watches, versions, keeping
-        self._scorer, self._roots, self._tell = scorer, roots, tell
+        self._scorer, self._roots, self._tell, self._say = scorer, roots, tell, say
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
         self.problems: dict[int, str] = {}
-        self._rounds = Rounds("watching", EVERY, self._look_around)
+        self._rounds = Rounds("watching", EVERY, self._look_around, say)
 
     def start(self) -> None:
         """Begin."""
@@ -105,16 +115,21 @@ class Watcher:
                 self.problems.pop(watch["id"], None)
             except (OneclassError, OSError) as error:
                 gone = isinstance(error, FileNotFoundError) and not Path(watch["folder"]).is_dir()
-                self.problems[watch["id"]] = GONE.format(watch["folder"]) if gone else str(error)
+                problem = GONE.format(watch["folder"]) if gone else str(error)
+                if watch["id"] not in self.problems:
+                    self._say(f"watching {watch['folder']} waits: {problem}")
+                self.problems[watch["id"]] = problem
 
     def _look(self, watch: Row) -> None:
-        number = watch["id"]
+        number, folder = watch["id"], watch["folder"]
+        if not is_within(Path(folder).resolve(), self._roots):
+            raise InputError(CLOSED.format(folder, as_typed([folder])))
         seen = self._seen.setdefault(number, self.watches.seen(number))
         before = self._arriving.get(number, {})
         now = time.monotonic()
         arriving: dict[str, tuple[State, float]] = {}
         whole: list[tuple[str, State]] = []
-        for path, state in files_in(Path(watch["folder"])):
+        for path, state in files_in(Path(folder)):
             if seen.get(path) == (state.bytes, state.changed):
                 continue
             known = before.get(path)
@@ -139,19 +154,25 @@ class Watcher:
         for path, state in whole:
             outcome = outcome_of(partial(self._kept, path))
             error = outcome.exception()
-            half = isinstance(error, ImageError) and error.reason in HALF
-            if half and max(quiet[path], _age(path)) < GROWING:
+            reason = error.reason if isinstance(error, ImageError) else None
+            if reason == "missing":
+                continue  # once it is back, as with its network drive, it is a file like others
+            if reason in HALF and max(quiet[path], _age(path)) < GROWING:
                 continue
             also = self._also(watch, path, state)
             one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
+            one.waited = age if 0 <= (age := _age(path)) <= NEW else 0.0
             asked.append((path, state, one))
         try:
             self._scorer.ask([one for _, _, one in asked])
         except BusyError:
             return  # they are still there a second later
-        for path, state, one in asked:
-            one.answer.result()
-            seen[path] = (state.bytes, state.changed)
+        failed = [one.answer.exception() for _, _, one in asked]
+        for (path, state, _), error in zip(asked, failed, strict=True):
+            if error is None:  # also of those after one that could not be recorded
+                seen[path] = (state.bytes, state.changed)
+        if error := next(filter(None, failed), None):
+            raise error
 
     def _kept(self, path: str) -> Kept:
         try:

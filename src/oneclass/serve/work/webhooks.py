@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import time
 import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -36,12 +38,13 @@ class Webhooks:
 
     Args:
         watches: whose webhooks they are.
+        say: called with why nothing can be delivered, such as a full disk.
     """
 
-    def __init__(self, watches: Watches) -> None:
+    def __init__(self, watches: Watches, say: Callable[[str], None]) -> None:
         self._watches = watches
         self._open = urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({})).open
-        self._rounds = Rounds("webhooks", EVERY, self._deliver_due)
+        self._rounds = Rounds("webhooks", EVERY, self._deliver_due, say)
 
     def start(self) -> None:
         """Begin."""
@@ -79,7 +82,7 @@ class Webhooks:
             problem = None if 200 <= status < 300 else f"it answered {status}"
         except HTTPError as error:
             problem = f"it answered {error.code}"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:  # the last: it speaks no HTTP
             reason = getattr(error, "reason", error)
             problem = why(reason) if isinstance(reason, Exception) else str(reason)
         if problem is None:

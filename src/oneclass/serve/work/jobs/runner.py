@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from oneclass.errors import InputError, OneclassError
 from oneclass.serve.records.database import Row
@@ -28,8 +30,12 @@ from oneclass.system.host import portable
 PROGRAM = (sys.executable, "-P", "-m", "oneclass.serve.work.jobs.program")
 EVERY = 0.3
 """Seconds between two records of progress."""
+AGAIN = 1.0
+"""Seconds until what could not be recorded is tried again, as where the disk is full."""
 SAME_SIGNAL = 2.0
 """Seconds in which a signal that ended a job may have told the server to end, too."""
+UNRECORDED = (OneclassError, sqlite3.Error)
+T = TypeVar("T")
 
 
 class _TooLateError(Exception):
@@ -38,6 +44,9 @@ class _TooLateError(Exception):
 
 class JobRunner:
     """The queue of jobs and its thread; what a stop interrupts begins again at the next start.
+
+    The thread outlives a database that cannot be written: what becomes of a job is tried again
+    until it is recorded, and `problem` says meanwhile why it is not.
 
     Args:
         jobs: the queue.
@@ -69,6 +78,7 @@ class JobRunner:
         self._threads, self._most, self._tell = threads, most, tell
         self._changed = threading.Condition()
         self._stopping = False
+        self.problem: str | None = None
         self._running: tuple[int, subprocess.Popen[str]] | None = None
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -128,23 +138,53 @@ class JobRunner:
 
     def _run(self) -> None:
         while not self._stopping:
-            job = self.jobs.next()
-            if job is None:
-                with self._changed:
-                    if not self._stopping:
-                        self._changed.wait(timeout=1.0)
-                continue
-            self._tell(job["id"])
+            with suppress(*UNRECORDED):  # the server stops, and the job begins again
+                job = self._recorded(self.jobs.next)
+                if job is None:
+                    with self._changed:
+                        if not self._stopping:
+                            self._changed.wait(timeout=1.0)
+                    continue
+                self._until_its_end(job)
+
+    def _until_its_end(self, job: dict[str, Any]) -> None:
+        """Run a job, and record what became of it, whatever that is.
+
+        Raises:
+            OneclassError, sqlite3.Error: it could not be recorded before the server was stopped.
+        """
+        tell, failed = partial(self._tell, job["id"]), None
+        try:
+            self._recorded(tell)
+            self._one(job)
+        except _TooLateError:
+            with suppress(OSError):
+                self._reports.file(job["id"]).unlink()
+        except UNRECORDED as error:
+            failed = str(error)
+        except Exception as error:
+            failed = f"a bug of oneclass: {error!r}"
+        if failed is not None:
+            self._recorded(partial(self.jobs.end, job["id"], FAILED, error=failed))
+        self._recorded(tell)
+
+    def _recorded(self, write: Callable[[], T]) -> T:
+        """What comes of a record that is made as soon as the database allows it.
+
+        Raises:
+            OneclassError, sqlite3.Error: it did not before the server was stopped.
+        """
+        while True:
             try:
-                self._one(job)
-            except _TooLateError:
-                with suppress(OSError):
-                    self._reports.file(job["id"]).unlink()
-            except OneclassError as error:
-                self.jobs.end(job["id"], FAILED, error=str(error))
-            except Exception as error:
-                self.jobs.end(job["id"], FAILED, error=f"a bug of oneclass: {error!r}")
-            self._tell(job["id"])
+                made = write()
+            except UNRECORDED as error:
+                self.problem = str(error)
+                with self._changed:
+                    if self._changed.wait_for(lambda: self._stopping, AGAIN):
+                        raise
+            else:
+                self.problem = None
+                return made
 
     def _one(self, job: dict[str, Any]) -> None:
         out = self._library.making / f"job-{job['id']}.oneclass"
@@ -156,13 +196,14 @@ class JobRunner:
             if said is None:  # the server stops
                 return
             if "error" in said:
-                self.jobs.end(job["id"], FAILED, error=said["error"])
+                end = partial(self.jobs.end, job["id"], FAILED, error=said["error"])
+                self._recorded(end)
             elif job["kind"] == "fit":
                 self._learnt(job, out, said["result"])
             elif job["kind"] == "update":
                 self._updated(job, out, said["result"], request["learn"])
             else:
-                self._done(job, said["result"])
+                self._recorded(partial(self._done, job, said["result"]))
         finally:  # what came of it lies elsewhere now
             self._clear()
 
@@ -230,14 +271,15 @@ class JobRunner:
                 program.stdin.close()
             for line in program.stdout:
                 last = json.loads(line)
-                if "stage" in last:
-                    self.jobs.stage(number, last["stage"])
-                elif "done" in last and time.monotonic() - told > EVERY:
-                    told = time.monotonic()
-                    self.jobs.progress(number, last["done"], last["total"])
-                else:
-                    continue
-                self._tell(number)
+                with suppress(*UNRECORDED):  # the next one may be; the job needs none of them
+                    if "stage" in last:
+                        self.jobs.stage(number, last["stage"])
+                    elif "done" in last and time.monotonic() - told > EVERY:
+                        told = time.monotonic()
+                        self.jobs.progress(number, last["done"], last["total"])
+                    else:
+                        continue
+                    self._tell(number)
             code = program.wait()
         self._running = None
         if "result" in last or "error" in last:

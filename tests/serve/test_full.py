@@ -1,0 +1,103 @@
+"""What becomes of the work behind the pages while the disk is full, and afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import stripes, write_images
+from oneclass.errors import StorageError
+from oneclass.serve.records import retention
+from oneclass.serve.work.jobs import runner
+from serving import Full, Place, filled_set, until
+
+FULL = "database or disk is full"
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "AGAIN", 0.05)
+
+
+def begun(place: Place, folder: Path, name: str) -> int:
+    asked = {"name": name, "set": filled_set(place, folder), "false_alarms": 0.1}
+    number: int = place.client.post("/api/v1/jobs/fit", json=asked).json()["id"]
+    return number
+
+
+def test_a_job_whose_end_cannot_be_recorded_fails_once_it_can_and_the_next_one_runs(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "good", stripes(24, seed=5))
+    full = Full(place, monkeypatch)
+    full.is_full = False
+    real = place.service.runner._program
+
+    def program(number: int, request: dict[str, Any]) -> dict[str, Any] | None:
+        said = real(number, request)
+        full.is_full = not full.refused
+        return said
+
+    monkeypatch.setattr(place.service.runner, "_program", program)
+    number = begun(place, tmp_path / "good", "one")
+    until(lambda: full.refused > 5)
+    full.is_full = False
+    job = place.job(number)
+    assert job["state"] == "failed"
+    assert FULL in job["error"]
+    assert place.job(begun(place, tmp_path / "good", "two"))["state"] == "done"
+    assert place.client.get("/readyz").status_code == 200
+
+
+def test_ready_says_the_true_reason_while_a_disk_is_full(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "good", stripes(24, seed=5))
+    real, tries = place.service.jobs.end, []
+
+    def end(*given: Any, **more: Any) -> bool:
+        tries.append(given)
+        if full:
+            raise StorageError(f"cannot use the database: {FULL}")
+        return real(*given, **more)
+
+    full = True
+    monkeypatch.setattr(place.service.jobs, "end", end)
+    number = place.client.post(
+        "/api/v1/jobs/check", json={"set": filled_set(place, tmp_path / "good")}
+    ).json()["id"]
+    until(lambda: len(tries) > 2)
+    ready = place.client.get("/readyz")
+    assert (ready.status_code, ready.json()["error"]) == (507, "disk_full")
+    assert FULL in ready.json()["message"]
+    full = False
+    assert place.job(number)["state"] == "done"  # what it found was kept meanwhile
+    until(lambda: place.client.get("/readyz").status_code == 200)
+
+
+def test_a_stop_does_not_wait_for_a_full_disk(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Full(place, monkeypatch)
+    until(lambda: full.refused > 2)
+    place.service.runner.stop(2, 2)
+    assert not place.service.runner.alive
+    full.is_full = False
+
+
+def test_what_can_be_tidied_is_where_other_things_cannot(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forget(*_: Any) -> int:
+        raise StorageError(FULL)
+
+    monkeypatch.setattr(retention, "forget_images", forget)
+    tidied = []
+    monkeypatch.setattr(place.service.sets, "tidy", tidied.append)
+    with pytest.raises(StorageError, match=FULL):
+        place.service.tidy()
+    assert tidied == [set()]
+    told = place.client.get("/metrics").text
+    assert 'oneclass_tidying_failures_total{reason="StorageError"} 1' in told

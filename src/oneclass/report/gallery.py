@@ -118,7 +118,7 @@ class Gallery:
         return f'data-verdict="{p.verdict}" data-name="{name}"{mark}{said}{within}'
 
     def _tile(self, tile: Tile, name: str) -> str:
-        p = tile.prediction
+        p, n_held_out = tile.prediction, self.card["calibration"]["n_held_out"]
         shown = text(plain(name))
         if tile.image is None:
             inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
@@ -140,7 +140,7 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{odds(p.p_value, self.card["calibration"]["n_held_out"])}</span>'
+            f'<span class="odds">{odds(p.p_value, n_held_out, self.card["false_alarms"])}</span>'
             f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"

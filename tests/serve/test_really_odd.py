@@ -59,7 +59,7 @@ def test_a_new_version_forgets_what_is_really_odd_and_says_so(
     text = place.page(LESSONS)
     assert "Version 1 has learnt 2 pictures as good that you called really odd." in text
     for number, file in zip(numbers, bad, strict=True):
-        assert f'<a href="/p/{number}">{file.name}</a>' in text
+        assert f'<a href="/p/{number}" title="{file.name}">{file.name}</a>' in text
         assert f'data-anyway="{number}"' in text
     result = update(place)
     assert result["left_out"] == [file.name for file in bad]
@@ -87,7 +87,9 @@ def test_what_is_really_odd_is_learnt_where_somebody_asks_for_it(
     assert [learnt(place, 2, file) for file in bad] == [True, False]
     place.client.post(f"{MODEL}/take", json={"version": 1})
     text = place.page("/models/stripes")
-    told = r'has learnt 1 picture as good that you called really odd: <a href="/p/\d+">(.*?)</a>'
+    told = (
+        r'has learnt 1 picture as good that you called really odd: <a href="/p/\d+" .*?>(.*?)</a>'
+    )
     assert re.findall(told, text) == [bad[0].name]
     assert "Version 2 was learnt without 1 picture that you called really odd" in text
     # The same is not learnt twice; without it is another version.

@@ -68,6 +68,7 @@ def environment() -> Environment:
             "span",
             "size",
             "short",
+            "with_folder",
             "within",
             "sent_as",
             "for_people",

@@ -351,6 +351,13 @@ def short(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
 
 
+def with_folder(path: str) -> str:
+    """The last part of a path with the folder that it is in, where it names one: two folders may
+    each have a part1.jpg.
+    """
+    return "/".join(path.replace("\\", "/").rstrip("/").split("/")[-2:]).lstrip("/") or path
+
+
 def within(path: str, folder: str) -> str:
     """A path as seen from a folder, with slashes; the last part of one that is not in it."""
     try:

@@ -72,6 +72,7 @@ def environment() -> Environment:
             "within",
             "sent_as",
             "for_people",
+            "with_chances",
             "advice",
             "unusable",
             "other_depth",

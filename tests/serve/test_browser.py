@@ -1460,6 +1460,9 @@ def test_what_is_really_odd_is_learnt_if_it_is_ticked(
     one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
     one.press("[name=anyway]", "Space")
     one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    rates = one.page.locator("#fit-rate option")
+    rates.filter(has_text="here are 40").first.wait_for(state="attached")
+    assert rates.filter(has_text="here are 39").count() == 0
     # What is ticked stays so where another one is taken out.
     one.page.locator("#checked summary", has_text="names that speak of defects").click()
     one.page.locator("[data-take-out]").first.click()

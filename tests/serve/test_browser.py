@@ -359,6 +359,30 @@ def test_a_batch_is_there_again_for_who_comes_back_from_a_picture(
     assert one.problems == []
 
 
+def test_pictures_of_a_folder_are_named_with_the_folders_that_they_are_in(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    weird = tmp_path / "weird"
+    for folder, file in zip("ab", sorted((pictures / "odd").iterdir()), strict=False):
+        (weird / folder).mkdir(parents=True)
+        shutil.copy(file, weird / folder / "part1.png")
+    (weird / "a" / "part2.png").write_bytes(b"\x89PNG cut off")
+    (weird / "b" / "notes.txt").write_text("no image", encoding="utf-8")
+    one.press(".card.done .button.main")
+    one.page.locator("#folder").set_input_files(weird)
+    one.page.locator("#save", has_text="Save 2 verdicts as CSV").wait_for()
+    names = one.page.locator("#tiles .tile bdi")
+    until(lambda: one.page.wait_for_timeout(50) or names.count() == 2)
+    assert sorted(names.all_inner_texts()) == ["a/part1.png", "b/part1.png"]
+    assert names.first.get_attribute("title") in ("weird/a/part1.png", "weird/b/part1.png")
+    one.page.locator("#upload-errors li").nth(1).wait_for()
+    left_out = one.page.locator("#upload-errors li b")
+    assert sorted(left_out.all_inner_texts()) == ["a/part2.png", "b/notes.txt"]
+    assert left_out.first.get_attribute("title") in ("weird/a/part2.png", "weird/b/notes.txt")
+
+
 def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) -> None:
     database = Database(tmp_path / "data")
     token = Tokens(database).make("line 3", list(SCOPES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,26 @@ def test_how_odd_in_words() -> None:
         "about 5 in 10 good images look this odd or odder",
         "nearly every good image looks this odd or odder",
     ]
+
+
+def test_how_odd_does_not_contradict_the_verdict() -> None:
+    assert [odds(p, 120, 0.1) for p in (0.09, 0.098, 0.103, 0.132, 0.21)] == [
+        "about 1 in 11 good images looks this odd or odder",
+        "about 1 in 10 good images looks this odd or odder",
+        "more than 1 in 10 good images look this odd or odder",
+        "about 1 in 8 good images looks this odd or odder",
+        "about 2 in 10 good images look this odd or odder",
+    ]
+    for rate in (0.01, 0.05, 0.052, 0.1, 0.11, 1 / 7, 0.25, 0.32, 0.5, 0.77):
+        for k in range(20, 950):
+            said = odds(k / 1000, 1000, rate)
+            about, n, of = re.findall(r"(\w+)(?: than)? (\d+) in (\d+)", said)[0]
+            share, odd = int(n) / int(of), k / 1000 <= rate
+            assert share == pytest.approx(k / 1000, rel=0.21)
+            if about == "about":
+                assert (share <= rate * (1 + 1e-9)) == odd, (k, rate, said)
+            else:
+                assert (about == "fewer") == (k / 1000 < share) == odd, (k, rate, said)
 
 
 def test_the_service_says_it_in_the_same_words() -> None:

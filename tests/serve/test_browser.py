@@ -307,6 +307,82 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     assert one.problems == []
 
 
+def test_a_batch_is_there_again_for_who_comes_back_from_a_picture(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    file = one.server.at("/api/v1/models/stripes/versions/1/file")
+    with urllib.request.urlopen(file, timeout=20) as answer:
+        copy = urllib.request.Request(
+            one.server.at("/api/v1/models/other/file"),
+            data=answer.read(),
+            headers={"Content-Type": "application/octet-stream"},
+            method="PUT",
+        )
+    urllib.request.urlopen(copy, timeout=20).close()
+    score(one, pictures)
+    told = one.page.locator("#summary").inner_text()
+    assert told.startswith("Of 9 images that you sent, 5 are odd")
+    back: list[Callable[[], Any]] = [
+        lambda: one.press(".back a"),
+        one.page.go_back,
+        lambda: one.press("nav a[href^='/score']"),
+        lambda: one.go("/score?model=stripes"),
+    ]
+    for come_back in back:
+        one.press("#tiles .tile a")
+        one.see("[data-stage]")
+        come_back()
+        one.page.locator("#save", has_text="Save 9 verdicts as CSV").wait_for()
+        assert one.page.locator("#summary").inner_text() == told
+        with one.page.expect_download() as table:
+            one.press("#save")
+        assert len(Path(table.value.path()).read_text(encoding="utf-8").splitlines()) == 10
+    # It is of one model, and of no list of others; the next batch takes its place.
+    for other in ("/score?model=other", "/score?model=stripes&review=real"):
+        one.go(other)
+        one.see("#nothing")
+        assert not one.page.locator("#save").is_visible()
+        assert one.page.locator("#summary").inner_text() == ""
+    one.go("/score?model=stripes")
+    one.page.locator("#save", has_text="Save 9 verdicts as CSV").wait_for()
+    one.give([next((pictures / "odd").iterdir())])
+    one.page.locator("#save", has_text="Save 1 verdict as CSV").wait_for()
+    assert (
+        one.page.locator("#summary").inner_text().startswith("Of 1 image that you sent, 1 is odd")
+    )
+    one.press("#tiles .tile a")
+    one.see("[data-stage]")
+    one.page.go_back()
+    one.page.locator("#save", has_text="Save 1 verdict as CSV").wait_for()
+    assert one.problems == []
+
+
+def test_pictures_of_a_folder_are_named_with_the_folders_that_they_are_in(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    weird = tmp_path / "weird"
+    for folder, file in zip("ab", sorted((pictures / "odd").iterdir()), strict=False):
+        (weird / folder).mkdir(parents=True)
+        shutil.copy(file, weird / folder / "part1.png")
+    (weird / "a" / "part2.png").write_bytes(b"\x89PNG cut off")
+    (weird / "b" / "notes.txt").write_text("no image", encoding="utf-8")
+    one.press(".card.done .button.main")
+    one.page.locator("#folder").set_input_files(weird)
+    one.page.locator("#save", has_text="Save 2 verdicts as CSV").wait_for()
+    names = one.page.locator("#tiles .tile bdi")
+    until(lambda: one.page.wait_for_timeout(50) or names.count() == 2)
+    assert sorted(names.all_inner_texts()) == ["a/part1.png", "b/part1.png"]
+    assert names.first.get_attribute("title") in ("weird/a/part1.png", "weird/b/part1.png")
+    one.page.locator("#upload-errors li").nth(1).wait_for()
+    left_out = one.page.locator("#upload-errors li b")
+    assert sorted(left_out.all_inner_texts()) == ["a/part2.png", "b/notes.txt"]
+    assert left_out.first.get_attribute("title") in ("weird/a/part2.png", "weird/b/notes.txt")
+
+
 def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) -> None:
     database = Database(tmp_path / "data")
     token = Tokens(database).make("line 3", list(SCOPES))
@@ -1408,6 +1484,9 @@ def test_what_is_really_odd_is_learnt_if_it_is_ticked(
     one.page.locator("#fit button", has_text="Learn from 39 images").wait_for()
     one.press("[name=anyway]", "Space")
     one.page.locator("#fit button", has_text="Learn from 40 images").wait_for()
+    rates = one.page.locator("#fit-rate option")
+    rates.filter(has_text="here are 40").first.wait_for(state="attached")
+    assert rates.filter(has_text="here are 39").count() == 0
     # What is ticked stays so where another one is taken out.
     one.page.locator("#checked summary", has_text="names that speak of defects").click()
     one.page.locator("[data-take-out]").first.click()

@@ -95,6 +95,32 @@ def test_a_picture_leads_to_its_neighbours_in_the_list_it_was_opened_from(
     assert re.findall(r'href="/p/(\d+)\?only=true"', listed) == [str(number) for number in odd]
 
 
+def test_a_picture_is_named_with_its_folder_wherever_it_is_named(
+    place: Place, images: Path
+) -> None:
+    """Two folders may each have a part1.jpg."""
+    odd = sorted((images / "odd").iterdir())
+    for file, folder in zip(odd, ("a", "b", "c"), strict=False):
+        place.score(file, **{"X-File-Name": f"weird%2F{folder}%2Fpart1.jpg"})
+    for verdict, number in (("unsure", 1), ("real", 2)):
+        place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": verdict})
+    tiles = place.page("/score")
+    for folder in "abc":
+        assert f'<bdi title="weird/{folder}/part1.jpg">{folder}/part1.jpg</bdi>' in tiles
+    alone = place.page("/p/2")
+    assert "<title>b/part1.jpg" in alone
+    assert '<h1><bdi title="weird/b/part1.jpg">b/part1.jpg</bdi></h1>' in alone
+    assert 'alt="b/part1.jpg"' in alone
+    assert '<bdi title="weird/c/part1.jpg">c/part1.jpg</bdi></h2>' in place.page("/review")
+    lessons = place.page("/parts/lessons?model=stripes")
+    assert '<bdi title="weird/a/part1.jpg">a/part1.jpg</bdi>' in lessons
+    place.score(odd[4], **{"X-File-Name": r"D:%5Cline%5Ctwo%5Cpart2.jpg"})
+    place.score(odd[5], **{"X-File-Name": "alone.jpg"})
+    tiles = place.page("/score")
+    assert ">two/part2.jpg</bdi>" in tiles
+    assert '<bdi title="alone.jpg">alone.jpg</bdi>' in tiles
+
+
 def test_what_a_rate_would_call_odd_is_what_the_monitor_counts(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,6 +371,9 @@ def test_what_is_said_of_colours_agrees_with_what_is_said_of_boxes(
         assert "usually are there" not in text
         assert "the picture as a whole is." not in text
     assert plain.count("the oddest place of 19 in 20 good images") == 2
+    for number in score_all(place, images / "normal"):
+        text = place.page(f"/p/{number}")
+        assert "There is no box to show: no place of this picture is odder" in text
     monkeypatch.setattr("oneclass.serve.work.drawing.BOX_FROM", 1e-9)
     pages = [place.page(f"/p/{one}") for one in score_all(place, images / "normal")]
     good = next(page for page in pages if "Looks good</span>" in page)

@@ -59,7 +59,7 @@ def test_a_new_version_forgets_what_is_really_odd_and_says_so(
     text = place.page(LESSONS)
     assert "Version 1 has learnt 2 pictures as good that you called really odd." in text
     for number, file in zip(numbers, bad, strict=True):
-        assert f'<a href="/p/{number}">{file.name}</a>' in text
+        assert f'<a href="/p/{number}" title="{file.name}">{file.name}</a>' in text
         assert f'data-anyway="{number}"' in text
     result = update(place)
     assert result["left_out"] == [file.name for file in bad]
@@ -84,10 +84,16 @@ def test_what_is_really_odd_is_learnt_where_somebody_asks_for_it(
     numbers = [said(place, file, "real") for file in bad]
     result = update(place, anyway=numbers[:1])
     assert result["left_out"] == [bad[1].name]
+    text = place.page(LESSONS)
+    assert "Version 2 has learnt 1 picture as good that you called really odd" in text
+    assert "Use version 2 all the same</button>" in text
+    assert not re.search(r'class="main" data-take', text)  # the one in use has learnt it, too
     assert [learnt(place, 2, file) for file in bad] == [True, False]
     place.client.post(f"{MODEL}/take", json={"version": 1})
     text = place.page("/models/stripes")
-    told = r'has learnt 1 picture as good that you called really odd: <a href="/p/\d+">(.*?)</a>'
+    told = (
+        r'has learnt 1 picture as good that you called really odd: <a href="/p/\d+" .*?>(.*?)</a>'
+    )
     assert re.findall(told, text) == [bad[0].name]
     assert "Version 2 was learnt without 1 picture that you called really odd" in text
     # The same is not learnt twice; without it is another version.
@@ -112,6 +118,67 @@ def test_what_is_really_odd_alone_makes_a_version_without_it(place: Place, bad: 
     assert "learnt anew without what is really odd" in place.page("/models/stripes")
     assert not learnt(place, 2, bad[0])
     assert "What you call good can be learnt" in place.page(LESSONS)
+
+
+def check_of(place: Place, folder: Path) -> tuple[str, str]:
+    """A set of a folder's images, and where the page has what is in it."""
+    number = filled_set(place, folder)
+    check = place.job(place.client.post("/api/v1/jobs/check", json={"set": number}).json()["id"])
+    return number, f"/parts/check/{check['id']}"
+
+
+def test_where_nothing_is_left_but_what_is_really_odd_no_learning_is_offered(
+    place: Place, bad: list[Path], tmp_path: Path
+) -> None:
+    said(place, bad[0], "real")
+    write_images(tmp_path / "few", stripes(1, seed=5))
+    shutil.copy(bad[0], tmp_path / "few" / "bad.png")
+    number, part = check_of(place, tmp_path / "few")
+    text = place.page(part)
+    assert 'id="fit"' not in text
+    assert 'name="anyway"' not in text
+    assert (
+        "Of these 2 images 1 is left: 1 image that somebody called really odd is left out. Add"
+    ) in text
+    asked = {"name": "few", "set": number}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    assert job["error"] == (
+        "1 image is left to learn from, since 1 image that somebody called really odd is left out: "
+        "at least 2 are needed. Add others, or tick it to be learnt all the same."
+    )
+
+
+def test_the_rates_that_learn_offers_go_by_what_is_ticked(
+    place: Place, bad: list[Path], tmp_path: Path
+) -> None:
+    for file in bad:
+        said(place, file, "real")
+    write_images(tmp_path / "good", stripes(17, seed=5))
+    for file in bad:
+        shutil.copy(file, tmp_path / "good" / f"bad {file.name}")
+    _, part = check_of(place, tmp_path / "good")
+    text = place.page(part)
+    assert "As few as these 17 images allow" in text
+    assert 'data-images="17"' in text
+    both = place.page(f"{part}?anyway=2")
+    assert ">1 in 20 (" in both
+    assert "here are 19" in both
+    assert "here are 17" not in both
+    assert 'data-images="17"' in both
+    assert place.client.get(f"{part}?anyway=-1").status_code == 422
+
+
+def test_what_was_called_really_odd_says_under_which_name_and_of_which_model(
+    place: Place, bad: list[Path], tmp_path: Path
+) -> None:
+    answer = place.score(bad[0], **{"X-File-Name": "shift%2F2%2Fscratch.png"})
+    number = answer.json()["predictions"][0]["id"]
+    place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": "real"})
+    write_images(tmp_path / "good", stripes(20, seed=5))
+    shutil.copy(bad[0], tmp_path / "good" / "another name.png")
+    text = place.page(check_of(place, tmp_path / "good")[1])
+    said_so = '<bdi title="shift/2/scratch.png">2/scratch.png</bdi>, a picture that stripes scored'
+    assert f'<b>another name.png</b> <span class="muted small">called so as {said_so}' in text
 
 
 @pytest.mark.parametrize("anyway", [False, True])

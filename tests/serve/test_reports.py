@@ -13,7 +13,7 @@ import pytest
 
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web.words import percent
-from oneclass.serve.work.jobs.reports import FORGOTTEN, Reports
+from oneclass.serve.work.jobs.reports import FORGOTTEN, MOST_FOLDERS, Reports, folders_of
 from serving import RAW, Place
 
 pytest.importorskip("matplotlib", reason="needs the extra report")
@@ -97,6 +97,63 @@ def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
         assert word not in re.sub(r'"data:[^"]*"', "", page), word
     assert re.search(r"scored \d{4}-\d\d-\d\d \d\d:\d\d( to \d\d:\d\d)? UTC<", page)
     assert "and <code>verdicts</code>" in page
+
+
+def test_a_report_tells_images_by_the_folders_that_they_were_sent_in(
+    place: Place, images: Path
+) -> None:
+    for folder in "abc":
+        for kind, name in (("normal", "part1.png"), ("odd", "part2.png")):
+            file = next((images / kind).iterdir())
+            place.score(file, **{"X-File-Name": f"weird%2F{folder}%2F{name}"})
+    place.score(file, **{"X-File-Name": "alone.png"})
+    job = written(place)
+    assert job["result"]["shown"] == 7
+    text = page_of(place, job).text
+    table = text[text.index("By folder") :]
+    lines = re.findall(r"<bdi>([^<]*)</bdi></button></td><td class=\"number\">(\d+)<", table)
+    assert sorted(lines) == [(".", "1"), ("a", "2"), ("b", "2"), ("c", "2")]
+    offered = re.search(r'<optgroup label="Folder">(.*?)</optgroup>', text)
+    assert offered
+    assert re.findall(r">([^<]+)</option>", offered[1]) == [".", "a", "b", "c"]
+    tiles = re.findall(r'<bdi title="([^"]*)">([^<]*)</bdi>', text)
+    shown = {re.sub(r"\d+ ", "", path): re.sub(r"\d+ ", "", name) for path, name in tiles}
+    parts = {f"weird/{f}/part{i}.png": f"{f}/part{i}.png" for f in "abc" for i in (1, 2)}
+    assert shown == {**parts, "alone.png": "alone.png"}
+    assert all(re.search(r"(^|/)\d+ [^/]+$", name) for _, name in tiles)
+
+
+def test_folders_of_images_have_names_that_any_system_can_make() -> None:
+    assert folders_of(
+        ["a/b/c.png", r"a\b\d.png", "e.png", "../../x/./y.png", "con/<z>/f .png"]
+    ) == [
+        ["a", "b"],
+        ["a", "b"],
+        [],
+        ["x"],
+        ["_con", "_z_"],
+    ]
+    # Of whole ones only what differs: where a server keeps its files is no reader's business.
+    assert folders_of(["/srv/in/a/1.png", "/srv/in/b/c/2.png", "up/3.png"]) == [
+        ["a"],
+        ["b", "c"],
+        ["up"],
+    ]
+    assert folders_of(["/srv/in/1.png", r"C:\parts\1.png"]) == [["srv", "in"], ["C_", "parts"]]
+    assert folders_of(["/srv/in/1.png", "/srv/in/2.png"]) == [[], []]
+    [deep] = folders_of([f"first/{'x' * 300}/{'y' * 60}/last/1.png"])
+    assert deep == ["y" * 60, "last"]
+    assert len("/".join(deep)) <= MOST_FOLDERS
+
+
+def test_a_report_says_from_when_to_when_images_came(place: Place, images: Path) -> None:
+    for file in sorted(images.glob("odd/*.png"))[:2]:
+        place.score(file)
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET at = 1794268800 + 284 * (id - 1)")
+    text = page_of(place, written(place)).text
+    assert re.search(r", 2026-11-10 00:00 to 00:04 UTC<", text)
+    assert "284" not in re.sub(r'"data:[^"]*"', "", text)
 
 
 def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(

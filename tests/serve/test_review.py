@@ -189,7 +189,7 @@ def test_what_was_said_leads_to_those_it_was_said_of(learnt: Place, images: Path
     assert "<b>0</b><span>unsure</span>" in text
     real = learnt.page(address.replace("&amp;", "&") + "real")
     assert "Only those that you called really odd, or missed." in real
-    assert {file.name for file in odd[:2]} == set(re.findall(r"<bdi>(.*?)</bdi>", real))
+    assert {file.name for file in odd[:2]} == set(re.findall(r"<bdi .*?>(.*?)</bdi>", real))
     # The same list beside a picture, in its next part, and with only the odd ones.
     assert 'data-review="real"' in real
     assert set(re.findall(r'href="/p/\d+\?(.*?)"', real)) == {"review=real"}
@@ -746,7 +746,8 @@ def test_a_picture_is_named_as_it_came_last(learnt: Place, images: Path, tmp_pat
     judged(learnt, 1.0)
     number = scored(learnt, renamed(real[0], tmp_path / "new", "monday.png"))
     text = learnt.page(LESSONS)
-    assert f'would miss 2 that you called really odd: <a href="/p/{number}">monday.png</a>' in text
+    link = f'<a href="/p/{number}" title="monday.png">monday.png</a>'
+    assert f"would miss 2 that you called really odd: {link}" in text
     # What can be learnt, and what was learnt as good and is really odd.
     other, *_ = sorted((tmp_path / "false").iterdir())[2:]
     learnt.client.post(f"{MODEL}/take", json={"version": 2})
@@ -759,13 +760,13 @@ def test_a_picture_is_named_as_it_came_last(learnt: Place, images: Path, tmp_pat
     ]
     number = scored(learnt, renamed(other, tmp_path / "new", "wednesday.png"))
     say(learnt, number, "real")
-    assert f'<a href="/p/{number}">wednesday.png</a>' in learnt.page(LESSONS)
+    assert f'<a href="/p/{number}" title="wednesday.png">wednesday.png</a>' in learnt.page(LESSONS)
     # And once the next version was learnt without it.
     number = scored(learnt, renamed(other, tmp_path / "new", "thursday.png"))
     job = learnt.job(learnt.client.post(f"{MODEL}/update", json={"yes": True}).json()["id"])
     assert job["result"]["left_out"] == ["thursday.png"]
     number = scored(learnt, renamed(other, tmp_path / "new", "friday.png"))
-    assert f'<a href="/p/{number}">friday.png</a>' in learnt.page(LESSONS)
+    assert f'<a href="/p/{number}" title="friday.png">friday.png</a>' in learnt.page(LESSONS)
 
 
 def left_out(text: str) -> int:

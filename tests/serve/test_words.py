@@ -362,6 +362,20 @@ def test_as_many_images_of_one_bit_depth_as_of_another_teach_nothing(
         assert "uint" not in text
 
 
+def test_learning_that_fails_says_why_in_words_of_the_page(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(24, seed=5))
+    asked = {"name": "few", "set": filled_set(place, tmp_path / "good"), "false_alarms": 0.01}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    text = html.unescape(place.page(f"/parts/job/{job['id']}"))
+    assert "the rate of false alarms is 1 % (1 in 100), but 24 good images" in text
+    assert "support no rate below 4 % (1 in 25)" in text
+    assert "or learn from at least 99 different images (110 for the best look at small" in text
+    for word in ("patches", "fit with", "normal"):
+        assert word not in text
+    told = {"0 % of 100 %": "0 % of 100 %", "3 %": "3 % (3 in 100)", "1.34 %": "1.34 % (1 in 75)"}
+    assert {one: words.with_chances(one) for one in told} == told
+
+
 def test_odd_as_a_whole_without_a_box_says_why(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,23 +52,25 @@ def digits(score: float) -> str:
     return f"{score:#.4g}"
 
 
-def odds(p_value: float, n_normal: int) -> str:
+def odds(p_value: float, n_normal: int, rate: float | None = None) -> str:
     """How odd an image is beside normal ones, for people who have never heard of a p-value.
 
     Args:
         p_value: in (0, 1].
         n_normal: the held-out normal images behind it.
+        rate: of false alarms, in (0, 1), up to which images are anomalies: a share that is rounded
+            beyond it would contradict the verdict. None for no verdict.
     """
     if p_value <= 1.5 / (n_normal + 1):  # of one that is odder still, the p-value is the same
         return f"odder than all {n_normal:,} good images that it was compared with"
-    if p_value < 0.095:
-        return f"about 1 in {round(1 / p_value)} good images looks this odd or odder"
-    if p_value < 0.95:
-        tenths = max(1, round(10 * p_value))
-        return (
-            f"about {tenths} in 10 good images {plural(tenths, 'looks', 'look')} this odd or odder"
-        )
-    return "nearly every good image looks this odd or odder"
+    if p_value >= 0.95:
+        return "nearly every good image looks this odd or odder"
+    # One in so many down to one in six, then tenths.
+    n, of = (1, round(1 / p_value)) if p_value < 0.18 else (round(10 * p_value), 10)
+    about, looks = "about", plural(n, "looks", "look")
+    if rate is not None and (p_value <= rate) != (n / of <= rate * (1 + 1e-9)):
+        about, looks = "fewer than" if p_value <= rate else "more than", "look"
+    return f"{about} {n} in {of:,} good images {looks} this odd or odder"
 
 
 class Scored(Made[Prediction]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
@@ -18,6 +19,8 @@ from oneclass.system.names import plain, told_apart
 MOST_ROWS = 5000
 VERDICT_FILTERS = {"anomaly": "Anomalies", "unclear": "Unclear", "fine": "Fine"}
 MISTAKE_FILTERS = {"wrong": "Mistakes", FALSE_ALARM: "False alarms", MISSED: "Missed anomalies"}
+_NUMBER = re.compile(r"(?<![^/])\d+ (?=[^/]*$)")
+"""Which the service puts before the name of a file, with a blank."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,7 @@ class Gallery:
         n = len(self.predictions)
         heat = any(tile.heat for tile in self.tiles)
         shown = self.tiles and any(tile.image for tile in self.tiles)
-        names = dict(
-            zip((p.path for p in self.predictions), told_apart(self._paths()), strict=True)
-        )
+        names = self._names()
         return Template(asset("images.html")).substitute(
             which=self._which(n),
             compared=compared_with(self.card, n),
@@ -69,8 +70,21 @@ class Gallery:
             table=self._table(),
         )
 
-    def _paths(self) -> list[str]:
-        return [p.path for p in self.predictions]
+    def _names(self) -> dict[str, str]:
+        """Each image as its tile calls it: its name, with folders where names collide.
+
+        Numbers before the names, of which `naming` tells, keep files apart and say nothing of
+        which picture it is.
+        """
+        paths = [p.path for p in self.predictions]
+        as_sent = [_NUMBER.sub("", path) for path in paths] if self.naming else paths
+        names = told_apart(as_sent)
+        if self.naming:
+            names = [
+                "".join([*name.rpartition("/")[:2], path.rpartition("/")[2]])
+                for name, path in zip(names, paths, strict=True)
+            ]
+        return dict(zip(paths, names, strict=True))
 
     def _which(self, n: int) -> str:
         if n == 1:
@@ -104,7 +118,7 @@ class Gallery:
         return f'data-verdict="{p.verdict}" data-name="{name}"{mark}{said}{within}'
 
     def _tile(self, tile: Tile, name: str) -> str:
-        p = tile.prediction
+        p, n_held_out = tile.prediction, self.card["calibration"]["n_held_out"]
         shown = text(plain(name))
         if tile.image is None:
             inside = f'<span class="missing">not shown: {text(plain(tile.problem))}</span>'
@@ -126,7 +140,7 @@ class Gallery:
             f'<li class="tile {p.verdict}" data-rank="{tile.rank}" {self._data(p)}>'
             f'<{frame} class="frame"{label}>{inside}</{frame}><div class="about">'
             f'<bdi title="{text(plain(p.path))}">{shown}</bdi>'
-            f'<span class="odds">{odds(p.p_value, self.card["calibration"]["n_held_out"])}</span>'
+            f'<span class="odds">{odds(p.p_value, n_held_out, self.card["false_alarms"])}</span>'
             f'<span class="odds">score {digits(p.score)}</span>'
             f'<span class="verdicts"><span class="verdict {p.verdict}">{p.verdict}</span>{mistake}'
             "</span></div></li>"

@@ -200,7 +200,7 @@ def _page(
         _model(card, model, detector.digest or "", run),
         _training(detector),
     ]
-    when = text(_moment(str(run.record.get("started", "")), run.record.get("seconds", 0.0)))
+    when = text(_moment(run))
     called = f" on {text(plain(name))}" if name else ""
     return whole_page(
         title or head.headline(),
@@ -216,13 +216,9 @@ def _page(
     )
 
 
-def _moment(started: str, seconds: float) -> str:
-    """When it was scored, as in `scored 2026-11-27 03:27 to 03:31 UTC`; empty where nobody knows.
-
-    Args:
-        started: when the first image was, as ISO 8601 has it.
-        seconds: from then to the last one.
-    """
+def _moment(run: Run) -> str:
+    """When it was scored: `scored 2026-11-27 03:27 to 03:31 UTC`; empty where nobody knows."""
+    started, seconds = str(run.record.get("started", "")), run.record.get("seconds", 0.0)
     if not started:
         return ""
     zone = " UTC" if started.endswith(("+00:00", "Z")) else ""
@@ -284,10 +280,10 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
     cores = environment.get("cores")
     told = "? cores" if cores is None else count(cores, "core")
     machine = f"{environment.get('cpu', 'unknown processor')}, {told}"
-    lines = [
-        *modelcard.lines(card, model, digest),
-        ("Scored on", f"{machine}, in {run.record.get('seconds', '?')} s"),
-    ]
+    worked = f"in {run.record.get('seconds', '?')} s"
+    if run.record.get("as_they_came"):  # of which the clock ran on between them
+        worked = _moment(run).removeprefix("scored ")
+    lines = [*modelcard.lines(card, model, digest), ("Scored on", f"{machine}, {worked}")]
     scored = ["oneclass", *map(str, run.record.get("command", []))]
     again = "\n".join(map(command, (modelcard.fit_command(card, model), scored)))
     return section(

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.serve.records.database import Database, Row
@@ -189,16 +190,19 @@ class Reviews:
                 ((version_id, *one) for one in known),
             )
 
-    def called_odd(self) -> dict[str, int | None]:
-        """Digests of pictures of which somebody said that they are really odd, by any model; and of
-        how many bytes each is, None where that is not known any more.
+    def called_odd(self) -> dict[str, dict[str, Any]]:
+        """Pictures of which somebody said that they are really odd, by any model.
+
+        Returns:
+            By their digests: how many `bytes` each has, None where that is not known any more; and
+            the `path` and the `model` of the last prediction that it stands of.
         """
         rows = self._database.rows(
-            "SELECT DISTINCT p.image, i.bytes FROM prediction p "
-            "LEFT JOIN image i ON i.sha256 = p.image WHERE p.review = 'real' "
-            "AND p.version_id IN (SELECT id FROM kept_version)"
+            "SELECT p.image, i.bytes, p.path, v.name AS model, max(p.id) FROM prediction p "
+            "JOIN kept_version v ON v.id = p.version_id "
+            "LEFT JOIN image i ON i.sha256 = p.image WHERE p.review = 'real' GROUP BY p.image"
         )
-        return {row["image"]: row["bytes"] for row in rows}
+        return {row["image"]: {key: row[key] for key in ("bytes", "path", "model")} for row in rows}
 
     def same_before(self, prediction_id: int) -> Row | None:
         """The last other prediction of a model on the same bytes that somebody reviewed."""

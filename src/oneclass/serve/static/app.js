@@ -142,6 +142,9 @@ const page = {
   /* How an image is named with its folders, in whichever way it was chosen. */
   named: (file) => (file.webkitRelativePath || file.within || file.name).slice(0, 500),
 
+  /* The last folder and the file, as with_folder in words.py. */
+  withFolder: (name) => name.split("/").slice(-2).join("/"),
+
   /* Files that were dropped or chosen, folders walked through; those that are no images are counted. */
   async walk(entry, found, empty) {
     if (entry.isFile) {
@@ -245,7 +248,7 @@ const page = {
           if (problem.name === "AbortError" || refused) return;  /* an answer that is cut off says nothing */
           if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }
           failed.push(Object.assign(problem, { file }));
-          page.complain(file.name, problem.message);
+          page.complain(page.named(file), problem.message);
           page.out.failed++;
           page.sayOut();
         }
@@ -263,8 +266,8 @@ const page = {
 
   /* What was given beside images; a folder that was chosen, not dropped, names no empty ones: browsers leave them out. */
   complainOfOthers(empty) {
-    for (const file of page.leftOut) page.complain(file.name, /\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$/i.test(file.name) ? "it is an archive. Unpack it, and give the folder." : "its name is not one of an image.");
-    for (const folder of empty) page.complain(folder, "there is nothing in this folder.");
+    for (const file of page.leftOut) page.complain(page.named(file), /\.(zip|7z|rar|tar|tgz|gz|bz2|xz)$/i.test(file.name) ? "it is an archive. Unpack it, and give the folder." : "its name is not one of an image.");
+    for (const folder of empty) page.complain(folder, "there is nothing in this folder.", folder);
   },
 
   complainOfNone() {
@@ -286,14 +289,15 @@ const page = {
     .reduce((told, [said, plainer]) => told.replaceAll(said, plainer), detail.replace(/ \(it begins with b(?:'.*?'|".*?")\)/, "")),
 
   /* The first ones stand there, all others are unfolded. */
-  complain(name, message) {
+  complain(name, message, shown = page.withFolder(name)) {
     const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
     errors.hidden = false;
     const full = errors.children.length >= 30;
     const list = full ? more.querySelector("ul") : errors;
     const line = document.createElement("li");
     const bold = document.createElement("b");
-    bold.textContent = name;
+    bold.textContent = shown;
+    bold.title = name;
     const told = page.forPeople(message.replace(/^[^:]*: /, "").replace(/ \[\w+\]$/, ""));
     line.append(bold, " was left out: ", /[.?]$/.test(told) ? told : `${told}.`);
     line.title = message;

@@ -211,10 +211,14 @@ const tellName = () => {
   help.className = known || Object.hasOwn(gone, name) ? "banner calm" : "muted small";
 };
 document.addEventListener("input", (event) => { if (event.target.id === "fit-name") tellName(); });
+/* What is shown of the set, by the time of asking, with so many more that are to be learnt all the same. */
+const checkedNow = async (more = 0) => {
+  const text = await (await page.ask("GET", `/parts/check/${document.querySelector("#checked > [id^=check-]").id.replace("check-", "")}?anyway=${more}`)).text();
+  return new DOMParser().parseFromString(text, "text/html");
+};
 /* Which models there are, by the time of asking: another window may have learnt, set a rate, or deleted one since. */
 const askNames = async () => {
-  const text = await (await page.ask("GET", `/parts/check/${document.querySelector("#checked > [id^=check-]").id.replace("check-", "")}`)).text();
-  const now = new DOMParser().parseFromString(text, "text/html");
+  const now = await checkedNow();
   const fresh = now.getElementById("fit");
   if (!fresh) return;
   page.byId("names")?.remove();
@@ -224,10 +228,18 @@ const askNames = async () => {
 };
 /* What was called really odd is learnt only if it is ticked. */
 const anyway = () => [...document.querySelectorAll("#checked [name=anyway]:checked")].map((one) => one.value);
-document.addEventListener("change", (event) => {
+document.addEventListener("change", async (event) => {
   if (event.target.name !== "anyway") return;
-  const form = page.byId("fit");
-  form.querySelector("[type=submit]").textContent = `Learn from ${page.count(Number(form.dataset.images) + anyway().length, "image")}`;
+  const [form, more] = [page.byId("fit"), anyway().length];
+  form.querySelector("[type=submit]").textContent = `Learn from ${page.count(Number(form.dataset.images) + more, "image")}`;
+  /* Of how many good ones one may be called odd goes by that, too. */
+  const rates = (await checkedNow(more).catch(() => null))?.getElementById("fit-rate");
+  const shown = page.byId("fit-rate");
+  if (!rates || !shown || more !== anyway().length) return;
+  const chosen = shown.value;
+  shown.replaceChildren(...rates.children);
+  const same = [...shown.options].find((option) => option.value === chosen && !option.disabled);
+  shown.value = same ? chosen : "";
 });
 /* Which rate of false alarms is in force now, which will be, and which if one goes back. */
 const alsoRate = (known, chosen) => {

@@ -84,8 +84,20 @@ if (tiles) {
       const without = `${page.someOf(missing, places.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
       page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}; the list above says why.` : ` Stopped: ${without}.`;
     });
+  /* Who opens a picture and comes back in this window finds the batch as it was, until another one is sent. */
+  const kept = some ? null : JSON.parse(sessionStorage.getItem("batch"));
+  const before = kept && kept.model === model ? kept.ids : [];
+  if (before.length) {
+    page.byId("summary").textContent = kept.summary;
+    page.byId("save").hidden = false;
+    page.byId("save").textContent = `Save ${page.count(before.length, "verdict")} as CSV`;
+  }
+  window.addEventListener("pagehide", () => {
+    const ids = mine.filter(Boolean);
+    if (ids.length) sessionStorage.setItem("batch", JSON.stringify({ model, ids, summary: page.byId("summary").textContent }));
+  });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
-    page.save("/api/v1/predictions.csv", { predictions: mine.filter(Boolean) }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));
+    page.save("/api/v1/predictions.csv", { predictions: mine.some(Boolean) ? mine.filter(Boolean) : before }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));
 
   /* The button for older ones makes way for them: the first of these has the focus then. */
   let follows = -1;

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
+from pydantic import NonNegativeInt
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
@@ -71,8 +72,12 @@ def learn(request: Request, service: TheService) -> Response:
 
 
 @router.get("/parts/check/{number}")
-def check_part(number: int, request: Request, service: TheService) -> Response:
-    """What is in a set, while and after it is looked at."""
+def check_part(
+    number: int, request: Request, service: TheService, anyway: NonNegativeInt = 0
+) -> Response:
+    """What is in a set, while and after it is looked at; and what so many more of its images allow
+    that somebody called really odd, and that are to be learnt all the same.
+    """
     job = facts.job(service, number)
     names = [version.name for version in service.versions.serving()]
     following = {name: service.versions.next_number(name) for name in names}
@@ -90,6 +95,7 @@ def check_part(number: int, request: Request, service: TheService) -> Response:
         rate=asked.get("false_alarms"),
         **facts.arrived(job),
         large=LARGE,
+        anyway=anyway,
     )
 
 

@@ -44,6 +44,9 @@ PLAINER = (
     ("Put them in separate folders; 'oneclass check' lists them", "Give those of one alone"),
     ("'oneclass check'", "step 2 of the page Learn"),
     (" (--threads 1, in Python threads=1)", ""),
+    ("or fit with at least", "or learn from at least"),
+    ("the best look at patches, for one", "the best look at small spots, for one"),
+    ("normal images", "good images"),
     ("; 'oneclass score MODEL IMAGES' judges with it", "; the page Models takes a model in"),
     (", and what is known of them goes to 'oneclass report --labels'", ""),
 )
@@ -114,6 +117,20 @@ def for_people(detail: str) -> str:
     for said, plainer in PLAINER:
         told = told.replace(said, plainer)
     return told
+
+
+def with_chances(told: str) -> str:
+    """A sentence that has each share in per cent as the pages' menus do, too: `1 % (1 in 100)`."""
+
+    def both(found: re.Match[str]) -> str:
+        share = float(found[1]) / 100
+        if not 0 < share < 1:
+            return found[0]
+        n = round(1 / share)
+        near = n > 1 and abs(n * share - 1) < 0.008  # 1.34 % is 1 in 75, rounded up
+        return f"{found[0]} ({chance(1 / n if near else share)})"
+
+    return re.sub(r"(\d+(?:\.\d+)?)[ \u00a0]%", both, told)
 
 
 def unusable(errors: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
@@ -349,6 +366,13 @@ def sent_as(path: str) -> str:
 def short(path: str) -> str:
     """The last part of a path."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+
+
+def with_folder(path: str) -> str:
+    """The last part of a path with the folder that it is in, where it names one: two folders may
+    each have a part1.jpg.
+    """
+    return "/".join(path.replace("\\", "/").rstrip("/").split("/")[-2:]).lstrip("/") or path
 
 
 def within(path: str, folder: str) -> str:

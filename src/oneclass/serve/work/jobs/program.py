@@ -28,7 +28,7 @@ from oneclass.images.reading import probe
 from oneclass.images.sources import Sources
 from oneclass.serve.work.jobs import kinds, reports, sets
 from oneclass.serve.work.lessons import knows
-from oneclass.system.names import natural_key
+from oneclass.system.names import count, natural_key, plural
 
 NICE = 5
 """Scoring goes first."""
@@ -58,26 +58,34 @@ def _check(request: dict[str, Any]) -> Result:
     files = [file for file in sorted(folder.iterdir()) if str(file) not in unread]
     names = sets.sent_as(folder)
     odd = _called_odd(folder, request["odd"])
-    odd.sort(key=lambda file: natural_key(names.get(file.name, file.name)))
-    return {**found, "unusual": _unusual(files) | _rarer(found), "odd": list(map(str, odd))}
+    in_order = sorted(odd, key=lambda file: natural_key(names.get(file.name, file.name)))
+    return {
+        **found,
+        "unusual": _unusual(files) | _rarer(found),
+        "odd": list(map(str, in_order)),
+        "odd_as": {
+            str(file): {key: said[key] for key in ("path", "model")} for file, said in odd.items()
+        },
+    }
 
 
-def _called_odd(folder: Path, odd: Mapping[str, int | None]) -> list[Path]:
-    """Files of a folder of which somebody said that they are really odd.
+def _called_odd(folder: Path, odd: Mapping[str, dict[str, Any]]) -> dict[Path, dict[str, Any]]:
+    """Files of a folder of which somebody said that they are really odd, and what is known of that.
 
     Args:
         folder: of a set.
-        odd: the digests of such pictures, and how many bytes each has, where that is known.
+        odd: by the digests of such pictures, as `Reviews.called_odd` has it.
     """
-    sizes = set(odd.values())
-
-    def is_odd(file: Path) -> bool:
+    sizes = {said["bytes"] for said in odd.values()}
+    found = {}
+    for file in sorted(folder.iterdir()):
         if not odd or not (None in sizes or file.stat().st_size in sizes):
-            return False
+            continue
         with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest() in odd
-
-    return [file for file in sorted(folder.iterdir()) if is_odd(file)]
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        if digest in odd:
+            found[file] = odd[digest]
+    return found
 
 
 def _unusual(files: list[Path]) -> dict[str, list[str]]:
@@ -114,6 +122,8 @@ def _fit(request: dict[str, Any]) -> Result:
     odd = _called_odd(folder, request["odd"])
     left_out = [file for file in odd if file.name not in anyway]
     files = [file for file in expand(folder).paths if file not in set(left_out)]
+    if left_out and len(files) < sets.LEAST:
+        raise InputError(_too_few(len(files), len(left_out)))
     detector = Detector(threads=request["threads"], **request["settings"])
     detector.fit(files, progress=_show, stage=_stage)
     _stage(WRITING)
@@ -138,6 +148,16 @@ def _fit(request: dict[str, Any]) -> Result:
         "n_suspect": len(doubted),
         "suspect": doubted[:NAMED],
     }
+
+
+def _too_few(n: int, left_out: int) -> str:
+    """That nothing can be learnt from n images, as those that are really odd are left out."""
+    them = f"{count(left_out, 'image')} that somebody called really odd"
+    return (
+        f"{count(n, 'image is', 'images are')} left to learn from, since {them} "
+        f"{plural(left_out, 'is', 'are')} left out: at least {sets.LEAST} are needed. Add others, "
+        f"or tick {plural(left_out, 'it', 'some of them')} to be learnt all the same."
+    )
 
 
 def _update(request: dict[str, Any]) -> Result:

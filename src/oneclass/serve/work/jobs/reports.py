@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,10 +30,13 @@ from oneclass.serve.records.versions import Version
 from oneclass.serve.web.words import for_people, percent, reviewed
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
+from oneclass.system.host.portable import windows_fault
 from oneclass.system.names import plural
 
 LAST = 5000
 """Predictions in a report: as many as its table has."""
+MOST_FOLDERS = 120
+"""Characters of an image's folders: Windows makes no path of more than 260 in all."""
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a report is removed; another one is made in a minute."""
 NAMING = (
@@ -116,7 +120,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
     with translated_errors(page.parent), TemporaryDirectory(dir=page.parent) as temporary:
         folder = Path(temporary) / "verdicts"  # the page names it
         folder.mkdir()
-        names = [_placed(row, folder) for row in rows]
+        within = folders_of([row["path"] for row in rows])
+        names = [_placed(row, folder, where) for row, where in zip(rows, within, strict=True)]
         predictions = [
             Prediction(
                 name,
@@ -137,6 +142,7 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
         took = rows[0]["at"] - rows[-1]["at"]
         told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
         told |= {"notes": request["notes"], "naming": NAMING, "drift": _drift(detector, rows)}
+        told["as_they_came"] = True
         told["rates"] = list(Counter(row["false_alarms"] for row in rows).items())
         write_run(folder, predictions, errors, told)
         made = write_report(
@@ -216,10 +222,44 @@ def _reviews(
     }
 
 
-def _placed(row: dict[str, Any], folder: Path) -> str:
-    """A kept image under a name of its own in a folder; clients call many the same."""
-    stem = re.sub(r"[^\w.\- ]", "_", re.split(r"[/\\]", row["path"])[-1])[-80:]
-    name = f"{row['id']} {stem}"
+def folders_of(paths: Sequence[str]) -> list[list[str]]:
+    """The folders that each image came in, outermost first, with names that any system can make.
+
+    Args:
+        paths: as clients gave them. Whole ones, such as those of watched folders, are told from
+            the folder that all whole ones share: where a server keeps its files is no reader's
+            business.
+
+    Returns:
+        For each the innermost ones, of up to `MOST_FOLDERS` characters together.
+    """
+    apart = [re.split(r"[/\\]", path)[:-1] for path in paths]
+    whole = [own for own in apart if _is_whole(own)]
+    low, high = min(whole, default=[]), max(whole, default=[])
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
+    n_shared = len(list(same))
+    found = []
+    for own in apart:
+        inner: list[str] = []
+        for one in reversed(own[n_shared:] if _is_whole(own) else own):
+            name = _cleaned(one).strip(" .")
+            name = f"_{name}" if windows_fault(name) else name
+            if len("/".join([name, *inner])) > MOST_FOLDERS:
+                break
+            inner = [name, *inner] if name else inner
+        found.append(inner)
+    return found
+
+
+def _is_whole(folders: Sequence[str]) -> bool:
+    return bool(folders) and (folders[0] == "" or folders[0].endswith(":"))
+
+
+def _placed(row: dict[str, Any], folder: Path, within: Sequence[str]) -> str:
+    """A kept image in its folders, under a name of its own; clients call many the same."""
+    stem = _cleaned(re.split(r"[/\\]", row["path"])[-1])
+    name = "/".join([*within, f"{row['id']} {stem}"])
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         try:
             os.link(row["image"], folder / name)
@@ -228,3 +268,8 @@ def _placed(row: dict[str, Any], folder: Path) -> str:
         except OSError:  # a file system without links
             shutil.copyfile(row["image"], folder / name)
     return name
+
+
+def _cleaned(name: str) -> str:
+    """The end of a name, without what some systems take in none."""
+    return re.sub(r"[^\w.\- ]", "_", name)[-80:]

@@ -183,7 +183,7 @@ def own_time(*methods: tuple[type, str]) -> Iterator[list[float]]:
 def measure(name: str, given: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:
     found, rounds = pictures(name), asked.rounds
     detector, fit_ratio = fit_beside(found, given, asked.learnt, asked.fits)
-    half = SCORED // 2
+    half = asked.scored // 2
     tested = [str(found.files[i]) for i in (*found.normal[:half], *found.odd[:half])]
     runs = Runs(detector, tested, asked.folder)
     ways = {
@@ -195,10 +195,9 @@ def measure(name: str, given: dict[str, Any], asked: argparse.Namespace) -> dict
     for way in ways.values():
         way()
     detector.stages.seconds.clear()
-    times = [{way: milliseconds(work, SCORED) for way, work in ways.items()} for _ in range(rounds)]
-    stages = {
-        stage: 1000 * s / (3 * rounds * SCORED) for stage, s in detector.stages.seconds.items()
-    }
+    n = len(tested)
+    times = [{way: milliseconds(work, n) for way, work in ways.items()} for _ in range(rounds)]
+    stages = {stage: 1000 * s / (3 * rounds * n) for stage, s in detector.stages.seconds.items()}
     quickest = {way: min(one[way] for one in times) for way in ways}
     return {
         "set": name,
@@ -262,6 +261,7 @@ def main() -> None:
     parser.add_argument("--rows", choices=["image", "patches", "both"])
     parser.add_argument("--size", type=int, help="pixels a side")
     parser.add_argument("--learnt", type=int, default=LEARNT, help="images that the fit learns")
+    parser.add_argument("--scored", type=int, default=SCORED, help="images of a round")
     parser.add_argument("--fits", type=int, default=1, help="how often that is done")
     parser.add_argument("--write", action="store_true", help="keep the figures in results/")
     asked = parser.parse_args()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from oneclass import Detector
 from oneclass.detector.files.training_rows import rows_file
-from oneclass.representations import PatchLayers, WholeAndPatches
+from oneclass.representations import PatchLayers, Representation, WholeAndPatches
 from oneclass.system.arrays import Planes, Rows
 
 KINDS, POOL, PIXELS = 60, 20_000, (4, 8)
@@ -78,7 +78,9 @@ def put_in_place(maker: Maker) -> None:
         return np.concatenate([np.stack(whole), rows], axis=1)
 
     PatchLayers.prepare, WholeAndPatches.prepare = prepare, prepare  # type: ignore[method-assign]
-    PatchLayers.rows, WholeAndPatches.rows = patches, both  # type: ignore[method-assign]
+    as_it_is: Any = Representation.compute
+    PatchLayers.compute, WholeAndPatches.compute = as_it_is, as_it_is  # type: ignore[method-assign]
+    PatchLayers.rows_of, WholeAndPatches.rows_of = patches, both  # type: ignore[method-assign]
 
 
 def images(n: int, start: int = 0) -> list[NDArray[np.uint8]]:

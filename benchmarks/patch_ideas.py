@@ -38,13 +38,13 @@ Score = Callable[[NDArray[Any]], NDArray[np.float64]]
 class Mirrored(PatchLayers):
     """Pictures go on beyond their edges as their mirror images; those positions are cut off."""
 
-    def rows(self, batch: Any) -> Any:
+    def compute(self, batch: Any) -> Any:
         planes, found = np.asarray(batch), []
         around = [(0, 0), (0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)]
         for values in self.session(np.pad(planes, around, "reflect")):
             cut = values.shape[2] * MARGIN // (planes.shape[2] + 2 * MARGIN)
             found.append(values[:, :, cut:-cut, cut:-cut])
-        return self.rows_of(found)
+        return found
 
 
 def half_spaces(train: NDArray[Any], seed: int) -> Score:

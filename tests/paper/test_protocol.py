@@ -163,9 +163,9 @@ def test_an_image_without_a_row_is_told() -> None:
     images[7] = 255
 
     class Dead(SeparateLayers):
-        def rows(self, batch: Any) -> Any:
+        def compute(self, batch: Any) -> Any:
             white = np.array([np.ptp(image) < 1e-3 for image in batch])
-            return super().rows(batch) * ~white[:, None]
+            return [values * ~white[:, None] for values in super().compute(batch)]
 
     layers = Dead(Backbone.open("efficientnet-lite0"), [("pool", None)], size=(32, 32))
     with pytest.raises(InputError, match="image 7 of the data set has no row: every unit"):

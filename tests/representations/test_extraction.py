@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +69,12 @@ def test_the_same_bits_whatever_the_chunks_the_workers_and_the_cache(
     expected = results(folder, representation, 1)
     assert len({r for r in expected if not isinstance(r, str)}) == 23
     assert sum(isinstance(r, str) for r in expected) == len(expected) - 23 > 0
-    for together in (1, 2, 5, 64):
+    for together, in_turn in ((1, 1), (1, 3), (1, 8), (2, 8), (5, 8), (64, 8)):
         monkeypatch.setattr(representation, "together", together)
+        monkeypatch.setattr(extraction, "IN_TURN", in_turn)
         for workers in (1, 3):
             assert results(folder, representation, workers) == expected
-        store = open_store(tmp_path / f"cache{together}", representation, SCALE)
+        store = open_store(tmp_path / f"cache{together}-{in_turn}", representation, SCALE)
         half = gather(sorted(folder.iterdir())[::2])
         list(extract(half, representation, SCALE, workers=2, store=store))
         for _ in range(2):
@@ -96,8 +98,45 @@ def test_readers_stay_a_bounded_way_ahead(monkeypatch: pytest.MonkeyPatch) -> No
     for taken in range(1, 30):
         next(stream)
         time.sleep(0.002)
-        assert len(read) <= taken + 2 * AHEAD
+        assert len(read) <= taken + (2 * AHEAD + 1) * extraction.IN_TURN
     stream.close()
+
+
+@pytest.mark.parametrize(("n", "workers", "expected"), [(40, 1, 8), (20, 1, 5), (40, 3, 3)])
+def test_a_few_images_go_through_a_stage_before_the_next(
+    n: int, workers: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where there are too few for that, they are shared out among the workers."""
+    layer = make("patches")
+    seen: dict[int, list[str]] = {}
+
+    def note(stage: str) -> None:
+        real = getattr(layer, stage)
+
+        def noted(*given: object) -> object:
+            seen.setdefault(threading.get_ident(), []).append(stage)
+            return real(*given)
+
+        monkeypatch.setattr(layer, stage, noted)
+
+    stages = ("prepare", "compute", "rows_of")
+    for stage in stages:
+        note(stage)
+    assert len(list(extract(gather(stripes(n, seed=1)), layer, SCALE, workers=workers))) == n
+    runs = {(stage, len(list(run))) for done in seen.values() for stage, run in groupby(done)}
+    for stage in stages:
+        assert max(length for one, length in runs if one == stage) == expected
+    assert sum(map(len, seen.values())) == 3 * n
+
+
+def test_images_that_fill_a_cache_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, seen = make("patches"), list[int]()
+    real = layer.compute
+    monkeypatch.setattr(layer, "compute", lambda batch: seen.append(len(batch)) or real(batch))
+    monkeypatch.setattr(extraction, "IN_TURN_BYTES", layer.nbytes)
+    monkeypatch.setattr(layer, "together", 4)
+    list(extract(gather(stripes(16, seed=1)), layer, SCALE, workers=1))
+    assert seen == [4] * 4
 
 
 def test_images_are_prepared_in_a_few_rooms_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +150,7 @@ def test_images_are_prepared_in_a_few_rooms_used_again(monkeypatch: pytest.Monke
     monkeypatch.setattr(Greyscale, "prepare", prepare)
     found = list(extract(gather(stripes(200, seed=1)), Greyscale((4, 4)), SCALE, workers=3))
     assert len({r.row.tobytes() for r in found if isinstance(r, Extracted)}) == 200
-    assert len(rooms) <= 3
+    assert len(rooms) <= 3 * extraction.IN_TURN
 
 
 @pytest.mark.parametrize("room", [1, 3 << 20, 7 << 20, 1 << 30])
@@ -123,14 +162,14 @@ def test_what_all_workers_hold_stays_within_its_room(
     layer, held = make("patches"), []
     monkeypatch.setattr(layer, "together", 16)
     monkeypatch.setattr(extraction, "WORKING_BYTES", room)
-    real = layer.rows
+    compute = layer.compute
 
-    def rows(batch: NDArray) -> NDArray:
-        made = real(batch)
-        held.append((len(batch), batch.nbytes + made.nbytes))
-        return made
+    def noted(batch: NDArray) -> list[NDArray]:
+        computed = compute(batch)
+        held.append((len(batch), batch.nbytes + layer.rows_of(computed).nbytes))
+        return computed
 
-    monkeypatch.setattr(layer, "rows", rows)
+    monkeypatch.setattr(layer, "compute", noted)
     assert len(list(extract(gather(stripes(40, seed=1)), layer, SCALE, workers=workers))) == 40
     together = max(n for n, _ in held)
     for n, size in held:

@@ -272,10 +272,18 @@ class Largest:
         Args:
             longest: the length of the longest row, as half-spaces see it.
         """
-        size = len(self._columns) * longest * float(np.linalg.norm(self._columns, axis=0).max())
+        halfspaces, whitening, offset = self._sizes
+        size = len(self._columns) * longest * halfspaces
         if self._whitening is not None:
-            size *= 1 + longest**2 * (1 + float(np.linalg.norm(self._whitening)))
-        return 2 * float(np.finfo(np.float32).eps) * (size + float(np.abs(self._offset).max()))
+            size *= 1 + longest**2 * (1 + whitening)
+        return 2 * float(np.finfo(np.float32).eps) * (size + offset)
+
+    @cached_property
+    def _sizes(self) -> tuple[float, float, float]:
+        """The longest half-space's length, the whitening's norm and the largest offset's size."""
+        whitening = 0.0 if self._whitening is None else float(np.linalg.norm(self._whitening))
+        longest = float(np.linalg.norm(self._columns, axis=0).max())
+        return longest, whitening, float(np.abs(self._offset).max())
 
     def _exactly(self, rows: Rows, chosen: NDArray[np.intp]) -> Narrow:
         """(m,) the largest of the chosen rows, computed in float64 and rounded."""

@@ -84,9 +84,17 @@ class Representation(ABC):
         """(H, W) or (H, W, 3) pixels to one prepared image, (channels, height, width) float32."""
         return prepare(pixels, scale, self.preprocessing, out)
 
-    @abstractmethod
     def rows(self, batch: Batch) -> Rows:
         """n prepared images to (n, d) rows, or to (n, p, d), the p rows of each image."""
+        return self.rows_of(self.compute(batch))
+
+    def compute(self, batch: Batch) -> Any:
+        """What the network says of n prepared images; where `rows_of` does all, the images."""
+        return batch
+
+    @abstractmethod
+    def rows_of(self, computed: Any) -> Rows:
+        """What `compute` returned of n prepared images to what `rows` returns."""
 
     def parts(self, rows: Rows) -> list[Rows]:
         """(n, d) rows as those of each representation that they hold: here themselves."""

@@ -69,14 +69,17 @@ class WholeAndPatches(Representation):
             one.prepare(pixels, scale, planes[0])
         return both
 
-    def rows(self, batch: Batch) -> Rows:
-        """n prepared images to (n, d) rows."""
-        if isinstance(self.patches, PatchLayers) and self.one_pass:
-            computed = self.patches.session(np.asarray(batch))
-            made = [self.whole.rows_of(computed), self.patches.rows_of(computed)]
-        else:
-            prepared = self._prepared(np.asarray(batch))
-            made = [one.rows(planes) for one, planes in zip(self._two, prepared, strict=True)]
+    def compute(self, batch: Batch) -> tuple[Any, Any]:
+        """What the network says to each of the two; in one pass the same."""
+        if self.one_pass:
+            computed = self.patches.compute(batch)
+            return computed, computed
+        whole, patches = self._prepared(np.asarray(batch))
+        return self.whole.compute(whole), self.patches.compute(patches)
+
+    def rows_of(self, computed: tuple[Any, Any]) -> Rows:
+        """What `compute` returned of n prepared images to their (n, d) rows."""
+        made = [one.rows_of(said) for one, said in zip(self._two, computed, strict=True)]
         return np.concatenate([rows.reshape(len(rows), -1) for rows in made], axis=1)
 
     def to_json(self) -> dict[str, Any]:

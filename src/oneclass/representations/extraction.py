@@ -31,6 +31,9 @@ from oneclass.system.stages import Stages
 
 BATCH = 16
 """For those who make rows of whole batches."""
+IN_TURN, IN_TURN_BYTES = 8, 2**25
+"""So many images go through a stage before any goes on to the next, as long as they take no more
+bytes: a stage finds its code and tables in the caches that the network leaves cold behind it."""
 WORKING_BYTES = 2**28
 """For all workers: of prepared images and of rows, where so few images at a time allow it."""
 LARGE_BYTES = 2**29
@@ -168,7 +171,7 @@ def extract_and(
         return
     workers = max(1, min(sources.threads(workers), LARGE_BYTES // representation.nbytes))
     chosen = range(len(sources))
-    step = _images_a_chunk(representation, workers)
+    step = _images_a_chunk(len(sources), representation, workers)
     chunks = (chosen[start : start + step] for start in range(0, len(chosen), step))
     rooms = _Rooms(step, representation)
     work = _Work(
@@ -231,9 +234,11 @@ class _Rooms:
         self._free.append(room)
 
 
-def _images_a_chunk(representation: Representation, workers: int) -> int:
+def _images_a_chunk(n_images: int, representation: Representation, workers: int) -> int:
+    few = min(IN_TURN, IN_TURN_BYTES // representation.nbytes, n_images // (workers * AHEAD))
+    wanted = max(1, few // representation.together) * representation.together
     most = WORKING_BYTES // (representation.nbytes * workers * AHEAD)
-    return max(1, min(representation.together, most))
+    return max(1, min(wanted, most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,9 +351,14 @@ class _Work(Generic[R]):
         """The row of each image; None for one that does not fit into memory even alone."""
         if not len(planes):
             return []
+        step = self.representation.together
         try:
             with self.stages.measure("network"):
-                return list(self.representation.rows(planes))
+                computed = [
+                    self.representation.compute(planes[start : start + step])
+                    for start in range(0, len(planes), step)
+                ]
+                return [row for some in computed for row in self.representation.rows_of(some)]
         except (MemoryError, StorageError):
             ones = [planes[i : i + 1] for i in range(len(planes))]
             return [None] if len(ones) == 1 else [r for one in ones for r in self._network(one)]

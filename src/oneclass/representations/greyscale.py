@@ -35,9 +35,9 @@ class Greyscale(Representation):
         self.n_columns = self.values_per_image = size[0] * size[1]
         self.map_shapes = ((1, *size),)
 
-    def rows(self, batch: Batch) -> Rows:
+    def rows_of(self, computed: Batch) -> Rows:
         """n prepared images to (n, height * width) rows."""
-        return np.array(batch, self.row_dtype).reshape(len(batch), -1)
+        return np.array(computed, self.row_dtype).reshape(len(computed), -1)
 
     def to_json(self) -> dict[str, Any]:
         return {

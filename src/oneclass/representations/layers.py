@@ -118,12 +118,12 @@ class NetworkLayers(Representation):
             (shape[0], shape[1], shape[2]) if len(shape) == 3 else None for shape in self.shapes
         )
 
-    def rows(self, batch: Batch) -> Rows:
-        """n prepared images to (n, d) rows, or (n, p, d)."""
-        return self.rows_of(self.session(np.asarray(batch)))
+    def compute(self, batch: Batch) -> list[Planes]:
+        """What `session` says of n prepared images."""
+        return self.session(np.asarray(batch))
 
     def rows_of(self, computed: Sequence[Planes]) -> Rows:
-        """What `session` computed of n prepared images to their rows."""
+        """What `session` said of n prepared images to their (n, d) rows, or (n, p, d)."""
         places = map(self.session.layers.index, self.layers.names)
         return self._rows([computed[place] for place in places])
 

@@ -71,8 +71,8 @@ def exposure_gain(planes: NDArray[Any], low: float, span: float) -> float:
         span: from there to intensity 1.
     """
     some = planes[:, ::EVERY, ::EVERY].mean(axis=0, dtype=np.float64).reshape(-1)
-    rank = exposure_rank(*planes.shape[1:])
-    exposure = (float(-np.partition(-some, rank - 1)[rank - 1]) - low) / span
+    place = len(some) - exposure_rank(*planes.shape[1:])
+    exposure = (float(np.partition(some, place)[place]) - low) / span
     return math.sqrt(BRIGHT / max(exposure, DARK))
 
 

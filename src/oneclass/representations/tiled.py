@@ -83,15 +83,18 @@ class TiledPatches(Representation):
     def require_maps(self) -> tuple[MapShape, ...]:
         return ((1, *self.grid),)
 
-    def rows(self, batch: Batch) -> Rows:
-        """n prepared images to (n, height * width, d) rows of unit length, or zero."""
-        made = np.empty((len(batch), *self.grid, self.n_columns), self.row_dtype)
-        for planes, picture in zip(batch, made, strict=True):
+    def rows_of(self, computed: Batch) -> Rows:
+        """n prepared images to (n, height * width, d) rows of unit length, or zero.
+
+        The network is passed here, a few tiles at a time.
+        """
+        made = np.empty((len(computed), *self.grid, self.n_columns), self.row_dtype)
+        for planes, picture in zip(computed, made, strict=True):
             for tiles, places in self._tiles(planes):
                 for rows, (down, across) in zip(self.tile.rows(tiles), places, strict=True):
                     own = rows.reshape(*self.tile.grid, self.n_columns)
                     picture[down.target, across.target] = own[down.source, across.source]
-        return made.reshape(len(batch), -1, self.n_columns)
+        return made.reshape(len(made), -1, self.n_columns)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -67,11 +67,7 @@ def read_headers(sources: Sources, *, workers: Workers) -> dict[int, Header]:
     Raises:
         InputError: fewer than two have.
     """
-    return dict(_of_readable(_numbered, sources, workers))
-
-
-def _numbered(sources: Sources, index: int) -> tuple[int, Header]:
-    return index, sources.header(index)
+    return _of_readable(Sources.header, sources, workers)
 
 
 def foreign_note(headers: list[Header]) -> tuple[str, ...]:
@@ -129,10 +125,11 @@ def choose_pixel_scale(
     found = _of_readable(partial(_measured, depth=depth, store=store), sources, workers)
     if store is not None:
         store.flush()
-    ranges = [one for _, one in found]
+    ranges = [one for _, one in found.values()]
     scale, far = choose_common_scale(depth, ranges)
+    names = [name for name, _ in found.values()]
     notes = ((_far_note, far), (_faint_note, faint(scale, ranges)))
-    return scale, tuple(told([found[i][0] for i in few], scale) for told, few in notes if few)
+    return scale, tuple(told([names[i] for i in few], scale) for told, few in notes if few)
 
 
 def _faint_note(names: list[str], scale: PixelScale) -> str:
@@ -268,8 +265,8 @@ def check_enough(readable: int, sources: Sources, errors: Sequence[ImageError]) 
 
 def _of_readable(
     function: Callable[[Sources, int], T], sources: Sources, workers: Workers
-) -> list[T]:
-    """`function` of every image that raises no ImageError, many threads at once.
+) -> dict[int, T]:
+    """`function` of every image that raises no ImageError, by its number, many threads at once.
 
     Raises:
         InputError: fewer than two are left.
@@ -280,7 +277,8 @@ def _of_readable(
         results = list(ordered_map(partial(caught, sources), range(len(sources)), threads))
     else:
         results = list(workers.each(caught, sources))
-    found = [result for result in results if not isinstance(result, ImageError)]
+    # Numbered here: on a cluster, who reads an image knows its place among a few alone.
+    found = {i: result for i, result in enumerate(results) if not isinstance(result, ImageError)}
     unreadable = [result for result in results if isinstance(result, ImageError)]
     check_enough(len(found), sources, [*sources.errors, *unreadable])
     return found

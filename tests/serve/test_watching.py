@@ -539,6 +539,30 @@ def test_a_watch_that_is_remembered_waits_until_its_folder_may_be_read_again(
     assert (found(place)["problem"], found(place)["failures"]) == (None, 0)
 
 
+def test_what_an_earlier_release_called_missing_is_judged_after_a_start(
+    start: Callable[..., Place], images: Path
+) -> None:
+    place = start()
+    file = place.roots / "a.png"
+    number = watch(place)["id"]
+    file.write_text("no picture", encoding="utf-8")
+    until(lambda: found(place)["failures"] == 1)
+    place.client.__exit__(None, None, None)
+    shutil.copy(next((images / "odd").iterdir()), file)
+    facts = file.stat()
+    place = start(folders=(images,))  # it does not look there
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE failure SET reason = 'missing'")
+        connection.execute(
+            "UPDATE seen SET bytes = ?, changed = ?", (facts.st_size, facts.st_mtime_ns)
+        )
+    place.client.__exit__(None, None, None)
+    place = start()
+    until(lambda: found(place)["images"] == 1)
+    assert (found(place)["failures"], found(place)["unusable"]) == (0, [])
+    assert len(results(place, number)) == 1
+
+
 def test_a_file_that_was_away_for_a_moment_is_judged_once_it_is_back(
     place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,11 +89,17 @@ class Watches:
             connection.execute("DELETE FROM delivery WHERE watch_id = ?", (number,))
 
     def seen(self, number: int) -> dict[str, tuple[int, int]]:
-        """Path -> (bytes, nanoseconds of its last change) of all files that were dealt with."""
-        query = "SELECT path, bytes, changed FROM seen WHERE watch_id = ?"
+        """Path -> (bytes, nanoseconds of its last change) of all files that were dealt with.
+
+        A file that an earlier release called missing, and for good, is none of them.
+        """
+        query = (
+            "SELECT path, bytes, changed FROM seen WHERE watch_id = ? AND path NOT IN "
+            "(SELECT path FROM failure WHERE source = ? AND reason = 'missing')"
+        )
         return {
             row["path"]: (row["bytes"], row["changed"])
-            for row in self._database.each(query, (number,))
+            for row in self._database.each(query, (number, f"watch:{number}"))
         }
 
     def dealt_with(

@@ -1053,6 +1053,7 @@ def test_what_is_given_while_others_are_sent_is_sent_after_them(
     one.see(".card.done .button.main")
 
     one.press(".card.done .button.main")
+    one.page.wait_for_url("**/score?*")
     slowly(one, "**/api/v1/models/stripes/score", 0.05)
     files = one.page.locator("#files")
     files.set_input_files([*good[:30], tmp_path / "cut.png"])
@@ -1098,6 +1099,67 @@ def test_stop_ends_what_waits_too_and_blames_no_picture(
     assert one.page.locator("#uploading").is_hidden()
     assert one.page.locator("#upload-errors li").count() == 0
     assert one.problems == []
+
+
+def test_stop_keeps_what_was_here_before_and_what_is_on_its_way(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    one.go("/learn")
+    good = sorted((pictures / "good").iterdir())
+    more = write_images(tmp_path / "more", stripes(30, seed=9, side=64))
+    files = one.page.locator("#files")
+    files.set_input_files(good)
+    one.page.locator("#checked .figures", has_text="40images can be used").wait_for()
+    slowly(one, "**/sets/*/images", 0.2)
+    files.set_input_files(more)
+    one.see("#uploading")
+    one.page.wait_for_timeout(900)
+    one.press("#upload-stop")
+    told = "Stopped. Nothing of what you gave last is kept; the images of before are."
+    one.page.locator("#say", has_text=told).wait_for()
+    one.page.locator("#checked .figures", has_text="40images can be used").wait_for()
+    one.page.unroute("**/sets/*/images")
+    one.page.fill("#fit-name", "stripes")
+    one.press("#fit button[type=submit]")
+    one.see(".card.done .button.main")
+
+    one.press(".card.done .button.main")
+    one.page.wait_for_url("**/score?*")
+    slowly(one, "**/api/v1/models/stripes/score", 0.2)
+    files = one.page.locator("#files")
+    files.set_input_files(more)
+    one.page.locator("#save").filter(has_text="verdict").wait_for()
+    one.press("#upload-stop")
+    summary = one.page.locator("#summary", has_text="Stopped: ")
+    summary.wait_for()
+    kept = int((one.page.locator("#save").text_content() or "").split()[1])
+    assert f"Stopped: {30 - kept} of the 30 images have no verdict." in (
+        summary.text_content() or ""
+    )
+    one.page.reload()
+    assert one.page.locator("#tiles .tile").count() == kept  # the server has no more than is said
+    assert one.problems == []
+
+
+def test_who_leaves_while_images_are_sent_finds_how_many_have_no_verdict(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    one.press(".card.done .button.main")
+    one.page.wait_for_url("**/score?*")
+    slowly(one, "**/api/v1/models/stripes/score", 0.3)
+    files = one.page.locator("#files")
+    files.set_input_files(sorted((pictures / "good").iterdir()))
+    one.see("#uploading")
+    files.set_input_files(sorted((pictures / "odd").iterdir()))
+    one.page.locator("#save").filter(has_text="verdict").wait_for()
+    one.page.once("dialog", lambda asked: asked.accept())
+    one.page.reload()
+    kept = int((one.page.locator("#save").text_content() or "").split()[1])
+    told = f"You left this page while they were sent: {45 - kept} of the 45 images have no verdict"
+    assert told in (one.page.locator("#summary").text_content() or "")
 
 
 def test_folders_that_sound_like_defects_are_asked_about(

@@ -155,17 +155,17 @@ def test_memory_that_does_not_suffice_costs_that_image_alone(
 
     images = list(stripes(20, seed=1))
     detector = Detector(layer="block_4", grid=2, size=(64, 64), threads=2).fit(images)
-    rows = layers.PretrainedLayers.rows
+    compute = layers.PretrainedLayers.compute
     bad = images[3]
 
     def hungry(self: layers.PretrainedLayers, planes: np.ndarray) -> np.ndarray:
         if any(np.array_equal(plane, wanted) for plane in planes):
             raise MemoryError
-        return rows(self, planes)
+        return compute(self, planes)
 
     wanted = np.empty(detector.model.representation.prepared_shape, np.float32)
     detector.model.representation.prepare(bad, detector.model.scale, wanted)
-    monkeypatch.setattr(layers.PretrainedLayers, "rows", hungry)
+    monkeypatch.setattr(layers.PretrainedLayers, "compute", hungry)
     results = list(
         detector.score_each(__import__("oneclass.images.sources", fromlist=["x"]).gather(images))
     )

@@ -21,6 +21,7 @@ from oneclass.serve.api.schemas import (
     JobOut,
     JobsOut,
     ReportIn,
+    SetAdded,
     SetExpecting,
     SetKept,
     SetOut,
@@ -80,13 +81,13 @@ def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) ->
 
 
 @router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
-async def add_to_set(key: str, request: Request, service: TheService, holder: Teacher) -> SetOut:
+async def add_to_set(key: str, request: Request, service: TheService, holder: Teacher) -> SetAdded:
     """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
     await asyncio.to_thread(service.sets.folder, key)
     async with received(request.stream(), service, service.limits.image_bytes) as file:
         name = name_of(request.headers)
-        count = await asyncio.to_thread(service.sets.add, key, name, file)
-    return SetOut(id=key, images=count)
+        count, stored = await asyncio.to_thread(service.sets.add, key, name, file)
+    return SetAdded(id=key, images=count, file=stored)
 
 
 @router.get("/sets/{key}/images/{name}/picture.png", response_class=Response, responses=responses())

@@ -178,6 +178,12 @@ class SetOut(BaseModel):
     images: int
 
 
+class SetAdded(SetOut):
+    """A set, and what its newest image is called there."""
+
+    file: str = Field(description="As a check tells it, and DELETE takes it.")
+
+
 class ExpectedIn(Strict):
     """What is sent into a set."""
 

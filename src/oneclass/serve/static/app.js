@@ -8,6 +8,8 @@ const page = {
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
   out: null,  /* of what is given: images, those that failed, and what was given beside them */
+  FINISHING: 5000,  /* milliseconds that are given to what is on its way when somebody stops */
+  waiting: 0,  /* images that were given and whose turn has not come */
   round: 0,  /* times that somebody stopped */
   given: 0,  /* times that files were given and are not through yet: the first of these are being sent */
 
@@ -172,9 +174,11 @@ const page = {
       const more = page.given > 0 && before === round;
       before = round;
       page.given++;
+      page.waiting += images.length;
       if (!images.length) page.say("There is no image among these files.");
       else if (more) page.say(`${page.count(images.length, "more image")}: sent as soon as those before are.`);
       last = last.then(async () => {
+        page.waiting -= images.length;
         if (page.round !== round) return;  /* stopped meanwhile */
         if (!more) page.complainOfNone();
         page.leftOut = leftOut;
@@ -218,11 +222,16 @@ const page = {
      and is thrown. */
   async sendAll(files, verb, send) {
     const [box, bar, text, left] = ["uploading", "upload-bar", "upload-text", "upload-left"].map(page.byId);
-    page.stopper = new AbortController();
+    const stopper = page.stopper = new AbortController();
+    let stopped = false, patience = 0;
+    /* What is on its way is finished, so that no verdict is lost that the server has given; but not for ever. */
     page.byId("upload-stop").onclick = () => {
+      if (stopped) return;
+      stopped = true;
       page.round++;
       if (page.given > 1) page.say("Stopped; what you gave after these is not sent, either.");
-      page.stopper.abort();
+      patience = setTimeout(() => stopper.abort(), page.FINISHING);
+      show();
     };
     box.hidden = false;
     bar.max = files.length;
@@ -236,17 +245,17 @@ const page = {
       text.textContent = `${done.toLocaleString("en")} of ${page.count(files.length, "image")} ${verb}${page.leftOut.length ? `, ${page.count(page.leftOut.length, "other file")} left out` : ""}`;
       const going = done > 3 && done < files.length;
       if (going) text.textContent += ",";
-      left.textContent = going ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
+      left.textContent = stopped ? "stopping: those on their way are finished" : going ? `about ${page.span((performance.now() - began) / 1000 / done * (files.length - done))} left` : "";
     };
     show();
     const worker = async () => {
-      while (next < files.length && !page.stopper.signal.aborted) {
+      while (next < files.length && !stopped && !stopper.signal.aborted) {
         const file = files[next++];
         try {
           await send(file);
         } catch (problem) {
           if (problem.name === "AbortError" || refused) return;  /* an answer that is cut off says nothing */
-          if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; page.stopper.abort(); return; }
+          if ([401, 403, 404].includes(problem.status) || problem.error === "no_set") { refused ??= problem; stopper.abort(); return; }
           failed.push(Object.assign(problem, { file }));
           page.complain(page.named(file), problem.message);
           page.out.failed++;
@@ -257,7 +266,8 @@ const page = {
       }
     };
     await Promise.all([worker(), worker(), worker(), worker()]);
-    const whole = !page.stopper.signal.aborted;
+    clearTimeout(patience);
+    const whole = !stopped && !stopper.signal.aborted;
     page.stopper = null;
     box.hidden = true;
     if (refused) throw refused;

@@ -40,12 +40,14 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     if (out) page.say(`${page.count(out, "image")} left out${files.length ? "" : ": none is left to be sent"}.`, !files.length);
     if (!files.length) return;
     page.byId("checked").replaceChildren();
+    const had = Boolean(set);
     set ??= (await page.ask("POST", "/api/v1/sets")).id;
     files = await unknown(files);
     if (files.length) await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: files.map(page.named) });
+    const arrived = new Map();
     const { whole, failed } = !files.length ? { whole: true, failed: [] } : await page.sendAll(files, "sent", (file) =>
-      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(page.named(file)), "Content-Type": "application/octet-stream" }));
-    if (!whole) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
+      page.askPatiently("POST", `/api/v1/sets/${set}/images`, file, { "X-File-Name": encodeURIComponent(page.named(file)), "Content-Type": "application/octet-stream" }).then((said) => arrived.set(file, said.file)));
+    if (!whole) { await stopped(had, rest.length > 0, files.filter((file) => !arrived.has(file)), arrived.values()); return; }
     /* Those for which there was no room are missing. Where even that cannot be written, what was noted before stands. */
     const lost = failed.filter((one) => one.status === 507).map((one) => page.named(one.file));
     const { same } = await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: lost, ended: true }).catch((problem) => { if (problem.status !== 507) throw problem; return {}; });
@@ -57,6 +59,18 @@ if (page.byId("drop")) page.onFiles(async (chosen) => {  /* who may only look ha
     if (same) tellSame(same);
   } catch (problem) { stays(problem); }
 });
+
+/* What was here before stays, whatever was being added to it. */
+const stopped = async (had, going, left, arrived) => {
+  if (!had) { await page.ask("DELETE", `/api/v1/sets/${set}`); set = null; page.say("Stopped. Nothing was kept."); return; }
+  if (going) missing = new Set(left.map(page.named));  /* and the server knows which are */
+  else {
+    for (const file of arrived) await page.ask("DELETE", `/api/v1/sets/${set}/images/${encodeURIComponent(file)}`);
+    await page.ask("PUT", `/api/v1/sets/${set}/expected`, { names: [], ended: true });
+  }
+  await look();
+  page.say(going ? "Stopped. What had arrived is kept; give the same images again to go on." : "Stopped. Nothing of what you gave last is kept; the images of before are.", true);
+};
 
 /* What was sent before came without the question about folders, or was left in the midst of it: it is asked anew. */
 const ready = async () => {

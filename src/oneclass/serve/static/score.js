@@ -87,14 +87,19 @@ if (tiles) {
   /* Who opens a picture and comes back in this window finds the batch as it was, until another one is sent. */
   const kept = some ? null : JSON.parse(sessionStorage.getItem("batch"));
   const before = kept && kept.model === model ? kept.ids : [];
+  if (kept?.model === model) page.byId("summary").textContent = kept.summary;
   if (before.length) {
-    page.byId("summary").textContent = kept.summary;
     page.byId("save").hidden = false;
     page.byId("save").textContent = `Save ${page.count(before.length, "verdict")} as CSV`;
   }
   window.addEventListener("pagehide", () => {
     const ids = mine.filter(Boolean);
-    if (ids.length) sessionStorage.setItem("batch", JSON.stringify({ model, ids, summary: page.byId("summary").textContent }));
+    let summary = page.byId("summary").textContent;
+    if (page.given) {
+      const [left, all] = [places.filter((place) => !mine[place]).length + page.waiting, places.length + page.waiting];
+      summary += ` You left this page while they were sent: ${page.someOf(left, all, "image")} ${left === 1 ? "has" : "have"} no verdict here. Give them again.`;
+    }
+    if (ids.length || page.given) sessionStorage.setItem("batch", JSON.stringify({ model, ids, summary }));
   });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.some(Boolean) ? mine.filter(Boolean) : before }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

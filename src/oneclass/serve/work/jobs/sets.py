@@ -86,8 +86,8 @@ class Sets:
             )
         return place
 
-    def add(self, number: str, name: str, file: Path) -> int:
-        """Move a file that has arrived into a set; how many the set then has.
+    def add(self, number: str, name: str, file: Path) -> tuple[int, str]:
+        """Move a file that has arrived into a set; how many the set then has, and its name there.
 
         Raises:
             ImageError: it is no image, or too large to be decoded here.
@@ -116,7 +116,7 @@ class Sets:
             self.folder(number)  # removed in another window meanwhile?
             file.replace(folder / stored)
         arrivals.arrived(_notes(folder), stored, name, sha256)
-        return n + 1
+        return n + 1, stored
 
     def expect(self, number: str, names: list[str], *, ended: bool = False) -> None:
         """Note which images are sent from now on, by their names; none where all were sent.

@@ -107,7 +107,9 @@ def filled_set(place: Place, folder: Path) -> str:
             content=file.read_bytes(),
             headers={**RAW, "X-File-Name": file.name},
         )
-        assert answer.json() == {"id": number, "images": i}
+        told = answer.json()
+        assert Path(told.pop("file")).suffix == file.suffix
+        assert told == {"id": number, "images": i}
     return number
 
 

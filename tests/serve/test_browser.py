@@ -229,8 +229,13 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         before = one.shown()
         one.page.keyboard.press(key)
         until(lambda before=before: one.shown() != before)
-    one.page.keyboard.press("z")
-    one.page.locator("#say p").filter(has_text="Taken back").wait_for()
+    for key, told in (("z", "Taken back."), ("s", ""), ("z", "Back at the one before.")):
+        before = one.shown()
+        one.page.keyboard.press(key)
+        until(lambda before=before: one.shown() != before)
+        one.page.wait_for_function(
+            "told => document.getElementById('say').textContent.trim() === told", arg=told
+        )
     one.page.keyboard.press("f")
     one.page.locator("#say p").wait_for(state="detached", timeout=3000)
     one.page.locator("#lessons").filter(

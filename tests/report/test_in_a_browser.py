@@ -170,6 +170,25 @@ def test_mistakes_and_folders_are_filtered(page: Page) -> None:
     assert page.locator("#none-left").is_visible()
 
 
+@pytest.mark.parametrize("wanted", ["003", "bad/003.png", r"bad\003", "{path}", " bad/003.PNG "])
+def test_an_image_is_found_by_its_name_and_by_its_path(page: Page, wanted: str) -> None:
+    paths = page.locator("#rows tbody tr").evaluate_all("all => all.map((e) => e.dataset.name)")
+    [path] = [path for path in paths if path.endswith("bad/003.png")]
+    page.fill("#find", wanted.format(path=path))
+    assert "bad/003.png" in shown(page)
+    assert len(shown(page)) == (2 if wanted == "003" else 1)
+
+
+def test_a_whole_path_finds_an_image_of_which_the_report_tells_less(page: Page) -> None:
+    rename = "(e) => { e.dataset.name = 'bad/part04.jpg (5)'; }"  # as a server's report calls one
+    page.locator("#tiles li").last.evaluate(rename)
+    for wanted in ("/srv/in/bad/part04.jpg", "bad/part04.jpg", "part04.jpg (5)"):
+        page.fill("#find", wanted)
+        assert len(shown(page)) == 1
+    page.fill("#find", "/srv/in/worse/part04.jpg")
+    assert shown(page) == []
+
+
 def test_heat_beside_over_and_off_and_its_opacity(page: Page) -> None:
     copies = page.locator(".tile:not([hidden]) .copy")
     assert copies.first.is_visible()

@@ -204,6 +204,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
     assert one.page.locator("[data-stage].show-boxes").count() == 1
     one.page.keyboard.press("h")
     assert one.page.locator("[data-stage].hide-heat").count() == 1
+    assert not one.page.locator(".look .ramp-key").is_visible()  # of colours that are off
     here = one.page.url
     for key, leads in (("ArrowRight", True), ("ArrowLeft", False)):
         with one.page.expect_navigation():
@@ -219,6 +220,7 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         assert one.page.locator("[data-layer=heat][aria-pressed=false]").count() == 1
     one.page.keyboard.press("h")
     one.see("[data-stage] .heat")
+    one.see(".look .ramp-key")
 
     one.press("nav a[href^='/review']")
     one.see(".reviewing")
@@ -227,8 +229,13 @@ def test_from_an_empty_folder_to_a_new_version_by_the_keyboard(
         before = one.shown()
         one.page.keyboard.press(key)
         until(lambda before=before: one.shown() != before)
-    one.page.keyboard.press("z")
-    one.page.locator("#say p").filter(has_text="Taken back").wait_for()
+    for key, told in (("z", "Taken back."), ("s", ""), ("z", "Back at the one before.")):
+        before = one.shown()
+        one.page.keyboard.press(key)
+        until(lambda before=before: one.shown() != before)
+        one.page.wait_for_function(
+            "told => document.getElementById('say').textContent.trim() === told", arg=told
+        )
     one.page.keyboard.press("f")
     one.page.locator("#say p").wait_for(state="detached", timeout=3000)
     one.page.locator("#lessons").filter(

@@ -188,6 +188,16 @@ def test_copies_of_one_picture_are_not_offered_to_be_learnt(place: Place, tmp_pa
     assert 'id="fit"' in checked(place, tmp_path / "one", tmp_path / "more")
 
 
+def test_a_model_says_as_how_many_pictures_its_images_count(place: Place, tmp_path: Path) -> None:
+    write_images(tmp_path / "good", stripes(20, seed=5))
+    for i, file in enumerate(sorted((tmp_path / "good").iterdir())[:5]):
+        shutil.copy(file, tmp_path / f"good/copy {i}.png")
+    asked = {"set": filled_set(place, tmp_path / "good"), "name": "new", "false_alarms": 0.1}
+    job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
+    told = "Learnt from 25 good images (20 different pictures; the others count as copies) in "
+    assert told in place.page(f"/parts/job/{job['id']}")
+
+
 def test_all_of_one_colour_are_taken_out_at_once(place: Place, tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(6, seed=5))
     for i in range(24):

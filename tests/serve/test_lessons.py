@@ -13,6 +13,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass import load
 from oneclass.serve.records import retention
+from oneclass.serve.web import facts
 from oneclass.serve.web.rendering import TEMPLATES
 from serving import Place
 
@@ -132,3 +133,19 @@ def test_what_is_no_longer_kept_is_not_said_to_be_learnt(place: Place, images: P
         "longer kept"
     )
     assert "All else that was called good" in answer.json()["message"]
+
+
+def test_a_version_that_would_miss_something_is_not_said_to_have_lost_images(
+    reviewed: tuple[Place, list[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, near, far = reviewed
+    asked = place.client.post(UPDATE, json={"predictions": near})
+    assert place.job(asked.json()["id"])["state"] == "done"
+    compared = facts.comparison
+    missed = [{"id": far[0], "path": "bad/part04.png"}]
+    monkeypatch.setattr(facts, "comparison", lambda *all_of: {**compared(*all_of), "lost": missed})
+    text = html.unescape(place.page("/parts/lessons?model=stripes"))
+    assert '<button type="button" class="main" data-take="1"' in text
+    assert "Is what version 2 would miss good after all?" in text
+    assert "no longer kept" not in text
+    assert "True" not in text

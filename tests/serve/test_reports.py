@@ -13,7 +13,7 @@ import pytest
 
 from oneclass.serve.records.jobs import CANCELLED
 from oneclass.serve.web.words import percent
-from oneclass.serve.work.jobs.reports import FORGOTTEN, MOST_FOLDERS, Reports, folders_of
+from oneclass.serve.work.jobs.reports import FORGOTTEN, MOST_FOLDERS, Reports, folders_of, names_of
 from serving import RAW, Place
 
 pytest.importorskip("matplotlib", reason="needs the extra report")
@@ -46,7 +46,7 @@ def test_a_report_shows_what_was_scored(three: Place, images: Path) -> None:
     assert "attachment" in answer.headers["content-disposition"]
     text = answer.text
     assert len(answer.content) == job["result"]["bytes"]
-    assert len(set(re.findall(r"\d+ name__b_\.png", text))) == 14
+    assert len(set(re.findall(r'data-name="same/name&amp;&lt;b&gt;\.png \(\d+\)"', text))) == 14
     assert "<b>.png" not in text
     for verdict in ("anomaly", "unclear"):
         assert len(re.findall(rf'data-verdict="{verdict}"', text)) >= verdicts.count(verdict) > 0
@@ -82,15 +82,18 @@ def test_a_report_that_is_being_written_is_where_it_can_be_begun(three: Place, p
 def test_a_report_speaks_of_the_model_and_of_files_in_words_for_people(
     place: Place, images: Path, tmp_path: Path
 ) -> None:
-    place.score(next(images.glob("odd/*.png")))
+    for _ in range(2):
+        place.score(next(images.glob("odd/*.png")))
     (tmp_path / "broken.png").write_text("not a picture", encoding="utf-8")
     place.score(tmp_path / "broken.png")
     text = page_of(place, written(place)).text
     page = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.DOTALL)
     assert "oneclass report on stripes, version 1<" in page
-    [number] = re.findall(r'<tr [^>]*data-name="(\d+) ', page)
-    assert "The number before a name is that of the verdict" in page
-    assert place.client.get(f"/p/{number}").status_code == 200
+    numbers = re.findall(r'<tr [^>]*data-name="[^"]* \((\d+)\)"', page)
+    assert len(set(numbers)) == 2
+    assert "the number behind it is that of the verdict" in page
+    for number in numbers:
+        assert place.client.get(f"/p/{number}").status_code == 200
     assert "broken.png" in page
     assert "not an image" in page
     for word in ("not_an_image", "b&#x27;", "b&#39;", "b'", "tmp"):
@@ -117,21 +120,31 @@ def test_a_report_tells_images_by_the_folders_that_they_were_sent_in(
     assert offered
     assert re.findall(r">([^<]+)</option>", offered[1]) == [".", "a", "b", "c"]
     tiles = re.findall(r'<bdi title="([^"]*)">([^<]*)</bdi>', text)
-    shown = {re.sub(r"\d+ ", "", path): re.sub(r"\d+ ", "", name) for path, name in tiles}
     parts = {f"weird/{f}/part{i}.png": f"{f}/part{i}.png" for f in "abc" for i in (1, 2)}
-    assert shown == {**parts, "alone.png": "alone.png"}
-    assert all(re.search(r"(^|/)\d+ [^/]+$", name) for _, name in tiles)
+    assert dict(tiles) == {**parts, "alone.png": "alone.png"}
+    rows = re.findall(r'<tr [^>]*data-name="([^"]*)".*?<bdi title="([^"]*)">([^<]*)</bdi>', text)
+    assert {(path, path, name) for path, name in tiles} == set(rows)
+    assert "the number behind it" not in text  # none has one
 
 
-def test_folders_of_images_have_names_that_any_system_can_make() -> None:
-    assert folders_of(
-        ["a/b/c.png", r"a\b\d.png", "e.png", "../../x/./y.png", "con/<z>/f .png"]
-    ) == [
+def test_images_are_called_as_on_the_pages_and_each_by_another_name() -> None:
+    given = ["bad/part04.jpg", "good/32/part10.jpg", r"bad\part04.jpg", "part27.jpg", "x (4)"]
+    assert names_of([(path, number) for number, path in enumerate(given)]) == [
+        "bad/part04.jpg (0)",
+        "good/32/part10.jpg",
+        "bad/part04.jpg (2)",
+        "part27.jpg",
+        "x (4) (4)",
+    ]
+    assert names_of([("x", 4), ("x", 5), ("x (4)", 6)]) == ["x (4)", "x (5)", "x (4) (6)"]
+
+
+def test_folders_of_images_are_told_as_far_as_they_are_a_readers_business() -> None:
+    assert folders_of(["a/b/c.png", r"a\b\d.png", "e.png", "x//y/<z>/f.png"]) == [
         ["a", "b"],
         ["a", "b"],
         [],
-        ["x"],
-        ["_con", "_z_"],
+        ["x", "y", "<z>"],
     ]
     # Of whole ones only what differs: where a server keeps its files is no reader's business.
     assert folders_of(["/srv/in/a/1.png", "/srv/in/b/c/2.png", "up/3.png"]) == [
@@ -139,8 +152,11 @@ def test_folders_of_images_have_names_that_any_system_can_make() -> None:
         ["b", "c"],
         ["up"],
     ]
-    assert folders_of(["/srv/in/1.png", r"C:\parts\1.png"]) == [["srv", "in"], ["C_", "parts"]]
-    assert folders_of(["/srv/in/1.png", "/srv/in/2.png"]) == [[], []]
+    assert folders_of(["/srv/in/1.png", r"C:\parts\1.png"]) == [["srv", "in"], ["C:", "parts"]]
+    # As on the pages, that of one that all share is named.
+    assert folders_of(["/srv/in/1.png", "/srv/in/2.png"]) == [["in"], ["in"]]
+    assert folders_of(["/srv/in/1.png", "/srv/in/a/2.png"]) == [["in"], ["in", "a"]]
+    assert folders_of(["/1.png", "/2.png"]) == [[], []]
     [deep] = folders_of([f"first/{'x' * 300}/{'y' * 60}/last/1.png"])
     assert deep == ["y" * 60, "last"]
     assert len("/".join(deep)) <= MOST_FOLDERS
@@ -167,6 +183,7 @@ def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(
     text = page_of(place, written(place)).text
     assert f"Since the last image the rate of false alarms was set to {percent(rate)}" in text
     made += [place.score(file).json()["predictions"][0] for file in files[9:]]
+    names = names_of([(one["path"], one["id"]) for one in made])
     for gone, left in ((3, 11), (14, 0)):
         for one in made[:gone]:
             image = place.client.get(f"/api/v1/predictions/{one['id']}").json()["image_sha256"]
@@ -183,9 +200,9 @@ def test_verdicts_stand_as_they_were_given_and_lost_images_are_counted(
             f"rates that they were scored at: {percent(low)} to {percent(high)}."
         ) in text
         assert "Since the last image" not in text
-        rows = re.findall(r'<tr data-verdict="(\w+)" data-name="(\d+) ', text)
-        assert {int(number): verdict for verdict, number in rows} == {
-            one["id"]: one["verdict"] for one in made
+        rows = re.findall(r'<tr data-verdict="(\w+)" data-name="([^"]*)"', text)
+        assert {name: verdict for verdict, name in rows} == {
+            name: one["verdict"] for name, one in zip(names, made, strict=True)
         }
 
 
@@ -214,8 +231,10 @@ def test_what_people_said_stands_beside_the_verdicts(place: Place, images: Path)
     words = dict(
         zip(said, ("good (a false alarm)", "really odd", "unsure", "bad, and missed"), strict=True)
     )
-    found = re.findall(r'<tr [^>]*data-name="(\d+) [^"]*"[^>]*data-said="([^"]*)"', text)
-    assert {int(number): word for number, word in found} == words
+    found = re.findall(r'<tr [^>]*data-name="([^"]*)"[^>]*data-said="([^"]*)"', text)
+    ids = [one["id"] for one in made]
+    named = dict(zip(names_of([(one["path"], one["id"]) for one in made]), ids, strict=True))
+    assert {named[name]: word for name, word in found} == words
     assert text.count('<span class="verdict said">') == 4
     for word in words.values():
         assert f'<option value="said {word}">Reviewed: {word}</option>' in text

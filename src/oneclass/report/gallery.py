@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
@@ -19,8 +18,6 @@ from oneclass.system.names import plain, told_apart
 MOST_ROWS = 5000
 VERDICT_FILTERS = {"anomaly": "Anomalies", "unclear": "Unclear", "fine": "Fine"}
 MISTAKE_FILTERS = {"wrong": "Mistakes", FALSE_ALARM: "False alarms", MISSED: "Missed anomalies"}
-_NUMBER = re.compile(r"(?<![^/])\d+ (?=[^/]*$)")
-"""Which the service puts before the name of a file, with a blank."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,8 @@ class Gallery:
         truth: what is known of the images.
         card: of the model: which normal images p-values compare with.
         said: what people called some of the images, by their paths.
-        naming: a sentence on how the images are named, where their files are not called so.
+        served: whether a server scored them: they are called as on its pages then.
+        naming: a sentence on how the images are named, where that needs one.
     """
 
     predictions: Sequence[Prediction]
@@ -43,6 +41,7 @@ class Gallery:
     truth: Truth
     card: Mapping[str, Any]
     said: Mapping[str, str]
+    served: bool
     naming: str
 
     def section(self) -> str:
@@ -67,24 +66,17 @@ class Gallery:
             tiles="".join(self._tile(tile, names[tile.prediction.path]) for tile in self.tiles),
             n_tiles=f"{len(self.tiles):,}",
             pictures="" if self.tiles else "hidden",
-            table=self._table(),
+            table=self._table(names if self.served else {}),
         )
 
     def _names(self) -> dict[str, str]:
-        """Each image as its tile calls it: its name, with folders where names collide.
-
-        Numbers before the names, of which `naming` tells, keep files apart and say nothing of
-        which picture it is.
+        """Each image as its tile calls it: its name, with folders where names collide; of a server
+        with the folder that it is in, as its pages do.
         """
         paths = [p.path for p in self.predictions]
-        as_sent = [_NUMBER.sub("", path) for path in paths] if self.naming else paths
-        names = told_apart(as_sent)
-        if self.naming:
-            names = [
-                "".join([*name.rpartition("/")[:2], path.rpartition("/")[2]])
-                for name, path in zip(names, paths, strict=True)
-            ]
-        return dict(zip(paths, names, strict=True))
+        if self.served:
+            return {path: "/".join(path.split("/")[-2:]) for path in paths}
+        return dict(zip(paths, told_apart(paths), strict=True))
 
     def _which(self, n: int) -> str:
         if n == 1:
@@ -146,14 +138,17 @@ class Gallery:
             "</span></div></li>"
         )
 
-    def _table(self) -> str:
+    def _table(self, names: Mapping[str, str]) -> str:
+        """Of all images, by their whole paths or by `names`."""
         ranked = sorted(self.predictions, key=lambda p: -p.score)[:MOST_ROWS]
         if len(ranked) < len(self.predictions):
             what = f"The {len(ranked):,} oddest as a table; predictions.csv has all"
         else:
             what = f"All {len(ranked):,} images as a table"
         what = "The image as a table" if len(self.predictions) == 1 else what
-        rows = "".join(self._row(rank, p) for rank, p in enumerate(ranked, 1))
+        rows = "".join(
+            self._row(rank, p, names.get(p.path, "")) for rank, p in enumerate(ranked, 1)
+        )
         truth = ("<th>truth</th>" if self.truth else "") + ("<th>review</th>" if self.said else "")
         return (
             f"<details{'' if self.tiles else ' open'}><summary>{what}</summary>"
@@ -163,14 +158,15 @@ class Gallery:
             f"<tbody>{rows}</tbody></table></div></details>"
         )
 
-    def _row(self, rank: int, p: Prediction) -> str:
+    def _row(self, rank: int, p: Prediction, name: str) -> str:
         wrong = self.truth.mistake(p)
         mark = f' <b class="wrong">{wrong.replace("-", " ")}</b>' if wrong else ""
         truth = f"<td>{text(plain(self.truth.word(p.path)))}{mark}</td>" if self.truth else ""
         truth += f"<td>{text(self.said.get(p.path, ''))}</td>" if self.said else ""
+        title = f' title="{text(plain(p.path))}"' if name else ""
         return (
             f'<tr {self._data(p)}><td class="number">{rank}</td>'
-            f"<td><bdi>{text(plain(p.path))}</bdi></td><td>{p.verdict}</td>{truth}"
+            f"<td><bdi{title}>{text(plain(name or p.path))}</bdi></td><td>{p.verdict}</td>{truth}"
             f'<td class="number" data-value="{p.score!r}">{digits(p.score)}</td>'
             f'<td class="number" data-value="{p.p_value!r}">{p.p_value:.3g}</td></tr>'
         )

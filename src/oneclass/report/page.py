@@ -86,6 +86,7 @@ def write_report(
     title: str | None = None,
     name: str | None = None,
     pictures: bool = True,
+    places: Mapping[str, Path] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Write one self-contained HTML page about a scoring run.
@@ -101,6 +102,7 @@ def write_report(
         title: of the page; None for the verdict.
         name: what people call the model; it stands above the title. None for no name.
         pictures: whether to show the images; without them the page has numbers alone.
+        places: where the images lie now, by their paths in the run; None for where these lead.
         progress: called with (images read, images in all).
 
     Raises:
@@ -115,7 +117,7 @@ def write_report(
         raise InputError(of_another(run, folder, model))
     truth = labels(run) if labels and run.predictions else None
     agreement = Agreement(run.predictions, truth or Truth())
-    tiles = _tiles(run, detector, agreement.truth, progress) if pictures else []
+    tiles = _tiles(run, detector, agreement.truth, places, progress) if pictures else []
     said = dict(reviews or {})
     content = _page(detector, model, folder, run, tiles, agreement, said, title, name).encode()
     with whole_file(file) as out:
@@ -129,7 +131,13 @@ def write_report(
     )  # fmt: skip
 
 
-def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None) -> list[Tile]:
+def _tiles(
+    run: Run,
+    detector: Detector,
+    truth: Truth,
+    places: Mapping[str, Path] | None,
+    progress: Progress | None,
+) -> list[Tile]:
     """The pictures.
 
     Raises:
@@ -140,7 +148,7 @@ def _tiles(run: Run, detector: Detector, truth: Truth, progress: Progress | None
     tiles = make_tiles(
         chosen,
         detector,
-        places=_places(run, [p.path for _, p in chosen]),
+        places=places or _places(run, [p.path for _, p in chosen]),
         first=wrong,
         progress=progress,
     )
@@ -190,9 +198,10 @@ def _page(
     fitted = _as_scored(detector, run)
     card, groups = fitted.card, Groups(run.predictions, agreement.truth)
     head = Head(run, card, agreement, tiles, said)
-    naming = str(run.record.get("naming", ""))
+    served, naming = bool(run.record.get("as_they_came")), str(run.record.get("naming", ""))
+    truth = agreement.truth
     sections = [
-        Gallery(run.predictions, tiles, groups, agreement.truth, card, said, naming).section(),
+        Gallery(run.predictions, tiles, groups, truth, card, said, served, naming).section(),
         *groups.sections(),
         agreement.section(fitted.false_alarms),
         _distributions(fitted, run),

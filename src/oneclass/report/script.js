@@ -13,8 +13,14 @@ document.documentElement.classList.add("js");
     calmest: (a, b) => b.dataset.rank - a.dataset.rank,
     name: (a, b) => a.dataset.name.localeCompare(b.dataset.name, undefined, { numeric: true }),
   };
+  const slashed = (text) => text.toLowerCase().replaceAll("\\", "/");
+  const called = (name) => {
+    const [wanted, own] = [find.value.trim(), name].map(slashed);
+    // A whole path finds the image, too, whose outer folders are not told here.
+    return own.includes(wanted) || wanted.endsWith(`/${own.replace(/ \(\d+\)$/, "")}`);
+  };
   const fits = ({ dataset }) =>
-    dataset.name.toLowerCase().includes(find.value.toLowerCase()) &&
+    called(dataset.name) &&
     ["all", dataset.verdict, dataset.wrong, dataset.wrong && "wrong",
       dataset.said && "said", dataset.said && `said ${dataset.said}`].includes(verdict.value) &&
     ["all", ...(dataset.groups ?? "").split(" ")].includes(group.value);

@@ -22,6 +22,7 @@ const showLayers = () => {
   if (!stage) return;
   stage.classList.toggle("hide-heat", !layers.heat);
   stage.classList.toggle("show-boxes", layers.boxes);
+  for (const key of document.querySelectorAll(".look .ramp-key")) key.hidden = !layers.heat;
   for (const button of document.querySelectorAll("[data-layer]"))
     button.setAttribute("aria-pressed", layers[button.dataset.layer]);
 };

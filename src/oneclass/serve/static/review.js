@@ -75,9 +75,10 @@ if (queue) {
         const last = history.pop();
         if (last === undefined) return;
         before = last.before;
-        if (last.said && last.said !== last.seen && !await say(last.id, null, last.said)) return;
+        const took = last.said && last.said !== last.seen;
+        if (took && !await say(last.id, null, last.said)) return;
         await show(`&at=${last.id}`);
-        page.say("Taken back.");
+        page.say(took ? "Taken back." : "Back at the one before.");
       } else {
         const id = Number(card.dataset.id), seen = card.dataset.review || null;
         const said = what === "skip" ? null : what;

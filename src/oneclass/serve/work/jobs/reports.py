@@ -30,19 +30,19 @@ from oneclass.serve.records.versions import Version
 from oneclass.serve.web.words import for_people, percent, reviewed
 from oneclass.serve.work.keeping import Keeping
 from oneclass.system.files import translated_errors
-from oneclass.system.host.portable import windows_fault
 from oneclass.system.names import plural
 
 LAST = 5000
 """Predictions in a report: as many as its table has."""
-MOST_FOLDERS = 120
-"""Characters of an image's folders: Windows makes no path of more than 260 in all."""
+MOST_FOLDERS, LONGEST_NAME = 120, 255
+"""Characters of an image's folders, and of its name, that a page tells: thousands are on it."""
 FORGOTTEN = 7 * 86_400.0
 """Seconds after which a report is removed; another one is made in a minute."""
 NAMING = (
-    "The number before a name is that of the verdict, since several images may have one name: on "
-    "the server that gave it, the address of its page ends in /p/ and the number."
+    "Where several images have one name, the number behind it is that of the verdict: on the "
+    "server that gave it, the address of its page ends in /p/ and the number."
 )
+_NUMBERED = re.compile(r" \(\d+\)$")
 
 
 class Reports:
@@ -120,8 +120,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
     with translated_errors(page.parent), TemporaryDirectory(dir=page.parent) as temporary:
         folder = Path(temporary) / "verdicts"  # the page names it
         folder.mkdir()
-        within = folders_of([row["path"] for row in rows])
-        names = [_placed(row, folder, where) for row, where in zip(rows, within, strict=True)]
+        names = names_of([(row["path"], row["id"]) for row in rows])
+        places = {name: _held(row, folder) for name, row in zip(names, rows, strict=True)}
         predictions = [
             Prediction(
                 name,
@@ -141,7 +141,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
         record = record_of(detector, predictions, errors, started=started, finished=True)
         took = rows[0]["at"] - rows[-1]["at"]
         told = {**record, "command": ["serve"], "folder": str(folder), "seconds": round(took, 3)}
-        told |= {"notes": request["notes"], "naming": NAMING, "drift": _drift(detector, rows)}
+        told |= {"notes": request["notes"], "drift": _drift(detector, rows)}
+        told["naming"] = NAMING if any(map(_NUMBERED.search, names)) else ""
         told["as_they_came"] = True
         told["rates"] = list(Counter(row["false_alarms"] for row in rows).items())
         write_run(folder, predictions, errors, told)
@@ -152,7 +153,8 @@ def write(request: dict[str, Any], show: Progress) -> dict[str, Any]:
             page,
             reviews=_reviews(names, predictions, rows),
             name=request["called"],
-            pictures=any((folder / name).exists() for name in names),
+            pictures=any(place.exists() for place in places.values()),
+            places=places,
             progress=show,
         )
     return {"images": made.n_scored, "shown": made.n_tiles - made.n_missing, "bytes": made.size}
@@ -222,54 +224,71 @@ def _reviews(
     }
 
 
+def names_of(given: Sequence[tuple[str, int]]) -> list[str]:
+    """What a report calls images: each by another name.
+
+    Args:
+        given: path as a client gave it, and number of the verdict, which is no other one's.
+
+    Returns:
+        For each its folders of `folders_of` and its file, with slashes; behind a name that several
+        have, the number: `bad/part04.jpg (5)`.
+    """
+    folders = folders_of([path for path, _ in given])
+    files = [_parts(path)[-1][-LONGEST_NAME:] for path, _ in given]
+    names = ["/".join([*own, file]) for own, file in zip(folders, files, strict=True)]
+    often = Counter(names)
+    return [
+        # One that ends like this itself has its number, too: it may be how another is told apart.
+        f"{name} ({number})" if often[name] > 1 or _NUMBERED.search(name) else name
+        for name, (_, number) in zip(names, given, strict=True)
+    ]
+
+
 def folders_of(paths: Sequence[str]) -> list[list[str]]:
-    """The folders that each image came in, outermost first, with names that any system can make.
+    """The folders that each image came in, outermost first.
 
     Args:
         paths: as clients gave them. Whole ones, such as those of watched folders, are told from
-            the folder that all whole ones share: where a server keeps its files is no reader's
+            the innermost folder that all whole ones share: where a server keeps it is no reader's
             business.
 
     Returns:
         For each the innermost ones, of up to `MOST_FOLDERS` characters together.
     """
-    apart = [re.split(r"[/\\]", path)[:-1] for path in paths]
+    apart = [_parts(path)[:-1] for path in paths]
     whole = [own for own in apart if _is_whole(own)]
     low, high = min(whole, default=[]), max(whole, default=[])
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
-    n_shared = len(list(same))
+    same = list(takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False)))
+    # Pages name the folder of an image, also where all lie in one.
+    n_outside = len(same) - 1 if len(same) in map(len, whole) else len(same)
     found = []
     for own in apart:
         inner: list[str] = []
-        for one in reversed(own[n_shared:] if _is_whole(own) else own):
-            name = _cleaned(one).strip(" .")
-            name = f"_{name}" if windows_fault(name) else name
-            if len("/".join([name, *inner])) > MOST_FOLDERS:
+        for one in reversed(own[n_outside:] if _is_whole(own) else own):
+            if len("/".join([one, *inner])) > MOST_FOLDERS:
                 break
-            inner = [name, *inner] if name else inner
+            inner = [one, *inner] if one else inner
         found.append(inner)
     return found
+
+
+def _parts(path: str) -> list[str]:
+    return re.split(r"[/\\]", path.rstrip("/\\"))
 
 
 def _is_whole(folders: Sequence[str]) -> bool:
     return bool(folders) and (folders[0] == "" or folders[0].endswith(":"))
 
 
-def _placed(row: dict[str, Any], folder: Path, within: Sequence[str]) -> str:
-    """A kept image in its folders, under a name of its own; clients call many the same."""
-    stem = _cleaned(re.split(r"[/\\]", row["path"])[-1])
-    name = "/".join([*within, f"{row['id']} {stem}"])
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+def _held(row: dict[str, Any], folder: Path) -> Path:
+    """Where a kept image stays as long as the report takes, under the number of its verdict."""
+    place = folder / str(row["id"])
     with suppress(FileNotFoundError):
         try:
-            os.link(row["image"], folder / name)
+            os.link(row["image"], place)
         except FileNotFoundError:
             raise
         except OSError:  # a file system without links
-            shutil.copyfile(row["image"], folder / name)
-    return name
-
-
-def _cleaned(name: str) -> str:
-    """The end of a name, without what some systems take in none."""
-    return re.sub(r"[^\w.\- ]", "_", name)[-80:]
+            shutil.copyfile(row["image"], place)
+    return place

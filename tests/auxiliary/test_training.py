@@ -213,6 +213,14 @@ def test_a_run_is_not_overwritten_unless_that_is_asked_for(place: Path, whole: b
     assert (place / "whole.onnx").read_bytes() == whole
 
 
+def test_a_network_that_is_written_over_is_kept(place: Path, whole: bytes) -> None:
+    (place / "other.onnx").write_bytes(whole)
+    done = train("normal", "-o", "other.onnx", *TINY, "--epochs", "1", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "what was in other.onnx before is kept as other.onnx.previous.\n" in done.stderr
+    assert (place / "other.onnx.previous").read_bytes() == whole
+
+
 def test_other_data_or_settings_are_refused_by_name(place: Path, whole: bytes) -> None:
     words = ("-o", "whole.onnx", *TINY, "--resume")
     done = train("normal", *words, "--epochs", "7", "--seed", "3", cwd=place)

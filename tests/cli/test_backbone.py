@@ -279,6 +279,36 @@ def test_any_onnx_file_with_its_preprocessing_given(
     onnx.checker.check_model(onnx.load(out))
 
 
+def test_a_network_that_is_written_over_is_kept(
+    oneclass: Call, bare_onnx: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "mine.onnx", tmp_path / "mine.onnx.previous"
+    out.write_bytes(bare_onnx.read_bytes())
+    words = ("backbone", "import", bare_onnx, "-o", out, *GIVEN)
+    code, _, said = oneclass(*words)
+    assert code == 0, said
+    assert f"what was in {out} before is kept as {kept}.\n" in said
+    assert kept.read_bytes() == bare_onnx.read_bytes() != out.read_bytes()
+    assert "is kept" not in oneclass(*words)[2], "it is the same"
+    assert kept.read_bytes() == bare_onnx.read_bytes()
+    code, _, said = oneclass("backbone", "import", bare_onnx, "-o", out, *GIVEN[:2])
+    assert code == 2
+    assert "is kept" not in said
+    assert {path.name for path in tmp_path.iterdir()} == {"bare.onnx", out.name, kept.name}
+
+
+def test_a_network_is_not_imported_over_itself(
+    oneclass: Call, bare_onnx: Path, tmp_path: Path
+) -> None:
+    before, link = bare_onnx.read_bytes(), tmp_path / "link.onnx"
+    link.symlink_to(bare_onnx)
+    for out in (bare_onnx, link):
+        code, _, said = oneclass("backbone", "import", bare_onnx, "-o", out, *GIVEN)
+        assert code == 2
+        assert f"-o {out}: that is the file to import, which would be lost." in said
+    assert bare_onnx.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

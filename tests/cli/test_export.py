@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from commands import oneclass
 from conftest import stripes
 from graphs import session_of
 from oneclass import Detector, load
+from oneclass.backbones.onnx_file import with_metadata
 from oneclass.cli.verify import _write
 from oneclass.export.verifying import Difference
 
@@ -56,6 +58,38 @@ def test_an_export_over_another_says_so(model: Path, tmp_path: Path) -> None:
     assert f"what was in {file} before, an exported model, was replaced." in again
 
 
+def test_no_backbone_is_lost_to_an_export(model: Path, tmp_path: Path) -> None:
+    """Not even one whose metadata name the key of an exported model's."""
+    network = tmp_path / "mine.onnx"
+    own = resources.files("oneclass.backbones") / "data" / "efficientnet-lite0.onnx"
+    before = with_metadata(own.read_bytes(), "told", "oneclass_model")
+    network.write_bytes(before)
+    done = oneclass("export", model, "-o", network)
+    assert done.returncode == 2
+    assert f"cannot write {network}: what is there already is no exported model" in done.stderr
+    assert network.read_bytes() == before
+
+
+@pytest.mark.parametrize("lost", ["parts.xml", "parts.bin"])
+def test_no_file_of_somebody_else_is_lost_to_openvino(
+    model: Path, tmp_path: Path, lost: str
+) -> None:
+    (tmp_path / lost).write_text("<page>\n")
+    done = oneclass("export", model, "-o", tmp_path / "parts.xml", "--format", "openvino")
+    assert done.returncode == 2
+    assert f"cannot write {tmp_path / lost}: what is there already is no exported" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [lost]
+    assert (tmp_path / lost).read_text() == "<page>\n"
+
+
+@pytest.mark.skipif(not find_spec("openvino"), reason="OpenVINO is not installed")
+def test_openvino_is_written_over_its_like(model: Path, tmp_path: Path) -> None:
+    words = ("export", model, "-o", tmp_path / "parts.xml", "--format", "openvino")
+    told = [oneclass(*words) for _ in range(2)]
+    assert [done.returncode for done in told] == [0, 0]
+    assert ["was replaced" in done.stderr for done in told] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "right"),
     [
@@ -94,6 +128,17 @@ def test_verify_finds_no_difference_on_a_users_own_images(
         "anomaly_map_difference"
     )
     assert len(lines) == 7
+
+
+def test_no_table_of_labels_is_lost_to_one_of_differences(
+    model: Path, exported: Path, image_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\na.png,good\n")
+    done = oneclass("verify", exported, model, image_folder("new", 3, seed=2), "--csv", table)
+    assert done.returncode == 2
+    assert "what is there already is no table of differences" in done.stderr
+    assert table.read_text() == "path,label\na.png,good\n"
 
 
 def test_a_table_of_differences_says_true_as_predictions_do(tmp_path: Path) -> None:

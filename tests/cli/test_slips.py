@@ -533,6 +533,7 @@ def test_the_demo_names_a_program_that_the_shell_finds(
         (("update", "m.oneclass", "--forget", "good/000.png"), "photo.png"),
         (("report", "m.oneclass", "run", "--without-pictures"), "other.oneclass"),
         (("report", "m.oneclass", "run", "--without-pictures"), "labels.csv"),
+        (("report", "m.oneclass", "run", "--without-pictures"), "mine.html"),
         (("export", "m.oneclass"), "labels.csv"),
         (("backbone", "import", "net.onnx"), "photo.png"),
     ],
@@ -543,6 +544,7 @@ def test_no_other_kind_of_file_is_written_over(
     first = next(iter(sorted((place / "good").iterdir()))).read_bytes()
     (place / "photo.png").write_bytes(first)
     (place / "labels.csv").write_text("path,label\n")
+    (place / "mine.html").write_text("<!doctype html>\n<title>mine</title>\n")
     (place / "other.oneclass").write_bytes((place / "m.oneclass").read_bytes())
     assert oneclass("score", "m.oneclass", "good", "-o", "run", cwd=place).returncode == 0
     before = (place / there).read_bytes()

@@ -151,6 +151,18 @@ def test_tables_are_not_written_among_pictures(tmp_path: Path) -> None:
     KeptCells(tmp_path / "kept")  # an evaluation that is there goes on
 
 
+@pytest.mark.parametrize("name", ["table.md", "table.html", "results.json"])
+def test_no_table_of_somebody_else_is_lost(tmp_path: Path, name: str) -> None:
+    make_category(tmp_path / "parts")
+    out = tmp_path / "out"
+    (out / "cells").mkdir(parents=True)  # somebody else's may be called so, too
+    (out / name).write_text('{"oneclass": "mine"}')
+    done = run(tmp_path / "parts", *FEW, "-o", out)
+    assert isinstance(done.exception, InputError)
+    assert f"cannot write {out / name}: what is there already is no table of" in str(done.exception)
+    assert (out / name).read_text() == '{"oneclass": "mine"}'
+
+
 def test_digests_know_settings_names_and_content(tmp_path: Path) -> None:
     folder = make_category(tmp_path / "parts")
     category = read_category("parts", folder)

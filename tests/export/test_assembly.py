@@ -19,6 +19,7 @@ from oneclass.export.assembly import INPUT, MEANINGS, METADATA_KEY, Input, onnx_
 from oneclass.export.graph import OPSET
 from oneclass.export.running import Exported
 from oneclass.export.verifying import other_order
+from oneclass.results.overlay import CALM, HOT
 
 KINDS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -141,6 +142,9 @@ def test_the_file_says_what_it_is_and_the_same_model_gives_the_same_bytes(
     older = {name: value for name, value in record.items() if name != "tall_vertically_first"}
     assert not other_order(Exported(older, lambda images: {}))
     assert record["heat_scale"] == detector.heat_scale
+    assert (CALM, HOT) == (0.5, 2)
+    ends = "colour begins at half of heat_scale and is full at twice"
+    assert record["outputs"]["anomaly_map"].endswith(ends)
     assert record["pixel_threshold"] == detector.pixel_threshold
     assert (record["false_alarms"], record["unclear"]) == (detector.card["false_alarms"], None)
     assert record["input"]["shape"] == ["batch", "height", "width", "channels"]

@@ -33,7 +33,7 @@ from oneclass import Detector, InputError, load
 from oneclass.detector.predictions import odds
 from oneclass.export import web
 from oneclass.export.assembly import onnx_model
-from oneclass.export.web import RUNTIME, read_runtime, write_page
+from oneclass.export.web import RUNTIME, check_page_folder, read_runtime, write_page
 from oneclass.results import overlay
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -186,6 +186,30 @@ def test_the_folder_is_whole_and_names_every_licence(
     assert all(digest in licences for digest in web.RUNTIME.values())
     named = re.findall(r'(?:src|href)="([^":]+)"', written["index.html"].decode())
     assert set(named) <= set(written)
+
+
+@pytest.mark.parametrize("name", ["index.html", "style.css", "model.json", "LICENSES.txt"])
+def test_no_page_of_somebody_else_is_written_over(model: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    words = ("--format", "web", "--onnxruntime-web", tmp_path)
+    done = oneclass("export", model, "-o", tmp_path, *words)
+    assert done.returncode == 2
+    lost = f"cannot write {tmp_path / name}: what is there already is no part of an exported page"
+    assert lost in done.stderr
+    assert "Give another folder, or remove that file first." in done.stderr
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_a_page_is_written_over_its_like_beside_other_files(
+    model: Path, stand_in: dict[str, bytes], tmp_path: Path
+) -> None:
+    content = onnx_model(load(model))
+    text = session_of(content).get_modelmeta().custom_metadata_map["oneclass_model"]
+    (tmp_path / "mine.html").write_text("mine")
+    for _ in range(2):
+        check_page_folder(tmp_path)
+        write_page(tmp_path, content, json.loads(text), stand_in)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.html", *web.NAMES}
 
 
 def test_a_model_for_deep_images_is_refused(stand_in: dict[str, bytes], tmp_path: Path) -> None:

@@ -241,6 +241,14 @@ class TestCommand:
         again = oneclass(*words, "--representation", "greyscale", cwd=tmp_path)
         assert figures_of(again.stdout) == figures_of(done.stdout)
 
+    @pytest.mark.parametrize("name", ["table.md", "table.html", "results.json"])
+    def test_no_table_of_somebody_else_is_lost(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_text("mine")
+        done = oneclass("paper", "--tasks", "5", "-o", ".", cwd=tmp_path)
+        assert done.returncode == 2
+        assert f"cannot write {name}: what is there already is no table of" in done.stderr
+        assert (tmp_path / name).read_text() == "mine"
+
     def test_xray_images_are_simulated_where_there_are_none(self, tmp_path: Path) -> None:
         words = ("paper", "--tasks", "5,6", "--trials", "2", "--representation", "greyscale")
         done = oneclass(*words, "-o", "out", cwd=tmp_path)

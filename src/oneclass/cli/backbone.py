@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import click
 
 from oneclass.cli.talk.console import if_stopped, print_data, progress, say
 from oneclass.cli.talk.parameters import Here, Numbers, OneOf, Size, network_option
+from oneclass.cli.talk.writing import keeping_previous
+from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 from oneclass.system.names import count
 
@@ -132,7 +135,12 @@ def import_(file: str, out: str, **said: Any) -> int:
     """
     from oneclass.backbones.importing import ImportOptions, import_network
 
-    made = import_network(Path(file), Path(out), ImportOptions(**said))
+    if os.path.realpath(file) == os.path.realpath(out):
+        raise InputError(
+            f"-o {out}: that is the file to import, which would be lost. Give another name."
+        )
+    with keeping_previous(Path(out)):
+        made = import_network(Path(file), Path(out), ImportOptions(**said))
     say(f"{out}: {count(len(made.layers), 'layer')}, {', '.join(made.layers)}. Next:")
     words = ["fit", "NORMAL_DIR", "-o", "model.oneclass", "--backbone", out, "--layer", _deep(made)]
     say(f"    oneclass {as_typed(words)}")
@@ -170,14 +178,15 @@ def export(module: str, out: str, weights: str | None, **said: Any) -> int:
         "licence": options.licence or "",
         "source": options.source or f"torch module {module}",
     }
-    parity = export_module(
-        module,
-        Path(out),
-        preprocessing,
-        weights=None if weights is None else Path(weights),
-        layers=options.layers,
-        record=record,
-    )
+    with keeping_previous(Path(out)):
+        parity = export_module(
+            module,
+            Path(out),
+            preprocessing,
+            weights=None if weights is None else Path(weights),
+            layers=options.layers,
+            record=record,
+        )
     made = Backbone.open(Path(out))
     say(f"{out}: {count(len(made.layers), 'layer')}, {', '.join(made.layers)}.")
     say(f"ONNX Runtime and torch agree within {parity:.0e}.")

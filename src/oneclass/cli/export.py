@@ -95,10 +95,10 @@ def export(
 
     It runs wherever ONNX runs, without oneclass and without Python. Needs the extra export.
     """
-    from oneclass.backbones.onnx_file import ONNX_START
     from oneclass.detector.files.loading import load
     from oneclass.export.assembly import Input, onnx_model
-    from oneclass.system.files import check_replaces, check_writable, whole_file
+    from oneclass.export.running import check_replaces_export
+    from oneclass.system.files import check_writable, has_content, whole_file
 
     place, takes = Path(out), Input(layout.upper(), size, without_resize)
     if wrong := misnamed(out, _ENDINGS[kind]):
@@ -120,13 +120,10 @@ def export(
         )
     detector = load(model, backbone=backbone, threads=threads)
     check_writable(place, ".onnx" if kind == "onnx" else ".xml")
-    if kind == "onnx":
-        check_replaces(place, "ONNX file", ONNX_START)
-    else:
-        check_replaces(place, "OpenVINO model", b"<")
+    check_replaces_export(place)
     with if_stopped(lambda: unwritten(place)):
         content = onnx_model(detector, takes)
-    n_bytes, code, before = len(content), 0, place.exists()
+    n_bytes, code, before = len(content), 0, has_content(place)
     if kind == "openvino":
         n_bytes, code = _openvino(place, content, detector, int8, limit)
     else:
@@ -208,18 +205,20 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
     from oneclass.backbones.onnx_file import metadata
     from oneclass.detector.files.loading import load
     from oneclass.export.assembly import METADATA_KEY, onnx_model
-    from oneclass.export.web import PAGE, VERSION, read_runtime, write_page
+    from oneclass.export.web import LICENCES, VERSION, check_page_folder, read_runtime, write_page
+    from oneclass.system.files import has_content
 
     if runtime is None:
         raise InputError(
             "--format web: the page needs the npm package onnxruntime-web. Run 'npm pack "
             f"onnxruntime-web@{VERSION}', and give the file with --onnxruntime-web."
         )
+    check_page_folder(folder)
     files = read_runtime(Path(runtime))
     with if_stopped(lambda: unwritten(folder)):
         content = onnx_model(load(model, backbone=backbone))
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
-    before = (folder / PAGE[0]).exists()
+    before = has_content(folder / LICENCES)
     with written_whole(folder):
         size = write_page(folder, content, record, files)
     say(

@@ -87,7 +87,7 @@ def report(
     truth = _truth(labels, normal)
     if Path(run_dir).is_dir():
         check_writable(file, ".html")
-        check_replaces(file, "page", b"<")
+        check_replaces(file, "report", b"<", holds=b'<p class="eyebrow">oneclass report')
     with if_stopped(lambda: unwritten(file)), progress("report") as show:
         made = write_report(
             detector,

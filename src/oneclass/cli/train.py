@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 
 from oneclass.cli.talk.console import UNREADABLE, if_stopped, progress, say, say_errors
 from oneclass.cli.talk.parameters import Here, OneOf, Size, network_option, setting_option
-from oneclass.cli.talk.writing import unwritten
+from oneclass.cli.talk.writing import keeping_previous, unwritten
 from oneclass.errors import InputError
 from oneclass.system.host.portable import as_typed
 
@@ -120,7 +121,11 @@ def train(
     options = _options(**settings)
     file = Path(out)
     folder = file.with_name(file.name + ".run")
-    with if_stopped(lambda: _untrained(file, folder)), progress("train", quiet=not first) as show:
+    with (
+        keeping_previous(file) if first else nullcontext(),
+        if_stopped(lambda: _untrained(file, folder)),
+        progress("train", quiet=not first) as show,
+    ):
 
         def tell(sentence: str) -> None:
             if first:

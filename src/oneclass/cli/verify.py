@@ -90,7 +90,7 @@ def verify(
         )
     if table is not None:
         check_writable(Path(table), ".csv")
-        check_replaces(Path(table), "table of differences", COLUMNS[0].encode())
+        check_replaces(Path(table), "table of differences", ",".join(COLUMNS[:2]).encode())
     sources = gather(list(inputs))
     with progress("verify") as show:
         found = list(compare(other, detector, sources, tolerance=tolerance, progress=show))

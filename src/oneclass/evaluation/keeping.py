@@ -13,11 +13,17 @@ from oneclass.errors import InputError
 from oneclass.evaluation.cells import Cell
 from oneclass.evaluation.layout import Category
 from oneclass.evaluation.measuring import words
-from oneclass.results.folders import refuse_file_name, refuse_pictures
+from oneclass.results.folders import check_tables, refuse_file_name, refuse_pictures
 from oneclass.system.files import make_folder, whole_file
 from oneclass.system.texts import why
 
 FOLDER = "cells"
+TABLES = {
+    "table.md": b"# Evaluation\n",
+    "table.html": b'<p class="eyebrow">oneclass evaluate</p>',
+    "results.json": b'\n "published": [',
+}
+"""What the tables of an evaluation hold, by which they are known as its own."""
 
 
 def digest_of_files(category: Category) -> str:
@@ -61,7 +67,7 @@ class KeptCells:
 
     Raises:
         InputError: it cannot be made or is called like a file; or pictures lie there, and no
-            evaluation.
+            evaluation; or a table that is none of one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,6 +75,7 @@ class KeptCells:
         if not self._folder.exists():
             refuse_file_name(folder, "-o", "table.md")
             refuse_pictures(folder, "evaluation")
+        check_tables(folder, TABLES, "table of 'oneclass evaluate -o'")
         make_folder(self._folder)
 
     @property

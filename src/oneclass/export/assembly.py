@@ -40,7 +40,7 @@ MEANINGS = {
     "p_value": "(n,) in (0, 1]: the share of normal images that look at least this odd",
     "is_anomaly": "(n,): whether the p-value is at most the rate of false alarms",
     "anomaly_map": "(n, h, w) in units of the score: where the image is odder than normal images "
-    "are; one colour scale for all images goes from 0 to heat_scale",
+    "are; in heatmaps, colour begins at half of heat_scale and is full at twice",
 }
 """Of the graph's outputs."""
 

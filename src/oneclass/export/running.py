@@ -12,12 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oneclass.backbones import refused_as
+from oneclass.backbones.onnx_file import ONNX_START
 from oneclass.errors import InputError, MissingDependencyError, ModelFileError
 from oneclass.export.assembly import INPUT, METADATA_KEY
 from oneclass.system import offline
+from oneclass.system.files import check_replaces, has_content, would_be_lost
 from oneclass.system.host.machine import pip_install
 
 OPENVINO_ENDINGS = (".xml",)
+EXPORTED = "exported model"
+_KEY_IN_ONNX = b"\x0a%c%b\x12" % (len(METADATA_KEY), METADATA_KEY.encode())
+"""The entry of the metadata as protobuf has it: a text that names the key has other bytes there."""
+_KEY_IN_OPENVINO = f"<{METADATA_KEY} value=".encode()
 WEB_MODEL = "model.onnx"
 """The graph's name in a folder with a page."""
 
@@ -66,6 +72,24 @@ def open_exported(place: Path) -> Exported:
         record = json.loads(text)
         record["input"]["layout"], record["model_sha256"]
     return Exported(record, compute)
+
+
+def check_replaces_export(place: Path) -> None:
+    """Refuse to write an exported model over a file that is none, such as a backbone's.
+
+    Args:
+        place: an ONNX file or OpenVINO's .xml, with which a .bin goes.
+
+    Raises:
+        InputError: oneclass did not export what is there.
+    """
+    if place.suffix not in OPENVINO_ENDINGS:
+        check_replaces(place, EXPORTED, ONNX_START, holds=_KEY_IN_ONNX)
+        return
+    check_replaces(place, EXPORTED, b"<", holds=_KEY_IN_OPENVINO)
+    weights = place.with_suffix(".bin")
+    if has_content(weights) and not has_content(place):  # an own .xml answers for both
+        raise would_be_lost(weights, EXPORTED)
 
 
 def _onnxruntime(file: Path) -> tuple[str, Callable[[NDArray[Any]], Outputs]]:

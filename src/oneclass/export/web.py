@@ -16,7 +16,13 @@ from typing import Any
 
 from oneclass.errors import InputError
 from oneclass.export.running import WEB_MODEL
-from oneclass.system.files import translated_errors, write_together
+from oneclass.system.files import (
+    check_replaces,
+    has_content,
+    translated_errors,
+    would_be_lost,
+    write_together,
+)
 from oneclass.system.texts import why
 
 VERSION = "1.30.0"
@@ -29,8 +35,16 @@ RUNTIME = {
 }
 """The SHA-256 of its files, as published."""
 PAGE = ("index.html", "page.js", "files.js", "style.css")
+RECORD = "model.json"
+LICENCES = "LICENSES.txt"
+LICENCES_START = "page.js, "
+"""How this file begins, by which a folder is known as a page of ours."""
 MOST_BYTES = 64 << 20
 """Of one file of the runtime."""
+_KIND, _ELSEWHERE = "part of an exported page", "Give another folder"
+
+NAMES = (*PAGE, *RUNTIME, LICENCES, RECORD, WEB_MODEL)
+"""Of all files in the folder."""
 
 MIT = """\
 MIT License
@@ -74,6 +88,20 @@ def read_runtime(given: Path) -> dict[str, bytes]:
     return found
 
 
+def check_page_folder(folder: Path) -> None:
+    """Refuse a folder for a page where files of somebody else have the names of a page's.
+
+    Raises:
+        InputError: one of them is there, and what says that a page of ours is not.
+    """
+    check_replaces(folder / LICENCES, _KIND, LICENCES_START.encode(), instead=_ELSEWHERE)
+    if has_content(folder / LICENCES):
+        return
+    for name in NAMES:
+        if has_content(folder / name):
+            raise would_be_lost(folder / name, _KIND, _ELSEWHERE)
+
+
 def write_page(
     folder: Path, model: bytes, record: dict[str, Any], runtime: dict[str, bytes]
 ) -> int:
@@ -101,12 +129,13 @@ def write_page(
         folder.mkdir(parents=True, exist_ok=True)
     own = resources.files("oneclass.export") / "page"
     contents = {
+        LICENCES: _licences(record).encode(),  # the first to be there, since it tells whose it is
         **{name: (own / name).read_bytes() for name in PAGE},
         **runtime,
-        "LICENSES.txt": _licences(record).encode(),
-        "model.json": json.dumps(record, sort_keys=True).encode(),
+        RECORD: json.dumps(record, sort_keys=True).encode(),
         WEB_MODEL: model,
     }
+    assert contents.keys() == {*NAMES}, "what is there under these names is looked at before"
     write_together({folder / name: methodcaller("write", c) for name, c in contents.items()})
     return sum(map(len, contents.values()))
 
@@ -140,7 +169,7 @@ def _licences(record: dict[str, Any]) -> str:
     files = "\n".join(f"    {name}, SHA-256 {digest}" for name, digest in RUNTIME.items())
     network = record["licence"] or "none is stated"
     return (
-        "page.js, files.js, style.css, index.html: oneclass, Apache-2.0.\n\n"
+        f"{LICENCES_START}files.js, style.css, index.html: oneclass, Apache-2.0.\n\n"
         f"model.onnx: made by oneclass {record['oneclass']} from the model of SHA-256 "
         f"{record['model_sha256']}. Licence of its network: {network}.\n\n"
         f"onnxruntime-web {VERSION}, MIT:\n{files}\n\n{MIT}"

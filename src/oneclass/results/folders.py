@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from oneclass.errors import InputError
 from oneclass.images.folders import first_picture
 from oneclass.rows.cache import KIND
-from oneclass.system.files import check_replaces
+from oneclass.system.files import check_replaces, has_content, would_be_lost
 from oneclass.system.places import Remote
 
 INDEX, REGIONS, RECORD = "index.csv", "regions.jsonl", "run.json"
@@ -40,13 +40,25 @@ def check_run_folder(folder: Path) -> None:
     refuse_file_name(folder, "-o", "predictions.csv")
     _refuse_strangers(folder, PREDICTIONS, "table of 'oneclass score -o'")
     record = folder / RECORD
-    if record.is_file() and record.stat().st_size and not _is_record(record):
-        raise InputError(
-            f"cannot write {record}: what is there already is no record of 'oneclass score -o', "
-            f"and would be lost. {ELSEWHERE}, or remove that file first."
-        )
+    if has_content(record) and not _is_record(record):
+        raise would_be_lost(record, "record of 'oneclass score -o'", ELSEWHERE)
     if not record.exists():
         refuse_pictures(folder, "run")
+
+
+def check_tables(folder: Path, own: Mapping[str, bytes], kind: str) -> None:
+    """Refuse a folder for tables where files of somebody else have their names.
+
+    Args:
+        folder: of the option -o.
+        own: what each of ours holds, by its name.
+        kind: what they are, such as "table of 'oneclass evaluate -o'".
+
+    Raises:
+        InputError: one of them holds no such thing.
+    """
+    for name, holds in own.items():
+        check_replaces(folder / name, kind, b"", holds=holds, instead=ELSEWHERE)
 
 
 def refuse_file_name(folder: Path, option: str, table: str) -> None:

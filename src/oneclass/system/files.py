@@ -144,7 +144,11 @@ def make_folder(folder: Path) -> None:
 
 
 def check_replaces(
-    path: Path, kind: str, *beginnings: bytes, instead: str = "Give another name"
+    path: Path,
+    kind: str,
+    *beginnings: bytes,
+    holds: bytes = b"",
+    instead: str = "Give another name",
 ) -> None:
     """Refuse to write over a file that holds something else, such as a photograph or a table.
 
@@ -154,20 +158,32 @@ def check_replaces(
         path: to be written.
         kind: what will be written there, such as "model".
         beginnings: how files of that kind begin; capital letters are the same as small ones.
+        holds: what files of ours have somewhere, where others of that kind begin so, too.
         instead: what to do, for the advice.
 
     Raises:
-        InputError: the file that is there begins otherwise.
+        InputError: the file that is there begins otherwise, or does not hold that.
     """
     if isinstance(path, Remote) or not path.is_file():
         return
     with translated_errors(path), path.open("rb") as file:
-        found = file.read(max(map(len, beginnings))).lower()
-    if found and not found.startswith(tuple(beginning.lower() for beginning in beginnings)):
-        raise InputError(
-            f"cannot write {path}: what is there already is no {kind}, and would be lost. "
-            f"{instead}, or remove that file first."
-        )
+        found = file.read(max([1, *map(len, beginnings)]))
+        like = found.lower().startswith(tuple(beginning.lower() for beginning in beginnings))
+        if found and not (like and holds in found + file.read()):
+            raise would_be_lost(path, kind, instead)
+
+
+def has_content(path: Path) -> bool:
+    """Whether a file is there that holds something that could be lost."""
+    return path.is_file() and path.stat().st_size > 0
+
+
+def would_be_lost(path: Path, kind: str, instead: str = "Give another name") -> InputError:
+    """The refusal to write over a file that holds something else; as for `check_replaces`."""
+    return InputError(
+        f"cannot write {path}: what is there already is no {kind}, and would be lost. "
+        f"{instead}, or remove that file first."
+    )
 
 
 @contextmanager

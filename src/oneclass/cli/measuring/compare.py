@@ -274,11 +274,12 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
         return
     above = [one.rows for one in kept if one.above]
     if len(above) == len(kept):
-        names = ", ".join(above)
-        say(
-            "No way stayed within the promised share here; in so few images that may be chance: "
-            f"{names}."
+        chance = (
+            f"{above[0]} is the only one of which that may be chance"
+            if len(kept) == 1
+            else f"in so few images that may be chance: {', '.join(above)}"
         )
+        say(f"No way stayed within the promised share here; {chance}.")
         among = "of these"
     elif above:
         among = "of those that kept the promise or missed it by chance, maybe"
@@ -293,7 +294,28 @@ def _say_best(found: Sequence[Compared], normal: Sequence[str], *, odd: bool) ->
             f"oneclass {as_typed(fit)}"
         )
         return
-    _say_first(kept, among, fit)
+    if len(kept) == 1:
+        _say_only(kept[0], found, fit)
+    else:
+        _say_first(kept, among, fit)
+
+
+def _say_only(one: Compared, found: Sequence[Compared], fit: list[str]) -> None:
+    """The way that is left, and what speaks for those that are not, where odd images were scored.
+
+    Args:
+        one: the only way that may be named.
+        found: all ways.
+        fit: the command that learns, but for the way.
+    """
+    told = "" if one.above else f"{one.rows} is the only one that kept the promise. "
+    for other in found:
+        if (other.auroc or 0) > (one.auroc or 0):
+            told += (
+                f"{other.rows} has a higher AUROC ({other.auroc:.3f}; {one.rows} {one.auroc:.3f}), "
+                f"but calls {percent(other.false_alarms)} of the normal images anomalies. "
+            )
+    say(f"{told}To learn so: oneclass {as_typed([*fit, '--rows', one.rows])}")
 
 
 def _say_first(kept: Sequence[Compared], among: str, fit: list[str]) -> None:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from oneclass.paper.protocol import Cell
 
 EMBEDDED = "efficientnet-lite0:block_14@2"
+TABLES = {
+    "table.md": b"| task | representation | ours |",
+    "table.html": b'<p class="eyebrow">oneclass paper</p>',
+    "results.json": b'\n "stand_ins": [',
+}
+"""What the tables of a run hold, by which they are known as its own."""
 DOWNLOAD, SIMULATED = "download", "simulated"
 Loaders = Mapping[str, Callable[[], "DataSet"]]
 
@@ -111,12 +117,14 @@ def paper(
     """
     from oneclass.paper.experiment import open_representations
     from oneclass.paper.output import Results, markdown
+    from oneclass.results.folders import check_tables
     from oneclass.system.files import make_folder
 
     for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
         if value < least:
             raise InputError(f"--{name} is {value}: expected at least {least}.")
     if out is not None:
+        check_tables(Path(out), TABLES, "table of 'oneclass paper -o'")
         make_folder(Path(out))
     loaders = _loaders(mnist, xray, faces, sexes, seed)
     numbers = _tasks(tasks, loaders)

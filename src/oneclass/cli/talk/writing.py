@@ -1,4 +1,4 @@
-"""How `fit` and `update` write a model over another, and what they say of it."""
+"""How commands write models and networks over others, and what they say of it."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ def written_whole(file: Path) -> Iterator[None]:
     except KeyboardInterrupt as stop:
         stop.add_note(f"{file} is written, whole.")
         raise
+
+
+@contextmanager
+def keeping_previous(network: Path) -> Iterator[None]:
+    """Where a network is written over another file in here, keep that one beside it, and say so.
+
+    Raises:
+        InputError, StorageError: there is no room, or the place cannot be written to.
+    """
+    from oneclass.system.files import kept_previous, previous
+
+    with kept_previous([(network, previous(network))]) as kept:
+        yield
+    for place in kept:
+        say(f"what was in {network} before is kept as {place}.")
 
 
 def save(

@@ -69,6 +69,7 @@ class Keeping:
 
         Raises:
             StorageError: the disk is full.
+            UnwritableError: it cannot be written.
         """
         place = self._free_place()
         with translated_errors(self._arriving):
@@ -98,6 +99,16 @@ class Keeping:
                 "stay so. Free some space, or let fewer images be kept with --keep-images."
             )
         self._room_until = time.monotonic() + ROOM_SECONDS
+
+    def check_writable(self) -> None:
+        """Write an empty file, and remove it: permissions alone do not tell of all drives.
+
+        Raises:
+            StorageError: the disk is full.
+            UnwritableError: images cannot be written.
+        """
+        with self.arriving():
+            pass
 
     def keep(self, file: Path, name: str) -> Kept:
         """Move a file that has arrived to its place, if it is an image that can be scored.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass.errors import StorageError
 from oneclass.serve.records import retention
+from oneclass.serve.settings import Limits
 from oneclass.serve.work.jobs import runner
 from serving import Full, Place, filled_set, until
 
@@ -144,3 +146,22 @@ def test_a_data_folder_that_cannot_be_written_to_is_no_fault_of_what_was_sent(
     assert 'status="4' not in told
     assert place.score(file).status_code == 200
     assert place.client.get("/readyz").status_code == 200
+
+
+def test_a_full_disk_is_told_with_what_fills_it_and_what_frees_it(
+    start: Callable[..., Place], images: Path
+) -> None:
+    place = start(limits=Limits(disk_bytes=10**18))
+    models = place.service.library.folder
+    (models / "old-1.oneclass.rows").write_bytes(bytes(23_400_000))
+    (models / "deleted/gone-1.oneclass.rows").write_bytes(bytes(5_600_000))
+    (models / "deleted/gone-1.oneclass").write_bytes(bytes(100_000))
+    with place.service.database.write() as connection:
+        connection.execute("INSERT INTO image (sha256, bytes, at, odd) VALUES ('0', 1700000, 0, 0)")
+    told = place.score(next((images / "odd").iterdir())).json()["message"]
+    assert "images take 1.7 MB (--keep-images lets" in told
+    assert "learn more 23 MB (models/*.rows: those of old versions can be removed" in told
+    assert "deleted models 5.7 MB (models/deleted: their files go 30 days after" in told
+    assert "stop the server and remove them by hand" in told
+    (models / "old-1.oneclass.rows").unlink()
+    assert place.client.get("/readyz").json()["message"][-400:] == told[-400:]  # for a minute

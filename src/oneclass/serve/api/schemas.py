@@ -150,7 +150,7 @@ class DeletionOut(BaseModel):
     numbers: list[int] = Field(description="Which ones.")
     at: float = Field(description="Seconds since 1970.")
     who: str
-    until: float = Field(description="When its files are removed.")
+    until: float = Field(description="When its files are removed, and their room is free.")
 
 
 class DeletionsOut(BaseModel):

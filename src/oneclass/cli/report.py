@@ -143,10 +143,10 @@ def _good_ones(truth: Truth, normal: Sequence[str], command: list[str]) -> str |
     from oneclass.images.sounding import folders_sounding_good, told_as_good
 
     folders = Counter(place(path).parent for path, odd in truth.items() if odd)
-    if not (told := told_as_good(folders)):
+    good = folders_sounding_good(folders)
+    if not (told := told_as_good(folders, good)):
         return None
-    good = map(str, sorted(folders_sounding_good(folders)))
-    words = [word for one in (*normal, *good) for word in ("--normal", one)]
+    words = [word for one in (*normal, *map(str, sorted(good))) for word in ("--normal", one)]
     return f"{told}. If they are normal, too: oneclass {as_typed([*command, *words])}"
 
 

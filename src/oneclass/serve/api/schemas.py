@@ -365,6 +365,10 @@ class WatchMade(WatchOut):
     """A new watch, with the secret that signs its webhook: shown this once."""
 
     secret: str
+    beside: list[int] = Field(
+        description="Watches of the same folder with the same model, which tell other programs: "
+        "each image is scored once for each of them, and counts so often in Watch."
+    )
 
 
 class WatchesOut(BaseModel):

@@ -98,6 +98,9 @@ def test_near_copies_are_named_by_check_and_by_fit(tmp_path: Path) -> None:
     checked = oneclass("check", "good", cwd=tmp_path).stdout
     assert "groups of near-copies (--all names them all)" in checked
     assert "'oneclass fit' compares what its network sees, may find more or fewer" in checked
+    assert (
+        "where it says no number, it found none, and counts each image as a picture of" in checked
+    )
     assert "Where that is about 24 pictures, as here, or fewer, nothing need be taken" in checked
     assert "Where it is far more, believe the smaller number, and keep one picture of" in checked
     assert "If it counts far fewer pictures than 24, believe it, and keep one pi" in done.stderr

@@ -690,6 +690,12 @@ class TestCommand:
         done = oneclass(*line.split(), cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "of good parts" not in done.stderr
+        done = oneclass("report", model, "run", "--normal", "new/good", "new/ok", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "6 normal, 3 anomalies" in (tmp_path / "run/report.html").read_text()
+        done = oneclass("report", "--normal", "new/good", model, "run", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "It stands first: --normal takes all behind it." in done.stderr
 
     @pytest.mark.parametrize(
         ("words", "told"),

@@ -519,6 +519,30 @@ def test_odd_images_in_folders_of_good_ones_are_told_with_the_line_that_takes_th
     assert "and count as odd. If they are normal, leave them out of --test-odd.\n" in done.stderr
 
 
+def test_odd_images_named_one_by_one_or_in_a_folder_that_is_learnt_are_meant_so(
+    tmp_path: Path,
+) -> None:
+    write_images(tmp_path / "line/good", stripes(20, seed=1))
+    write_images(tmp_path / "line/more/good", stripes(2, seed=4))
+    write_images(tmp_path / "bad", stripes(3, seed=3, upright=False))
+    names = sorted(str(file.relative_to(tmp_path)) for file in (tmp_path / "line/good").iterdir())
+    words = ("compare", "--rows", "image", "line/good", "--test-odd", "bad")
+    for odd in (names[:1], names[:2], ["./" + names[0]]):
+        done = oneclass(*words, *odd, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert f"Found: of {3 + len(odd)} odd images" in done.stderr
+        assert "of good parts" not in done.stderr
+    done = oneclass(*words, names[0], "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["good_folders"] == []
+    done = oneclass(*words, names[0], "line/more", cwd=tmp_path)
+    assert "note: 2 of the 6 odd images lie in a folder whose name speaks of good" in done.stderr
+    assert "If they are normal, leave them out of --test-odd.\n" in done.stderr
+    (tmp_path / "odd.txt").write_text(names[0])  # and learnt from, as all others are
+    done = oneclass(*words, "odd.txt", cwd=tmp_path)
+    assert "Found: of 4 odd images" in done.stderr
+    assert "of good parts" not in done.stderr
+
+
 def test_a_folder_whose_name_speaks_of_defects_is_marked_as_by_fit(tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(20, seed=1))
     write_images(tmp_path / "good/scratch", stripes(3, seed=2))

@@ -332,7 +332,10 @@ def test_what_is_lost_with_a_version_is_said_before_it_is_deleted(two: Place, im
         "What version 2 said goes from lists, tables, Review and Monitor, and with it what you "
         "said of pictures that no other version has judged. What you said of all others stays"
     )
-    assert "can be got back with all of this; then its model file is removed for good." in lost()
+    assert (
+        "can be got back with all of this; then its files are removed for good, and only then is"
+        in lost()
+    )
     gone = two.client.delete("/api/v1/models/stripes/versions/2").json()
     assert said() == ({"real": 0, "false_alarm": 1, "unsure": 0}, 1)
     assert "<dd>good (a false alarm), today" in two.page("/p/3")

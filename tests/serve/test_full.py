@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from conftest import stripes, write_images
 from oneclass.errors import StorageError
 from oneclass.serve.records import retention
+from oneclass.serve.settings import Limits
 from oneclass.serve.work.jobs import runner
 from serving import Full, Place, filled_set, until
 
@@ -101,3 +104,64 @@ def test_what_can_be_tidied_is_where_other_things_cannot(
     assert tidied == [set()]
     told = place.client.get("/metrics").text
     assert 'oneclass_tidying_failures_total{reason="StorageError"} 1' in told
+
+
+def test_a_data_folder_that_cannot_be_written_to_is_no_fault_of_what_was_sent(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = next((images / "odd").iterdir())
+    data = place.service.keeping.folder.parent
+    opened, made = Path.open, Path.mkdir
+
+    def open_(path: Path, mode: str = "r", *given: Any, **more: Any) -> Any:
+        if path.is_relative_to(data) and mode != "rb":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, mode, *given, **more)
+
+    def mkdir(path: Path, *given: Any, **more: Any) -> None:
+        if path.is_relative_to(data):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        made(path, *given, **more)
+
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "open", open_)
+        refused.setattr(Path, "mkdir", mkdir)
+        client, raw = place.client, {"Content-Type": "application/octet-stream"}
+        large = file.read_bytes() + bytes(1 << 18)  # which waits in a file for its turn
+        answers = [
+            place.score(file),
+            client.post("/api/v1/models/stripes/score", content=large, headers=raw),
+            client.put("/api/v1/models/new/file", content=large, headers=raw),
+            client.post("/api/v1/sets"),
+            client.get("/readyz"),
+        ]
+    for answer in answers:
+        told = answer.json()
+        assert (answer.status_code, told["error"]) == (507, "not_writable"), told
+        assert told["message"].startswith(f"the server cannot write {data}")
+        assert "Permission denied. Nothing is wrong with what was sent" in told["message"]
+        assert "Give a place" not in told["message"]
+    told = place.client.get("/metrics").text
+    assert 'status="5' in told
+    assert 'status="4' not in told
+    assert place.score(file).status_code == 200
+    assert place.client.get("/readyz").status_code == 200
+
+
+def test_a_full_disk_is_told_with_what_fills_it_and_what_frees_it(
+    start: Callable[..., Place], images: Path
+) -> None:
+    place = start(limits=Limits(disk_bytes=10**18))
+    models = place.service.library.folder
+    (models / "old-1.oneclass.rows").write_bytes(bytes(23_400_000))
+    (models / "deleted/gone-1.oneclass.rows").write_bytes(bytes(5_600_000))
+    (models / "deleted/gone-1.oneclass").write_bytes(bytes(100_000))
+    with place.service.database.write() as connection:
+        connection.execute("INSERT INTO image (sha256, bytes, at, odd) VALUES ('0', 1700000, 0, 0)")
+    told = place.score(next((images / "odd").iterdir())).json()["message"]
+    assert "images take 1.7 MB (--keep-images lets" in told
+    assert "learn more 23 MB (models/*.rows: those of old versions can be removed" in told
+    assert "deleted models 5.7 MB (models/deleted: their files go 30 days after" in told
+    assert "stop the server and remove them by hand" in told
+    (models / "old-1.oneclass.rows").unlink()
+    assert place.client.get("/readyz").json()["message"][-400:] == told[-400:]  # for a minute

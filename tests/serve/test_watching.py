@@ -120,7 +120,10 @@ def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
     again = place.client.post("/api/v1/watches", json=asked)
     assert again.status_code == 422
     assert "is watched already with the model stripes" in again.json()["message"]
-    watch(place, webhook="http://127.0.0.1:9/")  # another program is another end
+    asked["webhook"] = "http://127.0.0.1:9/"  # another program is another end
+    [one] = place.client.get("/api/v1/watches").json()["watches"]
+    other = place.client.post("/api/v1/watches", json=asked).json()
+    assert (other["webhook"], other["beside"]) == (asked["webhook"], [one["id"]])
     assert len(place.client.get("/api/v1/watches").json()["watches"]) == 2
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oneclass.cli.talk.console import if_stopped, progress, say
-from oneclass.cli.talk.parameters import Here, check_order, setting_option
+from oneclass.cli.talk.parameters import FOLDERS, Here, TakingInputs, check_order, setting_option
 from oneclass.cli.talk.writing import unwritten
 from oneclass.errors import InputError
 from oneclass.report.words import ANOMALY_WORDS, NORMAL_WORDS
@@ -31,7 +31,7 @@ Another word is taken for the name of a defect, such as scratch: an anomaly of t
 make no difference, nor do hyphens and underscores for blanks."""
 
 
-@click.command(short_help="Make a page about a scoring run.", epilog=WORDS)
+@click.command(cls=TakingInputs, short_help="Make a page about a scoring run.", epilog=WORDS)
 @click.argument("model")
 @click.argument("run_dir", type=Here())
 @click.option(
@@ -50,7 +50,7 @@ make no difference, nor do hyphens and underscores for blanks."""
 @click.option(
     "--normal",
     multiple=True,
-    metavar="FOLDER",
+    metavar=FOLDERS,
     help="The truth, from folders: images in these are normal, all others anomalies.",
 )
 @click.option(
@@ -143,10 +143,10 @@ def _good_ones(truth: Truth, normal: Sequence[str], command: list[str]) -> str |
     from oneclass.images.sounding import folders_sounding_good, told_as_good
 
     folders = Counter(place(path).parent for path, odd in truth.items() if odd)
-    if not (told := told_as_good(folders)):
+    good = folders_sounding_good(folders)
+    if not (told := told_as_good(folders, good)):
         return None
-    good = map(str, sorted(folders_sounding_good(folders)))
-    words = [word for one in (*normal, *good) for word in ("--normal", one)]
+    words = [word for one in (*normal, *map(str, sorted(good))) for word in ("--normal", one)]
     return f"{told}. If they are normal, too: oneclass {as_typed([*command, *words])}"
 
 

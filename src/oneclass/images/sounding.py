@@ -49,16 +49,16 @@ def folders_sounding_good(folders: Collection[Path]) -> frozenset[Path]:
     return frozenset(f for f in good if f not in bad)
 
 
-def told_as_good(folders: Mapping[Path, int]) -> str | None:
+def told_as_good(folders: Mapping[Path, int], good: Collection[Path]) -> str | None:
     """A sentence without its end on odd images in folders whose names speak of good parts.
 
     Args:
         folders: of images that are said to be odd -> how many each has.
+        good: those of them to tell, as `folders_sounding_good` finds them.
 
     Returns:
         None where there are no such folders.
     """
-    good = folders_sounding_good(folders)
     found = {folder: n for folder, n in folders.items() if folder in good}
     if not found:
         return None

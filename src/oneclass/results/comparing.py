@@ -19,6 +19,7 @@ from oneclass.detector.predictions import Predictions
 from oneclass.detector.settings import IMAGE
 from oneclass.detector.views import tiles_cost
 from oneclass.errors import ImageError, InputError
+from oneclass.images import SUFFIXES
 from oneclass.images.checking.sizes import from_json
 from oneclass.images.formats.source import Header
 from oneclass.images.sounding import folders_sounding_good
@@ -26,6 +27,7 @@ from oneclass.images.sources import Images, Progress, Sources, Stage, gather
 from oneclass.results.splitting import Split, split
 from oneclass.statistics import auroc, auroc_error, exact_interval
 from oneclass.system.names import some_names
+from oneclass.system.places import place
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Compared:
         tiles_cost: how many times as long tiles of 640 pixels, which are not tried, would take,
             where patches see pictures shrunk by more than a third; None elsewhere.
         odd_folders: folder -> number of images that were given as odd.
+        good_folders: those of them whose names speak of good parts, and that came as a whole, or
+            within another one; no longer where images of them were named one by one, or are learnt.
     """
 
     rows: str
@@ -72,6 +76,7 @@ class Compared:
     notes: tuple[str, ...] = ()
     tiles_cost: int | None = None
     odd_folders: Mapping[Path, int] = field(default_factory=dict)
+    good_folders: frozenset[Path] = frozenset()
 
     @property
     def above(self) -> bool:
@@ -103,11 +108,13 @@ class Compared:
 
     def to_json(self) -> dict[str, Any]:
         amiss = [str(f.path) for f in self.folders if f.amiss]
-        plain = asdict(replace(self, errors=(), folders=(), odd_folders={}))
+        plain = asdict(
+            replace(self, errors=(), folders=(), odd_folders={}, good_folders=frozenset())
+        )
         for name in ("spread", "false_alarms"):  # JSON has neither infinity nor NaN
             plain[name] = plain[name] if math.isfinite(plain[name]) else None
         plain |= {"errors": [str(e) for e in self.errors], "suspect_folders": amiss}
-        plain["good_folders"] = sorted(map(str, folders_sounding_good(self.odd_folders)))
+        plain["good_folders"] = sorted(map(str, self.good_folders))
         plain["notes"] = list(self.notes)
         del plain["folders"], plain["odd_folders"]
         return plain
@@ -154,6 +161,8 @@ def compare(
     missing = (*(error for sources in given for error in sources.errors), *parts.errors)
     if before:
         before(parts)
+    folders = _folders(parts.odd)
+    good_folders = folders_sounding_good(folders) - _meant(odd) - _folders(parts.learn).keys()
     return (
         _one(
             view,
@@ -162,6 +171,7 @@ def compare(
             progress,
             _of_view(view if len(views) == 1 else f"{view} ({number} of {len(views)})", stage),
             missing,
+            good_folders,
         )
         for number, view in enumerate(views, 1)
     )
@@ -185,12 +195,13 @@ def _one(
     progress: Progress | None,
     stage: Stage,
     missing: tuple[ImageError, ...],
+    good_folders: frozenset[Path],
 ) -> Compared:
     began = time.perf_counter()
     detector.fit(parts.learn, progress=progress, stage=stage)
     seconds = time.perf_counter() - began
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place, "m.oneclass")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "m.oneclass")
         detector.save(file)
         kilobytes = file.stat().st_size / 1e3
     stage("scoring")
@@ -217,10 +228,22 @@ def _one(
         detector.folders,
         (*parts.notes, *detector.card["fit"]["warnings"]),
         None if view == IMAGE else _tiles_cost(detector.card),
-        Counter(item.parent for item in parts.odd.items if isinstance(item, Path))
-        if parts.odd
-        else {},
+        _folders(parts.odd),
+        good_folders,
     )
+
+
+def _folders(sources: Sources | None) -> Counter[Path]:
+    """How many images each folder has of them."""
+    items = () if sources is None else sources.items
+    return Counter(item.parent for item in items if isinstance(item, Path))
+
+
+def _meant(odd: Images | None) -> set[Path]:
+    """Folders of images that were named one by one: whoever does so knows what they are."""
+    given = odd if isinstance(odd, list | tuple) else [odd]
+    paths = [place(one) for one in given if isinstance(one, str | Path)]
+    return {path.parent for path in paths if path.suffix.lower() in SUFFIXES and not path.is_dir()}
 
 
 def _tiles_cost(card: Mapping[str, Any]) -> int | None:

@@ -20,6 +20,18 @@ from oneclass.system.places import Remote, check_can_write
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
+class UnwritableError(InputError):
+    """A place cannot be written to.
+
+    Attributes:
+        refused: the first sentence alone, for those who did not choose the place.
+    """
+
+    def __init__(self, message: str, refused: str = "") -> None:
+        super().__init__(message)
+        self.refused = refused or message
+
+
 @contextmanager
 def whole_file(path: Path, *, flush: bool = True) -> Iterator[BinaryIO]:
     """Write to a temporary file beside `path`; flush it to the disk; rename it into place.
@@ -217,9 +229,10 @@ def translated_errors(path: Path, ending: str = "") -> Iterator[None]:
                 f"cannot write {path}: {reason}, and a file is to be written. Give a file name, "
                 f"too, such as {path / f'NAME{ending}'}."
             ) from error
-        raise InputError(
-            f"cannot write {path}: {reason}. Give a place that exists and may be written to."
-            f"{portable.advice_on(path)}"
+        refused = f"cannot write {path}: {reason}."
+        raise UnwritableError(
+            f"{refused} Give a place that exists and may be written to.{portable.advice_on(path)}",
+            refused,
         ) from error
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +25,7 @@ from oneclass.cli.talk.tables import Column, layout, room
 from oneclass.cli.talk.writing import say_folders
 from oneclass.system.host.portable import as_typed, typed_again
 from oneclass.system.names import count, percent, plain
+from oneclass.system.places import place
 
 if TYPE_CHECKING:
     from oneclass.errors import ImageError
@@ -133,7 +133,7 @@ def compare(
             print_data("\n".join([table.head(), *(table.line(cells(one)) for one in found)]))
     say_errors(list(errors.values()))
     say_folders(found[0].folders)
-    _say_good_ones(found[0].odd_folders, normal, test_normal)
+    _say_good_ones(found[0], normal, test_normal, test_odd)
     if not as_json and (left_out := table.left_out()):
         say(left_out)
     heads = HEADS if as_json else table.heads()
@@ -202,17 +202,20 @@ def _say_what_it_means(
 
 
 def _say_good_ones(
-    folders: Mapping[Path, int], normal: Sequence[str], test_normal: Sequence[str]
+    one: Compared, normal: Sequence[str], test_normal: Sequence[str], test_odd: Sequence[str]
 ) -> None:
     """Tell of folders among the odd ones that sound normal, and how to take them so."""
-    from oneclass.images.sounding import folders_sounding_good, told_as_good
+    from oneclass.images.sounding import told_as_good
 
-    if not (told := told_as_good(folders)):
+    folders, good = one.odd_folders, one.good_folders
+    if not (told := told_as_good(folders, good)):
         return
-    good = folders_sounding_good(folders)
     odd = [str(folder) for folder in folders if folder not in good]
-    inside = any(folder in one.parents for folder in folders if folder not in good for one in good)
-    if not odd or inside or len(folders) > MOST_TOLD:
+    inside = any(folder in ok.parents for folder in folders if folder not in good for ok in good)
+    # Of a folder of which images were named one by one, a line would take all.
+    whole = {place(word) for word in test_odd}
+    alone = any(whole.isdisjoint((folder, *folder.parents)) for folder in folders)
+    if not odd or inside or alone or len(folders) > MOST_TOLD:
         say(f"note: {told}. If they are normal, leave them out of --test-odd.")
         return
     words = ["compare", *typed_again(normal)]
@@ -220,7 +223,7 @@ def _say_good_ones(
         ("--test-normal", [*test_normal, *map(str, sorted(good))]),
         ("--test-odd", odd),
     ):
-        words += [word for one in given for word in (name, one)]
+        words += [word for path in given for word in (name, path)]
     say(f"note: {told}. If they are normal: oneclass {as_typed(words)}")
 
 

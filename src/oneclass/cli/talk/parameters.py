@@ -21,8 +21,8 @@ LARGE = 0.2
 """A share of normal images from which on percents may have been meant."""
 
 
-INPUTS = "INPUT..."
-"""How an option is shown that takes several inputs."""
+INPUTS, FOLDERS = "INPUT...", "FOLDER..."
+"""How an option is shown that takes several inputs, or several folders."""
 
 
 class Size(click.ParamType[tuple[int, int]]):
@@ -152,7 +152,7 @@ DURATION = Quantity("TIME", {"s": 1, "min": 60, "h": 3600, "d": 86400}, "30d")
 
 
 class TakingInputs(click.Command):
-    """A command whose options for images take all that follows them, up to the next option.
+    """A command whose options for images or folders take all that follows, up to the next option.
 
     A shell makes many words of a pattern such as lot/NG_*, and all of them are meant; click would
     take the first, and the others for the command's own images.
@@ -162,7 +162,9 @@ class TakingInputs(click.Command):
         taking = {
             name
             for param in self.params
-            if isinstance(param, click.Option) and param.multiple and param.metavar == INPUTS
+            if isinstance(param, click.Option)
+            and param.multiple
+            and param.metavar in (INPUTS, FOLDERS)
             for name in param.opts
         }
         given, option, has_one = list[str](), "", False

@@ -220,6 +220,7 @@ _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
     ("update", "model"): lambda given: ["update", "MODEL", "--forget", "IMAGE"],
     ("score", "model"): lambda given: ["score", "MODEL", "FOLDER"],
     ("score", "inputs"): partial(_with_model, "score", "FOLDER"),
+    ("report", "model"): lambda given: ["report", "MODEL", "RUN_DIR", "--normal", "FOLDER"],
     ("report", "run_dir"): partial(_with_model, "report", "RUN_DIR"),
     ("export", "out"): _export,
     ("train", "out"): _train,
@@ -227,6 +228,7 @@ _EXAMPLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], list[str]]] = {
 }
 """By a command's name and what it was not told: its words as they should be."""
 _MEANINGS = {
+    ("report", "model"): "It stands first: --normal takes all behind it. ",
     ("report", "run_dir"): "It is the folder that 'oneclass score -o FOLDER' wrote. ",
     ("compare", "normal"): "It stands first: --test-normal and --test-odd take all behind them. ",
     ("update", "model"): "It stands first: --forget takes all behind it. ",

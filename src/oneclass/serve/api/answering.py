@@ -37,7 +37,7 @@ async def alive(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """The threads work, the database answers, the disk has room.
+    """The threads work, the database answers, the disk has room and can be written to.
 
     Raises:
         OneclassError, ProblemError: not so.
@@ -74,7 +74,7 @@ def _check(service: Service) -> None:
     if not service.ready:
         raise ProblemError(503, WORDS[503], "it starts or stops.", {"Retry-After": "2"})
     service.database.value("SELECT 1")
-    service.keeping.check_room()
+    service.keeping.check_writable()
     if (problem := service.runner.problem) is not None:
         raise StorageError(problem)
 

@@ -26,7 +26,7 @@ async def healthz(request: Request) -> Response:
 
 @router.get("/readyz", response_model=Health, responses=responses(507))
 async def readyz(request: Request) -> Response:
-    """Whether images would be scored: the threads work, the database answers, the disk has room."""
+    """Whether images would be scored: threads work, the database answers, the disk takes files."""
     return await answering.ready(request)
 
 

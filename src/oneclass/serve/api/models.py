@@ -109,7 +109,8 @@ def set_rate(name: str, given: RateIn, service: TheService, holder: Teacher) -> 
 @router.delete("/models/{name}", responses=responses(404, 409))
 def delete_model(name: str, service: TheService, holder: Teacher) -> DeletionOut:
     """Delete a model with all its versions, unless a watch or a job uses it; for 30 days it can be
-    got back. Its verdicts and reviews stay in the records.
+    got back, and only then is its room on the disk free. Its verdicts and reviews stay in the
+    records.
     """
     versions_of(service, name)
     if uses := service.deleting.uses(name):
@@ -121,8 +122,8 @@ def delete_model(name: str, service: TheService, holder: Teacher) -> DeletionOut
 
 @router.delete("/models/{name}/versions/{number}", responses=responses(404, 409))
 def delete_version(name: str, number: int, service: TheService, holder: Teacher) -> DeletionOut:
-    """Delete one version, unless it is in use; for 30 days it can be got back. Its verdicts and
-    reviews stay in the records.
+    """Delete one version, unless it is in use; for 30 days it can be got back, and only then is
+    its room on the disk free. Its verdicts and reviews stay in the records.
     """
     if uses := service.deleting.uses_of(version_of(service, name, number)):
         raise ProblemError(

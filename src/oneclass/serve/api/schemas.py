@@ -150,7 +150,7 @@ class DeletionOut(BaseModel):
     numbers: list[int] = Field(description="Which ones.")
     at: float = Field(description="Seconds since 1970.")
     who: str
-    until: float = Field(description="When its files are removed.")
+    until: float = Field(description="When its files are removed, and their room is free.")
 
 
 class DeletionsOut(BaseModel):
@@ -371,6 +371,10 @@ class WatchMade(WatchOut):
     """A new watch, with the secret that signs its webhook: shown this once."""
 
     secret: str
+    beside: list[int] = Field(
+        description="Watches of the same folder with the same model, which tell other programs: "
+        "each image is scored once for each of them, and counts so often in Watch."
+    )
 
 
 class WatchesOut(BaseModel):

@@ -46,11 +46,13 @@ def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade
             f"{folder}: is watched already with the model {asked.model}; each image would count "
             "twice. Stop that watch first, or choose another folder or model."
         )
+    same = (str(folder), asked.model)
+    beside = [row["id"] for row in service.watches.all() if (row["folder"], row["name"]) == same]
     number = service.watches.add(
         str(folder), asked.model, webhook=webhook, only_odd=asked.only_anomalies
     )
     row = _watch(service, number)
-    return WatchMade(**watch_out(service, row).model_dump(), secret=row["secret"])
+    return WatchMade(**watch_out(service, row).model_dump(), secret=row["secret"], beside=beside)
 
 
 @router.post("/watches/look", responses=responses(404))

@@ -32,6 +32,11 @@ def forget_predictions(database: Database, older_than: float) -> int:
             return gone
 
 
+def images_bytes(database: Database) -> int:
+    """How many bytes all images have that are kept."""
+    return int(database.value("SELECT coalesce(sum(bytes), 0) FROM image"))
+
+
 def forget_images(database: Database, place: Callable[[str], Path], keep_bytes: float) -> int:
     """Remove image files until they take no more than so many bytes; how many went.
 
@@ -39,7 +44,7 @@ def forget_images(database: Database, place: Callable[[str], Path], keep_bytes: 
     """
     gone = 0
     while True:
-        total = database.value("SELECT coalesce(sum(bytes), 0) FROM image")
+        total = images_bytes(database)
         if total <= keep_bytes:
             return gone
         with database.write() as connection:

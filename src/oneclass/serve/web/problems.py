@@ -25,6 +25,7 @@ from oneclass.errors import (
 )
 from oneclass.serve.work.jobs.sets import NoSetError
 from oneclass.serve.work.scoring import BusyError
+from oneclass.system.files import UnwritableError
 
 
 class ProblemError(HTTPException):
@@ -77,6 +78,10 @@ LISTS = {
     "deletion": "the page /models, or /api/v1/deleted",
 }
 """Where all things of a kind are listed."""
+LET_IT_WRITE = (
+    "Nothing is wrong with what was sent: whoever runs the server lets its user write there, or "
+    "sees whether the drive is there and not read-only; then send it again."
+)
 
 
 PAGE = (Path(__file__).parents[1] / "templates" / "refused.html").read_text("utf-8")
@@ -155,6 +160,8 @@ def of_error(error: OneclassError) -> JSONResponse:
         return answer(422, error.reason, text)
     if isinstance(error, NoSetError):
         return answer(422, "no_set", text)
+    if isinstance(error, UnwritableError):  # a client chooses none of the server's places
+        return answer(507, "not_writable", f"the server {error.refused} {LET_IT_WRITE}")
     for kind, status in (
         (InputError, 422),
         (ModelFileError, 422),

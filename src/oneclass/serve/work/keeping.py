@@ -6,8 +6,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,8 @@ from oneclass.system.files import translated_errors
 CHUNK = 1 << 16
 ROOM_SECONDS = 0.1
 """For which there is room on the disk, once there was some; to ask costs a call of the system."""
+TOLD_SECONDS = 60.0
+"""For which it holds what fills the disk: every image that comes meanwhile is told."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,12 @@ class Keeping:
     Args:
         folder: for the images.
         limits: what is taken.
+        images_bytes: how many bytes all of them have, as the database knows.
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
-        self.folder, self._limits = folder, limits
+    def __init__(self, folder: Path, limits: Limits, images_bytes: Callable[[], int]) -> None:
+        self.folder, self._limits, self._images_bytes = folder, limits, images_bytes
+        self._told = -TOLD_SECONDS, ""
         self._arriving, self._numbers = folder / "arriving", count()
         self._room_until = 0.0
         with translated_errors(folder):
@@ -69,6 +74,7 @@ class Keeping:
 
         Raises:
             StorageError: the disk is full.
+            UnwritableError: it cannot be written.
         """
         place = self._free_place()
         with translated_errors(self._arriving):
@@ -95,9 +101,25 @@ class Keeping:
             most = self._limits.disk_bytes
             raise StorageError(
                 f"the disk is full: {free / 1e6:.0f} MB are free, and {most / 1e6:.0f} MB must "
-                "stay so. Free some space, or let fewer images be kept with --keep-images."
+                f"stay so. {self._told_room()}"
             )
         self._room_until = time.monotonic() + ROOM_SECONDS
+
+    def _told_room(self) -> str:
+        """What fills the disk, and what frees it; counted anew once a minute."""
+        if time.monotonic() > self._told[0] + TOLD_SECONDS:
+            self._told = time.monotonic(), _told_room(self.folder.parent, self._images_bytes())
+        return self._told[1]
+
+    def check_writable(self) -> None:
+        """Write an empty file, and remove it: permissions alone do not tell of all drives.
+
+        Raises:
+            StorageError: the disk is full.
+            UnwritableError: images cannot be written.
+        """
+        with self.arriving():
+            pass
 
     def keep(self, file: Path, name: str) -> Kept:
         """Move a file that has arrived to its place, if it is an image that can be scored.
@@ -193,3 +215,30 @@ def too_many_bytes(name: str, limit: int) -> ImageError:
     return ImageError(
         name, "too_large", f"the file has more than {limit / 1e6:g} MB; scale it down or cut it up"
     )
+
+
+def _told_room(data: Path, images: int) -> str:
+    """What of a data folder fills the disk, and what frees it.
+
+    Args:
+        data: the folder of all that the server keeps.
+        images: bytes of the images.
+    """
+    taken = Counter[str]()
+    for file in (data / "models").glob("**/*"):
+        is_gone, is_rows = file.parent.name == "deleted", file.suffix == ".rows"
+        with suppress(FileNotFoundError):  # a job had it on its way
+            n = file.stat().st_size if file.is_file() else 0
+            taken["deleted" if is_gone else "rows" if is_rows else "models"] += n
+    models, rows, deleted = (_mb(taken[kind]) for kind in ("models", "rows", "deleted"))
+    return (
+        f"In {data}, images take {_mb(images)} (--keep-images lets fewer be kept), models "
+        f"{models}, what they need to learn more {rows} (models/*.rows: those of old versions can "
+        "be removed by hand; these score as before, and learn no more), and deleted models "
+        f"{deleted} (models/deleted: their files go 30 days after; to have the room at once, stop "
+        "the server and remove them by hand). Free some of this, or other space of the disk."
+    )
+
+
+def _mb(n: int) -> str:
+    return f"{n / 1e6:.1f} MB" if n < 10e6 else f"{n / 1e6:,.0f} MB"

@@ -61,7 +61,8 @@ class Service:
         self.updating = threading.Lock()
         """Held from the look for a job that learns the same until another one is queued."""
         self.events, self.metrics, self.handing = Events(), Metrics(), Handing()
-        self.keeping = Keeping(data / "images", self.limits)
+        taken = partial(retention.images_bytes, self.database)
+        self.keeping = Keeping(data / "images", self.limits, taken)
         self.library = Library(data / "models", self.versions, settings.threads)
         self.taught = Taught(self.reviews, self.library, self.keeping)
         self.judging = Judging(self.reviews, self.library, self.keeping)

@@ -35,14 +35,6 @@ from oneclass.images.sources import gather
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("models") / "parts.oneclass"
-    Detector(size=(64, 64)).fit(stripes(30, seed=1)).save(file)
-    file.with_suffix(".onnx").write_bytes(onnx_model(load(file)))
-    return file
-
-
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The function of the example that reads a file."""

@@ -28,21 +28,12 @@ from elsewhere import (
     tab,
     turned_files,
 )
-from oneclass import Detector, load
+from oneclass import load
 from oneclass.export import web
-from oneclass.export.assembly import onnx_model
 from oneclass.export.web import read_runtime
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGE = Path(web.__file__).parent / "page"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("models") / "parts.oneclass"
-    Detector(size=(64, 64)).fit(stripes(30, seed=1)).save(file)
-    file.with_suffix(".onnx").write_bytes(onnx_model(load(file)))
-    return file
 
 
 OF_ONE = """async (told) => {

@@ -29,7 +29,7 @@ from commands import oneclass
 from conftest import stripes
 from elsewhere import GIVEN, needs_chromium, needs_runtime, served, tab
 from graphs import session_of
-from oneclass import Detector, InputError, load
+from oneclass import InputError, load
 from oneclass.detector.predictions import odds
 from oneclass.export import web
 from oneclass.export.assembly import onnx_model
@@ -39,13 +39,6 @@ from oneclass.results import overlay
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HEADERS = Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/usr/include/onnxruntime"))
 COMPILER = shutil.which("g++") or shutil.which("clang++")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("models") / "parts.oneclass"
-    Detector(size=(64, 64)).fit(stripes(30, seed=1)).save(file)
-    return file
 
 
 @pytest.fixture

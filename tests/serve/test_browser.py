@@ -152,8 +152,15 @@ def learn(person: Person, pictures: Path) -> None:
     person.see(".card.done .button.main")
 
 
-def score(person: Person, pictures: Path) -> None:
+def to_score(person: Person) -> None:
+    """From the model that was learnt to the page Score, once that takes images."""
     person.press(".card.done .button.main")
+    person.page.wait_for_url("**/score?*")
+    person.page.locator("#files").wait_for(state="attached")
+
+
+def score(person: Person, pictures: Path) -> None:
+    to_score(person)
     person.give([*sorted((pictures / "new").iterdir()), *sorted((pictures / "odd").iterdir())])
     person.page.locator("#tiles .tile").nth(8).wait_for()
     assert person.page.locator("#tiles .tile.odd").count() >= 5
@@ -375,7 +382,7 @@ def test_pictures_of_a_folder_are_named_with_the_folders_that_they_are_in(
         shutil.copy(file, weird / folder / "part1.png")
     (weird / "a" / "part2.png").write_bytes(b"\x89PNG cut off")
     (weird / "b" / "notes.txt").write_text("no image", encoding="utf-8")
-    one.press(".card.done .button.main")
+    to_score(one)
     one.page.locator("#folder").set_input_files(weird)
     one.page.locator("#save", has_text="Save 2 verdicts as CSV").wait_for()
     names = one.page.locator("#tiles .tile bdi")
@@ -417,7 +424,7 @@ def test_a_token_opens_the_pages(person: Callable[..., Person], tmp_path: Path) 
 def test_a_camera_gives_a_picture(person: Callable[..., Person], pictures: Path) -> None:
     one = person(390, permissions=["camera"])
     learn(one, pictures)
-    one.press(".card.done .button.main")
+    to_score(one)
     one.press("#camera-open")
     one.see("#camera-shoot")
     one.press("#camera-shoot")
@@ -464,7 +471,7 @@ def test_all_that_is_left_out_is_counted_and_can_be_seen(
     learn(one, pictures)
     for i in range(60):
         (tmp_path / f"k{i:02}.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
-    one.press(".card.done .button.main")
+    to_score(one)
     one.give([*sorted(tmp_path.glob("k*.jpg")), next((pictures / "new").iterdir())])
     why = "60 of the 61 images have no verdict; the list above says why."
     told = one.page.locator("#summary", has_text=why)
@@ -982,7 +989,7 @@ def test_while_the_server_is_gone_it_is_said_and_waited_for(
 ) -> None:
     one = person(1280)
     learn(one, pictures)
-    one.press(".card.done .button.main")
+    to_score(one)
     one.page.route("**/api/v1/models/stripes/score", lambda route: route.abort())
     one.give(sorted((pictures / "new").iterdir()))
     said = one.page.locator("#say", has_text="This page goes on by itself once it does.")
@@ -1001,7 +1008,7 @@ def test_who_leaves_or_stops_while_images_are_sent_is_told(
 ) -> None:
     one = person(1280)
     learn(one, pictures)
-    one.press(".card.done .button.main")
+    to_score(one)
     one.page.route("**/api/v1/models/stripes/score", lambda route: None)  # it takes long
     one.give(sorted((pictures / "new").iterdir()))
     one.see("#uploading")
@@ -1057,8 +1064,7 @@ def test_what_is_given_while_others_are_sent_is_sent_after_them(
     one.press("#fit button[type=submit]")
     one.see(".card.done .button.main")
 
-    one.press(".card.done .button.main")
-    one.page.wait_for_url("**/score?*")
+    to_score(one)
     slowly(one, "**/api/v1/models/stripes/score", 0.05)
     files = one.page.locator("#files")
     files.set_input_files([*good[:30], tmp_path / "cut.png"])
@@ -1080,9 +1086,7 @@ def test_stop_ends_what_waits_too_and_blames_no_picture(
 ) -> None:
     one = person(1280)
     learn(one, pictures)
-    one.press(".card.done .button.main")
-    one.page.wait_for_url("**/score?*")
-    one.page.locator("#files").wait_for(state="attached")
+    to_score(one)
     one.page.evaluate(
         """() => {
           const fetched = window.fetch;
@@ -1129,8 +1133,7 @@ def test_stop_keeps_what_was_here_before_and_what_is_on_its_way(
     one.press("#fit button[type=submit]")
     one.see(".card.done .button.main")
 
-    one.press(".card.done .button.main")
-    one.page.wait_for_url("**/score?*")
+    to_score(one)
     slowly(one, "**/api/v1/models/stripes/score", 0.2)
     files = one.page.locator("#files")
     files.set_input_files(more)
@@ -1152,8 +1155,7 @@ def test_who_leaves_while_images_are_sent_finds_how_many_have_no_verdict(
 ) -> None:
     one = person(1280)
     learn(one, pictures)
-    one.press(".card.done .button.main")
-    one.page.wait_for_url("**/score?*")
+    to_score(one)
     slowly(one, "**/api/v1/models/stripes/score", 0.3)
     files = one.page.locator("#files")
     files.set_input_files(sorted((pictures / "good").iterdir()))
@@ -1758,7 +1760,7 @@ def test_a_model_that_is_gone_is_told_once_for_all_images(
 ) -> None:
     one = person(1280)
     learn(one, pictures)
-    one.press(".card.done .button.main")
+    to_score(one)
     one.see("#drop")
     monitor = one.page.context.new_page()
     monitor.goto(one.server.at("/monitor"))

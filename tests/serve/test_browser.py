@@ -7,6 +7,7 @@ Each test is skipped, with the reason, where one of these is missing.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -1039,6 +1040,38 @@ def slowly(one: Person, address: str, seconds: float) -> None:
         route.continue_()
 
     one.page.route(address, after)
+
+
+def test_files_may_fall_anywhere_on_the_page_but_not_its_own_pictures(
+    person: Callable[..., Person], pictures: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    to_score(one)
+    content = base64.b64encode((pictures / "odd" / "000.png").read_bytes()).decode()
+    given = one.page.evaluate_handle(
+        """async (content) => {
+            const held = new DataTransfer();
+            const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+            held.items.add(new File([bytes], "fallen.png", { type: "image/png" }));
+            return held;
+        }""",
+        content,
+    )
+    moved = {"dataTransfer": given}
+    for kind in ("dragstart", "drop", "dragend"):
+        one.page.dispatch_event("h1", kind, moved)
+    assert not one.page.locator("#uploading, .tile").first.is_visible()
+    one.page.dispatch_event("h1", "drop", moved)
+    one.page.locator(".tile", has_text="fallen.png").wait_for()
+    assert one.page.locator(".tile").count() == 1
+    about_colours = one.page.locator("p.ramp-key")
+    for seen in (True, False, True):
+        assert (about_colours.is_visible(), one.page.locator(".tile .heat").is_visible()) == (
+            seen,
+            seen,
+        )
+        one.page.click("#heat")
 
 
 def test_what_is_given_while_others_are_sent_is_sent_after_them(

@@ -201,11 +201,22 @@ const page = {
       page.byId(button).addEventListener("click", () => page.byId(input).click());
       page.byId(input).addEventListener("change", (event) => { choose(event.target.files); event.target.value = ""; });
     }
+    /* Files may fall anywhere on the page: who misses the field by a finger means it all the same. A picture
+       of the page itself, dragged by accident, is called a file by browsers, too. */
+    let ofThePage = false;
+    window.addEventListener("dragstart", () => { ofThePage = true; });
+    window.addEventListener("dragend", () => { ofThePage = false; });
+    const holdsFiles = (event) => !ofThePage && event.dataTransfer.types.includes("Files");
     for (const kind of ["dragenter", "dragover"])
-      drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
-    for (const kind of ["dragleave", "drop"])
-      drop.addEventListener(kind, () => drop.classList.remove("over"));
-    drop.addEventListener("drop", async (event) => {
+      window.addEventListener(kind, (event) => {
+        if (!holdsFiles(event)) return;
+        event.preventDefault();
+        drop.classList.add("over");
+      });
+    window.addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
+    window.addEventListener("drop", async (event) => {
+      drop.classList.remove("over");
+      if (!holdsFiles(event)) return;
       event.preventDefault();
       const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
       const [found, empty] = [[], []];
@@ -214,7 +225,6 @@ const page = {
       } catch { page.say("Some of these files cannot be read."); }
       choose(entries.length ? found : event.dataTransfer.files, empty);
     });
-    for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
   },
 
   /* Send files, a few at a time, with progress and a way to stop: `whole` if it was not stopped, `failed` why

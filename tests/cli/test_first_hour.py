@@ -393,6 +393,16 @@ def test_folders_that_are_not_shown_are_counted(n_bad: int, capsys: Any) -> None
 
 
 @pytest.mark.parametrize(
+    ("bad", "unlike", "told"), [(0, 0, True), (0, 1, True), (0, 2, True), (1, 0, False)]
+)
+def test_folders_of_good_parts_may_be_several_products(
+    bad: int, unlike: int, told: bool, capsys: Any
+) -> None:
+    say_folders(tuple(Folder(Path(f"{i}"), 20, i < bad, i < unlike) for i in range(2)))
+    assert ("different products" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
     ("n", "words", "stdin", "told"),
     [
         (9, ("good",), "", "(--rows both): a fit each."),

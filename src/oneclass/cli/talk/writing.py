@@ -213,7 +213,7 @@ def say_folders(folders: tuple[Folder, ...]) -> None:
         say(f"  {folder.n_images:6} {plain(str(folder.path))}{_marks(folder)}")
     if len(shown) < len(folders) > 1:
         say(f"         ... and {len(folders) - len(shown)} more")
-    if len(folders) > 1 and not amiss:
+    if sum(not folder.sounds_bad for folder in folders) > 1:
         say(
             "If these hold different products, fit a model of each: what is odd in one is usual in "
             "another."

@@ -556,6 +556,7 @@ def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert model.read_bytes() != last
     assert kept.read_bytes() == old
+    assert f"note: {kept} is an older model than the one that was replaced now" in done.stderr
 
 
 def test_rows_do_not_stay_beside_a_model_that_was_fitted_without(
@@ -567,6 +568,7 @@ def test_rows_do_not_stay_beside_a_model_that_was_fitted_without(
     without = ("fit", "new/upright", "-o", model, *SMALL, "--drop-rows")
     said = oneclass(*without, "--no-backup", cwd=place).stderr
     assert f"note: {rows} is of the model that was there before" in said
+    assert "older" not in said  # no other model is beside it
     assert rows.read_bytes() == old
     oneclass("fit", "normal", "-o", model, *SMALL, "--no-backup", cwd=place)
     said = oneclass(*without, cwd=place).stderr

@@ -99,11 +99,14 @@ def save(
     from oneclass.system.places import Remote
 
     stored = rows_file(file)
+    replaced = not isinstance(file, Remote) and file.exists()
     if no_backup or isinstance(file, Remote):  # stores keep versions of their own
         with written_whole(file), stays:
             detector.save(file, rows=rows, backup=False)
         if not rows and not isinstance(file, Remote) and stored.exists():
             say(f"note: {stored} is of the model that was there before; 'update' needs its own.")
+        if replaced and previous(file).exists():
+            say(f"note: {previous(file)} is an older model than the one that was replaced now.")
         return
     gone = False
     with suppress(OSError):  # a name may be too long

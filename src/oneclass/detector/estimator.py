@@ -278,7 +278,8 @@ class Detector(Facts):
             progress: called with (images done, images in all).
 
         Yields:
-            For each image, in order, its `Explanation`, or why it could not be read.
+            First why there is nothing to read where names lead to no image; then for each image,
+            in order, its `Explanation`, or why it could not be read.
 
         Warns:
             UserWarning: a file was named more than once; it has one explanation.

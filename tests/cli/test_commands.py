@@ -545,7 +545,7 @@ def test_a_model_that_is_written_over_is_kept(place: Path, tmp_path: Path) -> No
     assert "kept" not in first.stderr
     old = model.read_bytes()
     again = oneclass("fit", "new/upright", "-o", model, *SMALL, cwd=place)
-    places = f"{kept}, its rows as {kept}.rows"
+    places = f"{kept}, the rows beside it as {kept}.rows"
     assert f"the model that was in {model} is kept as {places} (" in again.stderr
     assert kept.read_bytes() == old
     done = oneclass("update", kept, "new/upright/000.png", "-o", tmp_path / "n.oneclass", cwd=place)
@@ -572,7 +572,7 @@ def test_rows_do_not_stay_beside_a_model_that_was_fitted_without(
     assert rows.read_bytes() == old
     oneclass("fit", "normal", "-o", model, *SMALL, "--no-backup", cwd=place)
     said = oneclass(*without, cwd=place).stderr
-    assert f"kept as {model}.previous, its rows as {model}.previous.rows (" in said
+    assert f"kept as {model}.previous, the rows beside it as {model}.previous.rows (" in said
     assert not rows.exists()
     assert (tmp_path / "m.oneclass.previous.rows").read_bytes() == old
     refused = oneclass("update", model, "normal", cwd=place)

@@ -170,14 +170,22 @@ def test_a_rate_that_scoring_cannot_keep_is_called_by_its_words(place: Path) -> 
     )
 
 
-def test_a_low_rate_that_rests_on_one_image_is_told_by_fit_and_by_plain_score(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("n", "rate", "told"), [(30, "4%", "4 %"), (30, "5%", "5 %"), (38, None, "5 %"), (39, None, "")]
+)
+def test_a_threshold_that_rests_on_one_image_is_told_by_fit_score_and_info(
+    n: int, rate: str | None, told: str, tmp_path: Path
 ) -> None:
-    write_images(tmp_path / "good", stripes(30, seed=1))
-    words = ("fit", "good", "-o", "m", *SMALL, "--false-alarms", "4%")
-    note = "note: at 4 % the threshold is the score of the oddest of 30 held-out normal images"
-    assert note in oneclass(*words, cwd=tmp_path).stderr
-    assert note in oneclass("score", "m", "good", cwd=tmp_path).stderr
+    write_images(tmp_path / "good", stripes(n, seed=1))
+    words = ("fit", "good", "-o", "m", *SMALL, *(["--false-alarms", rate] if rate else []))
+    note = f"t {told} the threshold is the score of the oddest of {n} held-out normal images"
+    said = [
+        oneclass(*words, cwd=tmp_path).stderr,
+        oneclass("score", "m", "good", cwd=tmp_path).stderr,
+        oneclass("info", "m", cwd=tmp_path).stdout,
+    ]
+    for text in said:
+        assert (note in " ".join(text.split())) == bool(told)
 
 
 def test_a_model_among_images_is_called_no_image(place: Path) -> None:

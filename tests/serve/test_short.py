@@ -129,6 +129,18 @@ def test_the_lowest_rate_is_rounded_one_way_on_pages(place: Place, tmp_path: Pat
     assert place.client.put("/api/v1/models/few/rate", json={"false_alarms": 0.0527}).is_success
 
 
+@pytest.mark.parametrize(("n", "told"), [(30, True), (39, False)])
+def test_the_page_says_where_one_image_decides_the_threshold(
+    place: Place, tmp_path: Path, n: int, told: bool
+) -> None:
+    Detector(backbone="greyscale", threads=1).fit(list(stripes(n, seed=1))).save(tmp_path / "m")
+    content = (tmp_path / "m").read_bytes()
+    assert place.client.put("/api/v1/models/one/file", content=content, headers=RAW).is_success
+    for page in ("/parts/promise?model=one", "/models/one"):
+        said = f"odder than the oddest of {n} good images: one odd picture among them decides"
+        assert (said in text_of(place, page)) == told
+
+
 def test_a_server_advises_nobody_to_give_it_a_list(place: Place) -> None:
     key = place.client.post("/api/v1/sets").json()["id"]
     content = b"good/000.png\ngood/001.png\n"

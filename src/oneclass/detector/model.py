@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from oneclass.conformal.calibration import Calibration, Method, check_rate, threshold_rank
+from oneclass.conformal.calibration import Calibration, Method, check_rate
 from oneclass.conformal.guarantee import guarantee
 from oneclass.conformal.sisters import SisterCalibration
 from oneclass.conformal.union import Joined, Union
@@ -162,11 +162,6 @@ class FittedModel:
             InputError: a layer has none.
         """
         return self.representation.require_maps()
-
-    @property
-    def rests_on_one(self) -> bool:
-        """Whether the threshold is the score of the oddest normal image alone."""
-        return threshold_rank(self.calibration.n_held_out, self.false_alarms) == 1
 
     @property
     def unclear(self) -> float | None:

@@ -114,7 +114,7 @@ def save(
     with written_whole(file), stays, kept_with_rows(file, rows=rows) as kept:
         detector.save(file, rows=rows, backup=False)
     if kept:
-        places = ", its rows as ".join(map(str, kept))
+        places = ", the rows beside it as ".join(map(str, kept))
         instead = ", in the place of the one that was kept there before" if gone else ""
         say(
             f"the model that was in {file} is kept as {places}{instead} (--no-backup: do not keep "
@@ -162,14 +162,11 @@ def _say_unwhitened(detector: Detector) -> None:
 
 
 def say_rests_on_one(detector: Detector) -> None:
-    """Tell where a rate that was asked for leaves a single image to decide."""
-    from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS
+    """Tell where a single normal image decides the threshold."""
     from oneclass.detector.files.information import rests_on_one
 
     model = detector.model
-    # At the usual rate few images are the reason, and `check` has said so.
-    usual = model.false_alarms >= DEFAULT_FALSE_ALARMS
-    if not usual and (told := rests_on_one(model)):
+    if told := rests_on_one(model.calibration.n_held_out, model.false_alarms):
         say(f"note: {told}")
 
 

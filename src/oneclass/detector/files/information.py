@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from oneclass.backbones import EMBEDDED_SHA256, Backbone
-from oneclass.conformal.calibration import Calibration
+from oneclass.conformal.calibration import Calibration, threshold_rank
 from oneclass.conformal.guarantee import HELD_OUT, spread
 from oneclass.detector.files import modelfile
-from oneclass.detector.model import FittedModel
 from oneclass.detector.predictions import digits
 from oneclass.detector.settings import BOTH, GREYSCALE, IMAGE, PATCHES, VIEWS
 from oneclass.images.checking.sizes import ends, from_json
@@ -219,13 +218,13 @@ def not_tried(
     return f"Not tried: {' and '.join(rest)}. To see them side by side: {command}"
 
 
-def rests_on_one(model: FittedModel) -> str | None:
+def rests_on_one(n_held_out: int, rate: float) -> str | None:
     """A sentence where the threshold is the score of the oddest held-out normal image alone."""
-    if not model.rests_on_one:
+    if threshold_rank(n_held_out, rate) != 1:
         return None
     return (
-        f"at {percent(model.false_alarms)} the threshold is the score of the oddest of "
-        f"{count(model.calibration.n_held_out, 'held-out normal image')} {HELD_OUT}, so one odd "
+        f"at {percent(rate)} the threshold is the score of the oddest of "
+        f"{count(n_held_out, 'held-out normal image')} {HELD_OUT}, so one odd "
         "picture among them decides. More normal images, or a higher rate, make it firmer."
     )
 
@@ -277,7 +276,8 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         if of_places is not None
         else ""
     )
-    told = [
+    told = rests_on_one(n_held_out, card["false_alarms"])
+    sentences = [
         f"It has learnt {learnt_from(card)}{_sizes(card)}, {_depth(card['pixel_scale']['depth'])}.",
         looks_at(card),
         f"An image is called an anomaly if its score is above {digits(threshold)}. {promise}",
@@ -285,8 +285,9 @@ def summary(card: Mapping[str, Any], threshold: float, of_places: float | None =
         places,
         f"The lowest rate of false alarms that its {count(n_held_out, 'held-out image')} "
         f"{HELD_OUT} {plural(n_held_out, 'supports', 'support')} is {percent_up(lowest)}.",
+        f"{told[0].upper()}{told[1:]}" if told else "",
     ]
-    return [sentence for sentence in told if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _sizes(card: Mapping[str, Any]) -> str:

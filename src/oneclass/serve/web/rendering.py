@@ -92,6 +92,7 @@ def environment() -> Environment:
         "depths": words.DEPTHS,
         "plainer": words.PLAINER,
         "fell_short": words.fell_short,
+        "rests_on_one": words.rests_on_one,
         "unclear_from": words.unclear_from,
         "short_rate": words.short_rate,
         "lacks": words.lacks,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images
+from oneclass.conformal.calibration import DEFAULT_FALSE_ALARMS, fewest_images, threshold_rank
 from oneclass.serve.records.versions import Version
 from oneclass.system import names
 from oneclass.system.names import count, plural, unbroken
@@ -192,6 +192,17 @@ def promise(version: Version) -> str:
     called = round(of * rate)
     about = f"{called} {plural(called, 'is', 'are')}"
     return f"Of {of:,} good images, about {about} called odd by mistake ({chance(rate)})."
+
+
+def rests_on_one(version: Version) -> str:
+    """That a single image decides its threshold, in one sentence; empty where that is not so."""
+    n = int(version.card["calibration"]["n_held_out"])
+    if threshold_rank(n, version.false_alarms) != 1:
+        return ""
+    return (
+        f"What it calls odd is odder than the oddest of {count(n, 'good image')}: one odd picture "
+        "among them decides. More good images make it firmer."
+    )
 
 
 def unclear_from(version: Version) -> str:

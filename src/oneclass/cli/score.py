@@ -152,7 +152,8 @@ def _say_worth(
         say(f"note: {told}")
     if finished and (drift := detector.drift(predictions)):
         say(drift)
-    say_rests_on_one(detector)
+    if predictions:
+        say_rests_on_one(detector)
 
 
 def _check_parquet(parquet: bool, out: str | None, heatmaps: str | None) -> None:

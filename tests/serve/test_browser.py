@@ -372,6 +372,30 @@ def test_a_batch_is_there_again_for_who_comes_back_from_a_picture(
     assert one.problems == []
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_was_left_out_of_a_batch_is_there_again_with_it(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path, beside: bool
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    to_score(one)
+    good, cut = next((pictures / "new").iterdir()), tmp_path / "broken.png"
+    cut.write_bytes(good.read_bytes()[:-40])
+    one.give([*([good] if beside else []), cut])
+    one.page.locator("#summary", has_text="has no verdict; the list above says why").wait_for()
+    told = one.page.locator("#upload-out, #upload-errors").all_inner_texts()
+    assert "broken.png was left out: " in told[1]
+    one.page.reload()
+    for come_back in (lambda: one.go("/score?model=stripes"), lambda: None):
+        come_back()
+        one.page.locator("#upload-errors").wait_for()
+        assert one.page.locator("#upload-out, #upload-errors").all_inner_texts() == told
+        assert "the list above says why" in one.page.locator("#summary").inner_text()
+    one.give([good])
+    one.page.locator("#save", has_text="Save 1 verdict as CSV").wait_for()
+    assert not one.page.locator("#upload-errors").is_visible()
+
+
 def test_pictures_of_a_folder_are_named_with_the_folders_that_they_are_in(
     person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ const page = {
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
   out: null,  /* of what is given: images, those that failed, and what was given beside them */
+  complaints: [],  /* what was said of each of these, as `complain` takes it */
   FINISHING: 5000,  /* milliseconds that are given to what is on its way when somebody stops */
   waiting: 0,  /* images that were given and whose turn has not come */
   round: 0,  /* times that somebody stopped */
@@ -292,8 +293,17 @@ const page = {
 
   complainOfNone() {
     page.out = { all: 0, failed: 0, others: 0 };
+    page.complaints = [];
     for (const place of ["upload-out", "upload-errors", "upload-more"].map(page.byId)) place.hidden = true;
     for (const list of document.querySelectorAll("#upload-errors, #upload-more ul")) list.replaceChildren();
+  },
+
+  /* The list that a page had when it was left. */
+  complainAgain(out, complaints) {
+    page.complainOfNone();
+    page.out = out;
+    for (const [name, message, shown] of complaints) page.complain(name, message, shown);
+    if (out.failed) page.sayOut();
   },
 
   /* How many of the images that were sent are left out; what was given beside them has its lines alone. */
@@ -310,6 +320,7 @@ const page = {
 
   /* The first ones stand there, all others are unfolded. */
   complain(name, message, shown = page.withFolder(name)) {
+    page.complaints.push([name, message, shown]);
     const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
     errors.hidden = false;
     const full = errors.children.length >= 30;

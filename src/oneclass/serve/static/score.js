@@ -84,7 +84,7 @@ if (tiles) {
       const without = `${page.someOf(missing, places.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
       page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}; the list above says why.` : ` Stopped: ${without}.`;
     });
-  /* Who opens a picture and comes back in this window finds the batch as it was, until another one is sent. */
+  /* Who opens a picture and comes back in this window finds the batch as it was; what is sent then begins a new one. */
   const kept = some ? null : JSON.parse(sessionStorage.getItem("batch"));
   const before = kept && kept.model === model ? kept.ids : [];
   if (kept?.model === model) {

@@ -147,7 +147,15 @@ def unusable(errors: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
             usual = next((depth for depth in DEPTHS.values() if model.startswith(depth)), model)
             why = f"{pixels}, where the others have {usual}"
         found[why].append(_APART.sub("", one["path"]))
-    return dict(found)
+    return {_of_several(why) if len(names) > 1 else why: names for why, names in found.items()}
+
+
+def _of_several(why: str) -> str:
+    """What is wrong with one file, said of more."""
+    for one, more in (("its ", "their "), ("it is cut ", "they are cut "), ("it has ", "they have ")):
+        if why.startswith(one):
+            return more + why.removeprefix(one)
+    return why
 
 
 def other_depth(found: Mapping[str, Any]) -> list[str]:

@@ -935,6 +935,38 @@ def test_a_version_says_that_it_is_taken_into_use(
     assert one.problems == []
 
 
+def test_what_speaks_against_a_version_is_asked_before_it_is_in_use(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    file = tmp_path / "more.oneclass"
+    file.write_bytes(model_file(one))
+    load(file, false_alarms=0.2).save(file)
+    send(one.server.at("/api/v1/models/stripes/file"), file, "PUT")
+    to_score(one)
+    one.give([min((pictures / "good").iterdir())])
+    one.press("#tiles .tile a")
+    one.press("[data-say=real]")
+    one.page.locator("#say p", has_text="Noted.").wait_for()
+    one.go("/models/stripes")
+    asked: list[str] = []
+    one.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    one.press("[data-take='2']")
+    until(lambda: one.page.wait_for_timeout(50) or asked)
+    assert asked == [
+        "Version 2 has learnt 1 picture as good that you called really odd: 000.png.\n\n"
+        "Use version 2 all the same?"
+    ]
+    one.page.locator("[data-take='2']", has_text="Use version 2").wait_for()
+    assert one.page.locator(".lead", has_text="Version 1 is in use.").is_visible()
+    one.page.once("dialog", lambda dialog: dialog.accept())
+    with one.page.expect_navigation():
+        one.press("[data-take='2']")
+    one.page.locator(".lead", has_text="Version 2 is in use.").wait_for()
+    assert one.problems == []
+
+
 def test_a_file_that_is_refused_is_not_said_to_become_a_version(
     person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:

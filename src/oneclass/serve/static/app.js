@@ -407,7 +407,11 @@ document.addEventListener("click", async (event) => {
     if (cancel.isConnected) page.say("The job ends as soon as it can.", false, cancel.dataset.cancel);
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
-    const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+    const name = encodeURIComponent(take.dataset.name);
+    /* Where it stands beside the button already, it is not asked once more. */
+    const against = "warned" in take.dataset ? "" : await (await page.ask("GET", `/parts/taking/${name}/${take.dataset.take}`)).text();
+    if (against && !confirm(against)) return;
+    const taken = await page.ask("POST", `/api/v1/models/${name}/take`, { version: Number(take.dataset.take) });
     page.sayNext(`Version ${taken.version} of ${take.dataset.name} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
     location.replace(location.pathname + location.search);  /* begins at its top, where the model is named */
     return true;

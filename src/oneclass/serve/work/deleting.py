@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.deletions import Deletions
@@ -104,6 +106,6 @@ class Deleting:
                 self.deletions.end(deletion["id"])
 
 
-def _unfinished(job: Row) -> str:
+def _unfinished(job: Mapping[str, Any]) -> str:
     """That a job has not ended, as the page calls it and by its number."""
     return f"{JOB_TITLES[job['kind']].lower()} {job['name']} (job {job['id']}) has not ended"

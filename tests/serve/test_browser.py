@@ -372,6 +372,30 @@ def test_a_batch_is_there_again_for_who_comes_back_from_a_picture(
     assert one.problems == []
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_what_was_left_out_of_a_batch_is_there_again_with_it(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path, beside: bool
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    to_score(one)
+    good, cut = next((pictures / "new").iterdir()), tmp_path / "broken.png"
+    cut.write_bytes(good.read_bytes()[:-40])
+    one.give([*([good] if beside else []), cut])
+    one.page.locator("#summary", has_text="has no verdict; the list above says why").wait_for()
+    told = one.page.locator("#upload-out, #upload-errors").all_inner_texts()
+    assert "broken.png was left out: " in told[1]
+    one.page.reload()
+    for come_back in (lambda: one.go("/score?model=stripes"), lambda: None):
+        come_back()
+        one.page.locator("#upload-errors").wait_for()
+        assert one.page.locator("#upload-out, #upload-errors").all_inner_texts() == told
+        assert "the list above says why" in one.page.locator("#summary").inner_text()
+    one.give([good])
+    one.page.locator("#save", has_text="Save 1 verdict as CSV").wait_for()
+    assert not one.page.locator("#upload-errors").is_visible()
+
+
 def test_pictures_of_a_folder_are_named_with_the_folders_that_they_are_in(
     person: Callable[..., Person], pictures: Path, tmp_path: Path
 ) -> None:
@@ -908,6 +932,38 @@ def test_a_version_says_that_it_is_taken_into_use(
         held.pop().continue_()
     said = "Version 2 of stripes is in use now, at 20\u00a0%, the rate that it was learnt for."
     one.page.locator("#say p").filter(has_text=said).wait_for()
+    assert one.problems == []
+
+
+def test_what_speaks_against_a_version_is_asked_before_it_is_in_use(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    file = tmp_path / "more.oneclass"
+    file.write_bytes(model_file(one))
+    load(file, false_alarms=0.2).save(file)
+    send(one.server.at("/api/v1/models/stripes/file"), file, "PUT")
+    to_score(one)
+    one.give([min((pictures / "good").iterdir())])
+    one.press("#tiles .tile a")
+    one.press("[data-say=real]")
+    one.page.locator("#say p", has_text="Noted.").wait_for()
+    one.go("/models/stripes")
+    asked: list[str] = []
+    one.page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    one.press("[data-take='2']")
+    until(lambda: one.page.wait_for_timeout(50) or asked)
+    assert asked == [
+        "Version 2 has learnt 1 picture as good that you called really odd: 000.png.\n\n"
+        "Use version 2 all the same?"
+    ]
+    one.page.locator("[data-take='2']", has_text="Use version 2").wait_for()
+    assert one.page.locator(".lead", has_text="Version 1 is in use.").is_visible()
+    one.page.once("dialog", lambda dialog: dialog.accept())
+    with one.page.expect_navigation():
+        one.press("[data-take='2']")
+    one.page.locator(".lead", has_text="Version 2 is in use.").wait_for()
     assert one.problems == []
 
 

@@ -116,7 +116,12 @@ def test_a_model_that_is_needed_is_not_deleted_and_says_what_for(
     job = place.client.post("/api/v1/jobs/fit", json=fit).json()["id"]
     answer = place.client.delete(MODEL)
     assert answer.status_code == 409
-    assert f"job {job} (fit)" in answer.json()["message"]
+    told = f"learning stripes (job {job}) has not ended"
+    assert answer.json()["message"] == (
+        f"stripes is not deleted: {told}. End that first: stop watching, or press Cancel where a "
+        "job's progress is shown."
+    )
+    assert f"stripes is in use: {told}. The model can be deleted" in place.page("/models/stripes")
     place.client.delete(f"/api/v1/jobs/{job}")
     done.append(1)
     assert place.client.delete(MODEL).status_code == 200
@@ -370,7 +375,7 @@ def test_a_version_that_a_job_needs_is_not_deleted(
     job = two.client.post(f"{MODEL}/report", json={"version": 2}).json()["id"]
     answer = two.client.delete(f"{MODEL}/versions/2")
     assert (answer.status_code, answer.json()["error"]) == (409, "in_use")
-    assert f"job {job} (report) on it has not ended" in answer.json()["message"]
+    assert f"writing a report on stripes (job {job}) has not ended" in answer.json()["message"]
     assert two.client.delete(f"/api/v1/jobs/{job}").is_success
     assert two.client.delete(f"{MODEL}/versions/2").is_success
 

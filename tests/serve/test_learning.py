@@ -30,6 +30,7 @@ from oneclass.errors import InputError
 from oneclass.serve.settings import Limits
 from oneclass.serve.web import facts, words
 from oneclass.serve.work.jobs.runner import PROGRAM
+from oneclass.serve.work.library import check_name
 from oneclass.system.names import count
 from serving import RAW, Place, another, filled_set, until
 
@@ -254,8 +255,14 @@ def test_a_name_may_have_blanks_around_it_and_that_of_a_deleted_model_says_so(
 
     for text in (part(), place.page("/models")):
         [pattern] = re.findall(r'pattern="([^"]*)"', text)
-        assert re.fullmatch(pattern, " few ")
-        assert not re.fullmatch(pattern, "few-")
+        for name in ("few", "-x", "a._.b", "_"):
+            assert re.fullmatch(pattern, f" {name} ")
+            assert check_name(name, ()) == name
+        for name in ("few.", ".few", "..", " "):
+            assert not re.fullmatch(pattern, name)
+            with pytest.raises(InputError, match="no space or point at its ends"):
+                check_name(name, ())
+        assert text.count("points, - and _, with no point at its ends") == 2
     assert 'data-deleted="{}"' in part()
     job = place.client.post("/api/v1/jobs/fit", json={"name": "stripes", "set": key}).json()
     assert place.client.delete(f"/api/v1/jobs/{job['id']}").is_success

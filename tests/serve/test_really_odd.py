@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import stripes, write_images
-from serving import Place, filled_set
+from serving import RAW, Place, filled_set
 
 MODEL = "/api/v1/models/stripes"
 LESSONS = "/parts/lessons?model=stripes"
@@ -88,6 +88,10 @@ def test_what_is_really_odd_is_learnt_where_somebody_asks_for_it(
     assert "Version 2 has learnt 1 picture as good that you called really odd" in text
     assert "Use version 2 all the same</button>" in text
     assert not re.search(r'class="main" data-take', text)  # the one in use has learnt it, too
+    assert place.client.get("/parts/taking/stripes/2").text == (
+        f"Version 2 has learnt 1 picture as good that you called really odd: {bad[0].name}.\n\n"
+        "Use version 2 all the same?"
+    )
     assert [learnt(place, 2, file) for file in bad] == [True, False]
     place.client.post(f"{MODEL}/take", json={"version": 1})
     text = place.page("/models/stripes")
@@ -118,6 +122,24 @@ def test_what_is_really_odd_alone_makes_a_version_without_it(place: Place, bad: 
     assert "learnt anew without what is really odd" in place.page("/models/stripes")
     assert not learnt(place, 2, bad[0])
     assert "What you call good can be learnt" in place.page(LESSONS)
+
+
+def test_an_uploaded_version_names_what_it_has_learnt_that_is_really_odd(
+    place: Place, model_file: Path, bad: list[Path]
+) -> None:
+    content = model_file.read_bytes()
+    place.client.put("/api/v1/models/taken/file", content=content, headers=RAW)
+    answer = place.client.post(
+        "/api/v1/models/taken/score", files={"image": (bad[0].name, bad[0].read_bytes())}
+    )
+    number = answer.json()["predictions"][0]["id"]
+    place.client.post(f"/api/v1/predictions/{number}/review", json={"verdict": "real"})
+    text = place.page("/parts/lessons?model=taken")
+    assert "Version 1 has learnt 1 picture as good that you called really odd." in text
+    assert f'<a href="/p/{number}" title="{bad[0].name}">{bad[0].name}</a>' in text
+    assert "Learn a new version</a> without it, from all good images" in text
+    assert "data-anyway" not in text
+    assert "it was uploaded, and what it learnt from is not here" in text
 
 
 def check_of(place: Place, folder: Path) -> tuple[str, str]:

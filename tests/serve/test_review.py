@@ -158,6 +158,34 @@ def test_a_version_that_would_miss_some_is_not_the_main_choice(learnt: Place) ->
     assert "2 pictures that you called good can be learnt" in learnt.page(LESSONS)
 
 
+def test_a_version_that_would_miss_some_is_asked_about_and_names_them_in_use(
+    learnt: Place, images: Path
+) -> None:
+    def taking(version: int) -> str:
+        return learnt.client.get(f"/parts/taking/stripes/{version}").text
+
+    judged(learnt, 1.0)
+    first, second = (file.name for file in sorted((images / "odd").iterdir())[:2])
+    assert taking(2) == (
+        f"Version 2 would miss 2 pictures that you called really odd: {first}, {second}.\n\n"
+        "Use version 2 all the same?"
+    )
+    assert 'data-take="2" data-name="stripes" data-warned>' in learnt.page(LESSONS)
+    assert "data-warned" not in learnt.page("/models/stripes")
+    assert "misses" not in learnt.page(LESSONS)
+    learnt.client.post(f"{MODEL}/take", json={"version": 2})
+    text = html.unescape(re.sub("<.*?>", "", learnt.page(LESSONS)))
+    assert f"Version 2 misses 2 pictures that you called really odd: {first}, {second}." in text
+    assert [taking(1), taking(2)] == ["", ""]
+    assert learnt.client.get("/parts/taking/stripes/9").status_code == 404
+    # What the one in use misses, too, speaks against no other.
+    learnt.client.post(f"{MODEL}/take", json={"version": 1})
+    assert "would miss 2 pictures" in taking(2)
+    with learnt.service.database.write() as connection:
+        connection.execute("UPDATE compared SET before = 1.0 WHERE learnt = 0")
+    assert taking(2) == ""
+
+
 def test_after_the_last_one_no_count_is_left_over(place: Place, images: Path) -> None:
     number = scored(place, next((images / "odd").iterdir()))
     assert 'data-waiting="1"' in place.page("/parts/review?model=stripes")

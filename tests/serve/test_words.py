@@ -340,7 +340,7 @@ def test_images_of_another_bit_depth_are_told_before_and_after_learning(
     answer = html.unescape(place.page(f"/parts/job/{job['id']}"))
     assert "7 images could not be used:" in answer
     first = ", ".join(f"<b>deep_{i}.png</b>" for i in range(5))
-    why = "its pixels have 16 bits, where the others have 8 bits."
+    why = "their pixels have 16 bits, where the others have 8 bits."
     assert f"<li>{first} and 2 more: {why}</li>" in answer
     for text in (part, answer):
         assert "--all" not in text

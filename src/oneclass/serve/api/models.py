@@ -115,7 +115,10 @@ def delete_model(name: str, service: TheService, holder: Teacher) -> DeletionOut
     versions_of(service, name)
     if uses := service.deleting.uses(name):
         raise ProblemError(
-            409, "in_use", f"{name} is not deleted: {'; '.join(uses)}. End that first."
+            409,
+            "in_use",
+            f"{name} is not deleted: {'; '.join(uses)}. End that first: stop watching, or press "
+            "Cancel where a job's progress is shown.",
         )
     return _deleted(service, name, service.deleting.delete(name, who=holder.name))
 
@@ -130,7 +133,7 @@ def delete_version(name: str, number: int, service: TheService, holder: Teacher)
             409,
             "in_use",
             f"version {number} of {name} is not deleted: {'; '.join(uses)}. Let another version "
-            "serve first, or wait until the job has ended.",
+            "serve first, or wait until the job has ended, or cancel it.",
         )
     return _deleted(service, name, service.deleting.delete(name, who=holder.name, number=number))
 

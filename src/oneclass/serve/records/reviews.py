@@ -55,6 +55,16 @@ TAUGHT = (
 )
 """Whether a version has learnt a picture: as the newest says that was asked, of it and those that
 it grew from. Of a picture that was judged, an update says anew whether it has learnt it."""
+KEPT_REAL = "p.review = 'real' AND p.version_id IN (SELECT id FROM kept_version)"
+REALLY_ODD = (
+    "SELECT p.image, p.p_value FROM prediction p WHERE p.version_id = :id AND p.review = 'real' "
+    "UNION SELECT p.image, c.p_value FROM compared c JOIN prediction p ON p.id = c.prediction_id "
+    f"WHERE c.version_id = :id AND {KEPT_REAL} "
+    "UNION SELECT p.image, c.before FROM version v JOIN compared c ON c.version_id = v.id "
+    f"JOIN prediction p ON p.id = c.prediction_id WHERE v.parent_id = :id AND {KEPT_REAL}"
+)
+"""What a version said of pictures that a person called really odd: as they came, and as it was
+compared on them with the version that it grew from, or with those that grew from it."""
 
 
 class Reviews:
@@ -213,6 +223,14 @@ class Reviews:
             "WHERE q.id = ? AND p.id != q.id AND p.review IS NOT NULL ORDER BY p.id DESC LIMIT 1",
             (prediction_id,),
         )
+
+    def missed(self, version_id: int, rate: float) -> set[str]:
+        """The digests of pictures that somebody called really odd, and that a version is known not
+        to call odd at a rate of false alarms.
+        """
+        query = f"SELECT DISTINCT image FROM ({REALLY_ODD}) WHERE p_value > :rate"
+        rows = self._database.rows(query, {"id": version_id, "rate": rate})
+        return {row["image"] for row in rows}
 
     def counts(self, name: str) -> dict[str, int]:
         """How many pictures each verdict stands of, among the predictions of a model."""

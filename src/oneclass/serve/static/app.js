@@ -8,6 +8,7 @@ const page = {
   HIDDEN: /^\.|^(thumbs\.db|desktop\.ini)$/i,
   leftOut: [],
   out: null,  /* of what is given: images, those that failed, and what was given beside them */
+  complaints: [],  /* what was said of each of these, as `complain` takes it */
   FINISHING: 5000,  /* milliseconds that are given to what is on its way when somebody stops */
   waiting: 0,  /* images that were given and whose turn has not come */
   round: 0,  /* times that somebody stopped */
@@ -292,8 +293,17 @@ const page = {
 
   complainOfNone() {
     page.out = { all: 0, failed: 0, others: 0 };
+    page.complaints = [];
     for (const place of ["upload-out", "upload-errors", "upload-more"].map(page.byId)) place.hidden = true;
     for (const list of document.querySelectorAll("#upload-errors, #upload-more ul")) list.replaceChildren();
+  },
+
+  /* The list that a page had when it was left. */
+  complainAgain(out, complaints) {
+    page.complainOfNone();
+    page.out = out;
+    for (const [name, message, shown] of complaints) page.complain(name, message, shown);
+    if (out.failed) page.sayOut();
   },
 
   /* How many of the images that were sent are left out; what was given beside them has its lines alone. */
@@ -310,6 +320,7 @@ const page = {
 
   /* The first ones stand there, all others are unfolded. */
   complain(name, message, shown = page.withFolder(name)) {
+    page.complaints.push([name, message, shown]);
     const [errors, more] = ["upload-errors", "upload-more"].map(page.byId);
     errors.hidden = false;
     const full = errors.children.length >= 30;
@@ -396,7 +407,11 @@ document.addEventListener("click", async (event) => {
     if (cancel.isConnected) page.say("The job ends as soon as it can.", false, cancel.dataset.cancel);
   });
   if (take) await page.busy(take, `Taking version ${take.dataset.take} into use \u2026`, async () => {
-    const taken = await page.ask("POST", `/api/v1/models/${encodeURIComponent(take.dataset.name)}/take`, { version: Number(take.dataset.take) });
+    const name = encodeURIComponent(take.dataset.name);
+    /* Where it stands beside the button already, it is not asked once more. */
+    const against = "warned" in take.dataset ? "" : await (await page.ask("GET", `/parts/taking/${name}/${take.dataset.take}`)).text();
+    if (against && !confirm(against)) return;
+    const taken = await page.ask("POST", `/api/v1/models/${name}/take`, { version: Number(take.dataset.take) });
     page.sayNext(`Version ${taken.version} of ${take.dataset.name} is in use now, at ${page.percent(taken.false_alarms)}, ${page.RATES_FROM[taken.rate_from]}.`);
     location.replace(location.pathname + location.search);  /* begins at its top, where the model is named */
     return true;

@@ -220,7 +220,7 @@ const tellName = () => {
   const options = [...document.querySelectorAll("#names option")];
   const known = options.find((option) => option.value.toLowerCase() === name.toLowerCase());
   const gone = JSON.parse(page.byId("fit").dataset.deleted);
-  const [help, said] = [page.byId("name-help"), !known && Object.hasOwn(gone, name) ? `A model ${name} was deleted, and can be got back on the page Models: this makes version ${gone[name]} of it.` : known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _."];
+  const [help, said] = [page.byId("name-help"), !known && Object.hasOwn(gone, name) ? `A model ${name} was deleted, and can be got back on the page Models: this makes version ${gone[name]} of it.` : known && known.value !== name ? `There is a model ${known.value}, which differs only in capitals: take that name, or another one.` : known ? `This makes version ${known.dataset.next} of ${name}, in use at once.` : "You will find the model again under this name: letters without accents, digits, spaces, points, - and _, with no point at its ends."];
   if (help.textContent !== said) help.textContent = said;
   help.className = known || Object.hasOwn(gone, name) ? "banner calm" : "muted small";
 };

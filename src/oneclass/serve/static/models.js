@@ -36,7 +36,7 @@ if (upload) {
   chosen.addEventListener("change", () => {
     const file = chosen.files[0];
     if (field.value === guessed) {
-      guessed = file && /\.oneclass$/i.test(file.name) ? file.name.replace(/\.oneclass$/i, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60) : "";
+      guessed = file && /\.oneclass$/i.test(file.name) ? file.name.replace(/\.oneclass$/i, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 60).replace(/^[ .]+|[ .]+$/g, "") : "";
       field.value = guessed;
     }
     show("");

@@ -84,10 +84,13 @@ if (tiles) {
       const without = `${page.someOf(missing, places.length, "image")} ${missing === 1 ? "has" : "have"} no verdict`;
       page.byId("summary").textContent += why ? ` ${why} ${page.sentence(without)}.` : whole ? ` ${page.sentence(without)}; the list above says why.` : ` Stopped: ${without}.`;
     });
-  /* Who opens a picture and comes back in this window finds the batch as it was, until another one is sent. */
+  /* Who opens a picture and comes back in this window finds the batch as it was; what is sent then begins a new one. */
   const kept = some ? null : JSON.parse(sessionStorage.getItem("batch"));
   const before = kept && kept.model === model ? kept.ids : [];
-  if (kept?.model === model) page.byId("summary").textContent = kept.summary;
+  if (kept?.model === model) {
+    page.byId("summary").textContent = kept.summary;
+    if (kept.out && page.byId("drop")) page.complainAgain(kept.out, kept.complaints);
+  }
   if (before.length) {
     page.byId("save").hidden = false;
     page.byId("save").textContent = `Save ${page.count(before.length, "verdict")} as CSV`;
@@ -99,7 +102,9 @@ if (tiles) {
       const [left, all] = [places.filter((place) => !mine[place]).length + page.waiting, places.length + page.waiting];
       summary += ` You left this page while they were sent: ${page.someOf(left, all, "image")} ${left === 1 ? "has" : "have"} no verdict here. Give them again.`;
     }
-    if (ids.length || page.given) sessionStorage.setItem("batch", JSON.stringify({ model, ids, summary }));
+    if (!ids.length && !places.length && !page.given) return;
+    const keep = (more) => sessionStorage.setItem("batch", JSON.stringify({ model, ids, summary, ...more }));
+    try { keep({ out: page.out, complaints: page.complaints }); } catch { keep({}); }  /* there are a few megabytes of room */
   });
   page.byId("save").addEventListener("click", (event) => page.busy(event.currentTarget, "Saving \u2026", () =>
     page.save("/api/v1/predictions.csv", { predictions: mine.some(Boolean) ? mine.filter(Boolean) : before }, `${model} ${new Date().toISOString().slice(0, 10)}.csv`)));

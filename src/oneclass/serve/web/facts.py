@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -324,10 +324,38 @@ def _said_before(service: Service, number: int) -> dict[str, Any] | None:
     return {"id": row["id"], "said": said}
 
 
+def against(service: Service, version: Version) -> dict[str, list[Row]]:
+    """What speaks against taking a version into use, of pictures that somebody called really odd.
+
+    Returns:
+        `missed`: those that it would not call odd, but for such as the one in use misses, too;
+        `learnt`: those that it has learnt as good. Each by the name that it came under last.
+
+    Raises:
+        ModelFileError: the file of the version is damaged.
+    """
+    learnt = service.taught.anomalies(version).keys()
+    missed = _missed(service, version, service.versions.rate_for(version)[0]) - learnt
+    used = service.versions.named(version.name)
+    if used is not None:
+        missed -= _missed(service, used, used.false_alarms)
+    return {"missed": _named(service, version, missed), "learnt": _named(service, version, learnt)}
+
+
+def _missed(service: Service, version: Version, rate: float) -> set[str]:
+    """Really odd pictures that a version finds neither odd, at a rate, nor unclear."""
+    return service.reviews.missed(version.id, version.unclear or rate)
+
+
+def _named(service: Service, version: Version, images: Iterable[str]) -> list[Row]:
+    """Pictures that a model scored, by the names that they came under last."""
+    return sorted(service.reviews.newest(version.name, images).values(), key=lambda row: row["id"])
+
+
 def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     """What was reviewed, and what can be learnt from it."""
     if chosen is None:
-        return {"counts": {}, "lessons": [], "odd": []}
+        return {"counts": {}, "lessons": [], "odd": [], "missed": []}
     wanted, able = service.lessons(chosen.name), service.library.can_learn(chosen)
     newest = grown(service.versions, chosen)
     same = service.has_learnt(chosen, {one.image for one in wanted}) is not None
@@ -336,11 +364,14 @@ def lessons(service: Service, chosen: Version | None) -> dict[str, Any]:
     since = service.versions.decided(chosen.name)
     candidate = newest if newest is not None and newest.at >= since else None
     others = {one.image for one in wanted if not one.doubtful}
+    odd = service.taught.anomalies(chosen)
+    missed = _missed(service, chosen, chosen.false_alarms) - odd.keys()
     return {
         "counts": service.reviews.counts(chosen.name),
         "waiting_of": service.predictions.waiting(),
         "lessons": wanted,
-        "odd": [said[-1] for said in service.taught.anomalies(chosen).values()],
+        "odd": [said[-1] for said in odd.values()],
+        "missed": _named(service, chosen, missed),
         "unsure": service.predictions.listed(
             Filter(chosen.name, review="unsure", limit=UNSURE, pictures=True)
         ),

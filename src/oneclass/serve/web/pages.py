@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from pydantic import NonNegativeInt
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
@@ -18,8 +18,8 @@ from oneclass.serve.api.learning import waiting_sets
 from oneclass.serve.api.models import deletion_out, versions_of
 from oneclass.serve.api.watches import watches_out
 from oneclass.serve.records.comparisons import comparison
-from oneclass.serve.web import facts
-from oneclass.serve.web.asking import service_of
+from oneclass.serve.web import facts, words
+from oneclass.serve.web.asking import service_of, version_of
 from oneclass.serve.web.dependencies import Chosen, Id, List, TheService, ToReview, needs
 from oneclass.serve.web.rendering import STATIC, page
 
@@ -107,6 +107,17 @@ def job_part(number: int, request: Request, service: TheService) -> Response:
     if job["kind"] == "fit" and job["result"]:
         version = service.versions.named(job["name"], job["result"]["number"])
     return page(request, "part_job.html", job=job, version=version, left=facts.left(service, job))
+
+
+@router.get("/parts/taking/{name}/{number}")
+def taking_part(name: str, number: int, service: TheService) -> PlainTextResponse:
+    """What is asked before a version comes into use; empty where nothing speaks against it."""
+    version = version_of(service, name, number)
+    if version.serves:
+        return PlainTextResponse()
+    found = facts.against(service, version)
+    missed, learnt = ([row["path"] for row in found[key]] for key in ("missed", "learnt"))
+    return PlainTextResponse(words.against(version, missed, learnt))
 
 
 @router.get("/score")

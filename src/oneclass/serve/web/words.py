@@ -147,7 +147,19 @@ def unusable(errors: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
             usual = next((depth for depth in DEPTHS.values() if model.startswith(depth)), model)
             why = f"{pixels}, where the others have {usual}"
         found[why].append(_APART.sub("", one["path"]))
-    return dict(found)
+    return {_of_several(why) if len(names) > 1 else why: names for why, names in found.items()}
+
+
+def _of_several(why: str) -> str:
+    """What is wrong with one file, said of more."""
+    for one, more in (
+        ("its ", "their "),
+        ("it is cut ", "they are cut "),
+        ("it has ", "they have "),
+    ):
+        if why.startswith(one):
+            return more + why.removeprefix(one)
+    return why
 
 
 def other_depth(found: Mapping[str, Any]) -> list[str]:
@@ -305,6 +317,32 @@ def short_rate(version: Version) -> str:
             if alike and float(short) < (version.unclear or 1):
                 return short
     return str(rate)
+
+
+def against(version: Version, missed: Sequence[str], learnt: Sequence[str]) -> str:
+    """What is asked before a version comes into use; empty where nothing speaks against it.
+
+    Args:
+        version: that comes into use.
+        missed: images that it would miss though somebody called them really odd.
+        learnt: such images that it has learnt as good.
+    """
+    told = [
+        f"Version {version.number} {what} that you called really odd: {_some(paths)}."
+        for what, paths in (
+            (f"would miss {count(len(missed), 'picture')}", missed),
+            (f"has learnt {count(len(learnt), 'picture')} as good", learnt),
+        )
+        if paths
+    ]
+    return "\n\n".join([*told, f"Use version {version.number} all the same?"] if told else [])
+
+
+def _some(paths: Sequence[str]) -> str:
+    """The names of some images, and how many others there are."""
+    rest = len(paths) - 5
+    named = ", ".join(map(with_folder, paths[:5] if rest > 1 else paths))
+    return f"{named} and {rest} more" if rest > 1 else named
 
 
 def missing_of(n: int, still: str = "") -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.deletions import Deletions
 from oneclass.serve.records.jobs import Jobs
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.records.watches import Watches
+from oneclass.serve.web.words import JOB_TITLES
 from oneclass.serve.work.library import Library
 
 
@@ -45,7 +48,7 @@ class Deleting:
             if row["name"] == name
         ]
         jobs = [
-            f"job {row['id']} ({row['kind']}) on it has not ended"
+            _unfinished(row)
             for row in self._jobs.listed(200)
             if row["name"] == name and row["state"] in ("queued", "running")
         ]
@@ -54,7 +57,7 @@ class Deleting:
     def uses_of(self, version: Version) -> list[str]:
         """What one version is needed for now, in words; as long as it is, it is not deleted."""
         jobs = [
-            f"job {job['id']} ({job['kind']}) on it has not ended"
+            _unfinished(job)
             for job in self._jobs.unfinished()
             if job["request"].get("version_id") == version.id
         ]
@@ -101,3 +104,8 @@ class Deleting:
                 for version in self._versions.deleted(deletion["id"]):
                     self._library.remove(version)
                 self.deletions.end(deletion["id"])
+
+
+def _unfinished(job: Mapping[str, Any]) -> str:
+    """That a job has not ended, as the page calls it and by its number."""
+    return f"{JOB_TITLES[job['kind']].lower()} {job['name']} (job {job['id']}) has not ended"

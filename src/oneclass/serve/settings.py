@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from oneclass.errors import InputError
+from oneclass.system.names import spelt_out
 
 MEGABYTE = 10**6
 DAY = 86_400.0
@@ -98,6 +99,11 @@ class Settings:
         for folder in self.folders:
             if not folder.is_dir():
                 raise InputError(f"--folder is {folder}: expected a folder that exists.")
+            if spelt_out(str(folder.resolve())) != str(folder.resolve()):
+                raise InputError(
+                    f"--folder is {folder}: its name has bytes that are no UTF-8, and programs "
+                    "could not give it. Give the folder around it, or rename it."
+                )
 
     @property
     def prefix(self) -> str:

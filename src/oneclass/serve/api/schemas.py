@@ -338,6 +338,10 @@ class LookOut(BaseModel):
 
     images: int = Field(description="That a watch would score before any that arrive.")
     whole: bool = Field(description="Whether these are all, or as many as were counted.")
+    outside: int = Field(
+        description="Links in it that lead out of the folders that the server may read: none of "
+        "them is scored; a watch names them among what could not be used."
+    )
 
 
 class WatchChange(Strict):
@@ -372,8 +376,8 @@ class WatchMade(WatchOut):
 
     secret: str
     beside: list[int] = Field(
-        description="Watches of the same folder with the same model, which tell other programs: "
-        "each image is scored once for each of them, and counts so often in Watch."
+        description="Watches with the same model of the same folder, of one in it or one around "
+        "it: an image in both is scored once for each of them, and counts so often in Watch."
     )
 
 

@@ -86,6 +86,7 @@ class Service:
             self.keeping,
             self.scorer,
             self.roots,
+            data,
             lambda number: self.events.tell("watch", id=number),
             self._say,
         )

@@ -111,7 +111,8 @@ def test_a_data_folder_that_cannot_be_written_to_is_no_fault_of_what_was_sent(
 ) -> None:
     file = next((images / "odd").iterdir())
     data = place.service.keeping.folder.parent
-    opened, made = Path.open, Path.mkdir
+    opened, made, unlinked = Path.open, Path.mkdir, Path.unlink
+    kept = filled_set(place, images / "normal")
 
     def open_(path: Path, mode: str = "r", *given: Any, **more: Any) -> Any:
         if path.is_relative_to(data) and mode != "rb":
@@ -123,9 +124,15 @@ def test_a_data_folder_that_cannot_be_written_to_is_no_fault_of_what_was_sent(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         made(path, *given, **more)
 
+    def unlink(path: Path, *given: Any, **more: Any) -> None:
+        if path.is_relative_to(data):  # a drive says so of what is not there, too
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlinked(path, *given, **more)
+
     with monkeypatch.context() as refused:
         refused.setattr(Path, "open", open_)
         refused.setattr(Path, "mkdir", mkdir)
+        refused.setattr(Path, "unlink", unlink)
         client, raw = place.client, {"Content-Type": "application/octet-stream"}
         large = file.read_bytes() + bytes(1 << 18)  # which waits in a file for its turn
         answers = [
@@ -133,6 +140,7 @@ def test_a_data_folder_that_cannot_be_written_to_is_no_fault_of_what_was_sent(
             client.post("/api/v1/models/stripes/score", content=large, headers=raw),
             client.put("/api/v1/models/new/file", content=large, headers=raw),
             client.post("/api/v1/sets"),
+            client.delete(f"/api/v1/sets/{kept}"),
             client.get("/readyz"),
         ]
     for answer in answers:

@@ -83,8 +83,11 @@ def test_ready_says_the_true_reason_while_a_disk_is_full(
 def test_a_stop_does_not_wait_for_a_full_disk(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said: list[str] = []
+    place.service.say = said.append
     full = Full(place, monkeypatch)
-    until(lambda: full.refused > 2)
+    until(lambda: full.refused > 20)
+    assert sum("jobs wait" in line and FULL in line for line in said) == 1
     place.service.runner.stop(2, 2)
     assert not place.service.runner.alive
     full.is_full = False

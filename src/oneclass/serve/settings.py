@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -91,6 +92,12 @@ class Settings:
                 f"--url is {self.url!r}: expected the address that people type, such as "
                 "https://line.example/oneclass."
             )
+        for name in self.hosts:
+            if not _is_host(name):
+                raise InputError(
+                    f"--allow-host is {name!r}: expected the name alone, such as line.example, "
+                    "without http://, port or path."
+                )
         if not 0 <= self.port < 65_536:
             raise InputError(f"--port is {self.port}: expected 0 to 65535.")
         for name, value in (("threads", self.threads), ("max-pixels", self.limits.pixels)):
@@ -153,6 +160,16 @@ class Settings:
         if self.url is not None:
             own.add(str(urlsplit(self.url).hostname))
         return frozenset(name.lower() for name in own)
+
+
+def _is_host(name: str) -> bool:
+    """Whether a text is the name of a host, as a request that is addressed to it has it."""
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    try:
+        return urlsplit(f"//{name}").hostname == name.lower()
+    except ValueError:  # half an address in brackets
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -114,7 +114,11 @@ class VersionOut(BaseModel):
     at: float
     serves: bool
     false_alarms: float
-    n_learnt: int
+    n_learnt: int = Field(
+        description="How many images an update learnt beside those of the version before; 0 of one "
+        "that was learnt anew, or uploaded. Of how many images a version knows, its card says in "
+        "fit.n_images."
+    )
     can_learn: bool = Field(description="Whether what it learnt from is here, for an update.")
     card: dict[str, Any]
 

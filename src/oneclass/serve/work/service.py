@@ -228,6 +228,7 @@ class Service:
             self.settings.threads,
             self.limits.jobs,
             self._moved_on,
+            self._say,
         )
 
     def _moved_on(self, number: int) -> None:

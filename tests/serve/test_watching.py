@@ -733,7 +733,7 @@ def test_watching_and_webhooks_outlive_a_full_disk(
     until(lambda: len(listener.calls) == 2)
     assert len(results(place, number)) == 2
     told = [line for line in said if "database or disk is full" in line]
-    assert sorted(line.split()[0] for line in told) == ["watching", "webhooks"]
+    assert sorted(line.split()[0] for line in told) == ["jobs", "watching", "webhooks"]
     listener.shutdown()
     listener.server_close()
 

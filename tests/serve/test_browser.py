@@ -1705,6 +1705,35 @@ def test_watch_it_bears_a_double_click(
     assert one.problems == []
 
 
+def test_a_watch_in_another_says_that_pictures_are_scored_twice(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(360)
+    learn(one, pictures)
+    one.go("/watch")
+    (tmp_path / "in/inner").mkdir()
+    (tmp_path / "in/link").symlink_to(pictures)
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    one.page.on("dialog", accept)
+    one.press("#new-watch [type=submit]")
+    one.page.locator("#say p", has_text="is watched from now on").wait_for()
+    led = "1 link leads out of the folders that this server may read: it is not followed. "
+    assert asked == [f"{led}Watch it?"]
+    one.page.locator("#watch-folder").fill("inner")
+    one.press("#new-watch [type=submit]")
+    told = (
+        "1 other watch of this folder, or of one in it or around it, has the same model: each "
+        "picture in both is scored once for each of them."
+    )
+    one.page.locator("#say p", has_text=told).wait_for()
+    assert one.problems == []
+
+
 @pytest.mark.parametrize("width", [360, 375, 1400])
 def test_what_a_button_of_review_says_stays_whole(
     person: Callable[..., Person], pictures: Path, width: int

@@ -41,6 +41,18 @@ def test_every_endpoint_is_documented_and_tested(place: Place) -> None:
     assert sorted(named) == sorted(f"{method} {path}" for method, path, _ in found)
 
 
+def test_the_header_with_a_name_is_documented(place: Place) -> None:
+    said = {
+        (path, tuple(one["name"] for one in operation.get("parameters", ())))
+        for _, path, operation in operations(place)
+        if any(one["in"] == "header" for one in operation.get("parameters", ()))
+    }
+    assert said == {
+        ("/api/v1/models/{name}/score", ("name", "version", "X-File-Name")),
+        ("/api/v1/sets/{key}/images", ("key", "X-File-Name")),
+    }
+
+
 def test_every_error_has_a_type(place: Place) -> None:
     for method, path, operation in operations(place):
         for status, response in operation["responses"].items():

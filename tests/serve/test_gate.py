@@ -467,6 +467,10 @@ def test_it_does_not_start_open_to_others(tmp_path: Path) -> None:
     for url in ("line.example", "ftp://x", "https://", "https://x/?y=1"):
         with pytest.raises(InputError, match="--url"):
             Settings(tmp_path, url=url)
+    for name in ("http://line.example", "line.example:8717", "line.example/odd", "", "[::1"):
+        with pytest.raises(InputError, match=r"--allow-host is .*the name alone"):
+            Settings(tmp_path, hosts=(name,))
+    assert "line" in Settings(tmp_path, hosts=("Line", "10.0.0.3", "fe80::1")).names
 
 
 def test_a_client_has_only_so_many_requests_under_way(

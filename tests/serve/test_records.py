@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from oneclass.serve.records.migrations import MIGRATIONS
 from oneclass.serve.records.predictions import LAST_OF, Filter, Made, Predictions
 from oneclass.serve.records.reviews import Reviews
 from oneclass.serve.records.versions import Versions
+from oneclass.serve.records.watches import Watches
+from oneclass.serve.web.problems import of_error
+from oneclass.system.files import UnwritableError
 from serving import Place
 
 CARD = {"false_alarms": 0.05, "calibration": {"lowest_false_alarms": 0.01}}
@@ -41,8 +45,19 @@ def made(i: int, **more: object) -> Made:
 
 def test_a_place_that_cannot_be_opened_is_no_full_disk(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(StorageError, match=r"whether it is a file.*give another --data"):
+    with pytest.raises(UnwritableError, match=r"whether it is a file.*give another --data"):
         Database(tmp_path)
+
+
+def test_a_database_that_may_not_be_written_is_no_full_disk(database: Database) -> None:
+    database._connection().execute("PRAGMA query_only = ON")
+    with pytest.raises(
+        UnwritableError, match=r"cannot use .*attempt to write a readonly"
+    ) as caught:
+        Watches(database).add("line", "parts", webhook=None, only_odd=False)
+    told = json.loads(bytes(of_error(caught.value).body))
+    assert told["error"] == "not_writable"
+    assert told["message"].startswith(f"the server cannot use {database.path}: attempt")
 
 
 def test_a_database_of_another_program_is_no_full_disk(tmp_path: Path) -> None:

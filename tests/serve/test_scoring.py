@@ -40,6 +40,16 @@ def test_the_lines_are_those_of_the_command(place: Place, images: Path, model_fi
         assert "".join(place.score(file, **LINES).text for file in files) == done.stdout
 
 
+@pytest.mark.parametrize("name", [b"St%C3%BCck%201.png", "Stück 1.png".encode(), b"St\xfcck 1.png"])
+def test_a_picture_is_called_as_its_header_says(place: Place, images: Path, name: bytes) -> None:
+    answer = place.client.post(
+        "/api/v1/models/stripes/score",
+        content=files_of(images)[0].read_bytes(),
+        headers={b"Content-Type": b"image/png", b"X-File-Name": name},
+    )
+    assert answer.json()["predictions"][0]["path"] == "Stück 1.png"
+
+
 def test_a_model_with_three_verdicts_says_the_third(
     three: Place, images: Path, tmp_path: Path
 ) -> None:

@@ -13,9 +13,11 @@ import os
 import re
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,11 @@ import pytest
 
 from oneclass.errors import InputError
 from oneclass.serve.records import watches as records
+from oneclass.serve.settings import Settings
 from oneclass.serve.work import watching, webhooks
 from oneclass.serve.work.places import folder_within
-from serving import Full, Place, until
+from oneclass.serve.work.scoring import Asked
+from serving import Full, Place, filled_set, until
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +95,12 @@ def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
         asked = {"folder": str(place.roots), "model": "stripes", **more}
         return place.client.post("/api/v1/watches/look", json=asked)
 
-    assert look().json() == {"images": 2, "whole": True}
-    assert look(folder=str(place.roots / "deep")).json() == {"images": 1, "whole": True}
+    assert look().json() == {"images": 2, "whole": True, "outside": 0}
+    assert look(folder=str(place.roots / "deep")).json() == {
+        "images": 1,
+        "whole": True,
+        "outside": 0,
+    }
     assert look(folder="/etc").status_code == 422
     assert look(model="nix").status_code == 404
     assert place.client.get("/api/v1/watches").json()["watches"] == []
@@ -105,10 +113,10 @@ def test_what_is_in_a_folder_already_is_told_before_it_is_watched(
     # Watched again it goes on where it ended.
     place.client.delete(f"/api/v1/watches/{number}")
     shutil.copy(files[2], place.roots / "c.png")
-    assert look().json() == {"images": 1, "whole": True}
+    assert look().json() == {"images": 1, "whole": True, "outside": 0}
     monkeypatch.setattr(watching, "COUNTED", 1)
     shutil.copy(files[3], place.roots / "d.png")
-    assert look().json() == {"images": 1, "whole": False}
+    assert look().json() == {"images": 1, "whole": False, "outside": 0}
     text = place.page("/watch")
     assert "those that are there already, then each as it arrives." in text
     assert "Images that are there already are scored first." in text
@@ -125,6 +133,12 @@ def test_a_folder_is_not_watched_twice_for_the_same_end(place: Place) -> None:
     other = place.client.post("/api/v1/watches", json=asked).json()
     assert (other["webhook"], other["beside"]) == (asked["webhook"], [one["id"]])
     assert len(place.client.get("/api/v1/watches").json()["watches"]) == 2
+    # One in it, or around it, would score the same pictures, too.
+    for name in ("inner", "inner2"):
+        (place.roots / name).mkdir()
+    inner = watch(place, folder="inner")
+    assert inner["beside"] == [one["id"], other["id"]]
+    assert watch(place, folder="inner2")["beside"] == [one["id"], other["id"]]
 
 
 def test_a_file_that_is_being_written_waits_until_it_is_whole(place: Place, images: Path) -> None:
@@ -269,16 +283,134 @@ def test_only_folders_that_were_given_are_watched(place: Place, tmp_path: Path) 
         assert answer.status_code == 422, folder
 
 
-def test_a_link_in_a_watched_folder_leads_nowhere(
+def test_a_link_is_followed_to_what_may_be_read_and_named_where_it_leads_elsewhere(
     place: Place, images: Path, tmp_path: Path
 ) -> None:
+    odd, line, store = sorted((images / "odd").iterdir()), place.roots / "line", tmp_path / "store"
+    for folder in (line / ".hidden", place.roots / "days/1", store):
+        folder.mkdir(parents=True)
+    shutil.copy(odd[0], line / "own.png")
+    shutil.copy(odd[1], line / ".hidden/kept.png")
+    shutil.copy(odd[2], place.roots / "days/1/a.png")
+    shutil.copy(odd[3], store / "secret.png")
+    (line / "today").symlink_to("../days/1")
+    (line / "yesterday").symlink_to("../days/1")  # each folder is entered once
+    (line / "kept.png").symlink_to(".hidden/kept.png")
+    (line / "again.png").symlink_to("own.png")  # which has a name of its own there
+    (line / "round").symlink_to(".")
+    (place.roots / "days/1/back").symlink_to("../../line")
+    (line / "later.png").symlink_to("nothing.png")
+    (line / "outer").symlink_to(store)
+    (line / "outer.png").symlink_to(store / "secret.png")
+    (line / "outer.txt").symlink_to(store / "secret.png")
+    asked = {"folder": "line", "model": "stripes"}
+    look = place.client.post("/api/v1/watches/look", json=asked).json()
+    assert look == {"images": 3, "whole": True, "outside": 2}
+    number = watch(place, folder="line")["id"]
+    until(lambda: found(place)["images"] == 3)
+    until(lambda: found(place)["failures"] == 2)
+    shutil.copy(odd[4], line / "nothing.png")
+    until(lambda: found(place)["images"] == 4)
+    names = {str(Path(row["path"]).relative_to(line)) for row in results(place, number)}
+    assert names == {"own.png", "kept.png", "today/a.png", "nothing.png"}
+    told = {(Path(one["path"]).name, one["detail"]) for one in found(place)["unusable"]}
+    assert told == {("outer", watching.OUTSIDE), ("outer.png", watching.OUTSIDE)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are of any bytes")
+def test_a_picture_is_scored_whatever_bytes_its_name_has(place: Place, images: Path) -> None:
+    odd = sorted((images / "odd").iterdir())
+    listener = Listener(0)
+    number = watch(place, webhook=listener.address)["id"]
+    line = os.fsencode(place.roots) + b"/St\xfcck"
+    Path(os.fsdecode(line)).mkdir()
+    shutil.copy(odd[0], os.fsdecode(line + b"/\xfc.png"))
+    Path(os.fsdecode(line + b"/cut\xfc.png")).write_text("no picture", encoding="utf-8")
+    shutil.copy(odd[1], place.roots / "other.png")
+    until(lambda: found(place)["images"] == 2)
+    until(lambda: found(place)["failures"] == 1)
+    assert found(place)["problem"] is None
+    spelt = "St\\udcfcck/\\udcfc.png"  # as predictions.csv of `oneclass score` has it
+    assert str(place.roots / spelt) in {row["path"] for row in results(place, number)}
+    assert found(place)["unusable"][0]["path"] == str(place.roots / "St\\udcfcck/cut\\udcfc.png")
+    until(lambda: len(listener.calls) == 2)
+    assert str(place.roots / spelt) in {json.loads(body)["path"] for _, body in listener.calls}
+    assert "cut\\udcfc.png" in place.page("/parts/watches")
+    assert "\\udcfc.png" in place.page("/score")
+    # It is the same file after a start, and the folder alone is refused, however it is reached.
+    assert str(place.roots / spelt) in place.service.watches.seen(number)
+    (place.roots / "link").symlink_to(os.fsdecode(line))
+    with pytest.raises(InputError, match=r"St.*has a name of bytes that are no UTF-8"):
+        folder_within("link", (place.roots,))
+    with pytest.raises(InputError, match=r"--folder is .*no UTF-8"):
+        Settings(place.roots, folders=(place.roots / "link",))
+    listener.shutdown()
+    listener.server_close()
+
+
+def test_a_bug_with_a_picture_is_told_and_keeps_no_other_from_its_score(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    place.service.say = said.append
+    real, broken = place.service.watches.dealt_with, True
+
+    def dealt_with(number: int, file: tuple[str, int, int], *more: Any) -> None:
+        if broken and "bad" in file[0]:
+            raise KeyError("what?")
+        real(number, file, *more)
+
+    monkeypatch.setattr(place.service.watches, "dealt_with", dealt_with)
+    monkeypatch.setattr(watching, "AT_A_TIME", 1)
+    for name, file in zip(("bad.png", "good.png", "ok.png"), images.glob("odd/*"), strict=False):
+        shutil.copy(file, place.roots / name)
     watch(place)
-    shutil.copy(next((images / "odd").iterdir()), tmp_path / "secret.png")
-    (place.roots / "link.png").symlink_to(tmp_path / "secret.png")
-    shutil.copy(next((images / "odd").iterdir()), place.roots / "own.png")
+    until(lambda: found(place)["images"] == 2)
+    until(lambda: found(place)["problem"])
+    bad = place.roots / "bad.png"
+    assert found(place)["problem"] == watching.BUG.format(bad, "KeyError: 'what?'")
+    assert "cannot be scored because of a bug" in place.page("/parts/watches")
+    assert [line.count("Traceback") for line in said if str(bad) in line] == [1]
+    broken = False
+    until(lambda: found(place)["images"] == 3)
+    until(lambda: found(place)["problem"] is None)
+
+
+def test_one_record_that_fails_by_a_bug_fails_no_other(place: Place, images: Path) -> None:
+    def bug(*_: Any) -> None:
+        raise KeyError("what?")
+
+    version = place.service.versions.named("stripes")
+    assert version is not None
+    asked = [
+        Asked(version, "api", partial(place.service.keeping.keep_bytes, file.read_bytes(), "x"))
+        for file in images.glob("odd/*")
+    ]
+    asked[1].also = bug
+    place.service.scorer._answer([(one, place.service.scorer._score(one)) for one in asked])
+    assert [one.answer.exception() is None for one in asked] == [i != 1 for i in range(len(asked))]
+
+
+def test_what_the_server_keeps_itself_is_not_watched(
+    start: Callable[..., Place], images: Path
+) -> None:
+    place = start(data="roots/data")
+    odd = sorted((images / "odd").iterdir())
+    set_ = filled_set(place, images / "normal")
+    assert list((place.roots / "data/sets" / set_).iterdir())
+    (place.roots / "sets").symlink_to("data/sets")
+    shutil.copy(odd[0], place.roots / "own.png")
+    asked = {"folder": str(place.roots), "model": "stripes"}
+    assert place.client.post("/api/v1/watches/look", json=asked).json()["images"] == 1
+    watch(place)
     until(lambda: found(place)["images"] == 1)
-    time.sleep(0.5)
-    assert found(place)["images"] == 1
+    time.sleep(0.6)
+    assert (found(place)["images"], found(place)["failures"]) == (1, 0)
+    for address in ("watches", "watches/look"):
+        asked["folder"] = "data/sets"
+        answer = place.client.post(f"/api/v1/{address}", json=asked)
+        assert answer.status_code == 422
+        assert "is where this server keeps what it was sent" in answer.json()["message"]
 
 
 def test_a_folder_that_is_watched_again_goes_on_where_it_ended(place: Place, images: Path) -> None:
@@ -601,7 +733,7 @@ def test_watching_and_webhooks_outlive_a_full_disk(
     until(lambda: len(listener.calls) == 2)
     assert len(results(place, number)) == 2
     told = [line for line in said if "database or disk is full" in line]
-    assert sorted(line.split()[0] for line in told) == ["watching", "webhooks"]
+    assert sorted(line.split()[0] for line in told) == ["jobs", "watching", "webhooks"]
     listener.shutdown()
     listener.server_close()
 

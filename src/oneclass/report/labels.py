@@ -13,7 +13,7 @@ from oneclass.detector.predictions import Prediction
 from oneclass.errors import InputError
 from oneclass.images.tables import from_windows, read_labels
 from oneclass.report.words import ANOMALY, NO, NORMAL, YES, meaning
-from oneclass.system.names import as_spelt_here, count, near_path, plain, some_names
+from oneclass.system.names import as_spelt_here, count, near_path, plain, some_names, spelt_out
 from oneclass.system.texts import same_name
 
 FALSE_ALARM, MISSED = "false-alarm", "missed"
@@ -307,4 +307,4 @@ def _real(path: str) -> str:
     """Where a path leads; bytes that are no UTF-8 as predictions.csv writes them."""
     with suppress(ValueError):  # a zero byte, which no path holds
         path = os.path.realpath(path)
-    return path.encode("utf-8", "backslashreplace").decode()
+    return spelt_out(path)

@@ -11,12 +11,12 @@ from importlib import resources
 from string import Template
 
 from oneclass import __version__
-from oneclass.system.names import plain, unbroken
+from oneclass.system.names import plain, spelt_out, unbroken
 
 
 def text(given: str) -> str:
     """Outside text for the inside of an element or an attribute."""
-    return escape(given.encode("utf-8", "backslashreplace").decode(), quote=True)
+    return escape(spelt_out(given), quote=True)
 
 
 def prose(given: str) -> str:

@@ -26,6 +26,7 @@ from oneclass.errors import ImageError, InputError, MissingDependencyError
 from oneclass.images.sources import Progress, Sources
 from oneclass.system.files import translated_errors, whole_file
 from oneclass.system.host.machine import pip_install
+from oneclass.system.names import spelt_out
 from oneclass.system.paths import From
 from oneclass.system.places import Remote
 from oneclass.system.texts import why
@@ -127,9 +128,13 @@ class PredictionParts:
     def _row(self, result: Prediction | ImageError) -> dict[str, Any]:
         """A line of the table; what is not there is null."""
         if isinstance(result, ImageError):
-            return {"path": _utf8(result.name), "reason": result.reason, "detail": result.detail}
+            return {
+                "path": spelt_out(result.name),
+                "reason": result.reason,
+                "detail": result.detail,
+            }
         row = {name: getattr(result, name) for name in ("score", "p_value", "is_anomaly", "learnt")}
-        return {"path": _utf8(result.path), **row, "verdict": result.verdict}
+        return {"path": spelt_out(result.path), **row, "verdict": result.verdict}
 
     def _read(self, start: int, stop: int) -> Iterator[Prediction | ImageError]:
         file = self._file(start, stop)
@@ -221,10 +226,6 @@ def _chain(names: Sequence[str]) -> list[tuple[int, int]]:
         found.append((at, after[at]))
         at = after[at]
     return found
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _pyarrow() -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from oneclass.errors import InputError
+from oneclass.system.names import spelt_out
 
 MEGABYTE = 10**6
 DAY = 86_400.0
@@ -90,6 +92,12 @@ class Settings:
                 f"--url is {self.url!r}: expected the address that people type, such as "
                 "https://line.example/oneclass."
             )
+        for name in self.hosts:
+            if not _is_host(name):
+                raise InputError(
+                    f"--allow-host is {name!r}: expected the name alone, such as line.example, "
+                    "without http://, port or path."
+                )
         if not 0 <= self.port < 65_536:
             raise InputError(f"--port is {self.port}: expected 0 to 65535.")
         for name, value in (("threads", self.threads), ("max-pixels", self.limits.pixels)):
@@ -98,6 +106,11 @@ class Settings:
         for folder in self.folders:
             if not folder.is_dir():
                 raise InputError(f"--folder is {folder}: expected a folder that exists.")
+            if spelt_out(str(folder.resolve())) != str(folder.resolve()):
+                raise InputError(
+                    f"--folder is {folder}: its name has bytes that are no UTF-8, and programs "
+                    "could not give it. Give the folder around it, or rename it."
+                )
 
     @property
     def prefix(self) -> str:
@@ -147,6 +160,16 @@ class Settings:
         if self.url is not None:
             own.add(str(urlsplit(self.url).hostname))
         return frozenset(name.lower() for name in own)
+
+
+def _is_host(name: str) -> bool:
+    """Whether a text is the name of a host, as a request that is addressed to it has it."""
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    try:
+        return urlsplit(f"//{name}").hostname == name.lower()
+    except ValueError:  # half an address in brackets
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -27,6 +27,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def spelt_out(text: str) -> str:
+    """A name as UTF-8 can hold it, for records, tables and pages: its stray bytes are spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def some_names(names: Sequence[str], most: int = SHOWN) -> str:
     """The first names, as a terminal may show them, and how many more there are."""
     more = len(names) - most

@@ -33,7 +33,7 @@ from oneclass.serve.api.schemas import (
 from oneclass.serve.records.jobs import DONE, QUEUED, RUNNING
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of, version_of
-from oneclass.serve.web.bodies import RAW, name_of, received
+from oneclass.serve.web.bodies import NAMED, RAW, name_of, received
 from oneclass.serve.web.dependencies import Reader, Reviewer, Teacher, TheService
 from oneclass.serve.web.problems import WORDS, ProblemError
 from oneclass.serve.work import drawing
@@ -80,7 +80,7 @@ def expect(key: str, asked: ExpectedIn, service: TheService, holder: Teacher) ->
     return SetExpecting(id=key, images=service.sets.count(key), known=known, same=same)
 
 
-@router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra=RAW)
+@router.post("/sets/{key}/images", responses=responses(408, 507), openapi_extra={**RAW, **NAMED})
 async def add_to_set(key: str, request: Request, service: TheService, holder: Teacher) -> SetAdded:
     """Add one image, the body, to a set; its name is in the header X-File-Name, URL-encoded."""
     await asyncio.to_thread(service.sets.folder, key)

@@ -114,7 +114,11 @@ class VersionOut(BaseModel):
     at: float
     serves: bool
     false_alarms: float
-    n_learnt: int
+    n_learnt: int = Field(
+        description="How many images an update learnt beside those of the version before; 0 of one "
+        "that was learnt anew, or uploaded. Of how many images a version knows, its card says in "
+        "fit.n_images."
+    )
     can_learn: bool = Field(description="Whether what it learnt from is here, for an update.")
     card: dict[str, Any]
 
@@ -338,6 +342,10 @@ class LookOut(BaseModel):
 
     images: int = Field(description="That a watch would score before any that arrive.")
     whole: bool = Field(description="Whether these are all, or as many as were counted.")
+    outside: int = Field(
+        description="Links in it that lead out of the folders that the server may read: none of "
+        "them is scored; a watch names them among what could not be used."
+    )
 
 
 class WatchChange(Strict):
@@ -372,8 +380,8 @@ class WatchMade(WatchOut):
 
     secret: str
     beside: list[int] = Field(
-        description="Watches of the same folder with the same model, which tell other programs: "
-        "each image is scored once for each of them, and counts so often in Watch."
+        description="Watches with the same model of the same folder, of one in it or one around "
+        "it: an image in both is scored once for each of them, and counts so often in Watch."
     )
 
 

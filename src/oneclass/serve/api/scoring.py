@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from oneclass.serve.api import answering
 from oneclass.serve.api.answering import LINES
 from oneclass.serve.api.schemas import Paths, ScoredOut, responses
-from oneclass.serve.web.bodies import BINARY
+from oneclass.serve.web.bodies import BINARY, NAMED
 
 router = APIRouter(tags=["scoring"])
 BODIES = {
@@ -31,7 +31,7 @@ BODIES = {
     "/models/{name}/score",
     response_model=ScoredOut,
     responses={**responses(404, 408, 415, 507), 200: {"content": {LINES: {}}}},
-    openapi_extra=BODIES,
+    openapi_extra={**BODIES, **NAMED},
 )
 async def score(request: Request, name: str, version: int | None = None) -> Response:
     """Score one image (its bytes as the body), several (multipart), or files on the server (JSON).

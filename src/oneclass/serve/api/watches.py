@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
@@ -41,13 +43,17 @@ def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade
     version_of(service, asked.model)
     folder = folder_within(asked.folder, service.roots)
     webhook = check_address(asked.webhook) if asked.webhook else None
+    service.watcher.check(folder)
     if service.watches.like(str(folder), asked.model, webhook) is not None:
         raise InputError(
             f"{folder}: is watched already with the model {asked.model}; each image would count "
             "twice. Stop that watch first, or choose another folder or model."
         )
-    same = (str(folder), asked.model)
-    beside = [row["id"] for row in service.watches.all() if (row["folder"], row["name"]) == same]
+    beside = [
+        row["id"]
+        for row in service.watches.all()
+        if row["name"] == asked.model and _share(folder, Path(row["folder"]))
+    ]
     number = service.watches.add(
         str(folder), asked.model, webhook=webhook, only_odd=asked.only_anomalies
     )
@@ -59,10 +65,10 @@ def add_watch(asked: WatchIn, service: TheService, holder: Teacher) -> WatchMade
 def look(asked: LookIn, service: TheService, holder: Teacher) -> LookOut:
     """Count the images that are in a folder already, and that a watch with a model would score."""
     version_of(service, asked.model)
-    images, whole = service.watcher.waiting_in(
-        folder_within(asked.folder, service.roots), asked.model
-    )
-    return LookOut(images=images, whole=whole)
+    folder = folder_within(asked.folder, service.roots)
+    service.watcher.check(folder)
+    images, whole, outside = service.watcher.waiting_in(folder, asked.model)
+    return LookOut(images=images, whole=whole, outside=outside)
 
 
 @router.patch("/watches/{number}", responses=responses(404))
@@ -94,6 +100,11 @@ def watch_results(number: int, service: TheService, holder: Reader) -> Streaming
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="watch-{number}.csv"'},
     )
+
+
+def _share(one: Path, other: Path) -> bool:
+    """Whether two folders are the same, or one of them lies in the other."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def _watch(service: Service, number: int) -> Row:

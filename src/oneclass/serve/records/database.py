@@ -12,7 +12,7 @@ from typing import Any
 from oneclass.errors import InputError, StorageError
 from oneclass.images.folders import first_picture
 from oneclass.serve.records.migrations import MIGRATIONS
-from oneclass.system.files import make_folder
+from oneclass.system.files import UnwritableError, make_folder
 from oneclass.system.names import plain
 
 FILE = "oneclass.sqlite3"
@@ -187,9 +187,11 @@ def translated(path: Path) -> Iterator[None]:
         # The rest of the number tells kinds of one kind.
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise StorageError(
-                f"cannot use {path}: {error}. See whether it is a file, and whether it and its "
-                "folder may be written to; or give another --data."
+            refused = f"cannot use {path}: {error}."
+            raise UnwritableError(
+                f"{refused} See whether it is a file, and whether it and its folder may be written "
+                "to; or give another --data.",
+                refused,
             ) from error
         # A table that is not there is an error of operation, too, but no full disk.
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:

@@ -11,14 +11,17 @@ if (newWatch) {
     event.preventDefault();
     const form = new FormData(newWatch);
     await page.busy(event.submitter || newWatch.querySelector("[type=submit]"), "Looking at the folder \u2026", async () => {
-      const { images, whole } = await page.ask("POST", "/api/v1/watches/look", { folder: form.get("folder"), model: form.get("model") });
-      if (images && !confirm(`${whole ? "" : "More than "}${page.count(images, "image is", "images are")} in this folder that ${images === 1 ? "was" : "were"} not scored by such a watch yet: ${images === 1 ? "it is" : "they are"} scored first, then each that arrives. Watch it?`)) return;
+      const { images, whole, outside } = await page.ask("POST", "/api/v1/watches/look", { folder: form.get("folder"), model: form.get("model") });
+      const first = images ? `${whole ? "" : "More than "}${page.count(images, "image is", "images are")} in this folder that ${images === 1 ? "was" : "were"} not scored by such a watch yet: ${images === 1 ? "it is" : "they are"} scored first, then each that arrives. ` : "";
+      const led = outside ? `${page.count(outside, "link leads", "links lead")} out of the folders that this server may read: ${outside === 1 ? "it is" : "they are"} not followed. ` : "";
+      if ((first || led) && !confirm(`${first}${led}Watch it?`)) return;
       const made = await page.ask("POST", "/api/v1/watches", {
         folder: form.get("folder"), model: form.get("model"), webhook: form.get("webhook") || null, only_anomalies: form.get("only_anomalies") === "on",
       });
       page.byId("secret").hidden = !made.webhook;
       page.byId("secret-text").textContent = made.secret;
-      page.say(`${made.folder} is watched from now on.`);
+      const twice = made.beside.length ? ` ${page.count(made.beside.length, "other watch", "other watches")} of this folder, or of one in it or around it, ${made.beside.length === 1 ? "has" : "have"} the same model: each picture in both is scored once for each of them.` : "";
+      page.say(`${made.folder} is watched from now on.${twice}`);
       htmx.trigger(document.body, "watch-changed");
     });
   });

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
@@ -23,6 +23,19 @@ SMALL = 1 << 17
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 RAW = {"requestBody": {"required": True, "content": {"application/octet-stream": BINARY}}}
 """Of an endpoint whose body is one file, for the OpenAPI document."""
+NAMED = {
+    "parameters": [
+        {
+            "name": "X-File-Name",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "default": "image"},
+            "description": "What the image that is the body is called, URL-encoded: UTF-8, and in "
+            "it %20 for a blank.",
+        }
+    ]
+}
+"""Of one whose body may be an image with a name."""
 
 
 class Turn:
@@ -148,7 +161,11 @@ async def after(beginning: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator
 
 def name_of(headers: Headers) -> str:
     """What the client calls the image that is the body."""
-    return unquote(headers.get(NAME_HEADER, "image"))[:500]
+    given = unquote_to_bytes(headers.get(NAME_HEADER, "image").encode("latin-1"))
+    try:
+        return given.decode("utf-8")[:500]
+    except UnicodeDecodeError:  # as some programs send what is no ASCII
+        return given.decode("latin-1")[:500]
 
 
 def has_body(headers: Headers) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -26,6 +25,7 @@ from oneclass.errors import (
 from oneclass.serve.work.jobs.sets import NoSetError
 from oneclass.serve.work.scoring import BusyError
 from oneclass.system.files import UnwritableError
+from oneclass.system.names import spelt_out
 
 
 class ProblemError(HTTPException):
@@ -153,7 +153,7 @@ async def told(request: Request, error: Exception) -> JSONResponse:
 
 def of_error(error: OneclassError) -> JSONResponse:
     """What a client is told of an error of the package's own."""
-    text = json.loads(json.dumps(str(error).encode("utf-8", "backslashreplace").decode()))
+    text = spelt_out(str(error))
     if isinstance(error, BusyError):
         return answer(503, WORDS[503], text, {"Retry-After": str(error.retry)})
     if isinstance(error, ImageError):

@@ -190,7 +190,8 @@ class Keeping:
                 file.write_bytes(content)
             return self._placed(file, kept)
         except BaseException:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # as where nothing may be written, nor removed
+                file.unlink(missing_ok=True)
             raise
 
     def copy(self, opened: BinaryIO, name: str) -> Kept:

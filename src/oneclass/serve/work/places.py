@@ -1,17 +1,22 @@
-"""Files on the server that a client names: only within folders that were given at the start."""
+"""Files on the server that a client names, and those below a folder: only within folders that were
+given at the start.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
-from typing import BinaryIO
+from stat import S_ISDIR, S_ISREG
+from typing import BinaryIO, NamedTuple
 
 from oneclass.errors import ImageError, InputError
+from oneclass.images import SUFFIXES
+from oneclass.images.inside import hidden
 from oneclass.system.host import portable
-from oneclass.system.names import plural
+from oneclass.system.names import plural, spelt_out
 
 NOWHERE = (OSError, ValueError, RuntimeError)
 """What a path may give that leads nowhere: a name too long, a zero byte, links that go round."""
@@ -46,6 +51,11 @@ def folder_within(path: str, roots: tuple[Path, ...]) -> Path:
             f"({known}). Give its whole path."
         )
     if there:
+        if spelt_out(str(there[0])) != str(there[0]):
+            raise InputError(
+                f"{there[0]} has a name of bytes that are no UTF-8. Give the folder around it, "
+                "whose pictures are scored whatever they are called, or rename it."
+            )
         return there[0]
     if allowed:
         raise InputError(
@@ -106,3 +116,116 @@ def open_within(path: Path, roots: tuple[Path, ...]) -> Iterator[BinaryIO]:
             yield file
     finally:
         os.close(handle)
+
+
+class State(NamedTuple):
+    """A file as it was seen: size, and nanoseconds of its last change."""
+
+    bytes: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """An image, or a link that leads out of the folders that may be read.
+
+    Attributes:
+        path: by which it is opened.
+        state: of the image, or of that link itself.
+        outside: whether it is such a link.
+    """
+
+    path: str
+    state: State
+    outside: bool = False
+
+    @property
+    def name(self) -> str:
+        """The path as records, tables and pages have it, where names may be of any bytes."""
+        return spelt_out(self.path)
+
+
+class Walk:
+    """One walk through a watched folder.
+
+    Links are followed to what may be read and lies elsewhere: what lies in the watched folder is
+    met under its own name. Each folder is entered once, so circles end.
+
+    Args:
+        folder: that is watched.
+        roots: the folders that may be read.
+        data: the folder of all that the server keeps; left out, or it would score its own copies.
+    """
+
+    def __init__(self, folder: Path, roots: tuple[Path, ...], data: Path) -> None:
+        self._folder, self._roots, self._data = folder, roots, data
+        self._real = folder.resolve()
+        self._entered: set[str] = set()
+
+    def images(self) -> Iterator[Found]:
+        """The images; hidden ones, and what has no image's name, left out.
+
+        Raises:
+            OSError: a folder cannot be read.
+        """
+        waiting = [(str(self._folder), str(self._real))]
+        while waiting:
+            path, real = waiting.pop()
+            if real in self._entered or real == str(self._data):
+                continue
+            self._entered.add(real)
+            folders: list[tuple[str, str]] = []
+            links: list[str] = []
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if hidden(entry.name):
+                        continue
+                    if entry.is_symlink():
+                        links.append(entry.path)
+                    elif entry.is_dir(follow_symlinks=False):
+                        folders.append((entry.path, str(Path(real, entry.name))))
+                    elif _is_image(entry.name):
+                        try:
+                            facts = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:
+                            continue
+                        yield Found(entry.path, _state(facts))
+            for link in links:
+                try:
+                    target, facts = Path(link).resolve(), Path(link).stat()
+                except NOWHERE:
+                    continue  # until there is something
+                yield from self._led_to(link, target, facts, folders)
+            # In an order, so that of two links to one folder the same is followed each time.
+            waiting.extend(sorted(folders, reverse=True))
+
+    def _led_to(
+        self, link: str, target: Path, facts: os.stat_result, folders: list[tuple[str, str]]
+    ) -> Iterator[Found]:
+        """The image that a link leads to; a folder is added to those that are still to be seen."""
+        is_folder = S_ISDIR(facts.st_mode)
+        if target.is_relative_to(self._data) or not (is_folder or _is_image(link)):
+            return
+        if not is_within(target, self._roots):
+            yield Found(link, _state(Path(link).lstat()), outside=True)
+        elif self._meets(target, is_folder=is_folder):
+            return
+        elif is_folder:
+            folders.append((link, str(target)))
+        else:
+            yield Found(link, _state(facts))
+
+    def _meets(self, target: Path, *, is_folder: bool) -> bool:
+        """Whether this walk comes to a place without a link."""
+        if not target.is_relative_to(self._real):
+            return False
+        own = target.relative_to(self._real).parts
+        return not any(map(hidden, own)) and (is_folder or _is_image(target.name))
+
+
+def _is_image(path: str) -> bool:
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def _state(facts: os.stat_result) -> State:
+    return State(facts.st_size, facts.st_mtime_ns)

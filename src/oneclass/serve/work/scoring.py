@@ -208,16 +208,23 @@ class Scorer:
 
     def _record_all(self) -> None:
         while done := self._next_done():
-            try:
-                answers = self._record(done)
-            except BaseException as error:  # the clients hear of it, and the thread goes on
+            self._answer(done)
+
+    def _answer(self, done: list[Done]) -> None:
+        try:
+            answers = self._record(done)
+        except BaseException as error:  # the clients hear of it, and the thread goes on
+            if len(done) > 1 and not isinstance(error, OneclassError):
+                for one in done:  # a bug with one of them is no trouble of the others
+                    self._answer([one])
+            else:
                 self._give_up([asked for asked, _ in done], error)
-                continue
-            self._answered(len(done))
-            for (asked, _), answer in zip(done, answers, strict=True):
-                asked.answer.set_result(answer)
-                self._tell(asked, answer)
-            self._flush()
+            return
+        self._answered(len(done))
+        for (asked, _), answer in zip(done, answers, strict=True):
+            asked.answer.set_result(answer)
+            self._tell(asked, answer)
+        self._flush()
 
     def _next_done(self) -> list[Done]:
         """What is ready, or is about to be while no thread runs dry; nothing at the end."""

@@ -86,6 +86,7 @@ class Service:
             self.keeping,
             self.scorer,
             self.roots,
+            data,
             lambda number: self.events.tell("watch", id=number),
             self._say,
         )
@@ -227,6 +228,7 @@ class Service:
             self.settings.threads,
             self.limits.jobs,
             self._moved_on,
+            self._say,
         )
 
     def _moved_on(self, number: int) -> None:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from oneclass.detector.predictions import FINE
 from oneclass.errors import ImageError, InputError, OneclassError
-from oneclass.images import SUFFIXES
 from oneclass.serve.records.database import Row
 from oneclass.serve.records.versions import Versions
 from oneclass.serve.records.watches import ON, Watches
 from oneclass.serve.work.keeping import Keeping, Kept
-from oneclass.serve.work.places import is_within, open_within
+from oneclass.serve.work.places import Found, State, Walk, is_within, open_within
 from oneclass.serve.work.rounds import Rounds
 from oneclass.serve.work.scoring import Asked, BusyError, Scored, Scorer, outcome_of
 from oneclass.system.host.portable import as_typed
+from oneclass.system.names import some_names, spelt_out
 
 EVERY = 1.0
 SETTLED = 2.0
@@ -40,16 +39,17 @@ CLOSED = (
     "--folder {} (or a folder around it): the watch goes on by itself then, with what came "
     "meanwhile."
 )
+OWN = "{}: is where this server keeps what it was sent. Watch the folder that the pictures come to."
+OUTSIDE = (
+    "it is a link that leads out of the folders that this server may read; put the picture itself "
+    "there, or start the server with --folder for the place that it leads to"
+)
+BUG = (
+    "{} cannot be scored because of a bug of oneclass ({}). It is tried again each second; the "
+    "terminal that the server was started in shows more."
+)
 HALF = {"truncated", "empty", "damaged", "not_an_image"}
 """Reasons that a file which is still being written may give."""
-
-
-@dataclass(frozen=True)
-class State:
-    """A file as it was seen: size, and nanoseconds of its last change."""
-
-    bytes: int
-    changed: int
 
 
 class Watcher:
@@ -61,6 +61,7 @@ class Watcher:
         keeping: copies the images.
         scorer: scores them.
         roots: folders that may be watched.
+        data: folder of all that the server keeps, which is not.
         tell: called with a watch's id when something came.
         say: called with what is wrong with a watch, once for each trouble.
     """
@@ -72,13 +73,16 @@ class Watcher:
         keeping: Keeping,
         scorer: Scorer,
         roots: tuple[Path, ...],
+        data: Path,
         tell: Callable[[int], None],
         say: Callable[[str], None],
     ) -> None:
         self.watches, self._versions, self._keeping = watches, versions, keeping
-        self._scorer, self._roots, self._tell, self._say = scorer, roots, tell, say
+        self._scorer, self._roots, self._data = scorer, roots, data
+        self._tell, self._say = tell, say
         self._seen: dict[int, dict[str, tuple[int, int]]] = {}
         self._arriving: dict[int, dict[str, tuple[State, float]]] = {}
+        self._stuck: dict[int, dict[str, BaseException]] = {}
         self.problems: dict[int, str] = {}
         self._rounds = Rounds("watching", EVERY, self._look_around, say)
 
@@ -90,21 +94,31 @@ class Watcher:
         """End after the files in hand."""
         self._rounds.stop(10)
 
-    def waiting_in(self, folder: Path, name: str) -> tuple[int, bool]:
+    def check(self, folder: Path) -> None:
+        """Refuse to watch what the server itself keeps.
+
+        Raises:
+            InputError: the folder lies there.
+        """
+        if folder.resolve().is_relative_to(self._data):
+            raise InputError(OWN.format(folder))
+
+    def waiting_in(self, folder: Path, name: str) -> tuple[int, bool, int]:
         """How many images of a folder a watch with a model would score now, and whether all count.
 
-        A watch that ended goes on where it was, so what it has seen is left out.
+        A watch that ended goes on where it was, so what it has seen is left out. The third is how
+        many links among these lead out of the folders that may be read.
 
         Raises:
             OSError: the folder cannot be read.
         """
         before = self.watches.ended_like(str(folder), name)
         seen = {} if before is None else self.watches.seen(before["id"])
-        new = (
-            1 for path, state in files_in(folder) if seen.get(path) != (state.bytes, state.changed)
-        )
-        n = sum(islice(new, COUNTED + 1))
-        return min(n, COUNTED), n <= COUNTED
+        images = Walk(folder, self._roots, self._data).images()
+        new = (one.outside for one in images if seen.get(one.name) != one.state)
+        outside = list(islice(new, COUNTED + 1))
+        n = outside.count(False)
+        return min(n, COUNTED), len(outside) <= COUNTED, outside.count(True)
 
     def _look_around(self) -> None:
         for watch in self.watches.all():
@@ -112,82 +126,120 @@ class Watcher:
                 continue
             try:
                 self._look(watch)
+            except Exception as error:  # the other watches go on
+                self._waits(watch, error)
+            else:
                 self.problems.pop(watch["id"], None)
-            except (OneclassError, OSError) as error:
-                gone = isinstance(error, FileNotFoundError) and not Path(watch["folder"]).is_dir()
-                problem = GONE.format(watch["folder"]) if gone else str(error)
-                if watch["id"] not in self.problems:
-                    self._say(f"watching {watch['folder']} waits: {problem}")
-                self.problems[watch["id"]] = problem
+
+    def _waits(self, watch: Row, error: Exception) -> None:
+        """Note why a watch cannot go on, and say it once."""
+        folder = watch["folder"]
+        if isinstance(error, (OneclassError, OSError)):
+            gone = isinstance(error, FileNotFoundError) and not Path(folder).is_dir()
+            problem = shown = GONE.format(folder) if gone else spelt_out(str(error))
+        else:
+            bug: BaseException = error
+            what = f"what is in {folder}"
+            if isinstance(error, _StuckError):
+                bug, what = error.bugs[0], str(error)
+            problem = BUG.format(what, spelt_out(f"{type(bug).__name__}: {bug}"))
+            shown = problem + "\n" + "".join(traceback.format_exception(bug))
+        if watch["id"] not in self.problems:
+            self._say(f"watching {folder} waits: {shown}")
+        self.problems[watch["id"]] = problem
 
     def _look(self, watch: Row) -> None:
         number, folder = watch["id"], watch["folder"]
         if not is_within(Path(folder).resolve(), self._roots):
             raise InputError(CLOSED.format(folder, as_typed([folder])))
+        self.check(Path(folder))
         seen = self._seen.setdefault(number, self.watches.seen(number))
         before = self._arriving.get(number, {})
         now = time.monotonic()
         arriving: dict[str, tuple[State, float]] = {}
-        whole: list[tuple[str, State]] = []
-        for path, state in files_in(Path(folder)):
-            if seen.get(path) == (state.bytes, state.changed):
+        whole: list[Found] = []
+        for found in Walk(Path(folder), self._roots, self._data).images():
+            name, state = found.name, found.state
+            if seen.get(name) == state:
                 continue
-            known = before.get(path)
+            known = before.get(name)
             since = known[1] if known and known[0] == state else now
-            arriving[path] = (state, since)
-            if now - since >= SETTLED and len(whole) < AT_A_TIME:
-                whole.append((path, state))
+            arriving[name] = (state, since)
+            if now - since >= SETTLED:
+                whole.append(found)
         self._arriving[number] = arriving
+        stuck = {name: bug for name, bug in self._stuck.get(number, {}).items() if name in arriving}
+        self._stuck[number] = stuck
         if whole:
-            self._score(watch, whole, {path: now - arriving[path][1] for path, _ in whole})
+            whole.sort(key=lambda one: one.name in stuck)  # the others do not wait for these
+            del whole[AT_A_TIME:]
+            self._score(watch, whole, {one.name: now - arriving[one.name][1] for one in whole})
             self._tell(number)
+        if stuck:
+            raise _StuckError(stuck)
 
-    def _score(self, watch: Row, whole: list[tuple[str, State]], quiet: dict[str, float]) -> None:
+    def _score(self, watch: Row, whole: list[Found], quiet: dict[str, float]) -> None:
         version = self._versions.named(watch["name"])
         if version is None:
             raise OneclassError(
                 f"the model {watch['name']} is not there any more: end this watch, or learn one "
                 "of that name."
             )
-        seen = self._seen[watch["id"]]
-        asked: list[tuple[str, State, Asked]] = []
-        for path, state in whole:
-            outcome = outcome_of(partial(self._kept, path))
+        seen, stuck = self._seen[watch["id"]], self._stuck[watch["id"]]
+        asked: list[tuple[Found, Asked]] = []
+        for found in whole:
+            try:
+                outcome = outcome_of(partial(self._kept, found))
+            except (OneclassError, OSError):
+                raise
+            except Exception as bug:
+                stuck[found.name] = bug
+                continue
             error = outcome.exception()
             reason = error.reason if isinstance(error, ImageError) else None
             if reason == "missing":
                 continue  # once it is back, as with its network drive, it is a file like others
-            if reason in HALF and max(quiet[path], _age(path)) < GROWING:
+            age = _age(found.path)
+            if reason in HALF and max(quiet[found.name], age) < GROWING:
                 continue
-            also = self._also(watch, path, state)
-            one = Asked(version, f"watch:{watch['id']}", outcome.result, also)
-            one.waited = age if 0 <= (age := _age(path)) <= NEW else 0.0
-            asked.append((path, state, one))
+            one = Asked(version, f"watch:{watch['id']}", outcome.result, self._also(watch, found))
+            one.waited = age if 0 <= age <= NEW else 0.0
+            asked.append((found, one))
         try:
-            self._scorer.ask([one for _, _, one in asked])
+            self._scorer.ask([one for _, one in asked])
         except BusyError:
             return  # they are still there a second later
-        failed = [one.answer.exception() for _, _, one in asked]
-        for (path, state, _), error in zip(asked, failed, strict=True):
+        refused: list[BaseException] = []
+        for found, one in asked:
+            error = one.answer.exception()
             if error is None:  # also of those after one that could not be recorded
-                seen[path] = (state.bytes, state.changed)
-        if error := next(filter(None, failed), None):
-            raise error
+                seen[found.name] = found.state
+                stuck.pop(found.name, None)
+            elif isinstance(error, (OneclassError, OSError)):
+                refused.append(error)
+            else:
+                stuck[found.name] = error
+        if refused:
+            raise refused[0]
 
-    def _kept(self, path: str) -> Kept:
+    def _kept(self, found: Found) -> Kept:
+        if found.outside:
+            raise ImageError(found.name, "unreadable", OUTSIDE)
         try:
-            with open_within(Path(path), self._roots) as file:
-                return self._keeping.copy(file, path)
+            with open_within(Path(found.path), self._roots) as file:
+                return self._keeping.copy(file, found.name)
         except FileNotFoundError:
-            raise ImageError(path, "missing", "it was gone before it could be read") from None
+            raise ImageError(found.name, "missing", "it was gone before it could be read") from None
+        except ImageError as error:
+            raise ImageError(found.name, error.reason, error.detail) from None
 
     def _also(
-        self, watch: Row, path: str, state: State
+        self, watch: Row, found: Found
     ) -> Callable[[Scored | ImageError, sqlite3.Connection], None]:
         """With the prediction: that the file was seen, and what to tell the webhook."""
 
         def write(answer: Scored | ImageError, connection: sqlite3.Connection) -> None:
-            file = (path, state.bytes, state.changed)
+            file = (found.name, *found.state)
             verdict = None if isinstance(answer, ImageError) else answer.made.verdict
             self.watches.dealt_with(watch["id"], file, verdict, connection)
             if isinstance(answer, ImageError):
@@ -198,24 +250,12 @@ class Watcher:
         return write
 
 
-def files_in(folder: Path) -> Iterator[tuple[str, State]]:
-    """Images in a folder and below; hidden ones, links, and those of no image's name left out.
+class _StuckError(Exception):
+    """Pictures, by their names, that a bug keeps from being scored."""
 
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(".") or entry.is_symlink():
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from files_in(Path(entry.path))
-            elif Path(entry.name).suffix.lower() in SUFFIXES:
-                try:
-                    facts = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
-                yield entry.path, State(facts.st_size, facts.st_mtime_ns)
+    def __init__(self, bugs: dict[str, BaseException]) -> None:
+        super().__init__(some_names([*bugs]))
+        self.bugs = [*bugs.values()]
 
 
 def _age(path: str) -> float:

@@ -58,6 +58,7 @@ class JobRunner:
         threads: of a detector; None for all cores.
         most: jobs that may wait.
         tell: called with a job's id when it moves on.
+        say: called with why jobs wait, once for each trouble.
     """
 
     def __init__(
@@ -71,11 +72,12 @@ class JobRunner:
         threads: int | None,
         most: int,
         tell: Callable[[int], None],
+        say: Callable[[str], None],
     ) -> None:
         self.jobs, self._library, self._versions = jobs, library, versions
         self._reviews, self._reports = reviews, reports
         self._keeping = keeping
-        self._threads, self._most, self._tell = threads, most, tell
+        self._threads, self._most, self._tell, self._say = threads, most, tell, say
         self._changed = threading.Condition()
         self._stopping = False
         self.problem: str | None = None
@@ -178,6 +180,8 @@ class JobRunner:
             try:
                 made = write()
             except UNRECORDED as error:
+                if self.problem is None:
+                    self._say(f"jobs wait: {error}")
                 self.problem = str(error)
                 with self._changed:
                     if self._changed.wait_for(lambda: self._stopping, AGAIN):

@@ -266,8 +266,9 @@ def _sha256(file: Path) -> str:
 
 def remove(folder: Path) -> None:
     """Remove the folder of a set, and what is noted of it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    _notes(folder).unlink(missing_ok=True)
+    with translated_errors(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        _notes(folder).unlink(missing_ok=True)
 
 
 def _notes(folder: Path) -> Path:

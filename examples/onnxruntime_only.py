@@ -9,6 +9,7 @@ other depths than 8 bits, of several frames or of one single colour they are ref
 import json
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it reports home otherwise
 
@@ -21,11 +22,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # of these Pillow tells
 
 def read(path):
     """(height, width, 3) uint8, upright and opaque; an error says why there is none."""
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ValueError(f"it is empty, damaged or none of {', '.join(FORMATS)}") from None
-    with image:
+    with Path(path).open("rb") as file:  # by the path, Pillow 12 and 13 scramble some turned TIFFs
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise ValueError(f"it is empty, damaged or none of {', '.join(FORMATS)}") from None
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a JPEG with more
         if frames > 1:
             raise ValueError(f"it holds {frames} frames or pages, and only one can be judged")

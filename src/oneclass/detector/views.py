@@ -127,10 +127,16 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
             if same
             else f". Without --tiles it is looked at as {plain[1]} x {plain[0]}."
         )
+        shrunk = asked.size and asked.tiles and max(picture_size(headers)) > asked.tiles
+        use = (
+            "are of use with a larger --size, or without it"
+            if shrunk
+            else "are for larger pictures"
+        )
         return (
             f"note: a tile of {asked.tiles} pixels holds a whole picture, looked at as {width} x "
-            f"{height}, so there is one tile{without} Tiles are for larger pictures; "
-            "--rows says whether patches are looked at."
+            f"{height}, so there is one tile{without} Tiles {use}; --rows says whether patches are "
+            "looked at."
         )
     if asked.tiles is not None or asked.backbone == GREYSCALE or asked.rows == IMAGE:
         return None

@@ -41,10 +41,11 @@ def read(path):
 
 def check(pixels, record):
     """ValueError where the model has nothing to say of such pixels."""
+    height, width = pixels.shape[:2]
     size = record["size"]
-    if size and tuple(size) != pixels.shape[:2]:
-        found = "{} x {}".format(*pixels.shape)
-        raise ValueError(f"it has {found} pixels, and the model takes {size[0]} x {size[1]}")
+    if size and size != [height, width]:
+        takes = f"{size[1]} x {size[0]} (width x height)"
+        raise ValueError(f"it has {width} x {height} pixels, and the model takes {takes}")
     learnt = record["card"]["fit"].get("one_colour")  # such colours; older models do not say
     first = pixels[0, 0]
     if learnt is not None and (pixels == first).all():

@@ -48,7 +48,7 @@ class Preprocessing:
         except (TypeError, ValueError) as error:
             raise ValueError(f"the preprocessing is malformed: {error}") from error
         if height < 1 or width < 1:
-            raise ValueError(f"size is {height} x {width}; both must be at least 1")
+            raise ValueError(f"size is {height}x{width}; both must be at least 1")
         if margin is not None and margin < 1:
             raise ValueError(f"jpeg_margin is {margin}; it must be at least 1")
         if interpolation not in INTERPOLATIONS:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.cluster import ClusterRows, connected, rows_of
 from oneclass.cluster.given import read_chunk
-from oneclass.cluster.machines import Installed, installed
+from oneclass.cluster.machines import Installed, check_machines, installed
 from oneclass.cluster.tasks import Tasks
 from oneclass.errors import ClusterError, InputError
 from oneclass.svm import nu_path
@@ -207,7 +206,13 @@ def test_a_scheduler_that_goes_before_a_worker_came_is_told(
         scheduler(tmp_path) as (file, started),
         distributed.Client(scheduler_file=file, timeout=2) as own,
     ):
-        threading.Timer(1, started.kill).start()
+
+        def look(client: distributed.Client) -> None:
+            started.kill()
+            started.wait()
+            check_machines(client)
+
+        monkeypatch.setattr("oneclass.cluster.clients.check_machines", look)
         with pytest.raises(ClusterError, match="the scheduler is gone"), connected(file):
             pass
         assert "Traceback" not in capfd.readouterr().err
@@ -217,7 +222,10 @@ def test_a_scheduler_that_goes_before_a_worker_came_is_told(
             rows_of(dask.array.ones((3, 2)), client=own)
 
 
-def test_rows_that_no_client_or_no_worker_can_have_are_told(tmp_path: Path) -> None:
+def test_rows_that_no_client_or_no_worker_can_have_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distributed.client._get_global_client", lambda: None)
     with pytest.raises(ClusterError, match="there is no client of Dask"):
         rows_of(tmp_path / "rows.npy")
     with pytest.raises(InputError, match=r"rows.npy: the worker on .* cannot read it"):

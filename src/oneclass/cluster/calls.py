@@ -56,7 +56,8 @@ def calling(client: Client, *waited: Future) -> Iterator[None]:
             yield
         except Exception as error:
             own = isinstance(error, OneclassError) or any(one.status == "error" for one in waited)
-            if not own and (isinstance(error, OSError) or client.status == "closed"):
+            lost = isinstance(error, OSError) or client.status in ("closing", "closed")
+            if lost and not own:
                 raise _gone(error) from error
             raise
 

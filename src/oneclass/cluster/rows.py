@@ -63,8 +63,8 @@ class ClusterRows:
             raise InputError("rows: no chunks; expected one future of an (n, d) array, or more.")
         with calling(client):
             asked = client.map(work.shape_of, self._chunks, pure=False)
-        with calling(client, *asked):
-            shapes = client.gather(asked)
+        # Not `gather`, which waits for ever for what a client that is closing was asked.
+        shapes = [result_of(client, future) for future in asked]
         kinds = {(columns, dtype) for _, columns, dtype in shapes}
         if len(kinds) > 1:
             odd = next(i for i, shape in enumerate(shapes) if shape[1:] != shapes[0][1:])

@@ -10,7 +10,17 @@ if (!paths.length) {
   process.exit(1);
 }
 ort.env.wasm.numThreads = 1;
-const session = await ort.InferenceSession.create(new Uint8Array(await readFile(file)));
+const session = await opened(file).catch((problem) => {
+  const [why] = problem.message.split("\n"); // the runtime's own may go on for long
+  console.error(`${file}: is no model that 'oneclass export' wrote: ${why}`);
+  process.exit(1);
+});
+
+async function opened(file) {
+  const session = await ort.InferenceSession.create(new Uint8Array(await readFile(file)));
+  if (!session.outputNames.includes("is_anomaly")) throw new Error("it gives no is_anomaly");
+  return session;
+}
 
 // (1, height, width, channels) uint8 from the bytes of a binary PPM (P6) or PGM (P5)
 function pixels(bytes) {

@@ -9,6 +9,7 @@ other depths than 8 bits, of several frames or of one single colour they are ref
 import json
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the import: it reports home otherwise
 
@@ -21,11 +22,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")  # of these Pillow tells
 
 def read(path):
     """(height, width, 3) uint8, upright and opaque; an error says why there is none."""
-    try:
-        image = Image.open(path, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ValueError(f"it is empty, damaged or none of {', '.join(FORMATS)}") from None
-    with image:
+    with Path(path).open("rb") as file:  # by the path, Pillow 12 and 13 scramble some turned TIFFs
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise ValueError(f"it is empty, damaged or none of {', '.join(FORMATS)}") from None
         frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)  # a JPEG with more
         if frames > 1:
             raise ValueError(f"it holds {frames} frames or pages, and only one can be judged")
@@ -40,10 +41,11 @@ def read(path):
 
 def check(pixels, record):
     """ValueError where the model has nothing to say of such pixels."""
+    height, width = pixels.shape[:2]
     size = record["size"]
-    if size and tuple(size) != pixels.shape[:2]:
-        found = "{} x {}".format(*pixels.shape)
-        raise ValueError(f"it has {found} pixels, and the model takes {size[0]} x {size[1]}")
+    if size and size != [height, width]:
+        takes = f"{size[1]} x {size[0]} (width x height)"
+        raise ValueError(f"it has {width} x {height} pixels, and the model takes {takes}")
     learnt = record["card"]["fit"].get("one_colour")  # such colours; older models do not say
     first = pixels[0, 0]
     if learnt is not None and (pixels == first).all():

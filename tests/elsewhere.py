@@ -85,6 +85,10 @@ def turned_files(folder: Path) -> list[Path]:
         for suffix, how in (("png", {}), ("jpg", {"quality": 95}), ("tiff", {}), ("webp", {})):
             paths.append(folder / f"{orientation}.{suffix}")
             Image.fromarray(colours()).save(paths[-1], exif=exif, **how)
+        for name, how in (("grey", {}), ("packed", {"compression": "tiff_lzw"})):
+            paths.append(folder / f"{orientation}_{name}.tiff")
+            grey = Image.fromarray(colours()[..., 0])
+            grey.save(paths[-1], tiffinfo={ORIENTATION: orientation}, **how)
     return paths
 
 

@@ -59,6 +59,7 @@ ONLY_IN = {
     "dask": {"cluster/*"},
     "distributed": {"cluster/*"},
     "concurrent": {
+        "cluster/calls.py",
         "cluster/clients.py",
         "system/host/workers.py",
         "serve/*",

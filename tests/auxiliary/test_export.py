@@ -84,6 +84,13 @@ def test_parts_that_are_only_numbers(place: Path) -> None:
     assert Backbone.open(place / "net.onnx").layers == ("part_0", "part_1")
 
 
+def test_one_number_is_for_all_channels(place: Path) -> None:
+    words = ("--size", "12", "--mean", "0.5", "--std", "0.25")
+    done = export(place, "mynet:Net", "-o", "net.onnx", *words)
+    assert done.returncode == 0, done.stderr
+    assert Backbone.open(place / "net.onnx").spec.preprocessing.mean == (0.5,) * 3
+
+
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
 def test_weights_from_a_file(place: Path, kind: str) -> None:
     class Net(nn.Module):
@@ -112,7 +119,7 @@ def test_weights_from_a_file(place: Path, kind: str) -> None:
         (("mynet", *GIVEN), "there is no ':' in it"),
         (("nowhere:Net", *GIVEN), "No module named 'nowhere'"),
         (("mynet:text", *GIVEN), "gave a str; expected a torch.nn.Module"),
-        (("mynet:Net", "--size", "12", "--mean", "0", "--std", "1"), "cannot be exported for"),
+        (("mynet:numbered", *GIVEN), "cannot be exported for"),
         (("mynet:Net", "--size", "12"), "mean and std not given"),
         (("mynet:Net", *GIVEN, "--layer", "tail"), "no such part. Its parts are: body, body.0"),
         (("mynet:Net", *GIVEN, "--weights", "gone.pt"), "no such file"),

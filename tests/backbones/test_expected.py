@@ -59,11 +59,10 @@ RGB = ("--size", "32", "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2")
         ({"kind": BYTE}, RGB, "input is uint8, expected float32; leave the scaling to --mean"),
         ({"kind": HALF}, RGB, "input is float16, expected float32; convert only what is inside"),
         ({"more": ("mask",)}, RGB, "it has 2 inputs (x, mask)"),
-        ({}, ("--size", "32", "--mean", "0.5", "--std", "0.2"), "give --mean and --std 3 numbers"),
         ({}, ("--size", "64", *RGB[2:]), "takes 32 x 32 pixels"),
         ({"shape": ("n", 1, 32, 32)}, RGB, "give --mean and --std 1 number each"),
     ],
-    ids=["NHWC", "batch", "four", "uint8", "half", "inputs", "one mean", "size", "grey"],
+    ids=["NHWC", "batch", "four", "uint8", "half", "inputs", "size", "grey"],
 )
 def test_each_wrong_is_named(
     tmp_path: Path, kind: dict[str, object], words: tuple[str, ...], said: str
@@ -74,6 +73,19 @@ def test_each_wrong_is_named(
     assert said in done.stderr
     assert "Give the size" not in done.stderr
     assert not (tmp_path / "b.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [(1, "0.5", "0.2"), (3, "0.5", "0.2"), (3, "0.5", "0.2,0.2,0.2"), (3, "0.5,0.5,0.5", "0.2")],
+)
+def test_one_number_is_for_all_channels(tmp_path: Path, channels: int, mean: str, std: str) -> None:
+    network(tmp_path / "net.onnx", ("n", channels, 32, 32))
+    out, given = tmp_path / "b.onnx", ("--size", "32", "--mean", mean, "--std", std)
+    done = oneclass("backbone", "import", tmp_path / "net.onnx", "-o", out, *given)
+    assert done.returncode == 0, done.stderr
+    found = Backbone.open(out).spec.preprocessing
+    assert (found.mean, found.std) == ((0.5,) * channels, (0.2,) * channels)
 
 
 @pytest.mark.parametrize("shape", [("n", 3, 32, 32), (1, 3, 32, 32), ("n", "c", "h", "w")])

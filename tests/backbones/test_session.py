@@ -163,7 +163,7 @@ RECORD = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"size": [0, 3]}, "size is 0 x 3"),
+        ({"size": [0, 3]}, "size is 0x3"),
         ({"size": "x"}, "malformed"),
         ({"interpolation": "magic"}, "'magic'"),
         ({"mean": [0, 0]}, "3 values"),

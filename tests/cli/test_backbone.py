@@ -259,6 +259,7 @@ def bare_onnx(tmp_path: Path) -> Path:
 
 
 GIVEN = ("--size", "16", "--mean", "0.5,0.4,0.3", "--std", "0.2,0.2,0.2")
+BY_255 = "they are --mean 0.4824,0.4549,0.4039 --std 0.2275,0.2235,0.2235."
 
 
 def test_any_onnx_file_with_its_preprocessing_given(
@@ -313,7 +314,9 @@ def test_a_network_is_not_imported_over_itself(
     ("words", "message"),
     [
         ((), "size and mean and std not given"),
-        (("--size", "16", "--mean", "0", "--std", "1,1,1"), "mean and std need 3 values"),
+        (("--size", "16", "--mean", "0,0", "--std", "1,1,1"), "mean and std need 3 values"),
+        (("--size", "16", "--mean", "123,116,103", "--std", "58,57,57"), BY_255),
+        (("--size", "16", "--mean", "0", "--std", "255"), "they are --mean 0 --std 1."),
         (("--size", "16", "--mean", "a", "--std", "1"), "expected numbers with commas"),
         ((*GIVEN, "--layer", "nowhere"), "layer 'nowhere'.*Its outputs are: last"),
         ((*GIVEN, "--layer", "last", "--layer", "last"), "name each once"),

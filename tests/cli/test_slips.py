@@ -436,9 +436,7 @@ def test_a_folder_is_no_model(place: Path) -> None:
 
 def test_tiles_say_what_their_size_must_be(place: Path) -> None:
     words = ("fit", "good", "-o", "x", "--rows", "patches", "--tiles", "64", "--size")
-    assert "size 100 x 100: with tiles, height and width are multiples" in said(
-        place, *words, "100"
-    )
+    assert "size 100x100: with tiles, height and width are multiples" in said(place, *words, "100")
 
 
 def test_a_network_is_trained_on_grey_or_on_colour_images(place: Path) -> None:

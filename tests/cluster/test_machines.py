@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import distributed
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ import oneclass
 from commands import oneclass as command
 from conftest import stripes, write_images
 from oneclass import Detector
-from oneclass.cluster import ClusterRows, connected
-from oneclass.cluster.machines import Installed, installed
+from oneclass.cluster import ClusterRows, connected, rows_of
+from oneclass.cluster.given import read_chunk
+from oneclass.cluster.machines import Installed, check_machines, installed
 from oneclass.cluster.tasks import Tasks
 from oneclass.errors import ClusterError, InputError
 from oneclass.svm import nu_path
@@ -120,8 +122,10 @@ def test_the_command_line_with_a_schedulers_file_and_a_scheduler_that_goes(
 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Tasks, "begin", begin_and_end)
-                with pytest.raises(ClusterError, match="the scheduler is gone"):
+                with pytest.raises(ClusterError, match="the scheduler is gone") as told:
                     nu_path(there, [0.5])
+            assert "\n" not in str(told.value)
+            assert "-lost" not in str(told.value)  # Dask's name for it, and the task's
     here = command("fit", tmp_path / "normal", "-o", tmp_path / "here.oneclass", *options[:-2])
     assert here.returncode == 3
     models = [(tmp_path / name).read_bytes() for name in ("here.oneclass", "there.oneclass")]
@@ -160,8 +164,8 @@ def test_a_scheduler_that_goes_loses_no_finished_image(
 def test_a_cluster_without_workers_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oneclass.cluster.clients.LOOK_SECONDS", 0.2)
-    monkeypatch.setattr("oneclass.cluster.clients.ALONE_SECONDS", 1)
+    monkeypatch.setattr("oneclass.cluster.calls.LOOK_SECONDS", 0.2)
+    monkeypatch.setattr("oneclass.cluster.calls.ALONE_SECONDS", 1)
     with scheduler(tmp_path) as (file, _), worker(file, "one") as only, connected(file) as client:
         there = ClusterRows(client, [client.submit(np.ones, (9000, 4), pure=False)])
         only.kill()
@@ -190,6 +194,42 @@ def test_a_cluster_without_workers_is_helped_by_the_command_that_is_shown(
         monkeypatch.setattr("oneclass.cluster.machines.WORKER_SECONDS", 60)
         with process(*words, "--no-nanny", "--no-dashboard"), connected(file) as client:
             assert client.submit(int, pure=False).result() == 0
+
+
+@pytest.mark.linux
+def test_a_scheduler_that_goes_before_a_worker_came_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("oneclass.cluster.clients.CONNECT_SECONDS", 2)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        scheduler(tmp_path) as (file, started),
+        distributed.Client(scheduler_file=file, timeout=2) as own,
+    ):
+
+        def look(client: distributed.Client) -> None:
+            started.kill()
+            started.wait()
+            check_machines(client)
+
+        monkeypatch.setattr("oneclass.cluster.clients.check_machines", look)
+        with pytest.raises(ClusterError, match="the scheduler is gone"), connected(file):
+            pass
+        assert "Traceback" not in capfd.readouterr().err
+        with pytest.raises(ClusterError, match="the scheduler is gone"), connected(own):
+            pass
+        with pytest.raises(ClusterError, match="the scheduler is gone"):
+            rows_of(dask.array.ones((3, 2)), client=own)
+
+
+def test_rows_that_no_client_or_no_worker_can_have_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distributed.client._get_global_client", lambda: None)
+    with pytest.raises(ClusterError, match="there is no client of Dask"):
+        rows_of(tmp_path / "rows.npy")
+    with pytest.raises(InputError, match=r"rows.npy: the worker on .* cannot read it"):
+        read_chunk(str(tmp_path / "rows.npy"), 0, 1)
 
 
 @pytest.mark.parametrize("content", ["tcp://127.0.0.1:9", "{}", "[1]", '{"address": 3}', "\0"])

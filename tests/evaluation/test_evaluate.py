@@ -334,6 +334,8 @@ def test_settings_stand_side_by_side(tmp_path: Path) -> None:
         ("--colour red", "No such option"),
         ("patches", "unexpected extra argument"),
         ("--nu '0.1", "No closing quotation"),
+        ("--rows patches", "--compare '--rows patches': patches are positions of a network's"),
+        ("--backbone efficientnet-lite0 --tiles 64 --rows image", "tiles are for patches, and"),
     ],
 )
 def test_words_that_make_no_other_setting_are_refused(
@@ -343,6 +345,16 @@ def test_words_that_make_no_other_setting_are_refused(
     result = run(tmp_path / "parts", *FEW, "--compare", words)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
+
+
+def test_what_is_not_evaluated_names_its_setting_beside_others(tmp_path: Path) -> None:
+    make_category(tmp_path / "parts")
+    done = run(tmp_path / "parts", *FEW, "--compare", "--halfspaces 1000")
+    assert "parts with --backbone greyscale --halfspaces 1000: 1000 half-spaces" in done.stderr
+    assert "The rest goes on." not in done.stderr, "it was the last"
+    assert str(done.exception) == (
+        "not evaluated: parts with --backbone greyscale --halfspaces 1000, for the reason above."
+    )
 
 
 def test_the_page_is_whole_and_markdown_has_even_tables(tmp_path: Path) -> None:

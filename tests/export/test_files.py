@@ -23,7 +23,6 @@ from elsewhere import (
     ORIENTATION,
     clear_files,
     colours,
-    needs_runtime,
     of_three_channels,
     refused_files,
     turned_files,
@@ -121,8 +120,8 @@ def test_one_colour_is_judged_between_those_that_were_learnt(
         else:
             with pytest.raises(ValueError, match="one colour"):
                 check(grey, record)
-    with pytest.raises(ValueError, match="it has 4 x 4 pixels, and the model takes 5 x 6"):
-        check(grey, {"size": [5, 6], "card": {"fit": {}}})
+    with pytest.raises(ValueError, match="it has 3 x 4 pixels, and the model takes 6 x 5"):
+        check(grey[:, :3], {"size": [5, 6], "card": {"fit": {}}})
 
 
 def test_the_example_says_in_a_sentence_which_models_it_does_not_take(tmp_path: Path) -> None:
@@ -159,11 +158,30 @@ def test_a_pictures_ppm_is_what_the_documentation_makes_of_it(tmp_path: Path) ->
     )
 
 
-@needs_runtime
-@pytest.mark.skipif(not shutil.which("node"), reason="no Node here")
-@pytest.mark.skipif(
-    Path(GIVEN or "").parent.name != "node_modules", reason="the runtime was not installed by npm"
+needs_node = pytest.mark.skipif(
+    not shutil.which("node") or Path(GIVEN or "").parent.name != "node_modules",
+    reason="no Node here, or the runtime was not installed by npm",
 )
+
+
+@needs_node
+def test_the_node_example_says_in_a_line_that_a_model_is_none(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(Path(str(GIVEN)).parent)
+    shutil.copy(EXAMPLES / "node.mjs", tmp_path)
+    (tmp_path / "cut.onnx").write_bytes(model.with_suffix(".onnx").read_bytes()[:999])
+    for name in ("none.onnx", "cut.onnx"):
+        done = subprocess.run(
+            ["node", "node.mjs", name, "a.pgm"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert done.stderr.startswith(f"{name}: is no model that 'oneclass export' wrote: ")
+
+
+@needs_node
 def test_the_node_example_tells_every_file(model: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(Path(str(GIVEN)).parent)
     shutil.copy(EXAMPLES / "node.mjs", tmp_path)

@@ -107,6 +107,18 @@ def test_a_lazy_picture_has_its_file_s_key_and_its_reduction(tmp_path: Path) -> 
     assert reduced.tolist() == by_file.pixels(0, (100, 100)).tolist()
 
 
+@pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
+def test_a_turned_tiff_is_not_what_pillow_makes_of_it_by_its_path(
+    tmp_path: Path, orientation: int
+) -> None:
+    path, grey = tmp_path / "a.tif", stripes(1, seed=1)[0][:20, :30]
+    Image.fromarray(grey).save(path, tiffinfo={274: orientation})
+    with Image.open(path) as lazy, path.open("rb") as file, Image.open(file) as seen:
+        seen.load()
+        for picture in (lazy, seen):
+            np.testing.assert_array_equal(gather([picture]).pixels(0), images.read(path))
+
+
 def test_what_was_changed_in_memory_counts(tmp_path: Path) -> None:
     path = png(tmp_path, "RGB")
     with Image.open(path) as picture:

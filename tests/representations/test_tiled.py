@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from conftest import stripes
 from oneclass import Detector, Explanation, InputError, load
 from oneclass.backbones import Backbone
 from oneclass.detector.settings import as_options, of_card
+from oneclass.detector.views import choose_representation, why
 from oneclass.export.assembly import onnx_model
+from oneclass.images import Header
 from oneclass.images.scale import choose_scale
 from oneclass.representations import PatchLayers, TiledPatches, from_record
 from oneclass.representations.tiled import OVERLAP, STEP, spans
@@ -125,10 +128,34 @@ def test_a_record_and_a_pickle_give_it_back() -> None:
     assert tiled.n_worst == tiled.tile.n_worst == 1
 
 
-@pytest.mark.parametrize("size", [(100, 160), (32, 160)])
-def test_sizes_that_tiles_do_not_fit_are_refused(size: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match="multiples of 32 and no smaller than a tile"):
+@pytest.mark.parametrize(
+    ("size", "why"), [((100, 160), "multiples of 32"), ((32, 160), "smaller than its tiles")]
+)
+def test_sizes_that_tiles_do_not_fit_are_refused(size: tuple[int, int], why: str) -> None:
+    with pytest.raises(InputError, match=why):
         TiledPatches(patches((64, 64), "block_4"), size)
+
+
+@pytest.mark.parametrize(
+    ("size", "advised"), [((1500, 2000), (1504, 1984)), (150, (160, 160)), (7, (32, 32))]
+)
+def test_the_size_that_is_advised_with_tiles_is_near_and_taken(
+    size: int | tuple[int, int], advised: tuple[int, int]
+) -> None:
+    images = stripes(6, seed=1, side=160)
+    words = f"Give {advised[0]}x{advised[1]} (--size"
+    with pytest.raises(InputError, match=re.escape(words)):
+        Detector(tiles=64, size=size).fit(images)
+    headers = [Header(2000, 1500, "uint8", 3, 1, "JPEG")] * 6
+    made = choose_representation(headers, Detector(tiles=64, size=advised).settings)
+    assert made.preprocessing.size == advised
+
+
+def test_tiles_that_a_size_leaves_without_use_are_not_said_to_be_for_larger_pictures() -> None:
+    headers = [Header(2000, 1500, "uint8", 3, 1, "JPEG")] * 6
+    asked = Detector(tiles=640, size=320).settings
+    said = str(why(headers, asked, choose_representation(headers, asked)))
+    assert "so there is one tile, as without --tiles. Tiles are of use with a larger --size" in said
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +223,7 @@ def test_what_does_not_go_with_tiles_says_so(detector: Detector) -> None:
     with pytest.raises(InputError, match="greyscale has none"):
         Detector(tiles=64, backbone="greyscale").fit(images)
     with pytest.raises(
-        InputError, match="size 150 x 150: with tiles, height and width are multiples of 32"
+        InputError, match="size 150x150: with tiles, height and width are multiples of 32"
     ):
         Detector(tiles=64, size=150).fit(images)
     with pytest.raises(InputError, match="tiles: an exported graph sees a picture whole"):

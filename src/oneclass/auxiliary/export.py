@@ -81,7 +81,8 @@ def export_module(
     Args:
         path: `package.module:name` of the module, or of a function that returns it.
         file: to write, whole or not at all.
-        preprocessing: what the module expects of its input.
+        preprocessing: what the module expects of its input; one mean and one std are for all the
+            channels of its first convolution.
         weights: a safetensors file, or a state dict of torch; None for those that it has.
         layers: names of parts that become the named layers; none for all outermost ones.
         record: name, licence, source.
@@ -97,6 +98,8 @@ def export_module(
     network = made_by(path)
     if weights is not None:
         _load_weights(network, weights)
+    first = next((part for part in network.modules() if isinstance(part, nn.Conv2d)), None)
+    preprocessing = preprocessing.of_channels(first.in_channels if first else None)
     images = np.random.default_rng(0).standard_normal((2, *preprocessing.shape)).astype(np.float32)
     try:
         return export_network(network, preprocessing, record, images, file, layers=layers)

@@ -74,8 +74,8 @@ def _misfit_of_sides(shape: Shape, wanted: tuple[int, int, int]) -> str | None:
     if any(side not in (None, given) for side, given in zip(size, wanted[1:], strict=True)):
         height, width = (side or given for side, given in zip(size, wanted[1:], strict=True))
         return (
-            f"it takes {height} x {width} pixels, and its preprocessing makes {wanted[1]} x "
-            f"{wanted[2]}; give --size {height}x{width}"
+            f"it takes {width} x {height} pixels, and its preprocessing makes {wanted[2]} x "
+            f"{wanted[1]} (width x height); give --size {height}x{width}"
         )
     return None
 

@@ -62,7 +62,7 @@ def backbone_text(facts: dict[str, Any]) -> str:
         f"SHA-256:        {facts['sha256']}",
         f"licence:        {facts['licence'] or 'not told'}",
         f"source:         {facts['source'] or 'not told'}",
-        f"input:          {size[0]} x {size[1]} pixels, "
+        f"input:          {size[1]} x {size[0]} pixels, "
         f"{'grey' if len(facts['preprocessing']['mean']) == 1 else 'RGB'}, "
         f"{facts['preprocessing']['interpolation']} resizing",
         f"mean:           {mean}",

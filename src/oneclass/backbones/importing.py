@@ -33,6 +33,8 @@ from oneclass.system.downloads import download
 from oneclass.system.files import check_replaces, check_writable, translated_errors, whole_file
 
 PREPROCESSING = ("size", "interpolation", "mean", "std")
+MOST_STD = 10
+"""Beyond it, units are those of 0 to 255: numbers of [0, 1] spread by .5 at most."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,19 @@ def _from_onnx(file: Path, out: Path, options: ImportOptions) -> bytes:
     record["preprocessing"] = checked_preprocessing(record.get("preprocessing", {}), options)
     record["name"] = options.name or record.get("name") or out.stem
     record |= {k: v for k in ("licence", "source") if (v := getattr(options, k)) is not None}
+    content = with_metadata(model, METADATA_KEY, json.dumps(record, sort_keys=True))
+    backbone = Backbone(content, file=str(file))
+    told_one = backbone.spec.preprocessing
+    if len(told_one.mean) > 1:
+        return content
+    record["preprocessing"] = told_one.of_channels(_channels(backbone)).to_json()
     return with_metadata(model, METADATA_KEY, json.dumps(record, sort_keys=True))
+
+
+def _channels(backbone: Backbone) -> int | None:
+    """Of the images that the network takes; None where it does not say, or takes none."""
+    inputs = backbone.session(backbone.layers).inputs
+    return inputs[0].shape[1] if len(inputs) == 1 and len(inputs[0].shape) == 4 else None
 
 
 def _record(file: Path, told: str | None) -> dict[str, Any]:
@@ -212,9 +226,21 @@ def checked_preprocessing(told: dict[str, Any], options: ImportOptions) -> dict[
             "0.485,0.456,0.406 --std 0.229,0.224,0.225 (in units of [0, 1])."
         )
     try:
-        return Preprocessing.from_json(whole).to_json()
+        read = Preprocessing.from_json(whole)
     except ValueError as error:
         raise InputError(f"preprocessing: {error}.") from error
+    if max(read.mean) > 1 or max(read.std) > MOST_STD:
+        mean, std = (",".join(f"{n / 255:.4g}" for n in one) for one in (read.mean, read.std))
+        raise InputError(
+            f"preprocessing: mean {_listed(read.mean)} and std {_listed(read.std)} look like units "
+            "of 0 to 255; expected units of [0, 1], in which no pixel is above 1. Divided by 255 "
+            f"they are --mean {mean} --std {std}."
+        )
+    return read.to_json()
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ",".join(f"{value:g}" for value in values)
 
 
 def _check_layers(content: bytes, file: Path, layers: Sequence[str]) -> None:

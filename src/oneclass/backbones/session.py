@@ -174,7 +174,7 @@ class Backbone:
             raise ModelFileError(f"backbone {self.spec.name}: {wrong}.")
         with refused_as(
             lambda said: ModelFileError(
-                f"backbone {self.spec.name}: cannot run on {height} x {width} pixels, the size in "
+                f"backbone {self.spec.name}: cannot run on {width} x {height} pixels, the size in "
                 f"its preprocessing ({said}). Give the size that it was made for, or export it for "
                 "such images."
             )
@@ -282,7 +282,7 @@ class LayerSession:
                 raise
             raise StorageError(
                 f"the network does not fit into memory for {count(len(images), 'image')} of "
-                f"{images.shape[2]} x {images.shape[3]} pixels. Use fewer threads (--threads 1, in "
+                f"{images.shape[3]} x {images.shape[2]} pixels. Use fewer threads (--threads 1, in "
                 "Python threads=1), a machine or container with more memory, or a model that was "
                 "fitted to smaller images (size)."
             ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -48,11 +48,13 @@ class Preprocessing:
         except (TypeError, ValueError) as error:
             raise ValueError(f"the preprocessing is malformed: {error}") from error
         if height < 1 or width < 1:
-            raise ValueError(f"size is {height} x {width}; both must be at least 1")
+            raise ValueError(f"size is {height}x{width}; both must be at least 1")
         if margin is not None and margin < 1:
             raise ValueError(f"jpeg_margin is {margin}; it must be at least 1")
         if interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation {interpolation!r}: expected one of {INTERPOLATIONS}")
+        n_channels = max(len(mean), len(std))
+        mean, std = (one * n_channels if len(one) == 1 else one for one in (mean, std))
         if len(mean) not in (1, 3) or len(std) != len(mean):
             raise ValueError(
                 f"mean and std need 3 values each (1 each for grey input), "
@@ -64,6 +66,12 @@ class Preprocessing:
         if not isinstance(evened, bool):
             raise ValueError(f"evened is {evened!r}; it must be true or false")
         return cls((height, width), interpolation, mean, std, margin, evened)
+
+    def of_channels(self, n_channels: int | None) -> Preprocessing:
+        """The same for a network of so many channels, where one mean and one std are for all."""
+        if n_channels != 3 or len(self.mean) != 1:
+            return self
+        return replace(self, mean=self.mean * 3, std=self.std * 3)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -84,7 +84,7 @@ def view(values: Floats, wanted: str, layer: str, size: tuple[int, int]) -> Floa
     if grid is None:
         shape = " x ".join(map(str, values.shape[1:]))
         raise InputError(
-            f"layer {layer!r}: {shape} are no tokens of squares of {size[0]} x {size[1]} pixels. "
+            f"layer {layer!r}: {shape} are no tokens of squares of {size[1]} x {size[0]} pixels. "
             f"Name the layer without {wanted}, or one whose output is tokens x channels"
             f"{' or height x width x channels' if wanted == MAP else ''}."
         )

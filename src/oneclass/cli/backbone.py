@@ -41,7 +41,7 @@ def described(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--mean", type=Numbers(), help="Subtracted, in units of [0, 1]; one, or one a channel."
         ),
-        click.option("--std", type=Numbers(), help="Divided by, in units of [0, 1]."),
+        click.option("--std", type=Numbers(), help="Divided by, in the same units; likewise."),
         click.option(
             "--interpolation",
             type=OneOf(["nearest", "bilinear", "bicubic", "lanczos"]),

@@ -8,16 +8,16 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oneclass.cluster.calls import distributed_package, translated
 from oneclass.cluster.machines import check_machines
-from oneclass.errors import ClusterError, InputError, MissingDependencyError, OneclassError
-from oneclass.system.host.machine import pip_install
+from oneclass.errors import ClusterError, InputError
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 CONNECT_SECONDS = 20
 GONE_SECONDS = 10
@@ -35,8 +35,6 @@ EXPECTED = (
 )
 WRITTEN_SECONDS = 0.5
 """How long a scheduler that starts may take to write its file, which appears empty."""
-LOOK_SECONDS, ALONE_SECONDS = 5, 300
-"""How often to see whether there are workers, and how long to wait for some when there are none."""
 QUIET = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 """Ctrl-C reaches all processes of a terminal; what it means to workers, the command says."""
 
@@ -54,7 +52,7 @@ def connected(cluster: Any) -> Iterator[Client]:
         ClusterError: nobody answers, or a machine differs from this one.
         MissingDependencyError: Dask is not installed.
     """
-    distributed = _distributed()
+    distributed = distributed_package()
     if isinstance(cluster, distributed.Client):
         check_machines(cluster)
         yield cluster
@@ -62,60 +60,6 @@ def connected(cluster: Any) -> Iterator[Client]:
     with translated(), _opened(distributed, cluster) as client:
         check_machines(client)
         yield client
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """What Dask raises where a cluster is gone, as one error that says what to do.
-
-    Raises:
-        ClusterError: it is.
-    """
-    distributed = _distributed()
-    from concurrent.futures import CancelledError
-
-    try:
-        yield
-    except distributed.scheduler.KilledWorker as error:
-        raise ClusterError(
-            f"cluster: workers were lost again and again over one task ({error.task}). Do they run "
-            "out of memory? Give them more, or smaller chunks; their logs say why they ended."
-        ) from error
-    except OneclassError:
-        raise
-    except (CancelledError, distributed.comm.CommClosedError, TimeoutError) as error:
-        raise ClusterError(
-            f"cluster: the scheduler is gone, or lost what it had to do ({error or type(error)}). "
-            "Start it again and repeat the command; with a cache (--cache) no finished image is "
-            "computed anew."
-        ) from error
-
-
-def result_of(client: Client, future: Future) -> Any:
-    """What a future holds, waited for as long as there are workers, or some may come back.
-
-    Raises:
-        ClusterError: the cluster is gone, or has been without workers for `ALONE_SECONDS`.
-    """
-    alone_since: float | None = None
-    with translated():
-        while True:
-            try:
-                return future.result(timeout=LOOK_SECONDS)
-            except TimeoutError:
-                if future.done():  # it came meanwhile, or the error is its own
-                    return future.result()
-            now = time.monotonic()
-            if client.nthreads():
-                alone_since = None
-            elif alone_since is None:
-                alone_since = now
-            elif now - alone_since > ALONE_SECONDS:
-                raise ClusterError(
-                    f"cluster: it has had no worker for {ALONE_SECONDS} seconds. Their logs say "
-                    "why they ended. Start some and repeat the command; with a cache (--cache) no "
-                    "finished image is computed anew."
-                )
 
 
 @contextmanager
@@ -143,8 +87,20 @@ def _opened(distributed: Any, cluster: Any) -> Iterator[Any]:
             f"cluster {text}: no scheduler answers there ({error}). Is it running ('dask "
             "scheduler'), and is the address right?"
         ) from error
-    with client:
+    with _quiet(), client:
         yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What a client of ours logs of a scheduler that is gone, our error says in one sentence."""
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _in_file(file: Path) -> str:
@@ -208,16 +164,3 @@ def _started(distributed: Any, n_workers: int) -> Any:
             "imports the script that asks for it: there, what calls oneclass belongs under if "
             "__name__ == '__main__':."
         ) from error
-
-
-def _distributed() -> Any:
-    """The package.
-
-    Raises:
-        MissingDependencyError: it is not installed.
-    """
-    with suppress(ImportError):
-        import distributed
-
-        return distributed
-    raise MissingDependencyError(f"a cluster needs Dask. {pip_install('cluster')}")

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future
 from distributed.protocol.pickle import dumps, loads
 
-from oneclass.cluster.clients import result_of, translated
+from oneclass.cluster.calls import calling, result_of
 from oneclass.cluster.machines import Installed, check_here, installed
 from oneclass.cluster.tasks import same
 from oneclass.cluster.traffic import Traffic
@@ -98,7 +98,7 @@ class ClusterWorkers:
     ) -> Generator[Any, None, None]:
         """What `work` makes of some images at a time, in their order, a few tasks ahead."""
         self._traffic.append(Traffic(what, out=len(told)))
-        with translated():
+        with calling(self._client):
             n_threads = sum(self._client.nthreads().values()) or 1
             common = self._client.submit(same, told, pure=False)
         step = max(1, min(most, len(sources) // (TASKS_A_THREAD * n_threads)))
@@ -122,11 +122,11 @@ class ClusterWorkers:
                 begun.append(self._client.submit(work, common, part, pure=False))
 
         try:
-            with translated():
+            with calling(self._client):
                 begin(ahead)
             while begun:
                 result = result_of(self._client, begun.popleft())
-                with translated():
+                with calling(self._client):
                     begin(1)
                 this.back += len(result)
                 this.rounds += 1
@@ -135,7 +135,8 @@ class ClusterWorkers:
             this.seconds += time.perf_counter() - started
             # Whoever was interrupted may have closed the client before this.
             if begun and self._client.status == "running":
-                self._client.cancel(list(begun))
+                with suppress(OSError):  # the scheduler is gone, of which the call before told
+                    self._client.cancel(list(begun))
 
     def _check_sight(self, sources: Sources) -> None:
         """Refuse machines that do not see the first image: they would call every one missing.
@@ -146,7 +147,7 @@ class ClusterWorkers:
         first = next((item for item in islice(sources.items, 1) if isinstance(item, Path)), None)
         if first is None or not _exists(first):
             return
-        with translated():
+        with calling(self._client):
             seen = self._client.run(_sees, str(first))
         for address, (machine, amiss) in seen.items():
             if amiss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import numpy as np
 from distributed import Client, Future, default_client
 from numpy.typing import NDArray
 
-from oneclass.cluster.clients import translated
+from oneclass.cluster.calls import calling
 from oneclass.cluster.rows import ClusterRows
-from oneclass.errors import InputError
+from oneclass.errors import ClusterError, InputError
 from oneclass.rows.blocks import BLOCK_BYTES, block_length
 
 CHUNK_BYTES = 16 * BLOCK_BYTES
@@ -31,8 +32,14 @@ def rows_of(X: Any, *, client: Client | None = None) -> ClusterRows:
         InputError: X is none of these.
         ClusterError: there is no client, or the cluster is gone.
     """
-    with translated():
-        client = client or default_client()
+    if client is None:
+        try:
+            client = default_client()
+        except ValueError as error:
+            raise ClusterError(
+                "cluster: there is no client of Dask. Open one (distributed.Client(address)), or "
+                "give it: rows_of(X, client=...)."
+            ) from error
     if isinstance(X, ClusterRows):
         return X
     if isinstance(X, (str, Path)):
@@ -53,7 +60,7 @@ def _of_array(client: Client, array: Any) -> list[Future]:
             f"X: a Dask array of {array.ndim} dimensions; expected two (rows, columns)."
         )
     whole = array.rechunk({1: -1})
-    with translated():
+    with calling(client):
         futures: list[Future] = client.compute(whole.to_delayed().ravel().tolist())
     return futures
 
@@ -70,7 +77,7 @@ def _of_file(client: Client, file: Path) -> list[Future]:
     # Whole blocks, as one machine would cut them.
     block = block_length(rows.shape[1], rows.dtype)
     step = block * max(1, CHUNK_BYTES // (block * rows.shape[1] * rows.dtype.itemsize))
-    with translated():
+    with calling(client):
         return [
             client.submit(read_chunk, str(file), start, min(start + step, len(rows)), pure=False)
             for start in range(0, len(rows), step)
@@ -78,6 +85,16 @@ def _of_file(client: Client, file: Path) -> list[Future]:
 
 
 def read_chunk(file: str, start: int, stop: int) -> NDArray[Any]:
-    """Some rows of a .npy file, in memory."""
-    rows: NDArray[Any] = np.load(file, mmap_mode="r")[start:stop]
-    return np.array(rows)
+    """Some rows of a .npy file, in memory.
+
+    Raises:
+        InputError: this machine cannot read it.
+    """
+    try:
+        rows: NDArray[Any] = np.load(file, mmap_mode="r")[start:stop]
+        return np.array(rows)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{file}: the worker on {platform.node()} cannot read it ({error}). Put it where all "
+            "machines find it under the same path, as on a network folder."
+        ) from error

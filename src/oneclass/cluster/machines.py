@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import oneclass
+from oneclass.cluster.calls import calling
 from oneclass.errors import ClusterError
 from oneclass.system.host.machine import versions
 
@@ -84,17 +85,19 @@ def check_machines(client: Client) -> None:
     """Look at all workers that there are.
 
     Raises:
-        ClusterError: there are none, one has no oneclass, or another one.
+        ClusterError: there are none, one has no oneclass, or another one; or the cluster is gone.
     """
-    try:
-        client.wait_for_workers(1, timeout=WORKER_SECONDS)
-    except TimeoutError as error:
-        raise ClusterError(
-            f"cluster: its scheduler has no worker, and none came in {WORKER_SECONDS} seconds. "
-            f"Start some ('dask worker {client.scheduler.address}') and repeat the command."
-        ) from error
+    with calling(client):
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"cluster: its scheduler has no worker, and none came in {WORKER_SECONDS} seconds. "
+                f"Start some ('dask worker {client.scheduler.address}') and repeat the command."
+            ) from error
+        looked = client.run(_probe())
     here = installed()
-    for address, (name, found) in client.run(_probe()).items():
+    for address, (name, found) in looked.items():
         machine = f"{name} ({address})"
         if found is None:
             raise ClusterError(

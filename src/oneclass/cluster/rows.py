@@ -11,7 +11,7 @@ from distributed import Client, Future
 from numpy.typing import NDArray
 
 from oneclass.cluster import chunks as work
-from oneclass.cluster.clients import translated
+from oneclass.cluster.calls import calling, result_of
 from oneclass.cluster.selection import (
     Bracket,
     Counts,
@@ -61,8 +61,10 @@ class ClusterRows:
         self._client, self._chunks, self._tasks = client, list(chunks), Tasks(client)
         if not self._chunks:
             raise InputError("rows: no chunks; expected one future of an (n, d) array, or more.")
-        with translated():
-            shapes = client.gather(client.map(work.shape_of, self._chunks, pure=False))
+        with calling(client):
+            asked = client.map(work.shape_of, self._chunks, pure=False)
+        # Not `gather`, which waits for ever for what a client that is closing was asked.
+        shapes = [result_of(client, future) for future in asked]
         kinds = {(columns, dtype) for _, columns, dtype in shapes}
         if len(kinds) > 1:
             odd = next(i for i, shape in enumerate(shapes) if shape[1:] != shapes[0][1:])
@@ -84,7 +86,7 @@ class ClusterRows:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """All rows in order, brought to this machine chunk by chunk."""
-        return RechunkedRows(_Brought(self, self._chunks)).blocks()
+        return RechunkedRows(_Brought(self, self._client, self._chunks)).blocks()
 
     def survey(self, sampled: Ints | None = None) -> Survey:
         """The first pass: sums, a sample, and rows that nobody can use.
@@ -118,15 +120,13 @@ class ClusterRows:
 class _Brought:
     """Chunks, one after the other in this machine's memory."""
 
-    def __init__(self, rows: ClusterRows, chunks: Sequence[Future]) -> None:
+    def __init__(self, rows: ClusterRows, client: Client, chunks: Sequence[Future]) -> None:
         self.n_rows, self.n_columns, self.dtype = rows.n_rows, rows.n_columns, rows.dtype
-        self._chunks = chunks
+        self._client, self._chunks = client, chunks
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         for future in self._chunks:
-            with translated():
-                chunk = future.result()
-            yield from as_rows(chunk).blocks()
+            yield from as_rows(result_of(self._client, future)).blocks()
 
 
 class ScoredRows:

@@ -18,7 +18,7 @@ from distributed import Client, Future
 from distributed.protocol import serialize
 from distributed.utils import nbytes
 
-from oneclass.cluster.clients import result_of, translated
+from oneclass.cluster.calls import calling, result_of
 from oneclass.cluster.traffic import Traffic
 
 FAN = 8
@@ -87,7 +87,7 @@ class Tasks:
         return result
 
     def _submit(self, function: Callable[..., Any], *arguments: Any, key: str) -> Future:
-        with translated():
+        with calling(self._client):
             return self._client.submit(function, *arguments, key=f"oneclass-{key}", pure=False)
 
 

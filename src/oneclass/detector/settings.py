@@ -343,14 +343,37 @@ class Settings:
         for setting in SETTINGS:
             value = setting.check(setting.name, getattr(self, setting.name))
             object.__setattr__(self, setting.name, value)
-        if self.backbone == GREYSCALE and (self.runtime, self.precision) != (AUTO, AUTO):
+        if self.backbone == GREYSCALE:
+            self._check_greyscale()
+        if self.tiles is not None and self.rows == IMAGE:
             raise InputError(
-                "runtime and precision are for networks: greyscale has none. Leave them out."
+                "tiles are for patches, and rows is 'image': leave one of them out, or use rows "
+                "'patches' or 'both'."
             )
         if (self.runtime, self.precision) != (AUTO, AUTO):
             from oneclass.backbones import choose_runtime
 
             choose_runtime(self.runtime, self.precision)  # refuses what cannot be had here
+
+    def _check_greyscale(self) -> None:
+        if (self.runtime, self.precision) != (AUTO, AUTO):
+            raise InputError(
+                "runtime and precision are for networks: greyscale has none. Leave them out."
+            )
+        if self.rows in (PATCHES, BOTH):
+            raise InputError(
+                "patches are positions of a network's layers: greyscale has none. Leave out one of "
+                "the two."
+            )
+        if self.tiles is not None:
+            raise InputError(
+                "tiles are for patches of a network's layers: greyscale has none. Leave out one of "
+                "the two."
+            )
+        if self.layer is not None or self.grid is not None:
+            raise InputError(
+                "layer and grid are for networks: greyscale has neither. Leave them out."
+            )
 
     @property
     def workers(self) -> int:

@@ -127,10 +127,16 @@ def _decided(headers: list[Header], asked: Settings, representation: Representat
             if same
             else f". Without --tiles it is looked at as {plain[1]} x {plain[0]}."
         )
+        by_size = asked.size and asked.tiles and max(picture_size(headers)) > asked.tiles
+        use = (
+            "are of use with a larger --size, or without it"
+            if by_size
+            else "are for larger pictures"
+        )
         return (
             f"note: a tile of {asked.tiles} pixels holds a whole picture, looked at as {width} x "
-            f"{height}, so there is one tile{without} Tiles are for larger pictures; "
-            "--rows says whether patches are looked at."
+            f"{height}, so there is one tile{without} Tiles {use}; --rows says whether patches are "
+            "looked at."
         )
     if asked.tiles is not None or asked.backbone == GREYSCALE or asked.rows == IMAGE:
         return None
@@ -222,20 +228,6 @@ def choose_representation(headers: list[Header], asked: Settings) -> Representat
     """
     layer, dtype = asked.layer, asked.row_dtype
     if asked.backbone == GREYSCALE:
-        if asked.rows in (PATCHES, BOTH):
-            raise InputError(
-                "patches are positions of a network's layers: greyscale has none. Leave out one of "
-                "the two."
-            )
-        if asked.tiles is not None:
-            raise InputError(
-                "tiles are for patches of a network's layers: greyscale has none. Leave out one of "
-                "the two."
-            )
-        if layer is not None or asked.grid is not None:
-            raise InputError(
-                "layer and grid are for networks: greyscale has neither. Leave them out."
-            )
         size = asked.size or _common_size(headers)
         return Greyscale(size, row_dtype=dtype or ROW_DTYPES[0])
     network = Backbone.open(asked.backbone)
@@ -313,13 +305,8 @@ def _view(headers: list[Header], asked: Settings, default: DefaultLayers) -> str
     """Whole images, patches or both.
 
     Raises:
-        InputError: patches are asked for, or tiles, where there can be none.
+        InputError: patches are asked for, or tiles, of a network that names no layer for them.
     """
-    if asked.tiles is not None and asked.rows == IMAGE:
-        raise InputError(
-            "tiles are for patches, and rows is 'image': leave one of them out, or use rows "
-            "'patches' or 'both'."
-        )
     has_patches = bool(default.patches or asked.layer)
     if asked.rows is None and asked.tiles is None:
         whole = _for_whole_images(asked) or not has_patches

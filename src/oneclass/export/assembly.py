@@ -176,9 +176,11 @@ def _refuse(representation: Representation, takes: Input) -> None:
     if takes.layout not in LAYOUTS:
         raise InputError(f"layout is {takes.layout!r}: expected {' or '.join(LAYOUTS)}.")
     if takes.resized and takes.size is not None:
-        own = " x ".join(map(str, representation.preprocessing.size))
+        own, given = (
+            "x".join(map(str, size)) for size in (representation.preprocessing.size, takes.size)
+        )
         raise InputError(
-            f"size {takes.size}: without resizing, images have the network's own size, {own}. "
+            f"size {given}: without resizing, images have the network's own size, {own}. "
             "Leave the size out, or let the graph resize."
         )
     if isinstance(getattr(representation, "patches", representation), TiledPatches):

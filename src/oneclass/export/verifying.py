@@ -140,8 +140,8 @@ def _pixels(sources: Sources, index: int, exported: Exported, detector: Detector
     size = exported.record["size"]
     if size is not None and tuple(size) != pixels.shape[:2]:
         raise InputError(
-            f"{sources.names[index]}: has {pixels.shape[0]} x {pixels.shape[1]} pixels, and the "
-            f"exported model takes {size[0]} x {size[1]}. Give images of that size, or export "
-            "again without --size."
+            f"{sources.names[index]}: has {pixels.shape[1]} x {pixels.shape[0]} pixels, and the "
+            f"exported model takes {size[1]} x {size[0]} (width x height). Give images of that "
+            "size, or export again without --size."
         )
     return pixels

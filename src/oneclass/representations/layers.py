@@ -161,9 +161,9 @@ class NetworkLayers(Representation):
         (height, width), own = self.preprocessing.size, self.backbone.spec.preprocessing.size
         if len(shape) == 3 and grid > min(shape[1:]) and (height, width) != own:
             return InputError(
-                f"size {height} x {width}: layer {name!r} makes a map of {shape[1]} x {shape[2]} "
+                f"size {height}x{width}: layer {name!r} makes a map of {shape[1]} x {shape[2]} "
                 f"positions of such images, too small for a grid of {grid} x {grid}. Give a larger "
-                f"size (the network's own is {own[0]} x {own[1]}), or a coarser grid, here "
+                f"size (the network's own is {own[0]}x{own[1]}), or a coarser grid, here "
                 f"{name}@{min(shape[1:])} at most."
             )
         return InputError(

@@ -49,11 +49,17 @@ class TiledPatches(Representation):
 
     def __init__(self, tile: PatchLayers, size: tuple[int, int]) -> None:
         sides = tile.preprocessing.size
-        if any(side % STEP for side in size) or any(np.less(size, sides)):
+        if any(side % STEP for side in size):
+            height, width = (max(STEP, round(side / STEP) * STEP) for side in size)
             raise InputError(
-                f"size {size[0]} x {size[1]}: with tiles, height and width are multiples of {STEP} "
-                "and no smaller than a tile. Give such a size, as 320, or leave it out for the "
-                "pictures' own."
+                f"size {size[0]}x{size[1]}: with tiles, height and width are multiples of {STEP}. "
+                f"Give {height}x{width} (--size {height}x{width}, in Python "
+                f"size=({height}, {width})), or leave it out for the pictures' own."
+            )
+        if any(np.less(size, sides)):
+            raise InputError(
+                f"size {size[0]}x{size[1]}: smaller than its tiles of {sides[0]}x{sides[1]}. "
+                "Expected height and width no smaller than those of a tile."
             )
         if any(side % n or STEP % (side // n) for side, n in zip(sides, tile.grid, strict=True)):
             raise InputError(

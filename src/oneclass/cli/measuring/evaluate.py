@@ -106,7 +106,9 @@ def evaluate(
     table = layout(COLUMNS, room())
     head = table.head() + ("   setting" if others and table.room is None else "")
     cells = each(found, settings, kept, _bar, traffic)
+    left = len(found) * len(settings)
     while (one := _next(cells, out, kept)) is not None:
+        left -= 1
         if isinstance(one, Cell):
             if not as_json and not known.cells:  # a table without a line needs no head
                 print_data(head)
@@ -116,9 +118,10 @@ def evaluate(
             print_data(json.dumps(one.to_json()) if as_json else lines)
         else:
             known = Evaluation(known.cells, [*known.problems, one])
+            left -= 0 if one.setting else len(settings) - 1  # all of a category
             if len(found) * len(settings) > 1:  # of one alone the last sentence tells
                 # On a line of its own: the sentence may end in a command to be copied.
-                say(f"error: {plain(one.sentence)}\nThe rest goes on.")
+                say(f"error: {plain(one.sentence)}" + ("\nThe rest goes on." if left else ""))
         say_traffic(traffic)
         traffic.clear()
         if out is not None and known.cells:  # what is finished is on disk, whatever comes next
@@ -141,7 +144,10 @@ def _settings(given: Mapping[str, Any], others: Sequence[str]) -> list[Settings]
     found = [Settings(**base)]
     for text in others:
         changed = {("n_halfspaces" if k == "halfspaces" else k): v for k, v in _read(text).items()}
-        one = Settings(**{**base, **changed})
+        try:
+            one = Settings(**{**base, **changed})
+        except InputError as error:
+            raise InputError(f"--compare {text!r}: {error}") from error
         if words(one) in map(words, found):
             raise InputError(
                 f"--compare {text!r}: the same as {words(one)!r}, which is there already. Give "
@@ -272,9 +278,17 @@ def _first(known: Evaluation) -> OneclassError:
     one, *others = known.problems
     if isinstance(one.error, ImageError) or not (others or known.cells):
         return one.error
-    categories = list(dict.fromkeys(problem.category for problem in known.problems))
+    there = known.categories
+    what = list(
+        dict.fromkeys(
+            f"{problem.category} with {problem.setting}"
+            if problem.category in there
+            else problem.category
+            for problem in known.problems
+        )
+    )
     why = f"the {plural(len(known.problems), 'reason', 'reasons')} above"
-    return type(one.error)(f"not evaluated: {some_names(categories, len(categories))}, for {why}.")
+    return type(one.error)(f"not evaluated: {some_names(what, len(what))}, for {why}.")
 
 
 def _write(folder: Path, known: Evaluation) -> None:

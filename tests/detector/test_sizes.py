@@ -65,6 +65,16 @@ def test_sizes_are_kept_to_two_figures() -> None:
     assert tally([]) == Sizes()
 
 
+def test_of_many_images_some_are_looked_at_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oneclass.images.checking.sizes.ASKED", 2)
+    detector = Detector(**SMALL).fit(write_images(tmp_path / "good", stripes(20, seed=1)))
+    told = detector.unlike(write_images(tmp_path / "high", [noise(120, 40), *stripes(2, seed=2)]))
+    assert told is not None
+    assert told.startswith("1 of the 2 images whose sizes were looked at, of 3, has quite another")
+
+
 def test_python_warns_of_another_shape_once_and_of_no_other(tmp_path: Path) -> None:
     detector = Detector(**SMALL).fit(write_images(tmp_path / "good", stripes(20, seed=1)))
     high = write_images(tmp_path / "high", [noise(120, 40), *stripes(2, seed=2)])

@@ -223,6 +223,13 @@ def test_one_picture_is_told_that_no_fit_takes_it(tmp_path: Path) -> None:
         Detector(backbone="greyscale").fit(first)
 
 
+def test_files_that_show_few_pictures_are_few(tmp_path: Path) -> None:
+    for file in damage.write_good(tmp_path, 8):
+        for n in range(3):
+            (tmp_path / f"{n}_{file.name}").write_bytes(file.read_bytes())
+    assert any(one.startswith("8 different pictures are few") for one in check(tmp_path).advice())
+
+
 def test_a_clean_folder_has_no_advice(tmp_path: Path) -> None:
     damage.write_good(tmp_path, 25)
     report = check(tmp_path)

@@ -267,6 +267,13 @@ class TestGroups:
         assert groups.sections() == ["", ""]
         assert groups.options() == ""
 
+    def test_too_many_folders_are_no_table_and_are_told(self) -> None:
+        groups = Groups([found(f"{i}/1") for i in range(201)], Truth())
+        folders, kinds = groups.sections()
+        assert "They come from 201 folders; no more than 200 are listed" in folders
+        assert "<table" not in folders
+        assert (kinds, groups.options()) == ("", "")
+
 
 def test_mistakes_are_among_the_images_shown_of_many() -> None:
     scored = [found(f"{i}", score=-i) for i in range(3000)]

@@ -34,6 +34,7 @@ class Groups:
         some = folders if 1 < len(folders) <= MOST_GROUPS else {}
         self.folders = _in_order({shown[name]: members for name, members in some.items()})
         self.kinds = _in_order(kinds if len(kinds) <= MOST_GROUPS else {})
+        self._n_folders, self._n_kinds = len(folders), len(kinds)
         self._of: dict[str, list[str]] = {}
         for letter, groups in (("f", self.folders), ("k", self.kinds)):
             for number, members in enumerate(groups.values()):
@@ -58,8 +59,16 @@ class Groups:
     def sections(self) -> list[str]:
         """A table of the folders, and one of the kinds."""
         return [
-            section("folders", "By folder", self._table("folder", self.folders)),
-            section("kinds", "By kind of anomaly", self._table("kind", self.kinds)),
+            section(
+                "folders",
+                "By folder",
+                self._table("folder", self.folders) or _too_many("folders", self._n_folders),
+            ),
+            section(
+                "kinds",
+                "By kind of anomaly",
+                self._table("kind", self.kinds) or _too_many("kinds", self._n_kinds),
+            ),
         ]
 
     def _table(self, what: str, groups: Mapping[str, list[Prediction]]) -> str:
@@ -93,6 +102,16 @@ class Groups:
             normal, odd = self._truth.apart(members)
             cells += [_share(sum(p.is_anomaly for p in some), len(some)) for some in (normal, odd)]
         return cells
+
+
+def _too_many(what: str, n: int) -> str:
+    """Why there is no table; empty where there are not too many for one."""
+    if n <= MOST_GROUPS:
+        return ""
+    return (
+        f"<p>They come from {n:,} {what}; no more than {MOST_GROUPS} are listed, or offered as a "
+        "filter. For such a table, report on fewer of them at a time.</p>"
+    )
 
 
 def _in_order(groups: Mapping[str, list[Prediction]]) -> dict[str, list[Prediction]]:

@@ -175,6 +175,7 @@ class CheckReport:
 
     def _of_pictures(self) -> Iterator[Advice]:
         """On what is in the pictures, and how many there are."""
+        shown = "image" if self.pictures == self.images else "different picture"
         yield from (
             (
                 self.copies,
@@ -229,9 +230,9 @@ class CheckReport:
                 "advisable.",
             ),
             (
-                self.images - self.copies >= LEAST and self.images < FEW,
-                f"{_images(self.images)} few: below {FEW}, no threshold can promise as few as 5 % "
-                "false alarms.",
+                self.images - self.copies >= LEAST and self.pictures < FEW,
+                f"{count(self.pictures, f'{shown} is', f'{shown}s are')} few: below {FEW}, no "
+                "threshold can promise as few as 5 % false alarms.",
             ),
         )
 

@@ -111,8 +111,10 @@ def _which(n: int, asked: Sequence[int], n_images: int) -> str:
         return "this image has"
     if n == len(asked) == n_images:
         return f"all {n} images have"
-    of = f"{n} of {len(asked)} images"
-    return f"{of}{'' if len(asked) == n_images else ' that were asked'} {plural(n, 'has', 'have')}"
+    have = plural(n, "has", "have")
+    if len(asked) == n_images:
+        return f"{n} of {n_images:,} images {have}"
+    return f"{n} of the {len(asked):,} images whose sizes were looked at, of {n_images:,}, {have}"
 
 
 def _header(sources: Sources, index: int) -> Header | None:

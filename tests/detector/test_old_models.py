@@ -18,6 +18,8 @@ ELSEWHERE = {"grey": 1e-12, "grey16": 1e-12, "grey-split": 1e-12, "float16": 1e-
 """Of the largest value: elsewhere other instructions may add up in another order, and change the
 last bits, and a row's last float16 bit may turn over. All other rows are float32."""
 FLOAT32 = 1e-6
+ANEW = {"patches"}
+"""Whose rows are made by ONNX Runtime since, which adds up in another order than NumPy did."""
 
 
 def numbers(hexadecimal: list[str]) -> np.ndarray:
@@ -36,7 +38,7 @@ def test_an_old_model_says_what_it_said(name: str) -> None:
     assert said.keys() == told.keys()
     assert said["anomalies"] == told["anomalies"]
     assert set(said["anomalies"]) == {False, True}
-    if same_machine:
+    if same_machine and name not in ANEW:
         assert said == told
     for key in said.keys() & {"scores", "map"}:
         expected = numbers(told[key])

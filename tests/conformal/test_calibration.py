@@ -83,6 +83,8 @@ def test_rates_that_cannot_be_promised_are_refused() -> None:
         InputError, match=r"98 normal images, each held out, .*110 for the best look at patches"
     ):
         make_plan(98, 0.01)
+    with pytest.raises(InputError, match=r"at least 99 different images\.$"):
+        make_plan(98, 0.01, patches=False)
     with pytest.raises(
         InputError,
         match=r"100 normal images, of which 25 are held out, .*3\.85 %.*at least 396 diff",

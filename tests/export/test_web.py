@@ -26,7 +26,7 @@ import pytest
 from PIL import Image
 
 from commands import oneclass
-from conftest import stripes
+from conftest import stripes, write_images
 from elsewhere import GIVEN, needs_chromium, needs_runtime, served, tab
 from graphs import session_of
 from oneclass import InputError, load
@@ -191,6 +191,15 @@ def test_no_page_of_somebody_else_is_written_over(model: Path, tmp_path: Path, n
     assert lost in done.stderr
     assert "Give another folder, or remove that file first." in done.stderr
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+def test_a_page_is_not_put_among_pictures(model: Path, tmp_path: Path) -> None:
+    write_images(tmp_path, stripes(1, seed=1))
+    words = ("--format", "web", "--onnxruntime-web", tmp_path)
+    done = oneclass("export", model, "-o", tmp_path, *words)
+    assert done.returncode == 2
+    assert "the page would be among the pictures. Give a folder of its own, as" in done.stderr
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_page_is_written_over_its_like_beside_other_files(

@@ -136,9 +136,7 @@ def test_sizes_that_tiles_do_not_fit_are_refused(size: tuple[int, int], why: str
         TiledPatches(patches((64, 64), "block_4"), size)
 
 
-@pytest.mark.parametrize(
-    ("size", "advised"), [((1500, 2000), (1504, 1984)), (150, (160, 160)), (7, (32, 32))]
-)
+@pytest.mark.parametrize(("size", "advised"), [((1500, 2000), (1504, 1984)), (150, (160, 160))])
 def test_the_size_that_is_advised_with_tiles_is_near_and_taken(
     size: int | tuple[int, int], advised: tuple[int, int]
 ) -> None:
@@ -149,6 +147,19 @@ def test_the_size_that_is_advised_with_tiles_is_near_and_taken(
     headers = [Header(2000, 1500, "uint8", 3, 1, "JPEG")] * 6
     made = choose_representation(headers, Detector(tiles=64, size=advised).settings)
     assert made.preprocessing.size == advised
+
+
+@pytest.mark.parametrize(("side", "size"), [(20, None), (47, None), (160, 32), (160, 7)])
+def test_pictures_smaller_than_any_tile_are_refused(side: int, size: int | None) -> None:
+    images = stripes(6, seed=1, side=side)
+    with pytest.raises(InputError, match="tiles are for large pictures: a tile has 64 pixels"):
+        Detector(tiles=64, size=size).fit(images)
+
+
+def test_a_model_with_the_smallest_tiles_is_read_back(tmp_path: Path) -> None:
+    images = stripes(6, seed=1, side=48)
+    Detector(tiles=640, threads=1).fit(images).save(tmp_path / "small.oneclass")
+    assert len(load(tmp_path / "small.oneclass").score(images)) == 6
 
 
 def test_tiles_that_a_size_leaves_without_use_are_not_said_to_be_for_larger_pictures() -> None:

@@ -206,6 +206,7 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
     from oneclass.detector.files.loading import load
     from oneclass.export.assembly import METADATA_KEY, onnx_model
     from oneclass.export.web import LICENCES, VERSION, check_page_folder, read_runtime, write_page
+    from oneclass.results.folders import refuse_pictures
     from oneclass.system.files import has_content
 
     if runtime is None:
@@ -214,11 +215,13 @@ def _web(model: str, folder: Path, runtime: str | None, backbone: str | None) ->
             f"onnxruntime-web@{VERSION}', and give the file with --onnxruntime-web."
         )
     check_page_folder(folder)
+    before = has_content(folder / LICENCES)
+    if not before:
+        refuse_pictures(folder, "page", what="the page")  # a server of it would give them away
     files = read_runtime(Path(runtime))
     with if_stopped(lambda: unwritten(folder)):
         content = onnx_model(load(model, backbone=backbone))
     record = json.loads(metadata(content, METADATA_KEY) or "{}")
-    before = has_content(folder / LICENCES)
     with written_whole(folder):
         size = write_page(folder, content, record, files)
     say(

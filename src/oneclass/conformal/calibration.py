@@ -132,6 +132,8 @@ def make_plan(
     n_halfspaces: int | None = None,
     most: int | None = None,
     copies: int = 0,
+    *,
+    patches: bool = True,
 ) -> Plan:
     """Choose between split and parts, and check the rate that is asked for.
 
@@ -142,6 +144,7 @@ def make_plan(
         n_halfspaces: how many are asked for; a single one cannot be learnt in parts.
         most: how many of the images can be scored; None for all.
         copies: images beside these n, which show the same as one of them.
+        patches: whether patches are looked at.
 
     Raises:
         InputError: a rate that n images cannot support.
@@ -155,7 +158,7 @@ def make_plan(
     lowest = 1 / (n_scored + 1)
     if rate is None:
         rate = max(DEFAULT_FALSE_ALARMS, lowest)
-    check_rate(rate, n_scored, n, most, copies)
+    check_rate(rate, n_scored, n, most, copies, patches=patches)
     return Plan(method, n, n_scored, rate)
 
 
@@ -166,6 +169,7 @@ def check_rate(
     most: int = MOST_HELD_BACK,
     copies: int = 0,
     *,
+    patches: bool = True,
     spared: bool = False,
 ) -> None:
     """Raise InputError for a rate of false alarms that is too low for the images that there are.
@@ -176,6 +180,7 @@ def check_rate(
         n: normal images in all, copies counted once.
         most: of them that can be scored, however many there are.
         copies: images beside these n, which show the same as one of them.
+        patches: whether patches are looked at.
         spared: whether one of the parts has no held-out score, for it taught the whitening.
     """
     are = count(copies, "is a copy or near-copy", "are copies or near-copies")
@@ -191,10 +196,10 @@ def check_rate(
         patches_too = fewest_images(rate, spared=True)
         needed = patches_too if spared else -(-fewest_images(rate) * n // n_scored)
         of = ", each held out," if n_scored == n else f", of which {n_scored} are held out,"
-        patches = (
+        best = (
             f" ({patches_too} for the best look at patches, for one in {PARTS} "
             "then only teaches how they compare)"
-            if n_scored == n
+            if patches and n_scored == n
             else ""
         )
         anew = (
@@ -206,7 +211,7 @@ def check_rate(
         raise InputError(
             f"the rate of false alarms is {percent(rate)}, but {n} normal images{of} support no "
             f"rate below {percent_up(lowest)}. Give a higher rate{anew} or fit with at least "
-            f"{needed} different images{patches}.{once}"
+            f"{needed} different images{best}.{once}"
         )
 
 

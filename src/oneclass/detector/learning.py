@@ -97,8 +97,8 @@ def learn(
     views = training.views(representation.layout)
     pictures = near_copies(views.outlines, training.copies(), views.as_a_whole)
     n_whole = int(pictures[: views.scored.n_rows].max()) + 1
-    plan = _plan(pictures, n_whole, asked)
     patches = representation.n_worst > 0
+    plan = _plan(pictures, n_whole, asked, patches=patches)
     folds = deal(pictures, plan, asked.seed, asked.n_halfspaces, n_whole, spare=patches)
     whitened = patches and can_whiten(plan, folds)
     plainer = unwhitened_by_rate(plan, folds) if patches else None
@@ -149,7 +149,7 @@ def learn(
     return model, pictures
 
 
-def _plan(pictures: Ints, n_whole: int, asked: Settings) -> Plan:
+def _plan(pictures: Ints, n_whole: int, asked: Settings, *, patches: bool) -> Plan:
     """How the pictures will be used; copies of one are no further evidence.
 
     Args:
@@ -162,7 +162,8 @@ def _plan(pictures: Ints, n_whole: int, asked: Settings) -> Plan:
     """
     n_pictures = int(pictures.max()) + 1
     copies = len(pictures) - n_pictures
-    return make_plan(n_pictures, asked.false_alarms, asked.n_halfspaces, n_whole, copies)
+    rate, n_halfspaces = asked.false_alarms, asked.n_halfspaces
+    return make_plan(n_pictures, rate, n_halfspaces, n_whole, copies, patches=patches)
 
 
 def _said(pictures: Ints) -> list[str]:

@@ -187,7 +187,8 @@ class FittedModel:
             n_pictures = fit.get("n_pictures", fit["n_images"])
             spared = self.last.whitening is not None and method == Method.PARTS
             copies = fit["n_images"] - n_pictures
-            check_rate(rate, n, n_pictures, copies=copies, spared=spared)
+            patches = self.representation.n_worst > 0
+            check_rate(rate, n, n_pictures, copies=copies, patches=patches, spared=spared)
         unclear = self.unclear if unclear is None else unclear
         if unclear is not None and unclear <= rate:
             raise InputError(

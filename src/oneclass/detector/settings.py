@@ -26,6 +26,8 @@ RUNTIMES, PRECISIONS = ("onnxruntime", "openvino"), ("fp32", "bf16")
 IMAGE, PATCHES, BOTH = "image", "patches", "both"
 ROWS = (IMAGE, PATCHES, BOTH)
 ROW_DTYPES = ("float32", "float16")
+LEAST_TILE = 64
+"""Pixels on the side of a tile."""
 Check = Callable[[str, Any], Any]
 
 
@@ -123,7 +125,7 @@ def tile_side(name: str, value: Any) -> int:
     Raises:
         InputError: it is none.
     """
-    side = whole_number(name, value, 64)
+    side = whole_number(name, value, LEAST_TILE)
     if side % 32:
         raise InputError(f"{name} is {value!r}: expected a multiple of 32, such as 320 or 640.")
     return side
@@ -224,8 +226,8 @@ SETTINGS = (
         None,
         optional(image_size),
         "Resize images to this height x width in pixels; one number is both.",
-        "the network's own; of patches up to 640 on the shorter side, never more than the images "
-        "have",
+        "the network's own; of patches the images' own, as far as that is from 224 to 640 on the "
+        "shorter side",
     ),
     Setting(
         "tiles",

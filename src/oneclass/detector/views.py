@@ -13,7 +13,7 @@ import numpy as np
 from oneclass.backbones import DEFAULT, Backbone, Runtime, choose_runtime
 from oneclass.backbones.defaults import DefaultLayers, default_layers
 from oneclass.backbones.tokens import channels_last
-from oneclass.detector.settings import BOTH, IMAGE, PATCHES, Settings
+from oneclass.detector.settings import BOTH, IMAGE, LEAST_TILE, PATCHES, Settings
 from oneclass.errors import InputError
 from oneclass.images import Header
 from oneclass.representations import (
@@ -326,6 +326,12 @@ def _patches(
     size = asked.size
     if size is None:
         size = patch_size(headers) if asked.tiles is None else picture_size(headers)
+    if asked.tiles is not None and max(size) < LEAST_TILE:
+        raise InputError(
+            f"tiles are for large pictures: a tile has {LEAST_TILE} pixels or more on a side, and "
+            f"these are looked at as {size[1]} x {size[0]} pixels (width x height). Leave tiles "
+            "out" + (" or give a larger size." if asked.size else ".")
+        )
     try:
         return made_by.patches(layer, size, asked.tiles, dtype)
     except InputError:

@@ -80,20 +80,21 @@ def refuse_file_name(folder: Path, option: str, table: str) -> None:
         )
 
 
-def refuse_pictures(folder: Path, own: str) -> None:
-    """Refuse a folder for tables in which pictures lie.
+def refuse_pictures(folder: Path, own: str, *, what: str = "tables") -> None:
+    """Refuse a folder for tables, or a page, in which pictures lie.
 
     Args:
         folder: of the option -o.
         own: what a folder in it may be called.
+        what: would be among the pictures.
 
     Raises:
         InputError: pictures lie there.
     """
     if (name := first_picture(folder)) is not None:
         raise InputError(
-            f"-o is {folder}: {name} lies there, and tables would be among the pictures. Give a "
-            f"folder of their own, as {folder / own}."
+            f"-o is {folder}: {name} lies there, and {what} would be among the pictures. Give a "
+            f"folder of its own, as {folder / own}."
         )
 
 

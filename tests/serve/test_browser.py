@@ -617,8 +617,8 @@ DROPPED = """async (content) => {
     ]),
     file("/parts/b.png"),
   ]);
-  const event = new Event("drop");
-  event.dataTransfer = { items: [{ webkitGetAsEntry: () => parts }], files: [] };
+  const event = new Event("drop", { bubbles: true });
+  event.dataTransfer = { types: ["Files"], items: [{ webkitGetAsEntry: () => parts }], files: [] };
   document.getElementById("drop").dispatchEvent(event);
 }"""
 """Drops a folder with others in it, three of which are empty; no test can drop a real one."""

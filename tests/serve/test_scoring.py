@@ -174,6 +174,11 @@ def test_damaged_images_are_told_apart_and_stop_nothing(
     for file, reasons in expected.items():
         assert said[file.name] in reasons
     assert [p["path"] for p in answer.json()["predictions"]] == [good.name]
+    lines = place.client.post("/api/v1/models/stripes/score", files=parts, headers=LINES).text
+    first, *others = map(json.loads, lines.splitlines())
+    assert (first["path"], first["is_anomaly"]) == (good.name, good.parent.name == "odd")
+    assert others == answer.json()["errors"]
+    assert not any("is_anomaly" in one for one in others)
     for file, reasons in list(expected.items())[:20]:
         alone = place.score(file)
         assert alone.status_code == 422

@@ -7,6 +7,7 @@ an endpoint and its arguments than all else takes that a request with a small im
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import Any
 
@@ -65,6 +66,8 @@ async def score(request: Request) -> Response:
         three = chosen.unclear is not None
         predictions = (_prediction(r) for r in results if isinstance(r, Scored))
         lines = [json_line(prediction, verdict=three) for prediction in predictions]
+        # Who finds no odd one among the lines must not take a picture without a verdict for fine.
+        lines += [json.dumps(_error(one)) for one in failed]
         return Response("".join(f"{line}\n" for line in lines), media_type=LINES)
     drift = await asyncio.to_thread(_drift, service, chosen, results) if len(results) > 1 else None
     return JSONResponse(_answer(chosen, results, drift))
@@ -186,6 +189,11 @@ def _drift(service: Service, version: Version, results: list[Scored | ImageError
     return service.library.detector(version).drift(predictions)
 
 
+def _error(error: ImageError) -> dict[str, str]:
+    """As `FailureOut` describes it."""
+    return {"path": str(error.path), "reason": error.reason, "detail": error.detail}
+
+
 def _answer(
     version: Version, results: list[Scored | ImageError], drift: str | None
 ) -> dict[str, Any]:
@@ -208,11 +216,7 @@ def _answer(
             }
             for one in scored
         ],
-        "errors": [
-            {"path": str(one.path), "reason": one.reason, "detail": one.detail}
-            for one in results
-            if isinstance(one, ImageError)
-        ],
+        "errors": [_error(one) for one in results if isinstance(one, ImageError)],
         "drift": drift,
         "learnt": told_learnt([one.made.path for one in scored if one.made.learnt], len(scored)),
     }

@@ -21,9 +21,9 @@ from oneclass.detector.predictions import Prediction, told_learnt
 from oneclass.errors import ImageError, StorageError
 from oneclass.results.runs import json_line
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import LARGEST_ID, holder_for, service_of, version_of
+from oneclass.serve.web.asking import LARGEST_ID, check_query, holder_for, service_of, version_of
 from oneclass.serve.web.bodies import after, name_of, received, small
-from oneclass.serve.web.problems import WORDS, ProblemError, from_browser
+from oneclass.serve.web.problems import WORDS, ProblemError, from_browser, wrong_part
 from oneclass.serve.work.keeping import Kept
 from oneclass.serve.work.places import file_within, open_within
 from oneclass.serve.work.scoring import Asked, Keep, Scored, outcome_of
@@ -54,6 +54,7 @@ async def score(request: Request) -> Response:
         OneclassError, ProblemError: it is not done; the message says why.
     """
     holder_for(request, "score")
+    check_query(request, ("version",))
     service = service_of(request)
     chosen = _version(service, request)  # nearly always known without the disk
     source = "page" if from_browser(request.headers) else "api"
@@ -154,8 +155,13 @@ async def _paths(request: Request, service: Service) -> list[Keep]:
         first = error.errors()[0]
         if first["type"] == "too_long":
             raise _too_many(first["ctx"]["max_length"]) from None
+        told = first["msg"]
+        if first["loc"]:
+            told = wrong_part(request, {**first, "loc": ("body", *first["loc"])})
+        if first["loc"] == ("version",):
+            told = "version is not known there: give it in the address, as ?version=2"
         raise ProblemError(
-            422, WORDS[422], f'expected {{"paths": ["...", ...]}}: {first["msg"]}.'
+            422, WORDS[422], f'expected {{"paths": ["...", ...]}}: {told}.'
         ) from None
     if not service.roots:
         raise ProblemError(

@@ -352,7 +352,8 @@ def test_a_file_may_be_named_by_its_place_in_a_folder_that_may_be_read(
     start: Callable[..., Place], images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    place = start(folders=(images, tmp_path / "other"))
+    place = start(folders=(images, tmp_path / "other", images / "odd/.."))
+    assert place.service.roots == (images, tmp_path / "other"), "each is named once"
     (tmp_path / "secret.png").write_bytes(next((images / "odd").iterdir()).read_bytes())
     name = f"odd/{sorted((images / 'odd').iterdir())[0].name}"
 

@@ -606,6 +606,17 @@ def test_a_verdict_is_taken_back_and_nothing_is_overwritten(place: Place, images
     )
 
 
+def test_rows_sent_as_a_model_are_told_without_a_place_of_the_server(
+    place: Place, model_file: Path
+) -> None:
+    rows = model_file.with_name(model_file.name + ".rows").read_bytes()
+    answer = place.client.put("/api/v1/models/new/file", content=rows, headers=RAW)
+    assert answer.status_code == 422
+    told = "Give the model beside it, whose name is the same without .rows."
+    assert answer.json()["message"].startswith("the model: refused: it is no model, but the rows ")
+    assert answer.json()["message"].endswith(told)
+
+
 def test_a_model_without_rows_cannot_learn_more(
     start: Callable[..., Place], model_file: Path, images: Path
 ) -> None:

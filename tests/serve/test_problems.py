@@ -63,6 +63,50 @@ def test_a_page_of_what_is_no_number_says_so_in_words(place: Place) -> None:
     assert 'There is no prediction 999; the page <a href="/score">/score</a>, or' in gone
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "told"),
+    [
+        ("POST", "models/stripes/score?verison=2", "'verison' behind the ? is not known to this "
+         "address: check the spelling (it takes version), or leave it out."),
+        ("GET", "models/stripes/monitor?since=1", "'since' behind"),
+        ("GET", "predictions?befor=3&limit=2", "'befor' behind"),
+        ("GET", "models?x=", "'x' behind the ? is not known to this address: check the spelling "
+         "(it takes none), or leave it out."),
+        ("GET", "events?a=1&b=1", "'a', 'b' behind"),
+    ],
+)  # fmt: skip
+def test_what_no_endpoint_looks_at_is_refused(
+    place: Place, method: str, address: str, told: str
+) -> None:
+    answer = place.client.request(method, f"/api/v1/{address}")
+    assert (answer.status_code, answer.json()["error"]) == (422, "unusable")
+    assert answer.json()["message"].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"paths": ["a"], "version": 2},
+         "version is not known there: give it in the address, as ?version=2."),
+        ({"paths": ["a"], "more": 2}, "more is not known here: leave it out."),
+        ({"paths": ["a", 5]}, "paths.1 is 5: expected a valid string."),
+        ({}, "paths is missing: send it in the body."),
+    ],
+)  # fmt: skip
+def test_a_field_beside_paths_is_named(place: Place, body: dict[str, Any], told: str) -> None:
+    answer = place.client.post("/api/v1/models/stripes/score", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["message"] == f'expected {{"paths": ["...", ...]}}: {told}'
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/", "/score", "/static/app.js", "/x"])
+def test_head_is_answered_as_get_without_a_body(place: Place, address: str) -> None:
+    got = place.client.get(address, follow_redirects=False)
+    head = place.client.head(address, follow_redirects=False)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers.get("content-type") == got.headers.get("content-type")
+
+
 @pytest.mark.parametrize("address", ["/learn", "/static/app.js", "/api/v1/openapi.json"])
 def test_a_wrong_method_is_told_which_is_right(place: Place, address: str) -> None:
     answer = place.client.post(address)

@@ -45,7 +45,10 @@ def made(i: int, **more: object) -> Made:
 
 def test_a_place_that_cannot_be_opened_is_no_full_disk(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(UnwritableError, match=r"whether it is a file.*give another --data"):
+    with pytest.raises(
+        UnwritableError,
+        match=r"whether it is a file.*cannot be read either; or give another --data",
+    ):
         Database(tmp_path)
 
 

@@ -174,6 +174,11 @@ def test_damaged_images_are_told_apart_and_stop_nothing(
     for file, reasons in expected.items():
         assert said[file.name] in reasons
     assert [p["path"] for p in answer.json()["predictions"]] == [good.name]
+    lines = place.client.post("/api/v1/models/stripes/score", files=parts, headers=LINES).text
+    first, *others = map(json.loads, lines.splitlines())
+    assert (first["path"], first["is_anomaly"]) == (good.name, good.parent.name == "odd")
+    assert others == answer.json()["errors"]
+    assert not any("is_anomaly" in one for one in others)
     for file, reasons in list(expected.items())[:20]:
         alone = place.score(file)
         assert alone.status_code == 422
@@ -347,7 +352,8 @@ def test_a_file_may_be_named_by_its_place_in_a_folder_that_may_be_read(
     start: Callable[..., Place], images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
-    place = start(folders=(images, tmp_path / "other"))
+    place = start(folders=(images, tmp_path / "other", images / "odd/.."))
+    assert place.service.roots == (images, tmp_path / "other"), "each is named once"
     (tmp_path / "secret.png").write_bytes(next((images / "odd").iterdir()).read_bytes())
     name = f"odd/{sorted((images / 'odd').iterdir())[0].name}"
 

@@ -172,9 +172,11 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], str]:
     card, entries, digest = _checked(path, io.BytesIO(content))
     if "images_sha256" in card:  # as `TrainingRows.write` marks them
         model = path.with_name(path.name.removesuffix(".rows"))
+        # The file may be called otherwise, as one that was sent to a server.
+        beside = f": {model}" if model != path else ", whose name is the same without .rows."
         raise ModelFileError(
             f"model {path}: refused: it is no model, but the rows of a model's images, which "
-            f"'oneclass update' reads by itself. Give the model beside it: {model}"
+            f"'oneclass update' reads by itself. Give the model beside it{beside}"
         )
     return card, {name: _view(content, entry) for name, entry in entries.items()}, digest
 

@@ -36,6 +36,8 @@ BODIES = {
 async def score(request: Request, name: str, version: int | None = None) -> Response:
     """Score one image (its bytes as the body), several (multipart), or files on the server (JSON).
 
-    With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints.
+    With `Accept: application/x-ndjson` the answer is what `oneclass score --json` prints, and
+    behind that a line as in `errors` for each image that has no verdict: `path`, `reason`,
+    `detail`.
     """
     return await answering.score(request)

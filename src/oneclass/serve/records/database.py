@@ -190,7 +190,7 @@ def translated(path: Path) -> Iterator[None]:
             refused = f"cannot use {path}: {error}."
             raise UnwritableError(
                 f"{refused} See whether it is a file, and whether it and its folder may be written "
-                "to; or give another --data.",
+                "to, without which it cannot be read either; or give another --data.",
                 refused,
             ) from error
         # A table that is not there is an error of operation, too, but no full disk.

@@ -44,6 +44,8 @@ class App:
             await self._live(receive, send)
             return
         path = scope["path"][len(scope.get("root_path", "")) :]
+        if scope["method"] == "HEAD" and not path.startswith("/api/"):
+            scope = {**scope, "method": "GET"}  # the server sends no body, whatever comes
         found = quick(scope["method"], path)
         if found is None:
             await (await self._endpoints.app())(scope, receive, send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -42,6 +42,26 @@ def holder_for(request: Request, scope: str) -> Holder:
             "token add' makes one that has it, with --scope.",
         )
     return holder
+
+
+def check_query(request: Request, known: Collection[str]) -> None:
+    """Refuse what stands behind the ? of an address and is not looked at: a misspelt `version`
+    would give another version's verdicts.
+
+    Raises:
+        ProblemError: there is a name that is not among the known ones.
+    """
+    if not request.scope["query_string"]:
+        return
+    if odd := [name for name in request.query_params if name not in known]:
+        takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
+        named = ", ".join(ascii(name)[:60] for name in odd[:5])
+        raise ProblemError(
+            422,
+            WORDS[422],
+            f"{named} behind the ? is not known to this address: check the spelling ({takes}), or "
+            "leave it out.",
+        )
 
 
 def one_of(read: Callable[[int], Found | None], number: int, what: str) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from oneclass.serve.records.database import Row
 from oneclass.serve.records.predictions import Filter
 from oneclass.serve.records.tokens import Holder
 from oneclass.serve.records.versions import Version
-from oneclass.serve.web.asking import LARGEST_ID, holder_for, no_version, service_of
+from oneclass.serve.web.asking import LARGEST_ID, check_query, holder_for, no_version, service_of
 from oneclass.serve.work.service import Service
 
 
@@ -29,6 +30,19 @@ def needs(scope: str) -> Any:
     return Depends(check)
 
 
+async def _known_query(request: Request) -> None:
+    check_query(request, {*_query_names(request.scope["route"].dependant)})
+
+
+def _query_names(dependant: Any) -> Iterator[str]:
+    """What an endpoint, and what it depends on, takes behind the ? of its address."""
+    yield from (parameter.alias for parameter in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _query_names(one)
+
+
+KNOWN_QUERY = Depends(_known_query)
+"""A dependency that refuses what an address says and no endpoint looks at."""
 TheService = Annotated[Service, Depends(_service)]
 Reader = Annotated[Holder, needs("read")]
 Reviewer = Annotated[Holder, needs("review")]

@@ -8,6 +8,7 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -93,6 +94,14 @@ STYLE_ALONE = (
 )
 """The policy of a page that has this style inside: to a wrong host no other file is given."""
 
+JSON = "application/json"
+PLACES = {"query": "address, behind a ?", "header": "headers"}
+"""Where a part of a request stands, in words."""
+KINDS = {"int_parsing": "expected a whole number", "float_parsing": "expected a number"}
+"""What is expected of a value that is no number, by pydantic's word for that."""
+SHOWN = 60
+"""Characters of a value that an error repeats."""
+
 
 def from_browser(headers: Headers) -> bool:
     """Whether a browser sent it, for whom somebody else may have written it."""
@@ -171,3 +180,26 @@ def of_error(error: OneclassError) -> JSONResponse:
         if isinstance(error, kind):
             return answer(status, WORDS[status], text)
     return answer(500, WORDS[500], text)
+
+
+def wrong_part(request: Request, one: Mapping[str, Any]) -> str:
+    """What is wrong with a part of a request, in the words of our own errors.
+
+    Args:
+        request: that has it.
+        one: as pydantic tells it: `loc`, `type`, `msg` and `input`.
+    """
+    where, *names = one["loc"]
+    if where == "body" and (not names or one["type"] == "json_invalid"):
+        given = request.headers.get("content-type")
+        sent = "" if given == JSON else f", with the header 'Content-Type: {JSON}'"
+        return f'the body is no JSON object: send one such as {{"name": "value"}}{sent}'
+    name = ".".join(map(str, names))
+    if one["type"] == "missing":
+        return f"{name} is missing: send it in the {PLACES.get(where, where)}"
+    if one["type"] == "extra_forbidden":
+        return f"{name} is not known here: leave it out"
+    wrong = KINDS.get(one["type"], str(one["msg"]).replace("Input should be ", "expected "))
+    if where == "path":
+        name = f"the {name} in the address"
+    return f"{name} is {ascii(one['input'])[:SHOWN]}: {wrong[:1].lower()}{wrong[1:]}"

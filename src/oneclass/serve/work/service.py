@@ -53,7 +53,7 @@ class Service:
         self.say: Callable[[str], None] = lambda _: None
         """Called with a sentence for who started the server, such as that a disk is full."""
         data = settings.data.resolve()
-        self.roots = tuple(folder.resolve() for folder in settings.folders)
+        self.roots = tuple(dict.fromkeys(folder.resolve() for folder in settings.folders))
         self.database = Database(data)
         self.versions, self.jobs = Versions(self.database), Jobs(self.database)
         self.predictions, self.reviews = Predictions(self.database), Reviews(self.database)

@@ -55,6 +55,10 @@ class ObservedOut(BaseModel):
     called: int = Field(description="Those of them that were called anomalies: false alarms.")
     undecided: int = Field(description="Anomalies not reviewed, or unsure: in neither number.")
     unsure: int = Field(description="Those of the undecided that somebody was unsure of.")
+    removed: int = Field(
+        description="Those of the undecided whose verdicts are removed, by `--keep`: nobody can "
+        "review them any more."
+    )
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float | None = Field(
         description="The rate that the verdicts went by, on average; null before the first."
@@ -96,6 +100,10 @@ class MonitorOut(BaseModel):
         "were given, whatever the rate is now."
     )
     last: int = Field(description="Images behind the histogram and the rates.")
+    why_none: summaries.WhyNone | None = Field(
+        description="Why there are none of them: this version scored nothing, only what it learnt "
+        "from, or its verdicts are removed, by `--keep`; null where there are some."
+    )
     edges: list[float]
     normal: list[int] = Field(description="Held-out normal images between the edges.")
     scored: list[int] = Field(description="The last images between the edges.")
@@ -124,9 +132,10 @@ def get_monitor(
         again=past.again,
         learnt=past.learnt,
         versions=past.versions,
-        observed=observed(made),
+        observed=observed(made, past.removed),
         drift=drift(p_values[:FOR_DRIFT], given[:FOR_DRIFT], len(normal_scores)),
         last=len(scores),
+        why_none=None if len(scores) else summaries.why_none(service.database, version.id),
         edges=edges,
         normal=normal,
         scored=scored,
@@ -134,7 +143,7 @@ def get_monitor(
     )
 
 
-def observed(counts: list[CountOut]) -> ObservedOut:
+def observed(counts: list[CountOut], removed: int) -> ObservedOut:
     """The share of good images that were called anomalies, both counted among the same images."""
     images = sum(count.images for count in counts)
     called = sum(count.false_alarms for count in counts)
@@ -145,6 +154,7 @@ def observed(counts: list[CountOut]) -> ObservedOut:
         called=called,
         undecided=undecided,
         unsure=sum(count.unsure for count in counts),
+        removed=removed,
         reviews=sum(count.reviews for count in counts),
         promised=sum(count.promised * count.images for count in counts) / images
         if images

@@ -30,7 +30,7 @@ if (monitor) {
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
     const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
-    const { images: good, called, undecided, unsure, reviews } = facts.observed;
+    const { images: good, called, undecided, unsure, removed, reviews } = facts.observed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
     const promised = facts.observed.promised ?? facts.false_alarms;
@@ -40,7 +40,12 @@ if (monitor) {
     // Of bounds, which are far apart, two digits say enough: both stand on one line of a phone.
     const bounds = (low, high) => [low, high].map((part) => (100 * part).toLocaleString("en", { maximumSignificantDigits: 2 })).join("–") + "\u00a0%";
     const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
-    const wait = undecided - unsure, open = [...(wait ? [`${number(wait)} waiting in Review${once}`] : []), ...(unsure ? [`${number(unsure)} unsure`] : [])];
+    const wait = undecided - unsure - removed;
+    const open = [
+      ...(wait ? [`${number(wait)} waiting in Review${once}`] : []),
+      ...(unsure ? [`${number(unsure)} unsure`] : []),
+      ...(removed ? [`${number(removed)} can no longer be reviewed: --keep removed ${removed === 1 ? "it" : "them"}`] : []),
+    ];
     const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${number(good + undecided)} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
     [page.byId("undecided").textContent, page.byId("undecided").hidden] = [still, !still];
     // Of all that is counted, whichever version is in use now.
@@ -124,6 +129,8 @@ if (monitor) {
     for (const line of lines) row(line, "td");
   };
 
+  /* Why nothing that this version scored can be shown. */
+  const WHY_NONE = { nothing: "has scored nothing here yet", learnt: "has scored only what it learnt from, which proves nothing", removed: "has no single verdicts left: --keep removed them" };
   const chosen = () => facts.rates[Number(page.byId("rate").value)];
   const drawScores = () => {
     const c = colours();
@@ -157,7 +164,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called ? `${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}` : "none would be called odd"}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
+    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called ? `${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}` : "none would be called odd"}.` : `Version ${facts.version} ${WHY_NONE[facts.why_none]}, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -173,7 +180,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : `; it ${WHY_NONE[facts.why_none]}`}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

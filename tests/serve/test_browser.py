@@ -1981,6 +1981,32 @@ def test_the_monitor_says_what_was_removed(
     assert one.problems == []
 
 
+def test_an_unclear_one_that_is_bad_is_no_alarm(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    file = tmp_path / "three.oneclass"
+    file.write_bytes(model_file(one))
+    load(file, unclear=0.9).save(tmp_path / "unclear.oneclass")
+    send(one.server.at("/api/v1/models/three/file"), tmp_path / "unclear.oneclass", "PUT")
+    for picture in sorted((pictures / "new").iterdir()):
+        send(one.server.at("/api/v1/models/three/score"), picture)
+    asked = "/api/v1/predictions?model=three&noticed=true"
+    made = one.page.evaluate(f"page.ask('GET', '{asked}').then((said) => said.predictions)")
+    number = next(each["id"] for each in made if each["verdict"] == "unclear")
+    address = f"/api/v1/predictions/{number}/review"
+    one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'real' }})")
+    one.go("/monitor?model=three")
+    figures = one.page.locator("#monitor-figures")
+    assert "; 1 of them bad" in figures.locator("li", has_text="unclear").inner_text()
+    assert not figures.locator("li", has_text="missed").count()
+    counted = one.page.locator("#counted").text_content() or ""
+    assert "1 was marked as bad: neither good nor missed." in counted
+    assert "counting what looks good or is unclear as good (1 review)" in counted
+    assert one.problems == []
+
+
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));

@@ -37,7 +37,8 @@ class CountOut(BaseModel):
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
     unsure: int = Field(description="Anomalies that somebody was unsure of.")
-    missed: int = Field(description="Others, not called anomalies, that somebody called real.")
+    missed: int = Field(description="Images called fine that somebody called real.")
+    unclear_real: int = Field(description="Unclear ones that somebody called real.")
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float = Field(description="The rate that its verdicts went by, on average.")
     seconds: float = Field(description="From an image's arrival to its answer, on average.")
@@ -48,7 +49,7 @@ class ObservedOut(BaseModel):
     """How many good images were called anomalies, as far as people reviewed, in all these counts.
 
     An anomaly counts when somebody called it real or a false alarm; what was not called one counts
-    as good unless it was missed.
+    as good unless somebody called it real.
     """
 
     images: int = Field(description="Good ones.")
@@ -147,7 +148,7 @@ def observed(counts: list[CountOut], removed: int) -> ObservedOut:
     """The share of good images that were called anomalies, both counted among the same images."""
     images = sum(count.images for count in counts)
     called = sum(count.false_alarms for count in counts)
-    bad = sum(count.real + count.missed for count in counts)
+    bad = sum(count.real + count.missed + count.unclear_real for count in counts)
     undecided = sum(count.anomalies - count.false_alarms - count.real for count in counts)
     return ObservedOut(
         images=images - bad - undecided,

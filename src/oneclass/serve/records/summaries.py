@@ -67,10 +67,11 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
     for row in rows:
         if not row["images"]:
             continue
-        missed, unsure, n = others.get(row["at"], (0, 0, 0))
+        missed, unclear_real, unsure, n = others.get(row["at"], (0, 0, 0, 0))
         reviews = row["false_alarms"] + row["real"] + n
         count = {key: row[key] for key in row.keys() if key not in LEFT_OUT}  # noqa: SIM118
-        counts.append({**count, "missed": missed, "unsure": unsure, "reviews": reviews})
+        said = {"missed": missed, "unclear_real": unclear_real, "unsure": unsure}
+        counts.append({**count, **said, "reviews": reviews})
     again, learnt = (sum(row[key] for row in rows) for key in SUMMED)
     versions = {number for row in rows for number in json.loads(row["versions"])}
     removed = _removed(database, name, first)
@@ -99,21 +100,26 @@ def _removed(database: Database, name: str, first: int) -> int:
 
 def _other_reviews(
     database: Database, name: str, step: int, first: int
-) -> dict[int, tuple[int, int, int]]:
+) -> dict[int, tuple[int, int, int, int]]:
     """Reviews that the hours do not count, by when their images came.
 
-    How many that were not called odd somebody called really odd since; of how many that were
-    somebody was unsure; and all that are unsure, or say of one that was not called odd whatever.
+    How many that were called fine somebody called really odd since, and how many unclear ones; of
+    how many that were called odd somebody was unsure; and all that are unsure, or say of one that
+    was not called odd whatever.
     """
     rows = database.rows(
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
-        "sum(p.review = 'real') AS missed, sum(p.is_anomaly) AS unsure, count(*) AS n "
+        "sum(p.review = 'real' AND NOT p.is_unclear) AS missed, "
+        "sum(p.review = 'real' AND p.is_unclear) AS unclear_real, "
+        "sum(p.is_anomaly) AS unsure, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
         f"AND (p.is_anomaly = 0 OR p.review = 'unsure') AND {COUNTED} AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
-    return {row["at"]: (row["missed"], row["unsure"], row["n"]) for row in rows}
+    return {
+        row["at"]: (row["missed"], row["unclear_real"], row["unsure"], row["n"]) for row in rows
+    }
 
 
 def why_none(database: Database, version_id: int) -> WhyNone:

@@ -29,7 +29,7 @@ if (monitor) {
 
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
-    const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
+    const images = sum("images"), odd = sum("anomalies"), missed = sum("missed"), settled = sum("unclear_real");
     const { images: good, called, undecided, unsure, removed, reviews } = facts.observed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
@@ -55,7 +55,7 @@ if (monitor) {
     page.byId("monitor-figures").replaceChildren(
       figure(number(images), `${images === 1 ? "image" : "images"} scored${by}${others ? `; ${number(others)} more not counted` : ""}`),
       figure(number(odd), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
-      ...(facts.unclear ? [figure(number(sum("unclear")), images ? `unclear, ${percent(sum("unclear") / images)}` : "unclear")] : []),
+      ...(facts.unclear ? [figure(number(sum("unclear")), images ? `unclear, ${percent(sum("unclear") / images)}${settled ? `; ${number(settled)} of them bad` : ""}` : "unclear")] : []),
       figure(percent(promised), changed ? "of good ones might be called odd until now" : "of good ones may be called odd"),
       ...(changed ? [figure(percent(facts.false_alarms), "of good ones may be called odd from now on")] : []),
       figure(!reviews ? "–" : undecided ? bounds(good && called / good, (called + undecided) / (good + undecided)) : share(called, good), `of good ones were called odd: ${reviews ? page.count(reviews, "review") : "no reviews yet"}`),
@@ -66,10 +66,10 @@ if (monitor) {
       counted.length > 1 ? `Scored: by whichever version was in use then${by.replace(" by version", ":")}.` : "",
       facts.again ? `Not counted: ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time.` : "",
       facts.learnt ? `Not counted: ${number(facts.learnt)} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing.` : "",
-      facts.unclear ? "Unclear: for you to look at." : "",
+      facts.unclear ? `Unclear: for you to look at.${settled ? ` ${number(settled)} ${settled === 1 ? "was" : "were"} marked as bad${once}: neither good nor missed.` : ""}` : "",
       changed ? `May be called odd: the promise, ${percent(promised)} by the rates in force when the verdicts were given here, ${percent(facts.false_alarms)} for images to come, by the rate of version ${facts.version} now.` : `May be called odd: ${percent(promised)} is the promise.`,
-      reviews ? `Were called odd: ${number(called)} of ${number(good)} good images, counting what looks good as good (${page.count(reviews, "review")}${once})${undecided ? "; the higher number, if all that are undecided were good, too" : ""}.` : "Were called odd: nothing is reviewed yet, so nobody knows.",
-      missed ? `Missed: not called odd, but marked as bad${once}.` : "",
+      reviews ? `Were called odd: ${number(called)} of ${number(good)} good images, counting what looks good${facts.unclear ? " or is unclear" : ""} as good (${page.count(reviews, "review")}${once})${undecided ? "; the higher number, if all that are undecided were good, too" : ""}.` : "Were called odd: nothing is reviewed yet, so nobody knows.",
+      missed ? `Missed: ${facts.unclear ? "neither called odd nor unclear" : "not called odd"}, but marked as bad${once}.` : "",
       images ? `To a verdict: ${mean.toFixed(mean < 1 ? 2 : 1)} s from arrival on average; the slowest ${slowest.toFixed(1)} s.` : "",
     ];
     page.byId("counted").replaceChildren(...told.filter(Boolean).map((sentence) => {
@@ -115,9 +115,9 @@ if (monitor) {
       series: [{ label: "At", value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
-    const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"];
+    const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", ...(three ? ["Unclear and bad"] : []), "Missed"];
     fill("table-time", heads, [...facts.counts].reverse().map((count) =>
-      [new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, count.missed]));
+      [new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, ...(three ? [count.unclear_real] : []), count.missed]));
   };
 
   /* The numbers of a chart, for those who do not see it or have no mouse. */

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 
 from conftest import stripes, write_images
 from oneclass import load
+from oneclass.serve.records import retention
 from oneclass.serve.records.database import Database
 from oneclass.serve.records.tokens import SCOPES, Tokens
 from serving import Running, until
@@ -1932,7 +1934,7 @@ def test_the_monitor_says_of_which_version_its_figures_are(
     one.press("#fit button[type=submit]")
     one.see(".card.done .button.main")
     one.go("/monitor")
-    one.page.locator("#would", has_text="Version 2 has scored nothing yet").wait_for()
+    one.page.locator("#would", has_text="Version 2 has scored nothing here yet").wait_for()
     assert "9images scored by version 1" in (figures.text_content() or "")
     about = one.page.locator("#histogram-about").text_content() or ""
     assert about.startswith("Version 2: good images that were held back when it learnt, filled;")
@@ -1954,6 +1956,54 @@ def test_the_monitor_says_of_which_version_its_figures_are(
         height = "e => Math.round(e.clientHeight / parseFloat(getComputedStyle(e).lineHeight))"
         assert tile.locator("b").evaluate(height) == 1
         assert tile.locator("span").evaluate(height) <= 3
+    assert one.problems == []
+
+
+def test_the_monitor_says_what_was_removed(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    score(one, pictures)
+    asked = "/api/v1/predictions?model=stripes&noticed=true"
+    number = one.page.evaluate(f"page.ask('GET', '{asked}').then((said) => said.predictions[0].id)")
+    address = f"/api/v1/predictions/{number}/review"
+    one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'false_alarm' }})")
+    database = Database(tmp_path / "data")
+    retention.forget_predictions(database, time.time())
+    database.close()
+    one.go("/monitor")
+    told = r"(\d) images called odd are undecided \(\1 can no longer be reviewed: --keep removed "
+    one.page.locator("#undecided", has_text=re.compile(told)).wait_for()
+    left = "has no single verdicts left: --keep removed them"
+    one.page.locator("#would", has_text=f"Version 1 {left}, so nothing can be said").wait_for()
+    one.page.locator("#histogram-about", has_text=f"; it {left}. What lies right").wait_for()
+    assert one.problems == []
+
+
+def test_an_unclear_one_that_is_bad_is_no_alarm(
+    person: Callable[..., Person], pictures: Path, tmp_path: Path
+) -> None:
+    one = person(1280)
+    learn(one, pictures)
+    file = tmp_path / "three.oneclass"
+    file.write_bytes(model_file(one))
+    load(file, unclear=0.9).save(tmp_path / "unclear.oneclass")
+    send(one.server.at("/api/v1/models/three/file"), tmp_path / "unclear.oneclass", "PUT")
+    for picture in sorted((pictures / "new").iterdir()):
+        send(one.server.at("/api/v1/models/three/score"), picture)
+    asked = "/api/v1/predictions?model=three&noticed=true"
+    made = one.page.evaluate(f"page.ask('GET', '{asked}').then((said) => said.predictions)")
+    number = next(each["id"] for each in made if each["verdict"] == "unclear")
+    address = f"/api/v1/predictions/{number}/review"
+    one.page.evaluate(f"page.ask('POST', '{address}', {{ verdict: 'real' }})")
+    one.go("/monitor?model=three")
+    figures = one.page.locator("#monitor-figures")
+    assert "; 1 of them bad" in figures.locator("li", has_text="unclear").inner_text()
+    assert not figures.locator("li", has_text="missed").count()
+    counted = one.page.locator("#counted").text_content() or ""
+    assert "1 was marked as bad: neither good nor missed." in counted
+    assert "counting what looks good or is unclear as good (1 review)" in counted
     assert one.problems == []
 
 

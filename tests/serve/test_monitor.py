@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from conftest import stripes, write_images
 from oneclass import Detector
 from oneclass.conformal.drift import drift
 from oneclass.serve.api.monitor import rates
-from oneclass.serve.records import migrations
+from oneclass.serve.records import migrations, retention
 from oneclass.serve.records.database import FILE, Database
 from oneclass.serve.records.predictions import Made
 from serving import RAW, Place, another
@@ -54,9 +55,60 @@ def test_the_share_of_good_images_called_odd_is_of_the_same_images(
         "called": 1,
         "undecided": len(odd) - 2,
         "unsure": 1,
+        "removed": 0,
         "reviews": len(said),
         "promised": pytest.approx(0.05),
     }
+
+
+def test_what_is_removed_is_not_said_to_wait_nor_to_have_never_been(
+    place: Place, images: Path
+) -> None:
+    assert place.client.put(f"{MODEL}/rate", json={"false_alarms": 0.999}).is_success
+    numbers = [
+        place.score(file).json()["predictions"][0]["id"]
+        for file in sorted((images / "odd").iterdir())[:5]
+    ]
+    review = "/api/v1/predictions/{}/review"
+    for number, verdict in zip(numbers, ("false_alarm", "unsure"), strict=False):
+        place.client.post(review.format(number), json={"verdict": verdict})
+    with place.service.database.write() as connection:
+        connection.execute("UPDATE prediction SET at = at - 3600 WHERE id <= ?", (numbers[3],))
+        connection.execute("UPDATE hour SET images = 4, anomalies = 4, hour = hour - 1")
+        connection.execute(
+            "INSERT INTO hour (version_id, hour, images, anomalies, seconds, slowest) "
+            "SELECT version_id, hour + 1, 1, 1, 0, 0 FROM hour"
+        )
+
+    def told() -> tuple[int, int, int, str | None]:
+        said = monitor(place)
+        seen = said["observed"]
+        return seen["undecided"], seen["unsure"], seen["removed"], said["why_none"]
+
+    # Some of an hour, all of that hour, and all that there is.
+    [middle, last] = [
+        place.service.database.value("SELECT at FROM prediction WHERE id = ?", (number,))
+        for number in (numbers[2], numbers[4])
+    ]
+    assert told() == (4, 1, 0, None)
+    retention.forget_predictions(place.service.database, middle)
+    assert told() == (4, 0, 1, None)
+    retention.forget_predictions(place.service.database, last)
+    assert told() == (4, 0, 3, None)
+    assert len(in_review(place)) == 1
+    retention.forget_predictions(place.service.database, last + 1)
+    assert told() == (4, 0, 4, "removed")
+    answer = place.client.post(f"{MODEL}/report", json={})
+    assert "version 1 of stripes has no verdicts left, as --keep removed them: " in answer.text
+
+
+def test_why_there_are_no_last_pictures(place: Place, tmp_path: Path) -> None:
+    assert monitor(place)["why_none"] == "nothing"
+    [*_, learnt] = sorted(write_images(tmp_path / "learnt", stripes(40, seed=1)))
+    assert place.score(learnt).json()["predictions"][0]["learnt"]
+    assert monitor(place)["why_none"] == "learnt"
+    retention.forget_predictions(place.service.database, time.time() + 1)
+    assert monitor(place)["why_none"] == "removed"
 
 
 def test_another_rate_makes_no_other_promise_of_what_was_said(place: Place, images: Path) -> None:

@@ -147,6 +147,26 @@ def test_old_predictions_go(database: Database) -> None:
     assert [row["at"] for row in predictions.listed(Filter())][-1] == 1030.0
 
 
+def test_images_go_with_the_last_prediction_on_them(
+    place: Place, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((images / "odd").iterdir())[:2]
+    database, keeping = place.service.database, place.service.keeping
+    for file in (first, second):
+        place.score(file)
+    later = time.time()
+    place.score(first)  # which came again since
+    monkeypatch.setattr(retention, "ORPHAN", -1.0)
+    assert retention.forget_predictions(database, later) == 2
+    assert retention.forget_orphans(database, keeping.folder) == 1
+    [row] = database.rows("SELECT * FROM prediction")
+    assert [file for file in keeping.folder.glob("??/*") if file.is_file()] == [
+        keeping.place(row["image"])
+    ]
+    assert retention.images_bytes(database) == first.stat().st_size
+    assert place.client.get(f"/api/v1/predictions/{row['id']}").json()["image_kept"] is True
+
+
 def test_old_normal_images_go_before_odd_ones(place: Place, images: Path) -> None:
     for folder in ("odd", "normal"):
         for file in sorted((images / folder).iterdir()):

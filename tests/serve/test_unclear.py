@@ -110,6 +110,18 @@ def test_a_promise_of_false_alarms_counts_no_unclear_ones(three: Place, images: 
     assert f'oneclass_images_total{{verdict="unclear"}} {counted["unclear"]}' in text
 
 
+def test_an_unclear_one_that_is_bad_was_not_missed_nor_is_it_good(
+    three: Place, images: Path
+) -> None:
+    made = scored(three, images)
+    for verdict in ("unclear", "fine"):
+        review(three, next(p["id"] for p in made if p["verdict"] == verdict), "real")
+    said = three.client.get("/api/v1/models/three/monitor").json()
+    [count] = said["counts"]
+    assert (count["missed"], count["unclear_real"], count["reviews"]) == (1, 1, 2)
+    assert said["observed"]["images"] == len(made) - count["anomalies"] - 2
+
+
 def test_unclear_ones_are_in_the_table_and_kept_like_odd_ones(
     three: Place, images: Path, tmp_path: Path
 ) -> None:

@@ -56,7 +56,9 @@ DATA = click.option(
     "--keep-images", type=BYTES, default="10GB", show_default=True, help="Room for images."
 )
 @click.option(
-    "--keep", type=DURATION, help="Age at which predictions go, such as 365d.  [default: never]"
+    "--keep",
+    type=DURATION,
+    help="Age at which predictions and their images go, such as 365d.  [default: never]",
 )
 @click.option(
     "--max-pixels",

@@ -30,6 +30,7 @@ from oneclass.serve.api.schemas import (
     UpdateIn,
     responses,
 )
+from oneclass.serve.records import summaries
 from oneclass.serve.records.jobs import DONE, QUEUED, RUNNING
 from oneclass.serve.records.versions import Version
 from oneclass.serve.web.asking import one_of, version_of
@@ -253,10 +254,13 @@ def start_report(name: str, asked: ReportIn, service: TheService, holder: Review
     """Write a page on the last predictions of a version, as `oneclass report` does."""
     version = version_of(service, name, asked.version)
     if not service.predictions.of_version(version.id):
+        why = "has scored nothing yet"
+        if summaries.why_none(service.database, version.id) == "removed":
+            why = "has no verdicts left, as --keep removed them"
         raise ProblemError(
             409,
             "nothing_to_report",
-            f"version {version.number} of {name} has scored nothing yet: score images first. What "
+            f"version {version.number} of {name} {why}: score images first. What "
             f"other versions scored is reported on the model's page, /models/{quote(name)}.",
         )
     return _queued(service, "report", name, {"version_id": version.id, "number": version.number})

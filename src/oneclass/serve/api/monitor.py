@@ -37,7 +37,8 @@ class CountOut(BaseModel):
     false_alarms: int = Field(description="Anomalies that somebody called false alarms.")
     real: int = Field(description="Anomalies that somebody called real.")
     unsure: int = Field(description="Anomalies that somebody was unsure of.")
-    missed: int = Field(description="Others, not called anomalies, that somebody called real.")
+    missed: int = Field(description="Images called fine that somebody called real.")
+    unclear_real: int = Field(description="Unclear ones that somebody called real.")
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float = Field(description="The rate that its verdicts went by, on average.")
     seconds: float = Field(description="From an image's arrival to its answer, on average.")
@@ -48,13 +49,17 @@ class ObservedOut(BaseModel):
     """How many good images were called anomalies, as far as people reviewed, in all these counts.
 
     An anomaly counts when somebody called it real or a false alarm; what was not called one counts
-    as good unless it was missed.
+    as good unless somebody called it real.
     """
 
     images: int = Field(description="Good ones.")
     called: int = Field(description="Those of them that were called anomalies: false alarms.")
     undecided: int = Field(description="Anomalies not reviewed, or unsure: in neither number.")
     unsure: int = Field(description="Those of the undecided that somebody was unsure of.")
+    removed: int = Field(
+        description="Those of the undecided whose verdicts are removed, by `--keep`: nobody can "
+        "review them any more."
+    )
     reviews: int = Field(description="Images that somebody reviewed, with whatever verdict.")
     promised: float | None = Field(
         description="The rate that the verdicts went by, on average; null before the first."
@@ -96,6 +101,10 @@ class MonitorOut(BaseModel):
         "were given, whatever the rate is now."
     )
     last: int = Field(description="Images behind the histogram and the rates.")
+    why_none: summaries.WhyNone | None = Field(
+        description="Why there are none of them: this version scored nothing, only what it learnt "
+        "from, or its verdicts are removed, by `--keep`; null where there are some."
+    )
     edges: list[float]
     normal: list[int] = Field(description="Held-out normal images between the edges.")
     scored: list[int] = Field(description="The last images between the edges.")
@@ -124,9 +133,10 @@ def get_monitor(
         again=past.again,
         learnt=past.learnt,
         versions=past.versions,
-        observed=observed(made),
+        observed=observed(made, past.removed),
         drift=drift(p_values[:FOR_DRIFT], given[:FOR_DRIFT], len(normal_scores)),
         last=len(scores),
+        why_none=None if len(scores) else summaries.why_none(service.database, version.id),
         edges=edges,
         normal=normal,
         scored=scored,
@@ -134,17 +144,18 @@ def get_monitor(
     )
 
 
-def observed(counts: list[CountOut]) -> ObservedOut:
+def observed(counts: list[CountOut], removed: int) -> ObservedOut:
     """The share of good images that were called anomalies, both counted among the same images."""
     images = sum(count.images for count in counts)
     called = sum(count.false_alarms for count in counts)
-    bad = sum(count.real + count.missed for count in counts)
+    bad = sum(count.real + count.missed + count.unclear_real for count in counts)
     undecided = sum(count.anomalies - count.false_alarms - count.real for count in counts)
     return ObservedOut(
         images=images - bad - undecided,
         called=called,
         undecided=undecided,
         unsure=sum(count.unsure for count in counts),
+        removed=removed,
         reviews=sum(count.reviews for count in counts),
         promised=sum(count.promised * count.images for count in counts) / images
         if images

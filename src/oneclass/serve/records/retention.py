@@ -16,7 +16,9 @@ ORPHAN = 3600.0
 def forget_predictions(database: Database, older_than: float) -> int:
     """Remove predictions, with their reviews, from before a time; how many.
 
-    They go in small steps, so that nobody waits for long.
+    With them go images of which none is left: of these the database knows no more, and
+    `forget_orphans` removes the files, but not of one that is just coming again. They go in small
+    steps, so that nobody waits for long.
     """
     gone = 0
     while True:
@@ -26,9 +28,15 @@ def forget_predictions(database: Database, older_than: float) -> int:
                 "(SELECT id FROM prediction WHERE at < ? ORDER BY at LIMIT ?)",
                 (older_than, AT_A_TIME),
             ).rowcount
+            # An image is as old as the last prediction on it.
+            images = connection.execute(
+                "DELETE FROM image WHERE sha256 IN "
+                "(SELECT sha256 FROM image WHERE odd IN (0, 1) AND at < ? LIMIT ?)",
+                (older_than, AT_A_TIME),
+            ).rowcount
             connection.execute("DELETE FROM failure WHERE at < ?", (older_than,))
         gone += n
-        if n < AT_A_TIME:
+        if max(n, images) < AT_A_TIME:
             return gone
 
 

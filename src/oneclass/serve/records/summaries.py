@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ BY_THE_HOUR = 8
 SUMMED = ("again", "learnt")
 LEFT_OUT = (*SUMMED, "versions")
 """What is told of all hours together, not of each."""
+WhyNone = Literal["nothing", "learnt", "removed"]
+"""Why a version has no last pictures: it scored none, had learnt them all, or its are removed."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class OverTime:
         again: predictions of pictures that came again, which are in no count.
         learnt: pictures that the version which scored them had learnt from, which are in none.
         versions: the numbers of the versions whose verdicts are counted.
+        removed: anomalies that are counted, and that nobody had called real or a false alarm when
+            their predictions were removed: nobody can any more.
     """
 
     step: int
@@ -39,6 +43,7 @@ class OverTime:
     again: int
     learnt: int
     versions: list[int]
+    removed: int
 
 
 def over_time(database: Database, name: str, days: int) -> OverTime:
@@ -62,32 +67,71 @@ def over_time(database: Database, name: str, days: int) -> OverTime:
     for row in rows:
         if not row["images"]:
             continue
-        missed, unsure, n = others.get(row["at"], (0, 0, 0))
+        missed, unclear_real, unsure, n = others.get(row["at"], (0, 0, 0, 0))
         reviews = row["false_alarms"] + row["real"] + n
         count = {key: row[key] for key in row.keys() if key not in LEFT_OUT}  # noqa: SIM118
-        counts.append({**count, "missed": missed, "unsure": unsure, "reviews": reviews})
+        said = {"missed": missed, "unclear_real": unclear_real, "unsure": unsure}
+        counts.append({**count, **said, "reviews": reviews})
     again, learnt = (sum(row[key] for row in rows) for key in SUMMED)
     versions = {number for row in rows for number in json.loads(row["versions"])}
-    return OverTime(step, counts, again, learnt, sorted(versions))
+    removed = _removed(database, name, first)
+    return OverTime(step, counts, again, learnt, sorted(versions), removed)
+
+
+def _removed(database: Database, name: str, first: int) -> int:
+    """How many undecided anomalies of the hours have no prediction any more.
+
+    Only hours up to that of the oldest prediction can have any, and that one alone is gone through.
+    """
+    oldest = database.value("SELECT min(at) FROM prediction")
+    return int(
+        database.value(
+            "SELECT coalesce(sum(h.anomalies - h.false_alarms - h.real - ("
+            "SELECT count(*) FROM prediction p INDEXED BY prediction_by_age "
+            "WHERE p.at >= 3600 * h.hour AND p.at < 3600 * (h.hour + 1) "
+            "AND p.version_id = h.version_id AND p.is_anomaly "
+            f"AND (p.review IS NULL OR p.review = 'unsure') AND {COUNTED})), 0) "
+            "FROM hour h JOIN kept_version v ON v.id = h.version_id "
+            "WHERE v.name = :name AND h.hour BETWEEN :first AND :last",
+            {"name": name, "first": first, "last": (oldest or time.time()) // HOUR},
+        )
+    )
 
 
 def _other_reviews(
     database: Database, name: str, step: int, first: int
-) -> dict[int, tuple[int, int, int]]:
+) -> dict[int, tuple[int, int, int, int]]:
     """Reviews that the hours do not count, by when their images came.
 
-    How many that were not called odd somebody called really odd since; of how many that were
-    somebody was unsure; and all that are unsure, or say of one that was not called odd whatever.
+    How many that were called fine somebody called really odd since, and how many unclear ones; of
+    how many that were called odd somebody was unsure; and all that are unsure, or say of one that
+    was not called odd whatever.
     """
     rows = database.rows(
         "SELECT CAST(p.at AS INTEGER) / :step * :step AS at, "
-        "sum(p.review = 'real') AS missed, sum(p.is_anomaly) AS unsure, count(*) AS n "
+        "sum(p.review = 'real' AND NOT p.is_unclear) AS missed, "
+        "sum(p.review = 'real' AND p.is_unclear) AS unclear_real, "
+        "sum(p.is_anomaly) AS unsure, count(*) AS n "
         "FROM prediction p INDEXED BY prediction_counted WHERE p.review IS NOT NULL "
         f"AND (p.is_anomaly = 0 OR p.review = 'unsure') AND {COUNTED} AND p.at >= 3600 * :first "
         "AND p.version_id IN (SELECT id FROM kept_version WHERE name = :name) GROUP BY 1",
         {"step": step, "name": name, "first": first},
     )
-    return {row["at"]: (row["missed"], row["unsure"], row["n"]) for row in rows}
+    return {
+        row["at"]: (row["missed"], row["unclear_real"], row["unsure"], row["n"]) for row in rows
+    }
+
+
+def why_none(database: Database, version_id: int) -> WhyNone:
+    """Why a version has no last pictures, as the hours tell, which stay."""
+    images, learnt, there = database.rows(
+        "SELECT coalesce(sum(images), 0), coalesce(sum(learnt), 0), EXISTS ("
+        "SELECT 1 FROM prediction WHERE version_id = :id) FROM hour WHERE version_id = :id",
+        {"id": version_id},
+    )[0]
+    if not images + learnt:
+        return "nothing"
+    return "learnt" if there and not images else "removed"
 
 
 def last(

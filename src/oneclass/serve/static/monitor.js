@@ -29,8 +29,8 @@ if (monitor) {
 
   const showFigures = () => {
     const sum = (key) => facts.counts.reduce((total, count) => total + count[key], 0);
-    const images = sum("images"), odd = sum("anomalies"), missed = sum("missed");
-    const { images: good, called, undecided, unsure, reviews } = facts.observed;
+    const images = sum("images"), odd = sum("anomalies"), missed = sum("missed"), settled = sum("unclear_real");
+    const { images: good, called, undecided, unsure, removed, reviews } = facts.observed;
     const slowest = Math.max(0, ...facts.counts.map((count) => count.slowest));
     const mean = images ? facts.counts.reduce((total, count) => total + count.seconds * count.images, 0) / images : 0;
     const promised = facts.observed.promised ?? facts.false_alarms;
@@ -40,7 +40,12 @@ if (monitor) {
     // Of bounds, which are far apart, two digits say enough: both stand on one line of a phone.
     const bounds = (low, high) => [low, high].map((part) => (100 * part).toLocaleString("en", { maximumSignificantDigits: 2 })).join("–") + "\u00a0%";
     const once = facts.versions.length > 1 ? ", a picture once for each version" : "";
-    const wait = undecided - unsure, open = [...(wait ? [`${number(wait)} waiting in Review${once}`] : []), ...(unsure ? [`${number(unsure)} unsure`] : [])];
+    const wait = undecided - unsure - removed;
+    const open = [
+      ...(wait ? [`${number(wait)} waiting in Review${once}`] : []),
+      ...(unsure ? [`${number(unsure)} unsure`] : []),
+      ...(removed ? [`${number(removed)} can no longer be reviewed: --keep removed ${removed === 1 ? "it" : "them"}`] : []),
+    ];
     const still = reviews && undecided ? `${page.count(undecided, "image")} called odd ${undecided === 1 ? "is" : "are"} undecided (${open.join(", ")}): ${undecided === 1 ? "were it" : "were all"} good, ${called + undecided} of ${number(good + undecided)} good images would have been called odd, ${share(called + undecided, good + undecided)}.` : "";
     [page.byId("undecided").textContent, page.byId("undecided").hidden] = [still, !still];
     // Of all that is counted, whichever version is in use now.
@@ -50,7 +55,7 @@ if (monitor) {
     page.byId("monitor-figures").replaceChildren(
       figure(number(images), `${images === 1 ? "image" : "images"} scored${by}${others ? `; ${number(others)} more not counted` : ""}`),
       figure(number(odd), images ? `called odd, ${percent(odd / images)}` : "called odd", odd > 0),
-      ...(facts.unclear ? [figure(number(sum("unclear")), images ? `unclear, ${percent(sum("unclear") / images)}` : "unclear")] : []),
+      ...(facts.unclear ? [figure(number(sum("unclear")), images ? `unclear, ${percent(sum("unclear") / images)}${settled ? `; ${number(settled)} of them bad` : ""}` : "unclear")] : []),
       figure(percent(promised), changed ? "of good ones might be called odd until now" : "of good ones may be called odd"),
       ...(changed ? [figure(percent(facts.false_alarms), "of good ones may be called odd from now on")] : []),
       figure(!reviews ? "–" : undecided ? bounds(good && called / good, (called + undecided) / (good + undecided)) : share(called, good), `of good ones were called odd: ${reviews ? page.count(reviews, "review") : "no reviews yet"}`),
@@ -61,10 +66,10 @@ if (monitor) {
       counted.length > 1 ? `Scored: by whichever version was in use then${by.replace(" by version", ":")}.` : "",
       facts.again ? `Not counted: ${page.count(facts.again, "more was the same picture again, and is", "more were the same pictures again, and are")} not counted a second time.` : "",
       facts.learnt ? `Not counted: ${number(facts.learnt)} that the version which scored ${facts.learnt === 1 ? "it" : "them"} had learnt from: what it says of ${facts.learnt === 1 ? "it" : "them"} proves nothing.` : "",
-      facts.unclear ? "Unclear: for you to look at." : "",
+      facts.unclear ? `Unclear: for you to look at.${settled ? ` ${number(settled)} ${settled === 1 ? "was" : "were"} marked as bad${once}: neither good nor missed.` : ""}` : "",
       changed ? `May be called odd: the promise, ${percent(promised)} by the rates in force when the verdicts were given here, ${percent(facts.false_alarms)} for images to come, by the rate of version ${facts.version} now.` : `May be called odd: ${percent(promised)} is the promise.`,
-      reviews ? `Were called odd: ${number(called)} of ${number(good)} good images, counting what looks good as good (${page.count(reviews, "review")}${once})${undecided ? "; the higher number, if all that are undecided were good, too" : ""}.` : "Were called odd: nothing is reviewed yet, so nobody knows.",
-      missed ? `Missed: not called odd, but marked as bad${once}.` : "",
+      reviews ? `Were called odd: ${number(called)} of ${number(good)} good images, counting what looks good${facts.unclear ? " or is unclear" : ""} as good (${page.count(reviews, "review")}${once})${undecided ? "; the higher number, if all that are undecided were good, too" : ""}.` : "Were called odd: nothing is reviewed yet, so nobody knows.",
+      missed ? `Missed: ${facts.unclear ? "neither called odd nor unclear" : "not called odd"}, but marked as bad${once}.` : "",
       images ? `To a verdict: ${mean.toFixed(mean < 1 ? 2 : 1)} s from arrival on average; the slowest ${slowest.toFixed(1)} s.` : "",
     ];
     page.byId("counted").replaceChildren(...told.filter(Boolean).map((sentence) => {
@@ -110,9 +115,9 @@ if (monitor) {
       series: [{ label: "At", value: (_, at) => (at == null ? "" : `${day(at)} ${clock(at)}`) }, { label: "Called odd, of all images", stroke: c.odd, width: 2, points: { ...points, fill: c.odd }, value }, { label: "False alarms, of all images", stroke: c.scored, width: 2, points: { ...points, fill: c.scored }, value }, { label: "Promise, of good images", stroke: c.calm, paths: uPlot.paths.stepped({ align: 1 }), dash: [6, 5], width: 2, points: { show: false }, value }],
     }, [at, share("anomalies"), share("false_alarms"), promise]);
     const three = facts.unclear !== null;
-    const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", "Missed"];
+    const heads = ["From", "Images", "Called odd", ...(three ? ["Unclear"] : []), "False alarms", "Really odd", ...(three ? ["Unclear and bad"] : []), "Missed"];
     fill("table-time", heads, [...facts.counts].reverse().map((count) =>
-      [new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, count.missed]));
+      [new Date(1000 * count.at).toLocaleString("en-GB", { dateStyle: "medium", ...(facts.step < 86400 ? { timeStyle: "short" } : {}) }), count.images, count.anomalies, ...(three ? [count.unclear] : []), count.false_alarms, count.real, ...(three ? [count.unclear_real] : []), count.missed]));
   };
 
   /* The numbers of a chart, for those who do not see it or have no mouse. */
@@ -124,6 +129,8 @@ if (monitor) {
     for (const line of lines) row(line, "td");
   };
 
+  /* Why nothing that this version scored can be shown. */
+  const WHY_NONE = { nothing: "has scored nothing here yet", learnt: "has scored only what it learnt from, which proves nothing", removed: "has no single verdicts left: --keep removed them" };
   const chosen = () => facts.rates[Number(page.byId("rate").value)];
   const drawScores = () => {
     const c = colours();
@@ -157,7 +164,7 @@ if (monitor) {
     const rate = chosen();
     page.byId("rate-text").textContent = oneIn(rate.false_alarms);
     page.byId("rate").setAttribute("aria-valuetext", oneIn(rate.false_alarms));
-    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called ? `${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}` : "none would be called odd"}.` : `Version ${facts.version} has scored nothing yet, so nothing can be said of what it would call odd.`;
+    page.byId("would").textContent = facts.last === 1 ? `The only image that version ${facts.version} scored would ${rate.called ? "" : "not "}be called odd.` : facts.last ? `Of the last ${page.count(facts.last, "image")} that version ${facts.version} scored ${rate.called ? `${rate.called.toLocaleString("en")} would be called odd, ${percent(rate.called / facts.last)}` : "none would be called odd"}.` : `Version ${facts.version} ${WHY_NONE[facts.why_none]}, so nothing can be said of what it would call odd.`;
     const look = page.byId("would-look");
     look.hidden = !facts.last || !rate.called;
     look.firstElementChild.href = `${page.prefix}/score?model=${name}&rate=${rate.false_alarms}#results`;
@@ -173,7 +180,7 @@ if (monitor) {
     const slider = page.byId("rate");
     slider.max = facts.rates.length - 1;
     slider.value = facts.rates.findIndex((rate) => rate.false_alarms === facts.false_alarms);
-    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : "; it has scored nothing here yet"}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
+    page.byId("histogram-about").textContent = `Version ${facts.version}: good images that were held back when it learnt, filled${facts.last ? `, and the ${facts.last === 1 ? "only image" : `last ${page.count(facts.last, "image")}`} that it scored here, as a line` : `; it ${WHY_NONE[facts.why_none]}`}. What lies right of the red line is called odd; the last bar holds all that is odder still.`;
     page.byId("rate-version").textContent = facts.version;
     showFigures();
     drawTime();

@@ -27,6 +27,7 @@ from oneclass.report import labels, plots
 from oneclass.report.agreement import Agreement
 from oneclass.report.head import Head
 from oneclass.report.labels import Truth
+from oneclass.report.modelcard import fit_command
 from oneclass.results.runs import Run
 from oneclass.system.names import percent
 from pages import page_of, record, recorded, scored
@@ -761,3 +762,20 @@ def test_the_page_says_from_when_to_when_images_were_scored_and_on_how_many_core
     texts = page_of(model, run).texts
     assert told in texts
     assert any(text.endswith(f", {machine}") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("scored", "told"),
+    [
+        (["score", "m", "new"], "mine.onnx"),
+        (["score", "m", "new", "--backbone", "deep/other.onnx"], "deep/other.onnx"),
+        (["score", "--backbone=a.onnx", "m", "new"], "a.onnx"),
+    ],
+)
+def test_a_model_s_own_backbone_is_named_by_its_file(scored: list[str], told: str) -> None:
+    detector = Detector(layer="block_4", grid=2, size=64, threads=1).fit(stripes(20, seed=1))
+    card = json.loads(json.dumps(detector.card))
+    assert "--backbone" not in fit_command(card, Path("m"), scored)
+    card["representation"]["backbone"]["name"] = "mine"
+    words = fit_command(card, Path("m"), scored)
+    assert words[words.index("--backbone") + 1] == told

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from oneclass.backbones import EMBEDDED_SHA256
+from oneclass.backbones.catalogue import PUBLISHED
 from oneclass.conformal.guarantee import HELD_OUT, spread
 from oneclass.detector.files.information import learnt_from, looks_at
 from oneclass.detector.settings import GREYSCALE, as_options, of_card
@@ -52,10 +55,29 @@ def lines(card: dict[str, Any], model: Path, digest: str) -> list[tuple[str, str
     return [*found, *(("Note", warning) for warning in fit["warnings"])]
 
 
-def fit_command(card: dict[str, Any], model: Path) -> list[str]:
-    """The command that makes this model again from the same images."""
-    options = as_options(of_card(card))
-    return ["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name, *options]
+def fit_command(card: dict[str, Any], model: Path, scored: Sequence[str] = ()) -> list[str]:
+    """The command that makes this model again from the same images.
+
+    Args:
+        card: of the model.
+        model: its file.
+        scored: words of the command that scored, which may name the file of the backbone.
+    """
+    settings = of_card(card)
+    name = settings["backbone"]
+    if name not in {GREYSCALE, *EMBEDDED_SHA256, *PUBLISHED}:  # its file, as `load` looks for it
+        settings["backbone"] = _given(scored, "--backbone") or f"{name}.onnx"
+    return ["oneclass", "fit", "NORMAL_IMAGES/", "-o", model.name, *as_options(settings)]
+
+
+def _given(words: Sequence[str], option: str) -> str | None:
+    """What a command gives for an option; None where it gives nothing."""
+    for word, after in zip(words, [*words[1:], None], strict=True):
+        if word == option:
+            return after
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
 
 
 def _representation(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -294,7 +294,7 @@ def _model(card: dict[str, Any], model: Path, digest: str, run: Run) -> str:
         worked = _moment(run).removeprefix("scored ")
     lines = [*modelcard.lines(card, model, digest), ("Scored on", f"{machine}, {worked}")]
     scored = ["oneclass", *map(str, run.record.get("command", []))]
-    again = "\n".join(map(command, (modelcard.fit_command(card, model), scored)))
+    again = "\n".join(map(command, (modelcard.fit_command(card, model, scored), scored)))
     return section(
         "model",
         "The model",

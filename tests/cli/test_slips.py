@@ -749,7 +749,7 @@ def test_a_fit_without_a_file_to_write_is_not_told_to_write_over_a_model(place: 
 def test_the_help_says_what_a_time_looks_like(place: Path) -> None:
     for words, example in (
         (("serve", "token", "add", "--help"), "When it ends, such as 90d or 12h."),
-        (("serve", "--help"), "Age at which predictions go, such as 365d."),
+        (("serve", "--help"), "Age at which predictions and their images go, such as 365d."),
     ):
         shown = oneclass(*words, cwd=place).stdout
         assert example in " ".join(shown.split())

@@ -364,7 +364,12 @@ def test_as_many_images_of_one_bit_depth_as_of_another_teach_nothing(
 
 def test_learning_that_fails_says_why_in_words_of_the_page(place: Place, tmp_path: Path) -> None:
     write_images(tmp_path / "good", stripes(24, seed=5))
-    asked = {"name": "few", "set": filled_set(place, tmp_path / "good"), "false_alarms": 0.01}
+    asked = {
+        "name": "few",
+        "set": filled_set(place, tmp_path / "good"),
+        "false_alarms": 0.01,
+        "rows": "both",
+    }
     job = place.job(place.client.post("/api/v1/jobs/fit", json=asked).json()["id"])
     text = html.unescape(place.page(f"/parts/job/{job['id']}"))
     assert "the rate of false alarms is 1 % (1 in 100), but 24 good images" in text

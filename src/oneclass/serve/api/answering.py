@@ -156,10 +156,10 @@ async def _paths(request: Request, service: Service) -> list[Keep]:
         if first["type"] == "too_long":
             raise _too_many(first["ctx"]["max_length"]) from None
         told = first["msg"]
-        if first["loc"]:
-            told = wrong_part(request, {**first, "loc": ("body", *first["loc"])})
         if first["loc"] == ("version",):
             told = "version is not known there: give it in the address, as ?version=2"
+        elif first["loc"]:
+            told = wrong_part(request, {**first, "loc": ("body", *first["loc"])})
         raise ProblemError(
             422, WORDS[422], f'expected {{"paths": ["...", ...]}}: {told}.'
         ) from None

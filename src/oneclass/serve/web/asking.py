@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -44,15 +44,20 @@ def holder_for(request: Request, scope: str) -> Holder:
     return holder
 
 
-def check_query(request: Request, known: Collection[str]) -> None:
+def check_query(request: Request, names: Iterable[str]) -> None:
     """Refuse what stands behind the ? of an address and is not looked at: a misspelt `version`
     would give another version's verdicts.
 
+    Args:
+        request: most have nothing there.
+        names: what is looked at; asked for only where something is there.
+
     Raises:
-        ProblemError: there is a name that is not among the known ones.
+        ProblemError: there is a name that is not among these.
     """
     if not request.scope["query_string"]:
         return
+    known = {*names}
     if odd := [name for name in request.query_params if name not in known]:
         takes = f"it takes {', '.join(sorted(known))}" if known else "it takes none"
         named = ", ".join(ascii(name)[:60] for name in odd[:5])

@@ -31,7 +31,7 @@ def needs(scope: str) -> Any:
 
 
 async def _known_query(request: Request) -> None:
-    check_query(request, {*_query_names(request.scope["route"].dependant)})
+    check_query(request, _query_names(request.scope["route"].dependant))
 
 
 def _query_names(dependant: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ import uvicorn
 from oneclass.serve.records.jobs import RUNNING
 from oneclass.serve.web.app import make_app
 from oneclass.serve.web.connections import limited
-from oneclass.serve.web.words import JOB_TITLES
+from oneclass.serve.web.words import titled
 from oneclass.serve.work.service import Service
 
 
@@ -44,10 +44,10 @@ def ending(service: Service) -> str:
     running = [job for job in service.jobs.unfinished() if job["state"] == RUNNING]
     if not running:
         return "ending, once what has been sent is answered ..."
-    what = f"{JOB_TITLES[running[0]['kind']].lower()} {running[0]['name']}"
     return (
-        f"ending, once what has been sent is answered; {what} has {service.limits.job_seconds:g} "
-        "seconds to finish, and else begins anew when the server is started again ..."
+        f"ending, once what has been sent is answered; {titled(running[0])} has "
+        f"{service.limits.job_seconds:g} seconds to finish, and else begins anew when "
+        "the server is started again ..."
     )
 
 

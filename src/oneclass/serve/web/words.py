@@ -340,9 +340,8 @@ def against(version: Version, missed: Sequence[str], learnt: Sequence[str]) -> s
 
 def _some(paths: Sequence[str]) -> str:
     """The names of some images, and how many others there are."""
-    rest = len(paths) - 5
-    named = ", ".join(map(with_folder, paths[:5] if rest > 1 else paths))
-    return f"{named} and {rest} more" if rest > 1 else named
+    most = len(paths) if len(paths) <= 6 else 5  # one more has room, too
+    return names.some_names([*map(with_folder, paths)], most)
 
 
 def missing_of(n: int, still: str = "") -> str:
@@ -368,6 +367,11 @@ def when(at: float | None) -> str:
 def counted(job: Mapping[str, Any]) -> bool:
     """Whether a job counts images now; all of them seen says nothing of what comes after that."""
     return not job["stage"] and 0 <= job["done"] < job["total"]
+
+
+def titled(job: Mapping[str, Any]) -> str:
+    """`learning parts`: a job within a sentence."""
+    return f"{JOB_TITLES[job['kind']].lower()} {job['name']}"
 
 
 def doing(job: Mapping[str, Any]) -> str:

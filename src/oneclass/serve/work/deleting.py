@@ -11,7 +11,7 @@ from oneclass.serve.records.deletions import Deletions
 from oneclass.serve.records.jobs import Jobs
 from oneclass.serve.records.versions import Version, Versions
 from oneclass.serve.records.watches import Watches
-from oneclass.serve.web.words import JOB_TITLES
+from oneclass.serve.web.words import titled
 from oneclass.serve.work.library import Library
 
 
@@ -108,4 +108,4 @@ class Deleting:
 
 def _unfinished(job: Mapping[str, Any]) -> str:
     """That a job has not ended, as the page calls it and by its number."""
-    return f"{JOB_TITLES[job['kind']].lower()} {job['name']} (job {job['id']}) has not ended"
+    return f"{titled(job)} (job {job['id']}) has not ended"

@@ -143,6 +143,18 @@ def quiet(tmp_path: Path, seconds: float = 60) -> None:
         os.utime(notes, (notes.stat().st_mtime - seconds,) * 2)
 
 
+def answering(page: Page, *, yes: bool) -> list[str]:
+    """Answer all that a page asks from now on; the list holds each question once it was asked."""
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        (dialog.accept if yes else dialog.dismiss)()
+
+    page.on("dialog", answer)
+    return asked
+
+
 def learn(person: Person, pictures: Path) -> None:
     person.go("/")
     assert person.page.url.endswith("/learn")
@@ -574,13 +586,7 @@ def test_who_looks_on_while_another_window_sends_is_told_so(
     told = other.locator("#waiting .banner", has_text="being sent just now, it seems from another")
     told.wait_for()
     assert "28 images are still to come" in told.inner_text()
-    asked: list[str] = []
-
-    def accept(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.accept()
-
-    other.on("dialog", accept)
+    asked = answering(other, yes=True)
     other.locator("[data-drop-set]").click()
     other.locator("#waiting").wait_for(state="detached")
     assert asked == [
@@ -1266,13 +1272,7 @@ def test_folders_that_sound_like_defects_are_asked_about(
     one = person(1280)
     write_images(tmp_path / "defects" / "fine", stripes(6, seed=1, side=64))
     write_images(tmp_path / "defects" / "scratch", stripes(3, seed=2, side=64))
-    asked: list[str] = []
-
-    def leave_out(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.dismiss()
-
-    one.page.on("dialog", leave_out)
+    asked = answering(one.page, yes=False)
     one.go("/learn")
     one.page.locator("#folder").set_input_files(tmp_path / "defects")
     one.page.locator("#checked .figures", has_text="6images can be used").wait_for()
@@ -1579,13 +1579,7 @@ def test_one_alone_is_not_one_of_the_one(
     assert "Missed: not called odd, but marked as bad." in one.page.locator("#counted").inner_text()
     # A set of one image, and the same again.
     one.go("/learn")
-    asked: list[str] = []
-
-    def send_again(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.dismiss()
-
-    one.page.on("dialog", send_again)
+    asked = answering(one.page, yes=False)
     for n in (1, 2):
         one.give([next((pictures / "good").iterdir())])
         one.page.locator("#checked .figures b", has_text=f"{n}").first.wait_for()
@@ -1690,13 +1684,7 @@ def test_watch_it_bears_a_double_click(
     learn(one, pictures)
     one.go("/watch")
     shutil.copy(next((pictures / "new").iterdir()), tmp_path / "in")
-    asked: list[str] = []
-
-    def accept(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.accept()
-
-    one.page.on("dialog", accept)
+    asked = answering(one.page, yes=True)
     one.page.locator("#new-watch [type=submit]").dblclick()
     one.see("#watches .card")
     one.page.locator("#say p", has_text="is watched from now on").wait_for()
@@ -1715,13 +1703,7 @@ def test_a_watch_in_another_says_that_pictures_are_scored_twice(
     one.go("/watch")
     (tmp_path / "in/inner").mkdir()
     (tmp_path / "in/link").symlink_to(pictures)
-    asked: list[str] = []
-
-    def accept(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.accept()
-
-    one.page.on("dialog", accept)
+    asked = answering(one.page, yes=True)
     one.press("#new-watch [type=submit]")
     one.page.locator("#say p", has_text="is watched from now on").wait_for()
     led = "1 link leads out of the folders that this server may read: it is not followed. "
